@@ -1,0 +1,150 @@
+// Package inventory is what an inspection of a filesystem found: the system,
+// its packages, and what could not be read. It is the seam between the readers
+// of inspect, the wire of remote and the matching of the service, and holds
+// data only.
+package inventory
+
+import (
+	"cmp"
+	"slices"
+)
+
+// An Inventory is everything assay says about one filesystem tree.
+// The same tree gives the same Inventory: Sort has been called, and nothing in
+// it depends on a clock, on the host or on the order of directory entries.
+type Inventory struct {
+	// System is the operating system of the tree; its zero value means that
+	// none was recognised.
+	System System
+	// Packages are sorted by type, name, version, architecture and path.
+	Packages []Package
+	// Partial names what could not be read, sorted by path. Empty means that
+	// the whole tree was seen.
+	Partial []Partial
+}
+
+// A System is an operating system as its os-release file, in the sense of
+// os-release(5), describes it. Values are as in the file, unquoted.
+type System struct {
+	ID         string   // ID, "debian"; "linux" where a file without ID was found
+	IDLike     []string // ID_LIKE, closest first
+	VersionID  string   // VERSION_ID, "12"; empty for Debian testing and sid
+	Codename   string   // VERSION_CODENAME, "bookworm"
+	PrettyName string   // PRETTY_NAME
+	CPE        string   // CPE_NAME
+	// Path is the file that said so, relative to the root, without a leading
+	// slash and after links were followed.
+	Path string
+}
+
+// Known reports whether a system was recognised.
+func (s System) Known() bool { return s.ID != "" }
+
+// A Package is one installed package.
+type Package struct {
+	// Type is the purl type: "deb", "apk", "rpm", "pypi", "npm", …
+	Type string
+	// Name is the name in its own ecosystem's spelling, with the namespace
+	// where the ecosystem has one ("@types/node", "org.slf4j:slf4j-api").
+	Name string
+	// Version is the whole version, with epoch and revision ("1:2.38.1-5").
+	Version string
+	// Arch is the package's architecture as its database names it, or empty.
+	Arch string
+	// Source and SourceVersion name the source package. A reader of a format
+	// that has source packages always fills both.
+	Source        string
+	SourceVersion string
+	// Vendor is who built it, as the database says (Maintainer, Vendor, Packager).
+	Vendor string
+	// Module is the module label of a modular rpm ("nodejs:18:…").
+	Module string
+	// CPE is the product's CPE where the database carries one.
+	CPE string
+	// ContentSets are the repositories that a Red Hat image was built from.
+	ContentSets []string
+	// Hashes are digests of the package's content, as "sha256:…" strings.
+	Hashes []string
+	// Evidence says where the package was found, sorted by path.
+	Evidence []Evidence
+	// Owner is the operating system package that the evidence belongs to, nil
+	// where there is none or nobody looked.
+	Owner *Owner
+	// EmbeddedIn is the path of the file that contains this package (a jar
+	// within a jar, a module within a program), or empty.
+	EmbeddedIn string
+}
+
+// Evidence is one place where a package was found.
+type Evidence struct {
+	Path string // relative to the root, slash separated, no leading slash
+	Kind string // the reader that found it: "dpkg", "python", …
+}
+
+// An Owner says which operating system package a file belongs to.
+type Owner struct {
+	Package string // its binary package name
+	Digest  Digest // whether the file is still the one that was installed
+}
+
+// A Digest says how a file compares with the digest in its owner's database.
+type Digest string
+
+const (
+	DigestEqual     Digest = "equal"
+	DigestDifferent Digest = "different"
+	DigestUnknown   Digest = "unknown"
+)
+
+// A Partial is something that could not be read, as data: the rest of the
+// inventory stands, and the service decides what the gap means.
+type Partial struct {
+	Path string // relative to the root, no leading slash; "" is the root itself
+	Kind Gap
+	Err  string // the cause, one line, without the path
+}
+
+// A Gap says what kind of thing could not be read.
+type Gap string
+
+const (
+	// GapDatabase is a package database: without it a pass means nothing.
+	GapDatabase Gap = "database"
+	// GapSystem is an os-release file.
+	GapSystem Gap = "system"
+	// GapDirectory is a directory, its whole subtree with it.
+	GapDirectory Gap = "directory"
+	// GapFile is a single file that a reader wanted.
+	GapFile Gap = "file"
+)
+
+// Sort puts the inventory in its one order.
+func (inv *Inventory) Sort() {
+	for i := range inv.Packages {
+		slices.SortFunc(inv.Packages[i].Evidence, func(a, b Evidence) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
+		})
+	}
+	slices.SortFunc(inv.Packages, comparePackages)
+	slices.SortFunc(inv.Partial, func(a, b Partial) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Err, b.Err))
+	})
+}
+
+func comparePackages(a, b Package) int {
+	return cmp.Or(
+		cmp.Compare(a.Type, b.Type),
+		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Arch, b.Arch),
+		cmp.Compare(a.path(), b.path()),
+		cmp.Compare(a.EmbeddedIn, b.EmbeddedIn),
+	)
+}
+
+func (p Package) path() string {
+	if len(p.Evidence) == 0 {
+		return ""
+	}
+	return p.Evidence[0].Path
+}

@@ -1,0 +1,20 @@
+package cyclonedx
+
+import "assay/inspect/inventory"
+
+// A Scan is one request to the service.
+type Scan struct {
+	Inventory inventory.Inventory
+	Options   []Option
+	// Client is what wrote the document, "assay 0.1.0"; another tool's name and
+	// version for a foreign SBOM.
+	Client string
+}
+
+// An Option is one option of a scan as it travels: its long flag's name, the
+// text given, and who gave it. The service parses it and judges it.
+type Option struct {
+	Name   string // "fail-on"
+	Value  string // "critical"; "true" for a switch
+	Origin string // "flag", or the name of the environment variable
+}

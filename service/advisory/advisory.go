@@ -1,0 +1,81 @@
+// Package advisory is the one advisory model of the service: a record in the
+// Open Source Vulnerability format, version 1.7
+// (https://ossf.github.io/osv-schema/). Every feed converts into it.
+package advisory
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// An Advisory is one OSV record. Fields that the schema has and the service
+// does not use are not here; the store keeps the record's own bytes.
+type Advisory struct {
+	SchemaVersion    string          `json:"schema_version"` // missing means 1.0.0
+	ID               string          `json:"id"`
+	Modified         time.Time       `json:"modified"`
+	Published        time.Time       `json:"published"`
+	Withdrawn        *time.Time      `json:"withdrawn"`
+	Aliases          []string        `json:"aliases"`
+	Upstream         []string        `json:"upstream"`
+	Related          []string        `json:"related"`
+	Summary          string          `json:"summary"`
+	Details          string          `json:"details"`
+	Severity         []Severity      `json:"severity"`
+	Affected         []Affected      `json:"affected"`
+	References       []Reference     `json:"references"`
+	DatabaseSpecific json.RawMessage `json:"database_specific"`
+}
+
+// A Severity is one rating in the form that Type names: a CVSS vector for
+// "CVSS_V2", "CVSS_V3" and "CVSS_V4", a word for "Ubuntu".
+type Severity struct {
+	Type  string `json:"type"`
+	Score string `json:"score"`
+}
+
+// An Affected entry says which versions of one package are affected.
+type Affected struct {
+	Package           Package         `json:"package"`
+	Severity          []Severity      `json:"severity"`
+	Ranges            []Range         `json:"ranges"`
+	Versions          []string        `json:"versions"`
+	EcosystemSpecific json.RawMessage `json:"ecosystem_specific"`
+	DatabaseSpecific  json.RawMessage `json:"database_specific"`
+}
+
+// A Package is named within its ecosystem ("Debian:12", "npm").
+type Package struct {
+	Ecosystem string `json:"ecosystem"`
+	Name      string `json:"name"`
+	PURL      string `json:"purl"`
+}
+
+// Range types.
+const (
+	Semver    = "SEMVER"
+	Ecosystem = "ECOSYSTEM"
+	Git       = "GIT"
+)
+
+// A Range is a set of versions between events.
+type Range struct {
+	Type             string          `json:"type"`
+	Repo             string          `json:"repo"`
+	Events           []Event         `json:"events"`
+	DatabaseSpecific json.RawMessage `json:"database_specific"`
+}
+
+// An Event has exactly one field filled in.
+type Event struct {
+	Introduced   string `json:"introduced,omitempty"` // inclusive; "0" is before every version
+	Fixed        string `json:"fixed,omitempty"`      // exclusive
+	LastAffected string `json:"last_affected,omitempty"`
+	Limit        string `json:"limit,omitempty"`
+}
+
+// A Reference is a link of a given kind ("ADVISORY", "FIX", …).
+type Reference struct {
+	Type string `json:"type"`
+	URL  string `json:"url"`
+}

@@ -1,0 +1,66 @@
+package match
+
+import (
+	"time"
+
+	"assay/service/advisory"
+)
+
+// An Index answers, for one consistent state of the data, which advisories
+// speak of a package. It is read by many scans at once.
+type Index interface {
+	// Affected returns what the advisories of ecosystem ("Debian:12", "npm")
+	// say of the package name, in the ecosystem's normalised spelling, sorted by
+	// advisory id. The result is the caller's to read, not to change.
+	Affected(ecosystem, name string) ([]Affected, error)
+	// Vulnerability returns what is kept of the record id beside its affected
+	// entries; ok is false where there is no such record or it is withdrawn.
+	Vulnerability(id string) (v Vulnerability, ok bool, err error)
+	// Referrers returns the ids of the records that name id among their aliases
+	// or as their upstream, sorted. Aliases are symmetric, but records rarely
+	// say so on both sides.
+	Referrers(id string) ([]string, error)
+	// Records returns how many advisories speak of the ecosystem. None means
+	// that the service can say nothing about it.
+	Records(ecosystem string) (int, error)
+}
+
+// An Affected is one affected entry of one advisory, compact and ready to
+// compare: withdrawn records, GIT ranges and entries without a package are
+// not in the index.
+type Affected struct {
+	Advisory string
+	// Versions are affected as they stand; Ranges in addition.
+	Versions []string
+	Ranges   []Range
+	// Severity is the entry's own rating, before the record's.
+	Severity []advisory.Severity
+	// Urgency is the distribution's own word for this package: Debian's
+	// ecosystem_specific.urgency, Ubuntu's priority; empty where there is none.
+	Urgency string
+}
+
+// A Range is the events of one SEMVER or ECOSYSTEM range, as in the record.
+type Range struct {
+	Type   string
+	Events []advisory.Event
+	// FirstSeen is when this service first saw the range's fix, zero where it
+	// has none.
+	FirstSeen time.Time
+}
+
+// A Vulnerability is what the index keeps of a record as a whole.
+type Vulnerability struct {
+	ID        string
+	Aliases   []string
+	Upstream  []string
+	Related   []string
+	Summary   string
+	Severity  []advisory.Severity
+	Modified  time.Time
+	Published time.Time
+	// KnownExploited: the record itself says that CISA lists it.
+	KnownExploited bool
+	// Notice: the record is no vulnerability ("unmaintained").
+	Notice bool
+}

@@ -1,0 +1,36 @@
+package match
+
+import "assay/verdict"
+
+// A Result is what the data says about an inventory, before any policy.
+type Result struct {
+	System verdict.System
+	// Findings are one vulnerability in one package each, with Fails and Rule
+	// unset, sorted by package, version and id. Findings of kernel packages are
+	// among them: Kernel tells.
+	Findings []Finding
+	// Packages counts the packages of the inventory; Judged those whose
+	// ecosystem the index holds.
+	Packages, Judged int
+	// Unjudged counts, by the reason, packages that nothing can be said about:
+	// "no advisories for Debian:sid". Sorted by package count, then text.
+	Unjudged []Unjudged
+}
+
+// A Finding is a verdict's finding with what the policy needs to know beside.
+type Finding struct {
+	verdict.Finding
+	// Kernel: the package is a kernel, its modules or its headers.
+	Kernel bool
+	// Unimportant: the distribution says that it does not matter here (Debian
+	// unimportant, Ubuntu negligible, ignored or "will not fix").
+	Unimportant bool
+}
+
+// An Unjudged is a group of packages that the service knows nothing about.
+type Unjudged struct {
+	Ecosystem string // "Debian:sid"; empty where none could be named
+	Type      string // purl type of the packages
+	Packages  int
+	Reason    string
+}

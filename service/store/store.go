@@ -1,0 +1,138 @@
+// Package store is the source of record of the service: advisories with their
+// earlier versions, tokens, scans and inventories. Its implementations are
+// hand-written, one for each database, and held to one suite, storetest.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// ErrNotFound is returned, wrapped, where what was asked for is not kept.
+var ErrNotFound = errors.New("not found")
+
+// A Store keeps everything. It is used by several goroutines, and by several
+// processes, at once: what one has committed the others see.
+type Store interface {
+	Advisories
+	Tokens
+	Scans
+	Close() error
+}
+
+// Advisories is the part that import writes and the snapshot reads.
+type Advisories interface {
+	// Import writes records in one transaction: either all of it is seen by
+	// others or nothing. A record whose bytes are the current ones is counted as
+	// unchanged and gets no new version. With im.Whole, records of im.Source
+	// that are not in the import are marked as removed.
+	Import(ctx context.Context, im Import, records iter.Seq2[Record, error]) (Imported, error)
+	// Head returns the state of the data now.
+	Head(ctx context.Context) (Head, error)
+	// Changes yields, in the order of their sequence numbers, the newest version
+	// in (after, upTo] of every advisory that has one.
+	Changes(ctx context.Context, after, upTo int64) iter.Seq2[Record, error]
+	// Published keeps that the state upTo has the snapshot id; Snapshot finds
+	// the sequence number again. ErrNotFound where no such id was published.
+	Published(ctx context.Context, snapshot string, upTo int64) error
+	Snapshot(ctx context.Context, snapshot string) (upTo int64, err error)
+}
+
+// A Record is one version of one advisory.
+type Record struct {
+	Seq      int64 // set by the store
+	ID       string
+	Modified time.Time
+	Source   string // set by the store on reading
+	Removed  bool   // no longer part of its source; Body is then empty
+	Body     []byte // the OSV record as it came, JSON
+	// Fixes are the fixes that the record names. The importer fills in what they
+	// are; the store keeps for each the time when any version of the record first
+	// named it, and fills that in on reading.
+	Fixes []Fix
+}
+
+// A Fix is a version that mends one package.
+type Fix struct {
+	Ecosystem, Package, Version string
+	FirstSeen                   time.Time
+}
+
+// An Import says where records come from.
+type Import struct {
+	Source string    // "import:/path" or a feed's name
+	At     time.Time // the clock of the caller
+	Whole  bool      // the import is everything that the source has
+	Sample bool      // a small set for demonstration
+}
+
+// Imported counts what an import did.
+type Imported struct {
+	Added, Changed, Unchanged, Removed int
+	Seq                                int64 // of the last version written
+}
+
+// A Head is the state of the data: the last sequence number and what is said
+// about its age.
+type Head struct {
+	Seq     int64
+	Records int       // advisories that are not removed
+	Updated time.Time // the newest import
+	Newest  time.Time // modification time of the newest record
+	Sample  bool      // every import so far was a sample
+}
+
+// Tokens is the part that guards the door. Secrets are never kept, only their
+// SHA-256: they are 190 random bits, which no dictionary holds.
+type Tokens interface {
+	CreateToken(ctx context.Context, t Token, hash [32]byte) error
+	// TokenByHash returns the token of a secret, also one expired or revoked.
+	TokenByHash(ctx context.Context, hash [32]byte) (Token, error)
+	ListTokens(ctx context.Context) ([]Token, error) // by creation time
+	// RevokeToken revokes by id or by name, and returns the tokens revoked.
+	RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]Token, error)
+	// UsedToken notes the last use; it may be late by a minute.
+	UsedToken(ctx context.Context, id string, at time.Time) error
+}
+
+// A Token is what is known of a token beside its secret.
+type Token struct {
+	ID      string
+	Name    string
+	Scopes  []string // "scan", "read", "admin"
+	Project string   // when set, scans of other projects are refused
+	Created time.Time
+	Expires time.Time // zero: never
+	Revoked time.Time // zero: not
+	Used    time.Time // zero: never
+}
+
+// Scans is the part that keeps what was asked and answered.
+type Scans interface {
+	// KeepScan keeps a scan and its inventory, which is kept once for all scans
+	// that sent the same. Where the token has sent the same Key before, nothing
+	// is written and the earlier scan is returned.
+	KeepScan(ctx context.Context, s Scan) (Scan, error)
+	Scan(ctx context.Context, id string) (Scan, error)
+	// ListScans returns the newest scans first.
+	ListScans(ctx context.Context, limit int) ([]Scan, error)
+}
+
+// A Scan is one kept scan.
+type Scan struct {
+	ID       string
+	At       time.Time
+	Token    string // id
+	Key      string // idempotency key, unique for a token; may be empty
+	Project  string
+	Ref      string
+	Commit   string
+	Snapshot string // id of the snapshot that answered
+	Seq      int64  // sequence number of that snapshot
+	// Request is the body as it came, decompressed: CycloneDX JSON with the
+	// options in it. ListScans leaves it and Verdict empty.
+	Request []byte
+	Verdict []byte // JSON of verdict.Verdict
+}

@@ -1,0 +1,46 @@
+// Package testdata finds the data that tests are held against and that is not
+// part of the project: real advisories, package databases and version pairs.
+package testdata
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Path returns the path of a file or folder of the test data: below the folder
+// that the variable TESTDATA names, else below ../shared/data seen from the
+// root of the project. A test whose data is missing is skipped and says how to
+// get it; with CI set it fails, since a skipped test shows nothing.
+func Path(t testing.TB, elem ...string) string {
+	t.Helper()
+	base := os.Getenv("TESTDATA")
+	if base == "" {
+		base = filepath.Join(Root(t), "..", "shared", "data")
+	}
+	p := filepath.Join(append([]string{base}, elem...)...)
+	if _, err := os.Stat(p); err != nil {
+		Missing(t, "test data: %v; set TESTDATA to the folder that holds osv/, pkgdb/ and versions/", err)
+	}
+	return p
+}
+
+// Missing skips a test that lacks what format says, and fails it with CI set.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("missing in CI: "+format, args...)
+	}
+	t.Skipf("missing: "+format, args...)
+}
+
+// Root returns the root folder of the project.
+func Root(t testing.TB) string {
+	t.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		t.Fatal("the project's root is not known: run the tests without -trimpath")
+	}
+	return filepath.Dir(filepath.Dir(file))
+}
