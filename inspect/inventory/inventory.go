@@ -16,7 +16,8 @@ type Inventory struct {
 	// System is the operating system of the tree; its zero value means that
 	// none was recognised.
 	System System
-	// Packages are sorted by type, name, version, architecture and path.
+	// Packages are sorted by type, name, version, architecture and path, then by
+	// all else that can differ.
 	Packages []Package
 	// Partial names what could not be read, sorted by path. Empty means that
 	// the whole tree was seen.
@@ -139,6 +140,14 @@ func comparePackages(a, b Package) int {
 		cmp.Compare(a.Arch, b.Arch),
 		cmp.Compare(a.path(), b.path()),
 		cmp.Compare(a.EmbeddedIn, b.EmbeddedIn),
+		cmp.Compare(a.kind(), b.kind()),
+		cmp.Compare(a.Source, b.Source),
+		cmp.Compare(a.SourceVersion, b.SourceVersion),
+		cmp.Compare(a.Vendor, b.Vendor),
+		cmp.Compare(a.Module, b.Module),
+		cmp.Compare(a.CPE, b.CPE),
+		slices.Compare(a.ContentSets, b.ContentSets),
+		slices.Compare(a.Hashes, b.Hashes),
 	)
 }
 
@@ -147,4 +156,11 @@ func (p Package) path() string {
 		return ""
 	}
 	return p.Evidence[0].Path
+}
+
+func (p Package) kind() string {
+	if len(p.Evidence) == 0 {
+		return ""
+	}
+	return p.Evidence[0].Kind
 }

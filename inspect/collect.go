@@ -1,0 +1,165 @@
+package inspect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxGaps is how many gaps of one kind are named; the others are counted.
+	maxGaps = 200
+	// maxText bounds the path and the cause of a gap.
+	maxText = 1 << 10
+)
+
+// A collector gathers what the readers find, from any number of goroutines.
+// What comes out does not depend on the order in which it came in.
+type collector struct {
+	readers []reader
+
+	mu       sync.Mutex
+	packages []inventory.Package
+	gaps     map[inventory.Gap]*gaps
+}
+
+func newCollector(readers []reader) *collector {
+	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}}
+}
+
+// File reads a file with a reader.
+func (c *collector) File(i int, f *rootfs.File) {
+	packages, err := c.readers[i].read(f)
+	c.mu.Lock()
+	c.packages = append(c.packages, packages...)
+	c.mu.Unlock()
+	if err != nil {
+		c.gap(f.Path(), c.readers[i].gap, err)
+	}
+}
+
+// FileFailed notes a file that a reader wanted and could not have.
+func (c *collector) FileFailed(i int, path string, err error) {
+	c.gap(path, c.readers[i].gap, err)
+}
+
+// DirFailed notes a directory that could not be read.
+func (c *collector) DirFailed(path string, err error) {
+	c.gap(path, inventory.GapDirectory, err)
+}
+
+func (c *collector) gap(path string, kind inventory.Gap, err error) {
+	p := inventory.Partial{
+		Path: clip(inventory.Text(path)),
+		Kind: kind,
+		Err:  clip(oneLine(inventory.Text(err.Error()))),
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gaps[kind] == nil {
+		c.gaps[kind] = &gaps{}
+	}
+	c.gaps[kind].add(p)
+}
+
+// inventory returns all that was gathered.
+func (c *collector) inventory() Inventory {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	inv := Inventory{Packages: merge(c.packages)}
+	for kind, g := range c.gaps {
+		inv.Partial = append(inv.Partial, g.list(kind)...)
+	}
+	inv.Sort()
+	for i := range inv.Packages {
+		p := &inv.Packages[i]
+		p.Evidence = slices.Compact(p.Evidence)
+	}
+	return inv
+}
+
+// gaps are those of one kind: the first maxGaps in their order and a count.
+type gaps struct {
+	kept  []inventory.Partial
+	total int
+}
+
+func (g *gaps) add(p inventory.Partial) {
+	g.total++
+	g.kept = append(g.kept, p)
+	if len(g.kept) == 2*maxGaps {
+		g.trim()
+	}
+}
+
+func (g *gaps) trim() {
+	slices.SortFunc(g.kept, func(a, b inventory.Partial) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Err, b.Err))
+	})
+	g.kept = g.kept[:min(len(g.kept), maxGaps)]
+}
+
+// list returns the gaps that are named, and the count of the others as one of
+// the root.
+func (g *gaps) list(kind inventory.Gap) []inventory.Partial {
+	g.trim()
+	if more := g.total - len(g.kept); more > 0 {
+		return append(slices.Clone(g.kept), inventory.Partial{Kind: kind, Err: fmt.Sprintf("and %d more", more)})
+	}
+	return g.kept
+}
+
+// merge makes one package of those that differ in their evidence only, with the
+// evidence of all, repetitions included. That a vendor is named in one place and
+// not in another is no difference.
+func merge(packages []inventory.Package) []inventory.Package {
+	type key struct {
+		typ, name, version, arch, source, sourceVersion, module, cpe, embeddedIn string
+		contentSets, hashes                                                      string
+		owner                                                                    inventory.Owner
+	}
+	byKey := make(map[key]int, len(packages))
+	var merged []inventory.Package
+	for _, p := range packages {
+		k := key{
+			p.Type, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.CPE, p.EmbeddedIn,
+			strings.Join(p.ContentSets, "\x00"), strings.Join(p.Hashes, "\x00"),
+			inventory.Owner{},
+		}
+		if p.Owner != nil {
+			k.owner = *p.Owner
+		}
+		i, known := byKey[k]
+		if !known {
+			byKey[k] = len(merged)
+			merged = append(merged, p)
+			continue
+		}
+		m := &merged[i]
+		m.Vendor = max(m.Vendor, p.Vendor)
+		m.Evidence = append(m.Evidence, p.Evidence...)
+	}
+	return merged
+}
+
+// absent reports whether there is nothing at a path, or no longer.
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}

@@ -1,0 +1,196 @@
+// Package dpkg reads the databases of dpkg: the status file, and the folder
+// status.d of images that were put together without dpkg, one stanza a file.
+// The form of both is deb-control(5)'s; what is installed is judged as dpkg does.
+package dpkg
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+const (
+	// Kind is the kind of the evidence.
+	Kind = "dpkg"
+	// Limit is how many bytes of a database are read. The status file of a
+	// machine with 6,000 packages has 9 MiB.
+	Limit = 64 << 20
+	// maxPackages bounds the packages of one database; an archive of Debian has
+	// about 65,000 for an architecture.
+	maxPackages = 100_000
+)
+
+// StatusFiles are the paths where a status file may be.
+func StatusFiles() []string {
+	return []string{"var/lib/dpkg/status", "usr/lib/dpkg/status"}
+}
+
+// StatusDirs are the paths where a folder status.d may be.
+func StatusDirs() []string {
+	return []string{"var/lib/dpkg/status.d", "usr/lib/dpkg/status.d"}
+}
+
+// IsStanzaFile reports whether a file of a folder status.d holds a stanza; the
+// others list digests.
+func IsStanzaFile(name string) bool { return !strings.HasSuffix(name, ".md5sums") }
+
+// ReadStatus reads a status file at path and returns the installed packages: those
+// whose files are on the disk, in the states installed, unpacked,
+// half-configured, triggers-awaited and triggers-pending, whatever is wanted of
+// them. In the states half-installed and config-files a package is not there.
+//
+// An error names the first stanza that is broken and how many more are; the
+// packages of the whole ones are returned with it. Broken is also a stanza
+// without Status, which dpkg never writes and takes for not installed: it may
+// be the rest of a damaged one. An empty file has no packages and is no error.
+func ReadStatus(r io.Reader, path string) ([]inventory.Package, error) {
+	return read(r, path, true)
+}
+
+// ReadStanza reads a file of a folder status.d. There all is installed, and a
+// stanza need have no Status.
+func ReadStanza(r io.Reader, path string) ([]inventory.Package, error) {
+	return read(r, path, false)
+}
+
+// read is strict for what dpkg itself writes.
+func read(r io.Reader, path string, strict bool) ([]inventory.Package, error) {
+	var packages []inventory.Package
+	var first error
+	broken := 0
+	s := newScanner(r)
+	for s.next() {
+		p, installed, err := s.stanza.decode(strict)
+		switch {
+		case err != nil:
+			if broken++; first == nil {
+				first = fmt.Errorf("line %d: %w", s.stanza.line, err)
+			}
+		case len(packages) == maxPackages:
+			return packages, fmt.Errorf("line %d: more than %d packages", s.stanza.line, maxPackages)
+		case installed:
+			p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
+			packages = append(packages, p)
+		}
+	}
+	if broken > 1 {
+		first = fmt.Errorf("%w, and %d more broken stanzas", first, broken-1)
+	}
+	if first != nil && s.err != nil {
+		return packages, fmt.Errorf("%w; %w", first, s.err)
+	}
+	return packages, cmp.Or(first, s.err)
+}
+
+// decode returns the package of a stanza and whether it is installed.
+func (st *stanza) decode(strict bool) (inventory.Package, bool, error) {
+	if st.err != nil {
+		return inventory.Package{}, false, st.err
+	}
+	if strict && st.cut {
+		return inventory.Package{}, false, errors.New("file ends within a line")
+	}
+	name := st.value[fieldPackage]
+	if name == "" {
+		return inventory.Package{}, false, errors.New("stanza without Package")
+	}
+	if !isName(name) {
+		return inventory.Package{}, false, fmt.Errorf("package %q: not a package name", name)
+	}
+	if strict || st.value[fieldStatus] != "" {
+		installed, err := isInstalled(st.value[fieldStatus])
+		if err != nil || !installed {
+			return inventory.Package{}, false, wrap(name, err)
+		}
+	}
+	version, arch := st.value[fieldVersion], st.value[fieldArchitecture]
+	switch {
+	case version == "":
+		return inventory.Package{}, false, wrap(name, errors.New("no Version"))
+	case !isWord(version):
+		return inventory.Package{}, false, wrap(name, fmt.Errorf("version %q: not a version", version))
+	case !isWord(arch):
+		return inventory.Package{}, false, wrap(name, fmt.Errorf("architecture %q: not an architecture", arch))
+	}
+	source, sourceVersion := splitSource(st.value[fieldSource])
+	if source == "" {
+		source = name
+	}
+	if sourceVersion == "" {
+		sourceVersion = version
+	}
+	return inventory.Package{
+		Type:          "deb",
+		Name:          name,
+		Version:       inventory.Text(version),
+		Arch:          inventory.Text(arch),
+		Source:        inventory.Text(source),
+		SourceVersion: inventory.Text(sourceVersion),
+		Vendor:        inventory.Text(st.value[fieldMaintainer]),
+	}, true, nil
+}
+
+func wrap(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("package %q: %w", name, err)
+}
+
+// isInstalled judges the value of Status: what is wanted, a flag, the state.
+func isInstalled(status string) (bool, error) {
+	if status == "" {
+		return false, errors.New("no Status")
+	}
+	bad := fmt.Errorf("status %q: not a status", status)
+	words := strings.Fields(strings.ToLower(status))
+	if len(words) != 3 {
+		return false, bad
+	}
+	switch words[0] {
+	case "unknown", "install", "hold", "deinstall", "purge":
+	default:
+		return false, bad
+	}
+	switch words[1] {
+	case "ok", "reinstreq":
+	default:
+		return false, bad
+	}
+	switch words[2] {
+	case "installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending":
+		return true, nil
+	case "not-installed", "config-files", "half-installed":
+		return false, nil
+	}
+	return false, bad
+}
+
+// splitSource splits the value of Source, "name" or "name (version)".
+func splitSource(v string) (name, version string) {
+	name, version, _ = strings.Cut(v, "(")
+	version, _, _ = strings.Cut(version, ")")
+	return strings.TrimSpace(name), strings.TrimSpace(version)
+}
+
+// isName reports whether dpkg would take s for the name of a package.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alnum && (i == 0 || !strings.ContainsRune("-+._", rune(c))) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isWord reports whether s has no space and no control character. Of a version
+// no more is asked: dpkg, too, keeps installed ones that break its own rules.
+func isWord(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
+}

@@ -1,0 +1,68 @@
+package osrelease
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	errNoAssignment = errors.New("not an assignment")
+	errQuote        = errors.New("quote without end")
+)
+
+// assignment parses one line, KEY=value, as a shell would without expanding
+// anything.
+func assignment(line string) (key, value string, err error) {
+	key, word, ok := strings.Cut(line, "=")
+	if !ok || !isName(key) {
+		return "", "", errNoAssignment
+	}
+	if value, err = unquote(word); err != nil {
+		return "", "", fmt.Errorf("%s: %w", key, err)
+	}
+	return key, value, nil
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// unquote undoes the quoting of a shell word. Spaces outside quotes are kept,
+// though a shell would end the word there: files with unquoted names exist, and
+// what the author meant is plain. A comment after a space is cut off.
+func unquote(s string) (string, error) {
+	var b strings.Builder
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == '\'':
+			b.WriteByte(c)
+		case c == '\\' && i+1 < len(s):
+			i++
+			if quote == '"' && !strings.ContainsRune("$`\"\\", rune(s[i])) {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(s[i])
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '#' && i > 0 && (s[i-1] == ' ' || s[i-1] == '\t'):
+			return strings.TrimRight(b.String(), " \t"), nil
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return "", errQuote
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,135 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+
+	"assay/inspect/distro/osrelease"
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+	"assay/inspect/walk"
+
+	"golang.org/x/sys/unix"
+)
+
+// fixedPaths reads what is wanted at a known path. Unlike the walk it follows
+// links, as chroot would, since the system's own tools do: /var/lib/dpkg may be
+// a link. And it finds a file below a directory that can be searched and not
+// listed, as many can for who is not root.
+type fixedPaths struct {
+	root      *rootfs.Root
+	skip      *walk.Skip
+	collector *collector
+	seen      map[seen]bool
+}
+
+// seen is a file that was given to a reader.
+type seen struct {
+	reader int
+	path   string
+}
+
+// system returns the system that the root holds, or none.
+func (x *fixedPaths) system() inventory.System {
+	for _, src := range osrelease.Sources() {
+		if x.skip.Covers(src.Path) {
+			continue
+		}
+		f, err := x.root.Open(src.Path, osrelease.Limit)
+		if err != nil {
+			if !absent(err) {
+				x.collector.gap(src.Path, inventory.GapSystem, err)
+			}
+			continue
+		}
+		var sys inventory.System
+		if !x.skip.Covers(f.Path()) {
+			sys, err = src.Parse(f)
+		}
+		f.Close()
+		if err != nil {
+			x.collector.gap(f.Path(), inventory.GapSystem, err)
+		}
+		if sys.Known() {
+			sys.Path = f.Path()
+			return sys
+		}
+	}
+	return inventory.System{}
+}
+
+// read gives every reader the files at its fixed paths.
+func (x *fixedPaths) read(ctx context.Context) {
+	for i, r := range x.collector.readers {
+		for _, path := range r.files {
+			if ctx.Err() != nil {
+				return
+			}
+			if x.skip.Covers(path) {
+				continue
+			}
+			f, err := x.root.Open(path, r.limit)
+			x.file(i, path, f, err)
+		}
+		for _, path := range r.dirs {
+			if !x.skip.Covers(path) {
+				x.dir(ctx, i, path)
+			}
+		}
+	}
+}
+
+// dir gives reader i the files in the directory at path, and those that links
+// in it lead to. What else is there is nobody's.
+func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
+	r := x.collector.readers[i]
+	d, resolved, err := x.root.OpenDir(path)
+	if err != nil {
+		if !absent(err) {
+			x.collector.gap(path, r.gap, err)
+		}
+		return
+	}
+	defer d.Close()
+	if x.skip.Covers(resolved) {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		entries, err := d.Read(buf)
+		if err != nil {
+			x.collector.gap(resolved, r.gap, err)
+			return
+		}
+		if len(entries) == 0 || ctx.Err() != nil {
+			return
+		}
+		for name, kind := range rootfs.Entries(entries) {
+			if kind == unix.DT_DIR || !r.inDir(string(name)) {
+				continue
+			}
+			file := resolved + "/" + string(name)
+			f, err := x.root.Open(file, r.limit)
+			if !errors.Is(err, rootfs.ErrNotRegular) {
+				x.file(i, file, f, err)
+			}
+		}
+	}
+}
+
+// file gives reader i the file that was opened at path, or notes the error. One
+// that two paths lead to is read once.
+func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
+	if err != nil {
+		if !absent(err) {
+			x.collector.FileFailed(i, path, err)
+		}
+		return
+	}
+	defer f.Close()
+	at := seen{i, f.Path()}
+	if !x.skip.Covers(f.Path()) && !x.seen[at] {
+		x.seen[at] = true
+		x.collector.File(i, f)
+	}
+}

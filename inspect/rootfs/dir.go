@@ -1,0 +1,166 @@
+package rootfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Dir is an open directory. Its methods follow no link in the names given.
+type Dir struct{ fd int }
+
+// Close closes the directory.
+func (d Dir) Close() error { return unix.Close(d.fd) }
+
+// OpenDir opens the directory name in d for reading; name is one component.
+func (d Dir) OpenDir(name string) (Dir, error) {
+	fd, err := openat(d.fd, name, readDir)
+	return Dir{fd}, err
+}
+
+// Dir opens the root itself for reading.
+func (r *Root) Dir() (Dir, error) { return r.dir.OpenDir(".") }
+
+// Descend opens the directory that names, at least one and each a component,
+// lead to from d. Neither their number nor the length of the path is bounded.
+func (d Dir) Descend(names []string) (Dir, error) {
+	cur := d
+	for {
+		next, n, err := cur.step(names)
+		if cur != d {
+			cur.Close()
+		}
+		if err != nil || n == len(names) {
+			return next, err
+		}
+		cur, names = next, names[n:]
+	}
+}
+
+// step opens the directory that the first n of names lead to, as many as one
+// system call takes. Where the kernel, or a filter before it, knows no openat2,
+// that is one: openat would follow links on the way.
+func (d Dir) step(names []string) (Dir, int, error) {
+	n, size := 0, 0
+	for n < len(names) && size+len(names[n])+1 < unix.PathMax {
+		size += len(names[n]) + 1
+		n++
+	}
+	if n > 1 {
+		how := unix.OpenHow{
+			Flags:   stepFlags(n == len(names)),
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+		}
+		if fd, err := unix.Openat2(d.fd, strings.Join(names[:n], "/"), &how); err == nil {
+			return Dir{fd}, n, nil
+		}
+	}
+	fd, err := openat(d.fd, names[0], int(stepFlags(len(names) == 1)))
+	return Dir{fd}, 1, err
+}
+
+// readDir are the flags to open a directory for reading its entries.
+const readDir = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+func stepFlags(last bool) uint64 {
+	if last {
+		return readDir
+	}
+	return unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+}
+
+// Read fills buf, of at least 4 KiB, with the next entries of the directory and
+// returns their part of it, to be given to Entries; it is empty at the end.
+func (d Dir) Read(buf []byte) ([]byte, error) {
+	for {
+		n, err := unix.Getdents(d.fd, buf)
+		switch err {
+		case nil:
+			return buf[:n], nil
+		case unix.EINTR:
+		default:
+			return nil, err
+		}
+	}
+}
+
+// Entries returns the name and the type (unix.DT_DIR, …) of each entry that
+// Read returned, without "." and "..". A name is valid for one step.
+func Entries(buf []byte) iter.Seq2[[]byte, uint8] {
+	// struct linux_dirent64: inode, offset, length of the record, type, name.
+	const lenAt, typeAt, nameAt = 16, 18, 19
+	return func(yield func([]byte, uint8) bool) {
+		for len(buf) > nameAt {
+			size := int(binary.NativeEndian.Uint16(buf[lenAt:]))
+			if size <= nameAt || size > len(buf) {
+				return
+			}
+			name := buf[nameAt:size]
+			if end := bytes.IndexByte(name, 0); end >= 0 {
+				name = name[:end]
+			}
+			kind := buf[typeAt]
+			buf = buf[size:]
+			if string(name) == "." || string(name) == ".." || len(name) == 0 {
+				continue
+			}
+			if !yield(name, kind) {
+				return
+			}
+		}
+	}
+}
+
+// Type returns the type of the entry name, for the filesystems that leave it
+// unknown in a listing: unix.DT_DIR, DT_REG, or DT_UNKNOWN for all else. One that
+// cannot be asked is called a directory: to open it then shows the error.
+func (d Dir) Type(name string) uint8 {
+	mode, err := d.mode(name)
+	switch {
+	case err != nil || mode == unix.S_IFDIR:
+		return unix.DT_DIR
+	case mode == unix.S_IFREG:
+		return unix.DT_REG
+	}
+	return unix.DT_UNKNOWN
+}
+
+func (d Dir) mode(name string) (uint32, error) {
+	for {
+		var st unix.Stat_t
+		err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		if err != unix.EINTR {
+			return st.Mode & unix.S_IFMT, err
+		}
+	}
+}
+
+func (d Dir) readlink(name string) (string, error) {
+	var buf [unix.PathMax]byte
+	for {
+		n, err := unix.Readlinkat(d.fd, name, buf[:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return "", err
+		case n == 0:
+			return "", unix.ENOENT
+		case n == len(buf):
+			return "", unix.ENAMETOOLONG
+		default:
+			return string(buf[:n]), nil
+		}
+	}
+}
+
+func openat(dir int, name string, flags int) (int, error) {
+	for {
+		fd, err := unix.Openat(dir, name, flags|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"assay/inspect/inventory"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRegular says that what stands at a path is no regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge says that a file holds more than may be read of it.
+var ErrTooLarge = errors.New("larger than its bound")
+
+// A File is a regular file open for reading, up to a bound: whoever reads
+// beyond it gets ErrTooLarge, and whoever reads a file that is within it never
+// sees that. A File is used by one goroutine.
+type File struct {
+	fd    int
+	path  string
+	size  int64
+	limit int64
+	off   int64
+	id    ID
+}
+
+// An ID tells a file from all others of the host.
+type ID struct{ dev, ino uint64 }
+
+// Identify returns the ID of the file at path on the host.
+func Identify(path string) (ID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return ID{}, fmt.Errorf("identify %q: %w", path, err)
+	}
+	return ID{uint64(st.Dev), uint64(st.Ino)}, nil
+}
+
+// OpenFile opens the regular file name in d; name is one component. path is its
+// path from the root, which the File carries as inventory.Text. Anything but a
+// regular file gives ErrNotRegular, and is not opened unless it takes the
+// file's place at that moment.
+func (d Dir) OpenFile(name, path string, limit int64) (*File, error) {
+	mode, err := d.mode(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode != unix.S_IFREG {
+		return nil, ErrNotRegular
+	}
+	return d.OpenListedFile(name, path, limit)
+}
+
+// OpenListedFile is OpenFile for a name that a listing has just called a regular
+// file, which saves asking first.
+func (d Dir) OpenListedFile(name, path string, limit int64) (*File, error) {
+	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return &File{
+		fd: fd, path: inventory.Text(path), size: st.Size, limit: limit,
+		id: ID{uint64(st.Dev), uint64(st.Ino)},
+	}, nil
+}
+
+// Path returns the file's path relative to the root, without links and as
+// inventory.Text.
+func (f *File) Path() string { return f.path }
+
+// Size returns the size that the file had when it was opened.
+func (f *File) Size() int64 { return f.size }
+
+// ID returns what tells the file from all others.
+func (f *File) ID() ID { return f.id }
+
+// Close closes the file.
+func (f *File) Close() error { return unix.Close(f.fd) }
+
+// Read reads on from where the last Read ended.
+func (f *File) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := f.pread(p, f.off)
+	f.off += int64(n)
+	return n, err
+}
+
+// ReadAt reads at an offset, as io.ReaderAt has it.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at offset %d: %w", off, os.ErrInvalid)
+	}
+	var n int
+	for n < len(p) {
+		m, err := f.pread(p[n:], off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// pread reads into p, which is not empty, and never beyond the bound.
+func (f *File) pread(p []byte, off int64) (int, error) {
+	within := f.limit - off
+	beyond := within <= 0
+	if beyond {
+		p = make([]byte, 1) // only to tell the end of the file from the bound
+	} else if int64(len(p)) > within {
+		p = p[:within]
+	}
+	for {
+		n, err := unix.Pread(f.fd, p, off)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, fmt.Errorf("read: %w", err)
+		case n == 0:
+			return 0, io.EOF
+		case beyond:
+			return 0, fmt.Errorf("%w of %d bytes", ErrTooLarge, f.limit)
+		default:
+			return n, nil
+		}
+	}
+}

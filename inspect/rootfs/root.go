@@ -1,0 +1,70 @@
+// Package rootfs opens files of a filesystem tree whose content is not trusted.
+// Nothing it opens lies outside the tree: links are resolved as a process
+// chrooted into the tree would resolve them, or not followed at all. Only
+// regular files and directories are opened, so that no FIFO blocks and no
+// device acts. Linux only; neither /proc nor write access is needed.
+//
+// An error names the cause and not the path, which the caller has.
+package rootfs
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Root is the top directory of a tree. It may be used by several goroutines.
+type Root struct {
+	dir  Dir
+	path string
+}
+
+// Open opens the tree at path, a directory of the host or a link to one. The
+// right to search it is enough; that to list it is not needed.
+func Open(path string) (*Root, error) {
+	if path == "" {
+		return nil, fmt.Errorf("root %q: %w", path, unix.ENOENT)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("root %q: %w", path, err)
+	}
+	if abs, err = filepath.EvalSymlinks(abs); err != nil {
+		return nil, fmt.Errorf("root %q: %w", path, err)
+	}
+	fd, err := openat(unix.AT_FDCWD, abs, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, fmt.Errorf("root %q: %w", path, err)
+	}
+	return &Root{dir: Dir{fd}, path: abs}, nil
+}
+
+// Path returns the absolute path of the tree on the host, without links.
+func (r *Root) Path() string { return r.path }
+
+// Close ends the use of the tree; what was opened below it stays open.
+func (r *Root) Close() error { return r.dir.Close() }
+
+// Open opens the regular file at path, slash separated and relative to the
+// root, for reading at most limit bytes. Links are followed inside the tree.
+func (r *Root) Open(path string, limit int64) (*File, error) {
+	at, err := r.resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	defer at.close()
+	return at.parent().OpenFile(at.name, at.path(), limit)
+}
+
+// OpenDir opens the directory at path, as Open does a file, and returns its
+// path without links.
+func (r *Root) OpenDir(path string) (Dir, string, error) {
+	at, err := r.resolve(path)
+	if err != nil {
+		return Dir{}, "", err
+	}
+	defer at.close()
+	d, err := at.parent().OpenDir(at.name)
+	return d, at.path(), err
+}

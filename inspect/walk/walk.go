@@ -1,0 +1,262 @@
+// Package walk goes through a filesystem tree once, in parallel, and opens the
+// files that are wanted by name.
+//
+// It lists directories with getdents64 and trusts the type of an entry there,
+// so that a file nobody wants costs no system call and no memory. Every
+// directory and file is opened relative to its parent without following a link:
+// nothing outside the tree is reached, whatever is changed meanwhile. Trees
+// deeper than open files last, or than a path may be long, are walked whole.
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// bufSize is how many bytes of entries are asked for at once, a thousand
+	// ordinary names.
+	bufSize = 32 << 10
+	// maxPending is how many children a directory may have pending before its
+	// reading pauses until they are done.
+	maxPending = 1024
+	// maxOpen is how many directories are kept open for their children. Where
+	// that is reached, children are opened from an anchor: a directory every
+	// anchorStep levels that is kept open for all below it, of which there are no
+	// more than maxAnchors.
+	maxOpen    = 256
+	maxAnchors = 256
+	anchorStep = 128
+	// maxPath is the longest path in an inventory: the path of a file beyond it
+	// is of no use to any program, and many of them would fill the memory.
+	maxPath = 64 << 10
+)
+
+// Options say what a walk looks for.
+type Options struct {
+	// Rules say which files are wanted; a Visitor is told the index.
+	Rules []Rule
+	// Skip is what is left out.
+	Skip *Skip
+	// Exclude are files that are left out wherever they are found.
+	Exclude []rootfs.ID
+	// Workers is how many directories are read at once, at least 1.
+	Workers int
+}
+
+// A Visitor is told what a walk meets, from several goroutines at once and in
+// no order. Paths are relative to the root, as inventory.Text.
+type Visitor interface {
+	// File gets a file that rule wants. The walk closes it afterwards.
+	File(rule int, f *rootfs.File)
+	// FileFailed gets a file that rule wants and that could not be opened.
+	FileFailed(rule int, path string, err error)
+	// DirFailed gets a directory that could not be read, or not to its end.
+	DirFailed(path string, err error)
+}
+
+// Walk goes through the tree at root, of which it visits regular files only. It
+// returns an error only when ctx ended before the walk.
+func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error {
+	w := &walker{
+		root:    root,
+		names:   newNames(opts.Rules),
+		exclude: make(map[rootfs.ID]bool, len(opts.Exclude)),
+		visitor: v,
+		pending: newStack(),
+	}
+	for _, id := range opts.Exclude {
+		w.exclude[id] = true
+	}
+	w.pending.push(&dir{skip: opts.Skip})
+	stop := context.AfterFunc(ctx, w.pending.close)
+	defer stop()
+
+	var wg sync.WaitGroup
+	for range max(1, opts.Workers) {
+		wg.Go(w.work)
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		w.abandon()
+		return err
+	}
+	return nil
+}
+
+type walker struct {
+	root    *rootfs.Root
+	names   *names
+	exclude map[rootfs.ID]bool
+	visitor Visitor
+	pending *stack
+	open    atomic.Int32 // directories open
+}
+
+func (w *walker) work() {
+	buf := make([]byte, bufSize)
+	for {
+		d, ok := w.pending.pop()
+		if !ok {
+			return
+		}
+		w.visit(d, buf)
+		w.pending.done()
+	}
+}
+
+// visit reads d, or a part of it, and pushes what is to be read after.
+func (w *walker) visit(d *dir, buf []byte) {
+	if !d.begun {
+		if err := w.begin(d); err != nil {
+			if !gone(err) || d.parent == nil {
+				w.visitor.DirFailed(inventory.Text(d.path()), err)
+			}
+			return
+		}
+	}
+	var children []*dir
+	for {
+		entries, err := d.fd.Read(buf)
+		if err != nil {
+			if !gone(err) {
+				w.visitor.DirFailed(inventory.Text(d.path()), err)
+			}
+			break
+		}
+		if len(entries) == 0 {
+			break
+		}
+		children = w.entries(d, entries, children)
+		if len(children) >= maxPending {
+			w.keep(d, children)
+			w.pending.push(slices.Insert(children, 0, d)...) // d below its children
+			return
+		}
+	}
+	w.keep(d, children)
+	w.pending.push(children...)
+	w.release(d)
+}
+
+// entries opens the wanted files among the entries of d and adds its
+// directories to children.
+func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
+	for name, kind := range rootfs.Entries(entries) {
+		if kind == unix.DT_UNKNOWN {
+			kind = d.fd.Type(string(name))
+		}
+		switch kind {
+		case unix.DT_DIR:
+			skip := d.skip.atBytes(name)
+			if skip == nil || !skip.out {
+				children = append(children, newChild(d, string(name), skip))
+			}
+		case unix.DT_REG:
+			rule, wanted := w.names.match(name)
+			if !wanted {
+				continue
+			}
+			if skip := d.skip.atBytes(name); skip == nil || !skip.out {
+				w.file(d, string(name), rule)
+			}
+		}
+	}
+	return children
+}
+
+func (w *walker) file(d *dir, name string, rule int) {
+	path := d.join(name)
+	if d.size+1+len(name) > maxPath {
+		w.visitor.FileFailed(rule, inventory.Text(path), fmt.Errorf("path longer than %d bytes", maxPath))
+		return
+	}
+	f, err := d.fd.OpenListedFile(name, path, w.names.rules[rule].Limit)
+	switch {
+	case err == nil:
+		if !w.exclude[f.ID()] {
+			w.visitor.File(rule, f)
+		}
+		f.Close()
+	case !gone(err) && !errors.Is(err, rootfs.ErrNotRegular):
+		w.visitor.FileFailed(rule, inventory.Text(path), err)
+	}
+}
+
+// gone reports whether an entry was removed or replaced by another kind since
+// it was listed: then it is no part of the tree.
+func gone(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)
+}
+
+// begin opens d for reading.
+func (w *walker) begin(d *dir) (err error) {
+	switch {
+	case d.parent == nil:
+		d.fd, err = w.root.Dir()
+	case d.detached:
+		d.fd, err = d.anchor.fd.Descend(d.namesFrom(d.anchor))
+	default:
+		d.fd, err = d.parent.fd.OpenDir(d.name)
+		w.release(d.parent)
+	}
+	if err != nil {
+		w.release(d.anchor)
+		return err
+	}
+	d.begun = true
+	d.users.Store(1)
+	w.open.Add(1)
+	return nil
+}
+
+// keep has d stay open until its children are, unless too many directories are,
+// and gives the children their anchor.
+func (w *walker) keep(d *dir, children []*dir) {
+	open, n := w.open.Load(), int32(len(children))
+	detached := open >= maxOpen
+	anchor := d.anchor
+	if anchor == nil || detached && d.depth-anchor.depth >= anchorStep && open < maxOpen+maxAnchors {
+		anchor = d
+	}
+	for _, c := range children {
+		c.detached, c.anchor = detached, anchor
+	}
+	anchor.users.Add(n)
+	if !detached {
+		d.users.Add(n)
+	}
+}
+
+// release ends one use of d, which may be nil, and with the last one its use of
+// its anchor.
+func (w *walker) release(d *dir) {
+	for d != nil && d.users.Add(-1) == 0 {
+		d.fd.Close()
+		w.open.Add(-1)
+		d = d.anchor
+	}
+}
+
+// abandon closes what the pending directories hold open.
+func (w *walker) abandon() {
+	for _, d := range w.pending.dirs {
+		if d.begun {
+			w.release(d)
+			continue
+		}
+		if !d.detached {
+			w.release(d.parent)
+		}
+		w.release(d.anchor)
+	}
+}
