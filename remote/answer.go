@@ -1,0 +1,145 @@
+package remote
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"assay/verdict"
+)
+
+// verdict reads the answer that ended the attempts.
+func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
+	c := a.client
+	if a.body == nil {
+		// The last of the attempts is not read on the way, as it is to be repeated.
+		if err := a.read(resp); err != nil {
+			return verdict.Verdict{}, c.classify(err)
+		}
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return verdict.Verdict{}, c.refusal(resp, a.body)
+	}
+	bad := func(hint, format string, args ...any) (verdict.Verdict, error) {
+		return verdict.Verdict{}, &Error{Kind: Answer, what: clean(fmt.Sprintf(format, args...)), hint: hint}
+	}
+	const hintOther = "is this assayd? a proxy or a login page may stand in between; check --server"
+	if media := mediaType(resp); media != "application/json" {
+		return bad(hintOther, "%s answered with %s, not with a verdict", c.address(), media)
+	}
+	var head struct {
+		Version *int `json:"version"`
+	}
+	if err := json.Unmarshal(a.body, &head); err != nil {
+		return bad(hintOther, "the answer of %s is not JSON: %v", c.address(), err)
+	}
+	if head.Version == nil {
+		return bad(hintOther, "the answer of %s is not a verdict", c.address())
+	}
+	if *head.Version != verdict.Version {
+		return bad("fetch assay anew from the service, so that both are of one version",
+			"the answer of %s is of version %d, and this assay knows version %d", c.address(), *head.Version, verdict.Version)
+	}
+	var v verdict.Verdict
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		return bad(hintOther, "the verdict of %s cannot be read: %v", c.address(), err)
+	}
+	if !consistent(v.Decision) {
+		return bad("this is a fault of the service; see its log",
+			"the verdict of %s contradicts itself: outcome %q with code %d", c.address(), v.Decision.Outcome, v.Decision.Code)
+	}
+	return v, nil
+}
+
+// consistent reports whether a decision is one of the three that there are.
+func consistent(d verdict.Decision) bool {
+	switch d.Outcome {
+	case verdict.Pass:
+		return d.Code == 0
+	case verdict.Fail:
+		return d.Code == 4
+	case verdict.Untrusted:
+		return d.Code == 5
+	}
+	return false
+}
+
+// mediaType is the type of an answer without its parameters.
+func mediaType(resp *http.Response) string {
+	header := resp.Header.Get("Content-Type")
+	if media, _, err := mime.ParseMediaType(header); err == nil {
+		return media
+	}
+	if header == "" {
+		return "something without a type"
+	}
+	return header
+}
+
+// refusal says what an answer with another status means. The service's own
+// words come first, where it has some.
+func (c *Client) refusal(resp *http.Response, body []byte) *Error {
+	at, status := c.address(), resp.StatusCode
+	kind, hint := Rejected, "see the log of the service, or of the proxy before it"
+	what := fmt.Sprintf("%s answered %d %s", at, status, http.StatusText(status))
+	switch {
+	case status >= 300 && status < 400:
+		what = fmt.Sprintf("%s redirects to %s, and assay does not follow", at, location(resp))
+		hint = "give the address where the service is in --server; a token is not sent on"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		kind = Token
+		what = fmt.Sprintf("%s refused the token (%d)", at, status)
+		hint = "is it of this service, not expired and not revoked? assayd token list shows them"
+		if mediaType(resp) == "text/html" {
+			hint = "it answered with a web page: a proxy or a login page may stand before the service"
+		}
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		what = fmt.Sprintf("there is no assayd at %s (%d)", at, status)
+		hint = "check --server: the address without a path is usually right"
+	case status == http.StatusRequestEntityTooLarge:
+		what = fmt.Sprintf("%s finds the inventory too large (413)", at)
+		hint = "raise the limit of the proxy before the service, or leave folders out with --skip"
+	case status == http.StatusTooManyRequests:
+		what = fmt.Sprintf("%s takes no more scans at the moment (429)", at)
+		hint = "run fewer builds at once, or give --timeout more time"
+		if after := clean(resp.Header.Get("Retry-After")); after != "" {
+			hint = fmt.Sprintf("it asks to wait (Retry-After: %s); give --timeout more time", after)
+		}
+	case status >= 500:
+		kind = Service
+	}
+	if message, advice := refusalText(resp, body); message != "" {
+		what += ": " + message
+		if advice != "" {
+			hint = advice
+		}
+	}
+	return &Error{Kind: kind, what: clean(what), hint: clean(hint)}
+}
+
+// refusalText returns the error and hint of a JSON answer.
+func refusalText(resp *http.Response, body []byte) (message, hint string) {
+	var said struct {
+		Error string `json:"error"`
+		Hint  string `json:"hint"`
+	}
+	if mediaType(resp) != "application/json" || json.Unmarshal(body, &said) != nil {
+		return "", ""
+	}
+	return clean(said.Error), clean(said.Hint)
+}
+
+// location is where a redirect leads, without what may be secret in it.
+func location(resp *http.Response) string {
+	u, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || u.String() == "" {
+		return "nowhere"
+	}
+	if u.Host == "" {
+		return strings.TrimSuffix(u.Path, "/")
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}

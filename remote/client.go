@@ -1,0 +1,238 @@
+// Package remote is assay's way to the service: it sends a scan and brings back
+// the verdict. It waits, retries and gives up within one deadline, tells what
+// went wrong in two lines, and never lets the token out of the connection to
+// the service it was made for.
+package remote
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"assay/remote/cyclonedx"
+	"assay/verdict"
+)
+
+// DefaultTimeout is the deadline of a scan in which nobody chose another.
+const DefaultTimeout = 2 * time.Minute
+
+// A Config says where the service is and how to reach it.
+type Config struct {
+	// Server is the address of the service, http or https, with a path where
+	// the service stands below one.
+	Server string
+	// Token authenticates the client; its form has been checked.
+	Token string
+	// UserAgent names the client, "assay/0.1.0".
+	UserAgent string
+	// CAs are trusted beside the system's and the built-in roots.
+	CAs []CA
+	// NoVerify accepts any certificate.
+	NoVerify bool
+	// Timeout is the deadline for everything together, retries too; 0 is
+	// DefaultTimeout.
+	Timeout time.Duration
+	// Notice, where it is set, is told in one line why and for how long the
+	// client waits before it tries again.
+	Notice func(string)
+
+	// RetryWait is the wait before the first retry, which doubles from one to
+	// the next until MaxRetryWait; 0 are half a second and 10 seconds.
+	RetryWait, MaxRetryWait time.Duration
+	// Now is the clock that certificates and the dates of a service are compared
+	// with; nil is time.Now.
+	Now func() time.Time
+	// Proxy chooses the proxy for an https service; nil is that of the
+	// environment. A service of plain http is never reached through one: the
+	// token would be readable there.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// A Client sends scans to one service.
+type Client struct {
+	config   Config
+	endpoint string
+	http     *http.Client
+}
+
+// New makes a client. Its errors are of type *Error and Kind Setup.
+func New(c Config) (*Client, error) {
+	server, err := parseServer(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.RetryWait <= 0 {
+		c.RetryWait = 500 * time.Millisecond
+	}
+	if c.MaxRetryWait <= 0 {
+		c.MaxRetryWait = 10 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Notice == nil {
+		c.Notice = func(string) {}
+	}
+	transport, err := newTransport(c, server)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		config:   c,
+		endpoint: server.JoinPath("api", "v1", "scans").String(),
+		http: &http.Client{
+			Transport: transport,
+			// A redirect is an answer like another; the token goes nowhere else.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+func parseServer(server string) (*url.URL, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, &Error{
+			Kind: Setup,
+			what: fmt.Sprintf("the server %q is not an address", clean(server)),
+			hint: "write it as https://assay.example.com",
+		}
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, &Error{
+			Kind: Setup,
+			what: fmt.Sprintf("the server %q has more than a host and a path", clean(u.Redacted())),
+			hint: "write it as https://assay.example.com; the token is given on its own",
+		}
+	}
+	return u, nil
+}
+
+// maxRetries bounds the attempts of one scan; the deadline usually comes first
+// or the service is back.
+const maxRetries = 6
+
+// Scan sends a scan and returns the verdict, decoded and as it came. Its errors
+// are of type *Error.
+func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
+	body, err := compress(scan)
+	if err != nil {
+		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "this is a fault of assay; please report it", err: err})
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, body)
+	if err != nil {
+		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "check --server", err: err})
+	}
+	req.Header.Set("Authorization", "Bearer "+c.config.Token)
+	req.Header.Set("Content-Type", "application/vnd.cyclonedx+json; version=1.6")
+	req.Header.Set("Content-Encoding", "gzip")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Idempotency-Key", rand.Text())
+	if c.config.UserAgent != "" {
+		req.Header.Set("User-Agent", c.config.UserAgent)
+	}
+
+	a := &attempts{client: c}
+	req.SetResponseHandler(a.read)
+	retrying := retryablehttp.Client{
+		HTTPClient:   c.http,
+		RetryMax:     maxRetries,
+		RetryWaitMin: c.config.RetryWait,
+		RetryWaitMax: c.config.MaxRetryWait,
+		CheckRetry:   a.checkRetry,
+		Backoff:      a.backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	defer c.http.CloseIdleConnections()
+	resp, err := retrying.Do(req)
+	if resp != nil {
+		defer resp.Body.Close()
+	}
+	if err != nil {
+		return verdict.Verdict{}, nil, c.scrub(a.failed(ctx, err))
+	}
+	v, err := a.verdict(resp)
+	if err != nil {
+		return verdict.Verdict{}, nil, c.scrub(asError(err))
+	}
+	return v, a.body, nil
+}
+
+// scrub is the last line of defence: whatever was said, the token is not in it.
+func (c *Client) scrub(e *Error) *Error {
+	if c.config.Token != "" {
+		e.what = strings.ReplaceAll(e.what, c.config.Token, "[token]")
+		e.hint = strings.ReplaceAll(e.hint, c.config.Token, "[token]")
+	}
+	return e
+}
+
+func compress(scan cyclonedx.Scan) ([]byte, error) {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	if err := cyclonedx.Encode(w, scan); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+func newTransport(c Config, server *url.URL) (*http.Transport, error) {
+	dialer := &net.Dialer{Timeout: 15 * time.Second}
+	t := &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    15 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+	}
+	if server.Scheme == "http" {
+		return t, nil
+	}
+	t.Proxy = c.Proxy
+	if t.Proxy == nil {
+		t.Proxy = http.ProxyFromEnvironment
+	}
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &proxyError{resp.StatusCode}
+	}
+	config, err := tlsConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	t.TLSClientConfig = config
+	return t, nil
+}
+
+// A proxyError is a proxy that refuses the connection to the service.
+type proxyError struct{ status int }
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy answered %d %s", e.status, http.StatusText(e.status))
+}
+
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Kind: Network, what: clean(err.Error()), hint: hintNetwork, err: err}
+}

@@ -1,0 +1,175 @@
+package cyclonedx
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+// Limits bound what Decode takes in. A document that exceeds one is refused.
+type Limits struct {
+	Bytes  int64 // of the document, not compressed
+	Values int   // of JSON, at any depth
+	Depth  int   // of nesting
+}
+
+// DefaultLimits returns limits that a bill of materials of the largest images,
+// written by the most talkative of tools, stays below: some 20,000 packages of
+// Syft. Memory is bounded by about 300 bytes for each value.
+func DefaultLimits() Limits { return Limits{Bytes: 64 << 20, Values: 2_000_000, Depth: 64} }
+
+// ErrTooLarge is a document that exceeds the limits.
+var ErrTooLarge = errors.New("the document is too large")
+
+// Decode reads a document of CycloneDX 1.x JSON: one that Encode wrote, or one
+// of another tool. The purl of a component says what package it is; Syft's and
+// Trivy's properties for source packages, systems and paths are understood, and
+// what is not known is ignored. A library without a valid purl is recorded as
+// Partial. Nested components are taken, the component that the document is
+// about is not: it is no part of the inventory. The inventory is sorted.
+func Decode(r io.Reader, limits Limits) (Scan, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limits.Bytes+1))
+	if err != nil {
+		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
+	}
+	if int64(len(data)) > limits.Bytes {
+		return Scan{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limits.Bytes)
+	}
+	if err := limits.check(data); err != nil {
+		return Scan{}, err
+	}
+	var doc document
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
+	}
+	if doc.BOMFormat != "CycloneDX" {
+		return Scan{}, fmt.Errorf("not a CycloneDX document: bomFormat is %q", doc.BOMFormat)
+	}
+	if !strings.HasPrefix(doc.SpecVersion, "1.") {
+		return Scan{}, fmt.Errorf("CycloneDX of specVersion %q is not supported, only 1.x", doc.SpecVersion)
+	}
+
+	s := Scan{Client: clientOf(doc.Metadata.Tools)}
+	d := decoder{inventory: &s.Inventory}
+	if err := d.metadata(doc.Metadata.Properties, &s); err != nil {
+		return Scan{}, err
+	}
+	d.components(doc.Components)
+	if doc.Metadata.Component != nil {
+		d.components(doc.Metadata.Component.Components)
+	}
+	if !d.hasSystem {
+		s.Inventory.System = d.guess
+	}
+	s.Inventory.Sort()
+	return s, nil
+}
+
+// check counts the values of a document and measures its depth before anything
+// is allocated for them. It need not be exact: a document that is no JSON fails
+// later.
+func (l Limits) check(data []byte) error {
+	values, depth, quoted := 1, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			values++
+			if depth++; depth > l.Depth {
+				return fmt.Errorf("%w: nested more than %d deep", ErrTooLarge, l.Depth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		case c == ',':
+			values++
+		}
+	}
+	if values > l.Values {
+		return fmt.Errorf("%w: more than %d values", ErrTooLarge, l.Values)
+	}
+	return nil
+}
+
+func clientOf(t tools) string {
+	if len(t.Components) == 0 {
+		return ""
+	}
+	first := t.Components[0]
+	if first.Version == "" {
+		return first.Name
+	}
+	return first.Name + " " + first.Version
+}
+
+// A decoder gathers an inventory from components.
+type decoder struct {
+	inventory *inventory.Inventory
+	hasSystem bool
+	guess     inventory.System // what the first package of a distribution says
+}
+
+func (d *decoder) metadata(properties []property, s *Scan) error {
+	for _, p := range properties {
+		if key, ok := strings.CutPrefix(p.Name, propOption); ok {
+			origin, name, ok := strings.Cut(key, ":")
+			if !ok {
+				return fmt.Errorf("property %q is not %sORIGIN:NAME", p.Name, propOption)
+			}
+			s.Options = append(s.Options, Option{Name: name, Value: p.Value, Origin: origin})
+		}
+		if p.Name == propPartial {
+			var v partial
+			if err := json.Unmarshal([]byte(p.Value), &v); err != nil {
+				return fmt.Errorf("property %q: %w", p.Name, err)
+			}
+			d.inventory.Partial = append(d.inventory.Partial, inventory.Partial{Path: v.Path, Kind: inventory.Gap(v.Kind), Err: v.Err})
+		}
+	}
+	return nil
+}
+
+func (d *decoder) components(list []*component) {
+	for _, c := range list {
+		if c == nil {
+			continue
+		}
+		switch c.Type {
+		case "operating-system":
+			if !d.hasSystem {
+				d.inventory.System, d.hasSystem = systemOf(c), true
+			}
+		case "library", "framework", "application", "":
+			d.component(c)
+		}
+		d.components(c.Components)
+	}
+}
+
+func (d *decoder) component(c *component) {
+	p, u, err := packageOf(c)
+	if err == nil {
+		d.inventory.Packages = append(d.inventory.Packages, p)
+		if d.guess.ID == "" {
+			d.guess = u.System()
+		}
+		return
+	}
+	// An application without a purl is how tools write a lock file or a program
+	// with packages in it; those follow on their own.
+	if c.PURL == "" && c.Type == "application" {
+		return
+	}
+	gap := inventory.Partial{Kind: inventory.GapFile, Err: fmt.Sprintf("component %q: %v", c.Name, err)}
+	if len(p.Evidence) > 0 {
+		gap.Path = p.Evidence[0].Path
+	}
+	d.inventory.Partial = append(d.inventory.Partial, gap)
+}

@@ -1,0 +1,201 @@
+package cyclonedx
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/remote/purl"
+)
+
+// Encode writes a scan as one line of JSON. It is deterministic: the document
+// has no time and no serial number. Decode gives back the same scan, provided
+// that its inventory is sorted; bytes of a name or path that are no UTF-8 arrive
+// as U+FFFD, since JSON has no way to say them.
+func Encode(w io.Writer, s Scan) error {
+	doc := document{
+		Schema:      "http://cyclonedx.org/schema/bom-1.6.schema.json",
+		BOMFormat:   "CycloneDX",
+		SpecVersion: "1.6",
+		Version:     1,
+		Metadata:    metadata{Tools: toolOf(s.Client)},
+		Components:  make([]*component, 0, len(s.Inventory.Packages)+1),
+	}
+	properties, err := metadataProperties(s)
+	if err != nil {
+		return fmt.Errorf("encode the scan: %w", err)
+	}
+	doc.Metadata.Properties = properties
+
+	system := s.Inventory.System
+	if !reflect.ValueOf(system).IsZero() {
+		doc.Components = append(doc.Components, systemComponent(system))
+	}
+	refs := make(map[string]int, len(s.Inventory.Packages))
+	for _, p := range s.Inventory.Packages {
+		c := packageComponent(p, system)
+		c.BOMRef = uniqueRef(refs, c)
+		doc.Components = append(doc.Components, c)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("encode the scan: %w", err)
+	}
+	return nil
+}
+
+// uniqueRef is the purl of a component, with a number from the second on. A
+// purl that we write has no "#", so a number makes no other purl.
+func uniqueRef(refs map[string]int, c *component) string {
+	ref := c.PURL
+	if ref == "" {
+		ref = "component"
+	}
+	refs[ref]++
+	if n := refs[ref]; n > 1 {
+		return ref + "#" + strconv.Itoa(n)
+	}
+	return ref
+}
+
+// toolOf divides "assay 0.1.0" into name and version.
+func toolOf(client string) tools {
+	if client == "" {
+		return tools{}
+	}
+	t := tool{Type: "application", Name: client}
+	if i := strings.LastIndexByte(client, ' '); i > 0 && i+1 < len(client) {
+		t.Name, t.Version = client[:i], client[i+1:]
+	}
+	return tools{Components: []tool{t}}
+}
+
+func metadataProperties(s Scan) ([]property, error) {
+	var properties []property
+	for _, o := range s.Options {
+		if strings.Contains(o.Origin, ":") {
+			return nil, fmt.Errorf("the origin %q of option %q contains a colon", o.Origin, o.Name)
+		}
+		properties = append(properties, property{propOption + o.Origin + ":" + o.Name, o.Value})
+	}
+	for _, p := range s.Inventory.Partial {
+		value, err := json.Marshal(partial{p.Path, string(p.Kind), p.Err})
+		if err != nil {
+			return nil, err
+		}
+		properties = append(properties, property{propPartial, string(value)})
+	}
+	return properties, nil
+}
+
+func systemComponent(s inventory.System) *component {
+	c := &component{
+		Type:        "operating-system",
+		BOMRef:      "operating-system",
+		Name:        s.ID,
+		Version:     s.VersionID,
+		Description: s.PrettyName,
+		CPE:         s.CPE,
+	}
+	if s.Path != "" {
+		c.Evidence = &evidence{Occurrences: []occurrence{{Location: s.Path}}}
+	}
+	if s.Codename != "" {
+		c.Properties = append(c.Properties, property{propCodename, s.Codename})
+	}
+	for _, id := range s.IDLike {
+		c.Properties = append(c.Properties, property{propIDLike, id})
+	}
+	return c
+}
+
+func packageComponent(p inventory.Package, system inventory.System) *component {
+	u := purl.Of(p, system)
+	c := &component{
+		Type:      "library",
+		Publisher: p.Vendor,
+		Name:      u.Name,
+		Version:   p.Version,
+		CPE:       p.CPE,
+		PURL:      u.String(),
+	}
+	if !u.Distributed() {
+		c.Group = u.Namespace
+	}
+	c.Hashes = hashesOf(p.Hashes)
+	if len(p.Evidence) > 0 {
+		c.Evidence = &evidence{}
+		for _, e := range p.Evidence {
+			c.Evidence.Occurrences = append(c.Evidence.Occurrences, occurrence{e.Path, e.Kind})
+		}
+	}
+	c.Properties = packageProperties(p, c)
+	return c
+}
+
+// packageProperties says what a reader of the component would not see otherwise.
+func packageProperties(p inventory.Package, c *component) []property {
+	var properties []property
+	add := func(name, value string) { properties = append(properties, property{name, value}) }
+
+	read, _, err := basePackage(c)
+	for _, o := range overrides() {
+		// Without a purl it is the type that makes the component a package.
+		if want := *o.of(&p); *o.of(&read) != want || o.name == propType && err != nil {
+			add(o.name, want)
+		}
+	}
+	if !slices.Equal(read.Hashes, p.Hashes) {
+		for _, h := range p.Hashes {
+			add(propHash, h)
+		}
+	}
+	for _, set := range p.ContentSets {
+		add(propContentSet, set)
+	}
+	if p.Owner != nil {
+		add(propOwner, p.Owner.Package)
+		add(propOwnerDigest, string(p.Owner.Digest))
+	}
+	return properties
+}
+
+// hashesOf returns the hashes as the format has them, nil if one of them is of
+// a form that it does not have.
+func hashesOf(hashes []string) []hash {
+	var out []hash
+	for _, h := range hashes {
+		name, content, _ := strings.Cut(h, ":")
+		alg, size := algorithm(name)
+		if digest, err := hex.DecodeString(content); err != nil || len(digest) != size || strings.ToLower(content) != content {
+			return nil
+		}
+		out = append(out, hash{alg, content})
+	}
+	return out
+}
+
+// algorithm returns the name of a hash in CycloneDX and its size in bytes, 0
+// for one that we do not write.
+func algorithm(name string) (alg string, size int) {
+	switch name {
+	case "md5":
+		return "MD5", 16
+	case "sha1":
+		return "SHA-1", 20
+	case "sha256":
+		return "SHA-256", 32
+	case "sha384":
+		return "SHA-384", 48
+	case "sha512":
+		return "SHA-512", 64
+	}
+	return "", 0
+}

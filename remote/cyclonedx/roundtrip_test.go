@@ -1,0 +1,248 @@
+package cyclonedx_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/inspect/inventory"
+	"assay/remote/cyclonedx"
+)
+
+func encode(t testing.TB, s cyclonedx.Scan) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := cyclonedx.Encode(&buf, s); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func decode(t testing.TB, doc []byte) cyclonedx.Scan {
+	t.Helper()
+	s, err := cyclonedx.Decode(bytes.NewReader(doc), cyclonedx.DefaultLimits())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, doc)
+	}
+	return s
+}
+
+var example = cyclonedx.Scan{
+	Client: "assay 0.1.0",
+	Options: []cyclonedx.Option{
+		{Name: "fail-on", Value: "critical", Origin: "flag"},
+		{Name: "strict", Value: "true", Origin: "ASSAY_STRICT"},
+		{Name: "project", Value: "a:b", Origin: "flag"},
+	},
+	Inventory: inventory.Inventory{
+		System: inventory.System{
+			ID: "debian", IDLike: []string{"a", "b"}, VersionID: "12", Codename: "bookworm",
+			PrettyName: "Debian GNU/Linux 12 (bookworm)", CPE: "cpe:/o:debian:debian_linux:12", Path: "usr/lib/os-release",
+		},
+		Packages: []inventory.Package{
+			{
+				Type: "deb", Name: "bash", Version: "5.2.15-2+b13", Arch: "amd64", Source: "bash", SourceVersion: "5.2.15-2",
+				Vendor:   "Matthias Klose <doko@debian.org>",
+				Evidence: []inventory.Evidence{{Path: "var/lib/dpkg/status", Kind: "dpkg"}},
+			},
+			{
+				Type: "maven", Name: "org.slf4j:slf4j-api", Version: "1.7.36",
+				Hashes:     []string{"sha1:6c62681a2f655b49963a5983b8b0950a6120ae14"},
+				EmbeddedIn: "app/app.jar", Evidence: []inventory.Evidence{{Path: "app/app.jar", Kind: "java"}},
+			},
+			{
+				Type: "pypi", Name: "PyYAML", Version: "6.0",
+				Owner:    &inventory.Owner{Package: "python3-yaml", Digest: inventory.DigestEqual},
+				Evidence: []inventory.Evidence{{Path: "usr/lib/python3/METADATA", Kind: "python"}},
+			},
+			{
+				Type: "rpm", Name: "nodejs", Version: "1:10.21.0-3.module_el8.2", Arch: "x86_64",
+				Source: "nodejs", SourceVersion: "10.21.0-3.module_el8.2", Vendor: "CentOS",
+				Module: "nodejs:10:8020020200707141642:6a468ee4", CPE: "cpe:/a:redhat:enterprise_linux:8::appstream",
+				ContentSets: []string{"rhel-8-for-x86_64-appstream-rpms", "rhel-8-for-x86_64-baseos-rpms"},
+				Hashes:      []string{"md5:483792b8b5f9eb8be7dc4407733118d0", "x:y"},
+			},
+		},
+		Partial: []inventory.Partial{
+			{Path: "root", Kind: inventory.GapDirectory, Err: "permission denied"},
+			{Path: "var/lib/rpm/Packages", Kind: inventory.GapDatabase, Err: "page 3: \"x\""},
+		},
+	},
+}
+
+func TestRoundTripOfExample(t *testing.T) {
+	doc := encode(t, example)
+	if got := decode(t, doc); !reflect.DeepEqual(got, example) {
+		t.Errorf("\n got %+v\nwant %+v\n%s", got, example, doc)
+	}
+	if again := encode(t, example); !bytes.Equal(doc, again) {
+		t.Error("two documents of one scan differ")
+	}
+}
+
+// The document of one package, whole, as docs/api.md shows it.
+func TestDocument(t *testing.T) {
+	s := example
+	s.Options, s.Inventory.Packages, s.Inventory.Partial = s.Options[:1], s.Inventory.Packages[:1], s.Inventory.Partial[:1]
+	const want = `{"$schema":"http://cyclonedx.org/schema/bom-1.6.schema.json","bomFormat":"CycloneDX","specVersion":"1.6","version":1,` +
+		`"metadata":{"tools":{"components":[{"type":"application","name":"assay","version":"0.1.0"}]},"properties":[` +
+		`{"name":"assay:option:flag:fail-on","value":"critical"},` +
+		`{"name":"assay:partial","value":"{\"path\":\"root\",\"kind\":\"directory\",\"error\":\"permission denied\"}"}]},"components":[` +
+		`{"type":"operating-system","bom-ref":"operating-system","name":"debian","version":"12","description":"Debian GNU/Linux 12 (bookworm)",` +
+		`"cpe":"cpe:/o:debian:debian_linux:12","evidence":{"occurrences":[{"location":"usr/lib/os-release"}]},"properties":[` +
+		`{"name":"assay:codename","value":"bookworm"},{"name":"assay:id-like","value":"a"},{"name":"assay:id-like","value":"b"}]},` +
+		`{"type":"library","bom-ref":"pkg:deb/debian/bash@5.2.15-2%2Bb13?arch=amd64&distro=debian-12&upstream=bash%405.2.15-2",` +
+		`"publisher":"Matthias Klose <doko@debian.org>","name":"bash","version":"5.2.15-2+b13",` +
+		`"purl":"pkg:deb/debian/bash@5.2.15-2%2Bb13?arch=amd64&distro=debian-12&upstream=bash%405.2.15-2",` +
+		`"evidence":{"occurrences":[{"location":"var/lib/dpkg/status","additionalContext":"dpkg"}]}}]}` + "\n"
+	if got := string(encode(t, s)); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestReferencesAreUnique(t *testing.T) {
+	p := inventory.Package{Type: "npm", Name: "ms", Version: "2.1.3"}
+	nameless := inventory.Package{Type: "npm"}
+	s := cyclonedx.Scan{Inventory: inventory.Inventory{Packages: []inventory.Package{nameless, nameless, p, p, p}}}
+	doc := encode(t, s)
+	var read struct {
+		Components []struct {
+			Ref string `json:"bom-ref"`
+		}
+	}
+	if err := json.Unmarshal(doc, &read); err != nil {
+		t.Fatal(err)
+	}
+	var refs []string
+	for _, c := range read.Components {
+		refs = append(refs, c.Ref)
+	}
+	want := []string{"component", "component#2", "pkg:npm/ms@2.1.3", "pkg:npm/ms@2.1.3#2", "pkg:npm/ms@2.1.3#3"}
+	if !slices.Equal(refs, want) {
+		t.Errorf("bom-refs %q, want %q", refs, want)
+	}
+	if got := decode(t, doc); !reflect.DeepEqual(got, s) {
+		t.Errorf("got %+v, want %+v", got, s)
+	}
+}
+
+func TestOptionWithColonInOrigin(t *testing.T) {
+	s := cyclonedx.Scan{Options: []cyclonedx.Option{{Name: "fail-on", Value: "low", Origin: "a:b"}}}
+	if err := cyclonedx.Encode(&bytes.Buffer{}, s); err == nil || !strings.Contains(err.Error(), `"a:b"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// words are values that a field may have to carry, good ones and awkward ones.
+var words = []string{
+	"", "a", "bash", "lib c++", "@scope/x", "g:a", "a/b/c", "1:2.3-4", "0:1", "2.3-4~deb12u1", "v4", "Ünïcode", "<&>\"\\", "%2F", "#", "?x=y",
+	"a@b", "x-1-2.src.rpm", "\u2028", "tab\there",
+}
+
+func randomScan(r *rand.Rand) cyclonedx.Scan {
+	word := func() string { return words[r.IntN(len(words))] }
+	list := func() []string {
+		var out []string
+		for range r.IntN(3) {
+			out = append(out, word())
+		}
+		return out
+	}
+	types := []string{"deb", "rpm", "apk", "alpm", "npm", "maven", "golang", "pypi", "composer", "gem", "", "Bad Type"}
+	var s cyclonedx.Scan
+	s.Client = word() + []string{"", " 1.0", " "}[r.IntN(3)]
+	if s.Client == " " || s.Client == " 1.0" {
+		s.Client = ""
+	}
+	for range r.IntN(3) {
+		s.Options = append(s.Options, cyclonedx.Option{Name: word(), Value: word(), Origin: strings.ReplaceAll(word(), ":", "")})
+	}
+	if r.IntN(4) > 0 {
+		s.Inventory.System = inventory.System{
+			ID: word(), IDLike: list(), VersionID: word(), Codename: word(), PrettyName: word(), CPE: word(), Path: word(),
+		}
+	}
+	for range r.IntN(4) {
+		p := inventory.Package{
+			Type: types[r.IntN(len(types))], Name: word(), Version: word(), Arch: word(), Source: word(), SourceVersion: word(),
+			Vendor: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(),
+		}
+		for range r.IntN(3) {
+			p.Evidence = append(p.Evidence, inventory.Evidence{Path: word(), Kind: word()})
+		}
+		if r.IntN(2) == 0 {
+			p.Owner = &inventory.Owner{Package: word(), Digest: inventory.Digest(word())}
+		}
+		s.Inventory.Packages = append(s.Inventory.Packages, p)
+	}
+	for range r.IntN(3) {
+		s.Inventory.Partial = append(s.Inventory.Partial, inventory.Partial{Path: word(), Kind: inventory.Gap(word()), Err: word()})
+	}
+	s.Inventory.Sort()
+	return s
+}
+
+func TestRoundTripOfRandomScans(t *testing.T) {
+	for seed := range uint64(1000) {
+		want := randomScan(rand.New(rand.NewPCG(seed, 0)))
+		doc := encode(t, want)
+		if got := decode(t, doc); !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d\n got %+v\nwant %+v\n%s", seed, got, want, doc)
+		}
+	}
+}
+
+// No field of the types that travel was forgotten: a new one fails here.
+func TestEveryFieldTravels(t *testing.T) {
+	var check func(v reflect.Value, path string)
+	check = func(v reflect.Value, path string) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				check(v.Field(i), path+"."+v.Type().Field(i).Name)
+			}
+		case reflect.Pointer:
+			if !v.IsNil() {
+				check(v.Elem(), path)
+			}
+		}
+		if v.IsZero() {
+			t.Errorf("the test has no value for %s", path)
+		}
+	}
+	system := example.Inventory.System
+	full := inventory.Package{
+		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", Module: "e", CPE: "f",
+		ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
+		Owner: &inventory.Owner{Package: "l", Digest: "m"}, EmbeddedIn: "n",
+	}
+	s := cyclonedx.Scan{Client: "o", Options: example.Options, Inventory: inventory.Inventory{
+		System: system, Packages: []inventory.Package{full}, Partial: example.Inventory.Partial}}
+	check(reflect.ValueOf(s), "Scan")
+	check(reflect.ValueOf(full), "Package")
+	check(reflect.ValueOf(s.Options[0]), "Option")
+	check(reflect.ValueOf(s.Inventory.Partial[0]), "Partial")
+	if got := decode(t, encode(t, s)); !reflect.DeepEqual(got, s) {
+		t.Errorf("\n got %+v\nwant %+v", got, s)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	s := cyclonedx.Scan{Client: "assay 0.1.0", Inventory: inventory.Inventory{System: example.Inventory.System}}
+	for i := range 400 {
+		p := example.Inventory.Packages[0]
+		p.Name = fmt.Sprintf("package-%03d", i)
+		s.Inventory.Packages = append(s.Inventory.Packages, p)
+	}
+	doc := encode(b, s)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		decode(b, doc)
+	}
+}

@@ -1,0 +1,209 @@
+package purl
+
+import (
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+// Of returns the purl of an installed package of a system. Beside the
+// qualifiers of the specification it carries those that Syft introduced and
+// that other scanners read: "upstream" for the source package where that
+// differs, "distro", and "rpmmod" for a module label.
+func Of(p inventory.Package, system inventory.System) PURL {
+	u := PURL{Type: p.Type, Version: p.Version}
+	u.Namespace, u.Name = splitName(p.Type, p.Name)
+	if !distributed(p.Type) {
+		return u
+	}
+	u.Namespace = vendor(system.ID)
+	u.set("arch", p.Arch)
+	u.set("distro", distro(system))
+	if p.Type == "rpm" {
+		var epoch string
+		epoch, u.Version = cutEpoch(p.Version)
+		u.set("epoch", epoch)
+		u.set("rpmmod", p.Module)
+	}
+	u.set("upstream", upstream(p))
+	return u
+}
+
+// Package returns what a purl says about a package: type, name, version,
+// architecture, source package and module label. Without an "upstream"
+// qualifier a package of a distribution is its own source. The source version
+// of an rpm has no epoch, as in the name of the source package.
+func (p PURL) Package() inventory.Package {
+	pkg := inventory.Package{
+		Type:    p.Type,
+		Name:    joinName(p.Type, p.Namespace, p.Name),
+		Version: p.Version,
+	}
+	if p.Type == "golang" && isMajor(p.Subpath) {
+		pkg.Name += "/" + p.Subpath
+	}
+	if !distributed(p.Type) {
+		return pkg
+	}
+	epoch := p.Qualifier("epoch")
+	if epoch == "0" && p.Type != "rpm" {
+		epoch = "" // rpm alone tells a zero epoch from none
+	}
+	pkg.Version = WithEpoch(epoch, p.Version)
+	pkg.Arch = p.Qualifier("arch")
+	pkg.Source, pkg.SourceVersion = pkg.Name, pkg.Version
+	up := p.Qualifier("upstream")
+	if p.Type == "rpm" {
+		pkg.Module = p.Qualifier("rpmmod")
+		_, pkg.SourceVersion = cutEpoch(pkg.Version)
+		if name, version, ok := cutSourceRPM(up); ok {
+			pkg.Source, pkg.SourceVersion = name, version
+			return pkg
+		}
+	}
+	if up == "" {
+		return pkg
+	}
+	name, version, ok := strings.Cut(up, "@")
+	pkg.Source = name
+	if ok {
+		pkg.SourceVersion = version
+	}
+	return pkg
+}
+
+// isMajor reports whether a subpath is the major version suffix of a Go module
+// ("v2"), which some tools write as a subpath and others as the name.
+func isMajor(subpath string) bool {
+	digits, ok := strings.CutPrefix(subpath, "v")
+	return ok && digits != "" && allBytes(digits, isDigit)
+}
+
+// System returns the system that the "distro" qualifier of a distribution's
+// package names; its zero value where there is none.
+func (p PURL) System() inventory.System {
+	value := p.Qualifier("distro")
+	if value == "" || !distributed(p.Type) {
+		return inventory.System{}
+	}
+	if i := strings.LastIndexByte(value, '-'); i > 0 && i+1 < len(value) && isDigit(value[i+1]) {
+		id := value[:i]
+		if id == "redhat" {
+			id = "rhel" // Trivy's name for it
+		}
+		return inventory.System{ID: id, VersionID: value[i+1:]}
+	}
+	if p.Namespace != "" && value != p.Namespace {
+		return inventory.System{ID: p.Namespace, Codename: value}
+	}
+	return inventory.System{ID: value}
+}
+
+// Distributed reports whether the packages of a purl type come from a
+// distribution, so that the namespace is the distribution.
+func (p PURL) Distributed() bool { return distributed(p.Type) }
+
+func distributed(typ string) bool {
+	switch typ {
+	case "alpm", "apk", "deb", "rpm":
+		return true
+	}
+	return false
+}
+
+// splitName divides an ecosystem's name into the namespace and the name of a purl.
+func splitName(typ, name string) (string, string) {
+	separator := "/"
+	if distributed(typ) {
+		return "", name
+	}
+	if typ == "maven" {
+		separator = ":"
+	}
+	if i := strings.LastIndex(name, separator); i > 0 && i+1 < len(name) {
+		return name[:i], name[i+1:]
+	}
+	return "", name
+}
+
+func joinName(typ, namespace, name string) string {
+	switch {
+	case namespace == "" || distributed(typ):
+		return name
+	case typ == "maven":
+		return namespace + ":" + name
+	}
+	return namespace + "/" + name
+}
+
+// vendor is the namespace of a system's packages: its ID but for two whose
+// namespace other tools have settled otherwise.
+func vendor(id string) string {
+	switch {
+	case id == "rhel":
+		return "redhat"
+	case strings.HasPrefix(id, "opensuse"):
+		return "opensuse"
+	}
+	return id
+}
+
+func distro(system inventory.System) string {
+	if system.ID == "" || system.VersionID == "" {
+		return system.ID
+	}
+	return system.ID + "-" + system.VersionID
+}
+
+// upstream writes a source package as Syft does: for an rpm the file name of
+// the source package, for others what is different about it.
+func upstream(p inventory.Package) string {
+	switch {
+	case p.Source == "":
+		return ""
+	case p.Type == "rpm":
+		_, version := cutEpoch(p.SourceVersion)
+		return p.Source + "-" + version + ".src.rpm"
+	case p.SourceVersion != p.Version:
+		return p.Source + "@" + p.SourceVersion
+	case p.Source != p.Name:
+		return p.Source
+	}
+	return ""
+}
+
+// cutSourceRPM divides "name-version-release.src.rpm".
+func cutSourceRPM(file string) (name, version string, ok bool) {
+	file, ok = strings.CutSuffix(file, ".src.rpm")
+	if !ok {
+		return "", "", false
+	}
+	release := strings.LastIndexByte(file, '-')
+	if release < 0 {
+		return "", "", false
+	}
+	i := strings.LastIndexByte(file[:release], '-')
+	if i <= 0 {
+		return "", "", false
+	}
+	return file[:i], file[i+1:], true
+}
+
+// cutEpoch divides "1:2.3-4" into "1" and "2.3-4".
+func cutEpoch(version string) (epoch, rest string) {
+	if i := strings.IndexByte(version, ':'); i > 0 && allBytes(version[:i], isDigit) {
+		return version[:i], version[i+1:]
+	}
+	return "", version
+}
+
+// WithEpoch puts an epoch before a version that has none.
+func WithEpoch(epoch, version string) string {
+	if epoch == "" || version == "" {
+		return version
+	}
+	if has, _ := cutEpoch(version); has != "" {
+		return version
+	}
+	return epoch + ":" + version
+}

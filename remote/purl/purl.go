@@ -1,0 +1,337 @@
+// Package purl reads and writes package URLs as the purl specification
+// describes them, and maps them to the packages of an inventory.
+//
+// Two rules of the specification are not followed, since they would merge
+// different packages: the names of npm and Go keep their case
+// ("JSONStream" and "jsonstream" are two packages of npm).
+package purl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A PURL is a package URL in its parts, none of them percent-encoded.
+type PURL struct {
+	Type      string // lower case
+	Namespace string // segments joined by "/", or empty
+	Name      string
+	Version   string
+	// Qualifiers are sorted by key, keys are lower case and distinct, values
+	// are not empty.
+	Qualifiers []Qualifier
+	Subpath    string // segments joined by "/", or empty
+}
+
+// A Qualifier is one key and its value.
+type Qualifier struct {
+	Key, Value string
+}
+
+// Qualifier returns the value of a qualifier, empty where there is none.
+func (p PURL) Qualifier(key string) string {
+	for _, q := range p.Qualifiers {
+		if q.Key == key {
+			return q.Value
+		}
+	}
+	return ""
+}
+
+// set adds a qualifier whose key is not there yet; an empty value adds nothing.
+func (p *PURL) set(key, value string) {
+	if value == "" {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(p.Qualifiers, key, func(q Qualifier, key string) int {
+		return strings.Compare(q.Key, key)
+	})
+	p.Qualifiers = slices.Insert(p.Qualifiers, i, Qualifier{key, value})
+}
+
+// maxQualifiers bounds what Parse accepts; the specification names some ten.
+const maxQualifiers = 64
+
+// Parse reads a package URL. Names are normalised as their type demands, so
+// that String of the result is the canonical form.
+func Parse(s string) (PURL, error) {
+	p, err := parse(s)
+	if err != nil {
+		return PURL{}, fmt.Errorf("purl %q: %w", s, err)
+	}
+	return p, nil
+}
+
+func parse(s string) (PURL, error) {
+	rest, ok := strings.CutPrefix(s, "pkg:")
+	if !ok {
+		return PURL{}, errors.New("the scheme is not \"pkg\"")
+	}
+	var p PURL
+	var err error
+	if i := strings.LastIndexByte(rest, '#'); i >= 0 {
+		if p.Subpath, err = parseSubpath(rest[i+1:]); err != nil {
+			return PURL{}, err
+		}
+		rest = rest[:i]
+	}
+	if i := strings.LastIndexByte(rest, '?'); i >= 0 {
+		if p.Qualifiers, err = parseQualifiers(rest[i+1:]); err != nil {
+			return PURL{}, err
+		}
+		rest = rest[:i]
+	}
+	typ, rest, ok := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+	if !ok {
+		return PURL{}, errors.New("it has no type or no name")
+	}
+	p.Type = strings.ToLower(typ)
+	if !validType(p.Type) {
+		return PURL{}, fmt.Errorf("the type %q is not valid", typ)
+	}
+	if i := versionAt(rest); i >= 0 {
+		if p.Version, err = decode(rest[i+1:]); err != nil {
+			return PURL{}, err
+		}
+		rest = rest[:i]
+	}
+	rest = strings.Trim(rest, "/")
+	name := rest
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		name = rest[i+1:]
+		if p.Namespace, err = parseNamespace(rest[:i]); err != nil {
+			return PURL{}, err
+		}
+	}
+	if p.Name, err = decode(name); err != nil {
+		return PURL{}, err
+	}
+	if p.Name == "" {
+		return PURL{}, errors.New("it has no name")
+	}
+	p.Namespace, p.Name = normalise(p.Type, p.Namespace, p.Name)
+	return p, nil
+}
+
+// versionAt returns where the "@" of the version stands, or -1. An "@" that
+// begins a segment and has others after it is the scope of an npm package
+// which someone forgot to encode.
+func versionAt(s string) int {
+	i := strings.LastIndexByte(s, '@')
+	if i < 0 {
+		return -1
+	}
+	if (i == 0 || s[i-1] == '/') && strings.Contains(s[i:], "/") {
+		return -1
+	}
+	return i
+}
+
+func parseNamespace(s string) (string, error) {
+	var segments []string
+	for segment := range strings.SplitSeq(s, "/") {
+		decoded, err := decode(segment)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(decoded, "/") {
+			return "", fmt.Errorf("the namespace segment %q contains a slash", decoded)
+		}
+		if decoded != "" {
+			segments = append(segments, decoded)
+		}
+	}
+	return strings.Join(segments, "/"), nil
+}
+
+func parseSubpath(s string) (string, error) {
+	var segments []string
+	for segment := range strings.SplitSeq(s, "/") {
+		decoded, err := decode(segment)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(decoded, "/") {
+			return "", fmt.Errorf("the subpath segment %q contains a slash", decoded)
+		}
+		if decoded != "" && decoded != "." && decoded != ".." {
+			segments = append(segments, decoded)
+		}
+	}
+	return strings.Join(segments, "/"), nil
+}
+
+func parseQualifiers(s string) ([]Qualifier, error) {
+	n := strings.Count(s, "&") + 1
+	if n > maxQualifiers {
+		return nil, fmt.Errorf("it has more than %d qualifiers", maxQualifiers)
+	}
+	qualifiers := make([]Qualifier, 0, n)
+	for pair := range strings.SplitSeq(s, "&") {
+		if pair == "" {
+			continue
+		}
+		key, encoded, _ := strings.Cut(pair, "=")
+		key = strings.ToLower(key)
+		if !validKey(key) {
+			return nil, fmt.Errorf("the qualifier key %q is not valid", key)
+		}
+		value, err := decode(encoded)
+		if err != nil {
+			return nil, err
+		}
+		if value != "" {
+			qualifiers = append(qualifiers, Qualifier{key, value})
+		}
+	}
+	slices.SortStableFunc(qualifiers, func(a, b Qualifier) int { return strings.Compare(a.Key, b.Key) })
+	for i := 1; i < len(qualifiers); i++ {
+		if qualifiers[i].Key == qualifiers[i-1].Key {
+			return nil, fmt.Errorf("the qualifier %q stands there twice", qualifiers[i].Key)
+		}
+	}
+	if len(qualifiers) == 0 {
+		return nil, nil
+	}
+	return qualifiers, nil
+}
+
+// String returns the canonical form. It is empty for a PURL that has none:
+// one without a valid type or without a name.
+func (p PURL) String() string {
+	typ := strings.ToLower(p.Type)
+	if !validType(typ) || p.Name == "" {
+		return ""
+	}
+	namespace, name := normalise(typ, p.Namespace, p.Name)
+	var b strings.Builder
+	b.WriteString("pkg:")
+	b.WriteString(typ)
+	for segment := range strings.SplitSeq(namespace, "/") {
+		if segment != "" {
+			b.WriteByte('/')
+			encode(&b, segment, ":")
+		}
+	}
+	b.WriteByte('/')
+	encode(&b, name, ":")
+	if p.Version != "" {
+		b.WriteByte('@')
+		encode(&b, p.Version, ":")
+	}
+	separator := byte('?')
+	for _, q := range p.Qualifiers {
+		b.WriteByte(separator)
+		separator = '&'
+		b.WriteString(q.Key)
+		b.WriteByte('=')
+		encode(&b, q.Value, ":/")
+	}
+	if p.Subpath != "" {
+		separator = '#'
+		for segment := range strings.SplitSeq(p.Subpath, "/") {
+			b.WriteByte(separator)
+			separator = '/'
+			encode(&b, segment, ":")
+		}
+	}
+	return b.String()
+}
+
+// normalise applies the rules of a type to its namespace and name.
+func normalise(typ, namespace, name string) (string, string) {
+	switch typ {
+	case "alpm", "apk", "bitbucket", "composer", "deb", "github", "hex", "qpkg":
+		return strings.ToLower(namespace), strings.ToLower(name)
+	case "rpm":
+		return strings.ToLower(namespace), name
+	case "bitnami":
+		return namespace, strings.ToLower(name)
+	case "pypi":
+		return namespace, strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	}
+	return namespace, name
+}
+
+func validType(s string) bool {
+	return s != "" && !isDigit(s[0]) && allBytes(s, func(c byte) bool {
+		return isLower(c) || isDigit(c) || c == '.' || c == '-' || c == '+'
+	})
+}
+
+func validKey(s string) bool {
+	return s != "" && !isDigit(s[0]) && allBytes(s, func(c byte) bool {
+		return isLower(c) || isDigit(c) || c == '.' || c == '-' || c == '_'
+	})
+}
+
+func allBytes(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+// encode writes s percent-encoded; letters, digits, ".-_~" and the bytes of
+// plain stay as they are.
+func encode(b *strings.Builder, s, plain string) {
+	const hex = "0123456789ABCDEF"
+	for i := range len(s) {
+		c := s[i]
+		if isLower(c) || isUpper(c) || isDigit(c) || strings.IndexByte(".-_~", c) >= 0 || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+}
+
+// decode undoes percent-encoding; "+" is a plus.
+func decode(s string) (string, error) {
+	if strings.IndexByte(s, '%') >= 0 {
+		var b strings.Builder
+		for i := 0; i < len(s); i++ {
+			if s[i] != '%' {
+				b.WriteByte(s[i])
+				continue
+			}
+			if i+2 >= len(s) {
+				return "", fmt.Errorf("%q ends within a percent-encoding", s)
+			}
+			high, low := unhex(s[i+1]), unhex(s[i+2])
+			if high < 0 || low < 0 {
+				return "", fmt.Errorf("%q is no percent-encoding", s[i:i+3])
+			}
+			b.WriteByte(byte(high<<4 | low))
+			i += 2
+		}
+		s = b.String()
+	}
+	if !utf8.ValidString(s) {
+		return "", fmt.Errorf("%q is not UTF-8", s)
+	}
+	return s, nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case isDigit(c):
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
