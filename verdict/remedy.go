@@ -1,0 +1,116 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+)
+
+// remedy says what to do first, on most lines at the most, two or more.
+func (t *text) remedy(most int) []string {
+	var lines []string
+	if t.Decision.Outcome == Fail {
+		lines = t.upgrade(most)
+	}
+	for _, r := range t.Decision.Reasons {
+		if r.Hint == "" || len(lines) >= most {
+			continue
+		}
+		// The fix of findings was just said, better than a rule can.
+		if len(lines) > 0 && slices.Contains([]string{"severity", "known-exploited", "malicious"}, r.Rule) {
+			continue
+		}
+		lines = append(lines, t.labelled("hint:", r.Hint, most-len(lines))...)
+	}
+	return lines
+}
+
+// upgrade is what mends the findings.
+func (t *text) upgrade(most int) []string {
+	var malicious, debs, others, unfixed []string
+	for _, g := range t.failing {
+		switch {
+		case g.malicious:
+			malicious = append(malicious, clean(g.name, 50)+" "+clean(g.installed, 40))
+		case g.fixed == "":
+			unfixed = append(unfixed, clean(g.name, 50))
+		case g.typ == "deb":
+			debs = append(debs, g.binaries...)
+		default:
+			others = append(others, clean(g.name, 50)+" to "+clean(g.fixed, 40))
+		}
+	}
+	var lines []string
+	say := func(s string) {
+		if len(lines) >= most {
+			return
+		}
+		label := ""
+		if len(lines) == 0 {
+			label = "fix:"
+		}
+		lines = append(lines, t.labelled(label, s, 1)...)
+	}
+	if len(malicious) > 0 {
+		say("remove " + few(malicious) + ": malicious; and change every secret that it could read")
+	}
+	if room := most - len(lines); len(debs) > 0 && room >= 2 {
+		say("add above assay in the Dockerfile, or --pull a newer base image:")
+		lines = append(lines, t.apt(debs, room-1)...)
+	}
+	if len(others) > 0 {
+		say("upgrade " + few(others))
+	}
+	if len(lines) == 0 && len(unfixed) > 0 {
+		say("no fix exists for " + few(unfixed) + ": leave it out, or take another base image")
+	}
+	return lines
+}
+
+// apt is the command that upgrades Debian packages, ready to paste: by name as
+// long as that fits, else everything.
+func (t *text) apt(names []string, most int) []string {
+	const (
+		update = "RUN apt-get update && apt-get "
+		named  = "install -y --only-upgrade"
+		few    = 5
+	)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	indent := pad("", labels)
+	every := []string{indent + update + "-y upgrade"}
+	// The names come from the image, and this line is made to be run.
+	if len(names) > few || slices.ContainsFunc(names, func(n string) bool { return !debianName(n) }) {
+		return every
+	}
+	list := strings.Join(names, " ")
+	if one := indent + update + named + " " + list; len(one) <= t.width {
+		return []string{one}
+	}
+	two := []string{indent + update + named + ` \`, indent + "    " + list}
+	if most < 2 || max(len(two[0]), len(two[1])) > t.width {
+		return every
+	}
+	return two
+}
+
+// debianName reports whether s is a package's name by Debian's policy, 5.6.1.
+func debianName(s string) bool {
+	for i, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+		case i > 0 && strings.ContainsRune("+-.", r):
+		default:
+			return false
+		}
+	}
+	return len(s) >= 2
+}
+
+// few is the first of names, and the number of the others.
+func few(names []string) string {
+	const most = 3
+	if more := len(names) - most; more > 0 {
+		return strings.Join(names[:most], ", ") + " and " + number(more) + " more"
+	}
+	return strings.Join(names, ", ")
+}

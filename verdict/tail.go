@@ -1,0 +1,160 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tailLines is how many lines of a failed step BuildKit repeats.
+const tailLines = 10
+
+// tail ends the log. What matters most stands last: the verdict, why, what to
+// do; above that, as far as there is room, the worst findings; at the top, first
+// to go where a log is cut, the link and the line for machines.
+func (t *text) tail() {
+	notes := t.caveats()
+	remedy := t.remedy(3 - max(0, len(notes)-1))
+	first := slices.Concat(t.link(), []string{t.stable()})
+	room := tailLines - len(first) - len(remedy) - len(notes) - len(t.inWords())
+	worst := min(3, len(t.failing), room-1)
+	t.add(first...)
+	t.add(t.worst(worst)...)
+	t.add(remedy...)
+	t.add(notes...)
+	t.add(t.why(min(2, room-worst))...)
+	t.add(t.inWords()...)
+}
+
+// link is where the scan can be read again.
+func (t *text) link() []string {
+	address := t.Report
+	if address == "" && t.style.Server != "" && t.Scan != "" {
+		address = strings.TrimRight(t.style.Server, "/") + "/api/v1/scans/" + t.Scan
+	}
+	line := pad("report:", labels) + clean(address, 4*maxWidth)
+	switch {
+	case address == "":
+		return nil
+	case len(line) > maxWidth:
+		return []string{pad("report:", labels) + "kept by the service under the id of the next line"}
+	}
+	return []string{line}
+}
+
+// stable is the line for machines, an interface of docs/exit-codes.md.
+func (t *text) stable() string {
+	d := t.Decision
+	line := fmt.Sprintf("assay: verdict=%s code=%d", token(string(d.Outcome), 16), d.Code)
+	if t.style.Exit != d.Code {
+		line += fmt.Sprintf(" exit=%d", t.style.Exit)
+	}
+	line += fmt.Sprintf(" findings=%d failing=%d scan=", t.Counts.Findings, t.Counts.Failing)
+	line += token(t.Scan, maxWidth-len(line))
+	const key = " snapshot="
+	if room := maxWidth - len(line) - len(key); room >= 6 {
+		_, hex, found := strings.Cut(t.Data.Snapshot, ":")
+		if !found {
+			hex = t.Data.Snapshot
+		}
+		line += key + token(hex, min(12, room))
+	}
+	return line
+}
+
+// worst names the first most groups in a line each.
+func (t *text) worst(most int) []string {
+	var lines []string
+	for i, g := range t.failing[:most] {
+		label := ""
+		if i == 0 {
+			label = "worst:"
+		}
+		f := g.vulnerabilities[0]
+		word := string(f.Severity)
+		switch {
+		case f.Malicious:
+			word = "malicious"
+		case f.KnownExploited:
+			word = "exploited"
+		}
+		id := identity(f)
+		if more := len(g.vulnerabilities) - 1; more > 0 {
+			id += " and " + number(more) + " more"
+		}
+		title := strings.Join(g.title(), " ") + ","
+		lines = append(lines, t.wrap(pad(label, labels)+t.severity(f.Severity, word), "", strings.Fields(title+" "+id), 1)...)
+	}
+	return lines
+}
+
+// caveats are what a reader of a verdict must not miss.
+func (t *text) caveats() []string {
+	var lines []string
+	said := slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == "end-of-life" })
+	if t.System.Ended && !said {
+		ended := cmp.Or(clean(t.System.EndOfLife, 10), "some time ago")
+		lines = append(lines, t.labelled("note:", "security support of "+t.system()+" ended "+ended, 1)...)
+	}
+	if t.Data.Sample {
+		lines = append(lines, t.labelled("note:", "sample data for demonstration: most of what is known is not in it", 1)...)
+	}
+	return lines
+}
+
+// why is the reasons of the decision.
+func (t *text) why(most int) []string {
+	if t.Decision.Outcome == Pass {
+		return nil
+	}
+	var texts []string
+	for _, r := range t.Decision.Reasons {
+		if r.Text != "" {
+			texts = append(texts, clean(r.Text, 2*maxWidth))
+		}
+	}
+	if t.Decision.Outcome == Fail && t.unrated > 0 {
+		texts = append(texts, fmt.Sprintf("%s unrated, which counts as %s", are(t.unrated, "finding"), t.countsAs()))
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return t.labelled("why:", strings.Join(texts, "; "), most)
+}
+
+// inWords is the verdict in words.
+func (t *text) inWords() []string {
+	c := t.Counts
+	words := fmt.Sprintf("%s, exit code %d: ", strings.ToUpper(token(string(t.Decision.Outcome), 16)), t.style.Exit)
+	switch t.Decision.Outcome {
+	case Pass:
+		words += count(c.Packages, "package") + ", "
+		switch {
+		case c.Findings > 1:
+			words += "none of " + number(c.Findings) + " findings fails"
+		case c.Findings == 1:
+			words += "one finding, which does not fail"
+		default:
+			words += "no findings"
+		}
+	case Fail:
+		if t.style.Exit == 0 {
+			words = "FAIL, yet THE BUILD GOES ON (--continue-on-failure): "
+		}
+		if c.Failing > 0 {
+			words += number(c.Failing) + " of " + count(c.Findings, "finding") + " fail"
+			if c.Failing == 1 {
+				words += "s"
+			}
+			if n := len(t.failing); n > 0 {
+				words += ", in " + count(n, "package")
+			}
+		} else {
+			words += "the policy forbids this image"
+		}
+	case Untrusted:
+		words += "this answer says nothing about the image"
+	}
+	return t.wrap("assay: ", "       ", strings.Fields(words), 2)
+}

@@ -1,0 +1,408 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Style says how WriteText writes.
+type Style struct {
+	// Color paints the words of severity; the layout is the same without.
+	Color bool
+	// Width is the most columns of a line; 0 stands for 100, and what is below
+	// 60 or above 100 is taken as that. A link and the stable line, which
+	// machines read, are never broken and keep to 100 columns alone.
+	Width int
+	// Quiet leaves only the tail.
+	Quiet bool
+	// Verbose lists what does not fail too, and says of each finding why it
+	// matched. Quiet goes before it.
+	Verbose bool
+	// Exit is the code that the client ends with: the decision's, or 0 under
+	// --continue-on-failure.
+	Exit int
+	// Server is the address of the service, for the link to a verdict that has
+	// no report.
+	Server string
+}
+
+const (
+	// maxBody bounds what stands above the tail: builders clip a step's output
+	// at 200 KiB for a second.
+	maxBody = 128 << 10
+	// maxIDs bounds one package's list of vulnerabilities, so that one does not
+	// crowd out the others.
+	maxIDs = 1000
+	// maxNotes bounds the notes of one kind.
+	maxNotes = 10
+)
+
+// WriteText writes the log of a scan: what was found, the worst first and
+// grouped by the package to upgrade, then what does not fail in numbers, then
+// notes, then the tail. The tail is at most ten lines, which is what a builder
+// repeats of a failed step, and holds everything needed to go on.
+//
+// The text is printable ASCII at any content of v, no longer than 150 KiB, and
+// holds the stable line of docs/exit-codes.md exactly once.
+func WriteText(w io.Writer, v Verdict, style Style) error {
+	failing := slices.DeleteFunc(slices.Clone(v.Findings), func(f Finding) bool { return !f.Fails })
+	t := &text{
+		page:    newPage(style),
+		Verdict: v,
+		style:   style,
+		failing: groups(failing, v.Options),
+		unrated: unrated(failing),
+	}
+	if !style.Quiet {
+		t.head()
+		t.failed()
+		t.rest()
+		t.notes()
+		t.blank()
+	}
+	t.tail()
+	return t.writeTo(w)
+}
+
+// A text is the log of one verdict in the making.
+type text struct {
+	*page
+	Verdict
+	style   Style
+	failing []group
+	unrated int // findings that fail for a severity that nobody has given them
+	full    bool
+}
+
+func unrated(findings []Finding) int {
+	n := 0
+	for _, f := range findings {
+		if f.Severity == Unrated && f.Rule == "severity" {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *text) head() {
+	data := "no advisories"
+	switch n := t.Data.Records; {
+	case n == 1:
+		data = "1 advisory"
+	case n > 1:
+		data = number(n) + " advisories"
+	}
+	if !t.Data.Updated.IsZero() {
+		data += ", updated " + age(t.Data.Age) + " ago"
+	}
+	t.add(t.wrap("assay: ", "       ", sentence(fmt.Sprintf("%s: %s, %s",
+		t.system(), count(t.Counts.Packages, "package"), data), 3*maxWidth), 2)...)
+	if !t.style.Verbose {
+		return
+	}
+	o := t.Options
+	t.add(t.labelled("with:", fmt.Sprintf(
+		"fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t continue-on-failure=%t",
+		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.ContinueOnFailure), 2)...)
+}
+
+func (t *text) system() string {
+	s := t.System
+	return clean(cmp.Or(s.PrettyName, strings.TrimSpace(s.ID+" "+s.VersionID), "no known system"), 60)
+}
+
+// failed lists what fails.
+func (t *text) failed() {
+	if len(t.failing) == 0 {
+		return
+	}
+	title := "Failing, worst first, by the package to upgrade"
+	if t.unrated > 0 {
+		title += fmt.Sprintf(" (unrated counts as %s)", t.countsAs())
+	}
+	t.blank()
+	t.add(t.wrap("", "", strings.Fields(title+":"), 2)...)
+	t.list(t.failing)
+}
+
+func (t *text) countsAs() string {
+	return clean(cmp.Or(string(t.Options.Unrated), "nothing"), 20)
+}
+
+// list adds groups for as long as there is room.
+func (t *text) list(all []group) {
+	for i, g := range all {
+		lines := t.group(g)
+		size := 0
+		for _, l := range lines {
+			size += len(l) + 1
+		}
+		if t.full || t.size+size > maxBody {
+			t.full = true // what is less urgent does not overtake
+			findings := 0
+			for _, g := range all[i:] {
+				findings += len(g.findings)
+			}
+			t.blank()
+			t.add(t.wrap("... and ", "    ", strings.Fields(fmt.Sprintf(
+				"%s in %s more: the JSON has all of them (--output json=PATH, or the report with ?format=json)",
+				count(findings, "finding"), count(len(all)-i, "package"))), 0)...)
+			return
+		}
+		t.blank()
+		t.add(lines...)
+	}
+}
+
+// group lays out one group: a line that names it, and its vulnerabilities in a
+// paragraph for each severity.
+func (t *text) group(g group) []string {
+	head := g.title()
+	if len(g.binaries) > 1 || g.binaries[0] != g.name {
+		head = append(head, among(g.binaries, 20))
+	} else if len(g.paths) > 0 {
+		head = append(head, among(g.paths, 3))
+	}
+	lines := t.wrap("", "    ", strings.Fields(strings.Join(head, " ")), 4)
+	listed := g.vulnerabilities[:min(len(g.vulnerabilities), maxIDs)]
+	for same := range chunk(listed) {
+		if t.style.Verbose {
+			for _, f := range same {
+				lines = append(lines, t.detail(f)...)
+			}
+			continue
+		}
+		var ids []string
+		for _, f := range same {
+			ids = append(ids, marked(f))
+		}
+		lines = append(lines, t.row(same[0].Severity, ids, 0)...)
+	}
+	if more := len(g.vulnerabilities) - len(listed); more > 0 {
+		lines = append(lines, "  ... and "+number(more)+" more in this package")
+	}
+	return lines
+}
+
+// row is a paragraph that begins with a severity.
+func (t *text) row(s Severity, words []string, most int) []string {
+	return t.wrap("  "+t.severity(s, string(s)), pad("", 2+severityColumns), words, most)
+}
+
+// chunk yields the runs of findings of one severity.
+func chunk(findings []Finding) func(func([]Finding) bool) {
+	return func(yield func([]Finding) bool) {
+		for len(findings) > 0 {
+			n := slices.IndexFunc(findings, func(f Finding) bool { return f.Severity != findings[0].Severity })
+			if n < 0 {
+				n = len(findings)
+			}
+			if !yield(findings[:n]) {
+				return
+			}
+			findings = findings[n:]
+		}
+	}
+}
+
+// title names a group: "openssl 3.0.11-1 -> 3.0.13-1".
+func (g group) title() []string {
+	name, installed := clean(g.name, 50), clean(g.installed, 40)
+	if g.fixed == "" {
+		return []string{name, installed + ",", "no fix"}
+	}
+	return []string{name, installed, "->", clean(g.fixed, 40)}
+}
+
+// among is a list in brackets, cut after most.
+func among(names []string, most int) string {
+	var b strings.Builder
+	for i, n := range names[:min(len(names), most)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(clean(n, 80))
+	}
+	if more := len(names) - most; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return clean("("+b.String()+")", 4*maxWidth)
+}
+
+func identity(f Finding) string { return clean(cmp.Or(f.ID, "(no id)"), 40) }
+
+// marked is the id of a finding with what makes it urgent.
+func marked(f Finding) string {
+	id := identity(f)
+	if f.Malicious {
+		id += " (malicious)"
+	}
+	if f.KnownExploited {
+		id += " (known exploited)"
+	}
+	return id
+}
+
+// detail is everything about one finding.
+func (t *text) detail(f Finding) []string {
+	words := []string{marked(f)}
+	if f.SeveritySource != "" {
+		words = append(words, "rated by", clean(f.SeveritySource, 60))
+	}
+	if f.Score > 0 {
+		words = append(words, fmt.Sprintf("score %.1f", f.Score))
+	}
+	if f.EPSS > 0 {
+		words = append(words, fmt.Sprintf("EPSS %.3f", f.EPSS))
+	}
+	lines := t.row(f.Severity, words, 3)
+	indent := pad("", 2+severityColumns)
+	for _, s := range []string{f.Summary, f.Why} {
+		if s != "" {
+			lines = append(lines, t.wrap(indent, indent, sentence(s, 3*maxWidth), 3)...)
+		}
+	}
+	return lines
+}
+
+// rest says in numbers what does not fail, and why it does not.
+func (t *text) rest() {
+	passing := map[string][]Finding{}
+	for _, f := range t.Findings {
+		if !f.Fails {
+			passing[f.Rule] = append(passing[f.Rule], f)
+		}
+	}
+	folded := t.Counts.Kernel
+	if t.Options.Kernel {
+		folded = 0 // they are among the findings
+	}
+	if len(passing) == 0 && folded <= 0 {
+		return
+	}
+	if !t.style.Verbose {
+		t.blank()
+		t.add("Not failing:")
+	}
+	rules := slices.SortedFunc(maps.Keys(passing), func(a, b string) int {
+		return cmp.Or(cmp.Compare(ruleOrder(a), ruleOrder(b)), strings.Compare(a, b))
+	})
+	const column = 32
+	for i, rule := range rules {
+		if i == maxNotes {
+			t.add("  ... and for " + count(len(rules)-i, "more reason"))
+			break
+		}
+		if t.style.Verbose {
+			t.blank()
+			t.add("Not failing, " + t.ruleText(rule) + ":")
+			t.list(groups(passing[rule], t.Options))
+			continue
+		}
+		var words []string
+		for _, s := range Severities() {
+			n := 0
+			for _, f := range passing[rule] {
+				if f.Severity == s {
+					n++
+				}
+			}
+			if n > 0 {
+				words = append(words, number(n)+" "+t.paint(s, string(s)))
+			}
+		}
+		t.add(t.wrap(pad("  "+t.ruleText(rule), column), pad("", column), words, 2)...)
+	}
+	if folded > 0 && t.style.Verbose {
+		t.blank()
+		t.add(t.wrap("Not failing, ", "  ", strings.Fields(t.ruleText("kernel")+": "+count(folded, "finding")+" of kernel packages and headers"), 0)...)
+	} else if folded > 0 {
+		t.add(t.wrap(pad("  "+t.ruleText("kernel"), column), pad("", column), strings.Fields(number(folded)+" of kernel packages and headers"), 0)...)
+	}
+}
+
+// rules are those that let a finding pass, in the order of the log.
+func rules() []string {
+	return []string{"unfixed", "below-threshold", "unimportant", "ignored-by-distribution", "kernel"}
+}
+
+func ruleOrder(rule string) int {
+	if i := slices.Index(rules(), rule); i >= 0 {
+		return i
+	}
+	return len(rules())
+}
+
+func (t *text) ruleText(rule string) string {
+	switch rule {
+	case "unfixed":
+		return "no fix yet"
+	case "below-threshold":
+		if t.Options.FailOn == "none" {
+			return "no severity fails"
+		}
+		return "below " + clean(cmp.Or(string(t.Options.FailOn), "the threshold"), 15)
+	case "unimportant":
+		return "unimportant here"
+	case "ignored-by-distribution":
+		return "ignored by the distribution"
+	case "kernel":
+		return "kernel, which no image runs"
+	}
+	return clean(cmp.Or(rule, "no reason given"), 28)
+}
+
+// notes are what changes how far the findings can be relied on.
+func (t *text) notes() {
+	t.blank()
+	t.partial()
+	for i, o := range t.Ignored {
+		if i == maxNotes {
+			t.note("and " + count(len(t.Ignored)-i, "other option") + " not taken")
+			break
+		}
+		t.note(fmt.Sprintf("not taken: %s=%s of %s (%s)",
+			clean(o.Name, 30), clean(o.Value, 40), clean(o.Origin, 40), clean(o.Reason, maxWidth)))
+	}
+	for i, s := range t.Notices {
+		if i == maxNotes {
+			t.note("and " + count(len(t.Notices)-i, "other notice"))
+			break
+		}
+		t.note(s)
+	}
+}
+
+func (t *text) note(s string) { t.add(t.labelled("note:", s, 2)...) }
+
+// partial says in one sentence, verbosely in a line for each, what the client
+// could not read.
+func (t *text) partial() {
+	if len(t.Partial) == 0 {
+		return
+	}
+	most := 3
+	if t.style.Verbose {
+		most = 200
+	}
+	var places []string
+	for _, p := range t.Partial[:min(len(t.Partial), most)] {
+		places = append(places, fmt.Sprintf("%s (%s)", clean("/"+p.Path, 60), clean(p.Err, 60)))
+	}
+	if more := len(t.Partial) - len(places); more > 0 {
+		places = append(places, "and "+number(more)+" more")
+	}
+	sum := count(len(t.Partial), "place") + " could not be read"
+	if !t.style.Verbose {
+		t.note(sum + ": " + strings.Join(places, ", "))
+		return
+	}
+	t.note(sum + ":")
+	for _, p := range places {
+		t.add(t.labelled("", p, 2)...)
+	}
+}

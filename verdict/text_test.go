@@ -1,0 +1,470 @@
+package verdict_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/testdata"
+	"assay/verdict"
+)
+
+var update = flag.Bool("update", false, "write the logs of testdata anew")
+
+// debian is a finding of Debian 12 in each of the named binary packages.
+func debian(id string, s verdict.Severity, source, installed, fixed string, names ...string) []verdict.Finding {
+	var all []verdict.Finding
+	for _, name := range names {
+		f := verdict.Finding{
+			ID:         id,
+			Advisories: []string{"DEBIAN-" + id},
+			Package: verdict.Package{
+				Type: "deb", Name: name, Version: installed, Arch: "amd64", Source: source, SourceVersion: installed,
+				PURL: "pkg:deb/debian/" + name + "@" + installed, Paths: []string{"var/lib/dpkg/status"},
+			},
+			Fixed: fixed, Severity: s, Fails: fixed != "", Rule: "severity",
+			Why: fmt.Sprintf("DEBIAN-%s: Debian:12 %s %s < fixed %s", id, source, installed, fixed),
+		}
+		if fixed == "" {
+			f.Rule = "unfixed"
+			f.Why = fmt.Sprintf("DEBIAN-%s: Debian:12 %s, all versions", id, source)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// passing is a finding that the rule lets pass.
+func passing(rule string, findings []verdict.Finding) []verdict.Finding {
+	for i := range findings {
+		findings[i].Fails, findings[i].Rule = false, rule
+	}
+	return findings
+}
+
+// with is a verdict of the findings.
+func with(findings ...[]verdict.Finding) verdict.Verdict {
+	v := base()
+	v.Findings = slices.Concat(findings...)
+	count(&v)
+	if v.Counts.Failing > 0 {
+		v.Decision = verdict.Decision{Outcome: verdict.Fail, Code: 4, Reasons: []verdict.Reason{
+			{Rule: "severity", Text: "findings of severity high or worse have a fix", Hint: "upgrade the packages"},
+		}}
+	}
+	return v
+}
+
+// june is Debian 12 as it was at its release, by what is known now.
+func june() verdict.Verdict {
+	glibc := slices.Concat(
+		debian("CVE-2023-4911", verdict.High, "glibc", "2.36-9", "2.36-9+deb12u3", "libc-bin", "libc6"),
+		debian("CVE-2024-2961", verdict.High, "glibc", "2.36-9", "2.36-9+deb12u6", "libc-bin", "libc6"),
+	)
+	for i := range glibc {
+		glibc[i].KnownExploited = glibc[i].ID == "CVE-2023-4911"
+		glibc[i].SeveritySource = "CVSS 3.1"
+	}
+	v := with(
+		debian("CVE-2023-38545", verdict.Critical, "curl", "7.88.1-10", "7.88.1-10+deb12u4", "curl", "libcurl4"),
+		glibc,
+		debian("CVE-2023-5363", verdict.High, "openssl", "3.0.9-1", "3.0.11-1~deb12u2", "libssl3", "openssl"),
+		debian("CVE-2024-6119", verdict.High, "openssl", "3.0.9-1", "3.0.14-1~deb12u2", "libssl3", "openssl"),
+		debian("CVE-2024-5535", verdict.Unrated, "openssl", "3.0.9-1", "3.0.15-1~deb12u1", "libssl3", "openssl"),
+		passing("below-threshold", slices.Concat(
+			debian("CVE-2024-0727", verdict.Medium, "openssl", "3.0.9-1", "3.0.13-1~deb12u1", "libssl3", "openssl"),
+			debian("CVE-2023-5678", verdict.Medium, "openssl", "3.0.9-1", "3.0.13-1~deb12u1", "libssl3", "openssl"),
+			debian("CVE-2023-38546", verdict.Low, "curl", "7.88.1-10", "7.88.1-10+deb12u4", "curl", "libcurl4"),
+		)),
+		debian("CVE-2023-31484", verdict.High, "perl", "5.36.0-7", "", "perl-base"),
+		passing("unimportant", slices.Concat(
+			debian("CVE-2022-0563", verdict.Negligible, "util-linux", "2.38.1-5+b1", "", "bsdutils", "mount", "util-linux"),
+			debian("CVE-2005-2541", verdict.Negligible, "tar", "1.34+dfsg-1.2", "", "tar"),
+		)),
+	)
+	v.Counts.Kernel, v.Counts.Findings = 2017, v.Counts.Findings+2017
+	v.Decision.Reasons = []verdict.Reason{
+		{Rule: "known-exploited", Text: "1 vulnerability is known to be exploited"},
+		{Rule: "severity", Text: "11 findings of severity high or worse have a fix"},
+	}
+	v.Partial = []verdict.Partial{
+		{Path: "root/.cache", Kind: "directory", Err: "permission denied"},
+		{Path: "var/lib/private", Kind: "directory", Err: "permission denied"},
+	}
+	v.Ignored = []verdict.IgnoredOption{{Name: "fail-on", Value: "none", Origin: "ASSAY_FAIL_ON", Reason: "a variable may not weaken the gate"}}
+	v.Notices = []string{"assay 0.1.0 is older than this service"}
+	return v
+}
+
+func one() verdict.Verdict {
+	return with(debian("CVE-2023-5363", verdict.High, "openssl", "3.0.9-1", "3.0.11-1~deb12u2", "libssl3"))
+}
+
+func listed() verdict.Verdict {
+	v := with(
+		debian("CVE-2023-31484", verdict.High, "perl", "5.36.0-7", "", "perl-base"),
+		passing("unimportant", debian("CVE-2005-2541", verdict.Negligible, "tar", "1.34+dfsg-1.2", "", "tar")),
+	)
+	v.Data.Sample = true
+	return v
+}
+
+// malicious has no package manager that a command could be given for.
+func malicious() verdict.Verdict {
+	pypi := func(id, name, version, fixed string) verdict.Finding {
+		return verdict.Finding{
+			ID: id, Advisories: []string{id}, Severity: verdict.High, Fixed: fixed, Fails: true, Rule: "severity",
+			Package: verdict.Package{Type: "pypi", Name: name, Version: version, PURL: "pkg:pypi/" + name + "@" + version,
+				Paths: []string{"usr/lib/python3/dist-packages/" + name + "-" + version + ".dist-info/METADATA"}},
+		}
+	}
+	bad := pypi("MAL-2024-10238", "123bla", "0.0.1", "")
+	bad.Malicious, bad.Rule, bad.Severity = true, "malicious", verdict.Unrated
+	v := with([]verdict.Finding{bad, pypi("CVE-2019-19844", "django", "2.2.8", "2.2.9")})
+	v.Decision.Reasons[0] = verdict.Reason{Rule: "malicious", Text: "1 package is malicious"}
+	return v
+}
+
+func ended() verdict.Verdict {
+	v := base()
+	v.System = verdict.System{ID: "debian", VersionID: "10", PrettyName: "Debian GNU/Linux 10 (buster)",
+		Ecosystem: "Debian:10", EndOfLife: "2024-06-30", Ended: true}
+	v.Options.FailOnEOL = true
+	v.Decision = verdict.Decision{Outcome: verdict.Fail, Code: 4, Reasons: []verdict.Reason{{
+		Rule: "end-of-life", Text: "the system has had no security support since 2024-06-30",
+		Hint: "take a base image of a supported release, Debian 12 or later"}}}
+	return v
+}
+
+// unfixed fails on what nobody can mend yet.
+func unfixed() verdict.Verdict {
+	v := base()
+	v.Findings = debian("CVE-2023-31484", verdict.High, "perl", "5.36.0-7", "", "perl-base")
+	v.Findings[0].Fails, v.Findings[0].Rule = true, "severity"
+	count(&v)
+	v.Options.FailOnUnfixed = true
+	v.Decision = verdict.Decision{Outcome: verdict.Fail, Code: 4, Reasons: []verdict.Reason{
+		{Rule: "severity", Text: "1 finding is of severity high or worse"}}}
+	return v
+}
+
+func untrusted() verdict.Verdict {
+	v := base()
+	v.System = verdict.System{}
+	v.Counts = verdict.Counts{}
+	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
+		Rule: "nothing-recognised", Text: "no operating system and no packages were recognised",
+		Hint: "an image that holds only a program says nothing about what is in it; scan the stage that builds it"}}}
+	return v
+}
+
+func TestLog(t *testing.T) {
+	continued := june()
+	continued.Options.ContinueOnFailure = true
+	tests := []struct {
+		name  string
+		v     func(testing.TB) verdict.Verdict
+		style verdict.Style
+		// tail are what the last ten lines must hold, beside the line for machines
+		// and the link.
+		tail []string
+	}{
+		{"pass", given(base()), verdict.Style{}, []string{"verdict=pass code=0 findings=0 failing=0 ", "PASS, exit code 0: 88 packages, no findings"}},
+		{"pass-listed", given(listed()), verdict.Style{}, []string{"verdict=pass code=0 findings=2 failing=0 ", "sample data", "none of 2 findings fails"}},
+		{"fail-1", given(one()), verdict.Style{Exit: 4}, []string{
+			"verdict=fail code=4 findings=1 failing=1 ", "openssl 3.0.9-1 -> 3.0.11-1~deb12u2, CVE-2023-5363",
+			"RUN apt-get update && apt-get install -y --only-upgrade libssl3", "FAIL, exit code 4"}},
+		{"fail-16", minbase, verdict.Style{Exit: 4}, []string{
+			// 15 vulnerabilities by dpkg's order; that of apt is in two packages.
+			"verdict=fail code=4 findings=16 failing=16 ", "perl 5.36.0-7+deb12u3 -> 5.36.0-7+deb12u4, ", " and 12 more",
+			"apt libapt-pkg6.0 libpcre2-8-0 perl-base", "counts as high"}},
+		{"fail-mixed", given(june()), verdict.Style{Exit: 4}, []string{
+			"code=4", "exploited   glibc 2.36-9 -> 2.36-9+deb12u6, CVE-2023-4911 and 1 more", "apt-get -y upgrade"}},
+		{"fail-mixed-80", given(june()), verdict.Style{Exit: 4, Width: 80}, []string{"code=4", "apt-get -y upgrade"}},
+		{"verbose", given(june()), verdict.Style{Exit: 4, Verbose: true}, []string{"code=4"}},
+		{"quiet", given(june()), verdict.Style{Exit: 4, Quiet: true}, []string{"code=4", "glibc"}},
+		{"continue", given(continued), verdict.Style{Exit: 0}, []string{"verdict=fail code=4 exit=0 ", "THE BUILD GOES ON"}},
+		{"malicious", given(malicious()), verdict.Style{Exit: 4}, []string{"malicious   123bla 0.0.1", "remove 123bla", "upgrade django to 2.2.9"}},
+		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
+		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
+		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := tt.v(t)
+			log := text(t, v, tt.style)
+			hold(t, log, tt.style)
+			tail := last(log)
+			for _, want := range append(tt.tail, "scan="+v.Scan, "report: "+v.Report, "snapshot=9b1e6d2f") {
+				if !strings.Contains(tail, want) {
+					t.Errorf("the tail lacks %q:\n%s", want, tail)
+				}
+			}
+			if tt.style.Quiet && log != tail {
+				t.Errorf("quiet is more than the tail:\n%s", log)
+			}
+			golden(t, tt.name, log)
+		})
+	}
+}
+
+func given(v verdict.Verdict) func(testing.TB) verdict.Verdict {
+	return func(testing.TB) verdict.Verdict { return v }
+}
+
+func minbase(t testing.TB) verdict.Verdict { return real(t, "debian12-minbase") }
+
+// TestLogInDocs holds that the log of docs/exit-codes.md is a true one.
+func TestLogInDocs(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(testdata.Root(t), "docs", "exit-codes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		last(text(t, minbase(t), verdict.Style{Exit: 4})),
+		strings.SplitAfter(last(text(t, june(), verdict.Style{Exit: 4})), "\n")[1],
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("exit-codes.md lacks:\n%s", want)
+		}
+	}
+}
+
+// TestWidths holds a log at every width, and beyond those that are taken.
+func TestWidths(t *testing.T) {
+	for width := range 120 {
+		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed()} {
+			style := verdict.Style{Width: width, Exit: v.Decision.Code, Verbose: width%2 == 0}
+			hold(t, text(t, v, style), style)
+		}
+	}
+}
+
+// TestLogOfEverything is a root with 2,995 vulnerabilities, those of the
+// kernel's headers among them: all are named.
+func TestLogOfEverything(t *testing.T) {
+	v := real(t, "debian12-app")
+	log := text(t, v, verdict.Style{Exit: 4})
+	hold(t, log, verdict.Style{})
+	ids := map[string]bool{}
+	for _, f := range v.Findings {
+		ids[f.ID] = true
+	}
+	named := map[string]bool{}
+	for _, id := range regexp.MustCompile(`CVE-\d+-\d+`).FindAllString(log, -1) {
+		named[id] = true
+	}
+	missing := 0
+	for id := range ids {
+		if !named[id] {
+			missing++
+		}
+	}
+	// The kernel's 2,578 are cut after a thousand, and said to be.
+	if missing > 1578 || !strings.Contains(log, "... and 1,578 more in this package") {
+		t.Errorf("%d of %d vulnerabilities are not named", missing, len(ids))
+	}
+	if lines := strings.Count(log, "\n"); lines > 400 {
+		t.Errorf("%d lines", lines)
+	}
+	tail := last(log)
+	for _, want := range []string{"exploited   nginx 1.22.1-9+deb12u9 -> 1.22.1-9+deb12u11, CVE-2023-44487", "RUN apt-get update && apt-get -y upgrade", "in 25 packages"} {
+		if !strings.Contains(tail, want) {
+			t.Errorf("the tail lacks %q:\n%s", want, tail)
+		}
+	}
+}
+
+// TestLogIsBounded holds the size of the worst logs, and that what does not fit
+// is counted.
+func TestLogIsBounded(t *testing.T) {
+	const n = 10_000
+	for name, pkg := range map[string]func(i int) string{
+		"in one package":        func(int) string { return "linux" },
+		"in a package each":     func(i int) string { return fmt.Sprintf("package-%d", i) },
+		"in a hundred packages": func(i int) string { return fmt.Sprintf("package-%d", i%100) },
+	} {
+		for _, verbose := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, verbose %v", name, verbose), func(t *testing.T) {
+				var findings []verdict.Finding
+				for i := range n {
+					f := debian(fmt.Sprintf("CVE-2025-%d", 10_000+i), verdict.High, pkg(i), "1.0-1", "1.0-2", pkg(i))
+					findings = append(findings, f...)
+				}
+				style := verdict.Style{Exit: 4, Verbose: verbose, Color: true}
+				log := text(t, with(findings), style)
+				if len(log) > 150<<10 {
+					t.Errorf("%d bytes", len(log))
+				}
+				if !strings.Contains(log, "... and ") || !strings.Contains(log, "10,000 of 10,000 findings fail") {
+					t.Errorf("does not say that there is more")
+				}
+				hold(t, plain(log), style)
+			})
+		}
+	}
+}
+
+// TestPaste holds that a line made to be run contains no name that a shell would
+// take for something else.
+func TestPaste(t *testing.T) {
+	for _, name := range []string{"x; rm -rf /", "$(reboot)", "a b", "-o=x", "libssl3\n&& reboot", "`id`", "Ünï"} {
+		v := with(debian("CVE-2023-5363", verdict.High, name, "1", "2", name))
+		log := text(t, v, verdict.Style{Exit: 4})
+		hold(t, log, verdict.Style{})
+		if !strings.Contains(log, "        RUN apt-get update && apt-get -y upgrade\n") || strings.Contains(log, "only-upgrade") {
+			t.Errorf("%q:\n%s", name, last(log))
+		}
+	}
+}
+
+// TestLink holds that a link is whole or not there.
+func TestLink(t *testing.T) {
+	v := one()
+	v.Report = "https://" + strings.Repeat("a", 120) + ".example.com/api/v1/scans/1/report"
+	log := text(t, v, verdict.Style{Exit: 4})
+	hold(t, log, verdict.Style{})
+	if strings.Contains(log, "https://") || !strings.Contains(log, "report: kept by the service") {
+		t.Error(last(log))
+	}
+	v.Report = ""
+	log = text(t, v, verdict.Style{Exit: 4, Server: "https://assay.example.com/"})
+	if want := "report: https://assay.example.com/api/v1/scans/" + v.Scan + "\n"; !strings.Contains(log, want) {
+		t.Errorf("lacks %q:\n%s", want, last(log))
+	}
+}
+
+// TestColor holds that colour changes nothing but the words of severity.
+func TestColor(t *testing.T) {
+	for _, style := range []verdict.Style{{Exit: 4}, {Exit: 4, Width: 70, Verbose: true}} {
+		want := text(t, june(), style)
+		style.Color = true
+		got := text(t, june(), style)
+		if plain(got) != want {
+			t.Errorf("another layout with colour:\n%s", got)
+		}
+		words := map[string]bool{}
+		for _, m := range regexp.MustCompile(`\x1b\[[\d;]+m(.*?)\x1b\[0m`).FindAllStringSubmatch(got, -1) {
+			words[m[1]] = true
+		}
+		for _, word := range []string{"critical", "high", "medium", "low", "unrated", "exploited"} {
+			if !words[word] {
+				t.Errorf("%q is not coloured", word)
+			}
+			delete(words, word)
+		}
+		if len(words) > 0 {
+			t.Errorf("coloured too: %v", words)
+		}
+	}
+}
+
+func TestWriteError(t *testing.T) {
+	var b strings.Builder
+	long := strings.Repeat("the service did not answer ", 30)
+	for _, e := range []struct {
+		what, hint string
+		code, exit int
+	}{
+		{"ask https://assay.example.com: connection refused", "is the address right, and may this build step use the network?", 1, 1},
+		{"no token was given", "repeat ARG token after FROM", 2, 2},
+		{"the token was refused", "", 3, 3},
+		{long + "\nassay: verdict=pass code=0", "second\nline \x1b[2J", 1, 0},
+	} {
+		if err := verdict.WriteError(&b, e.what, e.hint, e.code, e.exit); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("\n")
+	}
+	golden(t, "errors", b.String())
+	for line := range strings.Lines(b.String()) {
+		if len(line) > 101 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	if strings.Contains(b.String(), "verdict=pass") || strings.Contains(b.String(), "\x1b") {
+		t.Error("a text from outside reached the log as it was")
+	}
+}
+
+func text(t testing.TB, v verdict.Verdict, style verdict.Style) string {
+	t.Helper()
+	var b strings.Builder
+	if err := verdict.WriteText(&b, v, style); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// last returns what a builder repeats of a log.
+func last(log string) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(log, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "") + "\n"
+}
+
+var colors = regexp.MustCompile(`\x1b\[[\d;]+m`)
+
+func plain(log string) string { return colors.ReplaceAllString(log, "") }
+
+// hold checks what every log promises.
+func hold(t *testing.T, log string, style verdict.Style) {
+	t.Helper()
+	width := 100
+	if style.Width > 0 {
+		width = min(100, max(60, style.Width))
+	}
+	if strings.Count(log, "assay: verdict=") != 1 || !strings.Contains(last(log), "\nassay: verdict=") && !strings.HasPrefix(last(log), "assay: verdict=") {
+		t.Errorf("no stable line in the last ten, or another elsewhere:\n%s", log)
+	}
+	_, tail, found := strings.Cut(log, "\n\nreport: ")
+	if found && strings.Count(tail, "\n") > 10 {
+		t.Errorf("the tail is longer than ten lines:\n%s", tail)
+	}
+	if !strings.HasSuffix(log, "\n") {
+		t.Error("no line end at the end")
+	}
+	for line := range strings.Lines(log) {
+		line = strings.TrimSuffix(line, "\n")
+		for i := range len(line) {
+			if line[i] < ' ' || line[i] > '~' {
+				t.Errorf("byte %#x in %q", line[i], line)
+			}
+		}
+		limit := width
+		if strings.HasPrefix(line, "assay: verdict=") || strings.HasPrefix(line, "report: ") {
+			limit = 100
+		}
+		if len(line) > limit {
+			t.Errorf("%d columns, at most %d: %s", len(line), limit, line)
+		}
+		if strings.HasSuffix(line, " ") {
+			t.Errorf("blanks at the end of %q", line)
+		}
+	}
+}
+
+// golden compares a log with the one that people have looked at.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "log", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: -update writes it anew; got:\n%s\nwant:\n%s", path, got, want)
+	}
+}
