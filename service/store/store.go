@@ -13,8 +13,13 @@ import (
 // ErrNotFound is returned, wrapped, where what was asked for is not kept.
 var ErrNotFound = errors.New("not found")
 
+// ErrRejected is wrapped by an error that an iterator of records yields for one
+// record that cannot be read. An import goes on after it.
+var ErrRejected = errors.New("record rejected")
+
 // A Store keeps everything. It is used by several goroutines, and by several
-// processes, at once: what one has committed the others see.
+// processes, at once: what one has committed the others see. Times are kept to
+// the microsecond and read in UTC.
 type Store interface {
 	Advisories
 	Tokens
@@ -27,7 +32,16 @@ type Advisories interface {
 	// Import writes records in one transaction: either all of it is seen by
 	// others or nothing. A record whose bytes are the current ones is counted as
 	// unchanged and gets no new version. With im.Whole, records of im.Source
-	// that are not in the import are marked as removed.
+	// that are not in the import are marked as removed. A record belongs to the
+	// source that brought it last.
+	//
+	// Where several records of an import have the same id, the one modified last
+	// counts, and of equals the first. A record with Removed set marks the one
+	// with its id as removed, if it belongs to im.Source.
+	//
+	// An error among the records ends the import and leaves nothing of it, but
+	// for one that wraps ErrRejected: it is counted, and since what was rejected
+	// may be a record that is kept, such an import marks nothing as missing.
 	Import(ctx context.Context, im Import, records iter.Seq2[Record, error]) (Imported, error)
 	// Head returns the state of the data now.
 	Head(ctx context.Context) (Head, error)
@@ -71,7 +85,8 @@ type Import struct {
 // Imported counts what an import did.
 type Imported struct {
 	Added, Changed, Unchanged, Removed int
-	Seq                                int64 // of the last version written
+	Rejected                           int   // errors among the records
+	Seq                                int64 // of the last version written, by this import or before it
 }
 
 // A Head is the state of the data: the last sequence number and what is said

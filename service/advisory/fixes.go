@@ -1,0 +1,41 @@
+package advisory
+
+import "iter"
+
+// A Fix is a version that mends one package. It is comparable: the same fix in
+// two records is the same value.
+type Fix struct {
+	Ecosystem, Package, Version string
+}
+
+// Fixes yields the fixes that the record names, each once, in the record's
+// order. Ranges of commits (GIT) are left out, and so are entries that name no
+// package: what they mend is not something that can be installed.
+func (a Advisory) Fixes() iter.Seq[Fix] {
+	return func(yield func(Fix) bool) {
+		seen := make(map[Fix]struct{})
+		for _, entry := range a.Affected {
+			if entry.Package.Ecosystem == "" || entry.Package.Name == "" {
+				continue
+			}
+			for _, r := range entry.Ranges {
+				if r.Type == Git {
+					continue
+				}
+				for _, e := range r.Events {
+					if e.Fixed == "" {
+						continue
+					}
+					f := Fix{entry.Package.Ecosystem, entry.Package.Name, e.Fixed}
+					if _, ok := seen[f]; ok {
+						continue
+					}
+					seen[f] = struct{}{}
+					if !yield(f) {
+						return
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package store
+
+import (
+	"encoding/base32"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// NewID returns an id of 16 characters, a to z and 2 to 7, made of 80 bits of
+// random, which is crypto/rand.Reader outside of tests. It can stand in a URL
+// as it is, and cannot be guessed.
+func NewID(random io.Reader) (string, error) {
+	var b [10]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
+}

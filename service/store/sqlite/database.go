@@ -1,0 +1,192 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// A database is one file: one connection that writes, and some that read.
+type database struct {
+	writer  *sql.DB
+	conn    *sql.Conn     // the writer's only one
+	writing chan struct{} // holds one element while conn is in use
+	how     durability    // that conn is set to
+	written *statements
+
+	reader *sql.DB
+	read   *statements
+}
+
+const maxReaders = 16
+
+func openDatabase(path string, patience time.Duration, steps fs.FS) (_ *database, err error) {
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	d := &database{writing: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	d.writer, err = sql.Open("sqlite", dataSource(path, patience, "foreign_keys(1)",
+		"journal_size_limit(67108864)", "cache_size(-65536)"))
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if d.conn, err = d.writer.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if err := useWAL(ctx, d.conn, patience); err != nil {
+		return nil, err
+	}
+	d.written = newStatements(d.conn)
+	if err := d.migrate(ctx, steps); err != nil {
+		return nil, err
+	}
+	d.reader, err = sql.Open("sqlite", dataSource(path, patience, "query_only(1)", "cache_size(-8192)"))
+	if err != nil {
+		return nil, err
+	}
+	d.reader.SetMaxOpenConns(maxReaders)
+	d.reader.SetMaxIdleConns(maxReaders)
+	d.read = newStatements(d.reader)
+	return d, nil
+}
+
+// createPrivate makes an empty file that only its owner can read, or sees to
+// that of the one that is there. SQLite gives the files beside it the same mode.
+// A file that is there is not opened: closing it would drop the locks that
+// another store in this process holds on it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// useWAL turns a new file's journal to WAL, which stays so. SQLite does not wait
+// with this where another process does the same, so it is tried again.
+func useWAL(ctx context.Context, conn *sql.Conn, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		_, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		if err == nil {
+			return nil
+		}
+		busy, ok := errors.AsType[*sqlite.Error](err)
+		if !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return fmt.Errorf("turn on the write-ahead log: %w", err)
+		}
+	}
+}
+
+func dataSource(path string, patience time.Duration, pragmas ...string) string {
+	q := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds())}}
+	for _, p := range pragmas {
+		q.Add("_pragma", p)
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+func (d *database) close() error {
+	var errs []error
+	if d.reader != nil {
+		errs = append(errs, d.read.close(), d.reader.Close())
+	}
+	if d.conn != nil {
+		errs = append(errs, d.written.close(), d.conn.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.writer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// A durability says whether a commit waits for the disk.
+type durability string
+
+const (
+	durable durability = "PRAGMA synchronous = FULL"
+	quick   durability = "PRAGMA synchronous = NORMAL"
+)
+
+// A transaction writes. Its statements do not look at the context: f does, as
+// often as it sees fit.
+type transaction struct {
+	ctx   context.Context
+	stmts *statements
+}
+
+// update runs f in one transaction, which is kept if f returns nil. Only the
+// wait for other writers ends with ctx.
+func (d *database) update(ctx context.Context, how durability, f func(transaction) error) (err error) {
+	select {
+	case d.writing <- struct{}{}:
+		defer func() { <-d.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	tx := transaction{context.WithoutCancel(ctx), d.written}
+	if how != d.how {
+		if _, err := d.conn.ExecContext(tx.ctx, string(how)); err != nil {
+			return err
+		}
+		d.how = how
+	}
+	begin, err := d.written.prepare(tx.ctx, "BEGIN IMMEDIATE")
+	if err != nil {
+		return err
+	}
+	if _, err := begin.ExecContext(ctx); err != nil {
+		return fmt.Errorf("wait for other writers: %w", err)
+	}
+	committed := false
+	defer func() {
+		if committed { // and else also when f panics
+			return
+		}
+		if _, e := tx.exec("ROLLBACK"); e != nil {
+			err = errors.Join(err, fmt.Errorf("roll back: %w", e))
+		}
+	}()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if _, err := tx.exec("COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return nil
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t transaction) exec(query string, args ...any) (int64, error) {
+	stmt, err := t.stmts.prepare(t.ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// row runs a query for one row and scans it; sql.ErrNoRows where there is none.
+func (t transaction) row(query string, args []any, dest ...any) error {
+	return t.stmts.row(t.ctx, query, args, dest...)
+}

@@ -1,0 +1,140 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"assay/service/store"
+	"assay/service/store/sqlite"
+)
+
+func TestPermissions(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "data")
+	s := open(t, dir)
+	firstGeneration(t, s)
+	if _, err := s.KeepScan(t.Context(), store.Scan{}); err != nil {
+		t.Fatal(err)
+	}
+	modes := map[string]fs.FileMode{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		modes[filepath.Base(path)] = info.Mode().Perm()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data", "advisories.db", "advisories.db-wal", "advisories.db-shm", "ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		want := fs.FileMode(0o600)
+		if name == "data" {
+			want = 0o700
+		}
+		if got, ok := modes[name]; !ok || got != want {
+			t.Errorf("%s has mode %v, want %v", name, got, want)
+		}
+	}
+
+	// Files that others could read are closed to them.
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ledger := filepath.Join(dir, "ledger.db")
+	if err := os.Chmod(ledger, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+	if info, err := os.Stat(ledger); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+}
+
+// The names mean something in a URI, by which SQLite is told the file.
+func TestOddFolders(t *testing.T) {
+	for _, name := range []string{"with space", "a?b=c", "100%", "#x", "ü", "a%20b"} {
+		dir := filepath.Join(t.TempDir(), name)
+		firstGeneration(t, open(t, dir))
+		if _, err := os.Stat(filepath.Join(dir, "advisories.db-wal")); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Chdir(t.TempDir())
+	open(t, "relative")
+	if _, err := os.Stat("relative/ledger.db"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewerSchema(t *testing.T) {
+	for _, name := range []string{"advisories.db", "ledger.db"} {
+		dir := t.TempDir()
+		if err := open(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+		db, err := sql.Open("sqlite", filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec("PRAGMA user_version = 99"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = sqlite.Open(dir)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "newer version") {
+			t.Errorf("%s of a newer schema: %v", name, err)
+		}
+	}
+}
+
+func TestNoDatabase(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ledger.db")
+	const text = "this is a text that somebody put here, much longer than a hundred bytes, so that it cannot be taken for a new file"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(dir); err == nil || !strings.Contains(err.Error(), "ledger.db") {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != text {
+		t.Errorf("the file was changed: %q, %v", b, err)
+	}
+	if _, err := sqlite.Open(file); err == nil {
+		t.Error("a file was opened as the folder")
+	}
+}
+
+func TestRandom(t *testing.T) {
+	s, err := sqlite.Open(t.TempDir(), sqlite.Random(strings.NewReader("0123456789")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	kept, err := s.KeepScan(t.Context(), store.Scan{})
+	if err != nil || kept.ID != "gaytemzugu3doobz" { // printf 0123456789 | base32
+		t.Errorf("id %q, %v", kept.ID, err)
+	}
+	// No id without randomness.
+	if kept, err := s.KeepScan(t.Context(), store.Scan{}); err == nil {
+		t.Errorf("id %q was made of nothing", kept.ID)
+	}
+	broken := errors.New("no entropy")
+	s2, err := sqlite.Open(t.TempDir(), sqlite.Random(iotest.ErrReader(broken)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s2.Close()
+	if _, err := s2.KeepScan(t.Context(), store.Scan{}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want that of the reader", err)
+	}
+}

@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/service/store"
+)
+
+// Stored bodies cannot be read with another dictionary.
+func TestDictionaryNeverChanges(t *testing.T) {
+	sum := sha256.Sum256(dictionary)
+	if got := hex.EncodeToString(sum[:]); got != "afaa92a4e571e6bff2e8da9ac77833fb38ba063047dd56027583188413be6c79" {
+		t.Errorf("the dictionary has the hash %s; restore it, and add another form for a better one", got)
+	}
+}
+
+func TestBody(t *testing.T) {
+	var p packer
+	var u unpacker
+	var kept [][]byte
+	bodies := []string{"", "a", `{"id":"DEBIAN-CVE-2024-1","affected":[]}`, strings.Repeat("0123456789", 1<<20), "\x00\xff"}
+	for _, body := range bodies {
+		packed, err := p.pack([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, bytes.Clone(packed))
+	}
+	for i, packed := range kept {
+		got, err := u.unpack(packed)
+		if err != nil || string(got) != bodies[i] {
+			t.Errorf("body %d: %.50q, %v, want %.50q", i, got, err, bodies[i])
+		}
+	}
+	whole := kept[2]
+	for n := range whole {
+		if got, err := u.unpack(whole[:n]); err == nil {
+			t.Errorf("cut off after %d bytes: %q", n, got)
+		}
+	}
+	for _, bad := range []string{"\x02\x00", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\x01\x85\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"} {
+		if got, err := u.unpack([]byte(bad)); err == nil {
+			t.Errorf("%q: %q", bad, got)
+		}
+	}
+	if got, err := u.unpack(whole); err != nil || string(got) != bodies[2] {
+		t.Errorf("after errors: %q, %v", got, err)
+	}
+	if _, err := p.pack(make([]byte, maxBodySize+1)); err == nil {
+		t.Error("a body that cannot be unpacked was packed")
+	}
+}
+
+func TestFixes(t *testing.T) {
+	at := time.Date(2025, 1, 2, 3, 4, 5, 6000, time.UTC)
+	fixes := []keptFix{
+		{store.Fix{Ecosystem: "Debian:12", Package: "curl", Version: "1", FirstSeen: at}, true},
+		{store.Fix{Ecosystem: "Debian:12", Package: "curl", Version: "2", FirstSeen: time.Time{}}, false},
+		{store.Fix{Ecosystem: "Debian:12", Package: "bash", Version: strings.Repeat("9", 300), FirstSeen: at}, true},
+		{store.Fix{Ecosystem: "Debian:11", Package: "bash", Version: "1", FirstSeen: at}, true},
+	}
+	b := encodeFixes(fixes)
+	got, err := decodeFixes(b)
+	if err != nil || !slices.Equal(got, fixes) {
+		t.Errorf("%v, %v, want %v", got, err, fixes)
+	}
+	if len(b) >= len("Debian:12curl")*4+300+4*9 {
+		t.Errorf("%d bytes: what repeats is not left out", len(b))
+	}
+	whole := 0
+	for n := range b {
+		if got, err := decodeFixes(b[:n]); err == nil {
+			if whole++; !slices.Equal(got, fixes[:len(got)]) {
+				t.Errorf("cut off after %d bytes: %v", n, got)
+			}
+		}
+	}
+	if whole != len(fixes) { // cut between two fixes, which leaves a shorter list
+		t.Errorf("%d prefixes are lists, want %d", whole, len(fixes))
+	}
+}
+
+// Catching up must not read what is not new.
+func TestPlanOfChanges(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rows, err := s.advisories.reader.Query("EXPLAIN QUERY PLAN "+listChanges, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"SEARCH v USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		"SEARCH w USING COVERING INDEX version_advisory (advisory=? AND seq>? AND seq<?)",
+	} {
+		if !slices.Contains(plan, want) {
+			t.Errorf("the plan lacks %q:\n%s", want, strings.Join(plan, "\n"))
+		}
+	}
+	for _, step := range plan {
+		if strings.HasPrefix(step, "SCAN") || strings.Contains(step, "TEMP B-TREE") {
+			t.Errorf("the plan has %q", step)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"assay/service/store"
+)
+
+// A head is the row of counters that an import keeps.
+type head struct {
+	seq, records, updated, newest int64
+	sample                        bool
+}
+
+const (
+	readHead  = `SELECT seq, records, updated, newest, sample FROM head`
+	writeHead = `INSERT OR REPLACE INTO head (one, seq, records, updated, newest, sample) VALUES (1, ?, ?, ?, ?, ?)`
+)
+
+func (h *head) read(ctx context.Context, s *statements) error {
+	return s.row(ctx, readHead, nil, &h.seq, &h.records, &h.updated, &h.newest, &h.sample)
+}
+
+func (h *head) write(tx transaction) error {
+	_, err := tx.exec(writeHead, h.seq, h.records, h.updated, h.newest, h.sample)
+	return err
+}
+
+// next gives out a sequence number, never twice.
+func (h *head) next() int64 {
+	h.seq++
+	return h.seq
+}
+
+// appear counts a record that now is current.
+func (h *head) appear(modified int64) {
+	if h.records == 0 {
+		h.newest = modified
+	}
+	h.records++
+	h.newest = max(h.newest, modified)
+}
+
+// Head implements store.Advisories. Before the first import it is zero.
+func (s *Store) Head(ctx context.Context) (store.Head, error) {
+	var h head
+	err := h.read(ctx, s.advisories.read)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Head{}, nil
+	}
+	if err != nil {
+		return store.Head{}, fmt.Errorf("read the state of the data: %w", err)
+	}
+	out := store.Head{Seq: h.seq, Records: int(h.records), Updated: fromMicro(h.updated), Sample: h.sample}
+	if h.records > 0 {
+		out.Newest = fromMicro(h.newest)
+	}
+	return out, nil
+}

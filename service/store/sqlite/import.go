@@ -1,0 +1,360 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+
+	"assay/service/store"
+)
+
+// Import implements store.Advisories. It holds one packed record at a time,
+// and a bit for each advisory of the store.
+func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
+	var got store.Imported
+	err := s.advisories.update(ctx, durable, func(tx transaction) error {
+		x := &importer{tx: tx, im: im}
+		if err := x.begin(); err != nil {
+			return err
+		}
+		for r, err := range records {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if errors.Is(err, store.ErrRejected) {
+				x.got.Rejected++
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := x.take(r); err != nil {
+				return fmt.Errorf("advisory %q: %w", r.ID, err)
+			}
+		}
+		if im.Whole && x.got.Rejected == 0 {
+			if err := x.removeMissing(ctx); err != nil {
+				return fmt.Errorf("remove what is missing: %w", err)
+			}
+		}
+		if err := x.end(ctx); err != nil {
+			return err
+		}
+		got = x.got
+		return nil
+	})
+	if err != nil {
+		return store.Imported{}, fmt.Errorf("import from %q: %w", im.Source, err)
+	}
+	return got, nil
+}
+
+// An importer is one import under way.
+type importer struct {
+	tx     transaction
+	im     store.Import
+	source int64 // im.Source in the table of sources
+	number int64 // of the import
+	start  int64 // the last sequence number before it
+	head   head
+	got    store.Imported
+	seen   bits // advisories that the import has brought
+	// newestGone: what was modified last may not be there any more.
+	newestGone bool
+	pack       packer
+}
+
+const (
+	addSource  = `INSERT INTO source (name) VALUES (?) ON CONFLICT DO NOTHING`
+	findSource = `SELECT n FROM source WHERE name = ?`
+	addImport  = `INSERT INTO import (source, at, whole, sample) VALUES (?, ?, ?, ?) RETURNING n`
+)
+
+func (x *importer) begin() error {
+	if x.im.Source == "" {
+		return errors.New("no source is named")
+	}
+	if _, err := x.tx.exec(addSource, x.im.Source); err != nil {
+		return err
+	}
+	if err := x.tx.row(findSource, []any{x.im.Source}, &x.source); err != nil {
+		return err
+	}
+	err := x.head.read(x.tx.ctx, x.tx.stmts)
+	if errors.Is(err, sql.ErrNoRows) {
+		x.head = head{sample: true, updated: toMicro(x.im.At)} // the first import
+	} else if err != nil {
+		return err
+	}
+	x.start = x.head.seq
+	return x.tx.row(addImport, []any{x.source, toMicro(x.im.At), x.im.Whole, x.im.Sample}, &x.number)
+}
+
+const (
+	maxModified = `SELECT coalesce(max(modified), 0) FROM advisory WHERE digest IS NOT NULL`
+	closeImport = `UPDATE import SET added = ?, changed = ?, unchanged = ?, removed = ?, rejected = ? WHERE n = ?`
+)
+
+// end writes the counters.
+func (x *importer) end(ctx context.Context) error {
+	if x.newestGone {
+		if err := x.tx.stmts.row(ctx, maxModified, nil, &x.head.newest); err != nil {
+			return err
+		}
+	}
+	x.head.updated = max(x.head.updated, toMicro(x.im.At))
+	x.head.sample = x.head.sample && x.im.Sample
+	if err := x.head.write(x.tx); err != nil {
+		return err
+	}
+	x.got.Seq = x.head.seq
+	g := x.got
+	_, err := x.tx.exec(closeImport, g.Added, g.Changed, g.Unchanged, g.Removed, g.Rejected, x.number)
+	return err
+}
+
+// A current is the row of an advisory.
+type current struct {
+	n, source, seq int64
+	modified       int64
+	digest         []byte // nil: removed
+}
+
+const findAdvisory = `SELECT n, source, seq, modified, digest FROM advisory WHERE id = ?`
+
+// take makes a record the newest version of its advisory, if it is not.
+func (x *importer) take(r store.Record) error {
+	if err := check(r); err != nil {
+		return err
+	}
+	var cur current
+	err := x.tx.row(findAdvisory, []any{r.ID}, &cur.n, &cur.source, &cur.seq, &cur.modified, &cur.digest)
+	found := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	switch {
+	case r.Removed && (!found || cur.digest == nil || cur.source != x.source):
+		return nil
+	case r.Removed:
+		return x.remove(cur)
+	case !found:
+		return x.add(r)
+	}
+	again := x.seen.has(cur.n)
+	x.seen.set(cur.n)
+	if again {
+		if toMicro(r.Modified) <= cur.modified {
+			return nil
+		}
+		if cur, err = x.forget(cur); err != nil {
+			return err
+		}
+	}
+	return x.replace(cur, r)
+}
+
+func check(r store.Record) error {
+	switch {
+	case r.ID == "":
+		return errors.New("a record has no id")
+	case r.Removed && len(r.Body) != 0:
+		return errors.New("a removed record has a body")
+	case !r.Removed && len(r.Body) == 0:
+		return errors.New("a record has no body")
+	}
+	for _, f := range r.Fixes {
+		if f.Ecosystem == "" || f.Package == "" || f.Version == "" {
+			return fmt.Errorf("incomplete fix %q of package %q in %q", f.Version, f.Package, f.Ecosystem)
+		}
+	}
+	return nil
+}
+
+const addAdvisory = `INSERT INTO advisory (id, source, seq, modified, digest) VALUES (?, ?, ?, ?, ?) RETURNING n`
+
+// add is for an advisory that was never there.
+func (x *importer) add(r store.Record) error {
+	digest := sha256.Sum256(r.Body)
+	seq := x.head.next()
+	var n int64
+	err := x.tx.row(addAdvisory, []any{r.ID, x.source, seq, toMicro(r.Modified), digest[:]}, &n)
+	if err != nil {
+		return err
+	}
+	x.seen.set(n)
+	x.got.Added++
+	x.head.appear(toMicro(r.Modified))
+	return x.addVersion(seq, n, r, nil)
+}
+
+const (
+	findFixes      = `SELECT fixes FROM version WHERE seq = ?`
+	updateAdvisory = `UPDATE advisory SET source = ?, seq = ?, modified = ?, digest = ? WHERE n = ?`
+)
+
+// replace is for an advisory that is or was there.
+func (x *importer) replace(cur current, r store.Record) error {
+	digest := sha256.Sum256(r.Body)
+	if bytes.Equal(cur.digest, digest[:]) {
+		x.got.Unchanged++
+		if cur.source == x.source {
+			return nil
+		}
+		_, err := x.tx.exec(updateAdvisory, x.source, cur.seq, cur.modified, cur.digest, cur.n)
+		return err
+	}
+	earlier, err := x.fixesOf(cur.seq)
+	if err != nil {
+		return err
+	}
+	if cur.digest == nil {
+		x.got.Added++
+	} else {
+		x.got.Changed++
+		x.vanish(cur.modified)
+	}
+	x.head.appear(toMicro(r.Modified))
+	seq := x.head.next()
+	if _, err := x.tx.exec(updateAdvisory, x.source, seq, toMicro(r.Modified), digest[:], cur.n); err != nil {
+		return err
+	}
+	return x.addVersion(seq, cur.n, r, earlier)
+}
+
+// remove marks an advisory as removed.
+func (x *importer) remove(cur current) error {
+	earlier, err := x.fixesOf(cur.seq)
+	if err != nil {
+		return err
+	}
+	x.got.Removed++
+	x.vanish(cur.modified)
+	seq := x.head.next()
+	if _, err := x.tx.exec(updateAdvisory, cur.source, seq, cur.modified, nil, cur.n); err != nil {
+		return err
+	}
+	return x.addVersion(seq, cur.n, store.Record{Removed: true, Modified: fromMicro(cur.modified)}, earlier)
+}
+
+// vanish takes a version that was the current one from the counters.
+func (x *importer) vanish(modified int64) {
+	x.head.records--
+	x.newestGone = x.newestGone || modified == x.head.newest
+}
+
+func (x *importer) fixesOf(seq int64) ([]keptFix, error) {
+	var b []byte
+	err := x.tx.row(findFixes, []any{seq}, &b)
+	if errors.Is(err, sql.ErrNoRows) { // forgotten
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeFixes(b)
+}
+
+const addVersion = `INSERT INTO version (seq, advisory, import, modified, fixes, body) VALUES (?, ?, ?, ?, ?, ?)`
+
+func (x *importer) addVersion(seq, n int64, r store.Record, earlier []keptFix) error {
+	var body any // NULL for a removed one
+	if !r.Removed {
+		b, err := x.pack.pack(r.Body)
+		if err != nil {
+			return err
+		}
+		body = b
+	}
+	fixes := encodeFixes(mergeFixes(earlier, r.Fixes, x.im.At))
+	_, err := x.tx.exec(addVersion, seq, n, x.number, toMicro(r.Modified), fixes, body)
+	return err
+}
+
+const (
+	dropVersion     = `DELETE FROM version WHERE seq = ?`
+	previousVersion = `SELECT seq, modified, body FROM version WHERE advisory = ? ORDER BY seq DESC LIMIT 1`
+)
+
+// forget undoes what the import did with an advisory, of which it now brings a
+// record that is newer. Else each import of the same two records would make two
+// versions.
+func (x *importer) forget(cur current) (current, error) {
+	if cur.seq <= x.start {
+		x.got.Unchanged--
+		return cur, nil
+	}
+	if _, err := x.tx.exec(dropVersion, cur.seq); err != nil {
+		return cur, err
+	}
+	x.vanish(cur.modified)
+	var packed []byte
+	before := current{n: cur.n, source: cur.source}
+	err := x.tx.row(previousVersion, []any{cur.n}, &before.seq, &before.modified, &packed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return cur, err
+	}
+	if packed == nil {
+		x.got.Added--
+	} else {
+		x.got.Changed--
+		x.head.appear(before.modified)
+		var u unpacker
+		body, err := u.unpack(packed)
+		if err != nil {
+			return cur, err
+		}
+		digest := sha256.Sum256(body)
+		before.digest = digest[:]
+	}
+	_, err = x.tx.exec(updateAdvisory, before.source, before.seq, before.modified, before.digest, before.n)
+	return before, err
+}
+
+const listOfSource = `SELECT n, source, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
+
+// removeMissing marks as removed what the source once brought and now did not.
+func (x *importer) removeMissing(ctx context.Context) error {
+	var missing []current
+	err := x.tx.stmts.rows(ctx, listOfSource, []any{x.source}, func(rows *sql.Rows) (bool, error) {
+		var cur current
+		if err := rows.Scan(&cur.n, &cur.source, &cur.seq, &cur.modified, &cur.digest); err != nil {
+			return false, err
+		}
+		if !x.seen.has(cur.n) {
+			missing = append(missing, cur)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, cur := range missing {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := x.remove(cur); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Bits is a set of row numbers, which have few gaps.
+type bits []uint64
+
+func (b bits) has(n int64) bool {
+	i := n / 64
+	return i < int64(len(b)) && b[i]&(1<<(n%64)) != 0
+}
+
+func (b *bits) set(n int64) {
+	for i := n / 64; i >= int64(len(*b)); {
+		*b = append(*b, 0)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}

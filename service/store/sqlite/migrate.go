@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// migrate brings the schema to the newest version, which PRAGMA user_version
+// keeps: the number of the last of the steps that were taken. The steps are
+// files named by their number, 0001_name.sql and on without a gap; one that was
+// released never changes.
+func (d *database) migrate(ctx context.Context, steps fs.FS) error {
+	names, err := fs.Glob(steps, "*.sql") // sorted
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
+			return fmt.Errorf("migration %q stands at place %d", name, i+1)
+		}
+	}
+	// First without the lock: an import of another process may hold it for long.
+	if have, err := d.schema(ctx); err != nil || have == len(names) {
+		return err
+	}
+	return d.update(ctx, durable, func(transaction) error {
+		have, err := d.schema(ctx) // another process may have been first
+		if err != nil {
+			return err
+		}
+		if have > len(names) {
+			return fmt.Errorf("its schema has version %d, this program knows those up to %d: it was written by a newer version, use that", have, len(names))
+		}
+		for _, name := range names[have:] {
+			step, err := fs.ReadFile(steps, name)
+			if err != nil {
+				return err
+			}
+			if _, err := d.conn.ExecContext(ctx, string(step)); err != nil {
+				return fmt.Errorf("migration %q: %w", name, err)
+			}
+		}
+		_, err = d.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(names)))
+		return err
+	})
+}
+
+func (d *database) schema(ctx context.Context) (n int, err error) {
+	err = d.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("read schema version: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,182 @@
+package sqlite
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+
+	"assay/service/store"
+)
+
+const (
+	hasRequest = `SELECT 1 FROM request WHERE hash = ?`
+	addRequest = `INSERT INTO request (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`
+	addScan    = `
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request)
+	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n FROM request WHERE hash = ?1
+	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
+)
+
+// KeepScan implements store.Scans. The store gives the id: 16 characters that
+// can stand in a URL and cannot be guessed. Compression is done before other
+// writers have to wait.
+func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
+	kept, err := s.keepScan(ctx, scan)
+	if err != nil {
+		return store.Scan{}, fmt.Errorf("keep scan: %w", err)
+	}
+	return kept, nil
+}
+
+func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
+	var err error
+	if scan.ID, err = store.NewID(s.random); err != nil {
+		return store.Scan{}, err
+	}
+	verdict, err := s.compress(scan.Verdict)
+	if err != nil {
+		return store.Scan{}, err
+	}
+	hash := sha256.Sum256(scan.Request)
+	var request []byte // empty where the same is kept; that is never dropped
+	var one int
+	err = s.ledger.read.row(ctx, hasRequest, []any{hash[:]}, &one)
+	if errors.Is(err, sql.ErrNoRows) {
+		request, err = s.compress(scan.Request)
+	}
+	if err != nil {
+		return store.Scan{}, err
+	}
+	err = s.ledger.update(ctx, quick, func(tx transaction) error {
+		if request != nil {
+			if _, err := tx.exec(addRequest, hash[:], request); err != nil {
+				return err
+			}
+		}
+		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
+			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, verdict)
+		if err == nil && n == 0 {
+			err = errKeyUsed
+		}
+		return err
+	})
+	if errors.Is(err, errKeyUsed) {
+		return s.wholeScan(ctx, findByKey, scan.Token, scan.Key)
+	}
+	if err != nil {
+		return store.Scan{}, err
+	}
+	return scan, nil
+}
+
+// errKeyUsed takes back what a scan with the key of an earlier one wrote.
+var errKeyUsed = errors.New("idempotency key was used")
+
+const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq`
+
+const findByKey = `SELECT ` + scanColumns + `, request.body, scan.verdict
+	FROM scan JOIN request ON request.n = scan.request WHERE scan.token = ? AND scan.key = ? AND scan.key <> ''`
+
+const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict
+	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
+
+// Scan implements store.Scans.
+func (s *Store) Scan(ctx context.Context, id string) (store.Scan, error) {
+	scan, err := s.wholeScan(ctx, findScan, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Scan{}, fmt.Errorf("scan %q: %w", id, err)
+	}
+	return scan, nil
+}
+
+func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store.Scan, error) {
+	var k scanRow
+	var request, verdict []byte
+	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict)...)
+	if err != nil {
+		return store.Scan{}, err
+	}
+	scan := k.scan()
+	if scan.Request, err = decompress(request); err != nil {
+		return store.Scan{}, fmt.Errorf("kept request: %w", err)
+	}
+	if scan.Verdict, err = decompress(verdict); err != nil {
+		return store.Scan{}, fmt.Errorf("kept verdict: %w", err)
+	}
+	return scan, nil
+}
+
+const listScans = `SELECT ` + scanColumns + ` FROM scan ORDER BY at DESC, n DESC LIMIT ?`
+
+// ListScans implements store.Scans.
+func (s *Store) ListScans(ctx context.Context, limit int) ([]store.Scan, error) {
+	var scans []store.Scan
+	// A negative limit would be none for SQLite.
+	err := s.ledger.read.rows(ctx, listScans, []any{max(limit, 0)}, func(rows *sql.Rows) (bool, error) {
+		var k scanRow
+		if err := rows.Scan(k.dest()...); err != nil {
+			return false, err
+		}
+		scans = append(scans, k.scan())
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list scans: %w", err)
+	}
+	return scans, nil
+}
+
+// A scanRow is what scanColumns names.
+type scanRow struct {
+	kept store.Scan
+	at   int64
+}
+
+func (r *scanRow) dest() []any {
+	k := &r.kept
+	return []any{&k.ID, &r.at, &k.Token, &k.Key, &k.Project, &k.Ref, &k.Commit, &k.Snapshot, &k.Seq}
+}
+
+func (r *scanRow) scan() store.Scan {
+	r.kept.At = fromMicro(r.at)
+	return r.kept
+}
+
+// compress is gzip at its fastest: a scan waits for it.
+func (s *Store) compress(b []byte) ([]byte, error) {
+	var buf bytes.Buffer
+	w, ok := s.gzip.Get().(*gzip.Writer)
+	if !ok {
+		var err error
+		if w, err = gzip.NewWriterLevel(&buf, gzip.BestSpeed); err != nil {
+			return nil, err
+		}
+	} else {
+		w.Reset(&buf)
+	}
+	defer s.gzip.Put(w)
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// decompress undoes compress. What it reads, this program wrote.
+func decompress(b []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}

@@ -1,0 +1,39 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"assay/service/store"
+)
+
+const addSnapshot = `INSERT INTO snapshot (id, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`
+
+// Published implements store.Advisories. The same id again keeps its first
+// sequence number: the content is the same.
+func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) error {
+	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+		_, err := tx.exec(addSnapshot, snapshot, upTo)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep that snapshot %q was published: %w", snapshot, err)
+	}
+	return nil
+}
+
+const findSnapshot = `SELECT seq FROM snapshot WHERE id = ?`
+
+// Snapshot implements store.Advisories.
+func (s *Store) Snapshot(ctx context.Context, snapshot string) (upTo int64, err error) {
+	err = s.ledger.read.row(ctx, findSnapshot, []any{snapshot}, &upTo)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return 0, fmt.Errorf("snapshot %q: %w", snapshot, err)
+	}
+	return upTo, nil
+}

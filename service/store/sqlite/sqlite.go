@@ -1,0 +1,101 @@
+// Package sqlite keeps the source of record in a folder: a store.Store over two
+// SQLite databases.
+//
+// advisories.db holds the advisories with all their versions, ledger.db the
+// tokens, the kept scans and the ids of published snapshots. They are two since
+// SQLite has one writer for each file: an import of half a million records is
+// one transaction of a minute, and no scan and no snapshot waits for it.
+//
+// Both are in WAL mode: readers see the state at which they began and block
+// nobody. What is committed to advisories.db, and tokens and snapshots in
+// ledger.db, has reached the disk. Scans are committed without waiting for it,
+// in some 100 µs: killing the process loses none, a power failure the last ones,
+// and there is no commit worth grouping with others.
+package sqlite
+
+import (
+	"crypto/rand"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"assay/service/store"
+)
+
+// A Store implements store.Store.
+type Store struct {
+	advisories *database
+	ledger     *database
+	random     io.Reader
+	gzip       sync.Pool // of *gzip.Writer
+	used       lastUses
+}
+
+var _ store.Store = (*Store)(nil)
+
+// An Option changes how a store works.
+type Option func(*Store)
+
+// Random makes the ids of scans from r in place of crypto/rand.
+func Random(r io.Reader) Option { return func(s *Store) { s.random = r } }
+
+//go:embed migrations
+var migrations embed.FS
+
+// Open opens the store in the folder dir, and makes what is not there: the
+// folder with mode 0700, the files with 0600. Databases of an earlier version of
+// the program are migrated; those of a later one are an error. Several processes
+// may have the same folder open, on one machine.
+func Open(dir string, options ...Option) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	s := &Store{random: rand.Reader}
+	for _, o := range options {
+		o(s)
+	}
+	var err error
+	// An import of another process may be under way for long; all else is short.
+	s.advisories, err = s.open(dir, "advisories", time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	s.ledger, err = s.open(dir, "ledger", 10*time.Second)
+	if err != nil {
+		return nil, errors.Join(err, s.advisories.close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(dir, name string, patience time.Duration) (*database, error) {
+	steps, err := fs.Sub(migrations, "migrations/"+name)
+	if err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(filepath.Join(dir, name+".db"))
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDatabase(path, patience, steps)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", path, err)
+	}
+	return d, nil
+}
+
+// Close ends all use of the store.
+func (s *Store) Close() error {
+	return errors.Join(s.advisories.close(), s.ledger.close())
+}
+
+// Times are kept in microseconds, which the zero time and all dates of four
+// digits fit in.
+
+func toMicro(t time.Time) int64   { return t.UnixMicro() }
+func fromMicro(n int64) time.Time { return time.UnixMicro(n).UTC() }

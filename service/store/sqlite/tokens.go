@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"assay/service/store"
+)
+
+const addToken = `
+	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// CreateToken implements store.Tokens. An id or a hash that is there already is
+// an error; a name is not.
+func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
+	scopes, err := json.Marshal(t.Scopes)
+	if err != nil {
+		return fmt.Errorf("create token %q: %w", t.Name, err)
+	}
+	err = s.ledger.update(ctx, durable, func(tx transaction) error {
+		_, err := tx.exec(addToken, t.ID, hash[:], t.Name, string(scopes), t.Project,
+			toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked), nullMicro(t.Used))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create token %q: %w", t.Name, err)
+	}
+	return nil
+}
+
+const tokenColumns = `id, name, scopes, project, created, expires, revoked, used`
+
+const findToken = `SELECT ` + tokenColumns + ` FROM token WHERE hash = ?`
+
+// TokenByHash implements store.Tokens. The look-up in an index takes a time that
+// depends on the hash. That tells a guesser nothing: what he could learn is the
+// beginning of the SHA-256 of a secret, and from it he is as far from the secret
+// as before. No secret is compared here.
+func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
+	tokens, err := queryTokens(ctx, s.ledger.read, findToken, hash[:])
+	if err == nil && len(tokens) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Token{}, fmt.Errorf("find token: %w", err)
+	}
+	return tokens[0], nil
+}
+
+const listTokens = `SELECT ` + tokenColumns + ` FROM token ORDER BY created, id`
+
+// ListTokens implements store.Tokens.
+func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
+	tokens, err := queryTokens(ctx, s.ledger.read, listTokens)
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return tokens, nil
+}
+
+const (
+	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?1 OR name = ?1 ORDER BY created, id`
+	revokeByName = `UPDATE token SET revoked = ?2 WHERE (id = ?1 OR name = ?1) AND revoked IS NULL`
+)
+
+// RevokeToken implements store.Tokens. All tokens of a name are revoked. One
+// that was revoked before keeps its time and is returned too.
+func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
+	var tokens []store.Token
+	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+		if _, err := tx.exec(revokeByName, idOrName, toMicro(at)); err != nil {
+			return err
+		}
+		var err error
+		tokens, err = queryTokens(tx.ctx, tx.stmts, findByName, idOrName)
+		if err == nil && len(tokens) == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
+	}
+	return tokens, nil
+}
+
+const useToken = `UPDATE token SET used = max(coalesce(used, ?2), ?2) WHERE id = ?1`
+
+// UsedToken implements store.Tokens. It writes once a minute for each token.
+func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
+	if !s.used.note(id, at) {
+		return nil
+	}
+	err := s.ledger.update(ctx, quick, func(tx transaction) error {
+		n, err := tx.exec(useToken, id, toMicro(at))
+		if err == nil && n == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		s.used.drop(id)
+		return fmt.Errorf("note the use of token %q: %w", id, err)
+	}
+	return nil
+}
+
+// Last uses of tokens that were written.
+type lastUses struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// note reports whether the use has to be written, and takes it as written.
+func (l *lastUses) note(id string, at time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.at[id]; ok && at.Sub(last) < time.Minute {
+		return false
+	}
+	if l.at == nil {
+		l.at = map[string]time.Time{}
+	}
+	l.at[id] = at
+	return true
+}
+
+// drop forgets a use that could not be written.
+func (l *lastUses) drop(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, id)
+}
+
+func queryTokens(ctx context.Context, s *statements, query string, args ...any) ([]store.Token, error) {
+	var tokens []store.Token
+	err := s.rows(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+		var t store.Token
+		var scopes string
+		var created int64
+		var expires, revoked, used sql.NullInt64
+		err := rows.Scan(&t.ID, &t.Name, &scopes, &t.Project, &created, &expires, &revoked, &used)
+		if err != nil {
+			return false, err
+		}
+		if err := json.Unmarshal([]byte(scopes), &t.Scopes); err != nil {
+			return false, fmt.Errorf("scopes of token %q: %w", t.ID, err)
+		}
+		t.Created = fromMicro(created)
+		t.Expires, t.Revoked, t.Used = fromNull(expires), fromNull(revoked), fromNull(used)
+		tokens = append(tokens, t)
+		return true, nil
+	})
+	return tokens, err
+}
+
+// nullMicro keeps the zero time as NULL: never.
+func nullMicro(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: toMicro(t), Valid: !t.IsZero()}
+}
+
+func fromNull(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return fromMicro(n.Int64)
+}

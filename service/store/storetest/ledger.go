@@ -1,0 +1,280 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"assay/service/store"
+)
+
+func snapshots(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	for id, seq := range map[string]int64{"one": 5, "two": 7} {
+		if err := a.Published(t.Context(), id, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The same content again, at a later state.
+	if err := b.Published(t.Context(), "one", 9); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]int64{"one": 5, "two": 7} {
+		if got, err := b.Snapshot(t.Context(), id); err != nil || got != want {
+			t.Errorf("snapshot %q: %d, %v, want %d", id, got, err, want)
+		}
+	}
+	_, err := b.Snapshot(t.Context(), "three")
+	wantNotFound(t, "snapshot", err)
+}
+
+func hashOf(n byte) (h [32]byte) {
+	h[0], h[31] = n, n
+	return h
+}
+
+func tokens(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	full := store.Token{ID: "id2", Name: "ci", Scopes: []string{"scan", "read"}, Project: "shop", Created: day(2), Expires: day(20)}
+	least := store.Token{ID: "id1", Name: "ci", Created: day(1)}
+	other := store.Token{ID: "id3", Name: "other", Scopes: []string{"admin"}, Created: day(3)}
+	for i, token := range []store.Token{full, least, other} {
+		if err := a.CreateToken(t.Context(), token, hashOf(byte(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Created: day(4)}, hashOf(0)); err == nil {
+		t.Error("a hash was taken twice")
+	}
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Created: day(4)}, hashOf(9)); err == nil {
+		t.Error("an id was taken twice")
+	}
+
+	equal := func(what string, got, want store.Token) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+	for i, want := range []store.Token{full, least, other} {
+		got, err := b.TokenByHash(t.Context(), hashOf(byte(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal("by hash", got, want)
+	}
+	_, err := b.TokenByHash(t.Context(), hashOf(9))
+	wantNotFound(t, "unknown hash", err)
+	list, err := b.ListTokens(t.Context())
+	if err != nil || len(list) != 3 {
+		t.Fatalf("tokens %v, %v", list, err)
+	}
+	for i, want := range []store.Token{least, full, other} { // by creation
+		equal("list", list[i], want)
+	}
+
+	// By id; the other handle knows at once.
+	got, err := a.RevokeToken(t.Context(), "id1", day(5))
+	least.Revoked = day(5)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("revoked %v, %v", got, err)
+	}
+	equal("revoked by id", got[0], least)
+	seen, err := b.TokenByHash(t.Context(), hashOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal("revoked, by hash", seen, least)
+
+	// By name, which two have; the first keeps its time.
+	got, err = a.RevokeToken(t.Context(), "ci", day(6))
+	full.Revoked = day(6)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("revoked %v, %v", got, err)
+	}
+	equal("revoked by name", got[0], least)
+	equal("revoked by name", got[1], full)
+	if seen, err = b.TokenByHash(t.Context(), hashOf(2)); err != nil {
+		t.Fatal(err)
+	}
+	equal("not revoked", seen, other)
+	_, err = a.RevokeToken(t.Context(), "nobody", day(6))
+	wantNotFound(t, "revoke", err)
+}
+
+func tokenUses(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id", Created: day(1)}, hashOf(1)); err != nil {
+		t.Fatal(err)
+	}
+	use := func(s store.Store, at time.Time) {
+		t.Helper()
+		if err := s.UsedToken(t.Context(), "id", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// used holds what the interface promises: late by a minute at most.
+	used := func(last time.Time) {
+		t.Helper()
+		got, err := b.TokenByHash(t.Context(), hashOf(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Used.After(last) || last.Sub(got.Used) > time.Minute {
+			t.Errorf("used %v, want %v or up to a minute before", got.Used, last)
+		}
+	}
+	at := day(2)
+	for range 10 {
+		use(a, at)
+		used(at)
+		at = at.Add(25 * time.Second)
+	}
+	// Another process that is behind does not turn the time back.
+	latest := at.Add(time.Hour)
+	use(a, latest)
+	use(b, at)
+	used(latest)
+	wantNotFound(t, "use of an unknown token", a.UsedToken(t.Context(), "nobody", at))
+}
+
+func scan(key, request string) store.Scan {
+	return store.Scan{
+		At: day(3), Token: "token", Key: key, Project: "shop", Ref: "main", Commit: "c0ffee",
+		Snapshot: "snapshot", Seq: 42, Request: []byte(request), Verdict: []byte(`{"verdict":"of ` + request + `"}`),
+	}
+}
+
+func mustKeep(t *testing.T, s store.Store, scan store.Scan) store.Scan {
+	t.Helper()
+	kept, err := s.KeepScan(t.Context(), scan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func scans(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	id := regexp.MustCompile(`^[a-z2-7]{16}$`)
+	ids := map[string]bool{}
+	large := string(bytes.Repeat([]byte(`{"components":[]}`), 50000))
+	for i, want := range []store.Scan{scan("", "one"), scan("", "one"), scan("key", large), {At: day(4)}} {
+		kept := mustKeep(t, a, want)
+		want.ID = kept.ID
+		if !id.MatchString(kept.ID) || ids[kept.ID] {
+			t.Errorf("scan %d: id %q", i, kept.ID)
+		}
+		ids[kept.ID] = true
+		if !sameScan(kept, want) {
+			t.Errorf("scan %d: kept %.300v, want %.300v", i, kept, want)
+		}
+		got, err := b.Scan(t.Context(), kept.ID)
+		if err != nil || !sameScan(got, want) {
+			t.Errorf("scan %d: read %.300v, %v, want %.300v", i, got, err, want)
+		}
+	}
+}
+
+// sameScan compares everything; empty and nil bytes are the same.
+func sameScan(a, b store.Scan) bool {
+	same := bytes.Equal(a.Request, b.Request) && bytes.Equal(a.Verdict, b.Verdict)
+	a.Request, b.Request, a.Verdict, b.Verdict = nil, nil, nil, nil
+	return same && reflect.DeepEqual(a, b)
+}
+
+func listOfScans(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	var want []store.Scan // newest first
+	for i, at := range []int{5, 9, 2, 9} {
+		k := scan("", fmt.Sprint(i))
+		k.At = day(at)
+		k = mustKeep(t, s, k)
+		k.Request, k.Verdict = nil, nil
+		want = append(want, k)
+	}
+	want = []store.Scan{want[3], want[1], want[0], want[2]} // of equals the one kept last
+	for _, limit := range []int{10, 4, 3, 1, 0, -1} {
+		got, err := s.ListScans(t.Context(), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := max(0, min(limit, 4))
+		if len(got) != n {
+			t.Fatalf("limit %d: %d scans, want %d", limit, len(got), n)
+		}
+		for i := range got {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Errorf("limit %d, scan %d: %+v, want %+v", limit, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+func idempotency(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	first := mustKeep(t, a, scan("key", "one"))
+	again := scan("key", "another")
+	again.At = day(9)
+	if got := mustKeep(t, b, again); !sameScan(got, first) {
+		t.Errorf("the same key again: %+v, want the first %+v", got, first)
+	}
+	if _, err := a.Scan(t.Context(), first.ID); err != nil {
+		t.Error(err)
+	}
+	otherToken := scan("key", "one")
+	otherToken.Token = "other"
+	for name, s := range map[string]store.Scan{"another token": otherToken, "another key": scan("key2", "one"), "no key": scan("", "one"), "still no key": scan("", "one")} {
+		if got := mustKeep(t, a, s); got.ID == first.ID {
+			t.Errorf("%s: the first scan was returned", name)
+		}
+	}
+	if list, err := a.ListScans(t.Context(), 10); err != nil || len(list) != 5 {
+		t.Errorf("%d scans, %v, want 5", len(list), err)
+	}
+}
+
+func idempotencyAtOnce(t *testing.T, open Open) {
+	dir := t.TempDir()
+	handles := []store.Store{open(t, dir), open(t, dir)}
+	const keys, tries = 10, 8
+	var mu sync.Mutex
+	ids := map[string]map[string]int{}
+	var wg sync.WaitGroup
+	for i := range tries {
+		wg.Go(func() {
+			for k := range keys {
+				key := fmt.Sprint(k)
+				kept, err := handles[i%2].KeepScan(t.Context(), scan(key, "request "+key))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				if ids[key] == nil {
+					ids[key] = map[string]int{}
+				}
+				ids[key][kept.ID]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for key, got := range ids {
+		if len(got) != 1 {
+			t.Errorf("key %q got several scans: %v", key, got)
+		}
+	}
+	if list, err := handles[0].ListScans(t.Context(), 1000); err != nil || len(list) != keys {
+		t.Errorf("%d scans, %v, want %d", len(list), err, keys)
+	}
+}

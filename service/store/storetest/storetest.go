@@ -1,0 +1,176 @@
+// Package storetest is the suite that every implementation of store.Store is
+// held to.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"assay/service/store"
+)
+
+// Open opens the store in dir, which is empty when a test begins. A test opens
+// the same dir several times, at once or after closing: it is the same data. A
+// store that is still open at the end of the test is to be closed by Open's own
+// clean-up; closing twice is not asked for.
+type Open func(t *testing.T, dir string) store.Store
+
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T, Open)
+	}{
+		{"empty", empty},
+		{"import", importCounts},
+		{"history", history},
+		{"changes", changes},
+		{"first seen", firstSeen},
+		{"whole imports", wholeImports},
+		{"removed records", removedRecords},
+		{"rejected records", rejectedRecords},
+		{"same id twice", sameIDTwice},
+		{"newest", newest},
+		{"sample", sample},
+		{"failed imports", failedImports},
+		{"reopened", reopened},
+		{"readers", readers},
+		{"two handles", twoHandles},
+		{"first opening", firstOpening},
+		{"snapshots", snapshots},
+		{"tokens", tokens},
+		{"token uses", tokenUses},
+		{"scans", scans},
+		{"list of scans", listOfScans},
+		{"idempotency", idempotency},
+		{"idempotency at once", idempotencyAtOnce},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, open) })
+	}
+}
+
+// day is the clock of the tests.
+func day(n int) time.Time { return time.Date(2025, 1, n, 12, 0, 0, 123456000, time.UTC) }
+
+// record makes a record whose body is not JSON: the store does not look into it.
+func record(id string, modified time.Time, body string, fixes ...store.Fix) store.Record {
+	return store.Record{ID: id, Modified: modified, Body: []byte(body), Fixes: fixes}
+}
+
+func fix(version string) store.Fix {
+	return store.Fix{Ecosystem: "Debian:12", Package: "curl", Version: version}
+}
+
+func all(records ...store.Record) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// then yields err after the records.
+func then(err error, records iter.Seq2[store.Record, error]) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range records {
+			if !yield(r, err) {
+				return
+			}
+		}
+		yield(store.Record{}, err)
+	}
+}
+
+func source(name string, at int) store.Import { return store.Import{Source: name, At: day(at)} }
+
+func whole(name string, at int) store.Import {
+	return store.Import{Source: name, At: day(at), Whole: true}
+}
+
+// mustImport imports and compares what was counted.
+func mustImport(t *testing.T, s store.Store, im store.Import, records iter.Seq2[store.Record, error], want store.Imported) {
+	t.Helper()
+	got, err := s.Import(t.Context(), im, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Fatalf("imported %+v, want %+v", got, want)
+	}
+}
+
+func mustHead(t *testing.T, s store.Store) store.Head {
+	t.Helper()
+	h, err := s.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// texts reads changes as "seq id body fix@day …", or "seq id removed".
+func texts(t *testing.T, s store.Store, after, upTo int64) []string {
+	t.Helper()
+	var out []string
+	for r, err := range s.Changes(t.Context(), after, upTo) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("%d %s", r.Seq, r.ID)
+		if r.Removed {
+			if len(r.Body) != 0 || len(r.Fixes) != 0 {
+				t.Errorf("removed %s has body %q and fixes %v", r.ID, r.Body, r.Fixes)
+			}
+			line += " removed"
+		} else {
+			line += " " + string(r.Body)
+		}
+		for _, f := range r.Fixes {
+			line += fmt.Sprintf(" %s@%d", f.Version, f.FirstSeen.Day())
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func wantNotFound(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%s: error %v, want ErrNotFound", what, err)
+	}
+}
+
+func empty(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	if h := mustHead(t, s); h != (store.Head{}) {
+		t.Errorf("head %+v, want the zero one", h)
+	}
+	if got := texts(t, s, 0, 1<<40); got != nil {
+		t.Errorf("changes %q", got)
+	}
+	_, err := s.Snapshot(t.Context(), "none")
+	wantNotFound(t, "snapshot", err)
+	_, err = s.TokenByHash(t.Context(), [32]byte{1})
+	wantNotFound(t, "token", err)
+	_, err = s.RevokeToken(t.Context(), "none", day(1))
+	wantNotFound(t, "revoke", err)
+	_, err = s.Scan(t.Context(), "none")
+	wantNotFound(t, "scan", err)
+	if list, err := s.ListScans(t.Context(), 10); err != nil || len(list) != 0 {
+		t.Errorf("scans %v, %v", list, err)
+	}
+	if list, err := s.ListTokens(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("tokens %v, %v", list, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Head(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("head with a cancelled context: %v", err)
+	}
+}
