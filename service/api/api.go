@@ -1,0 +1,192 @@
+// Package api is the HTTP side of assayd: docs/api.md and docs/openapi.yaml
+// say what it answers.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"assay/service/match"
+	"assay/service/scan"
+	"assay/service/store"
+	"assay/verdict"
+)
+
+// A Store is what the API needs of the source of record.
+type Store interface {
+	TokenByHash(ctx context.Context, hash [sha256.Size]byte) (store.Token, error)
+	UsedToken(ctx context.Context, id string, at time.Time) error
+	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
+	Scan(ctx context.Context, id string) (store.Scan, error)
+}
+
+// A View is one consistent state of the data; Close lets it go.
+type View interface {
+	match.Index
+	Data() verdict.Data
+	Seq() int64
+	Close()
+}
+
+// A Config is everything that the API is made of.
+type Config struct {
+	Store Store
+	// View opens the state of the data that is served now.
+	View func() (View, error)
+	// Clients are the binaries to serve.
+	Clients Clients
+	Judge   scan.Judge
+	// PublicURL is the service's own address for people, without a slash at the
+	// end; it is never taken from a request.
+	PublicURL string
+	Rate      Rate
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Bounds of a request.
+const (
+	maxBody     = 32 << 20 // as sent
+	maxDocument = 64 << 20 // decompressed
+	maxScans    = 8        // judged at once; others wait
+)
+
+type api struct {
+	Config
+	limits *limits
+	slots  chan struct{}
+}
+
+// New returns the handler of everything under the public address.
+func New(c Config) http.Handler {
+	a := &api{Config: c, limits: newLimits(c.Rate), slots: make(chan struct{}, maxScans)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", a.health)
+	mux.HandleFunc("POST /api/v1/scans", a.authenticated("scan", a.postScan))
+	mux.HandleFunc("GET /api/v1/scans/{id}", a.authenticated("", a.getScan))
+	mux.HandleFunc("GET /api/v1/scans/{id}/report", a.authenticated("", a.getReport))
+	mux.HandleFunc("GET /assay", a.getClient)
+	mux.HandleFunc("GET /linux/{arch}/assay", a.getClient)
+	return a.logged(a.routed(mux))
+}
+
+// routed answers what mux does not serve as every other error is answered.
+func (a *api) routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		var answer unserved // by mux itself: 404, or 405 with the methods allowed
+		h.ServeHTTP(&answer, r)
+		p := problem{http.StatusNotFound, fmt.Sprintf("nothing is served at %q", r.URL.Path), "docs/api.md lists what is"}
+		if answer.status == http.StatusMethodNotAllowed {
+			allow := answer.Header().Get("Allow")
+			w.Header().Set("Allow", allow)
+			p = problem{answer.status, fmt.Sprintf("%s is not served at %q", r.Method, r.URL.Path), "use " + allow}
+		}
+		a.refuse(w, r, p)
+	})
+}
+
+// unserved keeps the status and the header of an answer and drops its body.
+type unserved struct {
+	header http.Header
+	status int
+}
+
+func (u *unserved) Header() http.Header {
+	if u.header == nil {
+		u.header = http.Header{}
+	}
+	return u.header
+}
+func (u *unserved) Write(b []byte) (int, error) { return len(b), nil }
+func (u *unserved) WriteHeader(status int)      { u.status = status }
+
+// A problem is an answer that is not a verdict: what, and the next step.
+type problem struct {
+	status     int
+	what, hint string
+}
+
+func (p problem) Error() string { return p.what }
+
+// refuse writes an error as docs/api.md describes it.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p, ok := errors.AsType[problem](err)
+	if !ok {
+		a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		p = problem{http.StatusInternalServerError, "the service could not answer", "its log says why; tell whoever runs it"}
+	}
+	writeJSON(w, p.status, map[string]string{"error": p.what, "hint": p.hint})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // only types of this program come here
+		http.Error(w, `{"error":"internal"}`, http.StatusInternalServerError)
+		return
+	}
+	writeBody(w, status, "application/json", b)
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, b []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", fmt.Sprint(len(b)))
+	w.WriteHeader(status)
+	w.Write(b) //nolint:errcheck // the peer has gone; nobody is left to tell
+}
+
+// health tells a load balancer whether scans can be answered.
+func (a *api) health(w http.ResponseWriter, r *http.Request) {
+	v, err := a.View()
+	if err != nil {
+		a.refuse(w, r, a.noData(err))
+		return
+	}
+	defer v.Close()
+	d := v.Data()
+	writeJSON(w, http.StatusOK, map[string]any{"status": "ok", "snapshot": d.Snapshot, "records": d.Records, "updated": d.Updated})
+}
+
+// noData is the answer when the index cannot be read.
+func (a *api) noData(err error) error {
+	a.Log.Error("no data is served", "err", err)
+	return problem{http.StatusServiceUnavailable, "no data is served", "assayd's log says why"}
+}
+
+// logged writes one line for each request, without any secret.
+func (a *api) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := a.Now()
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(rec, r)
+		a.Log.Info("request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
+			"token", rec.token, "scan", rec.scan, "took", a.Now().Sub(start).Round(time.Microsecond))
+	})
+}
+
+// A recorder remembers what the log tells of a request.
+type recorder struct {
+	http.ResponseWriter
+	status      int
+	token, scan string
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

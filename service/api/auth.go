@@ -1,0 +1,126 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"assay/remote/token"
+	"assay/service/store"
+)
+
+// Scopes of a token.
+const (
+	ScopeScan  = "scan"  // may scan, and read what it scanned
+	ScopeRead  = "read"  // may read every scan of its project
+	ScopeAdmin = "admin" // may do everything
+)
+
+// authenticated lets requests through that carry a valid token with the scope;
+// an empty scope asks for a valid token only, and the handler decides.
+func (a *api) authenticated(scope string, next func(http.ResponseWriter, *http.Request, store.Token) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		t, err := a.token(r)
+		if err == nil && scope != "" && !slices.Contains(t.Scopes, scope) && !slices.Contains(t.Scopes, ScopeAdmin) {
+			err = problem{http.StatusForbidden, "this token may not " + scope, "assayd token create --scope " + scope + " makes one that may"}
+		}
+		if err == nil {
+			if rec, ok := w.(*recorder); ok {
+				rec.token = t.ID
+			}
+			if wait := a.limits.wait(t.ID, a.Now()); wait > 0 {
+				w.Header().Set("Retry-After", retryAfter(wait))
+				err = problem{http.StatusTooManyRequests, "too many scans with this token", "assay waits and tries again by itself"}
+			}
+		}
+		if err == nil {
+			err = next(w, r, t)
+		}
+		if err != nil {
+			if p, ok := errors.AsType[problem](err); ok && p.status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
+			}
+			a.refuse(w, r, err)
+		}
+	}
+}
+
+// token returns the valid token of a request. The secret is looked up by its
+// SHA-256: what timing could tell of a digest's neighbours says nothing about
+// 190 random bits.
+func (a *api) token(r *http.Request) (store.Token, error) {
+	const hint = "assayd token create makes a token; assayd token list shows them"
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return store.Token{}, problem{http.StatusUnauthorized, "no token was sent", hint}
+	}
+	if err := token.Check(secret); err != nil {
+		return store.Token{}, problem{http.StatusUnauthorized, "this is no token of assayd", hint}
+	}
+	t, err := a.Store.TokenByHash(r.Context(), token.Hash(secret))
+	if errors.Is(err, store.ErrNotFound) {
+		return t, problem{http.StatusUnauthorized, "this token is not known", hint}
+	}
+	if err != nil {
+		return t, err
+	}
+	now := a.Now()
+	switch {
+	case !t.Revoked.IsZero():
+		return t, problem{http.StatusUnauthorized, "this token was revoked", hint}
+	case !t.Expires.IsZero() && !now.Before(t.Expires):
+		return t, problem{http.StatusUnauthorized, "this token has expired", hint}
+	}
+	if err := a.Store.UsedToken(r.Context(), t.ID, now); err != nil {
+		a.Log.Warn("note a token's use", "token", t.ID, "err", err)
+	}
+	return t, nil
+}
+
+// A Rate bounds the requests of one token.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// limits keeps one limiter for each token that was used lately.
+type limits struct {
+	rate Rate
+	mu   sync.Mutex
+	of   map[string]*rate.Limiter
+}
+
+// maxLimiters bounds the memory; tokens are made by hand, and more than this
+// many in use at once start afresh.
+const maxLimiters = 10_000
+
+func newLimits(r Rate) *limits { return &limits{rate: r, of: map[string]*rate.Limiter{}} }
+
+// wait returns how long the token must wait, zero for not at all.
+func (l *limits) wait(id string, now time.Time) time.Duration {
+	if l.rate.PerSecond <= 0 {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lim := l.of[id]
+	if lim == nil {
+		if len(l.of) >= maxLimiters {
+			clear(l.of)
+		}
+		lim = rate.NewLimiter(rate.Limit(l.rate.PerSecond), max(1, l.rate.Burst))
+		l.of[id] = lim
+	}
+	res := lim.ReserveN(now, 1)
+	if d := res.DelayFrom(now); d > 0 {
+		res.CancelAt(now)
+		return d
+	}
+	return 0
+}

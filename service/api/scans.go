@@ -1,0 +1,217 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"assay/remote/cyclonedx"
+	"assay/service/scan"
+	"assay/service/store"
+	"assay/verdict"
+)
+
+func retryAfter(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
+
+// postScan judges an inventory and keeps the scan.
+func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) error {
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > 128 {
+		return problem{http.StatusBadRequest, "the idempotency key is longer than 128 bytes", "use a random one"}
+	}
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := cyclonedx.Decode(bytes.NewReader(body), cyclonedx.DefaultLimits())
+	if errors.Is(err, cyclonedx.ErrTooLarge) {
+		return tooLarge
+	}
+	if err != nil {
+		return problem{http.StatusBadRequest, "this inventory cannot be read: " + err.Error(), "send CycloneDX 1.4 to 1.6 as JSON"}
+	}
+	v, kept, err := a.judge(s, t)
+	if err != nil {
+		return err
+	}
+	kept.Key, kept.Request = key, body
+	// The id is the store's to give, so the verdict is kept without it and it is
+	// filled in on the way out.
+	if kept.Verdict, err = json.Marshal(v); err != nil {
+		return fmt.Errorf("encode verdict: %w", err)
+	}
+	stored, err := a.Store.KeepScan(r.Context(), kept)
+	if err != nil {
+		return fmt.Errorf("keep scan: %w", err)
+	}
+	if !bytes.Equal(stored.Request, body) {
+		return problem{http.StatusUnprocessableEntity, "this idempotency key was used for another inventory", "use a new key for each scan"}
+	}
+	return a.writeVerdict(w, stored)
+}
+
+// judge decides on a scan with the data that is served now.
+func (a *api) judge(s cyclonedx.Scan, t store.Token) (verdict.Verdict, store.Scan, error) {
+	view, err := a.View()
+	if err != nil {
+		return verdict.Verdict{}, store.Scan{}, a.noData(err)
+	}
+	defer view.Close()
+	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
+	v, err := a.Judge.Verdict(s, view, view.Data(), now)
+	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
+		return v, store.Scan{}, problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"}
+	}
+	if err != nil {
+		return v, store.Scan{}, err
+	}
+	if t.Project != "" {
+		if v.Options.Project != "" && v.Options.Project != t.Project {
+			return v, store.Scan{}, problem{http.StatusForbidden,
+				fmt.Sprintf("this token is for project %q", t.Project), "leave --project out, or use a token of that project"}
+		}
+		v.Options.Project = t.Project
+	}
+	return v, store.Scan{
+		At: now, Token: t.ID,
+		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
+		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
+	}, nil
+}
+
+// Complete returns the verdict of a kept scan with its id and address.
+func Complete(s store.Scan, publicURL string) (verdict.Verdict, error) {
+	var v verdict.Verdict
+	if err := json.Unmarshal(s.Verdict, &v); err != nil {
+		return v, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
+	}
+	v.Scan = s.ID
+	if publicURL != "" {
+		v.Report = publicURL + "/api/v1/scans/" + s.ID + "/report"
+	}
+	return v, nil
+}
+
+func (a *api) writeVerdict(w http.ResponseWriter, s store.Scan) error {
+	v, err := Complete(s, a.PublicURL)
+	if err != nil {
+		return err
+	}
+	if rec, ok := w.(*recorder); ok {
+		rec.scan = s.ID
+	}
+	writeJSON(w, http.StatusOK, v)
+	return nil
+}
+
+// getScan answers with a kept verdict.
+func (a *api) getScan(w http.ResponseWriter, r *http.Request, t store.Token) error {
+	s, err := a.readable(r, t)
+	if err != nil {
+		return err
+	}
+	return a.writeVerdict(w, s)
+}
+
+// getReport renders a kept verdict.
+func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) error {
+	s, err := a.readable(r, t)
+	if err != nil {
+		return err
+	}
+	v, err := Complete(s, a.PublicURL)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	switch format := r.URL.Query().Get("format"); format {
+	case "", "text":
+		if err := verdict.WriteText(&b, v, verdict.Style{Verbose: true, Exit: v.Decision.Code}); err != nil {
+			return err
+		}
+		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
+	case "json":
+		if err := verdict.WriteJSON(&b, v); err != nil {
+			return err
+		}
+		writeBody(w, http.StatusOK, "application/json", b.Bytes())
+	default:
+		return problem{http.StatusBadRequest, fmt.Sprintf("no report of format %q", format), "text and json can be had"}
+	}
+	return nil
+}
+
+// readable returns the scan of a request where the token may read it. What it
+// may not read it is not told of either.
+func (a *api) readable(r *http.Request, t store.Token) (store.Scan, error) {
+	id := r.PathValue("id")
+	s, err := a.Store.Scan(r.Context(), id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return s, err
+	}
+	own := s.Token == t.ID
+	reads := slices.Contains(t.Scopes, ScopeRead) || slices.Contains(t.Scopes, ScopeAdmin)
+	if err != nil || !own && !reads || t.Project != "" && t.Project != s.Project {
+		return s, problem{http.StatusNotFound, fmt.Sprintf("no scan %q", id), "a token reads its own scans; --scope read reads all of its project"}
+	}
+	return s, nil
+}
+
+// tooLarge answers an inventory beyond the bounds.
+var tooLarge = problem{http.StatusRequestEntityTooLarge,
+	fmt.Sprintf("the inventory is larger than %d MiB", maxDocument>>20), "leave folders out with --skip"}
+
+// readBody returns the document of a request, decompressed and bounded.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	const ask = "send CycloneDX JSON, as it is or with gzip"
+	if ct := r.Header.Get("Content-Type"); ct != "" {
+		media, _, err := mime.ParseMediaType(ct)
+		if err != nil || media != "application/json" && media != "application/vnd.cyclonedx+json" {
+			return nil, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not read here", ct), ask}
+		}
+	}
+	var in io.Reader = http.MaxBytesReader(w, r.Body, maxBody)
+	switch enc := strings.ToLower(r.Header.Get("Content-Encoding")); enc {
+	case "", "identity":
+	case "gzip":
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		in = z
+	default:
+		return nil, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %q is not read here", enc), ask}
+	}
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(in, maxDocument+1))
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if n > maxDocument {
+		return nil, tooLarge
+	}
+	return b.Bytes(), nil
+}
+
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge
+	}
+	return problem{http.StatusBadRequest, "the body of the request ended badly: " + err.Error(), "send it again"}
+}

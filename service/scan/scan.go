@@ -1,0 +1,67 @@
+// Package scan turns one request into one verdict: match, then policy. It
+// serves the API and the replay of kept scans alike.
+package scan
+
+import (
+	"fmt"
+	"time"
+
+	"assay/remote/cyclonedx"
+	"assay/service/match"
+	"assay/service/policy"
+	"assay/verdict"
+)
+
+// A Judge is what the service's owner decided for all scans.
+type Judge struct {
+	// MaxAge is how old the data may be for an answer to be trusted; zero means
+	// any age.
+	MaxAge time.Duration
+	// Allow are the options that an environment variable may weaken.
+	Allow policy.Allow
+}
+
+// A BadOptionError is a request whose options cannot be understood.
+type BadOptionError struct{ Err error }
+
+func (e *BadOptionError) Error() string { return e.Err.Error() }
+func (e *BadOptionError) Unwrap() error { return e.Err }
+
+// Verdict decides on a scan at the time now with the data of ix, which data
+// describes. The id of the scan and the report's address are the caller's to
+// fill in.
+func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (verdict.Verdict, error) {
+	options, ignored, err := policy.Options(s.Options, j.Allow)
+	if err != nil {
+		return verdict.Verdict{}, &BadOptionError{err}
+	}
+	result, err := match.Match(s.Inventory, ix, now)
+	if err != nil {
+		return verdict.Verdict{}, fmt.Errorf("match: %w", err)
+	}
+	if !data.Updated.IsZero() {
+		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))
+	}
+	decision, findings, counts := policy.Decide(policy.Input{
+		Result:  result,
+		Partial: s.Inventory.Partial,
+		Data:    data,
+		MaxAge:  j.MaxAge,
+		Options: options,
+	})
+	v := verdict.Verdict{
+		Version:  verdict.Version,
+		Decision: decision,
+		Findings: findings,
+		Counts:   counts,
+		System:   result.System,
+		Data:     data,
+		Options:  options,
+		Ignored:  ignored,
+		Notices:  policy.Notices(result),
+	}
+	for _, p := range s.Inventory.Partial {
+		v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
+	}
+	return v, nil
+}
