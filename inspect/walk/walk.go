@@ -78,12 +78,12 @@ func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error
 		w.exclude[id] = true
 	}
 	w.pending.push(&dir{skip: opts.Skip})
-	stop := context.AfterFunc(ctx, w.pending.close)
+	stop := context.AfterFunc(ctx, w.pending.close) // for the workers that wait
 	defer stop()
 
 	var wg sync.WaitGroup
 	for range max(1, opts.Workers) {
-		wg.Go(w.work)
+		wg.Go(func() { w.work(ctx) })
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
@@ -102,9 +102,9 @@ type walker struct {
 	open    atomic.Int32 // directories open
 }
 
-func (w *walker) work() {
+func (w *walker) work(ctx context.Context) {
 	buf := make([]byte, bufSize)
-	for {
+	for ctx.Err() == nil {
 		d, ok := w.pending.pop()
 		if !ok {
 			return
