@@ -1,0 +1,273 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"assay/service/advisory"
+	"assay/service/match"
+	"assay/service/store"
+)
+
+// A change is what the newest version of one advisory makes of the index.
+type change struct {
+	id string
+	// record is nil where the advisory is removed or withdrawn.
+	record  *record
+	entries []match.Entry
+}
+
+// readChange reads a version of an advisory. With an error the change takes the
+// advisory out of the index: what its earlier version said does not hold any more.
+func readChange(r store.Record) (change, error) {
+	gone := change{id: r.ID}
+	if r.Removed {
+		return gone, nil
+	}
+	a, err := advisory.Parse(r.Body)
+	if err != nil {
+		return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
+	}
+	if a.ID != r.ID {
+		return gone, fmt.Errorf("advisory %q: its record says that it is %q", r.ID, a.ID)
+	}
+	if a.Withdrawn != nil {
+		return gone, nil
+	}
+	c := change{
+		id:      r.ID,
+		record:  &record{Vulnerability: match.Describe(a), digest: digestOf(r.ID, r.Body)},
+		entries: match.Entries(a, firstSeen(r.Fixes)),
+	}
+	c.record.Modified = c.record.Modified.UTC()
+	for _, e := range c.entries {
+		c.record.packages = append(c.record.packages, packageKey(e.Ecosystem, e.Name))
+		if strings.Contains(e.Ecosystem, "\x00") {
+			return gone, fmt.Errorf("advisory %q: ecosystem %q is no name", r.ID, e.Ecosystem)
+		}
+	}
+	slices.Sort(c.record.packages)
+	c.record.packages = slices.Compact(c.record.packages)
+	if err := c.checkKeys(); err != nil {
+		return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
+	}
+	return c, nil
+}
+
+// checkKeys holds that everything can be a key.
+func (c *change) checkKeys() error {
+	for _, target := range c.record.targets() {
+		if strings.Contains(target, "\x00") {
+			return fmt.Errorf("%.80q is no id", target)
+		}
+		if len(referrerKey(target, c.id)) > bolt.MaxKeySize {
+			return errors.New("id of an alias or upstream is too long")
+		}
+	}
+	for _, key := range c.record.packages {
+		if len(key) > bolt.MaxKeySize {
+			return errors.New("name of a package is too long")
+		}
+	}
+	return nil
+}
+
+// firstSeen returns a function that looks the fixes of one record up.
+func firstSeen(fixes []store.Fix) func(ecosystem, pkg, version string) time.Time {
+	times := make(map[advisory.Fix]time.Time, len(fixes))
+	for _, f := range fixes {
+		times[advisory.Fix{Ecosystem: f.Ecosystem, Package: f.Package, Version: f.Version}] = f.FirstSeen
+	}
+	return func(ecosystem, pkg, version string) time.Time {
+		return times[advisory.Fix{Ecosystem: ecosystem, Package: pkg, Version: version}]
+	}
+}
+
+// A writer applies changes, within one transaction or several.
+type writer struct {
+	buckets
+	state state
+	// newestGone: the newest advisory was taken out, and which one is the newest
+	// now has to be looked up.
+	newestGone bool
+}
+
+// begin goes on in another transaction; the state stays the writer's.
+func (w *writer) begin(tx *bolt.Tx) (err error) {
+	w.buckets, err = openBuckets(tx)
+	return err
+}
+
+// An edit is what a batch does to the entries of one package.
+type edit struct {
+	drop []string         // advisories, sorted
+	add  []match.Affected // sorted by advisory
+}
+
+// apply makes a batch part of the index. An advisory is in it at most once; the
+// batch is sorted by apply.
+func (w *writer) apply(batch []change) error {
+	slices.SortFunc(batch, func(a, b change) int { return strings.Compare(a.id, b.id) })
+	edits := map[string]*edit{}
+	at := func(key string) *edit {
+		e := edits[key]
+		if e == nil {
+			e = &edit{}
+			edits[key] = e
+		}
+		return e
+	}
+	ecosystems := map[string]int{}
+	for _, c := range batch {
+		old, err := w.takeOut(c.id)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			for _, key := range old.packages {
+				e := at(key)
+				e.drop = append(e.drop, c.id)
+			}
+			for _, name := range old.ecosystems() {
+				ecosystems[name]--
+			}
+		}
+		if c.record == nil {
+			continue
+		}
+		if err := w.putIn(c.record); err != nil {
+			return err
+		}
+		for _, entry := range c.entries {
+			e := at(packageKey(entry.Ecosystem, entry.Name))
+			e.add = append(e.add, entry.Affected)
+		}
+		for _, name := range c.record.ecosystems() {
+			ecosystems[name]++
+		}
+	}
+	// In the order of the keys, so that neighbours are changed together.
+	for _, key := range slices.Sorted(maps.Keys(edits)) {
+		if err := w.edit([]byte(key), edits[key]); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(ecosystems)) {
+		if err := w.countEcosystem(name, ecosystems[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOut removes the record of an advisory and what refers to it by key, and
+// returns it; nil where there is none.
+func (w *writer) takeOut(id string) (*record, error) {
+	value := w.advisories.Get([]byte(id))
+	if value == nil {
+		return nil, nil
+	}
+	old, err := decodeRecord([]byte(id), value)
+	if err != nil {
+		return nil, err
+	}
+	for _, target := range old.targets() {
+		if err := w.referrers.Delete([]byte(referrerKey(target, id))); err != nil {
+			return nil, err
+		}
+	}
+	w.state.remove(&old)
+	if old.Modified.Equal(w.state.newest) {
+		w.newestGone = true
+	}
+	return &old, w.advisories.Delete([]byte(id))
+}
+
+func (w *writer) putIn(r *record) error {
+	for _, target := range r.targets() {
+		key := []byte(referrerKey(target, r.ID))
+		if err := w.referrers.Put(key, seal(key, newValue(0))); err != nil {
+			return err
+		}
+	}
+	w.state.add(r)
+	if r.Modified.Equal(w.state.newest) {
+		w.newestGone = false
+	}
+	return w.advisories.Put([]byte(r.ID), r.encode())
+}
+
+// edit changes the entries of one package, which stay sorted by advisory.
+func (w *writer) edit(key []byte, e *edit) error {
+	var entries []match.Affected
+	value := w.packages.Get(key)
+	if value != nil {
+		var err error
+		if entries, err = decodeEntries(key, value); err != nil {
+			return err
+		}
+		entries = slices.DeleteFunc(entries, func(a match.Affected) bool {
+			_, found := slices.BinarySearch(e.drop, a.Advisory)
+			return found
+		})
+	}
+	entries = append(entries, e.add...)
+	slices.SortStableFunc(entries, func(a, b match.Affected) int { return strings.Compare(a.Advisory, b.Advisory) })
+	switch {
+	case len(entries) > 0 && value == nil:
+		w.state.packages++
+	case len(entries) == 0 && value != nil:
+		w.state.packages--
+		return w.packages.Delete(key)
+	case len(entries) == 0:
+		return nil
+	}
+	return w.packages.Put(key, encodeEntries(key, entries))
+}
+
+func (w *writer) countEcosystem(name string, by int) error {
+	key := []byte(name)
+	before := 0
+	if value := w.ecosystems.Get(key); value != nil {
+		var err error
+		if before, err = decodeCount(key, value); err != nil {
+			return err
+		}
+	}
+	n := before + by
+	switch {
+	case before == 0 && n > 0:
+		w.state.ecosystems++
+	case before > 0 && n == 0:
+		w.state.ecosystems--
+		return w.ecosystems.Delete(key)
+	case n <= 0:
+		return nil
+	}
+	return w.ecosystems.Put(key, encodeCount(name, n))
+}
+
+// finish writes the state that has been reached.
+func (w *writer) finish() error {
+	if w.newestGone {
+		w.state.newest = time.Time{}
+		err := each(w.advisories, func(k, v []byte) error {
+			rec, err := decodeRecord(k, v)
+			if rec.Modified.After(w.state.newest) {
+				w.state.newest = rec.Modified
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		w.newestGone = false
+	}
+	return w.meta.Put([]byte(stateKey), w.state.encode())
+}

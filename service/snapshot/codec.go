@@ -1,0 +1,171 @@
+package snapshot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"assay/service/advisory"
+)
+
+// A value is a little-endian CRC-32C over its key and its content, then the
+// content: unsigned varints, and strings as length and bytes. A flipped bit in
+// a version must not become an answer.
+
+const sumSize = 4
+
+var errShort = errors.New("value is cut short")
+
+// checksum is the polynomial that processors compute by themselves.
+func checksum(key, content []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(key, table), table, content)
+}
+
+// checkValue returns the content of a value, which still belongs to the file.
+func checkValue(key, value []byte) ([]byte, error) {
+	if len(value) < sumSize {
+		return nil, fmt.Errorf("%w: key %q: %w", ErrDamaged, key, errShort)
+	}
+	content := value[sumSize:]
+	if binary.LittleEndian.Uint32(value) != checksum(key, content) {
+		return nil, fmt.Errorf("%w: key %q: checksum does not match", ErrDamaged, key)
+	}
+	return content, nil
+}
+
+// seal fills in the checksum of a value begun with newValue.
+func seal(key, value []byte) []byte {
+	binary.LittleEndian.PutUint32(value, checksum(key, value[sumSize:]))
+	return value
+}
+
+func newValue(size int) []byte { return make([]byte, sumSize, sumSize+size) }
+
+func appendUint(b []byte, n int) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+func appendString(b []byte, s string) []byte { return append(appendUint(b, len(s)), s...) }
+
+func appendStrings(b []byte, list []string) []byte {
+	b = appendUint(b, len(list))
+	for _, s := range list {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	b = binary.AppendVarint(b, t.Unix())
+	return appendUint(b, t.Nanosecond())
+}
+
+func appendSeverities(b []byte, list []advisory.Severity) []byte {
+	b = appendUint(b, len(list))
+	for _, s := range list {
+		b = appendString(appendString(b, s.Type), s.Score)
+	}
+	return b
+}
+
+// A reader takes a content apart. After its first error it returns zeros. It
+// reads a copy that belongs to Go's heap, so that what it returns may be kept
+// for as long as one likes and outlives the view.
+type reader struct {
+	s   string
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.s = ""
+}
+
+func (r *reader) uint64() uint64 {
+	if len(r.s) > 0 && r.s[0] < 0x80 {
+		n := uint64(r.s[0])
+		r.s = r.s[1:]
+		return n
+	}
+	var n uint64
+	for i := range min(len(r.s), binary.MaxVarintLen64) {
+		c := r.s[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			r.s = r.s[i+1:]
+			return n
+		}
+	}
+	r.fail(errShort)
+	return 0
+}
+
+// int returns a number up to limit.
+func (r *reader) int(limit int) int {
+	n := r.uint64()
+	if n > uint64(limit) {
+		r.fail(fmt.Errorf("%d is out of bounds", n))
+		return 0
+	}
+	return int(n)
+}
+
+// count returns how many of something follow. Each takes a byte at least, which
+// bounds what a damaged count can make us allocate.
+func (r *reader) count() int { return r.int(len(r.s)) }
+
+func (r *reader) bytes(n int) string {
+	if n > len(r.s) {
+		r.fail(errShort)
+		return ""
+	}
+	s := r.s[:n]
+	r.s = r.s[n:]
+	return s
+}
+
+func (r *reader) string() string { return r.bytes(r.count()) }
+
+func (r *reader) strings() []string {
+	return list(r, r.string)
+}
+
+func (r *reader) severities() []advisory.Severity {
+	return list(r, func() advisory.Severity { return advisory.Severity{Type: r.string(), Score: r.string()} })
+}
+
+// list reads a count and that many elements; an empty list is nil.
+func list[T any](r *reader, element func() T) []T {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	l := make([]T, n)
+	for i := range l {
+		l[i] = element()
+	}
+	return l
+}
+
+func (r *reader) time() time.Time {
+	u := r.uint64()
+	sec := int64(u>>1) ^ -int64(u&1) // zigzag, as binary.AppendVarint writes
+	return time.Unix(sec, int64(r.int(1e9-1))).UTC()
+}
+
+// end returns what went wrong in the content of key.
+func (r *reader) end(key []byte) error {
+	if r.err == nil && r.s != "" {
+		r.err = errors.New("value is too long")
+	}
+	if r.err != nil {
+		return fmt.Errorf("%w: key %q: %w", ErrDamaged, key, r.err)
+	}
+	return nil
+}

@@ -1,0 +1,311 @@
+package snapshot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// built returns the bytes of an index of the samples.
+func built(t testing.TB, src Source) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "index")
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catchUp(t, db, src)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeFile(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// otherFormat returns an index as another version would have written it.
+func otherFormat(t *testing.T, file []byte) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "index")
+	writeFile(t, path, file)
+	b, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(metaBucket)).Put([]byte(formatKey), []byte("assay snapshot 0"))
+	})
+	if err := errors.Join(err, b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file, err = os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// another returns a bbolt file that is no index.
+func another(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "index")
+	b, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.Update(func(tx *bolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("something"))
+		return err
+	})
+	if err := errors.Join(err, b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestOpenDamaged(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	file := built(t, src)
+	reference := openTemp(t)
+	catchUp(t, reference, src)
+	want := dump(t, reference)
+
+	page := os.Getpagesize()
+	filled := func(from, to int, c byte) []byte {
+		b := bytes.Clone(file)
+		copy(b[from:to], bytes.Repeat([]byte{c}, to-from))
+		return b
+	}
+	for name, c := range map[string]struct {
+		file   []byte
+		reason string
+	}{
+		"text":              {[]byte(strings.Repeat("this is no index\n", 5000)), "invalid database"},
+		"short text":        {[]byte("x"), "invalid database"},
+		"another program's": {another(t), "another program's"},
+		"another format":    {otherFormat(t, file), `"assay snapshot 0"`},
+		"cut in half":       {file[:len(file)/2/page*page], ""},
+		"cut to one page":   {file[:page], ""},
+		"all zero":          {make([]byte, len(file)), "invalid database"},
+		"data zero":         {filled(2*page, len(file), 0), ""},
+		"data ones":         {filled(4*page, len(file), 0xff), ""},
+		"head ones":         {filled(0, 2*page, 0xff), "invalid database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "index")
+			writeFile(t, path, c.file)
+			db := open(t, path)
+			if err := db.Discarded(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.reason) {
+				t.Fatalf("discarded because of %v, want %q", err, c.reason)
+			}
+			if n := view(t, db).Data().Records; n != 0 {
+				t.Errorf("%d records are left", n)
+			}
+			catchUp(t, db, src)
+			diff(t, dump(t, db), want)
+		})
+	}
+}
+
+// Every single flipped byte is either noticed or makes no difference.
+func TestOpenFlipped(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	file := built(t, src)
+	reference := openTemp(t)
+	catchUp(t, reference, src)
+	want := dump(t, reference)
+	noticed, harmless := 0, 0
+	random := rand.New(rand.NewPCG(1, 2))
+	page := os.Getpagesize()
+	dir := t.TempDir()
+	for i := range 400 {
+		at := random.IntN(len(file))
+		if i%2 == 0 { // the head of a page and its first elements
+			at = random.IntN(len(file)/page)*page + random.IntN(96)
+		}
+		damaged := bytes.Clone(file)
+		damaged[at] ^= 1 << random.IntN(8)
+		path := filepath.Join(dir, fmt.Sprint(i))
+		writeFile(t, path, damaged)
+		db, err := Open(path)
+		if err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+		if db.Discarded() != nil {
+			noticed++
+		} else {
+			harmless++
+			diff(t, dump(t, db), want)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if noticed < 100 {
+		t.Errorf("%d flips noticed, %d harmless", noticed, harmless)
+	}
+}
+
+// Damage that comes while the index is open: views fail rather than answer
+// wrongly, none is given out any more, and CatchUp repairs it.
+func TestDamagedWhileOpen(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	reference := openTemp(t)
+	catchUp(t, reference, src)
+	for name, harm := range map[string]func(f *os.File, size int64) error{
+		"overwritten": func(f *os.File, size int64) error {
+			page := int64(os.Getpagesize())
+			_, err := f.WriteAt(bytes.Repeat([]byte{0xff}, int(size-2*page)), 2*page)
+			return err
+		},
+		"first pages": func(f *os.File, size int64) error {
+			_, err := f.WriteAt(make([]byte, size), 0)
+			return err
+		},
+		"cut short": func(f *os.File, size int64) error { return f.Truncate(2 * int64(os.Getpagesize())) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := openTemp(t)
+			catchUp(t, db, src)
+			v := view(t, db)
+			f, err := os.OpenFile(db.path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := f.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(harm(f, info.Size()), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Affected("AlmaLinux:8", "libecap-devel"); !errors.Is(err, ErrDamaged) {
+				t.Errorf("Affected: %v", err)
+			}
+			if _, _, err := v.Vulnerability("PYSEC-2024-1"); !errors.Is(err, ErrDamaged) {
+				t.Errorf("Vulnerability: %v", err)
+			}
+			v.Close()
+			if _, err := db.View(); !errors.Is(err, ErrDamaged) {
+				t.Errorf("View: %v", err)
+			}
+			res := catchUp(t, db, src)
+			if !errors.Is(res.Rebuilt, ErrDamaged) {
+				t.Errorf("rebuilt because of %v", res.Rebuilt)
+			}
+			diff(t, dump(t, db), dump(t, reference))
+		})
+	}
+}
+
+// Damage that only the writer meets makes it build anew at once.
+func TestDamagedForWriter(t *testing.T) {
+	samples := sampleRecords(t)
+	src := newMemory()
+	src.put(samples[:100]...)
+	path := filepath.Join(t.TempDir(), "index")
+	db := open(t, path)
+	catchUp(t, db, src)
+	err := db.current.bolt.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte(advisoriesBucket)).Put([]byte(samples[1].ID), []byte("nonsense"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.put(modify(t, samples[1]))
+	if res := catchUp(t, db, src); !errors.Is(res.Rebuilt, ErrDamaged) || res.Applied != 100 {
+		t.Errorf("got %+v", res)
+	}
+	fresh := openTemp(t)
+	catchUp(t, fresh, src)
+	diff(t, dump(t, db), dump(t, fresh))
+}
+
+func TestUnfinishedCheck(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	path := filepath.Join(t.TempDir(), "index")
+	writeFile(t, path, built(t, src))
+	writeFile(t, checkPath(path), nil)
+	writeFile(t, stagePath(path), []byte("left behind"))
+	db := open(t, path)
+	if !errors.Is(db.Discarded(), ErrDamaged) {
+		t.Errorf("a file that ended its last reader was taken: %v", db.Discarded())
+	}
+	names, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(names) != 1 {
+		t.Errorf("in the folder: %v, %v", names, err)
+	}
+	catchUp(t, db, src)
+}
+
+func TestLocked(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	path := filepath.Join(t.TempDir(), "index")
+	first, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inUse := func() {
+		t.Helper()
+		second, err := Open(path)
+		if err == nil {
+			second.Close()
+			t.Fatal("opened twice")
+		}
+		if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("error %q", err)
+		}
+	}
+	inUse()
+	want := catchUp(t, first, src) // puts another file in the place
+	inUse()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := view(t, open(t, path)).Data(); d.Snapshot != want.Data.Snapshot {
+		t.Errorf("opened %+v", d)
+	}
+}
+
+func TestDiskErrors(t *testing.T) {
+	dir := t.TempDir()
+	for name, path := range map[string]string{
+		"a folder":  dir,
+		"no folder": filepath.Join(dir, "none", "index"),
+	} {
+		if db, err := Open(path); err == nil || errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v, %v", name, db, err)
+		}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,150 @@
+package snapshot
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The buckets of the file, and the keys of the first.
+const (
+	metaBucket       = "meta"
+	packagesBucket   = "packages"   // packageKey → entries
+	advisoriesBucket = "advisories" // id → record
+	referrersBucket  = "referrers"  // referrerKey → nothing
+	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
+
+	formatKey = "format"
+	stateKey  = "state"
+)
+
+// format names what is in the file. It changes with any change to the layout,
+// to a value's encoding or to what match makes of an advisory.
+const format = "assay snapshot 1"
+
+// buckets are those of one transaction.
+type buckets struct {
+	meta, packages, advisories, referrers, ecosystems *bolt.Bucket
+}
+
+func openBuckets(tx *bolt.Tx) (buckets, error) {
+	var b buckets
+	for _, n := range b.named() {
+		if *n.bucket = tx.Bucket([]byte(n.name)); *n.bucket == nil {
+			return b, fmt.Errorf("%w: it has no bucket %q", ErrDamaged, n.name)
+		}
+	}
+	return b, nil
+}
+
+type namedBucket struct {
+	name   string
+	bucket **bolt.Bucket
+}
+
+func (b *buckets) named() [5]namedBucket {
+	return [...]namedBucket{
+		{metaBucket, &b.meta},
+		{packagesBucket, &b.packages},
+		{advisoriesBucket, &b.advisories},
+		{referrersBucket, &b.referrers},
+		{ecosystemsBucket, &b.ecosystems},
+	}
+}
+
+func (b *buckets) state() (state, error) { return decodeState(b.meta.Get([]byte(stateKey))) }
+
+// initialise makes an empty index of an empty file.
+func initialise(tx *bolt.Tx) error {
+	var b buckets
+	for _, n := range b.named() {
+		var err error
+		if *n.bucket, err = tx.CreateBucket([]byte(n.name)); err != nil {
+			return err
+		}
+	}
+	if err := b.meta.Put([]byte(formatKey), []byte(format)); err != nil {
+		return err
+	}
+	var empty state
+	return b.meta.Put([]byte(stateKey), empty.encode())
+}
+
+// verify reads the whole file and holds it against its checksums, and against
+// its totals: a checksum tells that a value is whole and stands under its key,
+// the totals that none is missing.
+func verify(tx *bolt.Tx, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("check snapshot: %w", err)
+	}
+	if tx.Size() > info.Size() {
+		return fmt.Errorf("%w: it is cut short", ErrDamaged)
+	}
+	meta := tx.Bucket([]byte(metaBucket))
+	if meta == nil {
+		return fmt.Errorf("%w: it is another program's", ErrDamaged)
+	}
+	if found := meta.Get([]byte(formatKey)); string(found) != format {
+		return fmt.Errorf("%w: its format is %.40q, not %q", ErrDamaged, found, format)
+	}
+	b, err := openBuckets(tx)
+	if err != nil {
+		return err
+	}
+	want, err := b.state()
+	if err != nil {
+		return err
+	}
+	var got state
+	err = each(b.advisories, func(k, v []byte) error {
+		digest, err := recordDigest(k, v)
+		got.advisories++
+		got.sum.add(digest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range [...]struct {
+		bucket *bolt.Bucket
+		keys   *int
+	}{
+		{b.packages, &got.packages},
+		{b.referrers, &got.referrers},
+		{b.ecosystems, &got.ecosystems},
+	} {
+		err := each(c.bucket, func(k, v []byte) error {
+			*c.keys++
+			_, err := checkValue(k, v)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// What is said about the whole and cannot be counted stands under a checksum.
+	got.seq, got.newest, got.updated, got.sample = want.seq, want.newest, want.updated, want.sample
+	if got != want {
+		return fmt.Errorf("%w: its content is not what its totals say", ErrDamaged)
+	}
+	return nil
+}
+
+// each calls f with every key of a bucket, which must be in order.
+func each(b *bolt.Bucket, f func(k, v []byte) error) error {
+	c := b.Cursor()
+	var last []byte
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if last != nil && bytes.Compare(last, k) >= 0 {
+			return fmt.Errorf("%w: key %q is out of order", ErrDamaged, k)
+		}
+		if err := f(k, v); err != nil {
+			return err
+		}
+		last = k
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package snapshot
+
+import (
+	"context"
+	"iter"
+
+	bolt "go.etcd.io/bbolt"
+
+	"assay/service/store"
+)
+
+// A loader feeds changes to a writer in batches. What it does to the file runs
+// under the handle's guard, what it does to advisories does not: a mistake of
+// ours must not pass for a damaged file.
+type loader struct {
+	handle  *handle
+	writer  writer
+	commits bool // after each batch, on a file that nobody reads yet
+
+	tx      *bolt.Tx
+	pending []change
+	size    int // of the bodies of pending
+	done    Result
+}
+
+func (l *loader) begin() (err error) {
+	if l.tx, err = l.handle.begin(true); err != nil {
+		return err
+	}
+	err = l.handle.guard(func() error { return l.writer.begin(l.tx) })
+	if err != nil {
+		l.rollback()
+	}
+	return err
+}
+
+// rollback undoes what has not been committed.
+func (l *loader) rollback() {
+	if l.tx != nil {
+		l.handle.rollback(l.tx)
+		l.tx = nil
+	}
+}
+
+func (l *loader) commit() error {
+	err := l.handle.guard(l.tx.Commit)
+	if err == nil {
+		l.tx = nil
+	}
+	return err
+}
+
+func (l *loader) load(ctx context.Context, changes iter.Seq2[store.Record, error]) error {
+	for r, err := range changes {
+		if err != nil {
+			return err
+		}
+		c, err := readChange(r)
+		if err != nil {
+			l.done.UnreadableCount++
+			if len(l.done.Unreadable) < maxUnreadable {
+				l.done.Unreadable = append(l.done.Unreadable, err)
+			}
+		}
+		l.done.Applied++
+		l.pending = append(l.pending, c)
+		l.size += len(r.Body)
+		if len(l.pending) >= batchRecords || l.size >= batchBytes {
+			if err := l.flush(ctx); err != nil {
+				return err
+			}
+			if err := l.next(); err != nil {
+				return err
+			}
+		}
+	}
+	return l.flush(ctx)
+}
+
+func (l *loader) flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := l.handle.guard(func() error { return l.writer.apply(l.pending) })
+	clear(l.pending)
+	l.pending, l.size = l.pending[:0], 0
+	return err
+}
+
+// next ends a batch.
+func (l *loader) next() error {
+	if !l.commits {
+		return nil
+	}
+	if err := l.commit(); err != nil {
+		return err
+	}
+	return l.begin()
+}
+
+// finish writes what is said about the whole. The time of the last import is
+// not derived from the records: an import that changes nothing is one too.
+func (l *loader) finish(head store.Head, seq int64) error {
+	s := &l.writer.state
+	s.seq, s.updated, s.sample = seq, head.Updated.UTC(), head.Sample
+	return l.handle.guard(l.writer.finish)
+}
+
+func (l *loader) result() Result {
+	l.done.Data, l.done.Seq = l.writer.state.data(), l.writer.state.seq
+	return l.done
+}

@@ -1,0 +1,62 @@
+package snapshot
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+
+	"assay/service/match"
+)
+
+// What is kept decoded is of the view's own state.
+func TestRecentFollowsState(t *testing.T) {
+	records := debianRecords(t, 3000)
+	src := newMemory()
+	src.put(records...)
+	db := openTemp(t)
+	catchUp(t, db, src)
+	linux := func(v *View) []match.Affected {
+		t.Helper()
+		entries, err := v.Affected("Debian:12", "linux")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entries
+	}
+	old := view(t, db)
+	before := linux(old)
+	if again := linux(view(t, db)); !reflect.DeepEqual(again, before) {
+		t.Error("asked twice, two answers")
+	}
+	changed := modify(t, records[0]) // now of linux, with versions
+	src.put(changed)
+	catchUp(t, db, src)
+	after := linux(view(t, db))
+	at := slices.IndexFunc(after, func(a match.Affected) bool { return a.Advisory == changed.ID })
+	if at < 0 || !slices.Equal(after[at].Versions, []string{"1", "2"}) {
+		t.Errorf("the new state does not have %s: %+v", changed.ID, after)
+	}
+	if !reflect.DeepEqual(linux(old), before) {
+		t.Error("the old view has changed")
+	}
+}
+
+func TestRecentIsBounded(t *testing.T) {
+	r := &recent{entries: map[string]recentEntries{}}
+	list := make([]match.Affected, 10000)
+	for i := range 500 {
+		r.put(fmt.Append(nil, i), list, 1000)
+	}
+	one := entryBytes*len(list) + valueFactor*1000
+	if n := len(r.entries); n != recentBytes/one || r.size != n*one {
+		t.Errorf("%d packages of %d bytes are kept, %d bytes counted", n, one, r.size)
+	}
+	if got, ok := r.get([]byte("499")); !ok || len(got) != len(list) {
+		t.Error("the last one is not kept")
+	}
+	r.put([]byte("huge"), make([]match.Affected, recentBytes/entryBytes), 0)
+	if _, ok := r.get([]byte("huge")); ok {
+		t.Error("one package takes all the room")
+	}
+}

@@ -1,0 +1,128 @@
+package snapshot
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"assay/service/match"
+)
+
+// A record is what the index keeps of an advisory as a whole.
+type record struct {
+	match.Vulnerability
+	// digest stands for the advisory in the snapshot's id.
+	digest [sha256.Size]byte
+	// packages are the keys whose values have an entry of this advisory, sorted:
+	// what has to be taken back when it changes.
+	packages []string
+}
+
+// Flags of a record.
+const (
+	flagKnownExploited = 1 << iota
+	flagNotice
+	recordFlags
+)
+
+// packageKey is the key of a package: ecosystem with its release, and name.
+func packageKey(ecosystem, name string) string { return ecosystem + "\x00" + name }
+
+// referrerKey is the key that says that the advisory id names target. With the
+// prefix of target alone all of them are found, sorted.
+func referrerKey(target, id string) string { return target + "\x00" + id }
+
+// ecosystems returns the ecosystems that the advisory speaks of, sorted.
+func (r *record) ecosystems() []string {
+	var list []string
+	for _, key := range r.packages {
+		ecosystem, _, _ := strings.Cut(key, "\x00")
+		if len(list) == 0 || list[len(list)-1] != ecosystem {
+			list = append(list, ecosystem)
+		}
+	}
+	return list
+}
+
+// targets returns the ids that the advisory names as aliases or upstream, sorted.
+func (r *record) targets() []string {
+	list := slices.Concat(r.Aliases, r.Upstream)
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return slices.DeleteFunc(list, func(target string) bool { return target == r.ID })
+}
+
+// encode returns the value of the advisory r.ID.
+func (r *record) encode() []byte {
+	flags := 0
+	if r.KnownExploited {
+		flags |= flagKnownExploited
+	}
+	if r.Notice {
+		flags |= flagNotice
+	}
+	b := newValue(256)
+	b = append(b, r.digest[:]...)
+	b = appendUint(b, flags)
+	b = appendTime(b, r.Modified)
+	b = appendTime(b, r.Published)
+	b = appendString(b, r.Summary)
+	b = appendStrings(b, r.Aliases)
+	b = appendStrings(b, r.Upstream)
+	b = appendStrings(b, r.Related)
+	b = appendSeverities(b, r.Severity)
+	b = appendStrings(b, r.packages)
+	return seal([]byte(r.ID), b)
+}
+
+// recordDigest returns the digest in the value of an advisory, and checks the
+// value as a whole.
+func recordDigest(key, value []byte) (digest [sha256.Size]byte, err error) {
+	content, err := checkValue(key, value)
+	if err == nil && copy(digest[:], content) < len(digest) {
+		err = fmt.Errorf("%w: key %q: %w", ErrDamaged, key, errShort)
+	}
+	return digest, err
+}
+
+func decodeRecord(key, value []byte) (record, error) {
+	content, err := checkValue(key, value)
+	if err != nil {
+		return record{}, err
+	}
+	r := reader{s: string(content)}
+	var rec record
+	copy(rec.digest[:], r.bytes(sha256.Size))
+	flags := r.int(recordFlags - 1)
+	rec.Vulnerability = match.Vulnerability{
+		ID:             string(key),
+		KnownExploited: flags&flagKnownExploited != 0,
+		Notice:         flags&flagNotice != 0,
+		Modified:       r.time(),
+		Published:      r.time(),
+		Summary:        r.string(),
+		Aliases:        r.strings(),
+		Upstream:       r.strings(),
+		Related:        r.strings(),
+		Severity:       r.severities(),
+	}
+	rec.packages = r.strings()
+	return rec, r.end(key)
+}
+
+// encodeCount returns the value of an ecosystem: how many advisories speak of it.
+func encodeCount(key string, n int) []byte {
+	return seal([]byte(key), binary.AppendUvarint(newValue(binary.MaxVarintLen64), uint64(n)))
+}
+
+func decodeCount(key, value []byte) (int, error) {
+	content, err := checkValue(key, value)
+	if err != nil {
+		return 0, err
+	}
+	r := reader{s: string(content)}
+	n := r.int(maxCount)
+	return n, r.end(key)
+}

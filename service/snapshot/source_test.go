@@ -1,0 +1,249 @@
+package snapshot
+
+import (
+	"archive/zip"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assay/service/advisory"
+	"assay/service/store"
+	"assay/testdata"
+)
+
+// A memory is a Source that keeps every version in memory, as a store does.
+type memory struct {
+	mu        sync.Mutex
+	versions  []store.Record // by sequence number
+	firstSeen map[string]time.Time
+	published map[string]int64
+	updated   time.Time
+	sample    bool
+
+	failPublished error
+	failAfter     int // records that Changes yields before it fails; 0 is never
+}
+
+var importTime = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func newMemory() *memory {
+	return &memory{firstSeen: map[string]time.Time{}, published: map[string]int64{}, updated: importTime}
+}
+
+// put adds versions of advisories; a nil body removes one.
+func (m *memory) put(records ...store.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range records {
+		r.Seq = int64(len(m.versions) + 1)
+		r.Removed = r.Body == nil
+		r.Fixes = slices.Clone(r.Fixes)
+		for i, f := range r.Fixes {
+			key := strings.Join([]string{r.ID, f.Ecosystem, f.Package, f.Version}, "\n")
+			if _, ok := m.firstSeen[key]; !ok {
+				m.firstSeen[key] = m.updated
+			}
+			r.Fixes[i].FirstSeen = m.firstSeen[key]
+		}
+		m.versions = append(m.versions, r)
+	}
+}
+
+func (m *memory) Head(context.Context) (store.Head, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return store.Head{Seq: int64(len(m.versions)), Updated: m.updated, Sample: m.sample}, nil
+}
+
+func (m *memory) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		m.mu.Lock()
+		versions := m.versions[after:upTo]
+		m.mu.Unlock()
+		newest := map[string]int64{}
+		for _, r := range versions {
+			newest[r.ID] = r.Seq
+		}
+		n := 0
+		for _, r := range versions {
+			if newest[r.ID] != r.Seq {
+				continue
+			}
+			if n++; m.failAfter > 0 && n > m.failAfter {
+				yield(store.Record{}, io.ErrUnexpectedEOF)
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Published(_ context.Context, snapshot string, upTo int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failPublished == nil {
+		m.published[snapshot] = upTo
+	}
+	return m.failPublished
+}
+
+func (m *memory) Snapshot(_ context.Context, snapshot string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if seq, ok := m.published[snapshot]; ok {
+		return seq, nil
+	}
+	return 0, fmt.Errorf("snapshot %q: %w", snapshot, store.ErrNotFound)
+}
+
+// newRecord makes a store's record of an OSV record.
+func newRecord(t testing.TB, body []byte) store.Record {
+	t.Helper()
+	a, err := advisory.Parse(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := store.Record{ID: a.ID, Modified: a.Modified, Body: body}
+	for f := range a.Fixes() {
+		r.Fixes = append(r.Fixes, store.Fix{Ecosystem: f.Ecosystem, Package: f.Package, Version: f.Version})
+	}
+	return r
+}
+
+func byID(a, b store.Record) int { return cmp.Compare(a.ID, b.ID) }
+
+// allDebian is the number of records that the data has for Debian.
+const allDebian = 18219
+
+// debianRecords returns the first n records of Debian, sorted by id.
+func debianRecords(t testing.TB, n int) []store.Record {
+	t.Helper()
+	z, err := zip.OpenReader(testdata.Path(t, "osv", "Debian", "all.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	slices.SortFunc(z.File, func(a, b *zip.File) int {
+		return cmp.Compare(strings.TrimSuffix(a.Name, ".json"), strings.TrimSuffix(b.Name, ".json"))
+	})
+	var records []store.Record
+	for _, f := range z.File[:n] {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, newRecord(t, body))
+	}
+	if !slices.IsSortedFunc(records, byID) {
+		t.Fatal("the names of the records are not their ids")
+	}
+	return records
+}
+
+// sampleRecords returns the single records of many ecosystems, sorted by id.
+func sampleRecords(t testing.TB) []store.Record {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(testdata.Path(t, "osv-samples"), "*.json"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no samples: %v", err)
+	}
+	var records []store.Record
+	refused := 0
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := advisory.Parse(body); err != nil {
+			refused++ // an import would not have taken it into a store
+			continue
+		}
+		records = append(records, newRecord(t, body))
+	}
+	if refused > 5 {
+		t.Fatalf("%d of %d samples cannot be read", refused, len(names))
+	}
+	slices.SortFunc(records, byID)
+	return records
+}
+
+func open(t testing.TB, path string) *DB {
+	t.Helper()
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func openTemp(t testing.TB) *DB {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "index"))
+}
+
+func catchUp(t testing.TB, db *DB, src Source) Result {
+	t.Helper()
+	res, err := db.CatchUp(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.UnreadableCount > 0 {
+		t.Fatalf("%d records are unreadable: %v", res.UnreadableCount, res.Unreadable)
+	}
+	return res
+}
+
+func view(t testing.TB, db *DB) *View {
+	t.Helper()
+	v, err := db.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+// dump returns everything that the index holds, every key of every bucket, but
+// for the sequence number and the time of the last import.
+func dump(t testing.TB, db *DB) map[string]string {
+	t.Helper()
+	v, err := db.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	all := map[string]string{}
+	for _, n := range v.named() {
+		err := each(*n.bucket, func(k, v []byte) error {
+			all[n.name+"/"+string(k)] = string(v)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := v.state
+	s.seq, s.updated = 0, time.Time{}
+	all[metaBucket+"/"+stateKey] = fmt.Sprintf("%+v", s)
+	return all
+}

@@ -1,0 +1,159 @@
+package snapshot
+
+import (
+	"bytes"
+
+	bolt "go.etcd.io/bbolt"
+
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// A View is one state of the index, whatever is imported meanwhile. Any number
+// may be open at once, and one costs about as much as a lookup; each is for one
+// goroutine at a time. What it returns does not belong to the mapped file and
+// may be kept.
+//
+// A view that stays open delays nobody: imports go on beside it. But the pages
+// of its state cannot be used again meanwhile, and a file that was replaced
+// stays on the disk, so a view is for one scan, not for good.
+type View struct {
+	db     *DB
+	handle *handle
+	tx     *bolt.Tx
+	buckets
+	state  state
+	recent *recent // of this state; nil where a newer one is published already
+	key    []byte
+}
+
+var _ match.Index = (*View)(nil)
+
+// View opens the state that is published now. The error is ErrDamaged, wrapped,
+// from the moment when damage is met until CatchUp has built the index anew.
+func (db *DB) View() (*View, error) {
+	db.mu.Lock()
+	if db.closed {
+		db.mu.Unlock()
+		return nil, errClosed
+	}
+	h := db.current
+	h.views++
+	db.mu.Unlock()
+
+	v := &View{db: db, handle: h}
+	var err error
+	if v.tx, err = h.begin(false); err == nil {
+		err = h.guard(v.open)
+	}
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *View) open() (err error) {
+	if v.buckets, err = openBuckets(v.tx); err != nil {
+		return err
+	}
+	if v.state, err = v.buckets.state(); err != nil {
+		return err
+	}
+	v.recent = v.db.recentOf(v.handle, v.tx.ID())
+	return nil
+}
+
+// Close lets the state go. The view must not be used after it; a second Close
+// does nothing.
+func (v *View) Close() {
+	if v.handle == nil {
+		return
+	}
+	h := v.handle
+	v.handle = nil
+	if v.tx != nil {
+		h.rollback(v.tx)
+	}
+	v.db.mu.Lock()
+	h.views--
+	last := h.retired && h.views == 0
+	v.db.mu.Unlock()
+	if last {
+		// The file is one that nobody will write or read again.
+		_ = h.close()
+	}
+}
+
+// Data says what state this is. Its Age is left to whoever has a clock.
+func (v *View) Data() verdict.Data { return v.state.data() }
+
+// Seq returns the sequence number up to which the store is in this state.
+func (v *View) Seq() int64 { return v.state.seq }
+
+// Affected returns what the advisories say of a package, as match.Index has it.
+// Entries that have versions or ranges in common share them, and so do views.
+func (v *View) Affected(ecosystem, name string) (entries []match.Affected, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(append(append(v.key[:0], ecosystem...), 0), name...)
+		var ok bool
+		if entries, ok = v.recent.get(v.key); ok {
+			return nil
+		}
+		value := v.packages.Get(v.key)
+		if value == nil {
+			return nil
+		}
+		if entries, err = decodeEntries(v.key, value); err != nil {
+			return err
+		}
+		v.recent.put(v.key, entries, len(value))
+		return nil
+	})
+	return entries, err
+}
+
+// Vulnerability returns what is kept of the record id, as match.Index has it.
+func (v *View) Vulnerability(id string) (vulnerability match.Vulnerability, ok bool, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(v.key[:0], id...)
+		value := v.advisories.Get(v.key)
+		if value == nil {
+			return nil
+		}
+		rec, err := decodeRecord(v.key, value)
+		vulnerability, ok = rec.Vulnerability, err == nil
+		return err
+	})
+	return vulnerability, ok, err
+}
+
+// Referrers returns the ids of the records that name id, as match.Index has it.
+func (v *View) Referrers(id string) (ids []string, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(append(v.key[:0], id...), 0)
+		c := v.referrers.Cursor()
+		for k, value := c.Seek(v.key); bytes.HasPrefix(k, v.key); k, value = c.Next() {
+			if _, err := checkValue(k, value); err != nil {
+				return err
+			}
+			ids = append(ids, string(k[len(v.key):]))
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// Records returns how many advisories speak of an ecosystem, as match.Index has it.
+func (v *View) Records(ecosystem string) (n int, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(v.key[:0], ecosystem...)
+		value := v.ecosystems.Get(v.key)
+		if value == nil {
+			return nil
+		}
+		n, err = decodeCount(v.key, value)
+		return err
+	})
+	return n, err
+}
