@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"assay/remote/cyclonedx"
+	"assay/service/match"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -77,6 +78,9 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (verdict.Verdict, store.Sca
 	v, err := a.Judge.Verdict(s, view, view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return v, store.Scan{}, problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"}
+	}
+	if errors.Is(err, match.ErrTooMany) {
+		return v, store.Scan{}, problem{http.StatusUnprocessableEntity, err.Error(), "an inventory of this kind is no image; scan a smaller tree with --root"}
 	}
 	if err != nil {
 		return v, store.Scan{}, err

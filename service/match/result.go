@@ -33,4 +33,19 @@ type Unjudged struct {
 	Type      string // purl type of the packages
 	Packages  int
 	Reason    string
+	Cause     Cause
 }
+
+// A Cause says what kind of gap it is, for the policy to weigh.
+type Cause string
+
+const (
+	// CauseSystem: the packages are the operating system's, and its advisories
+	// are not held or do not exist. Without them a pass means nothing.
+	CauseSystem Cause = "system"
+	// CauseType: the service holds no advisories for packages of this type.
+	CauseType Cause = "type"
+	// CauseVersion: a version cannot be compared, the package's own or one in an
+	// advisory, which then is neither said to affect it nor not to.
+	CauseVersion Cause = "version"
+)

@@ -1,0 +1,195 @@
+package match
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"assay/service/advisory"
+)
+
+// An Entry is one affected entry of an advisory under the key that an Index
+// keeps it by.
+type Entry struct {
+	Ecosystem string // as in the record, "Debian:12"
+	Name      string // as NormalName spells it
+	Affected  Affected
+}
+
+// Entries turns an advisory into what every Index holds of it, in the order of
+// the record. A withdrawn record gives none, and so does an affected entry that
+// names no package or that has nothing to compare: GIT ranges are left out,
+// and by the schema's evaluation an entry without versions and ranges affects
+// no version.
+//
+// firstSeen tells when the service first saw that the record names version as
+// a fix of pkg, both as the record spells them; zero, or a nil function, where
+// that is not known. Of several fixes in one range the earliest counts, so that
+// a fix that was added later does not make the others look new.
+func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string) time.Time) []Entry {
+	if a.Withdrawn != nil {
+		return nil
+	}
+	var entries []Entry
+	for _, af := range a.Affected {
+		p := af.Package
+		if p.Ecosystem == "" || p.Name == "" {
+			continue
+		}
+		var ranges []Range
+		for _, r := range af.Ranges {
+			if r.Type == advisory.Git || len(r.Events) == 0 {
+				continue
+			}
+			kept := Range{Type: r.Type, Events: r.Events}
+			for _, e := range r.Events {
+				if e.Fixed == "" || firstSeen == nil {
+					continue
+				}
+				at := firstSeen(p.Ecosystem, p.Name, e.Fixed)
+				if !at.IsZero() && (kept.FirstSeen.IsZero() || at.Before(kept.FirstSeen)) {
+					kept.FirstSeen = at
+				}
+			}
+			ranges = append(ranges, kept)
+		}
+		if len(ranges) == 0 && len(af.Versions) == 0 {
+			continue
+		}
+		entries = append(entries, Entry{
+			Ecosystem: p.Ecosystem,
+			Name:      NormalName(p.Ecosystem, p.Name),
+			Affected: Affected{
+				Advisory: a.ID,
+				Versions: af.Versions,
+				Ranges:   ranges,
+				Severity: af.Severity,
+				Urgency:  urgency(af.EcosystemSpecific),
+			},
+		})
+	}
+	return entries
+}
+
+// Describe turns an advisory into what every Index holds of it as a whole. An
+// Index keeps no Vulnerability of a withdrawn record.
+func Describe(a advisory.Advisory) Vulnerability {
+	v := Vulnerability{
+		ID:        a.ID,
+		Aliases:   a.Aliases,
+		Upstream:  a.Upstream,
+		Related:   a.Related,
+		Summary:   summary(a),
+		Severity:  a.Severity,
+		Modified:  a.Modified,
+		Published: a.Published,
+		Notice:    notice(a),
+	}
+	var specific struct {
+		Severity       any             `json:"severity"`
+		KnownExploited json.RawMessage `json:"known_exploited"`
+	}
+	if len(a.DatabaseSpecific) > 0 && json.Unmarshal(a.DatabaseSpecific, &specific) == nil {
+		switch string(specific.KnownExploited) {
+		case "", "null", "false":
+		default:
+			v.KnownExploited = true
+		}
+		// GitHub's records carry a word where they have no vector.
+		if word, ok := specific.Severity.(string); ok && len(v.Severity) == 0 && word != "" {
+			v.Severity = []advisory.Severity{{Type: severityWord, Score: word}}
+		}
+	}
+	return v
+}
+
+// NormalName returns the one spelling under which a package of the ecosystem
+// is kept and looked up: for PyPI that of PEP 503, for all others the name as
+// it is.
+func NormalName(ecosystem, name string) string {
+	if ecosystem != "PyPI" {
+		return name
+	}
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
+		return r == '-' || r == '_' || r == '.'
+	})
+	return strings.Join(words, "-")
+}
+
+// urgency returns the distribution's own word for an affected entry, in lower
+// case, empty where it has not given one.
+func urgency(specific json.RawMessage) string {
+	if len(specific) == 0 {
+		return ""
+	}
+	var words struct {
+		Urgency        any `json:"urgency"`         // Debian
+		UbuntuPriority any `json:"ubuntu_priority"` // Ubuntu, in older records
+	}
+	if json.Unmarshal(specific, &words) != nil {
+		return ""
+	}
+	for _, w := range [...]any{words.Urgency, words.UbuntuPriority} {
+		s, _ := w.(string)
+		// Debian's tracker marks guesses with asterisks: "low**".
+		s = strings.ToLower(strings.TrimRight(strings.TrimSpace(s), "*"))
+		if s != "" && s != "not yet assigned" && len(s) <= maxWord {
+			return s
+		}
+	}
+	return ""
+}
+
+// notice reports whether a record is no vulnerability: RustSec's notices that a
+// crate is unmaintained, and AlmaLinux's and Rocky's bug fix and enhancement
+// notices, unless they name a CVE all the same.
+func notice(a advisory.Advisory) bool {
+	switch kind, _, _ := strings.Cut(a.ID, "-"); kind {
+	case "ALBA", "ALEA", "RLBA", "RLEA":
+		return !slices.ContainsFunc(a.Related, isCVE)
+	}
+	for _, af := range a.Affected {
+		var specific struct {
+			Informational any `json:"informational"`
+		}
+		if len(af.DatabaseSpecific) == 0 || json.Unmarshal(af.DatabaseSpecific, &specific) != nil {
+			continue
+		}
+		if specific.Informational == "unmaintained" || specific.Informational == "notice" {
+			return true
+		}
+	}
+	return false
+}
+
+// summary returns the record's summary, or the beginning of its details where
+// it has none, in one line of at most maxSummary bytes.
+func summary(a advisory.Advisory) string {
+	text := a.Summary
+	if text == "" {
+		// Enough for maxSummary bytes of words, whatever the spaces between.
+		text = head(a.Details, 4*maxSummary)
+	}
+	return clip(strings.Join(strings.Fields(head(text, 4*maxSummary)), " "), maxSummary)
+}
+
+// head returns at most the first n bytes of s, cut between characters.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// clip returns s, or its beginning and dots where it has more than n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return head(s, n-len("...")) + "..."
+}

@@ -1,0 +1,433 @@
+// Package match says what advisories say about an inventory. It is pure: it
+// reads an Index and nothing else, so the same inventory, index and day always
+// give the same result.
+package match
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/remote/purl"
+	"assay/service/advisory"
+	"assay/service/version/dpkg"
+	"assay/verdict"
+)
+
+// deb is the purl type of Debian's and Ubuntu's packages.
+const deb = "deb"
+
+// maxFindings is some 20 times what the largest real images have.
+const maxFindings = 100_000
+
+// ErrTooMany is returned for an inventory that has more findings than a real
+// image can have, such as one package many times over.
+var ErrTooMany = fmt.Errorf("more than %d findings", maxFindings)
+
+// Match judges every package of an inventory by the advisories in ix, on the
+// day of today. An error comes from ix or is ErrTooMany; what cannot be judged is
+// in the result as Unjudged.
+//
+// Debian's and Ubuntu's packages are judged by their source package and its
+// version, which their advisories name. A finding is one vulnerability in one
+// binary package, so a source with several installed packages has it several
+// times.
+func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
+	m := matcher{
+		system:  inv.System,
+		target:  judgedAs(inv, today),
+		ix:      ix,
+		records: newRecords(ix),
+		sources: make(map[source]*judgement),
+		gaps:    make(map[Unjudged]int),
+	}
+	res := Result{System: m.target.system, Packages: len(inv.Packages)}
+	if m.target.reason == "" {
+		n, err := ix.Records(m.target.system.Ecosystem)
+		if err != nil {
+			return Result{}, err
+		}
+		if n == 0 {
+			m.target.reason = fmt.Sprintf("no advisories for %s are held", m.target.system.Ecosystem)
+		}
+	}
+	judgements := make([]*judgement, len(inv.Packages)) // nil where a package is not judged
+	total := 0
+	for i, p := range inv.Packages {
+		if gap, ok := m.unjudged(p); ok {
+			m.gaps[gap]++
+			continue
+		}
+		j, err := m.judgementOf(sourceOf(p))
+		if err != nil {
+			return Result{}, err
+		}
+		res.Judged++
+		for _, gap := range j.gaps {
+			m.gaps[gap]++
+		}
+		judgements[i] = j
+		if total += len(j.findings); total > maxFindings {
+			return Result{}, ErrTooMany
+		}
+	}
+	if total > 0 {
+		res.Findings = make([]Finding, 0, total)
+	}
+	for i, j := range judgements {
+		if j == nil || len(j.findings) == 0 {
+			continue
+		}
+		first := len(res.Findings)
+		res.Findings = append(res.Findings, j.findings...)
+		about := m.describe(inv.Packages[i])
+		for k := first; k < len(res.Findings); k++ {
+			res.Findings[k].Package = about
+		}
+	}
+	// They mostly are: packages come sorted, and the findings of each are.
+	if !slices.IsSortedFunc(res.Findings, compareFindings) {
+		slices.SortStableFunc(res.Findings, compareFindings)
+	}
+	for gap, n := range m.gaps {
+		gap.Packages = n
+		res.Unjudged = append(res.Unjudged, gap)
+	}
+	slices.SortFunc(res.Unjudged, func(a, b Unjudged) int {
+		return cmp.Or(
+			cmp.Compare(b.Packages, a.Packages),
+			cmp.Compare(a.Reason, b.Reason),
+			cmp.Compare(a.Ecosystem, b.Ecosystem),
+			cmp.Compare(a.Type, b.Type),
+		)
+	})
+	return res, nil
+}
+
+// compareFindings orders findings by package, version and id.
+func compareFindings(a, b Finding) int {
+	if c := strings.Compare(a.Package.Name, b.Package.Name); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Package.Version, b.Package.Version); c != 0 {
+		return c
+	}
+	return compareIDs(a.ID, b.ID)
+}
+
+// A matcher is one run of Match.
+type matcher struct {
+	system  inventory.System
+	target  target
+	ix      Index
+	records *records
+	sources map[source]*judgement
+	gaps    map[Unjudged]int // packages by gap, its Packages being zero
+}
+
+// A source is a source package in its version.
+type source struct{ name, version string }
+
+// sourceOf returns the source of a package; a package that names none, or not
+// its version, is its own.
+func sourceOf(p inventory.Package) source {
+	return source{cmp.Or(p.Source, p.Name), cmp.Or(p.SourceVersion, p.Version)}
+}
+
+// unjudged tells why a package is not judged at all; ok is false where it is.
+func (m *matcher) unjudged(p inventory.Package) (gap Unjudged, ok bool) {
+	gap = Unjudged{Ecosystem: m.target.system.Ecosystem, Type: p.Type}
+	switch {
+	case p.Type == deb && m.target.reason == "":
+		s := sourceOf(p)
+		if _, err := dpkg.Compare(s.version, s.version); err != nil {
+			gap.Cause = CauseVersion
+			gap.Reason = fmt.Sprintf("%s: %v", shown(s.name), err)
+			return gap, true
+		}
+		return Unjudged{}, false
+	case systemPackage(p.Type):
+		gap.Cause, gap.Reason = CauseSystem, m.target.reason
+		if gap.Reason == "" {
+			gap.Ecosystem = ""
+			gap.Reason = fmt.Sprintf("%s packages do not belong to %s", p.Type, m.target.system.Ecosystem)
+		}
+	default:
+		gap.Ecosystem = ""
+		gap.Cause = CauseType
+		gap.Reason = fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
+	}
+	return gap, true
+}
+
+// systemPackage reports whether packages of a purl type come with the operating
+// system.
+func systemPackage(purlType string) bool {
+	switch purlType {
+	case deb, "apk", "rpm", "alpm", "opkg":
+		return true
+	}
+	return false
+}
+
+// describe returns a package as findings carry it.
+func (m *matcher) describe(p inventory.Package) verdict.Package {
+	pkg := verdict.Package{
+		Type: p.Type, Name: p.Name, Version: p.Version, Arch: p.Arch,
+		Source: p.Source, SourceVersion: p.SourceVersion,
+		PURL: purl.Of(p, m.system).String(),
+	}
+	for _, e := range p.Evidence {
+		if !slices.Contains(pkg.Paths, e.Path) {
+			pkg.Paths = append(pkg.Paths, e.Path)
+		}
+	}
+	return pkg
+}
+
+// A judgement is what the data says of one source.
+type judgement struct {
+	findings []Finding // their packages left open
+	gaps     []Unjudged
+}
+
+// judgementOf judges one source, once.
+func (m *matcher) judgementOf(s source) (*judgement, error) {
+	if j, ok := m.sources[s]; ok {
+		return j, nil
+	}
+	j, err := m.judge(s)
+	if err != nil {
+		return nil, err
+	}
+	m.sources[s] = j
+	return j, nil
+}
+
+func (m *matcher) judge(s source) (*judgement, error) {
+	j := &judgement{}
+	said, err := m.said(s, j)
+	if err != nil {
+		return nil, err
+	}
+	groups := make(map[string]*group)
+	for _, h := range said.all {
+		if !h.affected {
+			continue
+		}
+		rec, err := m.records.get(h.entry.Advisory)
+		if err != nil {
+			return nil, err
+		}
+		if rec != nil && rec.Notice {
+			continue
+		}
+		vs, err := m.records.vulnerabilities(h.entry.Advisory)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range vs {
+			g := groups[v.id]
+			if g == nil {
+				g = &group{vulnerability: vulnerability{id: v.id, names: v.names}}
+				groups[v.id] = g
+			}
+			g.hits = append(g.hits, h)
+			for _, n := range v.via {
+				if !slices.Contains(g.via, n) {
+					g.via = append(g.via, n)
+				}
+			}
+		}
+	}
+	for _, g := range groups {
+		last := said.decide(g)
+		if len(g.hits) == 0 {
+			continue
+		}
+		f, err := m.finding(s, g, said, last)
+		if err != nil {
+			return nil, err
+		}
+		j.findings = append(j.findings, f)
+	}
+	slices.SortFunc(j.findings, func(a, b Finding) int { return compareIDs(a.ID, b.ID) })
+	return j, nil
+}
+
+// A hit is an affected entry of a source, and what it says of its version.
+type hit struct {
+	ecosystem string
+	rank      int // of the ecosystem, 0 being the most telling
+	entry     Affected
+	outcome
+	failed bool // it could not be evaluated
+}
+
+// sayings are all entries that speak of one source, affected or not, by rank
+// and then by advisory.
+type sayings struct {
+	all []*hit
+	// byName finds them by the id of the advisory and by the CVE in it.
+	byName map[string][]*hit
+}
+
+// said looks up what is said of a source and evaluates it; what could not be
+// evaluated goes to the gaps of j.
+func (m *matcher) said(s source, j *judgement) (sayings, error) {
+	said := sayings{byName: make(map[string][]*hit)}
+	for rank, ecosystem := range m.target.ecosystems {
+		entries, err := m.ix.Affected(ecosystem, NormalName(ecosystem, s.name))
+		if err != nil {
+			return sayings{}, err
+		}
+		for _, e := range entries {
+			out, err := evaluate(dpkg.Compare, s.version, e)
+			if err != nil {
+				gap := Unjudged{
+					Ecosystem: ecosystem, Type: deb, Cause: CauseVersion,
+					Reason: fmt.Sprintf("%s of %s: %v", shown(e.Advisory), shown(s.name), err),
+				}
+				if !slices.Contains(j.gaps, gap) {
+					j.gaps = append(j.gaps, gap)
+				}
+			}
+			h := &hit{ecosystem, rank, e, out, err != nil}
+			said.all = append(said.all, h)
+			said.byName[e.Advisory] = append(said.byName[e.Advisory], h)
+			if cve := cveIn(e.Advisory); cve != "" && cve != e.Advisory {
+				said.byName[cve] = append(said.byName[cve], h)
+			}
+		}
+	}
+	return said, nil
+}
+
+// A group is the entries that affect a source with one vulnerability.
+type group struct {
+	vulnerability
+	hits []*hit
+}
+
+// decide leaves those hits of a group that stand, none where a record that
+// knows better says that the source is not affected. It returns the rank of the
+// last ecosystem that is heard.
+//
+// A record of the one vulnerability (DEBIAN-CVE-2024-1, UBUNTU-CVE-2024-1) is
+// what the distribution's tracker says of it now, for this release and source; a
+// bulletin (DSA, USN) is what was announced once, for all vulnerabilities in it
+// together. And the more telling ecosystem comes first: with a subscription
+// Ubuntu:Pro before Ubuntu, and a release before an entry for all releases. So
+// the records of the one vulnerability in the first ecosystem that has any
+// decide whether the source is affected; where none speaks of it, bulletins do.
+// A record that could not be evaluated decides nothing.
+func (said sayings) decide(g *group) (last int) {
+	last = math.MaxInt
+	affected := true
+	for _, name := range g.names {
+		for _, h := range said.byName[name] {
+			if h.failed || h.rank > last || bulletin(h.entry.Advisory) != "" {
+				continue
+			}
+			if h.rank < last {
+				last, affected = h.rank, false
+			}
+			affected = affected || h.affected
+		}
+	}
+	g.hits = slices.DeleteFunc(g.hits, func(h *hit) bool {
+		return h.rank > last || h.rank == last && !affected
+	})
+	return last
+}
+
+// finding puts together the finding of a group, of the entries in said that
+// stand in the ecosystems up to the rank last.
+func (m *matcher) finding(s source, g *group, said sayings, last int) (Finding, error) {
+	known, err := m.records.known(g.vulnerability)
+	if err != nil {
+		return Finding{}, err
+	}
+	rated, err := m.records.severityOf(g, known)
+	if err != nil {
+		return Finding{}, err
+	}
+	f := Finding{
+		Finding: verdict.Finding{
+			ID:             g.id,
+			Severity:       rated.severity,
+			SeveritySource: rated.source,
+			Score:          rated.score,
+			Vector:         rated.vector,
+			Malicious:      slices.ContainsFunc(g.names, malicious),
+			Why:            why(s, g.hits),
+		},
+		Kernel: kernelSource(s.name),
+	}
+	for _, n := range g.names {
+		if n != g.id {
+			f.Aliases = append(f.Aliases, n)
+		}
+	}
+	aside := false
+	for _, h := range g.hits {
+		f.Advisories = append(f.Advisories, h.entry.Advisory)
+		aside = aside || setAside(h.entry.Urgency)
+	}
+	slices.Sort(f.Advisories)
+	f.Advisories = slices.Compact(f.Advisories)
+	for _, k := range known {
+		f.Summary = cmp.Or(f.Summary, k.Summary)
+		f.KnownExploited = f.KnownExploited || k.KnownExploited
+	}
+	var entries []Affected
+	for _, id := range f.Advisories {
+		for _, h := range said.byName[id] {
+			if h.entry.Advisory == id && h.rank <= last {
+				entries = append(entries, h.entry)
+			}
+		}
+	}
+	var since time.Time
+	if f.Fixed, since = fix(s.version, entries); !since.IsZero() {
+		f.FirstSeen = &since
+	}
+	f.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && f.Fixed == ""
+	return f, nil
+}
+
+// fix returns the version that mends a source by all entries at once, and when
+// the service first saw that fix: the newest of their first fixes above the
+// version, and from there again should one of them affect that one too. It is
+// empty where an entry that affects it has no fix.
+func fix(version string, entries []Affected) (fixed string, since time.Time) {
+	for range maxFixes {
+		next := advisory.Event{}
+		for _, e := range entries {
+			// An entry that cannot be evaluated has been noted as a gap.
+			out, err := evaluate(dpkg.Compare, version, e)
+			switch {
+			case err != nil || !out.affected:
+			case out.end.Fixed == "":
+				return "", time.Time{}
+			case next.Fixed == "" || worse(dpkg.Compare, out.end, next):
+				next, since = out.end, out.since
+			}
+		}
+		if next.Fixed == "" {
+			return fixed, since
+		}
+		version, fixed = next.Fixed, next.Fixed
+	}
+	return "", time.Time{}
+}
+
+// maxFixes bounds the fixes tried one after another; beyond, the advisories
+// contradict each other and none is named.
+const maxFixes = 64
+
+func malicious(id string) bool { return strings.HasPrefix(id, "MAL-") }

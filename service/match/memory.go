@@ -1,0 +1,84 @@
+package match
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"assay/service/advisory"
+)
+
+// Memory is an Index in memory, for a set of advisories that is small or used
+// once. It holds what Entries and Describe make of them.
+type Memory struct {
+	affected        map[key][]Affected
+	vulnerabilities map[string]Vulnerability
+	referrers       map[string][]string
+	records         map[string]int
+}
+
+// A key is an ecosystem and a package's normalised name.
+type key struct{ ecosystem, name string }
+
+// NewMemory returns the index of advisories; of several with one id the last
+// counts. firstSeen tells when the service first saw that the record id names
+// version as a fix of pkg, zero where that is not known; it may be nil.
+func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg, version string) time.Time) *Memory {
+	m := &Memory{
+		affected:        make(map[key][]Affected),
+		vulnerabilities: make(map[string]Vulnerability),
+		referrers:       make(map[string][]string),
+		records:         make(map[string]int),
+	}
+	byID := make(map[string]advisory.Advisory, len(advisories))
+	for _, a := range advisories {
+		byID[a.ID] = a
+	}
+	// In the order of ids, so that every list comes out sorted.
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		a := byID[id]
+		if a.Withdrawn != nil {
+			continue
+		}
+		v := Describe(a)
+		m.vulnerabilities[id] = v
+		names := slices.Concat(v.Aliases, v.Upstream)
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			m.referrers[name] = append(m.referrers[name], id)
+		}
+		var seen func(ecosystem, pkg, version string) time.Time
+		if firstSeen != nil {
+			seen = func(ecosystem, pkg, version string) time.Time {
+				return firstSeen(id, ecosystem, pkg, version)
+			}
+		}
+		counted := make(map[string]bool)
+		for _, e := range Entries(a, seen) {
+			k := key{e.Ecosystem, e.Name}
+			m.affected[k] = append(m.affected[k], e.Affected)
+			if !counted[e.Ecosystem] {
+				counted[e.Ecosystem] = true
+				m.records[e.Ecosystem]++
+			}
+		}
+	}
+	return m
+}
+
+// Affected implements Index.
+func (m *Memory) Affected(ecosystem, name string) ([]Affected, error) {
+	return m.affected[key{ecosystem, name}], nil
+}
+
+// Vulnerability implements Index.
+func (m *Memory) Vulnerability(id string) (Vulnerability, bool, error) {
+	v, ok := m.vulnerabilities[id]
+	return v, ok, nil
+}
+
+// Referrers implements Index.
+func (m *Memory) Referrers(id string) ([]string, error) { return m.referrers[id], nil }
+
+// Records implements Index.
+func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosystem], nil }

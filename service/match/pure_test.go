@@ -1,0 +1,100 @@
+package match_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"assay/testdata"
+)
+
+// TestPure: match, policy and the comparators, with everything of this project
+// that they import, use no SQL, no network, no filesystem and no clock.
+func TestPure(t *testing.T) {
+	root := testdata.Root(t)
+	banned := map[string]bool{"database/sql": true, "net": true, "net/http": true, "os": true, "os/exec": true, "io/ioutil": true, "syscall": true}
+	todo := []string{"service/match", "service/policy"}
+	err := filepath.WalkDir(filepath.Join(root, "service", "version"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() != "testdata" {
+			dir, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			todo = append(todo, filepath.ToSlash(dir))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	files := 0
+	for ; len(todo) > 0; todo = todo[1:] {
+		dir := todo[0]
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			files++
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clock := "" // the name of package time in this file
+			for _, spec := range f.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if banned[name] {
+					t.Errorf("%s imports %s", path, name)
+				}
+				if name == "time" {
+					clock = "time"
+					if spec.Name != nil {
+						clock = spec.Name.Name
+					}
+				}
+				if own, ok := strings.CutPrefix(name, "assay/"); ok {
+					todo = append(todo, own)
+				}
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					pkg, ok := sel.X.(*ast.Ident)
+					if ok && clock != "" && pkg.Name == clock {
+						switch sel.Sel.Name {
+						case "Now", "Since", "Until", "After", "Tick", "NewTimer", "NewTicker", "Sleep", "AfterFunc":
+							t.Errorf("%s uses time.%s", path, sel.Sel.Name)
+						}
+					}
+				}
+				return true
+			})
+			if clock == "." {
+				t.Errorf("%s imports time into its own names", path)
+			}
+		}
+	}
+	for _, dir := range []string{"service/version/dpkg", "verdict", "inspect/inventory", "remote/cyclonedx"} {
+		if !seen[dir] {
+			t.Errorf("%s was not looked at", dir)
+		}
+	}
+	if files < 20 {
+		t.Errorf("only %d files", files)
+	}
+}

@@ -1,0 +1,239 @@
+package match
+
+import (
+	"slices"
+	"strings"
+
+	gocvss20 "github.com/pandatix/go-cvss/20"
+	gocvss30 "github.com/pandatix/go-cvss/30"
+	gocvss31 "github.com/pandatix/go-cvss/31"
+	gocvss40 "github.com/pandatix/go-cvss/40"
+
+	"assay/service/advisory"
+	"assay/verdict"
+)
+
+const (
+	// severityWord is the type of a rating that is a word of the record's own
+	// database, beside the schema's types.
+	severityWord = "word"
+
+	maxWord    = 32  // bytes of a word that rates
+	maxVector  = 512 // bytes of a CVSS vector; the longest of version 4 has 180
+	maxSummary = 300 // bytes of a summary
+)
+
+// A rating is one judgement of a vulnerability.
+type rating struct {
+	severity verdict.Severity // Unrated where there is none
+	source   string
+	word     bool // it is a distribution's word for its own package
+	score    float64
+	vector   string
+}
+
+func (r rating) rated() bool { return r.severity != verdict.Unrated && r.severity != "" }
+
+// worst returns the more severe of two ratings, a where they are alike.
+func worst(a, b rating) rating {
+	if b.rated() && (!a.rated() || rank(b.severity) < rank(a.severity)) {
+		return b
+	}
+	return a
+}
+
+func rank(s verdict.Severity) int { return slices.Index(verdict.Severities(), s) }
+
+// rate picks one rating out of those that the record id gives. The distribution's word counts before CVSS, as it has looked at its
+// own build, and of CVSS the newest version; the score and the vector are kept
+// beside a word.
+func rate(ratings []advisory.Severity, id string) rating {
+	best, newest := rating{severity: verdict.Unrated}, ""
+	word := best
+	for _, s := range ratings {
+		if s.Type == "Ubuntu" || s.Type == severityWord {
+			if sev := wordSeverity(s.Score); sev != verdict.Unrated && !word.rated() {
+				word.severity = sev
+				word.source = shown(id) + ": " + strings.ToLower(s.Score)
+				if s.Type == "Ubuntu" {
+					word.source, word.word = "ubuntu: "+strings.ToLower(s.Score), true
+				}
+			}
+			continue
+		}
+		score, version, ok := baseScore(s.Score)
+		if !ok || version < newest || version == newest && score <= best.score {
+			continue
+		}
+		newest = version
+		best = rating{severity: scoreSeverity(score), source: shown(id) + ": CVSS " + version, score: score, vector: s.Score}
+	}
+	if word.rated() {
+		best.severity, best.source, best.word = word.severity, word.source, word.word
+	}
+	return best
+}
+
+// urgencyRating turns a distribution's word for a package into a rating.
+func urgencyRating(word, ecosystem string) rating {
+	distribution, _, _ := strings.Cut(ecosystem, ":")
+	sev := wordSeverity(word)
+	if sev == verdict.Unrated {
+		return rating{severity: sev}
+	}
+	return rating{severity: sev, source: strings.ToLower(distribution) + ": " + word, word: true}
+}
+
+// wordSeverity reads the words that distributions and databases rate with.
+func wordSeverity(word string) verdict.Severity {
+	switch strings.ToLower(word) {
+	case "critical":
+		return verdict.Critical
+	case "high", "important":
+		return verdict.High
+	case "medium", "moderate":
+		return verdict.Medium
+	case "low":
+		return verdict.Low
+	case "negligible", "unimportant":
+		return verdict.Negligible
+	}
+	return verdict.Unrated
+}
+
+// setAside reports whether a word says that the distribution will not mend what
+// it knows to be there.
+func setAside(word string) bool {
+	switch word {
+	case "end-of-life", "ignored", "wont-fix", "will not fix":
+		return true
+	}
+	return false
+}
+
+// scoreSeverity is CVSS's own scale; a score of nothing is negligible.
+func scoreSeverity(score float64) verdict.Severity {
+	switch {
+	case score >= 9:
+		return verdict.Critical
+	case score >= 7:
+		return verdict.High
+	case score >= 4:
+		return verdict.Medium
+	case score > 0:
+		return verdict.Low
+	}
+	return verdict.Negligible
+}
+
+// baseScore returns the score of a CVSS vector and the version of CVSS, by which
+// later ones sort later. Version 4 has one score for all its metrics.
+func baseScore(vector string) (score float64, version string, ok bool) {
+	if len(vector) > maxVector {
+		return 0, "", false
+	}
+	prefix, _, _ := strings.Cut(vector, "/")
+	switch prefix {
+	case "CVSS:4.0":
+		v, err := gocvss40.ParseVector(vector)
+		if err != nil {
+			return 0, "", false
+		}
+		return v.Score(), "4.0", true
+	case "CVSS:3.1":
+		v, err := gocvss31.ParseVector(vector)
+		if err != nil {
+			return 0, "", false
+		}
+		return v.BaseScore(), "3.1", true
+	case "CVSS:3.0":
+		v, err := gocvss30.ParseVector(vector)
+		if err != nil {
+			return 0, "", false
+		}
+		return v.BaseScore(), "3.0", true
+	}
+	v, err := gocvss20.ParseVector(vector)
+	if err != nil {
+		return 0, "", false
+	}
+	return v.BaseScore(), "2.0", true
+}
+
+// severityOf rates a finding: in this order by what the affected entries say,
+// the records that hold them, the distribution's word for the package, and who
+// else has rated the vulnerability, known being the records that know of it. Of several at one step the worst counts. A
+// distribution that calls it unimportant in its own package is heard first,
+// since the others speak of the software elsewhere.
+func (r *records) severityOf(g *group, known []*Vulnerability) (rating, error) {
+	var unimportant, entry, record, word rating
+	for _, h := range g.hits {
+		urgent := urgencyRating(h.entry.Urgency, h.ecosystem)
+		if urgent.severity == verdict.Negligible {
+			unimportant = worst(unimportant, urgent)
+		}
+		word = worst(word, urgent)
+		entry = worst(entry, rate(h.entry.Severity, h.entry.Advisory))
+		rec, err := r.get(h.entry.Advisory)
+		if err != nil {
+			return rating{}, err
+		}
+		if rec != nil {
+			record = worst(record, rate(rec.Severity, rec.ID))
+		}
+	}
+	for _, step := range [...]rating{unimportant, entry, record, word} {
+		if step.rated() {
+			// The word stands, and the score that came with it or beside it.
+			for _, scored := range [...]rating{step, entry, record} {
+				if scored.vector != "" {
+					step.score, step.vector = scored.score, scored.vector
+					break
+				}
+			}
+			return step, nil
+		}
+	}
+	other := rating{severity: verdict.Unrated}
+	for _, k := range known {
+		ratings := k.Severity
+		if !slices.Contains(g.via, k.ID) && !slices.Contains(g.names, k.ID) {
+			// Another distribution's word is about its own package.
+			ratings = slices.DeleteFunc(slices.Clone(ratings), func(s advisory.Severity) bool {
+				return s.Type == "Ubuntu" || s.Type == severityWord
+			})
+		}
+		if other = rate(ratings, k.ID); other.rated() {
+			break
+		}
+	}
+	return other, nil
+}
+
+// known returns the records that know of a vulnerability, whoever made them:
+// those of its names, those that lead to it, and those of distributions that
+// carry its name.
+func (r *records) known(v vulnerability) ([]*Vulnerability, error) {
+	var found []*Vulnerability
+	for _, id := range slices.Concat(v.names, v.via) {
+		rec, err := r.get(id)
+		if err != nil {
+			return nil, err
+		}
+		if rec != nil {
+			found = append(found, rec)
+		}
+	}
+	for _, name := range v.names {
+		refs, err := r.referrers(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			if v.called(ref.ID) {
+				found = append(found, ref)
+			}
+		}
+	}
+	return found, nil
+}

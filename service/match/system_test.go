@@ -1,0 +1,169 @@
+package match
+
+import (
+	"encoding/csv"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/testdata"
+)
+
+func TestJudgedAs(t *testing.T) {
+	type system = inventory.System
+	tests := []struct {
+		name       string
+		system     system
+		ecosystems string // separated by commas
+		reason     string
+	}{
+		{"debian", system{ID: "debian", VersionID: "12"}, "Debian:12,Debian", ""},
+		{"debian point release", system{ID: "debian", VersionID: "12.5"}, "Debian:12,Debian", ""},
+		{"debian before os-release had a codename", system{ID: "debian", VersionID: "8"}, "Debian:8,Debian", ""},
+		{"debian testing", system{ID: "debian", Codename: "forky", PrettyName: "Debian GNU/Linux forky/sid"}, "Debian:14,Debian", ""},
+		{"debian stable by its name", system{ID: "debian", Codename: "trixie"}, "Debian:13,Debian", ""},
+		{"debian testing of a later day", system{ID: "debian", Codename: "duke"}, "Debian:15,Debian", ""},
+		{"debian testing by its pretty name", system{ID: "debian", PrettyName: "Debian GNU/Linux buster/sid"}, "Debian:10,Debian", ""},
+		{"debian unstable", system{ID: "debian", Codename: "sid"}, "", "debian's advisories are kept by release, and unstable (sid) is none"},
+		{"debian of an unknown name", system{ID: "debian", Codename: "zurg"}, "", `no release of debian is known as "zurg"`},
+		{"debian without anything", system{ID: "debian"}, "", `no release of debian is known as ""`},
+		{"debian of no number", system{ID: "debian", VersionID: "12\x1b[1m"}, "", `debian's advisories are kept by release, and "12\\u001b[1m" is none`},
+		{"ubuntu long term", system{ID: "ubuntu", VersionID: "22.04"}, "Ubuntu:22.04:LTS,Ubuntu", ""},
+		{"ubuntu of an odd year", system{ID: "ubuntu", VersionID: "23.04"}, "Ubuntu:23.04,Ubuntu", ""},
+		{"ubuntu of october", system{ID: "ubuntu", VersionID: "24.10"}, "Ubuntu:24.10,Ubuntu", ""},
+		{"ubuntu of no number", system{ID: "ubuntu", VersionID: "22"}, "", `ubuntu's advisories are kept by release, and "22" is none`},
+		{"ubuntu without a version", system{ID: "ubuntu"}, "", `ubuntu's advisories are kept by release, and "" is none`},
+		{"a derivative of debian", system{ID: "raspbian", IDLike: []string{"debian"}, VersionID: "12"}, "", "raspbian 12 derives from debian, whose advisories do not speak of its packages"},
+		{"kali", system{ID: "kali", IDLike: []string{"debian"}, VersionID: "2024.1"}, "", "kali 2024.1 derives from debian, whose advisories do not speak of its packages"},
+		{"a derivative of ubuntu", system{ID: "linuxmint", IDLike: []string{"ubuntu", "debian"}, VersionID: "21"}, "", "linuxmint 21 derives from ubuntu and debian, whose advisories do not speak of its packages"},
+		{"another system", system{ID: "rhel", IDLike: []string{"fedora"}, VersionID: "9.3"}, "", "no advisories for rhel 9.3 are held"},
+		{"a system without a version", system{ID: "arch"}, "", "no advisories for arch are held"},
+		{"none", system{}, "", "no operating system was recognised"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := judgedAs(inventory.Inventory{System: tt.system}, time.Now())
+			if s := strings.Join(got.ecosystems, ","); s != tt.ecosystems || got.reason != tt.reason {
+				t.Errorf("as %q, reason %q", s, got.reason)
+			}
+			if first, _, _ := strings.Cut(tt.ecosystems, ","); got.system.Ecosystem != first {
+				t.Errorf("ecosystem %q", got.system.Ecosystem)
+			}
+			if got.system.ID != tt.system.ID || got.system.VersionID != tt.system.VersionID || got.system.PrettyName != tt.system.PrettyName {
+				t.Errorf("system %+v", got.system)
+			}
+		})
+	}
+}
+
+func TestSubscribed(t *testing.T) {
+	for version, want := range map[string]bool{
+		"6.0-9ubuntu1.5": false, "6.0-9ubuntu1.5+esm1": true, "1:4.0.34-1ubuntu0.1~esm2": true,
+	} {
+		for _, p := range []inventory.Package{{Type: "deb", Version: version}, {Type: "deb", Version: "1", SourceVersion: version}} {
+			inv := inventory.Inventory{System: inventory.System{ID: "ubuntu", VersionID: "14.04"}, Packages: []inventory.Package{p}}
+			got := judgedAs(inv, time.Time{})
+			if slices.Contains(got.ecosystems, "Ubuntu:Pro:14.04:LTS") != want || got.system.Ecosystem != "Ubuntu:14.04:LTS" {
+				t.Errorf("%s: %+v", version, got)
+			}
+		}
+	}
+	inv := inventory.Inventory{System: inventory.System{ID: "ubuntu", VersionID: "14.04"}, Packages: []inventory.Package{{Type: "npm", Version: "1.0.0-esm.1"}}}
+	if got := judgedAs(inv, time.Time{}); len(got.ecosystems) != 2 {
+		t.Errorf("a package of another type: %+v", got)
+	}
+}
+
+func TestEndOfLife(t *testing.T) {
+	on := func(day string) time.Time {
+		d, err := time.Parse(time.RFC3339, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	tests := []struct {
+		id, version, today, day string
+		ended                   bool
+	}{
+		{"debian", "11", "2026-08-31T23:59:59Z", "2026-08-31", false},
+		{"debian", "11", "2026-09-01T00:00:00Z", "2026-08-31", true},
+		{"debian", "11", "2026-09-01T00:30:00+02:00", "2026-08-31", false},
+		{"debian", "12", "2026-11-24T12:00:00Z", "2028-06-30", false},
+		{"debian", "7", "2026-11-24T12:00:00Z", "2018-05-31", true},
+		{"debian", "14", "2026-11-24T12:00:00Z", "", false},
+		{"ubuntu", "20.04", "2026-11-24T12:00:00Z", "2025-05-29", true},
+		{"ubuntu", "24.04", "2026-11-24T12:00:00Z", "2029-05-31", false},
+		{"ubuntu", "27.04", "2026-11-24T12:00:00Z", "", false},
+		{"alpine", "3.1", "2026-11-24T12:00:00Z", "", false},
+	}
+	for _, tt := range tests {
+		got := judgedAs(inventory.Inventory{System: inventory.System{ID: tt.id, VersionID: tt.version}}, on(tt.today)).system
+		if got.EndOfLife != tt.day || got.Ended != tt.ended {
+			t.Errorf("%s %s on %s: %q, ended %v", tt.id, tt.version, tt.today, got.EndOfLife, got.Ended)
+		}
+	}
+}
+
+// TestEndOfLifeNative holds the table against Debian's package distro-info-data.
+func TestEndOfLifeNative(t *testing.T) {
+	tests := []struct {
+		file, column string
+		endOfLife    func(string) string
+		since        string // of the release
+	}{
+		{"debian.csv", "eol-lts", debianEndOfLife, "2011-01-01"},
+		{"ubuntu.csv", "eol", ubuntuEndOfLife, "2012-01-01"},
+	}
+	for _, tt := range tests {
+		f, err := os.Open("/usr/share/distro-info/" + tt.file)
+		if err != nil {
+			testdata.Missing(t, "the package distro-info-data: %v", err)
+		}
+		r := csv.NewReader(f)
+		r.FieldsPerRecord = -1
+		rows, err := r.ReadAll()
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		version, release, column := slices.Index(rows[0], "version"), slices.Index(rows[0], "release"), slices.Index(rows[0], tt.column)
+		known := 0
+		for _, row := range rows[1:] {
+			if len(row) <= column || row[release] < tt.since || row[column] == "" {
+				continue
+			}
+			v := strings.TrimSuffix(strings.TrimSuffix(row[version], " LTS"), ".0")
+			got := tt.endOfLife(v)
+			if got == "" { // a later edition of the package
+				continue
+			}
+			known++
+			if got != row[column] {
+				t.Errorf("%s %s: %s, distro-info says %s", tt.file, v, got, row[column])
+			}
+		}
+		if known < 6 {
+			t.Errorf("%s: only %d releases", tt.file, known)
+		}
+	}
+}
+
+func TestKernelSource(t *testing.T) {
+	for source, want := range map[string]bool{
+		"linux": true, "linux-6.1": true, "linux-5.10": true, "linux-signed-amd64": true, "linux-latest": true,
+		"linux-aws": true, "linux-aws-5.15": true, "linux-meta-hwe-5.15": true, "linux-signed-azure": true,
+		"linux-lts-xenial": true, "linux-oem-6.5": true, "linux-intel-iotg": true, "linux-restricted-modules": true,
+		"linux-libc-dev": true,
+
+		"linux-ftpd": false, "linux-atm": false, "linux-base": false, "linux-firmware": false, "linux-igd": false,
+		"linux-": false, "linux-show-player": false, "linuxptp": false, "util-linux": false, "syslinux": false, "": false,
+	} {
+		if got := kernelSource(source); got != want {
+			t.Errorf("%q: %v", source, got)
+		}
+	}
+}

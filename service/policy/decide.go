@@ -1,0 +1,319 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// Input is what a decision is made of.
+type Input struct {
+	Result  match.Result
+	Partial []inventory.Partial // what the client could not read
+	Data    verdict.Data
+	MaxAge  time.Duration // zero: data of any age is good
+	Options verdict.Options
+}
+
+// The rules by which a finding fails or does not.
+const (
+	ruleSeverity       = "severity"
+	ruleKnownExploited = "known-exploited"
+	ruleMalicious      = "malicious"
+	ruleUnfixed        = "unfixed"
+	ruleBelow          = "below-threshold"
+	ruleUnimportant    = "unimportant"
+	ruleKernel         = "kernel"
+	ruleIgnored        = "ignored-by-distribution"
+)
+
+// The further rules that make a decision.
+const (
+	ruleEndOfLife  = "end-of-life"
+	ruleNothing    = "nothing-recognised"
+	ruleUnreadable = "database-unreadable"
+	ruleNoData     = "no-data"
+	ruleTooOld     = "data-too-old"
+	rulePartial    = "partial"
+	ruleClean      = "clean"
+)
+
+// The exit codes of the outcomes.
+const (
+	codePass      = 0
+	codeFail      = 4
+	codeUntrusted = 5
+)
+
+// Decide decides a scan. The findings returned are sorted as a verdict has
+// them, each with the rule that spoke; those of kernel packages are among them
+// only where the options ask for them, and always counted.
+//
+// An answer that is not to be trusted (code 5) goes before findings that fail
+// (code 4): --continue-on-failure takes back the second and not the first, and
+// must not make a pass of a scan that saw half of the image. What was found is
+// returned and named among the reasons all the same.
+func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
+	counts := verdict.Counts{
+		Packages:   in.Result.Packages,
+		Findings:   len(in.Result.Findings),
+		BySeverity: make(map[verdict.Severity]int),
+	}
+	findings := []verdict.Finding{} // in JSON a list, also where there is none
+	for _, f := range in.Result.Findings {
+		f.Rule, f.Fails = rule(f, in.Options)
+		counts.BySeverity[f.Severity]++
+		if f.Fails {
+			counts.Failing++
+		}
+		if f.Fixed != "" {
+			counts.Fixable++
+		}
+		if f.Kernel {
+			counts.Kernel++
+		}
+		if !f.Kernel || in.Options.Kernel {
+			findings = append(findings, f.Finding)
+		}
+	}
+	slices.SortStableFunc(findings, compare)
+
+	untrusted := distrust(in)
+	failing := failures(in, findings)
+	reasons := slices.Concat(untrusted, failing)
+	decision := verdict.Decision{Outcome: verdict.Pass, Code: codePass, Reasons: reasons}
+	switch {
+	case len(untrusted) > 0:
+		decision.Outcome, decision.Code = verdict.Untrusted, codeUntrusted
+	case len(failing) > 0:
+		decision.Outcome, decision.Code = verdict.Fail, codeFail
+	default:
+		decision.Reasons = []verdict.Reason{clean(counts)}
+	}
+	return decision, findings, counts
+}
+
+// rule returns the rule that speaks for a finding, the first of these:
+//
+//   - A malicious package always fails; there is nothing to weigh.
+//   - A kernel of an image never runs, so its findings do not fail, even known
+//     exploited ones, unless they are asked for.
+//   - What the distribution calls unimportant in its own build does not fail,
+//     even if it is exploited in others.
+//   - What is known to be exploited fails, with a fix or without, and also where
+//     the distribution has set it aside: that is a word about its own work and
+//     not about the danger.
+//   - What the distribution has set aside without a fix does not fail.
+//   - A severity at or above the threshold fails if there is a fix, or if
+//     unfixed ones are to fail too. An unrated finding counts as what the
+//     options say.
+func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
+	negligible := f.Severity == verdict.Negligible
+	switch {
+	case f.Malicious:
+		return ruleMalicious, true
+	case f.Kernel && !o.Kernel:
+		return ruleKernel, false
+	case f.Unimportant && negligible:
+		return ruleUnimportant, false
+	case f.KnownExploited:
+		return ruleKnownExploited, true
+	case f.Unimportant:
+		return ruleIgnored, false
+	case rank(counted(f.Severity, o)) > threshold(o.FailOn):
+		return ruleBelow, false
+	case f.Fixed == "" && !o.FailOnUnfixed:
+		return ruleUnfixed, false
+	}
+	return ruleSeverity, true
+}
+
+// counted returns the severity that a finding counts as.
+func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
+	if s == verdict.Unrated {
+		return o.Unrated
+	}
+	return s
+}
+
+// compare puts failing findings first, then sorts by severity, package,
+// installed version and id.
+func compare(a, b verdict.Finding) int {
+	if a.Fails != b.Fails {
+		if a.Fails {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(rank(a.Severity), rank(b.Severity)),
+		strings.Compare(a.Package.Name, b.Package.Name),
+		strings.Compare(a.Package.Version, b.Package.Version),
+		strings.Compare(a.ID, b.ID),
+	)
+}
+
+// failures returns the rules by which the image fails.
+func failures(in Input, findings []verdict.Finding) []verdict.Reason {
+	o := in.Options
+	by := make(map[string]int)
+	unrated := 0
+	for _, f := range findings {
+		if f.Fails {
+			by[f.Rule]++
+			if f.Rule == ruleSeverity && f.Severity == verdict.Unrated {
+				unrated++
+			}
+		}
+	}
+	var reasons []verdict.Reason
+	if n := by[ruleMalicious]; n > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: ruleMalicious,
+			Text: plural(n, "finding says", "findings say") + " that a package is malicious",
+			Hint: "remove the package, and treat what the build had access to as disclosed",
+		})
+	}
+	if n := by[ruleKnownExploited]; n > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: ruleKnownExploited,
+			Text: plural(n, "finding is", "findings are") + " known to be exploited",
+			Hint: "upgrade these packages first, and remove those that have no fix",
+		})
+	}
+	if n := by[ruleSeverity]; n > 0 {
+		text := plural(n, "finding", "findings") + " of severity " + string(o.FailOn) + orWorse(o.FailOn)
+		if !o.FailOnUnfixed {
+			text += form(n, " has a fix", " have a fix")
+		}
+		if unrated > 0 {
+			text += fmt.Sprintf(", %d of them unrated, which counts as %s", unrated, o.Unrated)
+		}
+		reasons = append(reasons, verdict.Reason{
+			Rule: ruleSeverity,
+			Text: text,
+			Hint: "upgrade the packages, in the Dockerfile or by a newer base image",
+		})
+	}
+	if o.FailOnEOL && in.Result.System.Ended {
+		reasons = append(reasons, verdict.Reason{
+			Rule: ruleEndOfLife,
+			Text: ended(in.Result.System),
+			Hint: "move to a release that still gets security updates",
+		})
+	}
+	return reasons
+}
+
+// distrust returns the rules by which the answer says nothing about the image,
+// the cause before what follows from it.
+func distrust(in Input) []verdict.Reason {
+	res := in.Result
+	var reasons []verdict.Reason
+	add := func(rule, text, hint string) {
+		reasons = append(reasons, verdict.Reason{Rule: rule, Text: text, Hint: hint})
+	}
+	noData := in.Data.Records == 0
+	if noData {
+		add(ruleNoData, "the service holds no advisories at all", "import advisories into the service first")
+	}
+	var unreadable []string
+	for _, p := range in.Partial {
+		if p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
+			unreadable = append(unreadable, "/"+p.Path)
+		}
+	}
+	if len(unreadable) > 0 {
+		add(ruleUnreadable,
+			"what says which packages are installed could not be read: "+some(unreadable),
+			"run assay as a user who may read it, and see that the file is whole")
+	}
+	switch {
+	case res.Packages == 0 && res.System.ID == "":
+		add(ruleNothing, "neither an operating system nor a package was recognised",
+			"there is nothing to judge in an image without package data; scan the image that it is built from")
+	case res.Packages == 0:
+		add(ruleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
+			"the package database may have been removed from the image; scan before that")
+	}
+	if !noData {
+		var gaps []string
+		packages := 0
+		for _, u := range res.Unjudged {
+			if u.Cause == match.CauseSystem {
+				packages += u.Packages
+				gaps = append(gaps, u.Reason)
+			}
+		}
+		switch {
+		case packages > 0:
+			add(ruleNoData, fmt.Sprintf("%s of the operating system cannot be judged: %s",
+				plural(packages, "package", "packages"), some(gaps)),
+				"build on a system whose advisories the service holds, or import them")
+		case res.Packages > 0 && res.Judged == 0:
+			add(ruleNoData, fmt.Sprintf("not one of %s could be judged", plural(res.Packages, "package", "packages")),
+				"import advisories for what the image holds")
+		}
+	}
+	if limit := int64(in.MaxAge / time.Second); in.MaxAge > 0 && !noData {
+		const hint = "update the advisories of the service"
+		switch {
+		case in.Data.Updated.IsZero():
+			add(ruleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", age(limit)), hint)
+		case in.Data.Age > limit:
+			add(ruleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", age(in.Data.Age), age(limit)), hint)
+		}
+	}
+	if in.Options.Strict {
+		gaps := len(in.Partial) - len(unreadable)
+		if gaps > 0 {
+			add(rulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
+				"run assay as root, or leave out what does not matter with --skip")
+		}
+		packages := 0
+		for _, u := range res.Unjudged {
+			if u.Cause != match.CauseSystem {
+				packages += u.Packages
+			}
+		}
+		if packages > 0 {
+			add(rulePartial, plural(packages, "package", "packages")+" could not be judged, which strict does not accept",
+				"see the notices for what they are")
+		}
+	}
+	return reasons
+}
+
+func clean(c verdict.Counts) verdict.Reason {
+	text := "no findings in " + plural(c.Packages, "package", "packages")
+	if c.Findings > 0 {
+		text = form(c.Findings, "the one finding does not fail", fmt.Sprintf("none of the %d findings fails", c.Findings)) + " by the policy"
+	}
+	return verdict.Reason{Rule: ruleClean, Text: text}
+}
+
+// maxNotices bounds the gaps that Notices lists.
+const maxNotices = 10
+
+// Notices returns what people should know of a result that changes nothing
+// about the decision: an end of life, and packages that were not judged.
+func Notices(r match.Result) []string {
+	var notices []string
+	if r.System.Ended {
+		notices = append(notices, ended(r.System)+", so what was found since is missing here")
+	}
+	for i, u := range r.Unjudged {
+		if i == maxNotices {
+			notices = append(notices, fmt.Sprintf("%s of packages not judged for other reasons", plural(len(r.Unjudged)-i, "more group", "more groups")))
+			break
+		}
+		notices = append(notices, fmt.Sprintf("%s not judged: %s", plural(u.Packages, "package", "packages"), u.Reason))
+	}
+	return notices
+}

@@ -1,0 +1,312 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// found makes a finding: "critical fixed kev malicious kernel unimportant".
+func found(words string) match.Finding {
+	f := match.Finding{Finding: verdict.Finding{ID: "CVE-2024-1111", Package: verdict.Package{Name: "p", Version: "1"}}}
+	for _, w := range strings.Fields(words) {
+		switch w {
+		case "fixed":
+			f.Fixed = "2"
+		case "kev":
+			f.KnownExploited = true
+		case "malicious":
+			f.Malicious = true
+		case "kernel":
+			f.Kernel = true
+		case "unimportant":
+			f.Unimportant = true
+		default:
+			f.Severity = verdict.Severity(w)
+		}
+	}
+	return f
+}
+
+// judged is a good scan with these findings.
+func judged(findings ...match.Finding) Input {
+	return Input{
+		Result: match.Result{
+			System:   verdict.System{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"},
+			Findings: findings, Packages: 3, Judged: 3,
+		},
+		Data:    verdict.Data{Records: 1, Updated: time.Unix(1e9, 0), Age: 3600},
+		Options: Default(),
+	}
+}
+
+func TestRule(t *testing.T) {
+	options := func(change func(*verdict.Options)) verdict.Options {
+		o := Default()
+		if change != nil {
+			change(&o)
+		}
+		return o
+	}
+	var (
+		byDefault = options(nil)
+		unfixed   = options(func(o *verdict.Options) { o.FailOnUnfixed = true })
+		low       = options(func(o *verdict.Options) { o.FailOn = verdict.Low })
+		critical  = options(func(o *verdict.Options) { o.FailOn = verdict.Critical })
+		none      = options(func(o *verdict.Options) { o.FailOn = FailOnNone })
+		lenient   = options(func(o *verdict.Options) { o.Unrated = verdict.Low })
+		alarmed   = options(func(o *verdict.Options) { o.Unrated, o.FailOn = verdict.Critical, verdict.Critical })
+		kernel    = options(func(o *verdict.Options) { o.Kernel = true })
+		all       = options(func(o *verdict.Options) { o.FailOn, o.FailOnUnfixed = verdict.Negligible, true })
+	)
+	tests := []struct {
+		finding string
+		options verdict.Options
+		rule    string
+		fails   bool
+	}{
+		{"critical fixed", byDefault, "severity", true},
+		{"high fixed", byDefault, "severity", true},
+		{"medium fixed", byDefault, "below-threshold", false},
+		{"low fixed", byDefault, "below-threshold", false},
+		{"negligible fixed", byDefault, "below-threshold", false},
+		{"critical", byDefault, "unfixed", false},
+		{"medium", byDefault, "below-threshold", false},
+		{"critical", unfixed, "severity", true},
+		{"medium", unfixed, "below-threshold", false},
+		{"low fixed", low, "severity", true},
+		{"low", low, "unfixed", false},
+		{"negligible fixed", low, "below-threshold", false},
+		{"high fixed", critical, "below-threshold", false},
+		{"critical fixed", critical, "severity", true},
+		{"critical fixed", none, "below-threshold", false},
+
+		{"unrated fixed", byDefault, "severity", true},
+		{"unrated", byDefault, "unfixed", false},
+		{"unrated fixed", lenient, "below-threshold", false},
+		{"unrated fixed", critical, "below-threshold", false},
+		{"unrated fixed", alarmed, "severity", true},
+		{"unrated fixed", none, "below-threshold", false},
+
+		{"low kev", byDefault, "known-exploited", true},
+		{"unrated kev fixed", none, "known-exploited", true},
+		{"low malicious", byDefault, "malicious", true},
+		{"low malicious kev", none, "malicious", true},
+		{"negligible malicious unimportant kernel", byDefault, "malicious", true},
+
+		{"negligible unimportant fixed", byDefault, "unimportant", false},
+		{"negligible unimportant fixed", all, "unimportant", false},
+		{"negligible unimportant kev", byDefault, "unimportant", false},
+		{"critical unimportant", byDefault, "ignored-by-distribution", false},
+		{"critical unimportant", all, "ignored-by-distribution", false},
+		{"unrated unimportant kev", byDefault, "known-exploited", true},
+
+		{"critical fixed kernel", byDefault, "kernel", false},
+		{"critical fixed kernel kev", byDefault, "kernel", false},
+		{"negligible kernel unimportant", byDefault, "kernel", false},
+		{"critical fixed kernel", kernel, "severity", true},
+		{"critical kernel", kernel, "unfixed", false},
+		{"low fixed kernel kev", kernel, "known-exploited", true},
+		{"negligible kernel unimportant", kernel, "unimportant", false},
+	}
+	for _, tt := range tests {
+		if got, fails := rule(found(tt.finding), tt.options); got != tt.rule || fails != tt.fails {
+			t.Errorf("%s with %+v: %s, fails %v; want %s, %v", tt.finding, tt.options, got, fails, tt.rule, tt.fails)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	gap := func(kind inventory.Gap) func(*Input) {
+		return func(in *Input) {
+			in.Partial = append(in.Partial, inventory.Partial{Path: "var/x", Kind: kind, Err: "permission denied"})
+		}
+	}
+	strict := func(in *Input) { in.Options.Strict = true }
+	unjudged := func(cause match.Cause) func(*Input) {
+		return func(in *Input) {
+			in.Result.Unjudged = append(in.Result.Unjudged, match.Unjudged{Type: "x", Packages: 2, Reason: "a reason", Cause: cause})
+			in.Result.Packages += 2
+		}
+	}
+	empty := func(in *Input) { in.Result.Packages, in.Result.Judged = 0, 0 }
+	high := found("high fixed")
+	tests := []struct {
+		name     string
+		findings []match.Finding
+		changes  []func(*Input)
+		code     int
+		reasons  string // rules, separated by blanks
+		text     string // of the first
+	}{
+		{"nothing found", nil, nil, 0, "clean", "no findings in 3 packages"},
+		{"one that does not fail", []match.Finding{found("low")}, nil, 0, "clean", "the one finding does not fail by the policy"},
+		{"some that do not fail", []match.Finding{found("low"), found("critical")}, nil, 0, "clean", "none of the 2 findings fails by the policy"},
+		{"only kernel", []match.Finding{found("high fixed kernel kev")}, nil, 0, "clean", "the one finding does not fail by the policy"},
+		{"one fails", []match.Finding{high, found("low")}, nil, 4, "severity", "1 finding of severity high or worse has a fix"},
+		{"several fail", []match.Finding{high, high, found("unrated fixed")}, nil, 4, "severity", "3 findings of severity high or worse have a fix, 1 of them unrated, which counts as high"},
+		{"unfixed fail", []match.Finding{found("critical")}, []func(*Input){func(in *Input) { in.Options.FailOnUnfixed = true; in.Options.FailOn = "critical" }},
+			4, "severity", "1 finding of severity critical"},
+		{"kernel asked for", []match.Finding{found("high fixed kernel")}, []func(*Input){func(in *Input) { in.Options.Kernel = true }},
+			4, "severity", "1 finding of severity high or worse has a fix"},
+		{"known exploited", []match.Finding{high, found("low kev"), found("low kev")}, nil, 4, "known-exploited severity", "2 findings are known to be exploited"},
+		{"malicious", []match.Finding{high, found("low kev"), found("unrated malicious")}, nil, 4, "malicious known-exploited severity", "1 finding says that a package is malicious"},
+		{"end of life is not failing", nil, []func(*Input){func(in *Input) { in.Result.System.Ended = true }}, 0, "clean", "no findings in 3 packages"},
+		{"end of life is failing", []match.Finding{high}, []func(*Input){func(in *Input) {
+			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
+		}}, 4, "severity end-of-life", "1 finding of severity high or worse has a fix"},
+		{"end of life alone", nil, []func(*Input){func(in *Input) {
+			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
+		}}, 4, "end-of-life", "debian 12 has had no free security support since 2020-01-01"},
+		{"a life that goes on", nil, []func(*Input){func(in *Input) { in.Options.FailOnEOL = true }}, 0, "clean", "no findings in 3 packages"},
+		{"going on after failure does not change the code", []match.Finding{high}, []func(*Input){func(in *Input) { in.Options.ContinueOnFailure = true }},
+			4, "severity", "1 finding of severity high or worse has a fix"},
+
+		{"no system and no packages", nil, []func(*Input){empty, func(in *Input) { in.Result.System = verdict.System{} }}, 5, "nothing-recognised", "neither an operating system nor a package was recognised"},
+		{"a system without packages", nil, []func(*Input){empty}, 5, "nothing-recognised", "the system is debian 12, but not one package was recognised"},
+		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.GapDatabase)}, 5, "database-unreadable severity", "what says which packages are installed could not be read: /var/x"},
+		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.GapSystem)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"a database that could not be read, and so no packages", nil, []func(*Input){empty, gap(inventory.GapDatabase)}, 5, "database-unreadable nothing-recognised", "what says which packages are installed could not be read: /var/x"},
+		{"a directory that could not be read", nil, []func(*Input){gap(inventory.GapDirectory)}, 0, "clean", "no findings in 3 packages"},
+		{"a file that could not be read", nil, []func(*Input){gap(inventory.GapFile)}, 0, "clean", "no findings in 3 packages"},
+		{"a directory, strictly", nil, []func(*Input){gap(inventory.GapDirectory), gap(inventory.GapFile), strict}, 5, "partial", "2 files and directories could not be read, which strict does not accept"},
+		{"a database, strictly, is no second gap", nil, []func(*Input){gap(inventory.GapDatabase), strict}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"strict without a gap", []match.Finding{high}, []func(*Input){strict}, 4, "severity", "1 finding of severity high or worse has a fix"},
+
+		{"no advisories at all", nil, []func(*Input){func(in *Input) { in.Data = verdict.Data{}; in.MaxAge = time.Hour; in.Result.Judged = 0 }, unjudged(match.CauseSystem)}, 5, "no-data", "the service holds no advisories at all"},
+		{"a system without advisories", nil, []func(*Input){unjudged(match.CauseSystem)}, 5, "no-data", "2 packages of the operating system cannot be judged: a reason"},
+		{"nothing could be judged", nil, []func(*Input){func(in *Input) { in.Result.Packages, in.Result.Judged = 0, 0 }, unjudged(match.CauseType)}, 5, "no-data", "not one of 2 packages could be judged"},
+		{"some of another type", nil, []func(*Input){unjudged(match.CauseType)}, 0, "clean", "no findings in 5 packages"},
+		{"some of another type, strictly", nil, []func(*Input){unjudged(match.CauseType), strict}, 5, "partial", "2 packages could not be judged, which strict does not accept"},
+		{"a version that cannot be compared", nil, []func(*Input){unjudged(match.CauseVersion)}, 0, "clean", "no findings in 5 packages"},
+		{"a version that cannot be compared, strictly", nil, []func(*Input){unjudged(match.CauseVersion), strict}, 5, "partial", "2 packages could not be judged, which strict does not accept"},
+
+		{"data as old as may be", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour }}, 0, "clean", "no findings in 3 packages"},
+		{"data too old", []match.Finding{high}, []func(*Input){func(in *Input) { in.MaxAge = time.Hour - time.Second }}, 5, "data-too-old severity", "the advisories are 60 minutes old, and at most 59 minutes is trusted"},
+		{"data of years", nil, []func(*Input){func(in *Input) { in.MaxAge = 48 * time.Hour; in.Data.Age = 1 << 40 }}, 5, "data-too-old", "the advisories are 12725829 days old, and at most 48 hours is trusted"},
+		{"data of an unknown age", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Data.Updated = time.Time{} }}, 5, "data-too-old", "nobody knows how old the advisories are, and at most 60 minutes is trusted"},
+		{"data of any age", nil, []func(*Input){func(in *Input) { in.Data.Age = 1 << 40 }}, 0, "clean", "no findings in 3 packages"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in := judged(tt.findings...)
+			for _, change := range tt.changes {
+				change(&in)
+			}
+			d, _, _ := Decide(in)
+			want := map[int]verdict.Outcome{0: verdict.Pass, 4: verdict.Fail, 5: verdict.Untrusted}[tt.code]
+			if d.Code != tt.code || d.Outcome != want {
+				t.Errorf("code %d, %s; want %d, %s", d.Code, d.Outcome, tt.code, want)
+			}
+			var rules []string
+			for _, r := range d.Reasons {
+				rules = append(rules, r.Rule)
+				if r.Text == "" || strings.HasSuffix(r.Text, ".") || strings.Contains(r.Text, "\n") || (r.Hint == "") != (tt.code == 0) {
+					t.Errorf("reason %+v", r)
+				}
+			}
+			if got := strings.Join(rules, " "); got != tt.reasons {
+				t.Errorf("rules %q, want %q", got, tt.reasons)
+			}
+			if d.Reasons[0].Text != tt.text {
+				t.Errorf("text %q, want %q", d.Reasons[0].Text, tt.text)
+			}
+		})
+	}
+}
+
+func TestDecideFindings(t *testing.T) {
+	named := func(words, name, version, id string) match.Finding {
+		f := found(words)
+		f.Package.Name, f.Package.Version, f.ID = name, version, id
+		return f
+	}
+	in := judged(
+		named("critical", "a", "1", "CVE-2"),
+		named("low kev", "a", "1", "CVE-1"),
+		named("unrated fixed", "z", "1", "CVE-1"),
+		named("high fixed", "b", "2", "CVE-2"),
+		named("high fixed", "b", "2", "CVE-1"),
+		named("high fixed", "b", "1", "CVE-9"),
+		named("negligible fixed unimportant", "a", "1", "CVE-3"),
+		named("critical fixed kernel", "linux", "6", "CVE-1"),
+		named("medium kernel", "linux", "6", "CVE-2"),
+		named("critical", "a", "1", "CVE-1"),
+	)
+	order := func(findings []verdict.Finding) string {
+		var all []string
+		for _, f := range findings {
+			all = append(all, f.Package.Name+f.Package.Version+" "+f.ID+" "+f.Rule)
+		}
+		return strings.Join(all, "\n")
+	}
+	_, findings, counts := Decide(in)
+	want := `b1 CVE-9 severity
+b2 CVE-1 severity
+b2 CVE-2 severity
+a1 CVE-1 known-exploited
+z1 CVE-1 severity
+a1 CVE-1 unfixed
+a1 CVE-2 unfixed
+a1 CVE-3 unimportant`
+	if got := order(findings); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for i, f := range findings {
+		if f.Fails != (i < 5) {
+			t.Errorf("%d: fails %v", i, f.Fails)
+		}
+	}
+	check := func(counts verdict.Counts, failing int) {
+		t.Helper()
+		if counts.Packages != 3 || counts.Findings != 10 || counts.Failing != failing || counts.Fixable != 6 || counts.Kernel != 2 {
+			t.Errorf("%+v", counts)
+		}
+		for s, n := range map[verdict.Severity]int{"critical": 3, "high": 3, "medium": 1, "low": 1, "negligible": 1, "unrated": 1} {
+			if counts.BySeverity[s] != n {
+				t.Errorf("%s: %d, want %d", s, counts.BySeverity[s], n)
+			}
+		}
+	}
+	check(counts, 5)
+
+	in.Options.Kernel = true
+	_, findings, counts = Decide(in)
+	if len(findings) != 10 || order(findings[:1]) != "linux6 CVE-1 severity" {
+		t.Errorf("with kernel:\n%s", order(findings))
+	}
+	check(counts, 6)
+
+	if _, findings, _ := Decide(judged()); findings == nil {
+		t.Error("no findings are null and not an empty list")
+	}
+	if in.Result.Findings[0].Rule != "" {
+		t.Error("the input was changed")
+	}
+}
+
+func TestNotices(t *testing.T) {
+	r := match.Result{System: verdict.System{PrettyName: "Debian GNU/Linux 10 (buster)", EndOfLife: "2024-06-30"}}
+	if got := Notices(r); got != nil {
+		t.Errorf("of nothing: %q", got)
+	}
+	r.System.Ended = true
+	r.Unjudged = []match.Unjudged{{Packages: 2, Reason: "no advisories for npm packages are held"}, {Packages: 1, Reason: "x"}}
+	want := []string{
+		"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so what was found since is missing here",
+		"2 packages not judged: no advisories for npm packages are held",
+		"1 package not judged: x",
+	}
+	if got := Notices(r); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	r.Unjudged = slices.Repeat(r.Unjudged, 10)
+	if got := Notices(r); len(got) != 12 || got[11] != "10 more groups of packages not judged for other reasons" {
+		t.Errorf("of many: %q", got[11:])
+	}
+}

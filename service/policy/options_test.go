@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"assay/remote/cyclonedx"
+	"assay/verdict"
+)
+
+func TestOptions(t *testing.T) {
+	type opt struct{ Name, Value, Origin string }
+	tests := []struct {
+		name    string
+		sent    []opt
+		allow   Allow
+		change  func(*verdict.Options) // from the default
+		ignored string                 // names, separated by blanks
+	}{
+		{name: "none"},
+		{
+			name: "all by flag",
+			sent: []opt{{"fail-on", "critical", "flag"}, {"unrated", "low", "flag"}, {"fail-on-unfixed", "true", "flag"},
+				{"fail-on-eol", "true", "flag"}, {"strict", "1", "flag"}, {"kernel", "true", "flag"},
+				{"continue-on-failure", "true", "flag"}, {"project", "shop: näher", "flag"}, {"ref", "refs/heads/main", "flag"},
+				{"commit", "abc", "flag"}},
+			change: func(o *verdict.Options) {
+				*o = verdict.Options{FailOn: "critical", Unrated: "low", FailOnUnfixed: true, FailOnEOL: true, Strict: true,
+					Kernel: true, ContinueOnFailure: true, Project: "shop: näher", Ref: "refs/heads/main", Commit: "abc"}
+			},
+		},
+		{"upper case", []opt{{"fail-on", "LOW", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
+		{"none by flag", []opt{{"fail-on", "none", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
+
+		{"a variable strengthens fail-on", []opt{{"fail-on", "medium", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "medium" }, ""},
+		{"a variable says the default", []opt{{"fail-on", "high", "ASSAY_FAIL_ON"}}, Allow{}, nil, ""},
+		{"a variable weakens fail-on", []opt{{"fail-on", "critical", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
+		{"a variable takes fail-on away", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
+		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, AllowOf("fail-on"), func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
+		{"a variable that may weaken another", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, AllowOf("unrated"), nil, "fail-on"},
+		{"a variable strengthens unrated", []opt{{"unrated", "critical", "ASSAY_UNRATED"}}, Allow{}, func(o *verdict.Options) { o.Unrated = "critical" }, ""},
+		{"a variable weakens unrated", []opt{{"unrated", "medium", "ASSAY_UNRATED"}}, Allow{}, nil, "unrated"},
+		{"a variable goes on", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
+		{"a variable does not go on", []opt{{"continue-on-failure", "false", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, ""},
+		{
+			name: "switches by variable",
+			sent: []opt{{"fail-on-unfixed", "true", "ASSAY_A"}, {"fail-on-eol", "true", "ASSAY_B"}, {"strict", "true", "ASSAY_C"}, {"kernel", "true", "ASSAY_D"}},
+			change: func(o *verdict.Options) {
+				o.FailOnUnfixed, o.FailOnEOL, o.Strict, o.Kernel = true, true, true, true
+			},
+		},
+		{"an option of no origin is no flag", []opt{{"fail-on", "critical", ""}}, Allow{}, nil, "fail-on"},
+		{"a name that begins like a flag is none", []opt{{"fail-on", "critical", "FLAG"}}, Allow{}, nil, "fail-on"},
+
+		{"unknown", []opt{{"fail-on-fire", "yes", "flag"}, {"strict", "true", "flag"}}, Allow{}, func(o *verdict.Options) { o.Strict = true }, "fail-on-fire"},
+		{"the last flag counts", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
+		{"a flag before a variable", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, ""},
+		{"an ignored variable beside a flag", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}, {"fail-on", "critical", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, "fail-on"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			want := verdict.Options{FailOn: verdict.High, Unrated: verdict.High}
+			if tt.change != nil {
+				tt.change(&want)
+			}
+			var sent []cyclonedx.Option
+			for _, o := range tt.sent {
+				sent = append(sent, cyclonedx.Option(o))
+			}
+			got, ignored, err := Options(sent, tt.allow)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+			}
+			var names []string
+			for _, i := range ignored {
+				names = append(names, i.Name)
+				if i.Reason == "" || i.Value == "" {
+					t.Errorf("ignored %+v", i)
+				}
+			}
+			if s := strings.Join(names, " "); s != tt.ignored {
+				t.Errorf("ignored %q, want %q", s, tt.ignored)
+			}
+		})
+	}
+}
+
+func TestOptionsErrors(t *testing.T) {
+	tests := []struct{ name, value, want string }{
+		{"fail-on", "hihg", `option "fail-on" of "ASSAY_X": "hihg" is none of critical, high, medium, low, negligible, none`},
+		{"fail-on", "unrated", `"unrated" is none of`},
+		{"fail-on", "", `"" is none of`},
+		{"unrated", "none", `option "unrated" of "ASSAY_X": "none" is none of critical, high, medium, low, negligible`},
+		{"strict", "maybe", `option "strict" of "ASSAY_X": "maybe" is neither true nor false`},
+		{"kernel", "", `"" is neither true nor false`},
+		{"project", "a\nb", `option "project" of "ASSAY_X": "a\nb" has characters that cannot be printed`},
+		{"ref", "a\u202eb", `has characters that cannot be printed`},
+		{"commit", "\xff", `has characters that cannot be printed`},
+		{"commit", strings.Repeat("x", 513), `option "commit" of "ASSAY_X": 513 bytes, at most 512 are taken`},
+		{"fail-on", strings.Repeat("x", 1<<20), `xxx"... is none of`},
+	}
+	for _, tt := range tests {
+		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, AllowOf(tt.name))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 500 {
+			t.Errorf("%s=%.20q: %.300v\nwant %s", tt.name, tt.value, err, tt.want)
+		}
+	}
+	_, _, err := Options([]cyclonedx.Option{{Name: "strict", Value: "x", Origin: "flag"}}, Allow{})
+	if want := `option "strict" of the command line: "x" is neither true nor false`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// FuzzOptions: whatever variables say, without leave the gate is never weaker
+// than the default, and what is read stays readable as sent.
+func FuzzOptions(f *testing.F) {
+	f.Add("fail-on", "none", "unrated", "low")
+	f.Add("continue-on-failure", "T", "fail-on", "LOW")
+	f.Add("strict", "false", "kernel", "0")
+	f.Fuzz(func(t *testing.T, n1, v1, n2, v2 string) {
+		o, ignored, err := Options([]cyclonedx.Option{{Name: n1, Value: v1, Origin: "A"}, {Name: n2, Value: v2, Origin: "B"}}, Allow{})
+		if err != nil {
+			return
+		}
+		if o.ContinueOnFailure || threshold(o.FailOn) < rank(verdict.High) || rank(o.Unrated) > rank(verdict.High) || rank(o.Unrated) < 0 {
+			t.Errorf("%s=%s %s=%s: %+v", n1, v1, n2, v2, o)
+		}
+		for _, i := range ignored {
+			if (i.Name != n1 || i.Value != v1) && (i.Name != n2 || i.Value != v2) {
+				t.Errorf("ignored %+v was not sent", i)
+			}
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"assay/verdict"
+)
+
+// maxSome bounds what a sentence lists.
+const maxSome = 3
+
+// some lists the first of several things in a sentence.
+func some(things []string) string {
+	var shown []string
+	for i, s := range things {
+		if i == maxSome {
+			shown = append(shown, fmt.Sprintf("and %d more", len(things)-i))
+			break
+		}
+		shown = append(shown, verdict.Clean(s))
+	}
+	return strings.Join(shown, "; ")
+}
+
+// plural counts things.
+func plural(n int, one, many string) string {
+	return fmt.Sprintf("%d %s", n, form(n, one, many))
+}
+
+// form is the word for n things.
+func form(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func orWorse(s verdict.Severity) string {
+	if s == verdict.Critical {
+		return ""
+	}
+	return " or worse"
+}
+
+// system names a system for people.
+func system(s verdict.System) string {
+	if s.PrettyName != "" {
+		return verdict.Clean(s.PrettyName)
+	}
+	return verdict.Clean(strings.TrimSpace(s.ID + " " + s.VersionID))
+}
+
+func ended(s verdict.System) string {
+	return fmt.Sprintf("%s has had no free security support since %s", system(s), s.EndOfLife)
+}
+
+// age writes seconds as people count them, in the largest unit of which there are
+// ten or more.
+func age(seconds int64) string {
+	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
+	switch {
+	case seconds >= 10*day:
+		return fmt.Sprintf("%d days", seconds/day)
+	case seconds >= 10*hour:
+		return fmt.Sprintf("%d hours", seconds/hour)
+	}
+	return fmt.Sprintf("%d minutes", seconds/minute)
+}

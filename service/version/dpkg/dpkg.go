@@ -1,0 +1,228 @@
+// Package dpkg orders the versions of Debian packages as dpkg does, after
+// deb-version(7) and section 5.6.12 of the Debian Policy Manual.
+package dpkg
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b. It
+// does not allocate.
+//
+// What dpkg refuses to compare is an error: a version that is empty, has blanks
+// inside, an epoch that is empty, no number, negative or above 2147483647,
+// nothing after the epoch, an empty upstream version or an empty revision after
+// a hyphen. Blanks around a version are passed over.
+//
+// What dpkg compares with a warning is compared in the same order: an upstream
+// version that does not begin with a digit, and any printable ASCII character
+// that versions may not have, which comes after all others in the order of
+// ASCII. Bytes outside printable ASCII are an error here, since dpkg's order of
+// them depends on the machine.
+func Compare(a, b string) (int, error) {
+	va, err := parse(a)
+	if err != nil {
+		return 0, invalid(a, err)
+	}
+	vb, err := parse(b)
+	if err != nil {
+		return 0, invalid(b, err)
+	}
+	if va.epoch != vb.epoch {
+		return cmp.Compare(va.epoch, vb.epoch), nil
+	}
+	if c := compareParts(va.upstream, vb.upstream); c != 0 {
+		return c, nil
+	}
+	return compareParts(va.revision, vb.revision), nil
+}
+
+// Valid returns nil for a version that dpkg accepts without a warning
+// (dpkg --validate-version), and otherwise what is wrong with it.
+func Valid(s string) error {
+	v, err := parse(s)
+	if err != nil {
+		return invalid(s, err)
+	}
+	if !digit(v.upstream[0]) {
+		return invalid(s, errFirst)
+	}
+	for i := range len(v.upstream) {
+		if c := v.upstream[i]; !alnum(c) && strings.IndexByte(".-+~:", c) < 0 {
+			return invalid(s, errUpstream)
+		}
+	}
+	for i := range len(v.revision) {
+		if c := v.revision[i]; !alnum(c) && strings.IndexByte(".+~", c) < 0 {
+			return invalid(s, errRevision)
+		}
+	}
+	return nil
+}
+
+var (
+	errEmpty       = errors.New("is empty")
+	errBlank       = errors.New("has blanks inside")
+	errByte        = errors.New("has bytes that are not printable ASCII")
+	errEpochEmpty  = errors.New("has an empty epoch")
+	errEpochNumber = errors.New("has an epoch that is not a number")
+	errEpochSign   = errors.New("has a negative epoch")
+	errEpochBig    = errors.New("has an epoch that is too big")
+	errNothing     = errors.New("has an empty upstream version")
+	errHyphen      = errors.New("has an empty revision")
+	errFirst       = errors.New("does not start with a digit")
+	errUpstream    = errors.New("has a character that an upstream version may not have")
+	errRevision    = errors.New("has a character that a revision may not have")
+)
+
+// maxShown bounds what an error repeats of a version.
+const maxShown = 100
+
+func invalid(s string, err error) error {
+	if len(s) > maxShown {
+		s = s[:maxShown] + "..."
+	}
+	return fmt.Errorf("version %q %w", s, err)
+}
+
+// version is a version taken apart; upstream is never empty.
+type version struct {
+	epoch              int64
+	upstream, revision string
+}
+
+func parse(s string) (version, error) {
+	s = strings.Trim(s, " \t")
+	if s == "" {
+		return version{}, errEmpty
+	}
+	for i := range len(s) {
+		if c := s[i]; c-'!' > '~'-'!' { // below or above
+			if c == ' ' || c == '\t' {
+				return version{}, errBlank
+			}
+			return version{}, errByte
+		}
+	}
+	colon, hyphen := strings.IndexByte(s, ':'), strings.LastIndexByte(s, '-')
+	var v version
+	if colon >= 0 {
+		var err error
+		if v.epoch, err = parseEpoch(s[:colon]); err != nil {
+			return version{}, err
+		}
+	}
+	// A hyphen before the colon is the sign of the epoch.
+	if hyphen > colon {
+		v.upstream, v.revision = s[colon+1:hyphen], s[hyphen+1:]
+		if v.revision == "" {
+			return version{}, errHyphen
+		}
+	} else {
+		v.upstream = s[colon+1:]
+	}
+	if v.upstream == "" {
+		return version{}, errNothing
+	}
+	return v, nil
+}
+
+// parseEpoch reads an epoch as strtol does, which takes a sign.
+func parseEpoch(s string) (int64, error) {
+	digits := s
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		digits = s[1:]
+	}
+	if digits == "" {
+		return 0, errEpochEmpty
+	}
+	n := int64(0)
+	for i := range len(digits) {
+		if !digit(digits[i]) {
+			return 0, errEpochNumber
+		}
+		if n <= math.MaxInt32 { // beyond, more digits change nothing
+			n = n*10 + int64(digits[i]-'0')
+		}
+	}
+	switch {
+	case n > 0 && s[0] == '-':
+		return 0, errEpochSign
+	case n > math.MaxInt32:
+		return 0, errEpochBig
+	}
+	return n, nil
+}
+
+// compareParts compares two upstream versions or two revisions: in turns a run
+// of other characters by weight and a run of digits by its number.
+func compareParts(a, b string) int {
+	// What both begin with decides nothing, but for the digits of a number that
+	// goes on.
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for i > 0 && digit(a[i-1]) {
+		i--
+	}
+	j := i
+	for i < len(a) || j < len(b) {
+		for (i < len(a) && !digit(a[i])) || (j < len(b) && !digit(b[j])) {
+			if c := cmp.Compare(weight(a, i), weight(b, j)); c != 0 {
+				return c
+			}
+			i++
+			j++
+		}
+		for i < len(a) && a[i] == '0' {
+			i++
+		}
+		for j < len(b) && b[j] == '0' {
+			j++
+		}
+		first := 0
+		for i < len(a) && digit(a[i]) && j < len(b) && digit(b[j]) {
+			if first == 0 {
+				first = cmp.Compare(a[i], b[j])
+			}
+			i++
+			j++
+		}
+		// The longer number is the greater one.
+		if i < len(a) && digit(a[i]) {
+			return 1
+		}
+		if j < len(b) && digit(b[j]) {
+			return -1
+		}
+		if first != 0 {
+			return first
+		}
+	}
+	return 0
+}
+
+// weight orders the characters of a run: the tilde before the end of the run,
+// then letters, then all others.
+func weight(s string, i int) int {
+	if i >= len(s) || digit(s[i]) {
+		return 0
+	}
+	switch c := s[i]; {
+	case c == '~':
+		return -1
+	case letter(c):
+		return int(c)
+	default:
+		return int(c) + 256
+	}
+}
+
+func digit(c byte) bool  { return '0' <= c && c <= '9' }
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+func alnum(c byte) bool  { return digit(c) || letter(c) }

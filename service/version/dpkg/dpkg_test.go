@@ -1,0 +1,357 @@
+package dpkg
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"assay/testdata"
+)
+
+func TestCompare(t *testing.T) {
+	tests := []struct {
+		name, a, b string
+		want       int
+	}{
+		{"equal", "1.0-1", "1.0-1", 0},
+		{"revision", "1.0-1", "1.0-2", -1},
+		{"numbers are not text", "1.10", "1.9", 1},
+		{"leading zeros", "1.007", "1.7", 0},
+		{"long numbers", "1.99999999999999999999999", "1.100000000000000000000000", -1},
+		{"epoch wins", "1:0", "99999", 1},
+		{"no epoch is zero", "0:1.0", "1.0", 0},
+		{"signed epoch", "+1:2", "1:2", 0},
+		{"negative zero epoch", "-0:2", "2", 0},
+		{"greatest epoch", "2147483647:1", "1:1", 1},
+		{"no revision is revision 0", "1.0", "1.0-0", 0},
+		{"no revision is before any other", "1.0", "1.0-1", -1},
+		{"tilde before the end", "1.0~rc1", "1.0", -1},
+		{"tilde before letters", "1.0~a", "1.0a", -1},
+		{"double tilde first", "1.0~~", "1.0~", -1},
+		{"tilde in the revision", "1.0-1~bpo12+1", "1.0-1", -1},
+		{"letters before other signs", "1.0a", "1.0+", -1},
+		{"upper case before lower", "1.0A", "1.0a", -1},
+		{"last hyphen divides", "1-1-1", "1-1-2", -1},
+		{"colon in the upstream version", "0:1:2", "0:1:3", -1},
+		{"backport below unstable", "17.0.21.1+2-1~deb12u1", "17.0.21.1+2-1", -1},
+		{"binary rebuild", "5.2.15-2+b13", "5.2.15-2", 1},
+		{"really", "1.4+really1.3.36+2-1", "1.4-1", 1},
+		{"blanks around", " \t1.0-1 ", "1.0-1", 0},
+		{"does not start with a digit", "a1", "1", 1},
+		{"foreign character after all others", "1_", "1z", 1},
+		{"foreign character in the revision", "1-_", "1-+", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, swap := range []bool{false, true} {
+				a, b, want := tt.a, tt.b, tt.want
+				if swap {
+					a, b, want = b, a, -want
+				}
+				if got, err := Compare(a, b); err != nil || got != want {
+					t.Errorf("Compare(%q, %q) = %d, %v; want %d", a, b, got, err, want)
+				}
+			}
+		})
+	}
+}
+
+// warned says that dpkg compares a version and warns of it.
+var invalidVersions = []struct {
+	name, version string
+	warned        bool
+	err           error
+}{
+	{"empty", "", false, errEmpty},
+	{"only blanks", " \t", false, errEmpty},
+	{"blank inside", "1 2", false, errBlank},
+	{"empty epoch", ":1", false, errEpochEmpty},
+	{"sign without epoch", "+:1", false, errEpochEmpty},
+	{"epoch of letters", "1a:1", false, errEpochNumber},
+	{"epoch with a tilde", "1~:1", false, errEpochNumber},
+	{"two signs", "+-1:1", false, errEpochNumber},
+	{"negative epoch", " -1:1", false, errEpochSign},
+	{"big epoch", "2147483648:1", false, errEpochBig},
+	{"very big epoch", "99999999999999999999999:1", false, errEpochBig},
+	{"nothing after the epoch", "1:", false, errNothing},
+	{"empty revision", "1-", false, errHyphen},
+	{"empty upstream version", " -1", false, errNothing},
+	{"letter first", "a1", true, errFirst},
+	{"underscore", "1_2", true, errUpstream},
+	{"underscore in the revision", "1-2_", true, errRevision},
+	{"line feed", "1\n2", true, errByte},
+	{"not ASCII", "1é", true, errByte},
+}
+
+func TestInvalid(t *testing.T) {
+	for _, tt := range invalidVersions {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Valid(tt.version)
+			if err == nil || !strings.HasSuffix(err.Error(), tt.err.Error()) {
+				t.Errorf("Valid(%q) = %v, want %v", tt.version, err, tt.err)
+			}
+			compared := tt.warned && tt.err != errByte
+			if _, err := Compare(tt.version, "1"); (err == nil) != compared {
+				t.Errorf("Compare(%q, 1): error %v", tt.version, err)
+			}
+			if _, err := Compare("1", tt.version); (err == nil) != compared {
+				t.Errorf("Compare(1, %q): error %v", tt.version, err)
+			}
+		})
+	}
+	if err := Valid(strings.Repeat("x", 1<<20)); len(err.Error()) > 200 {
+		t.Errorf("an error repeats %d bytes of a version", len(err.Error()))
+	}
+}
+
+// TestInvalidNative holds the table of invalid versions against dpkg itself,
+// whose exit code is 2 for what it refuses and 1 for what it warns of.
+func TestInvalidNative(t *testing.T) {
+	dpkg := native(t)
+	for _, tt := range invalidVersions {
+		err := exec.Command(dpkg, "--validate-version", tt.version).Run()
+		want := 2
+		if tt.warned {
+			want = 1
+		}
+		exit, ok := err.(*exec.ExitError)
+		if !ok || exit.ExitCode() != want {
+			t.Errorf("%s: dpkg --validate-version %q: %v, want exit status %d", tt.name, tt.version, err, want)
+		}
+	}
+}
+
+func TestKnownPairs(t *testing.T) {
+	pairs := 0
+	for _, p := range knownPairs(t) {
+		pairs++
+		if got, err := Compare(p.a, p.b); err != nil || got != p.want {
+			t.Errorf("Compare(%q, %q) = %d, %v; want %d", p.a, p.b, got, err, p.want)
+		}
+		if got, err := Compare(p.b, p.a); err != nil || got != -p.want {
+			t.Errorf("Compare(%q, %q) = %d, %v; want %d", p.b, p.a, got, err, -p.want)
+		}
+	}
+	if pairs < 19000 {
+		t.Errorf("only %d pairs", pairs)
+	}
+}
+
+// TestNative compares 10,000 pairs that are not in the known ones: mutations of
+// real versions and strings over dpkg's alphabet.
+func TestNative(t *testing.T) {
+	dpkg := native(t)
+	known := knownPairs(t)
+	rng := rand.New(rand.NewPCG(12, 2023))
+	pairs := make([]pair, 10_000)
+	if testing.Short() {
+		pairs = pairs[:1000]
+	}
+	for i := range pairs {
+		switch real := known[rng.IntN(len(known))]; i % 4 {
+		case 0: // a version and its mutation
+			pairs[i] = pair{a: real.a, b: mutate(rng, real.a)}
+		case 1: // two mutations of one version
+			pairs[i] = pair{a: mutate(rng, real.b), b: mutate(rng, real.b)}
+		case 2: // mutations of two versions of one package
+			pairs[i] = pair{a: mutate(rng, real.a), b: mutate(rng, real.b)}
+		default: // short ones, so that they often begin alike
+			pairs[i] = pair{a: random(rng), b: random(rng)}
+		}
+	}
+
+	// One call for a pair is enough: dpkg is asked whether our answer is right.
+	operators := map[int]string{-1: "lt", 0: "eq", 1: "gt"}
+	seen := map[int]int{}
+	const shells = 4
+	var questions [shells]strings.Builder
+	for i, p := range pairs {
+		got, err := Compare(p.a, p.b)
+		if err != nil {
+			t.Fatalf("Compare(%q, %q): %v", p.a, p.b, err)
+		}
+		seen[got]++
+		fmt.Fprintln(&questions[i%shells], p.a, operators[got], p.b)
+	}
+	var wg sync.WaitGroup
+	for i := range questions {
+		wg.Go(func() {
+			cmd := exec.Command("sh", "-c", `while read -r a op b; do
+				"$0" --compare-versions "$a" "$op" "$b" || echo "$a $op $b: exit status $?"
+			done; echo end`, dpkg)
+			cmd.Stdin = strings.NewReader(questions[i].String())
+			out, err := cmd.CombinedOutput()
+			if err != nil || string(out) != "end\n" {
+				t.Errorf("dpkg --compare-versions does not say so (%v):\n%s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
+	if min(seen[-1], seen[0], seen[1]) < len(pairs)/100 {
+		t.Errorf("the generator is lopsided: %v", seen)
+	}
+}
+
+func TestCompareAllocs(t *testing.T) {
+	a, b := benchmarkPair()
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := Compare(a, b); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCompare(b *testing.B) {
+	x, y := benchmarkPair()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compare(x, y); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkPair() (a, b string) { return "3.0.11-1~deb12u2", "3.0.17-1~deb12u3" }
+
+// FuzzCompare holds the order to what makes it one: every version equals
+// itself, a pair swapped gives the opposite, and of three the order is
+// transitive. A version compares with another exactly if it compares with
+// itself, and what is valid compares.
+func FuzzCompare(f *testing.F) {
+	f.Add("1.0-1", "1.0-1~deb12u1", "1:0")
+	f.Add("1.0~rc1", "1.0", "1.0+really0.9")
+	f.Add("a_", "-0:007", "2147483648:1")
+	f.Add(" 1-", "1\x00", "1é")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		all := [3]string{a, b, c}
+		var ok [3]bool
+		for i, s := range all {
+			self, err := Compare(s, s)
+			ok[i] = err == nil
+			if self != 0 {
+				t.Errorf("%q does not equal itself", s)
+			}
+			if Valid(s) == nil && !ok[i] {
+				t.Errorf("%q is valid and does not compare: %v", s, err)
+			}
+		}
+		var order [3][3]int
+		for i := range all {
+			for j := range all {
+				got, err := Compare(all[i], all[j])
+				if (err == nil) != (ok[i] && ok[j]) {
+					t.Errorf("Compare(%q, %q): error %v", all[i], all[j], err)
+				}
+				order[i][j] = got
+			}
+		}
+		if !ok[0] || !ok[1] || !ok[2] {
+			return
+		}
+		for i := range all {
+			for j := range all {
+				if order[i][j] != -order[j][i] {
+					t.Errorf("%q and %q are not opposite", all[i], all[j])
+				}
+				for k := range all {
+					if order[i][j] <= 0 && order[j][k] <= 0 && order[i][k] != min(order[i][j], order[j][k]) {
+						t.Errorf("%q, %q, %q: %d and %d, but %d", all[i], all[j], all[k],
+							order[i][j], order[j][k], order[i][k])
+					}
+				}
+			}
+		}
+	})
+}
+
+type pair struct {
+	a, b string
+	want int // of the known ones
+}
+
+// knownPairs are pairs whose order dpkg and others have judged.
+func knownPairs(t testing.TB) []pair {
+	f, err := os.Open(testdata.Path(t, "versions", "debian.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows := csv.NewReader(f)
+	if _, err := rows.Read(); err != nil { // ecosystem,a,b,result,source
+		t.Fatal(err)
+	}
+	var pairs []pair
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return pairs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := strconv.Atoi(row[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		pairs = append(pairs, pair{row[1], row[2], want})
+	}
+}
+
+func native(t testing.TB) string {
+	path, err := exec.LookPath("dpkg")
+	if err != nil {
+		testdata.Missing(t, "dpkg, the native tool: %v", err)
+	}
+	return path
+}
+
+// mutate changes a version at one to three places and keeps it one that the
+// dpkg command takes.
+func mutate(rng *rand.Rand, version string) string {
+	pieces := []string{"~", "+", "-", ".", "0", "00", "a", "Z", "9", "10", "~~", "+b1", "~deb12u1", "1:", "-0", "+really1"}
+	for {
+		s := version
+		for range 1 + rng.IntN(3) {
+			i := rng.IntN(len(s) + 1)
+			switch rng.IntN(3) {
+			case 0: // insert
+				s = s[:i] + pieces[rng.IntN(len(pieces))] + s[i:]
+			case 1: // remove
+				s = s[:max(0, i-1)] + s[i:]
+			default: // replace
+				s = s[:max(0, i-1)] + pieces[rng.IntN(len(pieces))] + s[i:]
+			}
+		}
+		if askable(s) {
+			return s
+		}
+	}
+}
+
+func random(rng *rand.Rand) string {
+	const alphabet = "0019aZ.~+-:"
+	for {
+		b := make([]byte, 1+rng.IntN(5))
+		for i := range b {
+			b[i] = alphabet[rng.IntN(len(alphabet))]
+		}
+		if s := string(b); askable(s) {
+			return s
+		}
+	}
+}
+
+// askable reports whether s is valid and does not look like an option to the
+// dpkg command ("-0:1").
+func askable(s string) bool { return Valid(s) == nil && s[0] != '-' }
