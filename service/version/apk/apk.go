@@ -1,0 +1,116 @@
+// Package apk orders the versions of Alpine's packages as apk-tools 3 does
+// (src/version.c), and knows which of them are valid (apk-package(5)):
+//
+//	number{.number}...{letter}{_suffix{number}}...{~hash}{-r#}
+package apk
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b. It
+// does not allocate.
+//
+// Numbers compare as numbers of any length, but as text if one of them is not
+// the first and begins with a zero: 1.05 < 1.1, and 1.09 > 1.010. The suffixes
+// _alpha, _beta, _pre and _rc, in this order, are before the version without
+// them, _cvs, _svn, _git, _hg and _p after it. Hashes compare as text.
+//
+// Versions that are not valid compare too, since apk compares them and old
+// advisories have them: where a version stops being valid it ends, a little
+// older than if it had ended there, and what follows does not count. Three forms
+// that apk-tools 2 took for valid are read on, as it did, with the place that
+// version 3 gives them: digits after the letter (1.8.28p1-r1), which are newer
+// than none; a number that is missing (1..2), which is older than the end; and
+// -r without number, which is -r0. Valid tells which versions are valid.
+//
+// As for apk, an empty version compares with none, which is an error.
+func Compare(a, b string) (int, error) {
+	if a == "" || b == "" {
+		return 0, errEmpty
+	}
+	if a == b {
+		return 0, nil
+	}
+	ta, tb := differing(a, b)
+	for {
+		if ta.kind != tb.kind {
+			return cmp.Compare(ta.kind, tb.kind), nil
+		}
+		if ta.kind == end || ta.kind == invalid {
+			return 0, nil
+		}
+		if c := compareTokens(&ta, &tb); c != 0 {
+			return c, nil
+		}
+		ta.next()
+		tb.next()
+	}
+}
+
+// differing returns the first tokens of two versions that can differ.
+func differing(a, b string) (ta, tb token) {
+	same := 0
+	for same < len(a) && same < len(b) && a[same] == b[same] {
+		same++
+	}
+	ta = first(a)
+	if len(a)-len(ta.rest) >= same {
+		return ta, first(b)
+	}
+	// A token that ends before the first difference is the other version's, too.
+	for {
+		tb = ta
+		ta.next()
+		if len(a)-len(ta.rest) >= same || ta.kind == invalid {
+			tb.rest = b[len(a)-len(tb.rest):]
+			tb.next()
+			return ta, tb
+		}
+	}
+}
+
+var errEmpty = errors.New("version is empty")
+
+// Valid returns nil for a version that apk-tools 3 accepts
+// (apk version --check), and otherwise what is wrong with it.
+func Valid(s string) error {
+	if s == "" {
+		return errEmpty
+	}
+	t := first(s)
+	for t.kind != end && t.kind != invalid && !t.lax {
+		t.next()
+	}
+	if t.kind == end && !t.lax {
+		return nil
+	}
+	const maxShown = 100 // of a version in an error
+	if len(s) > maxShown {
+		s = s[:maxShown] + "..."
+	}
+	return fmt.Errorf("version %q is not one of apk", s)
+}
+
+// compareTokens compares two tokens of one kind.
+func compareTokens(a, b *token) int {
+	switch a.kind {
+	case preSuffix, postSuffix:
+		return cmp.Compare(a.suffix, b.suffix)
+	case firstNumber, letterNumber, suffixNumber, revision:
+		return compareNumbers(a.value, b.value)
+	case number:
+		if a.value[0] != '0' && b.value[0] != '0' {
+			return compareNumbers(a.value, b.value)
+		}
+	}
+	return strings.Compare(a.value, b.value)
+}
+
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}

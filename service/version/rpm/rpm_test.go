@@ -1,0 +1,278 @@
+package rpm
+
+import (
+	"encoding/csv"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"assay/testdata"
+)
+
+func TestCompare(t *testing.T) {
+	tests := []struct {
+		name, a, b string
+		want       int
+	}{
+		{"equal", "1.0-1.el8", "1.0-1.el8", 0},
+		{"release", "1.0-2.el8", "1.0-10.el8", -1},
+		{"numbers are not text", "1.10", "1.9", 1},
+		{"leading zeros", "1.007", "1.7", 0},
+		{"long numbers", "1.99999999999999999999999", "1.100000000000000000000000", -1},
+		{"epoch wins", "1:0-1", "99999-1", 1},
+		{"no epoch is zero", "0:1.2-3.el8", "1.2-3.el8", 0},
+		{"empty epoch is zero", ":1-1", "1-1", 0},
+		{"epochs are numbers", "010:1-1", "9:1-1", 1},
+		{"no epoch without digits", "a:1", "1:0", -1},
+		{"no release is before any", "1.0", "1.0-0", -1},
+		{"no release is before an empty one", "1.0", "1.0-", -1},
+		{"last hyphen divides", "1-2-3", "1-2-4", -1},
+		{"a hyphen before separates", "1-2-3", "1.2-3", 0},
+		{"tilde before the end", "1.0~rc1-1", "1.0-1", -1},
+		{"tilde before a segment", "1.0~1", "1.0.1", -1},
+		{"two tildes first", "1~~", "1~", -1},
+		{"caret after the end", "1.0^git1-1", "1.0-1", 1},
+		{"caret before a segment", "1.0^git1", "1.0.1", -1},
+		{"tilde before caret", "1.0~", "1.0^", -1},
+		{"tilde after caret", "1.0^git1~pre", "1.0^git1", -1},
+		{"letters before numbers", "1.a", "1.1", -1},
+		{"letters after the end", "1.0", "1.0a", -1},
+		{"upper case before lower", "1.A", "1.a", -1},
+		{"letters and numbers part by themselves", "1el8", "1.el.8", 0},
+		{"separators are alike", "1_0+0", "1.0.0", 0},
+		{"separators at the end do not count", "1.0..-1", "1.0-1.", 0},
+		{"other scripts separate", "1.β", "1.α", 0},
+		{"module", "1:4.18-3.module+el8.5.0+1+a", "1:4.18-3.module+el8.10.0+1+a", -1},
+		{"distribution tag", "3.10.0-229.1.2.ael7b", "3.10.0-229.1.2.el7", -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			check(t, tt.a, tt.b, tt.want)
+		})
+	}
+}
+
+// check compares a pair both ways.
+func check(t *testing.T, a, b string, want int) {
+	t.Helper()
+	if got, err := Compare(a, b); err != nil || got != want {
+		t.Errorf("Compare(%q, %q) = %d, %v; want %d", a, b, got, err, want)
+	}
+	if got, err := Compare(b, a); err != nil || got != -want {
+		t.Errorf("Compare(%q, %q) = %d, %v; want %d", b, a, got, err, -want)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	for _, s := range []string{"", "\x00", "1.0\x00-1", strings.Repeat("x", 1<<20) + "\x00"} {
+		for _, pair := range [][2]string{{s, "1"}, {"1", s}, {s, s}} {
+			got, err := Compare(pair[0], pair[1])
+			if err == nil {
+				t.Errorf("Compare(%q, %q) = %d", pair[0], pair[1], got)
+			} else if len(err.Error()) > 200 {
+				t.Errorf("an error repeats %d bytes of a version", len(err.Error()))
+			}
+		}
+	}
+}
+
+func TestKnownPairs(t *testing.T) {
+	for file, least := range map[string]int{"rpm.csv": 8000, "red-hat.csv": 130} {
+		pairs := knownPairs(t, file)
+		for _, p := range pairs {
+			check(t, p.a, p.b, p.want)
+		}
+		if len(pairs) < least {
+			t.Errorf("%s: only %d pairs", file, len(pairs))
+		}
+	}
+}
+
+// TestNative compares 10,000 pairs that are not in the known ones: mutations of
+// real versions and strings over rpm's alphabet.
+func TestNative(t *testing.T) {
+	rpm, err := exec.LookPath("rpm")
+	if err != nil {
+		testdata.Missing(t, "rpm, the native tool (apt-get install rpm): %v", err)
+	}
+	known := knownPairs(t, "rpm.csv")
+	rng := rand.New(rand.NewPCG(4, 18))
+	pairs := make([]pair, 10_000)
+	var questions strings.Builder
+	for i := range pairs {
+		switch real := known[rng.IntN(len(known))]; i % 4 {
+		case 0: // a version and its mutation
+			pairs[i] = pair{a: real.a, b: mutate(rng, real.a)}
+		case 1: // two mutations of one version
+			pairs[i] = pair{a: mutate(rng, real.b), b: mutate(rng, real.b)}
+		case 2: // mutations of two versions of one package
+			pairs[i] = pair{a: mutate(rng, real.a), b: mutate(rng, real.b)}
+		default: // short ones, so that they often begin alike
+			pairs[i] = pair{a: random(rng), b: random(rng)}
+		}
+		fmt.Fprintf(&questions, "%s\t%s\n", pairs[i].a, pairs[i].b)
+	}
+	cmd := exec.Command(rpm, "--eval", `%{lua:
+		for line in io.lines() do
+			local tab = line:find("\t", 1, true)
+			print(rpm.vercmp(line:sub(1, tab - 1), line:sub(tab + 1)) .. "\n")
+		end
+	}`)
+	cmd.Stdin = strings.NewReader(questions.String())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("rpm --eval: %v", err)
+	}
+	answers := strings.Fields(string(out))
+	if len(answers) != len(pairs) {
+		t.Fatalf("%d answers of rpm to %d pairs", len(answers), len(pairs))
+	}
+	seen := map[int]int{}
+	for i, p := range pairs {
+		want, err := strconv.Atoi(answers[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[want]++
+		check(t, p.a, p.b, want)
+	}
+	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
+	if min(seen[-1], seen[0], seen[1]) < len(pairs)/100 {
+		t.Errorf("the generator is lopsided: %v", seen)
+	}
+}
+
+func TestCompareAllocs(t *testing.T) {
+	a, b := benchmarkPair()
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := Compare(a, b); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCompare(b *testing.B) {
+	x, y := benchmarkPair()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compare(x, y); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkPair() (a, b string) { return "1:1.1.1k-12.el8_9", "1:1.1.1k-14.el8_10" }
+
+// FuzzCompare holds the order to what makes it one: every version equals
+// itself, a pair swapped gives the opposite, and of three the order is
+// transitive. A version without epoch equals itself with epoch 0.
+func FuzzCompare(f *testing.F) {
+	f.Add("1.0-1.el8", "0:1.0-1.el8_1", "1.0")
+	f.Add("1.0~rc1", "1.0^git1", "1.0")
+	f.Add(":1-", "007:a1", "1.β-_")
+	f.Add("", "1\x00", "-")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		all := [3]string{a, b, c}
+		var ok [3]bool
+		for i, s := range all {
+			self, err := Compare(s, s)
+			ok[i] = err == nil
+			if self != 0 || ok[i] != (s != "" && strings.IndexByte(s, 0) < 0) {
+				t.Errorf("Compare(%q, %q) = %d, %v", s, s, self, err)
+			}
+			if ok[i] && !strings.Contains(s, ":") {
+				check(t, s, "0:"+s, 0)
+			}
+		}
+		var order [3][3]int
+		for i := range all {
+			for j := range all {
+				got, err := Compare(all[i], all[j])
+				if (err == nil) != (ok[i] && ok[j]) {
+					t.Errorf("Compare(%q, %q): error %v", all[i], all[j], err)
+				}
+				order[i][j] = got
+			}
+		}
+		if !ok[0] || !ok[1] || !ok[2] {
+			return
+		}
+		for i := range all {
+			for j := range all {
+				if order[i][j] != -order[j][i] {
+					t.Errorf("%q and %q are not opposite", all[i], all[j])
+				}
+				for k := range all {
+					if order[i][j] <= 0 && order[j][k] <= 0 && order[i][k] != min(order[i][j], order[j][k]) {
+						t.Errorf("%q, %q, %q: %d and %d, but %d", all[i], all[j], all[k],
+							order[i][j], order[j][k], order[i][k])
+					}
+				}
+			}
+		}
+	})
+}
+
+type pair struct {
+	a, b string
+	want int // of the known ones
+}
+
+// knownPairs are pairs whose order was judged by others: by rpm.vercmp in
+// rpm.csv.
+func knownPairs(t testing.TB, file string) []pair {
+	f, err := os.Open(testdata.Path(t, "versions", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll() // ecosystem,a,b,result,source
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs []pair
+	for _, row := range rows[1:] {
+		want, err := strconv.Atoi(row[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		pairs = append(pairs, pair{row[1], row[2], want})
+	}
+	return pairs
+}
+
+// mutate changes a version at one to three places; it does not become empty.
+func mutate(rng *rand.Rand, version string) string {
+	pieces := []string{"~", "^", "-", ".", "+", "_", "0", "00", "a", "Z", "9", "10", "~~", "~rc1", "^git1", "1:", ":", ".el8", "é"}
+	s := version
+	for range 1 + rng.IntN(3) {
+		i := rng.IntN(len(s) + 1)
+		switch rng.IntN(3) {
+		case 0: // insert
+			s = s[:i] + pieces[rng.IntN(len(pieces))] + s[i:]
+		case 1: // remove
+			if len(s) > 1 {
+				s = s[:max(0, i-1)] + s[i:]
+			}
+		default: // replace
+			s = s[:max(0, i-1)] + pieces[rng.IntN(len(pieces))] + s[i:]
+		}
+	}
+	return s
+}
+
+func random(rng *rand.Rand) string {
+	const alphabet = "0019aZ.~^_-:"
+	b := make([]byte, 1+rng.IntN(5))
+	for i := range b {
+		b[i] = alphabet[rng.IntN(len(alphabet))]
+	}
+	return string(b)
+}
