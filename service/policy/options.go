@@ -32,10 +32,18 @@ type Allow struct {
 	weaken []string
 }
 
+// weakenable are the options that can let through what the default holds back.
+var weakenable = []string{"fail-on", "unrated", "continue-on-failure"}
+
 // AllowOf lets environment variables weaken the options of these names
-// ("fail-on").
-func AllowOf(names ...string) Allow {
-	return Allow{weaken: slices.Clone(names)}
+// ("fail-on"). A name of which no value weakens anything is an error.
+func AllowOf(names ...string) (Allow, error) {
+	for _, n := range names {
+		if !slices.Contains(weakenable, n) {
+			return Allow{}, fmt.Errorf("option %s weakens nothing; %s do", short(n), strings.Join(weakenable, ", "))
+		}
+	}
+	return Allow{weaken: slices.Clone(names)}, nil
 }
 
 // Default returns the options of a scan that sends none.

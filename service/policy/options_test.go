@@ -37,8 +37,8 @@ func TestOptions(t *testing.T) {
 		{"a variable says the default", []opt{{"fail-on", "high", "ASSAY_FAIL_ON"}}, Allow{}, nil, ""},
 		{"a variable weakens fail-on", []opt{{"fail-on", "critical", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
 		{"a variable takes fail-on away", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
-		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, AllowOf("fail-on"), func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
-		{"a variable that may weaken another", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, AllowOf("unrated"), nil, "fail-on"},
+		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"fail-on"}}, func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
+		{"a variable that may weaken another", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"unrated"}}, nil, "fail-on"},
 		{"a variable strengthens unrated", []opt{{"unrated", "critical", "ASSAY_UNRATED"}}, Allow{}, func(o *verdict.Options) { o.Unrated = "critical" }, ""},
 		{"a variable weakens unrated", []opt{{"unrated", "medium", "ASSAY_UNRATED"}}, Allow{}, nil, "unrated"},
 		{"a variable goes on", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
@@ -101,7 +101,7 @@ func TestOptionsErrors(t *testing.T) {
 		{"fail-on", strings.Repeat("x", 1<<20), `xxx"... is none of`},
 	}
 	for _, tt := range tests {
-		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, AllowOf(tt.name))
+		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, Allow{[]string{tt.name}})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 500 {
 			t.Errorf("%s=%.20q: %.300v\nwant %s", tt.name, tt.value, err, tt.want)
 		}
@@ -132,4 +132,15 @@ func FuzzOptions(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAllowOf(t *testing.T) {
+	if _, err := AllowOf("fail-on", "unrated", "continue-on-failure"); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"strict", "fail_on", ""} {
+		if _, err := AllowOf("fail-on", name); err == nil {
+			t.Errorf("AllowOf took %q", name)
+		}
+	}
 }

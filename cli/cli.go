@@ -1,0 +1,300 @@
+// Package cli is the command line of assay: flags, where the token and the
+// service come from, the scan, what is printed, and the exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	isatty "github.com/mattn/go-isatty"
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/cli/argv"
+	"assay/inspect"
+	"assay/remote"
+	"assay/remote/cyclonedx"
+	"assay/verdict"
+)
+
+// An Env is what a run of assay takes from its process.
+type Env struct {
+	Args           []string // with the program's name first
+	LookupEnv      func(string) (string, bool)
+	Stdout, Stderr io.Writer
+	Now            func() time.Time
+	Version        string
+}
+
+// Exit codes, an interface: docs/exit-codes.md.
+const (
+	codePass      = 0
+	codeUnable    = 1
+	codeUsage     = 2
+	codeRefused   = 3
+	codeFindings  = 4
+	codeUntrusted = 5
+)
+
+// Run does what the command line says and returns the exit code.
+func Run(ctx context.Context, env Env) int {
+	r := &run{env: env, code: codePass}
+	app := r.app()
+	args, err := argv.Permute(env.Args, app, foreign)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	if err != nil {
+		return r.fail(err)
+	}
+	return r.code
+}
+
+// A run is one run of assay.
+type run struct {
+	env  Env
+	code int
+	// warn: --on-error warn, a scan that could not finish does not fail.
+	warn bool
+}
+
+func (r *run) app() *ucli.App {
+	return &ucli.App{
+		Name:      "assay",
+		Usage:     "fails the build of an image that has known vulnerabilities",
+		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]",
+		Description: "The token is taken from the argument, --token-file, ASSAY_TOKEN or /run/secrets/assay_token.\n" +
+			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
+		Version:                r.env.Version,
+		HideHelpCommand:        true,
+		UseShortOptionHandling: true,
+		Writer:                 r.env.Stdout,
+		ErrWriter:              r.env.Stderr,
+		Flags:                  scanFlags(),
+		Action:                 r.scan,
+		OnUsageError:           func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
+		ExitErrHandler:         func(*ucli.Context, error) {},
+		Commands: []*ucli.Command{{
+			Name:            "inventory",
+			Usage:           "print what is installed as CycloneDX 1.6 JSON and talk to nobody",
+			HideHelpCommand: true,
+			Flags:           treeFlags(),
+			Action:          r.inventory,
+			OnUsageError:    func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
+		}},
+	}
+}
+
+func usageFrom(err error) error {
+	return &argv.UsageError{What: err.Error(), Next: "assay --help lists the flags"}
+}
+
+// inventory is the command of that name.
+func (r *run) inventory(c *ucli.Context) error {
+	if c.NArg() > 0 {
+		return usage("assay inventory takes flags only", "unexpected argument %q", c.Args().First())
+	}
+	inv, err := r.inspect(c)
+	if err != nil {
+		return err
+	}
+	if err := cyclonedx.Encode(r.env.Stdout, cyclonedx.Scan{Inventory: inv, Client: r.client()}); err != nil {
+		return fmt.Errorf("write inventory: %w", err)
+	}
+	for _, p := range inv.Partial {
+		fmt.Fprintf(r.env.Stderr, "assay: not read: %s %s: %s\n", p.Kind, verdict.Clean("/"+p.Path), verdict.Clean(p.Err))
+	}
+	return nil
+}
+
+// client names this program in the documents that it writes.
+func (r *run) client() string { return "assay " + r.env.Version }
+
+// note says something beside the verdict, once, in one line.
+func (r *run) note(text string) {
+	fmt.Fprintf(r.env.Stderr, "assay: note: %s\n", verdict.Clean(text))
+}
+
+func (r *run) inspect(c *ucli.Context) (inspect.Inventory, error) {
+	opts := inspect.Options{Skip: c.StringSlice("skip")}
+	if self, err := os.Executable(); err == nil {
+		opts.Exclude = []string{self}
+	} else if self, err := filepath.Abs(r.env.Args[0]); err == nil { // no /proc
+		opts.Exclude = []string{self}
+	}
+	root := c.String("root")
+	inv, err := inspect.Inspect(c.Context, root, opts)
+	if err != nil {
+		return inv, fmt.Errorf("inspect %q: %w", root, err)
+	}
+	return inv, nil
+}
+
+// scan is what assay does without a command: the build step.
+func (r *run) scan(c *ucli.Context) error {
+	s, err := r.settings(c)
+	if err != nil {
+		return err
+	}
+	r.warn = s.onErrorWarn
+	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
+	defer cancel()
+	c.Context = ctx
+
+	if !s.quiet {
+		for _, n := range append(s.notes, secret.note) {
+			if n != "" {
+				r.note(n)
+			}
+		}
+	}
+	progress := r.progress(s.quiet)
+	progress("reading the filesystem")
+	inv, err := r.inspect(c)
+	if err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
+	client, err := remote.New(remote.Config{
+		Server:    s.server,
+		Token:     secret.value,
+		UserAgent: "assay/" + r.env.Version,
+		CAs:       s.cas,
+		NoVerify:  s.noVerify,
+		Timeout:   s.timeout,
+		Notice: func(text string) {
+			progress("")
+			if !s.quiet {
+				r.note(text)
+			}
+		},
+		Now: r.env.Now,
+	})
+	if err != nil {
+		return err
+	}
+	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
+	progress("")
+	if err != nil {
+		return err
+	}
+	r.code = exitCode(v, s.continueOnFailure)
+	return r.print(v, raw, s)
+}
+
+// exitCode applies --continue-on-failure, the client's part of the decision.
+// It counts only where the user asked for it and the service took it, and it
+// turns findings into a success and nothing else.
+func exitCode(v verdict.Verdict, continueOnFailure bool) int {
+	if v.Decision.Code == codeFindings && continueOnFailure && v.Options.ContinueOnFailure {
+		return codePass
+	}
+	return v.Decision.Code
+}
+
+// print writes the verdict: the text log last, since builders repeat the last
+// lines of a failed step.
+func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
+	style := verdict.Style{
+		Color:   isTerminal(r.env.Stdout) && !s.noColor,
+		Quiet:   s.quiet,
+		Verbose: s.verbose,
+		Exit:    r.code,
+		Server:  s.server,
+	}
+	var failed error
+	for _, o := range s.outputs {
+		if err := writeOutput(o, v, raw); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	log := r.env.Stdout
+	if s.format == "json" {
+		if _, err := r.env.Stdout.Write(raw); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("write the verdict: %w", err))
+		}
+		log, style.Quiet = r.env.Stderr, true
+		style.Color = isTerminal(r.env.Stderr) && !s.noColor
+	}
+	if err := verdict.WriteText(log, v, style); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("write the log: %w", err))
+	}
+	// A report that was asked for and is not there makes no success, and no
+	// findings go under for it.
+	if failed != nil && r.code != codePass {
+		fmt.Fprintf(r.env.Stderr, "assay: error: %s\n", verdict.Clean(failed.Error()))
+		return nil
+	}
+	return failed
+}
+
+func writeOutput(o output, v verdict.Verdict, raw []byte) (err error) {
+	f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("write report: %w", cerr)
+		}
+	}()
+	if o.format == "json" {
+		_, err = f.Write(raw)
+	} else {
+		err = verdict.WriteText(f, v, verdict.Style{Verbose: true, Exit: v.Decision.Code})
+	}
+	if err != nil {
+		return fmt.Errorf("write report %q: %w", o.path, err)
+	}
+	return nil
+}
+
+// progress returns what shows the state on a terminal, and does nothing in a
+// build's log. An empty text ends it.
+func (r *run) progress(quiet bool) func(string) {
+	if quiet || !isTerminal(r.env.Stderr) {
+		return func(string) {}
+	}
+	return func(text string) {
+		fmt.Fprintf(r.env.Stderr, "\r\x1b[K%s", text)
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// fail prints an error with its hint and returns the exit code.
+func (r *run) fail(err error) int {
+	code := codeUnable
+	if _, ok := errors.AsType[*argv.UsageError](err); ok {
+		code = codeUsage
+	}
+	if re, ok := errors.AsType[*remote.Error](err); ok && re.Kind == remote.Token {
+		code = codeRefused
+	}
+	hint := "run it again; --on-error warn lets a build go on when the scan cannot finish"
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		hint = h.Hint()
+	}
+	exit := code
+	if code == codeUnable && r.warn {
+		exit = codePass
+	}
+	if werr := verdict.WriteError(r.env.Stderr, err.Error(), hint, code, exit); werr != nil && exit == codePass {
+		return codeUnable
+	}
+	return exit
+}

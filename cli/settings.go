@@ -1,0 +1,281 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/cli/argv"
+	"assay/remote"
+	"assay/remote/cyclonedx"
+	"assay/remote/slot"
+	"assay/remote/token"
+)
+
+const secretPath = "/run/secrets/assay_token"
+
+// treeFlags say what is read.
+func treeFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "root", Aliases: []string{"d"}, Value: "/", Usage: "read the tree below `DIR`"},
+		&ucli.StringSliceFlag{Name: "skip", Usage: "leave `DIR` out (repeatable)"},
+	}
+}
+
+// scanFlags are the flags of the build step.
+func scanFlags() []ucli.Flag {
+	return append(treeFlags(),
+		&ucli.StringFlag{Name: "server", Usage: "`URL` of the service, where the binary does not know it"},
+		&ucli.StringFlag{Name: "token-file", Usage: "read the token from `FILE`"},
+		&ucli.StringFlag{Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, none (default high)"},
+		&ucli.BoolFlag{Name: "fail-on-unfixed", Usage: "fail on findings without a fix, too"},
+		&ucli.BoolFlag{Name: "fail-on-eol", Usage: "fail on a system without security support"},
+		&ucli.StringFlag{Name: "unrated", Usage: "what a finding that nobody rated counts as: `SEVERITY` (default high)"},
+		&ucli.BoolFlag{Name: "strict", Usage: "do not trust a scan that could not read everything"},
+		&ucli.BoolFlag{Name: "kernel", Usage: "list kernel packages and let them fail; an image does not run its kernel"},
+		&ucli.BoolFlag{Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings"},
+		&ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn when the scan cannot finish", Value: "fail"},
+		&ucli.StringFlag{Name: "format", Usage: "standard output: `text` or json", Value: "text"},
+		&ucli.StringSliceFlag{Name: "output", Usage: "write a report: `FORMAT=PATH` (repeatable; json, text)"},
+		&ucli.StringFlag{Name: "cacert", Usage: "trust the certificates in `FILE` (PEM), too"},
+		&ucli.BoolFlag{Name: "no-verify", Aliases: []string{"n"}, Usage: "do not verify the certificate of the service"},
+		&ucli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`", Value: 5 * time.Minute},
+		&ucli.StringFlag{Name: "project", Usage: "keep the scan under this `NAME`"},
+		&ucli.StringFlag{Name: "ref", Usage: "branch or tag that is built"},
+		&ucli.StringFlag{Name: "commit", Usage: "commit that is built"},
+		&ucli.BoolFlag{Name: "quiet", Usage: "print the last lines only"},
+		&ucli.BoolFlag{Name: "verbose", Usage: "list the findings that do not fail, too"},
+	)
+}
+
+// decided are the flags that the service decides on: they are sent with the
+// place that gave them.
+var decided = []string{
+	"fail-on", "fail-on-unfixed", "fail-on-eol", "unrated", "strict", "kernel",
+	"continue-on-failure", "project", "ref", "commit",
+}
+
+// neverFromEnv are flags that no variable sets: a base image's ENV is
+// inherited, and each of these would send the token elsewhere, hide part of
+// the image, or pass a build that was not scanned.
+var neverFromEnv = []string{"on-error", "no-verify", "root", "skip"}
+
+// slotOnly are flags that no variable sets once the binary knows its service.
+var slotOnly = []string{"server", "cacert"}
+
+type output struct{ format, path string }
+
+// settings are the flags and variables of a scan, resolved.
+type settings struct {
+	server            string
+	cas               []remote.CA
+	noVerify          bool
+	timeout           time.Duration
+	onErrorWarn       bool
+	continueOnFailure bool
+	format            string
+	outputs           []output
+	quiet, verbose    bool
+	noColor           bool
+	options           []cyclonedx.Option
+	notes             []string // variables that were not taken
+}
+
+// settings resolves the flags and their variables and refuses what does not fit
+// together before any file is read.
+func (r *run) settings(c *ucli.Context) (settings, error) {
+	s := settings{timeout: c.Duration("timeout")}
+	payload, err := slot.Read()
+	if err != nil {
+		return s, fmt.Errorf("read the slot of this binary: %w", err)
+	}
+	filled := payload.Server != ""
+
+	// A flag of the command line wins, then its variable. origin is "" for a
+	// default.
+	lookup := func(name string) (value, origin string) {
+		if c.IsSet(name) {
+			return fmt.Sprint(c.Value(name)), "flag"
+		}
+		env := envName(name)
+		v, ok := r.env.LookupEnv(env)
+		if !ok || v == "" {
+			return fmt.Sprint(c.Value(name)), ""
+		}
+		if slices.Contains(neverFromEnv, name) || filled && slices.Contains(slotOnly, name) {
+			s.notes = append(s.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that, use --%s", env, name))
+			return fmt.Sprint(c.Value(name)), ""
+		}
+		return v, env
+	}
+	var bad error
+	choice := func(name string, choices ...string) string {
+		v, origin := lookup(name)
+		if !slices.Contains(choices, v) {
+			bad = errors.Join(bad, badValue(name, v, origin, strings.Join(choices, " or ")))
+		}
+		return v
+	}
+	toggle := func(name string) bool {
+		v, origin := lookup(name)
+		on, err := strconv.ParseBool(v)
+		if err != nil {
+			bad = errors.Join(bad, badValue(name, v, origin, "true or false"))
+		}
+		return on
+	}
+
+	for _, name := range neverFromEnv[2:] { // root and skip are read elsewhere
+		lookup(name)
+	}
+	s.noVerify = toggle("no-verify")
+	s.onErrorWarn = choice("on-error", "fail", "warn") == "warn"
+	s.format = choice("format", "text", "json")
+	s.quiet, s.verbose = toggle("quiet"), toggle("verbose")
+	s.continueOnFailure = toggle("continue-on-failure")
+	if v, origin := lookup("timeout"); origin != "" {
+		if s.timeout, err = time.ParseDuration(v); err != nil || s.timeout <= 0 {
+			bad = errors.Join(bad, badValue("timeout", v, origin, "a time such as 90s or 5m"))
+		}
+	}
+	for _, name := range decided {
+		v, origin := lookup(name)
+		if origin == "" || v == "" {
+			continue
+		}
+		s.options = append(s.options, cyclonedx.Option{Name: name, Value: v, Origin: origin})
+	}
+	outputs := c.StringSlice("output")
+	if v, ok := r.env.LookupEnv(envName("output")); ok && v != "" && !c.IsSet("output") {
+		outputs = strings.Split(v, ",")
+	}
+	for _, o := range outputs {
+		format, path, ok := strings.Cut(o, "=")
+		if !ok || path == "" || format != "json" && format != "text" {
+			bad = errors.Join(bad, badValue("output", o, "flag", "json=PATH or text=PATH"))
+			continue
+		}
+		s.outputs = append(s.outputs, output{format, path})
+	}
+	if bad != nil {
+		return s, bad
+	}
+
+	if payload.CA != "" {
+		s.cas = append(s.cas, remote.CA{Name: "the slot", PEM: []byte(payload.CA)})
+	}
+	if path, _ := lookup("cacert"); path != "" {
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return s, usage("name a PEM file that the build step can read", "read --cacert: %v", err)
+		}
+		s.cas = append(s.cas, remote.CA{Name: path, PEM: pem})
+	}
+	_, s.noColor = r.env.LookupEnv("NO_COLOR")
+	// The slot stands before the variable, the flag before both.
+	s.server = payload.Server
+	if v, origin := lookup("server"); origin != "" {
+		s.server = v
+	}
+	if s.server == "" {
+		return s, usage("ADD the binary from your assayd, which then knows its service, or give --server URL",
+			"no service is known to this binary")
+	}
+	return s, nil
+}
+
+// foreign are flags that people bring along from other scanners, with what
+// does the same here.
+var foreign = map[string]string{
+	"severity":       "assay fails from a severity upwards: --fail-on high",
+	"exit-code":      "the exit codes are fixed (docs/exit-codes.md); -c lets a build go on with findings",
+	"ignore-unfixed": "findings without a fix do not fail here; --fail-on-unfixed makes them",
+	"only-fixed":     "findings without a fix do not fail here; --fail-on-unfixed makes them",
+	"ignorefile":     "exceptions belong to the service, not to the image",
+	"input":          "assay reads a filesystem: --root DIR",
+	"scanners":       "assay looks for vulnerable packages only",
+}
+
+// usage returns an error of exit code 2 with its hint.
+func usage(hint, format string, args ...any) error {
+	return &argv.UsageError{What: fmt.Sprintf(format, args...), Next: hint}
+}
+
+func envName(flag string) string {
+	return "ASSAY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func badValue(name, value, origin, want string) error {
+	where := "--" + name
+	if origin != "" && origin != "flag" {
+		where = origin
+	}
+	return usage("it takes "+want, "bad value %q for %s", value, where)
+}
+
+// A secret is the token and what should be said about where it came from.
+type secret struct{ value, note string }
+
+// findToken takes the token from the first place that has one.
+func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
+	if c.NArg() > 1 {
+		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments where one token was expected", c.NArg())
+	}
+	if c.NArg() == 1 {
+		return checked(c.Args().First(), "the argument",
+			"the token stands in this build's log and history; a secret does not: RUN --mount=type=secret,id=assay_token")
+	}
+	file := c.String("token-file")
+	if v, ok := lookupEnv(envName("token-file")); ok && file == "" {
+		file = v
+	}
+	if file != "" {
+		return fromFile(file, readFile)
+	}
+	if v, ok := lookupEnv("ASSAY_TOKEN"); ok {
+		return checked(v, "ASSAY_TOKEN", "")
+	}
+	s, err := fromFile(secretPath, readFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, usage("pass --secret id=assay_token,src=FILE to docker build, or ARG ASSAY_TOKEN after FROM and --build-arg ASSAY_TOKEN",
+			"no token was given")
+	}
+	return s, err
+}
+
+func fromFile(path string, readFile func(string) ([]byte, error)) (secret, error) {
+	b, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return secret{}, usage("mount it for the user of the step: --mount=type=secret,id=assay_token,mode=0444 or uid=UID",
+			"token file %q may not be read by this user", path)
+	case errors.Is(err, fs.ErrNotExist) && path != secretPath:
+		return secret{}, usage("a secret that docker build was not given is left out silently: pass --secret id=...,src=FILE",
+			"token file %q does not exist", path)
+	case err != nil:
+		return secret{}, fmt.Errorf("read token file: %w", err)
+	}
+	return checked(strings.TrimSpace(string(b)), fmt.Sprintf("file %q", path), "")
+}
+
+// checked refuses what cannot be a token before any network is used.
+func checked(value, where, note string) (secret, error) {
+	if err := token.Check(value); err != nil {
+		hint := "assayd token create makes a token"
+		if h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			hint = h.Hint()
+		}
+		return secret{}, usage(hint, "token from %s: %v", where, err)
+	}
+	return secret{value, note}, nil
+}

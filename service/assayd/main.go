@@ -1,0 +1,121 @@
+// Assayd is the service that assay asks: it keeps public vulnerability data and
+// answers for each inventory whether the image may be built. This package wires
+// its parts together; each command is a file.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/cli/argv"
+	"assay/service/store/sqlite"
+)
+
+// version is set by the linker for a release.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	d := &daemon{stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	app := d.app()
+	args, err := argv.Permute(os.Args, app, nil)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
+		if h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			fmt.Fprintf(os.Stderr, "hint: %s\n", h.Hint())
+		}
+		os.Exit(1)
+	}
+}
+
+// A daemon is what the commands of assayd share.
+type daemon struct {
+	stdout, stderr io.Writer
+	now            func() time.Time
+}
+
+// A hinted error says what to do next.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Hint() string  { return h.hint }
+func (h hinted) Unwrap() error { return h.error }
+
+func hintf(hint, format string, args ...any) error {
+	return hinted{fmt.Errorf(format, args...), hint}
+}
+
+func (d *daemon) app() *cli.App {
+	return &cli.App{
+		Name:                 "assayd",
+		Usage:                "answers assay: which known vulnerabilities an image has",
+		Version:              buildVersion(),
+		HideHelpCommand:      true,
+		EnableBashCompletion: false,
+		Writer:               d.stdout,
+		ErrWriter:            d.stderr,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		Commands: []*cli.Command{
+			d.serveCommand(),
+			d.importCommand(),
+			d.tokenCommand(),
+			d.statusCommand(),
+			d.replayCommand(),
+		},
+	}
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+func dataFlag() cli.Flag {
+	return &cli.StringFlag{Name: "data", Usage: "keep everything in `DIR`", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}}
+}
+
+// open opens the store in the data directory of a command.
+func (d *daemon) open(c *cli.Context) (*sqlite.Store, error) {
+	s, err := sqlite.Open(c.String("data"))
+	if err != nil {
+		return nil, hintf("name a folder that this user may write with --data DIR", "open the store: %w", err)
+	}
+	return s, nil
+}
+
+// publicURLFile keeps the address that serve was last started with, so that
+// token create can print lines to paste.
+const publicURLFile = "public-url"
+
+func publicURL(dataDir string) string {
+	b, err := os.ReadFile(filepath.Join(dataDir, publicURLFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/remote/cyclonedx"
+	"assay/service/api"
+	"assay/service/snapshot"
+	"assay/service/store"
+	"assay/verdict"
+)
+
+func (d *daemon) replayCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "replay",
+		Usage:     "decide again on a kept scan, with the data of now or of then",
+		ArgsUsage: "SCAN",
+		Flags: append(judgeFlags(),
+			dataFlag(),
+			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, as every verdict names it"},
+			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
+		),
+		Action: d.replay,
+	}
+}
+
+// replay builds the index of the asked state anew: the serving one belongs to
+// the process that serves.
+func (d *daemon) replay(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return hintf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
+	}
+	st, err := d.open(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	kept, err := st.Scan(c.Context, c.Args().First())
+	if err != nil {
+		return hintf("every verdict names its scan", "replay %q: %w", c.Args().First(), err)
+	}
+	head, err := st.Head(c.Context)
+	if err != nil {
+		return fmt.Errorf("read the state of the data: %w", err)
+	}
+	at, upTo := d.now(), head.Seq
+	if id := c.String("as-of"); id != "" {
+		if upTo, err = st.Snapshot(c.Context, id); err != nil {
+			return hintf("every verdict names its snapshot", "as of %q: %w", id, err)
+		}
+		at = kept.At
+	}
+
+	dir, err := os.MkdirTemp("", "assayd-replay-")
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	index, err := snapshot.Build(c.Context, st, upTo, filepath.Join(dir, "snapshot.db"))
+	if err != nil {
+		return fmt.Errorf("build the snapshot: %w", err)
+	}
+	defer index.Close()
+	view, err := index.View()
+	if err != nil {
+		return fmt.Errorf("open the snapshot: %w", err)
+	}
+	defer view.Close()
+
+	var before verdict.Verdict
+	if err := json.Unmarshal(kept.Verdict, &before); err != nil {
+		return fmt.Errorf("decode the kept verdict: %w", err)
+	}
+	data := view.Data()
+	if data.Snapshot == kept.Snapshot {
+		data = before.Data // when data was last looked for is no part of a snapshot
+	}
+	s, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
+	if err != nil {
+		return fmt.Errorf("decode the kept inventory: %w", err)
+	}
+	judge, err := judge(c)
+	if err != nil {
+		return err
+	}
+	v, err := judge.Verdict(s, view, data, at)
+	if err != nil {
+		return fmt.Errorf("replay %q: %w", kept.ID, err)
+	}
+	v.Options.Project = before.Options.Project // the token may have set it
+	return d.printReplay(c, kept, v)
+}
+
+func (d *daemon) printReplay(c *cli.Context, kept store.Scan, v verdict.Verdict) error {
+	before := kept.Verdict
+	var err error
+	if kept.Verdict, err = json.Marshal(v); err != nil {
+		return fmt.Errorf("encode verdict: %w", err)
+	}
+	same := bytes.Equal(before, kept.Verdict)
+	if v, err = api.Complete(kept, publicURL(c.String("data"))); err != nil {
+		return err
+	}
+	switch c.String("format") {
+	case "json":
+		err = verdict.WriteJSON(d.stdout, v)
+	case "text":
+		err = verdict.WriteText(d.stdout, v, verdict.Style{Exit: v.Decision.Code})
+	default:
+		err = hintf("text or json", "bad format %q", c.String("format"))
+	}
+	if err == nil {
+		word := "differs from"
+		if same {
+			word = "is the same as"
+		}
+		_, err = fmt.Fprintf(d.stderr, "assayd: this verdict %s the one given at %s\n", word, kept.At.UTC().Format(time.RFC3339))
+	}
+	return err
+}

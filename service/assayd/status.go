@@ -1,0 +1,54 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (d *daemon) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "status",
+		Usage:  "tell what data there is and how old it is",
+		Flags:  []cli.Flag{dataFlag()},
+		Action: d.status,
+	}
+}
+
+func (d *daemon) status(c *cli.Context) error {
+	st, err := d.open(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	head, err := st.Head(c.Context)
+	if err != nil {
+		return fmt.Errorf("read the state of the data: %w", err)
+	}
+	scans, err := st.ListScans(c.Context, 1)
+	if err != nil {
+		return fmt.Errorf("read the scans: %w", err)
+	}
+	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "advisories\t%d\n", head.Records)
+	if head.Sample {
+		fmt.Fprintf(w, "\tthis is sample data: import real advisories\n")
+	}
+	if head.Updated.IsZero() {
+		fmt.Fprintf(w, "updated\tnever: assayd import PATH takes data in\n")
+	} else {
+		age := d.now().Sub(head.Updated).Round(time.Second)
+		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)
+		fmt.Fprintf(w, "newest record\t%s\n", head.Newest.UTC().Format(time.RFC3339))
+	}
+	last := "none yet"
+	if len(scans) > 0 {
+		last = fmt.Sprintf("%s at %s", scans[0].ID, scans[0].At.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintf(w, "last scan\t%s\n", last)
+	fmt.Fprintf(w, "served at\t%s\n", cmp.Or(publicURL(c.String("data")), "not yet served"))
+	return w.Flush()
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/remote/token"
+	"assay/service/api"
+	"assay/service/store"
+)
+
+func (d *daemon) tokenCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "token",
+		Usage:           "make, list and revoke tokens",
+		HideHelpCommand: true,
+		Subcommands: []*cli.Command{
+			{
+				Name:  "create",
+				Usage: "make a token: it alone goes to standard output and is never shown again",
+				Flags: []cli.Flag{
+					dataFlag(),
+					&cli.StringFlag{Name: "name", Usage: "what the token is for", Required: true},
+					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(api.ScopeScan)},
+					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
+					&cli.DurationFlag{Name: "expires", Usage: "ends after this `TIME`, such as 2160h; default never"},
+				},
+				Action: d.tokenCreate,
+			},
+			{Name: "list", Usage: "list the tokens, without their secrets", Flags: []cli.Flag{dataFlag()}, Action: d.tokenList},
+			{Name: "revoke", Usage: "revoke a token at once", ArgsUsage: "ID|NAME", Flags: []cli.Flag{dataFlag()}, Action: d.tokenRevoke},
+		},
+	}
+}
+
+func (d *daemon) tokenCreate(c *cli.Context) error {
+	scopes := c.StringSlice("scope")
+	for _, s := range scopes {
+		if !slices.Contains([]string{api.ScopeScan, api.ScopeRead, api.ScopeAdmin}, s) {
+			return hintf("scopes are scan, read and admin", "bad scope %q", s)
+		}
+	}
+	st, err := d.open(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	secret, err := token.New(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make a token: %w", err)
+	}
+	now := d.now()
+	t := store.Token{ID: strings.ToLower(rand.Text()[:10]), Name: c.String("name"), Scopes: scopes, Project: c.String("project"), Created: now}
+	if life := c.Duration("expires"); life > 0 {
+		t.Expires = now.Add(life)
+	}
+	if err := st.CreateToken(c.Context, t, token.Hash(secret)); err != nil {
+		return fmt.Errorf("keep the token: %w", err)
+	}
+	fmt.Fprintln(d.stdout, secret)
+	url := cmp.Or(publicURL(c.String("data")), "https://assay.example.com")
+	fmt.Fprintf(d.stderr, `token %q (%s) was made. It is shown only this once.
+
+In a Dockerfile, with the token in a file given as a secret,
+docker build --secret id=assay_token,src=FILE:
+
+    ADD %[3]s/assay /
+    RUN chmod +x /assay
+    RUN --mount=type=secret,id=assay_token ["/assay"]
+
+or with the token as a build argument, on every builder,
+docker build --build-arg token=TOKEN:
+
+    ADD %[3]s/assay /
+    RUN chmod +x /assay
+    ARG token
+    RUN /assay ${token}
+`, t.Name, t.ID, url)
+	return nil
+}
+
+func (d *daemon) tokenList(c *cli.Context) error {
+	st, err := d.open(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	tokens, err := st.ListTokens(c.Context)
+	if err != nil {
+		return fmt.Errorf("list tokens: %w", err)
+	}
+	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tSCOPES\tPROJECT\tCREATED\tLAST USED\tSTATE")
+	for _, t := range tokens {
+		state := "valid"
+		switch {
+		case !t.Revoked.IsZero():
+			state = "revoked " + day(t.Revoked)
+		case !t.Expires.IsZero() && !d.now().Before(t.Expires):
+			state = "expired " + day(t.Expires)
+		case !t.Expires.IsZero():
+			state = "valid to " + day(t.Expires)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, strings.Join(t.Scopes, ","),
+			cmp.Or(t.Project, "any"), day(t.Created), day(t.Used), state)
+	}
+	return w.Flush()
+}
+
+// day is a date for people; a zero time is "never".
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+func (d *daemon) tokenRevoke(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return hintf("assayd token revoke ID|NAME; assayd token list shows both", "one token must be named")
+	}
+	st, err := d.open(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	revoked, err := st.RevokeToken(c.Context, c.Args().First(), d.now())
+	if err != nil {
+		return hintf("assayd token list shows the tokens", "revoke %q: %w", c.Args().First(), err)
+	}
+	for _, t := range revoked {
+		fmt.Fprintf(d.stdout, "revoked %q (%s)\n", t.Name, t.ID)
+	}
+	return nil
+}
