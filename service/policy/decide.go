@@ -193,7 +193,7 @@ func failures(in Input, findings []verdict.Finding) []verdict.Reason {
 			text += form(n, " has a fix", " have a fix")
 		}
 		if unrated > 0 {
-			text += fmt.Sprintf(", %d of them unrated, which counts as %s", unrated, o.Unrated)
+			text += fmt.Sprintf(" (%d unrated, counted as %s)", unrated, o.Unrated)
 		}
 		reasons = append(reasons, verdict.Reason{
 			Rule: ruleSeverity,

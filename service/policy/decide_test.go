@@ -149,7 +149,7 @@ func TestDecide(t *testing.T) {
 		{"some that do not fail", []match.Finding{found("low"), found("critical")}, nil, 0, "clean", "none of the 2 findings fails by the policy"},
 		{"only kernel", []match.Finding{found("high fixed kernel kev")}, nil, 0, "clean", "the one finding does not fail by the policy"},
 		{"one fails", []match.Finding{high, found("low")}, nil, 4, "severity", "1 finding of severity high or worse has a fix"},
-		{"several fail", []match.Finding{high, high, found("unrated fixed")}, nil, 4, "severity", "3 findings of severity high or worse have a fix, 1 of them unrated, which counts as high"},
+		{"several fail", []match.Finding{high, high, found("unrated fixed")}, nil, 4, "severity", "3 findings of severity high or worse have a fix (1 unrated, counted as high)"},
 		{"unfixed fail", []match.Finding{found("critical")}, []func(*Input){func(in *Input) { in.Options.FailOnUnfixed = true; in.Options.FailOn = "critical" }},
 			4, "severity", "1 finding of severity critical"},
 		{"kernel asked for", []match.Finding{found("high fixed kernel")}, []func(*Input){func(in *Input) { in.Options.Kernel = true }},
