@@ -46,7 +46,6 @@ func (t tools) IsZero() bool { return len(t.Components) == 0 }
 
 type component struct {
 	Type        string        `json:"type"`
-	BOMRef      string        `json:"bom-ref,omitempty"`
 	Supplier    *organization `json:"supplier,omitempty"`
 	Publisher   string        `json:"publisher,omitempty"`
 	Group       string        `json:"group,omitempty"`

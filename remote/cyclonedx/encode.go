@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -17,7 +16,8 @@ import (
 // Encode writes a scan as one line of JSON. It is deterministic: the document
 // has no time and no serial number. Decode gives back the same scan, provided
 // that its inventory is sorted; bytes of a name or path that are no UTF-8 arrive
-// as U+FFFD, since JSON has no way to say them.
+// as U+FFFD, since JSON has no way to say them. Components have no bom-ref, which
+// would say each purl twice: nothing in the document refers to them.
 func Encode(w io.Writer, s Scan) error {
 	doc := document{
 		Schema:      "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -37,11 +37,8 @@ func Encode(w io.Writer, s Scan) error {
 	if !reflect.ValueOf(system).IsZero() {
 		doc.Components = append(doc.Components, systemComponent(system))
 	}
-	refs := make(map[string]int, len(s.Inventory.Packages))
 	for _, p := range s.Inventory.Packages {
-		c := packageComponent(p, system)
-		c.BOMRef = uniqueRef(refs, c)
-		doc.Components = append(doc.Components, c)
+		doc.Components = append(doc.Components, packageComponent(p, system))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -49,20 +46,6 @@ func Encode(w io.Writer, s Scan) error {
 		return fmt.Errorf("encode the scan: %w", err)
 	}
 	return nil
-}
-
-// uniqueRef is the purl of a component, with a number from the second on. A
-// purl that we write has no "#", so a number makes no other purl.
-func uniqueRef(refs map[string]int, c *component) string {
-	ref := c.PURL
-	if ref == "" {
-		ref = "component"
-	}
-	refs[ref]++
-	if n := refs[ref]; n > 1 {
-		return ref + "#" + strconv.Itoa(n)
-	}
-	return ref
 }
 
 // toolOf divides "assay 0.1.0" into name and version.
@@ -98,7 +81,6 @@ func metadataProperties(s Scan) ([]property, error) {
 func systemComponent(s inventory.System) *component {
 	c := &component{
 		Type:        "operating-system",
-		BOMRef:      "operating-system",
 		Name:        s.ID,
 		Version:     s.VersionID,
 		Description: s.PrettyName,
