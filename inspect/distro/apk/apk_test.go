@@ -1,0 +1,416 @@
+package apk
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"assay/inspect/inventory"
+	"assay/testdata"
+)
+
+// expected is a package of an expected.json, which was made by other means.
+type expected struct {
+	Name          string
+	Version       string
+	Arch          string
+	Source        *string
+	SourceVersion *string `json:"source_version"`
+}
+
+func (e expected) inventory() inventory.Package {
+	p := inventory.Package{Type: "apk", Name: e.Name, Version: e.Version, Arch: e.Arch, Source: e.Name, SourceVersion: e.Version}
+	if e.Source != nil {
+		p.Source, p.SourceVersion = *e.Source, *e.SourceVersion
+	}
+	return p
+}
+
+// database returns a genuine database and its packages.
+func database(t testing.TB, name string) (data []byte, packages []inventory.Package) {
+	t.Helper()
+	dir := testdata.Path(t, "pkgdb", "apk", name)
+	data, err := os.ReadFile(filepath.Join(dir, InstalledFiles()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	if errors.Is(err, os.ErrNotExist) { // damaged on purpose
+		return data, nil
+	}
+	var list []expected
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		packages = append(packages, e.inventory())
+	}
+	return data, packages
+}
+
+func databases(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir(testdata.Path(t, "pkgdb", "apk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// identity takes away what the lists of the genuine databases do not have.
+func identity(t testing.TB, packages []inventory.Package, path string) []inventory.Package {
+	t.Helper()
+	packages = slices.Clone(packages)
+	for i := range packages {
+		if want := []inventory.Evidence{{Path: path, Kind: Kind}}; !slices.Equal(packages[i].Evidence, want) {
+			t.Errorf("%s: evidence %v, want %v", packages[i].Name, packages[i].Evidence, want)
+		}
+		packages[i].Evidence, packages[i].Vendor = nil, ""
+	}
+	return packages
+}
+
+func TestDatabases(t *testing.T) {
+	// What is wrong with the ones that are not whole.
+	broken := map[string]string{
+		"corrupt-syft":    `line 1: "this is a corrupt db": not a field`,
+		"invalid-scalibr": `line 1: "asdf": not a field, and 1 more broken paragraphs`,
+		// It also ends within a line, in the list of files of the last package.
+		"trivy-apk": `package "invalidPackageWithoutAVersion": no V, the version, and 1 more broken paragraphs`,
+	}
+	total := 0
+	for _, name := range databases(t) {
+		t.Run(name, func(t *testing.T) {
+			data, want := database(t, name)
+			switch name {
+			case "corrupt-syft": // the second paragraph is whole
+				want = []inventory.Package{{
+					Type: "apk", Name: "alpine-baselayout-data", Version: "3.2.0-r22", Arch: "x86_64",
+					Source: "alpine-baselayout", SourceVersion: "3.2.0-r22",
+				}}
+			case "trivy-apk": // its list names one that is none
+				want = slices.DeleteFunc(want, func(p inventory.Package) bool { return p.Version == "" })
+			}
+			got, err := ReadInstalled(bytes.NewReader(data), "db")
+			if text, ok := broken[name]; ok {
+				if err == nil || !strings.Contains(err.Error(), text) {
+					t.Errorf("error %v, want %q", err, text)
+				}
+			} else if err != nil {
+				t.Error(err)
+			}
+			if got := identity(t, got, "db"); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			total += len(got)
+		})
+	}
+	if total != 14+14+13+31+15+15+1+1+4+14+1 {
+		t.Errorf("%d packages", total)
+	}
+}
+
+// What apk-tools 3 wrote of a package with its own digests and of a virtual
+// package, with what no database of ours has.
+const synthetic = "C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\n" +
+	"P:lib\xe9\nV:1.0_rc1~abc-r0\nA:\nS:1\nI:1\nT:\nU:\nL:\no:origin\nm: A. Packager <a@example.com> \n" +
+	"t:1\ng:tag\nf:xS\nF:\nR:top\nZ:Q1LCa0a2j/xo/5m0U8HTBBNBNCLXA=\n" +
+	"F:usr/lib\nM:0:0:755\nR:none\na:0:0:644\nR:whole\nZ:Q2LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=\n\n" +
+	"C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:.build-deps\nV:20260101.120000\nA:noarch\n"
+
+func TestFields(t *testing.T) {
+	got, err := ReadInstalled(strings.NewReader(synthetic), "usr/lib/apk/db/installed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := []inventory.Evidence{{Path: "usr/lib/apk/db/installed", Kind: "apk"}}
+	want := []inventory.Package{
+		{
+			Type: "apk", Name: `lib\xe9`, Version: "1.0_rc1~abc-r0", Source: "origin", SourceVersion: "1.0_rc1~abc-r0",
+			Vendor: "A. Packager <a@example.com>", Evidence: at,
+		},
+		{
+			Type: "apk", Name: ".build-deps", Version: "20260101.120000", Arch: "noarch",
+			Source: ".build-deps", SourceVersion: "20260101.120000", Evidence: at,
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestVendor(t *testing.T) {
+	data, _ := database(t, "alpine-3.10")
+	packages, err := ReadInstalled(bytes.NewReader(data), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := packages[0].Vendor, "Timo Teräs <timo.teras@iki.fi>"; got != want {
+		t.Errorf("vendor %q, want %q", got, want)
+	}
+}
+
+func TestBroken(t *testing.T) {
+	const before, after = "P:a\nV:1\n\n", "\nP:z\nV:1\n\n"
+	tests := []struct {
+		name, middle, err string
+		kept              bool // the package in the middle stays
+	}{
+		{"no field", "P:b\nnonsense\nV:1\n", `line 5: "nonsense": not a field`, false},
+		{"one letter", "P:b\nV\n", `line 5: "V": not a field`, false},
+		{"no letter", "P:b\nV:1\n1:2\n", `"1:2": not a field`, false},
+		{"no name", "V:1\n", "line 5: paragraph without P, the name", false},
+		{"empty name", "P:\nV:1\n", "paragraph without P", false},
+		{"no version", "P:b\nA:x\n", `package "b": no V, the version`, false},
+		{"name with a space", "P:b c\nV:1\n", `P "b c": not a word`, false},
+		{"version with a control character", "P:b\nV:1\x1b[0m\n", `V "1\x1b[0m": not a word`, false},
+		{"carriage returns", "P:b\r\nV:1\r\n", `P "b\r": not a word`, false},
+		{"origin with a tab", "P:b\nV:1\no:x\ty\n", `o "x\ty": not a word`, false},
+		{"second name", "P:b\nP:c\nV:1\n", "line 5: second P", false},
+		{"second version", "P:b\nV:1\nV:2\n", "second V", false},
+		{"long version", "P:b\nV:" + strings.Repeat("1", maxValue+1) + "\n", `'V' longer than 4096 bytes`, false},
+		{"very long version", "P:b\nV:" + strings.Repeat("1", 3*maxLine) + "\n", `'V' longer than 4096 bytes`, false},
+		{"very long line that is no field", "P:b\nV:1\n" + strings.Repeat("x", 3*maxLine) + "\n", `longer than`, false},
+		{"file before its folder", "P:b\nV:1\nR:x\n", "R, a file, before F", false},
+		{"folder of no package", "F:usr\nR:x\n", "line 4: paragraph without P", false},
+		{"field after the files", "P:b\nV:1\nF:usr\nA:x\n", "line 7: A after the files", true},
+		{"empty line lost", "P:b\nV:1\nF:usr\nR:x\nC:Q1\nP:c\nV:1\n", "line 9: P after the files", true},
+		{"file without name", "P:b\nV:1\nF:usr\nR:\n", "R, a file, without name", true},
+		{"digest of no file", "P:b\nV:1\nF:usr\nZ:Q1kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "Z, a digest, of no file", true},
+		{"no digest", "P:b\nV:1\nF:usr\nR:x\nZ:Q1kiljh\n", "Z: not a digest", true},
+		{"digest of another kind", "P:b\nV:1\nF:usr\nR:x\nZ:Q3kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "Z: not a digest", true},
+		{"long path", "P:b\nV:1\nF:" + strings.Repeat("x", maxValue+1) + "\n", `'F' longer than 4096 bytes`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			packages, err := ReadInstalled(strings.NewReader(before+tt.middle+after), "db")
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+			want := "a z"
+			if tt.kept {
+				want = "a b z"
+			}
+			if got := names(packages); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 200 {
+				t.Errorf("error of %d bytes, with a line feed: %q", len(err.Error()), err)
+			}
+		})
+	}
+}
+
+func names(packages []inventory.Package) string {
+	var names []string
+	for _, p := range packages {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestWholeAllTheSame(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":              "",
+		"only empty lines":   "\n\n\n",
+		"long list":          "P:b\nV:1\np:" + strings.Repeat("so:x=1 ", maxLine) + "\n\n",
+		"long last line":     "P:b\nV:1\nD:" + strings.Repeat("x", maxLine) + "\n",
+		"unknown field":      "P:b\nV:1\nX:y\nx:\n\n",
+		"no last empty line": "P:b\nV:1\n",
+	} {
+		packages, err := ReadInstalled(strings.NewReader(text), "db")
+		want := ""
+		if strings.Contains(text, "P:") {
+			want = "b"
+		}
+		if got := names(packages); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+// A database that cannot be read to its end still gives the packages whose
+// fields were.
+func TestReadError(t *testing.T) {
+	failure := errors.New("input/output error")
+	for text, want := range map[string]string{
+		"":                                   "",
+		"P:a\nV:1\n":                         "",
+		"P:a\nV:1\n\nP:b\n":                  "a",
+		"P:a\nV:1\n\nP:b\nV:1\nF:usr\nR:x":   "a b",
+		"nonsense\n\nP:b\nV:1\nF:usr\nR:x\n": "b",
+	} {
+		packages, err := ReadInstalled(io.MultiReader(strings.NewReader(text), iotest.ErrReader(failure)), "db")
+		if got := names(packages); got != want || !errors.Is(err, failure) {
+			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestTooManyPackages(t *testing.T) {
+	text := strings.Repeat("P:a\nV:1\n\n", maxPackages+1)
+	packages, err := ReadInstalled(strings.NewReader(text), "db")
+	if len(packages) != maxPackages || err == nil || !strings.Contains(err.Error(), "line 300001: more than 100000 packages") {
+		t.Errorf("%d packages, %v", len(packages), err)
+	}
+}
+
+// TestTwoFolders: one database in both folders gives packages that differ in
+// their evidence only, which makes one package of each pair.
+func TestTwoFolders(t *testing.T) {
+	data, _ := database(t, "alpine-3.11")
+	var all [2][]inventory.Package
+	for i, path := range InstalledFiles() {
+		packages, err := ReadInstalled(bytes.NewReader(data), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = identity(t, packages, path)
+	}
+	if len(all[0]) != 14 || !reflect.DeepEqual(all[0], all[1]) {
+		t.Errorf("%d and %d packages that are not the same", len(all[0]), len(all[1]))
+	}
+}
+
+// Cut at any byte, a database gives no package that it does not have whole, all
+// that are before the cut, and an error if the cut is within a line.
+func TestTruncated(t *testing.T) {
+	data, all := few(t)
+	ends := []int{0}
+	for i := range data {
+		if bytes.HasSuffix(data[:i+1], []byte("\n\n")) {
+			ends = append(ends, i+1)
+		}
+	}
+	for n := range data {
+		got, err := ReadInstalled(bytes.NewReader(data[:n]), "db")
+		whole, _ := slices.BinarySearch(ends, n+1) // paragraphs that end at n or before
+		whole--
+		if len(got) < whole || shared(got, all) < whole || len(got) > whole+1 {
+			t.Fatalf("cut at %d: %d packages, want %d", n, len(got), whole)
+		}
+		within := n > 0 && data[n-1] != '\n'
+		if within && err == nil {
+			t.Fatalf("cut at %d, within a line: no error", n)
+		}
+		if len(got) > whole && (got[whole].Name != all[whole].Name || got[whole].Version != all[whole].Version) {
+			t.Fatalf("cut at %d: %+v", n, got[whole])
+		}
+	}
+}
+
+// A flipped bit changes one package or loses it with an error; no other package
+// suffers, but the next one if the line between was hit.
+func TestBitFlips(t *testing.T) {
+	data, all := few(t)
+	for i := range data {
+		damaged := bytes.Clone(data)
+		damaged[i] ^= 1 << (i % 8)
+		got, err := ReadInstalled(bytes.NewReader(damaged), "db")
+		same := shared(got, all)
+		if same < len(all)-2 || same < len(all)-1 && data[i] != '\n' {
+			t.Fatalf("byte %d: only %d of %d packages are left", i, same, len(all))
+		}
+		if len(got) < len(all) && err == nil {
+			t.Fatalf("byte %d: %d of %d packages and no error", i, len(got), len(all))
+		}
+	}
+}
+
+// few returns a part of a genuine database that is small enough to be read
+// thousands of times, and its packages.
+func few(t *testing.T) ([]byte, []inventory.Package) {
+	t.Helper()
+	data, _ := database(t, "alpine-3.11")
+	paragraphs := strings.SplitAfter(string(data), "\n\n")
+	data = []byte(strings.Join(paragraphs[8:13], ""))
+	packages, err := ReadInstalled(bytes.NewReader(data), "db")
+	if err != nil || len(packages) != 5 {
+		t.Fatalf("%d packages, %v", len(packages), err)
+	}
+	return data, packages
+}
+
+// shared returns how many packages of b are in a, where they stand in the same
+// order.
+func shared(a, b []inventory.Package) int {
+	n := 0
+	for _, p := range b {
+		i := slices.IndexFunc(a, func(q inventory.Package) bool { return p.Name == q.Name && reflect.DeepEqual(p, q) })
+		if i >= 0 {
+			a = a[i+1:]
+			n++
+		}
+	}
+	return n
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(synthetic))
+	f.Add([]byte("P:b\nV:1\nF:\nR:x\nZ:Q1\n\nC:\nP:"))
+	f.Add([]byte("\n\nx\n\nP:b\nV:1\nF:usr\nA:\n"))
+	for _, name := range databases(f) {
+		data, _ := database(f, name)
+		f.Add(data[:min(len(data), 4<<10)])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		packages, err := ReadInstalled(bytes.NewReader(data), "db")
+		for _, p := range packages {
+			if p.Name == "" || p.Version == "" || p.Source == "" || p.SourceVersion != p.Version {
+				t.Errorf("%+v", p)
+			}
+			for _, word := range []string{p.Name, p.Version, p.Arch, p.Source} {
+				if !isWord(word) || inventory.Text(word) != word {
+					t.Errorf("%q is no word", word)
+				}
+			}
+		}
+		// Files are of packages, in their order, and the same error is found.
+		rest := packages
+		filesErr := ReadFiles(bytes.NewReader(data), func(file File) {
+			i := slices.IndexFunc(rest, func(p inventory.Package) bool { return p.Name == file.Package })
+			if i < 0 {
+				t.Errorf("%q is of %q, which is no package in its turn", file.Path, file.Package)
+				return
+			}
+			rest = rest[i:]
+			if len(file.Path) == 0 || bytes.IndexByte(file.Path, '\n') >= 0 {
+				t.Errorf("path %q", file.Path)
+			}
+		})
+		if (err == nil) != (filesErr == nil) || err != nil && err.Error() != filesErr.Error() {
+			t.Errorf("packages: %v; files: %v", err, filesErr)
+		}
+		// What stands before does not depend on what comes after.
+		again, _ := ReadInstalled(bytes.NewReader(append([]byte("P:first\nV:1\n\n"), data...)), "db")
+		if len(again) != len(packages)+1 || again[0].Name != "first" || len(packages) > 0 && !reflect.DeepEqual(again[1:], packages) {
+			t.Errorf("%d packages, and %d with one before", len(packages), len(again))
+		}
+	})
+}
+
+func BenchmarkReadInstalled(b *testing.B) {
+	data, _ := database(b, "alpine-with-packages-final")
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ReadInstalled(bytes.NewReader(data), "db"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

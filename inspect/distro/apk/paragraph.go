@@ -1,0 +1,221 @@
+package apk
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+const (
+	// maxLine is how much of a line is looked at. A longer one is read past,
+	// which is well for a field nobody wants: lists of what is provided are long.
+	maxLine = 64 << 10
+	// maxValue bounds a field that is kept, a folder and the name of a file.
+	maxValue = 4 << 10
+)
+
+// The fields that are kept, in the order of letters.
+const (
+	fieldName = iota
+	fieldVersion
+	fieldArch
+	fieldOrigin
+	fieldMaintainer
+	numFields
+)
+
+const letters = "PVAom"
+
+// A paragraph is what the database says of a package: fields, then files.
+type paragraph struct {
+	line    int               // number of its first line, 0 while it has none
+	value   [numFields]string // as inventory.Text
+	has     [numFields]bool
+	sha256  bool  // short digests are of SHA-256
+	whole   bool  // all fields were seen and are well
+	ended   bool  // all fields were seen: the list of files has begun
+	err     error // the first thing wrong with it
+	errLine int
+}
+
+// A scanner splits a database into paragraphs. It holds no more than a line and
+// the path of a file.
+type scanner struct {
+	r         *bufio.Reader
+	file      func(File) // nil when nobody wants the files
+	line      int
+	paragraph paragraph
+	ended     bool
+	err       error // why the file could not be read to its end
+
+	dir    []byte // the folder of the files, with a slash if it is not the root
+	path   []byte // the file that is not yet given away, if there is one
+	open   bool   // there is one
+	digest Digest // of that file
+}
+
+func newScanner(r io.Reader, file func(File)) *scanner {
+	return &scanner{r: bufio.NewReaderSize(r, maxLine), file: file}
+}
+
+// next reads the next paragraph and reports whether there was one. Of one within
+// which reading fails only whole fields count.
+func (s *scanner) next() bool {
+	s.paragraph = paragraph{}
+	s.open = false
+	p := &s.paragraph
+	for !s.ended {
+		s.line++
+		line, err := s.r.ReadSlice('\n')
+		text, terminated := bytes.CutSuffix(line, []byte("\n"))
+		empty := len(text) == 0
+		if !empty && p.line == 0 {
+			p.line = s.line
+		}
+		switch {
+		case terminated && !empty:
+			s.add(text)
+		case err == bufio.ErrBufferFull:
+			s.addLong(text[:2])
+			for err == bufio.ErrBufferFull {
+				_, err = s.r.ReadSlice('\n')
+			}
+		}
+		switch {
+		case err == io.EOF:
+			s.ended = true
+			if !empty {
+				s.broken(errors.New("file ends within a line"))
+			}
+		case err != nil:
+			s.ended, s.err = true, err
+			return p.whole
+		case empty && p.line > 0:
+			s.finish()
+			return true
+		}
+	}
+	s.finish()
+	return p.line > 0
+}
+
+// broken notes what is wrong with the paragraph; the rest of it is passed over.
+func (s *scanner) broken(err error) {
+	if p := &s.paragraph; p.err == nil {
+		p.err, p.errLine = err, s.line
+		s.open = false
+	}
+}
+
+// finish ends the paragraph.
+func (s *scanner) finish() {
+	s.endFields()
+	s.giveFile()
+}
+
+// endFields ends the fields of the paragraph, if they have not ended.
+func (s *scanner) endFields() {
+	p := &s.paragraph
+	if p.err != nil || p.ended || p.line == 0 {
+		return
+	}
+	p.ended = true
+	if err := p.check(); err != nil {
+		s.broken(err)
+		return
+	}
+	p.whole = true
+}
+
+// giveFile gives away the file that was read last.
+func (s *scanner) giveFile() {
+	if s.open && s.file != nil {
+		s.file(File{Package: s.paragraph.value[fieldName], Path: s.path, Digest: s.digest})
+	}
+	s.open = false
+}
+
+// add takes in a whole line that is not empty.
+func (s *scanner) add(line []byte) {
+	p := &s.paragraph
+	if p.err != nil {
+		return
+	}
+	if !isField(line) {
+		s.broken(fmt.Errorf("%q: not a field", line[:min(len(line), 40)]))
+		return
+	}
+	name, value := line[0], line[2:]
+	if wanted(name) && len(value) > maxValue {
+		s.broken(tooLong(name))
+		return
+	}
+	switch name {
+	case 'f': // flags of the package
+		p.sha256 = bytes.IndexByte(value, 'S') >= 0
+	case 'F': // a folder
+		s.giveFile()
+		s.endFields()
+		s.dir = append(s.dir[:0], value...)
+		if len(value) > 0 {
+			s.dir = append(s.dir, '/')
+		}
+	case 'R': // a file in it
+		s.giveFile()
+		switch {
+		case !p.ended:
+			s.broken(errors.New("R, a file, before F, its folder"))
+		case len(value) == 0:
+			s.broken(errors.New("R, a file, without name"))
+		default:
+			s.path = append(append(s.path[:0], s.dir...), value...)
+			s.open, s.digest = true, Digest{}
+		}
+	case 'Z': // the file's digest
+		digest, err := parseDigest(value, p.sha256)
+		switch {
+		case !s.open:
+			s.broken(errors.New("Z, a digest, of no file"))
+		case err != nil:
+			s.broken(err)
+		default:
+			s.digest = digest
+		}
+	default:
+		f := strings.IndexByte(letters, name)
+		switch {
+		case f < 0:
+		case p.ended:
+			s.broken(fmt.Errorf("%c after the files", name))
+		case p.has[f]:
+			s.broken(fmt.Errorf("second %c", name))
+		default:
+			p.has[f], p.value[f] = true, inventory.Text(string(value))
+		}
+	}
+}
+
+// addLong takes in a line of which only the beginning is looked at.
+func (s *scanner) addLong(begin []byte) {
+	if !isField(begin) || wanted(begin[0]) {
+		s.broken(tooLong(begin[0]))
+	}
+}
+
+func tooLong(name byte) error {
+	return fmt.Errorf("%q longer than %d bytes", name, maxValue)
+}
+
+func isField(line []byte) bool {
+	return len(line) >= 2 && line[1] == ':' && 'a' <= line[0]|0x20 && line[0]|0x20 <= 'z'
+}
+
+// wanted reports whether the value of a field is looked at.
+func wanted(name byte) bool {
+	return strings.IndexByte(letters+"fFRZ", name) >= 0
+}

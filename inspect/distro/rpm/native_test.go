@@ -1,0 +1,92 @@
+package rpm
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/inspect/distro/rpm/header"
+	"assay/inspect/distro/rpm/rpmtest"
+	"assay/testdata"
+)
+
+// ask runs the native rpm on the databases in dir and returns its lines, sorted.
+func ask(t *testing.T, dir, format string) []string {
+	t.Helper()
+	rpm, err := exec.LookPath("rpm")
+	if err != nil {
+		testdata.Missing(t, "the program rpm; install the package rpm")
+	}
+	cmd := exec.CommandContext(t.Context(), rpm, "--dbpath", dir, "-qa", "--qf", format)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("rpm: %v: %s", err, stderr.Bytes())
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "gpg-pubkey\t") })
+	slices.Sort(lines)
+	return lines
+}
+
+// checkNativePackages compares all that is kept of a package.
+func checkNativePackages(t *testing.T, d rpmtest.Database, dir string) {
+	want := ask(t, dir, `%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}`+
+		`\t%|VENDOR?{%{VENDOR}}:{%|PACKAGER?{%{PACKAGER}}|}|\t%|MODULARITYLABEL?{%{MODULARITYLABEL}}|\n`)
+	packages, err := Packages(headersOf(d.File, d.Data), d.File)
+	if err != nil {
+		t.Error(err)
+	}
+	var got []string
+	modules := 0
+	for _, p := range packages {
+		got = append(got, fmt.Sprintf("%s\t%s\t%s\t%s-%s.src.rpm\t%s\t%s",
+			p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Vendor, p.Module))
+		if p.Module != "" {
+			modules++
+		}
+	}
+	slices.Sort(got)
+	diff(t, got, want)
+	if d.Name == "centos8-modularity-bdb" && modules != 21 {
+		t.Errorf("%d packages of modules", modules)
+	}
+}
+
+// checkNativeFiles compares the file lists with their digests.
+func checkNativeFiles(t *testing.T, d rpmtest.Database, dir string) {
+	want := ask(t, dir, `[%{=NAME}\t%{FILENAMES}\t%{=FILEDIGESTALGO} %{FILEDIGESTS}\n]`)
+	for i, l := range want {
+		at := strings.LastIndexByte(l, '\t') + 1
+		algorithm, digest, _ := strings.Cut(l[at:], " ")
+		if digest != "" {
+			names := map[string]string{"(none)": "md5", "1": "md5", "8": "sha256"}
+			digest = cmp.Or(names[algorithm], algorithm) + ":" + digest
+		}
+		want[i] = l[:at] + digest
+	}
+	slices.Sort(want)
+	var got []string
+	for h, err := range headersOf(d.File, d.Data) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := h.String(header.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f, err := range h.Files() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, name+"\t"+f.Path()+"\t"+f.Digest)
+		}
+	}
+	slices.Sort(got)
+	diff(t, got, want)
+}

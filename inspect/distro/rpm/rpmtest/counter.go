@@ -1,0 +1,29 @@
+package rpmtest
+
+import (
+	"bytes"
+	"io"
+)
+
+// A Counter is data that counts what is read of it.
+type Counter struct {
+	Data []byte
+	Read int64 // bytes
+}
+
+// ReadAt is that of io.ReaderAt.
+func (c *Counter) ReadAt(p []byte, off int64) (int, error) {
+	n, err := bytes.NewReader(c.Data).ReadAt(p, off)
+	c.Read += int64(n)
+	return n, err
+}
+
+// Size returns the size of the data.
+func (c *Counter) Size() int64 { return int64(len(c.Data)) }
+
+// Drain reads blob to its end and returns what it could read.
+func Drain(blob *io.SectionReader) ([]byte, error) {
+	var b bytes.Buffer
+	_, err := b.ReadFrom(blob)
+	return b.Bytes(), err
+}

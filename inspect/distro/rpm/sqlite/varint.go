@@ -1,0 +1,17 @@
+package sqlite
+
+// varint returns the number that begins b, of one to nine bytes with the highest
+// first, and its length, 0 if b ends before.
+func varint(b []byte) (uint64, int) {
+	var v uint64
+	for i := range min(len(b), 9) {
+		if i == 8 {
+			return v<<8 | uint64(b[i]), 9
+		}
+		v = v<<7 | uint64(b[i]&0x7f)
+		if b[i] < 0x80 {
+			return v, i + 1
+		}
+	}
+	return 0, 0
+}
