@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what the tests need and this machine lacks, by Debian's packages.
+# Without root or apt it says what is missing: the tests that need it skip.
+set -eu
+
+missing=
+need() { # COMMAND PACKAGE
+	PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null && return
+	case "$missing " in
+	*" $2 "*) ;;
+	*) missing="$missing $2" ;;
+	esac
+}
+need gcc gcc # the race detector, with the C library's headers
+[ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
+need shellcheck shellcheck
+need debootstrap debootstrap
+need dockerd docker.io
+need iptables iptables
+need docker docker.io
+need unshare util-linux
+need rpm rpm # the native order of rpm versions
+need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
+need sqlite3 sqlite3
+need python3 python3
+[ -e /usr/share/distro-info/debian.csv ] || missing="$missing distro-info-data" # ends of support
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	echo "needs:$missing are missing; tests that need them are skipped" >&2
+	exit 0
+fi
+echo "needs: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # a list of words
+if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "needs: apt-get could not install$missing" >&2
+	exit 1
+fi

@@ -1,0 +1,82 @@
+// Bench measures what the project has budgets for and prints each beside its
+// budget: the size of assay, its inventory beside find on the same tree in the
+// same run, and what a scan costs assayd. It judges nothing by its exit code: a
+// busy machine is no fault.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+func main() {
+	var c config
+	flag.StringVar(&c.root, "root", "", "`folder` to take the inventory of")
+	flag.StringVar(&c.dist, "dist", "dist", "`folder` of the programs")
+	flag.IntVar(&c.runs, "runs", 15, "`number` of interleaved runs of inventory and find")
+	flag.IntVar(&c.scans, "scans", 500, "`number` of scans that assayd is sent")
+	flag.StringVar(&c.testdata, "testdata", os.Getenv("TESTDATA"), "`folder` of the test data; ../shared/data if empty")
+	flag.Parse()
+	if c.testdata == "" {
+		c.testdata = filepath.Join("..", "shared", "data")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, c); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+type config struct {
+	root, dist, testdata string
+	runs, scans          int
+}
+
+// A row is one measurement beside its budget. Both are of the same unit.
+type row struct {
+	what             string
+	measured, budget float64
+	unit             string
+	note             string
+}
+
+func run(ctx context.Context, c config) error {
+	if c.root == "" || c.runs < 1 || c.scans < 1 {
+		return errors.New("-root is missing, or -runs or -scans is below 1")
+	}
+	size, err := os.Stat(filepath.Join(c.dist, "assay"))
+	if err != nil {
+		return err
+	}
+	rows := []row{{"assay, size", float64(size.Size()) / (1 << 20), 10, "MiB", "stripped, linux"}}
+	inventory, err := measureInventory(ctx, c)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, inventory...)
+	service, err := measureService(ctx, c)
+	if err != nil {
+		return err
+	}
+	return report(append(rows, service...))
+}
+
+func report(rows []row) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "what\tmeasured\tbudget\t\t")
+	for _, r := range rows {
+		within := "within"
+		if r.measured > r.budget {
+			within = "OVER"
+		}
+		fmt.Fprintf(w, "%s\t%.2f %s\t%g %s\t%s\t%s\n", r.what, r.measured, r.unit, r.budget, r.unit, within, r.note)
+	}
+	return w.Flush()
+}
