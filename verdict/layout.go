@@ -162,14 +162,6 @@ func count(n int, noun string) string {
 	return number(n) + " " + noun
 }
 
-// are is count with its verb: "1 finding is", "2 findings are".
-func are(n int, noun string) string {
-	if n == 1 {
-		return count(n, noun) + " is"
-	}
-	return count(n, noun) + " are"
-}
-
 // age is a number of seconds in the unit that people would use.
 func age(seconds int64) string {
 	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60

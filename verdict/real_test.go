@@ -63,7 +63,7 @@ func real(t testing.TB, root string) verdict.Verdict {
 		return cmp.Or(strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.ID, b.ID))
 	})
 	count(&v)
-	v.Decision.Reasons = []verdict.Reason{{Rule: "severity", Text: "findings of severity high or worse have a fix", Hint: "upgrade the packages"}}
+	v.Decision.Reasons = []verdict.Reason{{Rule: "severity", Text: "16 findings of severity high or worse have a fix (16 unrated, counted as high)", Hint: "upgrade the packages"}}
 	return v
 }
 

@@ -114,9 +114,6 @@ func (t *text) why(most int) []string {
 			texts = append(texts, clean(r.Text, 2*maxWidth))
 		}
 	}
-	if t.Decision.Outcome == Fail && t.unrated > 0 {
-		texts = append(texts, fmt.Sprintf("%s unrated, which counts as %s", are(t.unrated, "finding"), t.countsAs()))
-	}
 	if len(texts) == 0 {
 		return nil
 	}

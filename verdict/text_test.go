@@ -54,7 +54,7 @@ func with(findings ...[]verdict.Finding) verdict.Verdict {
 	count(&v)
 	if v.Counts.Failing > 0 {
 		v.Decision = verdict.Decision{Outcome: verdict.Fail, Code: 4, Reasons: []verdict.Reason{
-			{Rule: "severity", Text: "findings of severity high or worse have a fix", Hint: "upgrade the packages"},
+			{Rule: "severity", Text: "1 finding of severity high or worse has a fix", Hint: "upgrade the packages"},
 		}}
 	}
 	return v
@@ -182,7 +182,7 @@ func TestLog(t *testing.T) {
 		{"fail-16", minbase, verdict.Style{Exit: 4}, []string{
 			// 15 vulnerabilities by dpkg's order; that of apt is in two packages.
 			"verdict=fail code=4 findings=16 failing=16 ", "perl 5.36.0-7+deb12u3 -> 5.36.0-7+deb12u4, ", " and 12 more",
-			"apt libapt-pkg6.0 libpcre2-8-0 perl-base", "counts as high"}},
+			"apt libapt-pkg6.0 libpcre2-8-0 perl-base", "counted as high"}},
 		{"fail-mixed", given(june()), verdict.Style{Exit: 4}, []string{
 			"code=4", "exploited   glibc 2.36-9 -> 2.36-9+deb12u6, CVE-2023-4911 and 1 more", "apt-get -y upgrade"}},
 		{"fail-mixed-80", given(june()), verdict.Style{Exit: 4, Width: 80}, []string{"code=4", "apt-get -y upgrade"}},
