@@ -46,7 +46,7 @@ func (d Digest) Equal(sum []byte) bool {
 	return d.Known() && len(sum) >= d.size && bytes.Equal(sum[:d.size], d.sum[:d.size])
 }
 
-var errDigest = errors.New("Z: not a digest")
+var errDigest = errors.New("not a digest (Z)")
 
 // parseDigest reads the value of a line Z: Q1 and SHA-1 or Q2 and SHA-256, in
 // base64. cut says that the package's digests of 20 bytes are of SHA-256, under

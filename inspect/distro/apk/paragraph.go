@@ -169,9 +169,9 @@ func (s *scanner) add(line []byte) {
 		s.giveFile()
 		switch {
 		case !p.ended:
-			s.broken(errors.New("R, a file, before F, its folder"))
+			s.broken(errors.New("a file (R) before its folder (F)"))
 		case len(value) == 0:
-			s.broken(errors.New("R, a file, without name"))
+			s.broken(errors.New("a file (R) without name"))
 		default:
 			s.path = append(append(s.path[:0], s.dir...), value...)
 			s.open, s.digest = true, Digest{}
@@ -180,7 +180,7 @@ func (s *scanner) add(line []byte) {
 		digest, err := parseDigest(value, p.sha256)
 		switch {
 		case !s.open:
-			s.broken(errors.New("Z, a digest, of no file"))
+			s.broken(errors.New("a digest (Z) of no file"))
 		case err != nil:
 			s.broken(err)
 		default:
