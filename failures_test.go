@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,14 +189,14 @@ func holdFailure(t *testing.T, server string, code int, says string) {
 // TestRetry holds that a service that comes back is waited for, and that all
 // tries are one scan.
 func TestRetry(t *testing.T) {
-	var tries atomic.Int32
-	var keys [2]string
+	var mu sync.Mutex
+	var keys []string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := tries.Add(1)
-		if int(n) <= len(keys) {
-			keys[n-1] = r.Header.Get("Idempotency-Key")
-		}
-		if n == 1 {
+		mu.Lock()
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		first := len(keys) == 1
+		mu.Unlock()
+		if first {
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
@@ -205,13 +204,15 @@ func TestRetry(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"version":1,"scan":"abc","decision":{"outcome":"fail","code":4,"reasons":[{"rule":"severity","text":"x"}]}}`)
 	}))
-	defer srv.Close()
 	err := exec.Command(filepath.Join(bin, "assay"), aToken(), "--server", srv.URL, "--root", t.TempDir(), "--timeout", "20s").Run()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 4 {
 		t.Errorf("assay: %v, want exit code 4", err)
 	}
-	if tries.Load() != 2 || keys[0] == "" || keys[0] != keys[1] {
-		t.Errorf("%d tries with idempotency keys %q; want 2 with one key", tries.Load(), keys)
+	srv.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(keys) != 2 || keys[0] == "" || keys[0] != keys[1] {
+		t.Errorf("tries with idempotency keys %q; want 2 with one key", keys)
 	}
 }

@@ -23,9 +23,8 @@ func Clean(s string) string { return clean(s, maxClean) }
 func clean(s string, n int) string {
 	var b strings.Builder
 	cut := 0 // the longest end of b that leaves room for the dots
-	before := ' '
 	for i, r := range s {
-		rest := s[i:]
+		before, rest := s[:i], s[i:]
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(rest, "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
@@ -36,7 +35,6 @@ func clean(s string, n int) string {
 		default:
 			b.WriteByte(byte(r))
 		}
-		before = r
 		if b.Len() > n {
 			return b.String()[:cut] + "..."[:max(0, min(3, n-cut))]
 		}
@@ -52,16 +50,16 @@ func sentence(s string, n int) []string {
 	return strings.Fields(clean(strings.Join(strings.Fields(s), " "), n))
 }
 
-// command reports whether a machine may take rest, which follows the rune
-// before, for something said to it.
-func command(before rune, rest string) bool {
+// command reports whether a machine may take rest, which follows before, for
+// something said to it.
+func command(before, rest string) bool {
 	switch rest[0] {
 	case ':':
-		if before == ' ' && strings.HasPrefix(rest, "::") {
+		if (before == "" || strings.HasSuffix(before, " ")) && strings.HasPrefix(rest, "::") {
 			return true
 		}
 		// The colon of "assay: ", also where a blank will follow.
-		return before == 'y' && (rest == ":" || strings.HasPrefix(rest, ": "))
+		return strings.HasSuffix(before, "assay") && (rest == ":" || strings.HasPrefix(rest, ": "))
 	case '#':
 		return strings.HasPrefix(rest, "##")
 	}

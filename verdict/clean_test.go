@@ -24,6 +24,7 @@ func TestClean(t *testing.T) {
 		{"::error::x", `\u003a:error::x`},
 		{"a ::stop-commands::x", `a \u003a:stop-commands::x`},
 		{"##vso[x]", `\u0023#vso[x]`},
+		{"on its way: fetch it again", "on its way: fetch it again"},
 		{"assay: verdict=pass", `assay\u003a verdict=pass`},
 		{"https://assay:8443/x", "https://assay:8443/x"},
 		{strings.Repeat("a", 200), strings.Repeat("a", 200)},
