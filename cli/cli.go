@@ -66,7 +66,7 @@ func (r *run) app() *ucli.App {
 	return &ucli.App{
 		Name:      "assay",
 		Usage:     "fails the build of an image that has known vulnerabilities",
-		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]",
+		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay slot --show [FILE]",
 		Description: "The token is taken from the argument, --token-file, ASSAY_TOKEN or /run/secrets/assay_token.\n" +
 			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
 		Version:                r.env.Version,
@@ -78,14 +78,19 @@ func (r *run) app() *ucli.App {
 		Action:                 r.scan,
 		OnUsageError:           func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
 		ExitErrHandler:         func(*ucli.Context, error) {},
-		Commands: []*ucli.Command{{
-			Name:            "inventory",
-			Usage:           "print what is installed as CycloneDX 1.6 JSON and talk to nobody",
-			HideHelpCommand: true,
-			Flags:           treeFlags(),
-			Action:          r.inventory,
-			OnUsageError:    func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
-		}},
+		Commands: []*ucli.Command{
+			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", treeFlags(), r.inventory),
+			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
+			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags(), r.slot),
+		},
+	}
+}
+
+func command(name, usage, args string, flags []ucli.Flag, action ucli.ActionFunc) *ucli.Command {
+	return &ucli.Command{
+		Name: name, Usage: usage, ArgsUsage: args, Flags: flags, Action: action,
+		HideHelpCommand: true,
+		OnUsageError:    func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
 	}
 }
 
@@ -149,12 +154,14 @@ func (r *run) scan(c *ucli.Context) error {
 	defer cancel()
 	c.Context = ctx
 
-	if !s.quiet {
-		for _, n := range append(s.notes, secret.note) {
-			if n != "" {
-				r.note(n)
-			}
+	// A variable may not hide that another was ignored.
+	if !c.Bool("quiet") {
+		for _, n := range s.notes {
+			r.note(n)
 		}
+	}
+	if !s.quiet && secret.note != "" {
+		r.note(secret.note)
 	}
 	progress := r.progress(s.quiet)
 	progress("reading the filesystem")
@@ -163,21 +170,12 @@ func (r *run) scan(c *ucli.Context) error {
 		return err
 	}
 	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
-	client, err := remote.New(remote.Config{
-		Server:    s.server,
-		Token:     secret.value,
-		UserAgent: "assay/" + r.env.Version,
-		CAs:       s.cas,
-		NoVerify:  s.noVerify,
-		Timeout:   s.timeout,
-		Notice: func(text string) {
-			progress("")
-			if !s.quiet {
-				r.note(text)
-			}
-		},
-		Now: r.env.Now,
-	})
+	client, err := remote.New(r.remote(s, secret, func(text string) {
+		progress("")
+		if !s.quiet {
+			r.note(text)
+		}
+	}))
 	if err != nil {
 		return err
 	}
@@ -188,6 +186,21 @@ func (r *run) scan(c *ucli.Context) error {
 	}
 	r.code = exitCode(v, s.continueOnFailure)
 	return r.print(v, raw, s)
+}
+
+// remote is how the service is reached.
+func (r *run) remote(s settings, token secret, notice func(string)) remote.Config {
+	return remote.Config{
+		Server:    s.server,
+		Token:     token.value,
+		UserAgent: "assay/" + r.env.Version,
+		Version:   r.env.Version,
+		CAs:       s.cas,
+		NoVerify:  s.noVerify,
+		Timeout:   s.timeout,
+		Notice:    notice,
+		Now:       r.env.Now,
+	}
 }
 
 // exitCode applies --continue-on-failure, the client's part of the decision.
@@ -275,20 +288,7 @@ func isTerminal(w io.Writer) bool {
 
 // fail prints an error with its hint and returns the exit code.
 func (r *run) fail(err error) int {
-	code := codeUnable
-	if _, ok := errors.AsType[*argv.UsageError](err); ok {
-		code = codeUsage
-	}
-	if re, ok := errors.AsType[*remote.Error](err); ok && re.Kind == remote.Token {
-		code = codeRefused
-	}
-	hint := "run it again; --on-error warn lets a build go on when the scan cannot finish"
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		hint = h.Hint()
-	}
+	code, hint := classify(err)
 	exit := code
 	if code == codeUnable && r.warn {
 		exit = codePass

@@ -67,14 +67,16 @@ var decided = []string{
 // the image, or pass a build that was not scanned.
 var neverFromEnv = []string{"on-error", "no-verify", "root", "skip"}
 
-// slotOnly are flags that no variable sets once the binary knows its service.
-var slotOnly = []string{"server", "cacert"}
+// ofServer are flags that no variable sets once the slot or a flag names the
+// service: who names the service also says whom to trust for it.
+var ofServer = []string{"server", "cacert"}
 
 type output struct{ format, path string }
 
 // settings are the flags and variables of a scan, resolved.
 type settings struct {
 	server            string
+	serverFrom        string // where the address was found, for people
 	cas               []remote.CA
 	noVerify          bool
 	timeout           time.Duration
@@ -94,9 +96,9 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	s := settings{timeout: c.Duration("timeout")}
 	payload, err := slot.Read()
 	if err != nil {
-		return s, fmt.Errorf("read the slot of this binary: %w", err)
+		return s, damaged(err)
 	}
-	filled := payload.Server != ""
+	named := payload.Server != "" || c.IsSet("server")
 
 	// A flag of the command line wins, then its variable. origin is "" for a
 	// default.
@@ -109,7 +111,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 		if !ok || v == "" {
 			return fmt.Sprint(c.Value(name)), ""
 		}
-		if slices.Contains(neverFromEnv, name) || filled && slices.Contains(slotOnly, name) {
+		if slices.Contains(neverFromEnv, name) || named && slices.Contains(ofServer, name) || name == "timeout" && s.onErrorWarn {
 			s.notes = append(s.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that, use --%s", env, name))
 			return fmt.Sprint(c.Value(name)), ""
 		}
@@ -180,15 +182,29 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	}
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")
 	// The slot stands before the variable, the flag before both.
-	s.server = payload.Server
+	s.server, s.serverFrom = payload.Server, "the slot"
 	if v, origin := lookup("server"); origin != "" {
-		s.server = v
+		s.server, s.serverFrom = v, origin
 	}
+	s.notes = append(s.notes, r.ignoredStores(s.server)...)
 	if s.server == "" {
 		return s, usage("ADD the binary from your assayd, which then knows its service, or give --server URL",
 			"no service is known to this binary")
 	}
 	return s, nil
+}
+
+// ignoredStores names the variables of OpenSSL that would add to the roots that
+// are trusted for an https service, as ASSAY_CACERT would.
+func (r *run) ignoredStores(server string) []string {
+	var notes []string
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		v, _ := r.env.LookupEnv(name)
+		if v != "" && !remote.IsStore(v) && strings.HasPrefix(server, "https:") {
+			notes = append(notes, name+" is set and was ignored: no variable may do that, use --cacert")
+		}
+	}
+	return notes
 }
 
 // foreign are flags that people bring along from other scanners, with what
@@ -220,8 +236,8 @@ func badValue(name, value, origin, want string) error {
 	return usage("it takes "+want, "bad value %q for %s", value, where)
 }
 
-// A secret is the token and what should be said about where it came from.
-type secret struct{ value, note string }
+// A secret is the token, where it came from, and what should be said about that.
+type secret struct{ value, from, note string }
 
 // findToken takes the token from the first place that has one.
 func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
@@ -244,7 +260,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 	}
 	s, err := fromFile(secretPath, readFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, usage("pass --secret id=assay_token,src=FILE to docker build, or ARG ASSAY_TOKEN after FROM and --build-arg ASSAY_TOKEN",
+		return s, usage("pass --secret id=assay_token,src=FILE to docker build, or --build-arg ASSAY_TOKEN and ARG ASSAY_TOKEN, repeated after each FROM",
 			"no token was given")
 	}
 	return s, err
@@ -277,5 +293,5 @@ func checked(value, where, note string) (secret, error) {
 		}
 		return secret{}, usage(hint, "token from %s: %v", where, err)
 	}
-	return secret{value, note}, nil
+	return secret{value, where, note}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"assay/verdict"
 )
 
+const hintOther = "is this assayd? a proxy or a login page may stand in between; check --server"
+
 // verdict reads the answer that ended the attempts.
 func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 	c := a.client
@@ -20,13 +22,15 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 			return verdict.Verdict{}, c.classify(err)
 		}
 	}
+	if text := c.otherVersion(resp); text != "" {
+		c.config.Notice(text)
+	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
 		return verdict.Verdict{}, c.refusal(resp, a.body)
 	}
 	bad := func(hint, format string, args ...any) (verdict.Verdict, error) {
 		return verdict.Verdict{}, &Error{Kind: Answer, what: clean(fmt.Sprintf(format, args...)), hint: hint}
 	}
-	const hintOther = "is this assayd? a proxy or a login page may stand in between; check --server"
 	if media := mediaType(resp); media != "application/json" {
 		return bad(hintOther, "%s answered with %s, not with a verdict", c.address(), media)
 	}

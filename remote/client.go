@@ -35,15 +35,21 @@ type Config struct {
 	Token string
 	// UserAgent names the client, "assay/0.1.0".
 	UserAgent string
-	// CAs are trusted beside the system's and the built-in roots.
+	// Version is the version of the client, told apart from the service's.
+	Version string
+	// CAs are trusted beside the built-in roots and those of the filesystem.
 	CAs []CA
+	// StoreRoot is the root of the filesystem whose own roots are trusted where
+	// no proxy is used; "" is "/".
+	StoreRoot string
 	// NoVerify accepts any certificate.
 	NoVerify bool
 	// Timeout is the deadline for everything together, retries too; 0 is
 	// DefaultTimeout.
 	Timeout time.Duration
-	// Notice, where it is set, is told in one line why and for how long the
-	// client waits before it tries again.
+	// Notice, where it is set, is told in one line what the user should know and
+	// what ends nothing: why and for how long the client waits before it tries
+	// again, a proxy that is not used, a service of another version.
 	Notice func(string)
 
 	// RetryWait is the wait before the first retry, which doubles from one to
@@ -52,16 +58,18 @@ type Config struct {
 	// Now is the clock that certificates and the dates of a service are compared
 	// with; nil is time.Now.
 	Now func() time.Time
-	// Proxy chooses the proxy for an https service; nil is that of the
-	// environment. A service of plain http is never reached through one: the
-	// token would be readable there.
+	// Proxy chooses the proxy for the service; nil is that of the environment. A
+	// service of plain http is never reached through one: the token would be
+	// readable there.
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // A Client sends scans to one service.
 type Client struct {
 	config   Config
+	server   *url.URL
 	endpoint string
+	proxy    *url.URL // nil: the service is reached directly
 	http     *http.Client
 }
 
@@ -86,13 +94,19 @@ func New(c Config) (*Client, error) {
 	if c.Notice == nil {
 		c.Notice = func(string) {}
 	}
-	transport, err := newTransport(c, server)
+	proxy, err := chooseProxy(c, server)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(c, server, proxy)
 	if err != nil {
 		return nil, err
 	}
 	return &Client{
 		config:   c,
+		server:   server,
 		endpoint: server.JoinPath("api", "v1", "scans").String(),
+		proxy:    proxy,
 		http: &http.Client{
 			Transport: transport,
 			// A redirect is an answer like another; the token goes nowhere else.
@@ -193,7 +207,27 @@ func compress(scan cyclonedx.Scan) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func newTransport(c Config, server *url.URL) (*http.Transport, error) {
+// chooseProxy returns the proxy for the service, nil for none. In a service
+// without TLS the proxy could read the token, so there none is used.
+func chooseProxy(c Config, server *url.URL) (*url.URL, error) {
+	choose := c.Proxy
+	if choose == nil {
+		choose = http.ProxyFromEnvironment
+	}
+	proxy, err := choose(&http.Request{URL: server})
+	if server.Scheme == "http" {
+		if proxy != nil || err != nil {
+			c.Notice("HTTP_PROXY is set and was ignored: without TLS the proxy could read the token")
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &Error{Kind: Setup, what: "the address of the proxy cannot be read", hint: "write HTTPS_PROXY as http://proxy.example.com:3128"}
+	}
+	return proxy, nil
+}
+
+func newTransport(c Config, server, proxy *url.URL) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
@@ -204,17 +238,14 @@ func newTransport(c Config, server *url.URL) (*http.Transport, error) {
 	if server.Scheme == "http" {
 		return t, nil
 	}
-	t.Proxy = c.Proxy
-	if t.Proxy == nil {
-		t.Proxy = http.ProxyFromEnvironment
-	}
+	t.Proxy = http.ProxyURL(proxy)
 	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 		if resp.StatusCode == http.StatusOK {
 			return nil
 		}
 		return &proxyError{resp.StatusCode}
 	}
-	config, err := tlsConfig(c)
+	config, err := tlsConfig(c, proxy != nil)
 	if err != nil {
 		return nil, err
 	}

@@ -552,37 +552,47 @@ func TestTLS(t *testing.T) {
 	})
 }
 
+// tunnel is a proxy that leads every connection to one address.
+func tunnel(t *testing.T, addr string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		up, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.WriteHeader(200)
+		conn, buffered, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { defer up.Close(); io.Copy(up, buffered) }()
+		defer conn.Close()
+		io.Copy(conn, up)
+	}
+}
+
 func TestProxy(t *testing.T) {
 	t.Run("never for http", func(t *testing.T) {
 		c := serve(t, good)
-		c.Proxy = func(*http.Request) (*url.URL, error) {
-			t.Error("a proxy was asked for")
-			return nil, nil
-		}
+		var notices []string
+		c.Notice = func(line string) { notices = append(notices, line) }
+		c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
 		if _, _, err := send(t, c); err != nil {
 			t.Error(err)
+		}
+		if len(notices) != 1 || !strings.HasPrefix(notices[0], "HTTP_PROXY is set and was ignored") {
+			t.Errorf("notices %q", notices)
 		}
 	})
 	t.Run("sees no token", func(t *testing.T) {
 		target := httptest.NewTLSServer(http.HandlerFunc(good))
 		defer target.Close()
 		var seen []string
+		connect := tunnel(t, target.Listener.Addr().String())
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			seen = append(seen, fmt.Sprint(r.Method, " ", r.Host, " ", r.Header))
-			up, err := net.Dial("tcp", r.Host)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			w.WriteHeader(200)
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			go func() { defer up.Close(); io.Copy(up, conn) }()
-			defer conn.Close()
-			io.Copy(conn, up)
+			connect(w, r)
 		}))
 		defer proxy.Close()
 		c := config(target.URL)

@@ -64,6 +64,7 @@ const (
 	hintClock   = "the clocks of builder and service may differ, or the certificate must be renewed"
 	hintCA      = "give the CA of the service with --cacert, or let the service hand out an assay that carries it"
 	hintProxy   = "check HTTPS_PROXY, or put the service into NO_PROXY"
+	hintProxyCA = "a proxy that looks into TLS has a CA of its own; through a proxy the image's own roots do not count: give it with --cacert, or put the service into NO_PROXY"
 )
 
 // address names the service as it was given.
@@ -101,7 +102,14 @@ func (c *Client) classify(err error) *Error {
 		return e(Network, hintNoName, "the name %s could not be looked up: %s", dns.Name, dns.Err)
 
 	case errors.As(err, &authority):
-		return e(TLS, hintCA, "the certificate of %s is signed by an unknown authority", at)
+		hint, by := hintCA, ""
+		if c.proxy != nil {
+			hint = hintProxyCA
+		}
+		if authority.Cert != nil {
+			by = fmt.Sprintf(", %q", authority.Cert.Issuer)
+		}
+		return e(TLS, hint, "the certificate of %s is signed by an unknown authority%s", at, by)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		if now := c.config.Now(); invalid.Cert != nil && now.Before(invalid.Cert.NotBefore) {
 			return e(TLS, hintClock, "the certificate of %s is not valid before %s, and here it is %s",

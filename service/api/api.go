@@ -24,6 +24,8 @@ type Store interface {
 	UsedToken(ctx context.Context, id string, at time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
+	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
+	Sources(ctx context.Context) ([]store.Source, error)
 }
 
 // A View is one consistent state of the data; Close lets it go.
@@ -39,8 +41,11 @@ type Config struct {
 	Store Store
 	// View opens the state of the data that is served now.
 	View func() (View, error)
-	// Clients are the binaries to serve.
-	Clients Clients
+	// Clients are the binaries to serve; nil serves none.
+	Clients *Clients
+	// Version is the version of the service, sent with every answer so that a
+	// client can tell when it is not of the same.
+	Version string
 	Judge   scan.Judge
 	// PublicURL is the service's own address for people, without a slash at the
 	// end; it is never taken from a request.
@@ -65,14 +70,18 @@ type api struct {
 
 // New returns the handler of everything under the public address.
 func New(c Config) http.Handler {
+	if c.Clients == nil {
+		c.Clients = &Clients{}
+	}
 	a := &api{Config: c, limits: newLimits(c.Rate), slots: make(chan struct{}, maxScans)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("POST /api/v1/scans", a.authenticated("scan", a.postScan))
 	mux.HandleFunc("GET /api/v1/scans/{id}", a.authenticated("", a.getScan))
 	mux.HandleFunc("GET /api/v1/scans/{id}/report", a.authenticated("", a.getReport))
-	mux.HandleFunc("GET /assay", a.getClient)
-	mux.HandleFunc("GET /linux/{arch}/assay", a.getClient)
+	mux.HandleFunc("GET /api/v1/scans/{id}/explain", a.authenticated("", a.getExplain))
+	mux.HandleFunc("GET /api/v1/token", a.authenticated("", a.getToken))
+	a.downloads(mux)
 	return a.logged(a.routed(mux))
 }
 
@@ -86,7 +95,7 @@ func (a *api) routed(mux *http.ServeMux) http.Handler {
 		}
 		var answer unserved // by mux itself: 404, or 405 with the methods allowed
 		h.ServeHTTP(&answer, r)
-		p := problem{http.StatusNotFound, fmt.Sprintf("nothing is served at %q", r.URL.Path), "docs/api.md lists what is"}
+		p := a.unknown(r.URL.Path)
 		if answer.status == http.StatusMethodNotAllowed {
 			allow := answer.Header().Get("Allow")
 			w.Header().Set("Allow", allow)
@@ -171,6 +180,9 @@ func (a *api) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		if a.Version != "" {
+			w.Header().Set("Assay-Version", a.Version)
+		}
 		next.ServeHTTP(rec, r)
 		a.Log.Info("request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
 			"token", rec.token, "scan", rec.scan, "took", a.Now().Sub(start).Round(time.Microsecond))

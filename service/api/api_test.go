@@ -11,9 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +18,6 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
-	"assay/remote/slot"
 	"assay/remote/token"
 	"assay/service/advisory"
 	"assay/service/api"
@@ -42,13 +38,13 @@ func (view) Close()             {}
 
 // A rig is a service under test.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	store *sqlite.Store
 	srv   *httptest.Server
 	log   *bytes.Buffer
 }
 
-func newRig(t *testing.T, change func(*api.Config)) *rig {
+func newRig(t testing.TB, change func(*api.Config)) *rig {
 	t.Helper()
 	st, err := sqlite.Open(t.TempDir())
 	if err != nil {
@@ -324,52 +320,5 @@ func TestNoData(t *testing.T) {
 		if resp, body := r.do(method, path, r.token(store.Token{Name: rand.Text()}), document(t)); resp.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("%s %s: %s: %s", method, path, resp.Status, body)
 		}
-	}
-}
-
-// TestClients serves this test's own binary, which has a slot like any other
-// program that links the package.
-func TestClients(t *testing.T) {
-	self, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, path := range []string{"assay", "linux/riscv64/assay"} {
-		path = filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, self, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	clients, err := api.LoadClients(dir, slot.Payload{Server: "https://assay.example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t, func(c *api.Config) { c.Clients = clients })
-	for _, path := range []string{"/assay", "/linux/riscv64/assay", "/linux/" + runtime.GOARCH + "/assay"} {
-		resp, body := r.do("GET", path, "", nil)
-		p, err := slot.Show([]byte(body))
-		if resp.StatusCode != 200 || err != nil || p.Server != "https://assay.example.com" {
-			t.Errorf("%s: %s, slot %+v, %v", path, resp.Status, p, err)
-		}
-		if clear, err := slot.Clear([]byte(body)); err != nil || !bytes.Equal(clear, self) {
-			t.Errorf("%s: cleared it is not the release: %v", path, err)
-		}
-		etag := resp.Header.Get("ETag")
-		if !strings.HasPrefix(etag, `"`) || resp.Header.Get("Last-Modified") != "" {
-			t.Errorf("%s: ETag %q, Last-Modified %q", path, etag, resp.Header.Get("Last-Modified"))
-		}
-		if resp, body := r.do("GET", path, "", nil, "If-None-Match", etag); resp.StatusCode != http.StatusNotModified || body != "" {
-			t.Errorf("%s with its ETag: %s", path, resp.Status)
-		}
-		if resp, _ := r.do("HEAD", path, "", nil); resp.StatusCode != 200 || resp.ContentLength != int64(len(self)) || resp.Header.Get("ETag") != etag {
-			t.Errorf("HEAD %s: %s, %d bytes", path, resp.Status, resp.ContentLength)
-		}
-	}
-	if resp, _ := r.do("GET", "/linux/vax/assay", "", nil); resp.StatusCode != http.StatusNotFound {
-		t.Error(resp.Status)
 	}
 }

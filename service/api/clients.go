@@ -6,29 +6,111 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"assay/remote/slot"
 )
 
-// Clients are the binaries of assay that the service serves, by architecture,
-// with their slot filled in.
-type Clients map[string]Client
-
-// A Client is one binary, ready to be served.
-type Client struct {
-	bytes []byte
-	etag  string
+// A ClientsConfig says which binaries of assay are served and what is written
+// into them.
+type ClientsConfig struct {
+	// Dir holds linux/<arch>/assay for each architecture, or assay for the
+	// service's own, and perhaps install.sh.
+	Dir string
+	// Slot is the address of the service and its CA. Its Fresh is not read.
+	Slot slot.Payload
+	// Fresh is how long a served binary stays the same, whole seconds; 0 is for
+	// ever.
+	Fresh time.Duration
+	// Version is the version of the binaries, in whose addresses it stands.
+	Version string
 }
 
-// LoadClients reads the binaries of a folder, linux/<arch>/assay for each
-// architecture and assay for the service's own, and fills their slots with p.
-// A folder without any gives an empty Clients.
-func LoadClients(dir string, p slot.Payload) (Clients, error) {
+// Clients are the binaries that the service serves, by architecture, and the
+// script that installs them. The zero value serves none.
+type Clients struct {
+	arches  map[string]*client
+	fresh   time.Duration
+	version string
+	install file
+}
+
+// A client is one binary with its slot filled in.
+type client struct {
+	pinned file // without a bucket: it never changes
+	slot   slot.Payload
+
+	mu     sync.Mutex
+	bucket string
+	fresh  file // of the bucket
+}
+
+// A file is what is served at one address, and its digest in hexadecimal.
+type file struct {
+	bytes  []byte
+	digest string
+}
+
+func newFile(b []byte) file { return file{b, fmt.Sprintf("%x", sha256.Sum256(b))} }
+
+// LoadClients reads the files of a folder and fills in the slots. A folder
+// without any gives Clients that serve none.
+func LoadClients(c ClientsConfig) (*Clients, error) {
+	if c.Fresh < 0 || c.Fresh%time.Second != 0 {
+		return nil, fmt.Errorf("served binaries cannot change every %v, only after whole seconds", c.Fresh)
+	}
+	version := strings.TrimPrefix(c.Version, "v")
+	if !regexp.MustCompile(`^[0-9A-Za-z._+~-]+$`).MatchString(version) {
+		return nil, fmt.Errorf("version %q cannot stand in an address", c.Version)
+	}
+	out := &Clients{arches: map[string]*client{}, fresh: c.Fresh, version: version}
+	releases, err := Releases(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	for arch, path := range releases {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read client: %w", err)
+		}
+		cl := &client{slot: c.Slot}
+		cl.slot.Fresh = ""
+		if b, err = slot.Fill(b, cl.slot); err != nil {
+			return nil, fmt.Errorf("fill the slot of %q: %w", path, err)
+		}
+		cl.pinned = newFile(b)
+		// Every bucket is as long as this one, so what fits now fits later.
+		if _, err := cl.of(bucket(time.Unix(0, 0), c.Fresh)); err != nil {
+			return nil, fmt.Errorf("fill the slot of %q: %w", path, err)
+		}
+		out.arches[arch] = cl
+	}
+	script, err := os.ReadFile(filepath.Join(c.Dir, "install.sh"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the installer: %w", err)
+	}
+	if script, err = addressed(script, c.Slot.Server); err != nil {
+		return nil, fmt.Errorf("write the address into %q: %w", filepath.Join(c.Dir, "install.sh"), err)
+	}
+	out.install = newFile(script)
+	return out, nil
+}
+
+// Releases returns the paths of the binaries in a folder by architecture:
+// linux/<arch>/assay, and assay for the architecture of this program where the
+// folder has no other for it.
+func Releases(dir string) (map[string]string, error) {
 	found := map[string]string{}
 	if path := filepath.Join(dir, "assay"); isFile(path) {
 		found[runtime.GOARCH] = path
@@ -42,18 +124,7 @@ func LoadClients(dir string, p slot.Payload) (Clients, error) {
 			found[arch.Name()] = path
 		}
 	}
-	clients := Clients{}
-	for arch, path := range found {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read client: %w", err)
-		}
-		if b, err = slot.Fill(b, p); err != nil {
-			return nil, fmt.Errorf("fill the slot of %q: %w", path, err)
-		}
-		clients[arch] = Client{b, fmt.Sprintf(`"%x"`, sha256.Sum256(b))}
-	}
-	return clients, nil
+	return found, nil
 }
 
 func isFile(path string) bool {
@@ -61,22 +132,48 @@ func isFile(path string) bool {
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// getClient serves a binary. No Last-Modified is sent: replicas start at
-// different times, and a builder takes another date for another file.
-func (a *api) getClient(w http.ResponseWriter, r *http.Request) {
-	arch := r.PathValue("arch")
-	if arch == "" {
-		arch = runtime.GOARCH
+// Arches are the architectures that are served, sorted.
+func (c *Clients) Arches() []string { return slices.Sorted(maps.Keys(c.arches)) }
+
+// HasInstaller reports whether install.sh is served.
+func (c *Clients) HasInstaller() bool { return c.install.bytes != nil }
+
+// of returns the binary of a bucket, the pinned one where there is none.
+func (c *client) of(bucket string) (file, error) {
+	if bucket == "" {
+		return c.pinned, nil
 	}
-	c, ok := a.Clients[arch]
-	if !ok {
-		a.refuse(w, r, problem{http.StatusNotFound, fmt.Sprintf("no client for linux/%s", arch),
-			"start assayd with --clients and the folder that holds assay or linux/<arch>/assay"})
-		return
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bucket != bucket {
+		p := c.slot
+		p.Fresh = bucket
+		b, err := slot.Fill(c.pinned.bytes, p)
+		if err != nil {
+			return file{}, err
+		}
+		c.fresh, c.bucket = newFile(b), bucket
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("ETag", c.etag)
-	h.Set("Cache-Control", "no-cache")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.bytes))
+	return c.fresh, nil
+}
+
+// bucket names the span of time that now is in: when it began, in UTC. It
+// depends on nothing else, so that all replicas serve the same bytes.
+func bucket(now time.Time, fresh time.Duration) string {
+	if fresh <= 0 {
+		return ""
+	}
+	span, at := int64(fresh/time.Second), now.Unix()
+	return time.Unix(at-at%span, 0).UTC().Format(time.RFC3339)
+}
+
+// addressed writes the address of the service into the installer, as a shell
+// reads it between single quotes.
+func addressed(script []byte, server string) ([]byte, error) {
+	const placeholder = "@ASSAYD_URL@"
+	if n := bytes.Count(script, []byte(placeholder)); n != 1 {
+		return nil, fmt.Errorf("%s stands in it %d times, not once", placeholder, n)
+	}
+	quoted := strings.ReplaceAll(server, "'", `'\''`)
+	return bytes.Replace(script, []byte(placeholder), []byte(quoted), 1), nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,16 +48,11 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return problem{http.StatusBadRequest, "this inventory cannot be read: " + err.Error(), "send CycloneDX 1.4 to 1.6 as JSON"}
 	}
-	v, kept, err := a.judge(s, t)
+	kept, err := a.judge(s, t)
 	if err != nil {
 		return err
 	}
 	kept.Key, kept.Request = key, body
-	// The id is the store's to give, so the verdict is kept without it and it is
-	// filled in on the way out.
-	if kept.Verdict, err = json.Marshal(v); err != nil {
-		return fmt.Errorf("encode verdict: %w", err)
-	}
 	stored, err := a.Store.KeepScan(r.Context(), kept)
 	if err != nil {
 		return fmt.Errorf("keep scan: %w", err)
@@ -68,59 +64,51 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 }
 
 // judge decides on a scan with the data that is served now.
-func (a *api) judge(s cyclonedx.Scan, t store.Token) (verdict.Verdict, store.Scan, error) {
+func (a *api) judge(s cyclonedx.Scan, t store.Token) (store.Scan, error) {
 	view, err := a.View()
 	if err != nil {
-		return verdict.Verdict{}, store.Scan{}, a.noData(err)
+		return store.Scan{}, a.noData(err)
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
 	v, err := a.Judge.Verdict(s, view, view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
-		return v, store.Scan{}, problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"}
+		return store.Scan{}, problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"}
 	}
 	if errors.Is(err, match.ErrTooMany) {
-		return v, store.Scan{}, problem{http.StatusUnprocessableEntity, err.Error(), "an inventory of this kind is no image; scan a smaller tree with --root"}
+		return store.Scan{}, problem{http.StatusUnprocessableEntity, err.Error(), "an inventory of this kind is no image; scan a smaller tree with --root"}
 	}
 	if err != nil {
-		return v, store.Scan{}, err
+		return store.Scan{}, err
 	}
 	if t.Project != "" {
 		if v.Options.Project != "" && v.Options.Project != t.Project {
-			return v, store.Scan{}, problem{http.StatusForbidden,
+			return store.Scan{}, problem{http.StatusForbidden,
 				fmt.Sprintf("this token is for project %q", t.Project), "leave --project out, or use a token of that project"}
 		}
 		v.Options.Project = t.Project
 	}
-	return v, store.Scan{
-		At: now, Token: t.ID,
+	if v.Scan, err = store.NewID(rand.Reader); err != nil {
+		return store.Scan{}, err
+	}
+	v.Report = a.PublicURL + "/api/v1/scans/" + v.Scan + "/report"
+	kept := store.Scan{
+		ID: v.Scan, At: now, Token: t.ID,
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
 		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
-	}, nil
+	}
+	if kept.Verdict, err = json.Marshal(v); err != nil {
+		return store.Scan{}, fmt.Errorf("encode verdict: %w", err)
+	}
+	return kept, nil
 }
 
-// Complete returns the verdict of a kept scan with its id and address.
-func Complete(s store.Scan, publicURL string) (verdict.Verdict, error) {
-	var v verdict.Verdict
-	if err := json.Unmarshal(s.Verdict, &v); err != nil {
-		return v, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
-	}
-	v.Scan = s.ID
-	if publicURL != "" {
-		v.Report = publicURL + "/api/v1/scans/" + s.ID + "/report"
-	}
-	return v, nil
-}
-
+// writeVerdict answers with a kept verdict, as it was given.
 func (a *api) writeVerdict(w http.ResponseWriter, s store.Scan) error {
-	v, err := Complete(s, a.PublicURL)
-	if err != nil {
-		return err
-	}
 	if rec, ok := w.(*recorder); ok {
 		rec.scan = s.ID
 	}
-	writeJSON(w, http.StatusOK, v)
+	writeBody(w, http.StatusOK, "application/json", s.Verdict)
 	return nil
 }
 
@@ -139,9 +127,9 @@ func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) e
 	if err != nil {
 		return err
 	}
-	v, err := Complete(s, a.PublicURL)
-	if err != nil {
-		return err
+	var v verdict.Verdict
+	if err := json.Unmarshal(s.Verdict, &v); err != nil {
+		return fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
 	}
 	var b bytes.Buffer
 	switch format := r.URL.Query().Get("format"); format {

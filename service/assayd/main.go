@@ -78,9 +78,13 @@ func (d *daemon) app() *cli.App {
 		Commands: []*cli.Command{
 			d.serveCommand(),
 			d.importCommand(),
+			d.updateCommand(),
 			d.tokenCommand(),
 			d.statusCommand(),
 			d.replayCommand(),
+			d.explainCommand(),
+			d.compareCommand(),
+			d.verifyCommand(),
 		},
 	}
 }

@@ -3,16 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
-	"assay/service/api"
-	"assay/service/snapshot"
 	"assay/service/store"
 	"assay/verdict"
 )
@@ -31,9 +28,7 @@ func (d *daemon) replayCommand() *cli.Command {
 	}
 }
 
-// replay builds the index of the asked state anew: the serving one belongs to
-// the process that serves.
-func (d *daemon) replay(c *cli.Context) error {
+func (d *daemon) replay(c *cli.Context) (err error) {
 	if c.NArg() != 1 {
 		return hintf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
 	}
@@ -58,16 +53,11 @@ func (d *daemon) replay(c *cli.Context) error {
 		at = kept.At
 	}
 
-	dir, err := os.MkdirTemp("", "assayd-replay-")
+	index, discard, err := indexOf(c.Context, st, upTo)
 	if err != nil {
-		return fmt.Errorf("replay: %w", err)
+		return err
 	}
-	defer os.RemoveAll(dir)
-	index, err := snapshot.Build(c.Context, st, upTo, filepath.Join(dir, "snapshot.db"))
-	if err != nil {
-		return fmt.Errorf("build the snapshot: %w", err)
-	}
-	defer index.Close()
+	defer func() { err = errors.Join(err, discard()) }()
 	view, err := index.View()
 	if err != nil {
 		return fmt.Errorf("open the snapshot: %w", err)
@@ -90,23 +80,22 @@ func (d *daemon) replay(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.String("as-of") != "" && data.Updated.IsZero() {
+		judge.MaxAge = 0 // of another state than the scan's the age at that time is not kept
+	}
 	v, err := judge.Verdict(s, view, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
 	}
+	v.Scan, v.Report = before.Scan, before.Report
 	v.Options.Project = before.Options.Project // the token may have set it
 	return d.printReplay(c, kept, v)
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, v verdict.Verdict) error {
-	before := kept.Verdict
-	var err error
-	if kept.Verdict, err = json.Marshal(v); err != nil {
+	now, err := json.Marshal(v)
+	if err != nil {
 		return fmt.Errorf("encode verdict: %w", err)
-	}
-	same := bytes.Equal(before, kept.Verdict)
-	if v, err = api.Complete(kept, publicURL(c.String("data"))); err != nil {
-		return err
 	}
 	switch c.String("format") {
 	case "json":
@@ -118,7 +107,7 @@ func (d *daemon) printReplay(c *cli.Context, kept store.Scan, v verdict.Verdict)
 	}
 	if err == nil {
 		word := "differs from"
-		if same {
+		if bytes.Equal(now, kept.Verdict) {
 			word = "is the same as"
 		}
 		_, err = fmt.Fprintf(d.stderr, "assayd: this verdict %s the one given at %s\n", word, kept.At.UTC().Format(time.RFC3339))

@@ -10,12 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"assay/remote/slot"
 	"assay/service/api"
 	"assay/service/snapshot"
 )
@@ -27,17 +28,16 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: append(judgeFlags(),
+		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), []cli.Flag{
 			dataFlag(),
+			&cli.DurationFlag{Name: "update-every", Usage: "update the advisories each `TIME`, such as 1h; 0 for never"},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service", Required: true},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
-			&cli.StringFlag{Name: "ca", Usage: "private CA `FILE` (PEM) that the served clients shall trust"},
-			&cli.StringFlag{Name: "clients", Usage: "`DIR` that holds assay, or linux/<arch>/assay (default: where assayd lies)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
-		),
+		}),
 		Action: d.serve,
 	}
 }
@@ -60,7 +60,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(clients) == 0 {
+	if len(clients.Arches()) == 0 {
 		log.Warn("no client is served: /assay answers 404", "hint", "start with --clients DIR, the folder that holds assay")
 	}
 
@@ -85,6 +85,13 @@ func (d *daemon) serve(c *cli.Context) error {
 		return fmt.Errorf("build the snapshot: %w", err)
 	}
 
+	var update *updater
+	if c.Duration("update-every") > 0 {
+		if update, err = d.updater(c, st, nil); err != nil {
+			return err
+		}
+	}
+
 	handler := api.New(api.Config{
 		Store: st,
 		View: func() (api.View, error) {
@@ -95,6 +102,7 @@ func (d *daemon) serve(c *cli.Context) error {
 			return v, nil
 		},
 		Clients:   clients,
+		Version:   buildVersion(),
 		Judge:     judge,
 		PublicURL: public,
 		Rate:      api.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
@@ -108,33 +116,18 @@ func (d *daemon) serve(c *cli.Context) error {
 	if certFile == "" && !loopback(ln.Addr()) {
 		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that ends TLS in front")
 	}
-	log.Info("serving", "listen", ln.Addr().String(), "public_url", public, "tls", certFile != "", "clients", len(clients))
+	log.Info("serving", "listen", ln.Addr().String(), "public_url", public, "tls", certFile != "", "clients", clients.Arches(), "installer", clients.HasInstaller())
 
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	go follow(ctx, log, index, st)
+	if update != nil {
+		var updating sync.WaitGroup
+		updating.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every")) })
+		defer updating.Wait() // the store is closed after it
+		defer cancel()
+	}
 	return run(ctx, handler, ln, certFile, keyFile)
-}
-
-// clients loads the binaries to serve.
-func (d *daemon) clients(c *cli.Context, public string) (api.Clients, error) {
-	p := slot.Payload{Server: public}
-	if path := c.String("ca"); path != "" {
-		ca, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read --ca: %w", err)
-		}
-		p.CA = string(ca)
-	}
-	dir := c.String("clients")
-	if dir == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return api.Clients{}, nil
-		}
-		dir = filepath.Dir(self)
-	}
-	return api.LoadClients(dir, p)
 }
 
 // parsePublicURL checks the address that is written into every client.

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"assay/service/store/sqlite"
+	"assay/verdict"
 )
 
 func (d *daemon) statusCommand() *cli.Command {
@@ -50,5 +53,31 @@ func (d *daemon) status(c *cli.Context) error {
 	}
 	fmt.Fprintf(w, "last scan\t%s\n", last)
 	fmt.Fprintf(w, "served at\t%s\n", cmp.Or(publicURL(c.String("data")), "not yet served"))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return d.sources(c, st)
+}
+
+// sources tells of every source how much there is of it, how old that is, and
+// what went wrong since.
+func (d *daemon) sources(c *cli.Context, st *sqlite.Store) error {
+	sources, err := st.Sources(c.Context)
+	if err != nil || len(sources) == 0 {
+		return err
+	}
+	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSOURCE\tRECORDS\tLAST SUCCESS\tAGE\tLAST ERROR")
+	for _, s := range sources {
+		at, age, failed := "never", "-", "-"
+		if !s.Updated.IsZero() {
+			at = s.Updated.UTC().Format(time.RFC3339)
+			age = d.now().Sub(s.Updated).Round(time.Second).String()
+		}
+		if !s.Failed.IsZero() {
+			failed = s.Failed.UTC().Format(time.RFC3339) + ": " + s.Err
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", verdict.Clean(s.Name), s.Records, at, age, failed)
+	}
 	return w.Flush()
 }

@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/cli/argv"
+	"assay/inspect/inventory"
+	"assay/inspect/mount"
+	"assay/remote"
+	"assay/remote/slot"
+	"assay/verdict"
+)
+
+// A diagnosis is what assay doctor prints: a line for each thing it looked at.
+type diagnosis struct {
+	w          io.Writer
+	seen, bads int
+	code       int // of the first that is bad
+}
+
+func (d *diagnosis) ok(name, format string, args ...any)   { d.line("ok", name, format, args...) }
+func (d *diagnosis) note(name, format string, args ...any) { d.line("note", name, format, args...) }
+
+func (d *diagnosis) line(state, name, format string, args ...any) {
+	d.seen++
+	fmt.Fprintf(d.w, "%-4s %-9s %s\n", state, name, verdict.Clean(fmt.Sprintf(format, args...)))
+}
+
+// bad prints an error with its hint. Its exit code is what a scan would end
+// with for it.
+func (d *diagnosis) bad(name string, err error) {
+	code, hint := classify(err)
+	d.badWith(code, name, err.Error(), hint)
+}
+
+func (d *diagnosis) badWith(code int, name, text, hint string) {
+	d.line("bad", name, "%s", text)
+	fmt.Fprintf(d.w, "     hint: %s\n", verdict.Clean(hint))
+	d.bads++
+	d.code = cmp.Or(d.code, code)
+}
+
+// doctor is the command of that name: it tells what a scan would see and use,
+// and which of it is wrong. It takes the flags of a scan.
+func (r *run) doctor(c *ucli.Context) error {
+	d := &diagnosis{w: r.env.Stdout}
+	if p, err := slot.Read(); err == nil && p.Server == "" {
+		d.note("slot", "empty: this assay was not handed out by a service")
+	} else if err == nil {
+		d.ok("slot", "%s, %d certificates, fresh %s", p.Server, len(certificates(p.CA)), cmp.Or(p.Fresh, "for ever"))
+	}
+	s, err := r.settings(c)
+	for _, n := range s.notes {
+		d.note("ignored", "%s", n)
+	}
+	if err != nil {
+		d.bad("settings", err)
+	} else {
+		d.ok("server", "%s, from %s", s.server, s.serverFrom)
+	}
+	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	if err != nil {
+		d.bad("token", err)
+	} else {
+		d.ok("token", "well formed, from %s", secret.from)
+		if secret.note != "" {
+			d.note("token", "%s", secret.note)
+		}
+	}
+	d.surroundings(c.String("root"))
+	if err := r.examineTree(c, d); err != nil {
+		d.bad("root", err)
+	}
+	if s.server != "" {
+		client, err := remote.New(r.remote(s, secret, func(text string) { d.note("way", "%s", text) }))
+		if err != nil {
+			d.bad("way", err)
+		} else {
+			client.Examine(c.Context, func(check remote.Check) {
+				switch {
+				case check.Err != nil:
+					d.bad(check.Name, check.Err)
+				case check.Aside:
+					d.note(check.Name, "%s", check.Text)
+				default:
+					d.ok(check.Name, "%s", check.Text)
+				}
+			})
+		}
+	}
+	if d.bads == 0 {
+		fmt.Fprintln(d.w, "assay doctor: nothing is wrong")
+	} else {
+		fmt.Fprintf(d.w, "assay doctor: %d of %d are bad, exit code %d\n", d.bads, d.seen, d.code)
+	}
+	r.code = d.code
+	return nil
+}
+
+// surroundings tells who runs this, in which builder, and what is mounted into
+// the tree at root and is no part of the image.
+func (d *diagnosis) surroundings(root string) {
+	d.note("user", "uid %d, gid %d", os.Getuid(), os.Getgid())
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		d.note("mounts", "not known without /proc; kernel filesystems are left out by their names")
+	} else {
+		d.mounts(string(text), root)
+	}
+	exists := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	d.note("builder", "%s", guessBuilder(exists, string(text)))
+}
+
+// mounts lists what is mounted and left out.
+func (d *diagnosis) mounts(mountinfo, root string) {
+	mounts, err := mount.Parse(strings.NewReader(mountinfo))
+	if err != nil {
+		d.note("mounts", "read in part: %v", err)
+	}
+	out := mount.Outside(mounts, root)
+	if len(out) == 0 {
+		d.ok("mounts", "none is left out")
+		return
+	}
+	const most = 12
+	more := ""
+	if n := len(out) - most; n > 0 {
+		out, more = out[:most], fmt.Sprintf(" and %d more", n)
+	}
+	d.ok("mounts", "left out: /%s%s", strings.Join(out, " /"), more)
+}
+
+// guessBuilder tells by the marks that engines leave who runs this step.
+func guessBuilder(exists func(string) bool, mountinfo string) string {
+	switch {
+	case exists("/kaniko"):
+		return "kaniko, by /kaniko"
+	case strings.Contains(mountinfo, "/buildkit/"):
+		return "BuildKit, by its mounts"
+	case exists("/run/.containerenv"):
+		return "podman or buildah, by /run/.containerenv"
+	case exists("/.dockerenv"):
+		return "docker, by /.dockerenv: its classic builder, or docker run"
+	}
+	return "none that is recognised"
+}
+
+// examineTree makes the inventory and tells what is in it.
+func (r *run) examineTree(c *ucli.Context, d *diagnosis) error {
+	inv, err := r.inspect(c)
+	if err != nil {
+		return err
+	}
+	if inv.System.Known() {
+		d.ok("system", "%s, by /%s", cmp.Or(inv.System.PrettyName, inv.System.ID+" "+inv.System.VersionID), inv.System.Path)
+	} else {
+		d.note("system", "none is recognised")
+	}
+	if len(inv.Packages) == 0 && !inv.System.Known() {
+		d.badWith(codeUntrusted, "packages", "none: a scan ends with code 5", "is --root right? an image of one static program has no packages to look up")
+	} else {
+		d.ok("packages", "%s", summarise(inv.Packages))
+	}
+	for _, p := range inv.Partial {
+		if p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
+			d.badWith(codeUntrusted, "packages", fmt.Sprintf("/%s cannot be read: %s", p.Path, p.Err), "what is installed is not known without it: run as a user that may read it")
+		}
+	}
+	if n := len(inv.Partial); n > 0 {
+		d.note("gaps", "%d, the first /%s: %s", n, inv.Partial[0].Path, inv.Partial[0].Err)
+	}
+	return nil
+}
+
+// summarise counts packages by type and names a file that tells of them.
+func summarise(packages []inventory.Package) string {
+	count, file := map[string]int{}, map[string]string{}
+	for _, p := range packages {
+		count[p.Type]++
+		if file[p.Type] == "" && len(p.Evidence) > 0 {
+			file[p.Type] = p.Evidence[0].Path
+		}
+	}
+	var parts []string
+	for _, typ := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %s (/%s)", count[typ], typ, file[typ]))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
+}
+
+// classify returns the exit code of an error and what to try next.
+func classify(err error) (code int, hint string) {
+	code = codeUnable
+	if _, ok := errors.AsType[*argv.UsageError](err); ok {
+		code = codeUsage
+	}
+	if re, ok := errors.AsType[*remote.Error](err); ok && re.Kind == remote.Token {
+		code = codeRefused
+	}
+	hint = "run it again; --on-error warn lets a build go on when the scan cannot finish"
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		hint = h.Hint()
+	}
+	return code, hint
+}

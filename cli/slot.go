@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/remote/slot"
+	"assay/verdict"
+)
+
+// maxProgram bounds a file whose slot is shown, in bytes.
+const maxProgram = 256 << 20
+
+func slotFlags() []ucli.Flag {
+	return []ucli.Flag{&ucli.BoolFlag{Name: "show", Usage: "print what stands in the slot, which is all there is to do with it", Value: true}}
+}
+
+// slot is the command of that name: what a service wrote into this binary, or
+// into a file.
+func (r *run) slot(c *ucli.Context) error {
+	if c.NArg() > 1 {
+		return usage("assay slot --show FILE", "%d files where one was expected", c.NArg())
+	}
+	path := c.Args().First()
+	var p slot.Payload
+	var program []byte
+	var err error
+	if path == "" {
+		if p, err = slot.Read(); err == nil {
+			program = ownProgram()
+		}
+	} else if program, err = readProgram(path); err == nil {
+		p, err = slot.Show(program)
+	}
+	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
+		return hinted{fmt.Errorf("%q: %w", path, err), "is it assay at all?"}
+	}
+	if err != nil {
+		return damaged(err)
+	}
+	return showSlot(r.env.Stdout, p, program)
+}
+
+// showSlot prints a payload and the digest that program had before it was
+// filled in; nil is a program that this user may not read.
+func showSlot(w io.Writer, p slot.Payload, program []byte) error {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-7s %s\n", name, verdict.Clean(fmt.Sprintf(format, args...)))
+	}
+	if p == (slot.Payload{}) {
+		line("server", "none: the slot is empty, as released")
+	} else {
+		line("server", "%s", p.Server)
+		certs := certificates(p.CA)
+		line("ca", "%d certificates", len(certs))
+		for _, cert := range certs {
+			line("", "%s, valid until %s", cert.Subject, cert.NotAfter.UTC().Format(time.DateOnly))
+		}
+		fresh := p.Fresh
+		if fresh == "" {
+			fresh = "never changes"
+		}
+		line("fresh", "%s", fresh)
+	}
+	if program == nil {
+		line("sha256", "not known: this user may run the binary and not read it")
+		return nil
+	}
+	released, err := slot.Clear(program)
+	if err != nil {
+		return err
+	}
+	line("sha256", "%x with an empty slot, as released", sha256.Sum256(released))
+	return nil
+}
+
+// certificates are those of a PEM text that can be read.
+func certificates(text string) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return certs
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+}
+
+// ownProgram returns the bytes of the running binary, nil where it may not be
+// read or nothing tells where it is.
+func ownProgram() []byte {
+	self, err := os.Executable()
+	if err != nil {
+		return nil
+	}
+	b, err := readProgram(self)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func readProgram(path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, hinted{err, "name a file that this user may read"}
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
+		return nil, hinted{fmt.Errorf("%q is not a file, or larger than %d MiB", path, maxProgram>>20), "is it assay at all?"}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, hinted{err, "name a file that this user may read"}
+	}
+	return b, nil
+}
+
+// A hinted error says what to do next. Its exit code is 1.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Hint() string  { return h.hint }
+func (h hinted) Unwrap() error { return h.error }
+
+// damaged gives a slot that cannot be read its next step.
+func damaged(err error) error {
+	if errors.Is(err, slot.ErrDamaged) {
+		return hinted{fmt.Errorf("this is not the assay that a service handed out: %w", err),
+			"it was damaged or changed after that; fetch it again, docker build --no-cache"}
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Check is one part of the way to the service that was looked at.
+type Check struct {
+	Name string // "name", "connect", "tls" …
+	// Err is what is wrong, of type *Error; nil where nothing is.
+	Err error
+	// Text is what was seen, in one line, where nothing is wrong.
+	Text string
+	// Aside is something to know that is neither good nor bad.
+	Aside bool
+}
+
+// Examine looks at each part of the way to the service in the order in which a
+// scan uses them and reports it, until one is broken that the next ones need.
+// The token is sent where it has been seen that a scan would send it, too, and
+// is in no Check.
+func (c *Client) Examine(ctx context.Context, report func(Check)) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	defer c.http.CloseIdleConnections()
+	say := func(name, format string, args ...any) {
+		report(Check{Name: name, Text: clean(fmt.Sprintf(format, args...))})
+	}
+	aside := func(name, format string, args ...any) {
+		report(Check{Name: name, Text: clean(fmt.Sprintf(format, args...)), Aside: true})
+	}
+	bad := func(name string, e *Error) { report(Check{Name: name, Err: c.scrub(e)}) }
+
+	at := c.server
+	if c.proxy != nil {
+		at = c.proxy
+		aside("proxy", "%s, which the environment names for https; the roots of this filesystem do not count through it", c.proxy.Host)
+	}
+	host := at.Hostname()
+	if net.ParseIP(host) == nil {
+		addrs, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil {
+			bad("name", c.classify(err))
+			return
+		}
+		say("name", "%s is %s", host, strings.Join(addrs, ", "))
+	}
+	dialer := net.Dialer{Timeout: 15 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port(at)))
+	if err != nil {
+		bad("connect", c.classify(err))
+		return
+	}
+	say("connect", "%s answers", conn.RemoteAddr())
+	conn.Close()
+
+	resp, body, err := c.get(ctx, "", "healthz")
+	if err != nil {
+		e := c.classify(err)
+		name := "service"
+		if e.Kind == TLS {
+			name = "tls"
+		}
+		bad(name, e)
+		if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+			c.examineClockUnverified(ctx, report)
+		}
+		return
+	}
+	if resp.TLS == nil {
+		aside("tls", "none: whoever is on the way can read the token")
+	} else {
+		say("tls", "%s", c.describe(*resp.TLS))
+	}
+	report(c.clock(resp))
+	text, wrong := c.health(resp, body)
+	if wrong != nil {
+		bad("service", wrong)
+		return
+	}
+	say("service", "%s", text)
+	if text := c.otherVersion(resp); text != "" {
+		aside("version", "%s", text)
+	}
+	if c.config.Token == "" {
+		return
+	}
+	resp, body, err = c.get(ctx, c.config.Token, "api", "v1", "token")
+	switch {
+	case err != nil:
+		bad("accepted", c.classify(err))
+	case resp.StatusCode == http.StatusNotFound:
+		aside("accepted", "not checked: this service has no answer to that")
+	case resp.StatusCode != http.StatusOK:
+		bad("accepted", c.refusal(resp, body))
+	default:
+		text, wrong := c.permits(body)
+		if wrong != nil {
+			bad("accepted", wrong)
+			return
+		}
+		say("accepted", "%s", text)
+	}
+}
+
+// get asks for a path of the service, with a token where there is one.
+func (c *Client) get(ctx context.Context, token string, path ...string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server.JoinPath(path...).String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if c.config.UserAgent != "" {
+		req.Header.Set("User-Agent", c.config.UserAgent)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	return resp, body, err
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "http":
+		return "80"
+	}
+	return "443"
+}
+
+// describe tells who the service is and who says so.
+func (c *Client) describe(state tls.ConnectionState) string {
+	leaf := state.PeerCertificates[0]
+	days := int(leaf.NotAfter.Sub(c.config.Now()).Hours() / 24)
+	by := "trusted by " + c.trustedBy(state)
+	if c.config.NoVerify {
+		by = "not verified"
+	}
+	return fmt.Sprintf("%s, issued by %q, valid until %s (%d days), %s",
+		tls.VersionName(state.Version), leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly), days, by)
+}
+
+// tolerated is how far the clocks may be apart: further, and a certificate that
+// was just made, or is about to be renewed, is refused.
+const tolerated = 5 * time.Minute
+
+// clock compares this clock with the service's.
+func (c *Client) clock(resp *http.Response) Check {
+	const name = "clock"
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return Check{Name: name, Text: "not checked: the service sends no date", Aside: true}
+	}
+	apart := c.config.Now().Sub(date).Truncate(time.Second)
+	way := "ahead of"
+	if apart < 0 {
+		way = "behind"
+	}
+	text := fmt.Sprintf("%s %s the service's", apart.Abs(), way)
+	if apart.Abs() > tolerated {
+		return Check{Name: name, Err: &Error{Kind: TLS, what: "this clock is " + text, hint: "set the clock of the builder's machine: a build step cannot"}}
+	}
+	return Check{Name: name, Text: text}
+}
+
+// examineClockUnverified asks for the date of a service whose certificate is
+// not valid at this time, to tell whether the clock is why. Nothing is sent and
+// nothing else is believed.
+func (c *Client) examineClockUnverified(ctx context.Context, report func(Check)) {
+	loose := c.config
+	loose.NoVerify, loose.Token = true, ""
+	transport, err := newTransport(loose, c.server, c.proxy)
+	if err != nil {
+		return
+	}
+	defer transport.CloseIdleConnections()
+	other := *c
+	other.http = &http.Client{Transport: transport, CheckRedirect: c.http.CheckRedirect}
+	if resp, _, err := other.get(ctx, "", "healthz"); err == nil {
+		report(c.clock(resp))
+	}
+}
+
+// health tells in one line what the answer of /healthz says.
+func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
+	if resp.StatusCode != http.StatusOK {
+		return "", c.refusal(resp, body)
+	}
+	var h struct {
+		Status  string    `json:"status"`
+		Records int       `json:"records"`
+		Updated time.Time `json:"updated"`
+	}
+	if mediaType(resp) != "application/json" || json.Unmarshal(body, &h) != nil || h.Status != "ok" {
+		return "", &Error{Kind: Answer, what: clean(fmt.Sprintf("%s answered with %s, not as assayd does", c.address(), mediaType(resp))), hint: hintOther}
+	}
+	if h.Records == 0 {
+		return "", &Error{Kind: Service, what: fmt.Sprintf("%s has no data: every scan ends with code 5", c.address()), hint: "assayd import PATH takes advisories in"}
+	}
+	text := fmt.Sprintf("%d advisories, last taken in %s", h.Records, h.Updated.UTC().Format("2006-01-02 15:04 MST"))
+	if v := resp.Header.Get(versionHeader); v != "" {
+		text = "assayd " + v + ", " + text
+	}
+	return text, nil
+}
+
+// permits tells what the service says of the token.
+func (c *Client) permits(body []byte) (string, *Error) {
+	var t struct {
+		Name    string    `json:"name"`
+		Scopes  []string  `json:"scopes"`
+		Project string    `json:"project"`
+		Expires time.Time `json:"expires"`
+	}
+	if err := json.Unmarshal(body, &t); err != nil {
+		return "", &Error{Kind: Answer, what: "the answer about the token cannot be read", hint: hintOther}
+	}
+	text := fmt.Sprintf("token %q, scope %s", t.Name, strings.Join(t.Scopes, " "))
+	if t.Project != "" {
+		text += fmt.Sprintf(", project %q", t.Project)
+	}
+	if !t.Expires.IsZero() {
+		text += ", ends on " + t.Expires.UTC().Format(time.DateOnly)
+	}
+	if !slices.Contains(t.Scopes, "scan") && !slices.Contains(t.Scopes, "admin") {
+		return "", &Error{Kind: Token, what: clean(text + ": it may not scan"), hint: "assayd token create --scope scan makes one that may"}
+	}
+	return text, nil
+}

@@ -1,0 +1,192 @@
+package remote
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+	"golang.org/x/sys/unix"
+)
+
+// A CA is a bundle of certificates in PEM and where it comes from, "the slot"
+// or the name of a file.
+type CA struct {
+	Name string
+	PEM  []byte
+}
+
+// A trust is a set of roots and who vouches for it.
+type trust struct {
+	name string
+	add  func(*x509.CertPool)
+}
+
+// trusts are the sets of roots that the service's certificate may lead to.
+//
+// The files of the image are the image's word, and so is a proxy that its ENV
+// names: together they could read the token. Through a proxy the image's roots
+// therefore do not count.
+func (c Config) trusts(proxied bool) ([]trust, error) {
+	var all []trust
+	for _, ca := range c.CAs {
+		certs, err := parseCA(ca)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, trust{ca.Name, func(pool *x509.CertPool) {
+			for _, cert := range certs {
+				pool.AddCert(cert)
+			}
+		}})
+	}
+	all = append(all, trust{"the built-in roots", addBuiltin})
+	if !proxied {
+		all = append(all, trust{"the roots of this filesystem", func(pool *x509.CertPool) { addStore(pool, c.StoreRoot) }})
+	}
+	return all, nil
+}
+
+func union(trusts []trust) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, t := range trusts {
+		t.add(pool)
+	}
+	return pool
+}
+
+// addBuiltin adds Mozilla's roots, for images that have none.
+func addBuiltin(pool *x509.CertPool) {
+	for root := range bundle.Roots() {
+		cert, err := x509.ParseCertificate(root.Certificate)
+		if err != nil {
+			continue // one that this version of Go does not take
+		}
+		pool.AddCertWithConstraint(cert, root.Constraint)
+	}
+}
+
+// parseCA reads every certificate of a bundle. Unlike AppendCertsFromPEM it
+// does not pass over one that is damaged: the error would come later and
+// mislead.
+func parseCA(ca CA) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for rest := ca.PEM; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, caError(ca, clean(err.Error()))
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, caError(ca, "no certificate in it")
+	}
+	return certs, nil
+}
+
+func caError(ca CA, what string) *Error {
+	return &Error{
+		Kind: Setup,
+		what: fmt.Sprintf("the CA bundle of %s cannot be used: %s", clean(ca.Name), what),
+		hint: "it must be PEM, beginning with -----BEGIN CERTIFICATE-----",
+	}
+}
+
+// Where Linux systems keep their roots, as crypto/x509 knows them: the first
+// of the files that is there, and all folders.
+func storeFiles() []string {
+	return []string{
+		"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem",
+		"/etc/pki/tls/cacert.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+		"/etc/ssl/cert.pem",
+	}
+}
+
+func storeDirs() []string { return []string{"/etc/ssl/certs", "/etc/pki/tls/certs"} }
+
+// IsStore reports whether a path is one of the places that are read anyway, so
+// that SSL_CERT_FILE or SSL_CERT_DIR asks for nothing by naming it.
+func IsStore(path string) bool {
+	path = filepath.Clean(path)
+	return slices.Contains(storeFiles(), path) || slices.Contains(storeDirs(), path)
+}
+
+const (
+	maxStoreFile  = 4 << 20 // bytes; Mozilla's roots have 220 KB
+	maxStoreFiles = 2000
+)
+
+// addStore adds the roots that a filesystem keeps. It is x509.SystemCertPool
+// without the variables SSL_CERT_FILE and SSL_CERT_DIR, which a base image can
+// set, and it does not wait for what is no file.
+func addStore(pool *x509.CertPool, root string) {
+	for _, path := range storeFiles() {
+		if b := readStore(filepath.Join(root, path)); b != nil {
+			pool.AppendCertsFromPEM(b)
+			break
+		}
+	}
+	for _, dir := range storeDirs() {
+		dir = filepath.Join(root, dir)
+		for _, e := range list(dir) {
+			if !twice(dir, e) {
+				pool.AppendCertsFromPEM(readStore(filepath.Join(dir, e.Name())))
+			}
+		}
+	}
+}
+
+func list(dir string) []os.DirEntry {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(maxStoreFiles)
+	if err != nil {
+		return nil
+	}
+	return entries
+}
+
+// twice reports whether an entry is a link to another of its folder, as those
+// by the hash of a name are.
+func twice(dir string, e os.DirEntry) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return false
+	}
+	target, err := os.Readlink(filepath.Join(dir, e.Name()))
+	return err == nil && !strings.Contains(target, "/")
+}
+
+// readStore returns the content of a file, nil where there is none to be had.
+func readStore(path string) []byte {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() || fi.Size() > maxStoreFile {
+		return nil
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxStoreFile))
+	if err != nil {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// How long a builder or a proxy may keep what it got.
+const (
+	cacheAsk     = "no-cache" // only after asking whether the ETag still holds
+	cacheForever = "public, max-age=31536000, immutable"
+)
+
+const (
+	typeProgram = "application/octet-stream"
+	typeText    = "text/plain; charset=utf-8"
+	typeScript  = "text/x-shellscript; charset=utf-8"
+)
+
+// downloads serves what needs no token: the client, as it is now and as it is
+// for ever, their digests, and the installer.
+func (a *api) downloads(mux *http.ServeMux) {
+	mux.HandleFunc("GET /assay", a.download(a.freshClient))
+	mux.HandleFunc("GET /linux/{arch}/assay", a.download(a.freshClient))
+	mux.HandleFunc("GET /linux/{arch}/assay.sha256", a.download(digestOf(a.freshClient)))
+	if v := a.Clients.version; v != "" {
+		mux.HandleFunc("GET /v"+v+"/linux/{arch}/assay", a.download(a.pinnedClient))
+		mux.HandleFunc("GET /v"+v+"/linux/{arch}/assay.sha256", a.download(digestOf(a.pinnedClient)))
+	}
+	mux.HandleFunc("GET /install.sh", a.download(a.installer))
+}
+
+// A served file is its bytes with what the header says of them.
+type served struct {
+	file
+	contentType, cache string
+}
+
+// download answers with a file. No Last-Modified is sent: replicas start at
+// different times, and a builder takes another date for another file.
+func (a *api) download(find func(*http.Request) (served, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f, err := find(r)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", f.contentType)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("ETag", `"`+f.digest+`"`)
+		h.Set("Cache-Control", f.cache)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.bytes))
+	}
+}
+
+// freshClient is the client of now; without an architecture that of the service.
+func (a *api) freshClient(r *http.Request) (served, error) {
+	c, err := a.client(r)
+	if err != nil {
+		return served{}, err
+	}
+	f, err := c.of(bucket(a.Now(), a.Clients.fresh))
+	return served{f, typeProgram, cacheAsk}, err
+}
+
+// pinnedClient is the client of this version, which never changes.
+func (a *api) pinnedClient(r *http.Request) (served, error) {
+	c, err := a.client(r)
+	if err != nil {
+		return served{}, err
+	}
+	return served{c.pinned, typeProgram, cacheForever}, nil
+}
+
+func (a *api) client(r *http.Request) (*client, error) {
+	arch := r.PathValue("arch")
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	if c := a.Clients.arches[arch]; c != nil {
+		return c, nil
+	}
+	hint := "start assayd with --clients and the folder that holds assay or linux/<arch>/assay"
+	if has := a.Clients.Arches(); len(has) > 0 {
+		hint = "there is one for " + strings.Join(has, ", ")
+	}
+	return nil, problem{http.StatusNotFound, fmt.Sprintf("no client for linux/%s", arch), hint}
+}
+
+// digestOf serves the digest of what find serves, as sha256sum writes and
+// checks it.
+func digestOf(find func(*http.Request) (served, error)) func(*http.Request) (served, error) {
+	return func(r *http.Request) (served, error) {
+		f, err := find(r)
+		if err != nil {
+			return served{}, err
+		}
+		return served{newFile([]byte(f.digest + "  assay\n")), typeText, f.cache}, nil
+	}
+}
+
+func (a *api) installer(*http.Request) (served, error) {
+	if !a.Clients.HasInstaller() {
+		return served{}, problem{http.StatusNotFound, "no installer is served",
+			"put install.sh into the folder that assayd --clients names"}
+	}
+	return served{a.Clients.install, typeScript, cacheAsk}, nil
+}
+
+// unknown is the answer for an address at which nothing is served.
+func (a *api) unknown(path string) problem {
+	p := problem{http.StatusNotFound, fmt.Sprintf("nothing is served at %q", path), "docs/api.md lists what is"}
+	version, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if strings.HasPrefix(version, "v") && strings.HasPrefix(rest, "linux/") && a.Clients.version != "" {
+		p.what = fmt.Sprintf("no client of version %q", strings.TrimPrefix(version, "v"))
+		p.hint = fmt.Sprintf("this service serves /v%s/linux/<arch>/assay; see its release notes before you change a digest", a.Clients.version)
+	}
+	return p
+}

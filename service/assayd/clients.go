@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/remote/slot"
+	"assay/service/api"
+)
+
+func clientsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "clients", Usage: "`DIR` that holds assay, or linux/<arch>/assay, and install.sh (default: where assayd lies)"}
+}
+
+// clientFlags say which clients are served and what they know.
+func clientFlags() []cli.Flag {
+	return []cli.Flag{
+		clientsFlag(),
+		&cli.StringFlag{Name: "ca", Usage: "private CA `FILE` (PEM) that the served clients shall trust"},
+		&cli.DurationFlag{Name: "fresh", Usage: "change the served client after this `TIME`, so that builders scan again what they have cached; 0 for never", Value: 24 * time.Hour},
+	}
+}
+
+// clients loads the binaries to serve.
+func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
+	p := slot.Payload{Server: public}
+	if path := c.String("ca"); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read --ca: %w", err)
+		}
+		if p.CA, err = authorities(text); err != nil {
+			return nil, hintf("give the certificate of the root that signed the service's, in PEM, and nothing else", "--ca %q: %w", path, err)
+		}
+	}
+	over, err := tooLong(p)
+	if err != nil {
+		return nil, err
+	}
+	if over > 0 {
+		return nil, hintf("give one root instead of a bundle; an EC root is the smallest. Or leave --ca out: builds then give assay --cacert FILE",
+			"--public-url and --ca are %d bytes more than a client has room for", over)
+	}
+	clients, err := api.LoadClients(api.ClientsConfig{
+		Dir: clientsDir(c), Slot: p, Fresh: c.Duration("fresh"), Version: buildVersion(),
+	})
+	if err != nil {
+		return nil, hintf("--clients names the folder of the release, --fresh is a time such as 24h", "load the clients: %w", err)
+	}
+	return clients, nil
+}
+
+// clientsDir is the folder of the binaries, without a flag that of this program.
+func clientsDir(c *cli.Context) string {
+	if dir := c.String("clients"); dir != "" {
+		return dir
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "."
+	}
+	return filepath.Dir(self)
+}
+
+// tooLong returns by how many bytes a payload does not fit into a slot, with
+// the longest bucket that there is.
+func tooLong(p slot.Payload) (int, error) {
+	p.Fresh = time.RFC3339
+	b, err := json.Marshal(p)
+	return len(b) - slot.MaxPayload, err
+}
+
+// authorities returns the certificates of a PEM file and nothing else that
+// stands in it: every byte of it is served to everyone.
+func authorities(text []byte) (string, error) {
+	var out strings.Builder
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if strings.Contains(block.Type, "PRIVATE KEY") {
+			return "", errors.New("there is a private key in it, which must not be served")
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", fmt.Errorf("read a certificate: %w", err)
+		}
+		if !cert.IsCA && !bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+			return "", fmt.Errorf("%q is not the certificate of an authority", cert.Subject)
+		}
+		if err := pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
+			return "", err
+		}
+	}
+	if out.Len() == 0 {
+		return "", errors.New("no certificate in it")
+	}
+	return out.String(), nil
+}

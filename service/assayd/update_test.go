@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assay/testdata"
+)
+
+// assayd runs a command in this process and returns what it writes.
+func assayd(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	d := &daemon{stdout: &out, stderr: &errs, now: time.Now}
+	err = d.app().RunContext(t.Context(), append([]string{"assayd"}, args...))
+	return out.String(), errs.String(), err
+}
+
+func must(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	stdout, stderr, err := assayd(t, args...)
+	if err != nil {
+		t.Fatalf("assayd %q: %v\n%s", args, err, stderr)
+	}
+	return stdout
+}
+
+// mirror copies ecosystems of the test data, with their list.
+func mirror(t *testing.T, ecosystems ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name string, b []byte) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, e := range ecosystems {
+		for _, name := range []string{"all.zip", "modified_id.csv"} {
+			b, err := os.ReadFile(testdata.Path(t, "osv", e, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(filepath.Join(e, name), b)
+		}
+	}
+	write("ecosystems.txt", []byte(strings.Join(ecosystems, "\n")+"\n"))
+	return dir
+}
+
+func TestUpdate(t *testing.T) {
+	from, data := mirror(t, "CRAN", "Hackage"), t.TempDir()
+	got := must(t, "update", "--mirror", from, "--data", data)
+	if want := "osv:CRAN: 14 new, 0 changed, 0 gone, 0 kept out\nosv:Hackage: 35 new, 0 changed, 0 gone, 0 kept out\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	// What fails is said, kept, and shown beside what is still served.
+	if err := os.WriteFile(filepath.Join(from, "CRAN", "modified_id.csv"), []byte("<html>\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, stderr, err := assayd(t, "update", "--mirror", from, "--data", data)
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 sources failed") ||
+		got != "osv:Hackage: 0 new, 0 changed, 0 gone, 0 kept out\n" || !strings.HasPrefix(stderr, "assayd: osv:CRAN: failed: ") {
+		t.Errorf("%v, stdout %q, stderr %q", err, got, stderr)
+	}
+	if strings.ContainsAny(stderr, "\r\x1b") {
+		t.Errorf("progress without a terminal: %q", stderr)
+	}
+	status := must(t, "status", "--data", data)
+	for _, want := range []string{"advisories     49\n", "\nosv:CRAN     14 ", `"CRAN/modified_id.csv": line 1: "<html>" is not a time and an id`, "\nosv:Hackage  35 "} {
+		if !strings.Contains(status, want) {
+			t.Errorf("status lacks %q:\n%s", want, status)
+		}
+	}
+	// One that the bucket does not have any more fails too, until it is dropped.
+	if err := os.WriteFile(filepath.Join(from, "ecosystems.txt"), []byte("Hackage\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(from, "CRAN")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := assayd(t, "update", "--mirror", from, "--data", data); err == nil || !strings.Contains(err.Error(), "1 of 2 sources failed") {
+		t.Errorf("%v", err)
+	}
+	if got := must(t, "update", "--drop", "CRAN", "--data", data); got != "osv:CRAN: 14 gone\n" {
+		t.Errorf("%q", got)
+	}
+	must(t, "update", "--mirror", from, "--data", data)
+	for _, args := range [][]string{{"--drop", "npm"}, {"--mirror", from, "--ecosystem", "npm"}, {"--mirror", "ftp://x"}, {"--mirror", from, "npm"}} {
+		if _, _, err := assayd(t, append([]string{"update", "--data", data}, args...)...); err == nil {
+			t.Errorf("%q: no error", args)
+		} else if _, ok := errors.AsType[hinted](err); !ok {
+			t.Errorf("%q: %v has no hint", args, err)
+		}
+	}
+}
+
+// A bucket that cannot be reached is given up, and that is noted for its sources.
+func TestUpdateUnreachable(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close() // it accepts and says nothing
+	data := t.TempDir()
+	must(t, "update", "--mirror", mirror(t, "CRAN"), "--data", data)
+	_, _, err = assayd(t, "update", "--mirror", "http://"+ln.Addr().String(), "--connect-timeout", "50ms", "--data", data)
+	if err == nil || !strings.Contains(err.Error(), "did not answer within 50ms") {
+		t.Errorf("%v", err)
+	}
+	if status := must(t, "status", "--data", data); !strings.Contains(status, "did not answer within 50ms") {
+		t.Errorf("%s", status)
+	}
+}
+
+func TestImportLists(t *testing.T) {
+	data := t.TempDir()
+	kev := testdata.Path(t, "feeds", "kev", "known_exploited_vulnerabilities")
+	if err := os.WriteFile(filepath.Join(data, "epss"), []byte("cve,epss\nCVE-2021-44228,0.94\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := must(t, "import", kev+".json", kev+".csv", filepath.Join(data, "epss"), "--data", data)
+	for _, want := range []string{".json: KEV of 1404 vulnerabilities, taken in\n", ".csv: KEV of 1404 vulnerabilities, unchanged\n", "epss: EPSS of 1 vulnerabilities, taken in\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	bad := filepath.Join(data, "bad.json")
+	if err := os.WriteFile(bad, []byte(`{"catalogVersion":"1","count":2,"vulnerabilities":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := assayd(t, "import", bad, "--data", data); err == nil || !strings.Contains(err.Error(), "KEV: ") {
+		t.Errorf("%v", err)
+	}
+	if status := must(t, "status", "--data", data); !strings.Contains(status, "\nkev     1404 ") || !strings.Contains(status, "never: assayd import") {
+		t.Errorf("%s", status)
+	}
+}
+
+// A server that updates by itself serves on when the bucket is gone, and says so
+// in its log.
+func TestServeUpdates(t *testing.T) {
+	from, data := mirror(t, "CRAN"), t.TempDir()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	log := &lockedBuffer{}
+	d := &daemon{stdout: log, stderr: log, now: time.Now}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- d.app().RunContext(ctx, []string{"assayd", "serve", "--data", data, "--listen", addr,
+			"--public-url", "http://" + addr, "--mirror", from, "--update-every", "100ms"})
+	}()
+	records := func() int {
+		resp, err := http.Get("http://" + addr + "/healthz")
+		if err != nil {
+			return -1
+		}
+		defer resp.Body.Close()
+		var health struct{ Records int }
+		if json.NewDecoder(resp.Body).Decode(&health) != nil {
+			return -1
+		}
+		return health.Records
+	}
+	wait := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+			select {
+			case err := <-done:
+				t.Fatalf("assayd ended: %v\n%s", err, log)
+			default:
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s\n%s", what, log)
+			}
+		}
+	}
+	wait("no data is served", func() bool { return records() == 14 })
+	if err := os.Remove(filepath.Join(from, "CRAN", "modified_id.csv")); err != nil {
+		t.Fatal(err)
+	}
+	wait("no error is logged", func() bool { return strings.Contains(log.String(), "modified_id.csv") })
+	if n := records(); n != 14 {
+		t.Errorf("%d records are served", n)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/remote/slot"
+	"assay/service/api"
+)
+
+// maxProgram bounds a file that is taken for a client, in bytes.
+const maxProgram = 256 << 20
+
+func (d *daemon) verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "tell which release a client is, whatever a service wrote into it",
+		ArgsUsage: "FILE",
+		Flags:     []cli.Flag{clientsFlag()},
+		Action:    d.verify,
+	}
+}
+
+// verify compares a file with the releases of this assayd, both with an empty
+// slot.
+func (d *daemon) verify(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return hintf("assayd verify FILE", "one file must be named")
+	}
+	path := c.Args().First()
+	digest, err := releaseDigest(path)
+	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
+		return hintf("is it assay at all?", "%q is no release: %w", path, err)
+	}
+	if err != nil {
+		return hintf("name a file that this user may read", "verify %q: %w", path, err)
+	}
+	dir := clientsDir(c)
+	releases, err := api.Releases(dir)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for arch, release := range releases {
+		want, err := releaseDigest(release)
+		if err != nil {
+			return fmt.Errorf("read the release %q: %w", release, err)
+		}
+		if want == digest {
+			fmt.Fprintf(d.stdout, "%s is assay %s for linux/%s\nsha256 with an empty slot: %x\n", path, buildVersion(), arch, digest)
+			return nil
+		}
+		known = append(known, arch)
+	}
+	slices.Sort(known)
+	hint := "--clients DIR names the folder that holds the releases"
+	if len(known) > 0 {
+		hint = fmt.Sprintf("it is of another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
+	}
+	return hintf(hint, "%q is none of the releases: sha256 with an empty slot: %x", path, digest)
+}
+
+// releaseDigest is the digest that a program had before its slot was filled.
+func releaseDigest(path string) ([sha256.Size]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
+		return [sha256.Size]byte{}, fmt.Errorf("not a file, or larger than %d MiB", maxProgram>>20)
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		b, err = slot.Clear(b)
+	}
+	return sha256.Sum256(b), err
+}
