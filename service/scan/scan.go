@@ -28,7 +28,8 @@ func (e *BadOptionError) Error() string { return e.Err.Error() }
 func (e *BadOptionError) Unwrap() error { return e.Err }
 
 // Verdict decides on a scan at the time now with the data of ix, which data
-// describes. The id of the scan and the report's address are the caller's to
+// describes. Where ix knows of exploitation, as a snapshot's view does, that
+// counts too. The id of the scan and the report's address are the caller's to
 // fill in.
 func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (verdict.Verdict, error) {
 	options, ignored, err := policy.Options(s.Options, j.Allow)
@@ -38,6 +39,11 @@ func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now 
 	result, err := match.Match(s.Inventory, ix, now)
 	if err != nil {
 		return verdict.Verdict{}, fmt.Errorf("match: %w", err)
+	}
+	if lists, ok := ix.(exploits); ok {
+		if err := addExploits(result.Findings, lists); err != nil {
+			return verdict.Verdict{}, fmt.Errorf("look exploits up: %w", err)
+		}
 	}
 	if !data.Updated.IsZero() {
 		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))

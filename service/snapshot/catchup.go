@@ -18,6 +18,7 @@ import (
 type Source interface {
 	Head(ctx context.Context) (store.Head, error)
 	Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error]
+	Lists(ctx context.Context, after, upTo int64) iter.Seq2[store.List, error]
 	Published(ctx context.Context, snapshot string, upTo int64) error
 	Snapshot(ctx context.Context, snapshot string) (upTo int64, err error)
 }
@@ -38,13 +39,14 @@ type Result struct {
 	// Data and Seq are the state that is served now.
 	Data verdict.Data
 	Seq  int64
-	// Applied counts the advisories that were read, removed ones among them.
+	// Applied counts the advisories that were read, removed ones among them, and
+	// the lists.
 	Applied int
 	// Rebuilt is why everything was built anew though the index held something;
 	// nil where that was not so.
 	Rebuilt error
-	// Unreadable are the advisories that the store holds and nobody can read, at
-	// most ten of UnreadableCount. They are not in the index.
+	// Unreadable are the advisories and lists that the store holds and nobody can
+	// read, at most ten of UnreadableCount. They are not in the index.
 	Unreadable      []error
 	UnreadableCount int
 }
@@ -143,7 +145,7 @@ func (db *DB) increment(ctx context.Context, src Source, head store.Head, now st
 		return Result{}, err
 	}
 	defer l.rollback()
-	if err := l.load(ctx, src.Changes(ctx, now.seq, head.Seq)); err != nil {
+	if err := l.load(ctx, src, now.seq, head.Seq); err != nil {
 		return Result{}, err
 	}
 	if err := l.finish(head, head.Seq); err != nil {
@@ -279,7 +281,7 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 			return err
 		}
 		defer l.rollback()
-		if err := l.load(ctx, src.Changes(ctx, now.seq, upTo)); err != nil {
+		if err := l.load(ctx, src, now.seq, upTo); err != nil {
 			return err
 		}
 		if err := l.finish(head, upTo); err != nil {

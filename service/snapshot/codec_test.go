@@ -31,6 +31,7 @@ var fullEntries = []match.Affected{
 	},
 	{Advisory: "A-2", Versions: []string{"1.1", "1.0"}},
 	{Advisory: "A-3", Versions: []string{"1.0", "1.1"}, Urgency: "1.0"},
+	{Advisory: "A-4", Modules: []string{"nodejs:18"}, Arches: []string{"amd64", "arm64"}},
 }
 
 func TestEntriesRoundTrip(t *testing.T) {
@@ -73,7 +74,7 @@ func TestEntriesShare(t *testing.T) {
 		entries = append(entries, e)
 	}
 	one := len(encodeEntries(nil, entries[:26]))
-	if all := len(encodeEntries(nil, entries)); all > one+5*(1000-26)+1 {
+	if all := len(encodeEntries(nil, entries)); all > one+7*(1000-26)+1 {
 		t.Errorf("26 entries take %d bytes, 1000 take %d", one, all)
 	}
 }
@@ -171,6 +172,7 @@ func FuzzRecord(f *testing.F) {
 func TestState(t *testing.T) {
 	want := state{
 		seq: 1 << 40, sum: sum{1, 2, 3, 1 << 63}, advisories: 5, packages: 6, referrers: 7, ecosystems: 8,
+		lists: 9, blocks: 10,
 		newest: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), sample: true,
 	}
 	got, err := decodeState(want.encode())

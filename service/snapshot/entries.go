@@ -11,14 +11,15 @@ import (
 // thousand entries and a hundred fixed versions, and the advisories of a Python
 // package list the same versions over and over. So the value of a package holds
 // each string once, then each list of severities, versions and ranges once, and
-// the entries are five numbers each. Number 0 is the empty string or list.
+// the entries are seven numbers each. Number 0 is the empty string or list.
 //
 //	strings      count, lengths, bytes
 //	severities   lists, elements; per list: count, (type, score)…
-//	versions     lists, elements; per list: count, string…
+//	versions     lists, elements; per list: count, string…; the lists of modules and
+//	             architectures are among them
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
-//	entries      count, (advisory, severities, versions, ranges, urgency)…
+//	entries      count, (advisory, severities, versions, ranges, urgency, modules, arches)…
 //
 // Read back, entries share what they have in common.
 
@@ -93,6 +94,16 @@ func encodeEntries(key []byte, entries []match.Affected) []byte {
 		severities, versions, ranges listTable
 		body, scratch                []byte
 	)
+	number := func(list []string) int {
+		if len(list) == 0 {
+			return 0
+		}
+		scratch = appendUint(scratch[:0], len(list))
+		for _, v := range list {
+			scratch = appendUint(scratch, strings.number(v))
+		}
+		return versions.number(scratch, len(list), 0)
+	}
 	for _, e := range entries {
 		body = appendUint(body, strings.number(e.Advisory))
 
@@ -107,15 +118,7 @@ func encodeEntries(key []byte, entries []match.Affected) []byte {
 		}
 		body = appendUint(body, n)
 
-		n = 0
-		if len(e.Versions) > 0 {
-			scratch = appendUint(scratch[:0], len(e.Versions))
-			for _, v := range e.Versions {
-				scratch = appendUint(scratch, strings.number(v))
-			}
-			n = versions.number(scratch, len(e.Versions), 0)
-		}
-		body = appendUint(body, n)
+		body = appendUint(body, number(e.Versions))
 
 		n = 0
 		if len(e.Ranges) > 0 {
@@ -135,6 +138,8 @@ func encodeEntries(key []byte, entries []match.Affected) []byte {
 		body = appendUint(body, n)
 
 		body = appendUint(body, strings.number(e.Urgency))
+		body = appendUint(body, number(e.Modules))
+		body = appendUint(body, number(e.Arches))
 	}
 
 	b := newValue(len(strings.buf) + len(severities.buf) + len(versions.buf) + len(ranges.buf) + len(body) + 64)
@@ -192,6 +197,8 @@ func decodeEntries(key, value []byte) ([]match.Affected, error) {
 		e.Versions = versions[r.int(len(versions)-1)]
 		e.Ranges = ranges[r.int(len(ranges)-1)]
 		e.Urgency = r.tableString()
+		e.Modules = versions[r.int(len(versions)-1)]
+		e.Arches = versions[r.int(len(versions)-1)]
 	}
 	return entries, r.end(key)
 }

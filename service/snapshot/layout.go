@@ -15,6 +15,8 @@ const (
 	advisoriesBucket = "advisories" // id → record
 	referrersBucket  = "referrers"  // referrerKey → nothing
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
+	listsBucket      = "lists"      // kind → listed
+	blocksBucket     = "blocks"     // blockKey → entries of a list
 
 	formatKey = "format"
 	stateKey  = "state"
@@ -22,11 +24,11 @@ const (
 
 // format names what is in the file. It changes with any change to the layout,
 // to a value's encoding or to what match makes of an advisory.
-const format = "assay snapshot 1"
+const format = "assay snapshot 3"
 
 // buckets are those of one transaction.
 type buckets struct {
-	meta, packages, advisories, referrers, ecosystems *bolt.Bucket
+	meta, packages, advisories, referrers, ecosystems, lists, blocks *bolt.Bucket
 }
 
 func openBuckets(tx *bolt.Tx) (buckets, error) {
@@ -44,13 +46,15 @@ type namedBucket struct {
 	bucket **bolt.Bucket
 }
 
-func (b *buckets) named() [5]namedBucket {
+func (b *buckets) named() [7]namedBucket {
 	return [...]namedBucket{
 		{metaBucket, &b.meta},
 		{packagesBucket, &b.packages},
 		{advisoriesBucket, &b.advisories},
 		{referrersBucket, &b.referrers},
 		{ecosystemsBucket, &b.ecosystems},
+		{listsBucket, &b.lists},
+		{blocksBucket, &b.blocks},
 	}
 }
 
@@ -108,6 +112,15 @@ func verify(tx *bolt.Tx, file *os.File) error {
 	if err != nil {
 		return err
 	}
+	err = each(b.lists, func(k, v []byte) error {
+		l, err := decodeListed(k, v)
+		got.lists++
+		got.sum.add(l.digest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for _, c := range [...]struct {
 		bucket *bolt.Bucket
 		keys   *int
@@ -115,6 +128,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		{b.packages, &got.packages},
 		{b.referrers, &got.referrers},
 		{b.ecosystems, &got.ecosystems},
+		{b.blocks, &got.blocks},
 	} {
 		err := each(c.bucket, func(k, v []byte) error {
 			*c.keys++

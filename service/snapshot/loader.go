@@ -6,6 +6,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"assay/service/exploit"
 	"assay/service/store"
 )
 
@@ -50,17 +51,49 @@ func (l *loader) commit() error {
 	return err
 }
 
-func (l *loader) load(ctx context.Context, changes iter.Seq2[store.Record, error]) error {
+// load applies what src has in (after, upTo].
+func (l *loader) load(ctx context.Context, src Source, after, upTo int64) error {
+	if err := l.loadLists(src.Lists(ctx, after, upTo)); err != nil {
+		return err
+	}
+	return l.loadChanges(ctx, src.Changes(ctx, after, upTo))
+}
+
+func (l *loader) loadLists(lists iter.Seq2[store.List, error]) error {
+	for kept, err := range lists {
+		if err != nil {
+			return err
+		}
+		l.done.Applied++
+		entries, err := exploit.Decode(exploit.Kind(kept.Kind), kept.Body)
+		if err != nil {
+			// It takes the place of its earlier version without any entries: what
+			// that said does not hold any more.
+			l.unreadable(err)
+		}
+		if err := l.handle.guard(func() error { return l.writer.putList(kept, entries) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreadable notes what is left out.
+func (l *loader) unreadable(err error) {
+	l.done.UnreadableCount++
+	if len(l.done.Unreadable) < maxUnreadable {
+		l.done.Unreadable = append(l.done.Unreadable, err)
+	}
+}
+
+func (l *loader) loadChanges(ctx context.Context, changes iter.Seq2[store.Record, error]) error {
 	for r, err := range changes {
 		if err != nil {
 			return err
 		}
 		c, err := readChange(r)
 		if err != nil {
-			l.done.UnreadableCount++
-			if len(l.done.Unreadable) < maxUnreadable {
-				l.done.Unreadable = append(l.done.Unreadable, err)
-			}
+			l.unreadable(err)
 		}
 		l.done.Applied++
 		l.pending = append(l.pending, c)

@@ -24,6 +24,7 @@ import (
 type memory struct {
 	mu        sync.Mutex
 	versions  []store.Record // by sequence number
+	lists     []store.List   // they have numbers among those of versions
 	firstSeen map[string]time.Time
 	published map[string]int64
 	updated   time.Time
@@ -58,6 +59,32 @@ func (m *memory) put(records ...store.Record) {
 	}
 }
 
+// putList adds a version of a list; it takes the place of a version that nobody
+// is given.
+func (m *memory) putList(l store.List) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.versions = append(m.versions, store.Record{})
+	l.Seq = int64(len(m.versions))
+	m.lists = append(m.lists, l)
+}
+
+func (m *memory) Lists(_ context.Context, after, upTo int64) iter.Seq2[store.List, error] {
+	return func(yield func(store.List, error) bool) {
+		m.mu.Lock()
+		lists := slices.DeleteFunc(slices.Clone(m.lists), func(l store.List) bool { return l.Seq <= after || l.Seq > upTo })
+		m.mu.Unlock()
+		for i, l := range lists {
+			if slices.ContainsFunc(lists[i+1:], func(o store.List) bool { return o.Kind == l.Kind }) {
+				continue
+			}
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
 func (m *memory) Head(context.Context) (store.Head, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +102,7 @@ func (m *memory) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store
 		}
 		n := 0
 		for _, r := range versions {
-			if newest[r.ID] != r.Seq {
+			if newest[r.ID] != r.Seq || r.ID == "" {
 				continue
 			}
 			if n++; m.failAfter > 0 && n > m.failAfter {

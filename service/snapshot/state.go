@@ -22,6 +22,8 @@ type state struct {
 	packages   int
 	referrers  int
 	ecosystems int
+	lists      int
+	blocks     int
 	newest     time.Time
 	updated    time.Time
 	sample     bool
@@ -76,6 +78,8 @@ func (s *state) encode() []byte {
 	b = appendUint(b, s.packages)
 	b = appendUint(b, s.referrers)
 	b = appendUint(b, s.ecosystems)
+	b = appendUint(b, s.lists)
+	b = appendUint(b, s.blocks)
 	b = appendTime(b, s.newest)
 	b = appendTime(b, s.updated)
 	sample := 0
@@ -103,6 +107,8 @@ func decodeState(value []byte) (state, error) {
 	s.packages = r.int(maxCount)
 	s.referrers = r.int(maxCount)
 	s.ecosystems = r.int(maxCount)
+	s.lists = r.int(maxCount)
+	s.blocks = r.int(maxCount)
 	s.newest = r.time()
 	s.updated = r.time()
 	s.sample = r.int(1) == 1
@@ -110,7 +116,7 @@ func decodeState(value []byte) (state, error) {
 }
 
 // A sum is a number modulo 2^256, its lowest word first: the digests of the
-// advisories, added up.
+// advisories and of the lists, added up.
 type sum [4]uint64
 
 func words(digest [sha256.Size]byte) (w [4]uint64) {

@@ -22,6 +22,8 @@ var ErrRejected = errors.New("record rejected")
 // the microsecond and read in UTC.
 type Store interface {
 	Advisories
+	Lists
+	Feeds
 	Tokens
 	Scans
 	Close() error
@@ -48,6 +50,9 @@ type Advisories interface {
 	// Changes yields, in the order of their sequence numbers, the newest version
 	// in (after, upTo] of every advisory that has one.
 	Changes(ctx context.Context, after, upTo int64) iter.Seq2[Record, error]
+	// Record returns the newest version up to upTo of one advisory, which may be
+	// a Removed one; ErrNotFound where it has none.
+	Record(ctx context.Context, id string, upTo int64) (Record, error)
 	// Published keeps that the state upTo has the snapshot id; Snapshot finds
 	// the sequence number again. ErrNotFound where no such id was published.
 	Published(ctx context.Context, snapshot string, upTo int64) error
@@ -80,6 +85,10 @@ type Import struct {
 	At     time.Time // the clock of the caller
 	Whole  bool      // the import is everything that the source has
 	Sample bool      // a small set for demonstration
+	// State makes the source a feed: it is kept with the source, for the next
+	// update to go on from, in the transaction of the import. Empty, it leaves
+	// what is there.
+	State string
 }
 
 // Imported counts what an import did.
@@ -93,8 +102,11 @@ type Imported struct {
 // about its age.
 type Head struct {
 	Seq     int64
-	Records int       // advisories that are not removed
-	Updated time.Time // the newest import
+	Records int // advisories that are not removed
+	// Updated is since when all of the data is as its feeds have it: the time of
+	// the last success of that feed, of those that hold records, which was not
+	// reached for the longest time. Without feeds it is the newest import.
+	Updated time.Time
 	Newest  time.Time // modification time of the newest record
 	Sample  bool      // every import so far was a sample
 }
@@ -127,7 +139,7 @@ type Token struct {
 // Scans is the part that keeps what was asked and answered.
 type Scans interface {
 	// KeepScan keeps a scan and its inventory, which is kept once for all scans
-	// that sent the same. Where the token has sent the same Key before, nothing
+	// that sent the same. A scan without an ID gets one. Where the token has sent the same Key before, nothing
 	// is written and the earlier scan is returned.
 	KeepScan(ctx context.Context, s Scan) (Scan, error)
 	Scan(ctx context.Context, id string) (Scan, error)

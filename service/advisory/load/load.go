@@ -150,11 +150,12 @@ func (t *task) run() {
 		t.err = err
 		return
 	}
-	t.record, t.err = toRecord(b)
+	t.record, t.err = Record(b)
 }
 
-// toRecord converts the bytes of one record to what the store keeps of it.
-func toRecord(b []byte) (store.Record, error) {
+// Record converts the bytes of one record to what the store keeps of it. They
+// become its Body as they are.
+func Record(b []byte) (store.Record, error) {
 	a, err := advisory.Parse(b)
 	if err != nil {
 		return store.Record{}, err

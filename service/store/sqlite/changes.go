@@ -35,6 +35,34 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 	}
 }
 
+const findRecord = `
+	SELECT v.seq, a.id, v.modified, s.name, v.fixes, v.body
+	FROM advisory a
+	JOIN version v ON v.advisory = a.n
+	JOIN import i ON i.n = v.import
+	JOIN source s ON s.n = i.source
+	WHERE a.id = ? AND v.seq <= ?
+	ORDER BY v.seq DESC LIMIT 1`
+
+// Record implements store.Advisories.
+func (s *Store) Record(ctx context.Context, id string, upTo int64) (store.Record, error) {
+	var r store.Record
+	var u unpacker
+	found := false
+	err := s.advisories.read.rows(ctx, findRecord, []any{id, upTo}, func(rows *sql.Rows) (_ bool, err error) {
+		found = true
+		r, err = scanRecord(rows, &u)
+		return false, err
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Record{}, fmt.Errorf("advisory %q: %w", id, err)
+	}
+	return r, nil
+}
+
 func scanRecord(rows *sql.Rows, u *unpacker) (store.Record, error) {
 	var r store.Record
 	var modified int64

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"assay/service/store"
 	"assay/service/store/sqlite"
@@ -93,6 +95,36 @@ func TestNewerSchema(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "newer version") {
 			t.Errorf("%s of a newer schema: %v", name, err)
 		}
+	}
+}
+
+// A database of the first version is brought up to this one with what it holds.
+func TestMigration(t *testing.T) {
+	dir := t.TempDir()
+	first, err := os.ReadFile("migrations/advisories/0001_advisories.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "advisories.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		string(first), "PRAGMA user_version = 1",
+		"INSERT INTO source (n, name) VALUES (1, 'a'), (2, 'b')",
+		"INSERT INTO import (source, at, whole, sample) VALUES (1, 5000000, 1, 0), (1, 3000000, 1, 0)",
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, dir).Sources(t.Context())
+	want := []store.Source{{Name: "a", Updated: time.Unix(5, 0).UTC()}, {Name: "b"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("sources %+v, %v, want %+v", got, err, want)
 	}
 }
 

@@ -54,7 +54,10 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 	if err != nil {
 		return store.Head{}, fmt.Errorf("read the state of the data: %w", err)
 	}
-	out := store.Head{Seq: h.seq, Records: int(h.records), Updated: fromMicro(h.updated), Sample: h.sample}
+	out := store.Head{Seq: h.seq, Records: int(h.records)}
+	if h.updated != 0 { // advisories were imported, not lists alone
+		out.Updated, out.Sample = fromMicro(h.updated), h.sample
+	}
 	if h.records > 0 {
 		out.Newest = fromMicro(h.newest)
 	}

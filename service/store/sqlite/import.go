@@ -57,6 +57,7 @@ func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 type importer struct {
 	tx     transaction
 	im     store.Import
+	list   bool  // a list is imported, not advisories
 	source int64 // im.Source in the table of sources
 	number int64 // of the import
 	start  int64 // the last sequence number before it
@@ -86,7 +87,10 @@ func (x *importer) begin() error {
 	}
 	err := x.head.read(x.tx.ctx, x.tx.stmts)
 	if errors.Is(err, sql.ErrNoRows) {
-		x.head = head{sample: true, updated: toMicro(x.im.At)} // the first import
+		x.head = head{sample: true} // the first import
+		if !x.list {
+			x.head.updated = toMicro(x.im.At)
+		}
 	} else if err != nil {
 		return err
 	}
@@ -97,6 +101,13 @@ func (x *importer) begin() error {
 const (
 	maxModified = `SELECT coalesce(max(modified), 0) FROM advisory WHERE digest IS NOT NULL`
 	closeImport = `UPDATE import SET added = ?, changed = ?, unchanged = ?, removed = ?, rejected = ? WHERE n = ?`
+	closeSource = `
+	UPDATE source SET succeeded = max(coalesce(succeeded, ?2), ?2), failed = NULL, error = NULL,
+		state = CASE ?3 WHEN '' THEN state ELSE ?3 END
+	WHERE n = ?1`
+	oldestFeed = `
+	SELECT min(s.succeeded) FROM source s
+	WHERE s.state IS NOT NULL AND EXISTS (SELECT 1 FROM advisory a WHERE a.source = s.n AND a.digest IS NOT NULL)`
 )
 
 // end writes the counters.
@@ -106,8 +117,20 @@ func (x *importer) end(ctx context.Context) error {
 			return err
 		}
 	}
-	x.head.updated = max(x.head.updated, toMicro(x.im.At))
-	x.head.sample = x.head.sample && x.im.Sample
+	if _, err := x.tx.exec(closeSource, x.source, toMicro(x.im.At), x.im.State); err != nil {
+		return err
+	}
+	if !x.list {
+		var oldest sql.NullInt64
+		if err := x.tx.stmts.row(ctx, oldestFeed, nil, &oldest); err != nil {
+			return err
+		}
+		x.head.updated = max(x.head.updated, toMicro(x.im.At))
+		if oldest.Valid {
+			x.head.updated = oldest.Int64
+		}
+		x.head.sample = x.head.sample && x.im.Sample
+	}
 	if err := x.head.write(x.tx); err != nil {
 		return err
 	}

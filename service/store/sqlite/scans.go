@@ -22,9 +22,8 @@ const (
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
-// KeepScan implements store.Scans. The store gives the id: 16 characters that
-// can stand in a URL and cannot be guessed. Compression is done before other
-// writers have to wait.
+// KeepScan implements store.Scans. Compression is done before other writers have
+// to wait.
 func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
 	kept, err := s.keepScan(ctx, scan)
 	if err != nil {
@@ -35,8 +34,10 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 
 func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
 	var err error
-	if scan.ID, err = store.NewID(s.random); err != nil {
-		return store.Scan{}, err
+	if scan.ID == "" {
+		if scan.ID, err = store.NewID(s.random); err != nil {
+			return store.Scan{}, err
+		}
 	}
 	verdict, err := s.compress(scan.Verdict)
 	if err != nil {

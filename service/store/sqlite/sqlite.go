@@ -1,7 +1,7 @@
 // Package sqlite keeps the source of record in a folder: a store.Store over two
 // SQLite databases.
 //
-// advisories.db holds the advisories with all their versions, ledger.db the
+// advisories.db holds the advisories and lists with all their versions, ledger.db the
 // tokens, the kept scans and the ids of published snapshots. They are two since
 // SQLite has one writer for each file: an import of half a million records is
 // one transaction of a minute, and no scan and no snapshot waits for it.
@@ -30,6 +30,7 @@ import (
 
 // A Store implements store.Store.
 type Store struct {
+	dir        string
 	advisories *database
 	ledger     *database
 	random     io.Reader
@@ -56,32 +57,32 @@ func Open(dir string, options ...Option) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	s := &Store{random: rand.Reader}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	s := &Store{dir: dir, random: rand.Reader}
 	for _, o := range options {
 		o(s)
 	}
-	var err error
 	// An import of another process may be under way for long; all else is short.
-	s.advisories, err = s.open(dir, "advisories", time.Minute)
+	s.advisories, err = s.open("advisories", time.Minute)
 	if err != nil {
 		return nil, err
 	}
-	s.ledger, err = s.open(dir, "ledger", 10*time.Second)
+	s.ledger, err = s.open("ledger", 10*time.Second)
 	if err != nil {
 		return nil, errors.Join(err, s.advisories.close())
 	}
 	return s, nil
 }
 
-func (s *Store) open(dir, name string, patience time.Duration) (*database, error) {
+func (s *Store) open(name string, patience time.Duration) (*database, error) {
 	steps, err := fs.Sub(migrations, "migrations/"+name)
 	if err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(filepath.Join(dir, name+".db"))
-	if err != nil {
-		return nil, err
-	}
+	path := filepath.Join(s.dir, name+".db")
 	d, err := openDatabase(path, patience, steps)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", path, err)

@@ -1,0 +1,114 @@
+// Package feed brings advisories from where they are published into the store,
+// again and again. What all sources share is here: places that files are got
+// from, and the order in which feeds are updated. Each source is a package below
+// it, which knows its layout and makes advisories of it.
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"assay/service/store"
+)
+
+// A Store is what a feed needs of the source of record.
+type Store interface {
+	Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error)
+	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
+	Held(ctx context.Context, source string) iter.Seq2[store.Record, error]
+	Sources(ctx context.Context) ([]store.Source, error)
+	FeedFailed(ctx context.Context, source string, at time.Time, reason string) error
+	LockFeeds(ctx context.Context) (unlock func() error, err error)
+}
+
+// A Feed is one source that can be brought up to date.
+type Feed interface {
+	// Source is the name under which the store keeps what it brings.
+	Source() string
+	// Update brings the store up to date with the source, at the time now of the
+	// caller's clock. With an error the store has the source's earlier data, or a
+	// whole newer state of it, and a later Update goes on from there.
+	Update(ctx context.Context, st Store, now time.Time) (Outcome, error)
+}
+
+// An Outcome says what an update did.
+type Outcome struct {
+	store.Imported
+	Whole bool // everything was read, not only what had changed
+	// Behind counts records of which the source says that it has newer versions,
+	// and does not give them.
+	Behind int
+	// KeptOut says which records were rejected and why, at most maxKeptOut of them.
+	KeptOut []error
+}
+
+const maxKeptOut = 20
+
+// KeepOut notes a record that was rejected; Rejected counts it.
+func (o *Outcome) KeepOut(err error) {
+	if len(o.KeptOut) < maxKeptOut {
+		o.KeptOut = append(o.KeptOut, err)
+	}
+}
+
+// Add counts a further import of the same update.
+func (o *Outcome) Add(im store.Imported) {
+	o.Added += im.Added
+	o.Changed += im.Changed
+	o.Unchanged += im.Unchanged
+	o.Removed += im.Removed
+	o.Rejected += im.Rejected
+	o.Seq = im.Seq
+}
+
+// A Run is one update of several feeds.
+type Run struct {
+	Store   Store
+	Now     func() time.Time
+	Timeout time.Duration // for each feed; zero: none
+	// Done is told what became of each feed.
+	Done func(source string, o Outcome, err error)
+}
+
+// Update updates the feeds one after the other. What fails is noted in the store,
+// and the others go on; the error says how many failed, or wraps store.ErrLocked
+// where another process is updating already. It ends early only with ctx.
+func (r Run) Update(ctx context.Context, feeds []Feed) (err error) {
+	unlock, err := r.Store.LockFeeds(ctx)
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	failed := 0
+	for _, f := range feeds {
+		o, err := r.one(ctx, f)
+		if ctx.Err() != nil {
+			return fmt.Errorf("update %q: %w", f.Source(), ctx.Err())
+		}
+		if err != nil {
+			failed++
+			err = errors.Join(err, r.Store.FeedFailed(ctx, f.Source(), r.Now(), OneLine(err)))
+		}
+		r.Done(f.Source(), o, err)
+	}
+	if failed > 0 {
+		return fmt.Errorf("update: %d of %d sources failed; their earlier data goes on serving", failed, len(feeds))
+	}
+	return nil
+}
+
+func (r Run) one(ctx context.Context, f Feed) (Outcome, error) {
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("not finished within %s", r.Timeout))
+		defer cancel()
+	}
+	o, err := f.Update(ctx, r.Store, r.Now())
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+	}
+	return o, err
+}

@@ -1,0 +1,256 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	maxRedirects = 5
+	maxHeader    = 1 << 20
+	// maxAttempts bounds the attempts that each bring something.
+	maxAttempts = 100
+	// longestWait is the most that a server may ask to wait.
+	longestWait = 10 * time.Minute
+)
+
+// A web is a Place on an HTTP server.
+type web struct {
+	base   *url.URL
+	config Config
+	client *http.Client
+}
+
+func newWeb(base *url.URL, c Config) *web {
+	if c.Transport == nil {
+		c.Transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
+			TLSHandshakeTimeout:    c.ConnectTimeout,
+			ResponseHeaderTimeout:  c.StallTimeout,
+			MaxResponseHeaderBytes: maxHeader,
+			MaxIdleConnsPerHost:    16,
+			IdleConnTimeout:        time.Minute,
+			ForceAttemptHTTP2:      true,
+			// A range of a compressed answer is none of the file.
+			DisableCompression: true,
+		}
+	}
+	return &web{base: base, config: c, client: &http.Client{Transport: c.Transport, CheckRedirect: checkRedirect}}
+}
+
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return final{fmt.Errorf("more than %d redirects", maxRedirects)}
+	}
+	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return final{errors.New("redirected from https to " + r.URL.Scheme)}
+	}
+	return nil
+}
+
+func (w *web) String() string { return w.base.Redacted() }
+
+// address encodes every part of a name: "Azure%20Linux/all.zip".
+func (w *web) address(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return strings.TrimRight(w.base.String(), "/") + "/" + strings.Join(parts, "/")
+}
+
+// Get implements Place.
+func (w *web) Get(ctx context.Context, name string, limit int64, before Version) (body []byte, v Version, err error) {
+	err = w.attempts(ctx, name, func(ctx context.Context) (*http.Response, int64, error) {
+		resp, err := w.do(ctx, name, conditional(before))
+		if err != nil {
+			return resp, 0, err
+		}
+		defer resp.Body.Close()
+		if err := statusError(resp); err != nil {
+			return resp, 0, err
+		}
+		if resp.StatusCode == http.StatusPartialContent {
+			return resp, 0, final{errors.New("a part of the file came that was not asked for")}
+		}
+		if resp.ContentLength > limit {
+			return resp, 0, tooLarge(name, limit)
+		}
+		v = versionOf(resp)
+		body, err = readAll(resp.Body, name, limit)
+		return resp, 0, err
+	})
+	if err != nil {
+		return nil, Version{}, err
+	}
+	return body, v, nil
+}
+
+// conditional asks for a file only if it is another version.
+func conditional(v Version) http.Header {
+	h := http.Header{}
+	if v.ETag != "" {
+		h.Set("If-None-Match", v.ETag)
+	} else if v.LastModified != "" {
+		h.Set("If-Modified-Since", v.LastModified)
+	}
+	return h
+}
+
+func versionOf(resp *http.Response) Version {
+	return Version{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
+}
+
+// do sends one request. The body of the answer ends with an error when nothing
+// comes for too long.
+func (w *web) do(ctx context.Context, name string, header http.Header) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address(name), nil)
+	if err != nil {
+		cancel(err)
+		return nil, final{err}
+	}
+	req.Header = header
+	if w.config.UserAgent != "" {
+		req.Header.Set("User-Agent", w.config.UserAgent)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	resp.Body = &watched{body: resp.Body, ctx: ctx, cancel: cancel, after: w.config.StallTimeout}
+	return resp, nil
+}
+
+// A watched body cancels its request when a read takes too long.
+type watched struct {
+	body   io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	after  time.Duration
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	if b.after > 0 {
+		t := time.AfterFunc(b.after, func() { b.cancel(fmt.Errorf("nothing came for %s", b.after)) })
+		defer t.Stop()
+	}
+	n, err := b.body.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
+	}
+	return n, err
+}
+
+func (b *watched) Close() error {
+	defer b.cancel(context.Canceled)
+	return b.body.Close()
+}
+
+// A statusErr is an answer that is no file.
+type statusErr struct {
+	status int
+	text   string
+}
+
+func (e statusErr) Error() string { return "the server answers " + e.text }
+
+func (e statusErr) Is(target error) bool {
+	return target == ErrNotFound && (e.status == http.StatusNotFound || e.status == http.StatusGone)
+}
+
+func statusError(resp *http.Response) error {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusPartialContent:
+		return nil
+	case http.StatusNotModified:
+		return ErrUnchanged
+	}
+	return statusErr{resp.StatusCode, resp.Status}
+}
+
+// A final error is not tried again.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// attempts runs one until it succeeds, fails for good, or has failed too often.
+// One returns the answer that it got, if any, and how many bytes it brought that
+// need not be got again.
+func (w *web) attempts(ctx context.Context, name string, one func(context.Context) (*http.Response, int64, error)) error {
+	idle := 0
+	for range maxAttempts {
+		resp, progress, err := w.attempt(ctx, one)
+		if err == nil || errors.Is(err, ErrUnchanged) {
+			return err
+		}
+		again := transient(ctx, resp, err)
+		err = fmt.Errorf("get %q: %w", name, redact(err))
+		if !again {
+			return err
+		}
+		idle++
+		if progress > 0 {
+			idle = 1
+		}
+		if idle >= w.config.Attempts {
+			return err
+		}
+		wait := retryablehttp.DefaultBackoff(w.config.MinWait, w.config.MaxWait, idle-1, resp)
+		deadline, ok := ctx.Deadline()
+		if wait > longestWait || ok && time.Now().Add(wait).After(deadline) {
+			return fmt.Errorf("%w; to wait %s for the next try is too long", err, wait)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return fmt.Errorf("get %q: broke off %d times", name, maxAttempts)
+}
+
+func (w *web) attempt(ctx context.Context, one func(context.Context) (*http.Response, int64, error)) (*http.Response, int64, error) {
+	if w.config.RequestTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, w.config.RequestTimeout, fmt.Errorf("no whole answer within %s", w.config.RequestTimeout))
+		defer cancel()
+	}
+	return one(ctx)
+}
+
+// redact takes the address from an error of the client: the name of the file is
+// told already, and a password may stand in it.
+func redact(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// transient reports whether another try may succeed, err being as the client
+// returned it.
+func transient(ctx context.Context, resp *http.Response, err error) bool {
+	if _, ok := errors.AsType[final](err); ok {
+		return false
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return false
+	}
+	if _, ok := errors.AsType[statusErr](err); ok {
+		err = nil // the policy looks at the answer
+	}
+	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+	return again || err != nil && resp != nil // an answer that broke off
+}

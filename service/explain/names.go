@@ -1,0 +1,127 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	"assay/service/exploit"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// namesOf returns id and the other names of the vulnerability, sorted: aliases
+// are symmetric and transitive. A record that names several CVEs, as a
+// distribution's bulletin does, does not make them one.
+func namesOf(ix match.Index, id string) ([]string, error) {
+	names := []string{id}
+	for i := 0; i < len(names) && len(names) < maxNames; i++ {
+		equal, err := equals(ix, names[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range equal {
+			if len(names) < maxNames && !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func equals(ix match.Index, name string) ([]string, error) {
+	var equal []string
+	if v, ok, err := ix.Vulnerability(name); err != nil {
+		return nil, err
+	} else if ok && cves(v.Aliases) <= 1 {
+		equal = append(equal, v.Aliases...)
+	}
+	refs, err := ix.Referrers(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs[:min(len(refs), maxRecords)] {
+		v, ok, err := ix.Vulnerability(ref)
+		if err != nil {
+			return nil, err
+		}
+		if ok && slices.Contains(v.Aliases, name) && cves(v.Aliases) <= 1 {
+			equal = append(equal, ref)
+		}
+	}
+	return equal, nil
+}
+
+func cves(names []string) int {
+	n := 0
+	for _, name := range names {
+		if _, ok := exploit.ParseCVE(name); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// A naming tells whether records speak of a vulnerability.
+type naming struct {
+	names []string
+	ids   map[string]bool // of records that do
+}
+
+// refer adds records that have one of the names, or that name one of those
+// found, to the last of them.
+func (n *naming) refer(ix match.Index) error {
+	todo := slices.Concat(n.names, slices.Collect(keys(n.ids)))
+	for len(todo) > 0 && len(n.ids) <= 2*maxRecords {
+		name := todo[0]
+		todo = todo[1:]
+		if _, ok, err := ix.Vulnerability(name); err != nil {
+			return err
+		} else if ok {
+			n.ids[name] = true
+		}
+		refs, err := ix.Referrers(name)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs[:min(len(refs), 2*maxRecords)] {
+			if !n.ids[ref] {
+				n.ids[ref] = true
+				todo = append(todo, ref)
+			}
+		}
+	}
+	return nil
+}
+
+// keys yields the keys of a set in order.
+func keys(set map[string]bool) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		list := make([]string, 0, len(set))
+		for k := range set {
+			list = append(list, k)
+		}
+		slices.Sort(list)
+		for _, k := range list {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// of reports whether a finding is one of the vulnerability.
+func (n *naming) of(f verdict.Finding) bool {
+	return slices.ContainsFunc(n.names, func(name string) bool {
+		return f.ID == name || slices.Contains(f.Aliases, name) || slices.Contains(f.Advisories, name)
+	})
+}
+
+// speaks reports whether a record that was found by a package speaks of the
+// vulnerability in a way that Referrers does not know: as related, or by an id
+// that ends in one of the names.
+func (n *naming) speaks(v match.Vulnerability) bool {
+	named := func(name string) bool { return slices.Contains(n.names, name) }
+	return slices.ContainsFunc(v.Related, named) ||
+		slices.ContainsFunc(n.names, func(name string) bool { return strings.HasSuffix(v.ID, "-"+name) })
+}

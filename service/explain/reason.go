@@ -1,0 +1,66 @@
+package explain
+
+import "fmt"
+
+// reason is the explanation in one sentence.
+func reason(e Explanation, folded bool) string {
+	if e.Found {
+		failing := 0
+		for _, f := range e.Findings {
+			if f.Fails {
+				failing++
+			}
+		}
+		switch {
+		case failing == 0:
+			return fmt.Sprintf("a finding of this scan that does not fail it, by the rule %q", e.Findings[0].Rule)
+		case failing == len(e.Findings):
+			return fmt.Sprintf("a finding of this scan that fails it, by the rule %q", e.Findings[0].Rule)
+		}
+		return fmt.Sprintf("a finding of this scan that fails it in %d of %d packages", failing, len(e.Findings))
+	}
+	if folded {
+		return "a finding of kernel packages, which are counted and not listed since an image runs no kernel"
+	}
+	if len(e.Records) == 0 {
+		return "no record that the service holds speaks of it"
+	}
+	states := map[string]int{}
+	outcomes := map[string]int{}
+	for _, r := range e.Records {
+		states[r.State]++
+		for _, a := range r.Affected {
+			for _, p := range a.Packages {
+				if r.State == StateLater {
+					outcomes[StateLater+p.Outcome]++
+					continue
+				}
+				outcomes[p.Outcome]++
+			}
+		}
+	}
+	// From the outcome that says most to the one that says least.
+	for _, o := range []struct{ outcome, text string }{
+		{Matches, "no finding when the scan was decided; by the rules of this version it would be one"},
+		{StateLater + Matches, "no finding when the scan was decided: the record came later; a new scan would find it"},
+		{Overruled, "no finding: the record of it that counts says that the package is not affected"},
+		{NotComparable, "not known: a version cannot be compared"},
+		{NotAffected, "no finding: the installed version is not affected"},
+		{NotApplicable, "no finding: what is known is about another build of the package"},
+		{NotJudged, "not known: nothing can be said about the package"},
+		{OtherRelease, "no finding: what is known is about another release"},
+		{NotUsed, "no finding: the records of the package are withdrawn, or notices"},
+		{OtherEcosystem, "no finding: what is known is about another package of that name"},
+	} {
+		if outcomes[o.outcome] > 0 {
+			return o.text
+		}
+	}
+	switch n := len(e.Records); {
+	case states[StateWithdrawn] == n:
+		return "no finding: what was known was withdrawn"
+	case states[StateRemoved] == n:
+		return "no finding: what was known is no longer published"
+	}
+	return "no finding: none of the packages that it is about is in the image"
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// ErrLocked is returned, wrapped, where another holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// Feeds is the part that knows where advisories come from and how current they
+// are. A feed is a source that is updated again and again; see Import.State.
+type Feeds interface {
+	// LockFeeds makes the caller the only one that updates feeds, over all
+	// processes, until unlock or the end of the process; ErrLocked where another
+	// does already. It keeps nobody from importing.
+	LockFeeds(ctx context.Context) (unlock func() error, err error)
+	// FeedFailed notes that an update of a source failed and why, in one line.
+	// The next import from it takes the note away. The source may be new.
+	FeedFailed(ctx context.Context, source string, at time.Time, reason string) error
+	// Sources returns every source that was ever imported from, by name.
+	Sources(ctx context.Context) ([]Source, error)
+	// Held yields the advisories that belong to a source and are not removed, by
+	// id: their ID, Seq, Modified and Source alone.
+	Held(ctx context.Context, source string) iter.Seq2[Record, error]
+}
+
+// A Source is where records or a list come from.
+type Source struct {
+	Name    string
+	Feed    bool
+	State   string    // of the last import that had one
+	Records int       // that belong to it and are not removed, or entries of its list
+	Updated time.Time // the newest import; zero: none
+	Failed  time.Time // the last failure since then; zero: none
+	Err     string    // what failed
+}
+
+// Lists is the part that keeps lists, each of which comes as a whole: a new
+// version replaces the one before. They share the sequence numbers of the
+// advisories, so that a state of the data has one number.
+type Lists interface {
+	// KeepList makes l the newest version of the list of its kind, and reports
+	// whether it is another than before. Its age does not count to that of the
+	// advisories.
+	KeepList(ctx context.Context, im Import, l List) (changed bool, err error)
+	// Lists yields, by sequence number, the newest version in (after, upTo] of
+	// every list that has one.
+	Lists(ctx context.Context, after, upTo int64) iter.Seq2[List, error]
+}
+
+// A List is one version of one list. The store does not look into it.
+type List struct {
+	Seq       int64     // set by the store
+	Kind      string    // "kev", "epss"
+	Source    string    // set by the store on reading
+	Published time.Time // by who made it; zero where that is not known
+	Entries   int
+	Body      []byte
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"assay/service/store"
+)
+
+// lockName is the file whose lock makes one process the only updater. Its
+// content means nothing, and it stays.
+const lockName = "update.lock"
+
+// LockFeeds implements store.Feeds by flock(2), which ends with the process.
+func (s *Store) LockFeeds(context.Context) (unlock func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(s.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock feeds: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = store.ErrLocked
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock feeds: %w", err), f.Close())
+	}
+	return f.Close, nil
+}
+
+const noteFailure = `UPDATE source SET failed = ?, error = ? WHERE name = ?`
+
+// FeedFailed implements store.Feeds.
+func (s *Store) FeedFailed(ctx context.Context, source string, at time.Time, reason string) error {
+	err := s.advisories.update(ctx, durable, func(tx transaction) error {
+		if source == "" {
+			return errors.New("no source is named")
+		}
+		if _, err := tx.exec(addSource, source); err != nil {
+			return err
+		}
+		_, err := tx.exec(noteFailure, toMicro(at), reason, source)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note the failure of %q: %w", source, err)
+	}
+	return nil
+}
+
+const listSources = `
+	SELECT s.name, s.state, s.succeeded, s.failed, s.error,
+		(SELECT count(*) FROM advisory a WHERE a.source = s.n AND a.digest IS NOT NULL),
+		(SELECT l.entries FROM list l JOIN import i ON i.n = l.import WHERE i.source = s.n ORDER BY l.seq DESC LIMIT 1)
+	FROM source s ORDER BY s.name`
+
+// Sources implements store.Feeds.
+func (s *Store) Sources(ctx context.Context) ([]store.Source, error) {
+	var sources []store.Source
+	err := s.advisories.read.rows(ctx, listSources, nil, func(rows *sql.Rows) (bool, error) {
+		var src store.Source
+		var state, reason sql.NullString
+		var succeeded, failed, entries sql.NullInt64
+		if err := rows.Scan(&src.Name, &state, &succeeded, &failed, &reason, &src.Records, &entries); err != nil {
+			return false, err
+		}
+		src.Feed, src.State, src.Err = state.Valid, state.String, reason.String
+		src.Updated, src.Failed = fromNull(succeeded), fromNull(failed)
+		src.Records += int(entries.Int64)
+		sources = append(sources, src)
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sources: %w", err)
+	}
+	return sources, nil
+}
+
+const listHeld = `
+	SELECT a.id, a.seq, a.modified FROM advisory a JOIN source s ON s.n = a.source
+	WHERE s.name = ? AND a.digest IS NOT NULL ORDER BY a.id`
+
+// Held implements store.Feeds.
+func (s *Store) Held(ctx context.Context, source string) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		err := s.advisories.read.rows(ctx, listHeld, []any{source}, func(rows *sql.Rows) (bool, error) {
+			r := store.Record{Source: source}
+			var modified int64
+			if err := rows.Scan(&r.ID, &r.Seq, &modified); err != nil {
+				return false, err
+			}
+			r.Modified = fromMicro(modified)
+			return yield(r, nil), nil
+		})
+		if err != nil {
+			yield(store.Record{}, fmt.Errorf("read what %q holds: %w", source, err))
+		}
+	}
+}
