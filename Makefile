@@ -1,4 +1,5 @@
 # build    dist/assay and dist/assayd
+# release  both for linux on amd64 and arm64, with SHA256SUMS, in dist/release
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
 # test     installs what the tests need, runs lint and every test
 # lint     what can be said without running anything
@@ -16,11 +17,21 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh testdata/*/*.sh)
 
-.PHONY: build demo test lint fuzz bench compare
+.PHONY: build release demo test lint fuzz bench compare
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
 	$(GOBUILD) -o dist/assayd ./service/assayd
+	cp install.sh dist/
+
+release:
+	@set -e; for arch in amd64 arm64; do \
+		export GOOS=linux GOARCH=$$arch; \
+		$(GOBUILD) -tags urfave_cli_no_docs -o dist/release/linux/$$arch/assay .; \
+		$(GOBUILD) -o dist/release/linux/$$arch/assayd ./service/assayd; \
+	done
+	cp install.sh dist/release/
+	cd dist/release && sha256sum install.sh linux/*/* >SHA256SUMS
 
 demo: build
 	@deploy/demo.sh
@@ -43,7 +54,7 @@ fuzz:
 		list=$$($(GO) test -list '^Fuzz' $$p); \
 		for f in $$(echo "$$list" | grep '^Fuzz'); do \
 			echo "== $$p $$f"; \
-			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
 		done; \
 	done
 

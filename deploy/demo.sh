@@ -37,7 +37,11 @@ advisories() {
 	if [ -n "${ADVISORIES-}" ]; then
 		say "Advisories from $ADVISORIES"
 		dist/assayd import "$ADVISORIES" --data "$work/data"
+	elif dist/assayd update --ecosystem Debian --connect-timeout 3s --feed-timeout 3m --data "$work/data" 2>"$work/update"; then
+		say "Advisories: all of Debian's, from the public data of OSV"
 	else
+		say "The public data of OSV is not reached from here"
+		tail -n 2 "$work/update"
 		say "Advisories: the project's SAMPLE DATA, a few genuine records"
 		echo "A pass against so few means nothing. ADVISORIES=FOLDER make demo takes yours."
 		dist/assayd import --sample testdata/sample/advisories --data "$work/data"

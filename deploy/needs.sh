@@ -23,6 +23,14 @@ need rpm rpm # the native order of rpm versions
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
 need sqlite3 sqlite3
 need python3 python3
+# install.sh under the shells and loaders that it is for
+need busybox busybox-static
+need dash dash
+need curl curl
+need wget wget
+need openssl openssl
+need perl perl
+need qemu-aarch64-static qemu-user-static # the arm64 client
 [ -e /usr/share/distro-info/debian.csv ] || missing="$missing distro-info-data" # ends of support
 [ -n "$missing" ] || exit 0
 
