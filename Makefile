@@ -59,7 +59,7 @@ fuzz:
 	done
 
 bench: build
-	$(GO) run ./testdata/bench -root "$(ROOT)" -dist dist
+	$(GO) run ./check/bench -root "$(ROOT)" -dist dist
 
 compare: build
 	$(GO) run ./testdata/compare -root "$(ROOT)" -assay dist/assay -tools dist/tools

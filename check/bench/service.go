@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"assay/testdata/assayd"
+	"assay/check/assayd"
 	"assay/verdict"
 )
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/assayd"
 	"assay/testdata"
-	"assay/testdata/assayd"
 	"assay/verdict"
 )
 
