@@ -28,21 +28,35 @@ type collector struct {
 
 	mu       sync.Mutex
 	packages []inventory.Package
-	gaps     map[inventory.Gap]*gaps
+	// contentSets are the repositories of rpm's packages, repetitions included.
+	contentSets []string
+	gaps        map[inventory.Gap]*gaps
 }
 
 func newCollector(readers []reader) *collector {
 	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}}
 }
 
-// File reads a file with a reader.
-func (c *collector) File(i int, f *rootfs.File) {
-	packages, err := c.readers[i].read(f)
+// File reads a file that the walk has found.
+func (c *collector) File(i int, f *rootfs.File) { c.read(i, f, nil) }
+
+// read reads a file with a reader. sibling may be nil.
+func (c *collector) read(i int, f, sibling *rootfs.File) {
+	r := c.readers[i]
+	var packages []inventory.Package
+	var sets []string
+	var err error
+	if r.contentSets != nil {
+		sets, err = r.contentSets(f)
+	} else {
+		packages, err = r.read(f, sibling)
+	}
 	c.mu.Lock()
 	c.packages = append(c.packages, packages...)
+	c.contentSets = append(c.contentSets, sets...)
 	c.mu.Unlock()
 	if err != nil {
-		c.gap(f.Path(), c.readers[i].gap, err)
+		c.gap(f.Path(), r.gap, err)
 	}
 }
 
@@ -54,6 +68,11 @@ func (c *collector) FileFailed(i int, path string, err error) {
 // DirFailed notes a directory that could not be read.
 func (c *collector) DirFailed(path string, err error) {
 	c.gap(path, inventory.GapDirectory, err)
+}
+
+// listFailed notes a list of installed files that could not be read.
+func (c *collector) listFailed(path string, err error) {
+	c.gap(path, inventory.GapFile, err)
 }
 
 func (c *collector) gap(path string, kind inventory.Gap, err error) {
@@ -74,6 +93,15 @@ func (c *collector) gap(path string, kind inventory.Gap, err error) {
 func (c *collector) inventory() Inventory {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.contentSets) > 0 {
+		slices.Sort(c.contentSets)
+		c.contentSets = slices.Compact(c.contentSets)
+		for i := range c.packages {
+			if p := &c.packages[i]; p.Type == "rpm" {
+				p.ContentSets = c.contentSets
+			}
+		}
+	}
 	inv := Inventory{Packages: merge(c.packages)}
 	for kind, g := range c.gaps {
 		inv.Partial = append(inv.Partial, g.list(kind)...)

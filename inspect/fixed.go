@@ -128,8 +128,33 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	}
 	defer f.Close()
 	at := seen{i, f.Path()}
-	if !x.skip.Covers(f.Path()) && !x.seen[at] {
-		x.seen[at] = true
-		x.collector.File(i, f)
+	if x.skip.Covers(f.Path()) || x.seen[at] {
+		return
 	}
+	x.seen[at] = true
+	sibling := x.sibling(i, f)
+	if sibling != nil {
+		defer sibling.Close()
+	}
+	x.collector.read(i, f, sibling)
+}
+
+// sibling opens what reader i reads together with f, or returns nil.
+func (x *fixedPaths) sibling(i int, f *rootfs.File) *rootfs.File {
+	r := x.collector.readers[i]
+	if r.sibling == "" {
+		return nil
+	}
+	path := f.Path() + r.sibling
+	if x.skip.Covers(path) {
+		return nil
+	}
+	sibling, err := x.root.Open(path, r.limit)
+	if err != nil {
+		if !absent(err) {
+			x.collector.FileFailed(i, path, err)
+		}
+		return nil
+	}
+	return sibling
 }

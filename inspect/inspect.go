@@ -15,6 +15,7 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/inspect/mount"
+	"assay/inspect/owner"
 	"assay/inspect/rootfs"
 	"assay/inspect/walk"
 )
@@ -76,6 +77,10 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	}, c)
 	wg.Wait()
 	if err = cmp.Or(err, ctx.Err()); err != nil {
+		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
+	}
+	owner.Join(ctx, owner.Tree{Root: root, Skip: skip, Workers: workers, Failed: c.listFailed}, c.packages)
+	if err := ctx.Err(); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}
 	inv := c.inventory()

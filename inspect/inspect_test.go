@@ -131,6 +131,23 @@ func TestInspect(t *testing.T) {
 			"etc/os-release": "nonsense\n", "etc/debian_version": "12.5\n",
 		}, want: "debian 12 from etc/debian_version\nsystem \"etc/os-release\": line 1: not an assignment\n"},
 		{name: "debian_version alone", entries: map[string]string{"etc/debian_version": "trixie/sid\n"}, want: "debian  from etc/debian_version\n"},
+		{name: "alpine-release alone", entries: map[string]string{"etc/alpine-release": "3.18.4\n"},
+			want: "alpine 3.18.4 from etc/alpine-release\n"},
+		{name: "a rebuild keeps the other's file", entries: map[string]string{
+			"etc/oracle-release": "Oracle Linux Server release 6.10\n", "etc/redhat-release": "Red Hat Enterprise Linux Server release 6.10 (Santiago)\n",
+		}, want: "ol 6.10 from etc/oracle-release\n"},
+		{name: "redhat-release is a link", entries: map[string]string{
+			"etc/redhat-release": "-> centos-release", "etc/centos-release": "CentOS release 6.10 (Final)\n",
+		}, want: "centos 6 from etc/centos-release\n"},
+		{name: "lsb-release before debian_version", entries: map[string]string{
+			"etc/lsb-release": "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=10.04\n", "etc/debian_version": "squeeze/sid\n",
+		}, want: "ubuntu 10.04 from etc/lsb-release\n"},
+		{name: "lsb-release of no system", entries: map[string]string{
+			"etc/lsb-release": "LSB_VERSION=base-4.0\n", "etc/debian_version": "12.5\n",
+		}, want: "debian 12 from etc/debian_version\n"},
+		{name: "os-release before all others", entries: map[string]string{
+			"usr/lib/os-release": debian, "etc/redhat-release": "CentOS release 6.10 (Final)\n",
+		}, want: "debian 12 from usr/lib/os-release\n"},
 		{name: "no ID", entries: map[string]string{"etc/os-release": "NAME=x\n"}, want: "linux  from etc/os-release\n"},
 
 		{name: "status.d", entries: map[string]string{
@@ -240,7 +257,7 @@ func TestRelative(t *testing.T) {
 
 // Readers that want files anywhere, of which there is none yet in the list.
 func namedReaders() []reader {
-	named := func(f *rootfs.File) ([]inventory.Package, error) {
+	named := func(f, _ *rootfs.File) ([]inventory.Package, error) {
 		text, err := io.ReadAll(f)
 		p := inventory.Package{
 			Type: "npm", Name: strings.TrimSpace(string(text)), Version: "1",
@@ -277,6 +294,45 @@ file "c/package.json": larger than its bound of 8 bytes
 `
 	if got != want {
 		t.Errorf("%s", got)
+	}
+}
+
+// What a reader found anywhere gets its owner before packages that are alike are
+// made one: that of a distribution and the same one beside it stay two.
+func TestOwners(t *testing.T) {
+	sum := "9dd4e461268c8034f5c8564e155c67a6" // of "x"
+	dir := tree(t, map[string]string{
+		"var/lib/dpkg/status":                 status,
+		"var/lib/dpkg/info/a.list":            "/usr/a/package.json\n/usr/b/package.json\n/usr/c/package.json\n/var/lib/dpkg/status\n",
+		"var/lib/dpkg/info/a.md5sums":         sum + "  usr/a/package.json\n" + sum + "  usr/b/package.json\n" + sum + "  usr/c/package.json\n",
+		"var/lib/dpkg/info/b.list":            "/" + strings.Repeat("y", 40_000),
+		"usr/a/package.json":                  "x",
+		"usr/b/package.json":                  "x",
+		"usr/c/package.json":                  "x ",
+		"srv/app/node_modules/a/package.json": "x",
+	})
+	inv := inventoryOf(t, dir, Options{}, namedReaders())
+	var got strings.Builder
+	for _, p := range inv.Packages {
+		fmt.Fprintf(&got, "%s", p.Name)
+		for _, e := range p.Evidence {
+			fmt.Fprintf(&got, " %s", e.Path)
+		}
+		if p.Owner != nil {
+			fmt.Fprintf(&got, ": %s %s", p.Owner.Package, p.Owner.Digest)
+		}
+		got.WriteString("\n")
+	}
+	want := "a var/lib/dpkg/status\n" +
+		"x srv/app/node_modules/a/package.json\n" +
+		"x usr/a/package.json usr/b/package.json: a equal\n" +
+		"x usr/c/package.json: a different\n"
+	if got.String() != want {
+		t.Errorf("%s", &got)
+	}
+	gap := inventory.Partial{Path: "var/lib/dpkg/info/b.list", Kind: inventory.GapFile, Err: "line 1: longer than 32768 bytes"}
+	if !slices.Equal(inv.Partial, []inventory.Partial{gap}) {
+		t.Errorf("%+v", inv.Partial)
 	}
 }
 
@@ -420,7 +476,7 @@ func TestReadersAreApart(t *testing.T) {
 	taken := map[string]bool{}
 	for i, r := range readers() {
 		keys := slices.Concat(r.files, r.dirs, r.bases, r.exts)
-		if len(keys) == 0 || r.limit <= 0 || r.gap == "" || r.read == nil || len(r.dirs) > 0 && r.inDir == nil {
+		if len(keys) == 0 || r.limit <= 0 || r.gap == "" || (r.read == nil) == (r.contentSets == nil) || len(r.dirs) > 0 && r.inDir == nil {
 			t.Errorf("reader %d is not complete", i)
 		}
 		for _, k := range keys {

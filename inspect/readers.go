@@ -3,7 +3,10 @@ package inspect
 import (
 	"io"
 
+	"assay/inspect/distro/apk"
 	"assay/inspect/distro/dpkg"
+	"assay/inspect/distro/redhat"
+	"assay/inspect/distro/rpm"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
 )
@@ -18,6 +21,9 @@ type reader struct {
 	files []string
 	dirs  []string
 	inDir func(name string) bool
+	// sibling, unless it is empty, is what the path of a second file ends in that
+	// belongs to each of files, and is read together with it.
+	sibling string
 	// bases and exts are file names and endings (".jar") that are wanted wherever
 	// they are in the tree.
 	bases []string
@@ -26,8 +32,14 @@ type reader struct {
 	limit int64         // bytes of a file that may be read
 	gap   inventory.Gap // what is missing when a file could not be read
 
-	// read returns the packages of a file. Those that come with an error are kept.
-	read func(f *rootfs.File) ([]inventory.Package, error)
+	// read returns the packages of a file. Each has an evidence, and the path of
+	// the first is the file's: that is how the package of the operating system is
+	// found which the file belongs to. Those that come with an error are kept.
+	// sibling is nil where there is none.
+	read func(f, sibling *rootfs.File) ([]inventory.Package, error)
+	// contentSets, of readers that have no read, returns the repositories that all
+	// packages of rpm came from.
+	contentSets func(io.Reader) ([]string, error)
 }
 
 // readers is the one list of all formats.
@@ -46,12 +58,52 @@ func readers() []reader {
 			gap:   inventory.GapDatabase,
 			read:  stream(dpkg.ReadStanza),
 		},
+		{
+			files: apk.InstalledFiles(),
+			limit: apk.Limit,
+			gap:   inventory.GapDatabase,
+			read:  stream(apk.ReadInstalled),
+		},
+		{
+			files: rpm.BDBFiles(),
+			limit: rpm.Limit,
+			gap:   inventory.GapDatabase,
+			read: func(f, _ *rootfs.File) ([]inventory.Package, error) {
+				return rpm.Packages(rpm.BDB(f, f.Size()), f.Path())
+			},
+		},
+		{
+			files: rpm.NDBFiles(),
+			limit: rpm.Limit,
+			gap:   inventory.GapDatabase,
+			read: func(f, _ *rootfs.File) ([]inventory.Package, error) {
+				return rpm.Packages(rpm.NDB(f, f.Size()), f.Path())
+			},
+		},
+		{
+			files:   rpm.SQLiteFiles(),
+			sibling: rpm.WAL,
+			limit:   rpm.Limit,
+			gap:     inventory.GapDatabase,
+			read: func(f, wal *rootfs.File) ([]inventory.Package, error) {
+				log, size := wal.Content()
+				return rpm.Packages(rpm.SQLite(f, f.Size(), log, size), f.Path())
+			},
+		},
+		{
+			files:       redhat.ManifestFiles(),
+			dirs:        redhat.ManifestDirs(),
+			inDir:       redhat.IsManifest,
+			limit:       redhat.Limit,
+			gap:         inventory.GapFile,
+			contentSets: redhat.ReadContentSets,
+		},
 	}
 }
 
 // stream adapts a reader that goes through a file once, from the beginning.
-func stream(read func(io.Reader, string) ([]inventory.Package, error)) func(*rootfs.File) ([]inventory.Package, error) {
-	return func(f *rootfs.File) ([]inventory.Package, error) {
+func stream(read func(io.Reader, string) ([]inventory.Package, error)) func(f, _ *rootfs.File) ([]inventory.Package, error) {
+	return func(f, _ *rootfs.File) ([]inventory.Package, error) {
 		return read(f, f.Path())
 	}
 }

@@ -85,6 +85,15 @@ func (f *File) Path() string { return f.path }
 // Size returns the size that the file had when it was opened.
 func (f *File) Size() int64 { return f.size }
 
+// Content returns the file as what can be read at any place, and its size. Those
+// of a nil File are nil and 0.
+func (f *File) Content() (io.ReaderAt, int64) {
+	if f == nil {
+		return nil, 0
+	}
+	return f, f.size
+}
+
 // ID returns what tells the file from all others.
 func (f *File) ID() ID { return f.id }
 

@@ -9,7 +9,9 @@ package rootfs
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +57,27 @@ func (r *Root) Open(path string, limit int64) (*File, error) {
 	}
 	defer at.close()
 	return at.parent().OpenFile(at.name, at.path(), limit)
+}
+
+// OpenFound opens the file at path, one that a walk of the tree has found: no
+// part of it is a link, or the file is no longer that.
+func (r *Root) OpenFound(path string, limit int64) (*File, error) {
+	if !fs.ValidPath(path) {
+		return nil, unix.EINVAL
+	}
+	dir, name := "", path
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		dir, name = path[:i], path[i+1:]
+	}
+	if dir == "" {
+		return r.dir.OpenFile(name, path, limit)
+	}
+	d, err := r.dir.Descend(strings.Split(dir, "/"))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.OpenFile(name, path, limit)
 }
 
 // OpenDir opens the directory at path, as Open does a file, and returns its

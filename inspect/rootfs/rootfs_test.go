@@ -191,6 +191,31 @@ func TestOpenAsTheKernel(t *testing.T) {
 	}
 }
 
+func TestOpenFound(t *testing.T) {
+	root := open(t, tree(t, map[string]string{
+		"top": "top", "a/b/c": "deep", "link": "-> a", "a/file": "-> b/c", "a/d/x": "x",
+	}))
+	for path, want := range map[string]string{"top": "top", "a/b/c": "deep"} {
+		f, err := root.OpenFound(path, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(f)
+		if string(content) != want || f.Path() != path || err != nil {
+			t.Errorf("%s: %q at %q, %v", path, content, f.Path(), err)
+		}
+		f.Close()
+	}
+	for path, want := range map[string]error{
+		"link/b/c": nil, "a/file": ErrNotRegular, "a/d": ErrNotRegular, "a/b/c/e": unix.ENOTDIR, "none": unix.ENOENT,
+		"../top": nil, "a/../top": nil, "": nil, "/top": nil, "a//b/c": nil,
+	} {
+		if f, err := root.OpenFound(path, 100); err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("%q: %v, %v", path, f, err)
+		}
+	}
+}
+
 // Nothing but regular files is opened, and nothing blocks.
 func TestOpenRefusesSpecialFiles(t *testing.T) {
 	dir := tree(t, map[string]string{"dir": "/", "regular": "x"})

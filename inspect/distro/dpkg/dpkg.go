@@ -1,6 +1,7 @@
 // Package dpkg reads the databases of dpkg: the status file, and the folder
 // status.d of images that were put together without dpkg, one stanza a file.
 // The form of both is deb-control(5)'s; what is installed is judged as dpkg does.
+// It also reads which files the packages have installed, from the folder info.
 package dpkg
 
 import (

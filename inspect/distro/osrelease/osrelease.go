@@ -1,10 +1,10 @@
 // Package osrelease reads which operating system a tree holds: os-release(5),
-// and debian_version where a Debian root has lost that.
+// and for systems older than that, or roots that have lost it, the files that
+// named them before.
 package osrelease
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,11 +22,21 @@ type Source struct {
 }
 
 // Sources lists the files in their order of precedence: the first that is there
-// and names a system decides.
+// and names a system decides. A rebuild of a system keeps the file of that, and
+// names itself in one of its own, which therefore comes before.
 func Sources() []Source {
 	return []Source{
 		{"etc/os-release", Parse},
 		{"usr/lib/os-release", Parse},
+		{"etc/alpine-release", ParseAlpineRelease},
+		{"etc/oracle-release", ParseRedHatRelease},
+		{"etc/centos-release", ParseRedHatRelease},
+		{"etc/almalinux-release", ParseRedHatRelease},
+		{"etc/rocky-release", ParseRedHatRelease},
+		{"etc/fedora-release", ParseRedHatRelease},
+		{"etc/redhat-release", ParseRedHatRelease},
+		{"etc/system-release", ParseRedHatRelease},
+		{"etc/lsb-release", ParseLSBRelease},
 		{"etc/debian_version", ParseDebianVersion},
 	}
 }
@@ -39,24 +49,8 @@ func Parse(r io.Reader) (inventory.System, error) {
 	if err != nil {
 		return inventory.System{}, err
 	}
-	values := map[string]string{}
-	var failed error
-	empty := true
-	for n, line := range lines(text) {
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		empty = false
-		key, value, err := assignment(line)
-		if err != nil {
-			if failed == nil {
-				failed = fmt.Errorf("line %d: %w", n, err)
-			}
-			continue
-		}
-		values[key] = value
-	}
-	if len(values) == 0 && !empty {
+	values, failed := assignments(text)
+	if len(values) == 0 && failed != nil {
 		return inventory.System{}, failed
 	}
 	sys := inventory.System{
@@ -76,32 +70,23 @@ func Parse(r io.Reader) (inventory.System, error) {
 	return sys, failed
 }
 
-// ParseDebianVersion reads /etc/debian_version: a point release, "12.5", or the
-// codename of what is to be released, "trixie/sid".
-func ParseDebianVersion(r io.Reader) (inventory.System, error) {
-	text, err := read(r)
-	if err != nil {
-		return inventory.System{}, err
+// assignments returns the variables of a text, and what is wrong with the first
+// line that is none.
+func assignments(text []byte) (map[string]string, error) {
+	values := map[string]string{}
+	var failed error
+	for n, line := range lines(text) {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, value, err := assignment(line)
+		if err == nil {
+			values[key] = value
+		} else if failed == nil {
+			failed = fmt.Errorf("line %d: %w", n, err)
+		}
 	}
-	version := strings.TrimSpace(string(text))
-	sys := inventory.System{ID: "debian"}
-	codename, unreleased := strings.CutSuffix(version, "/sid")
-	switch {
-	case unreleased && isWord(codename):
-		sys.Codename = codename
-	case isWord(version) && '0' <= version[0] && version[0] <= '9':
-		// VERSION_ID of os-release is the major version alone.
-		sys.VersionID, _, _ = strings.Cut(version, ".")
-	default:
-		return inventory.System{}, errors.New("not a version of Debian")
-	}
-	return sys, nil
-}
-
-func isWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '+' && r != '~'
-	})
+	return values, failed
 }
 
 func read(r io.Reader) ([]byte, error) {

@@ -110,27 +110,6 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseDebianVersion(t *testing.T) {
-	for text, want := range map[string]inventory.System{
-		"10.8\n":           {ID: "debian", VersionID: "10"},
-		"9\n":              {ID: "debian", VersionID: "9"},
-		"12.5":             {ID: "debian", VersionID: "12"},
-		"trixie/sid\n":     {ID: "debian", Codename: "trixie"},
-		"":                 {},
-		"/sid":             {},
-		"not a version":    {},
-		"buster":           {},
-		"12\n13\n":         {},
-		"1\x00":            {},
-		"\xff\xfe1\x002\n": {},
-	} {
-		got, err := ParseDebianVersion(strings.NewReader(text))
-		if !reflect.DeepEqual(got, want) || (err == nil) != want.Known() {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-	}
-}
-
 // What a shell makes of the same line.
 func TestUnquoteAsAShell(t *testing.T) {
 	sh, err := exec.LookPath("sh")
@@ -162,6 +141,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("ID=\"a\\\"b\"\nPRETTY_NAME='x")
 	f.Add("12.5\n")
 	f.Add("trixie/sid")
+	f.Add("CentOS Linux release 7.6.1810 (Core)\n")
+	f.Add("DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=12.04\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		sys, err := Parse(strings.NewReader(text))
 		if err == nil && !sys.Known() {
@@ -172,8 +153,14 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%q is not UTF-8", s)
 			}
 		}
-		if d, err := ParseDebianVersion(strings.NewReader(text)); (err == nil) != d.Known() {
-			t.Errorf("%+v with %v", d, err)
+		for _, src := range Sources()[2:] {
+			older, err := src.Parse(strings.NewReader(text))
+			if err == nil && !older.Known() && !strings.HasSuffix(src.Path, "lsb-release") {
+				t.Errorf("%s: no system and no error", src.Path)
+			}
+			if _, err := json.Marshal(older); err != nil || !utf8.ValidString(older.ID+older.VersionID+older.PrettyName) {
+				t.Errorf("%s: %+v, %v", src.Path, older, err)
+			}
 		}
 		// A value quoted for a shell comes back as it was, without control
 		// characters and outer space, which a line cannot hold.

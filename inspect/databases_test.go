@@ -1,0 +1,315 @@
+package inspect
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/inspect/inventory"
+	"assay/testdata"
+	"assay/testdata/pkgdb"
+)
+
+func databases(t *testing.T) []pkgdb.Database {
+	t.Helper()
+	all, err := pkgdb.All(testdata.Path(t, "pkgdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func database(t *testing.T, kind, name string) pkgdb.Database {
+	t.Helper()
+	all := databases(t)
+	i := slices.IndexFunc(all, func(d pkgdb.Database) bool { return d.Kind == kind && d.Name == name })
+	if i < 0 {
+		t.Fatalf("no database %s of %s", name, kind)
+	}
+	return all[i]
+}
+
+func lay(t *testing.T, root string, d pkgdb.Database) {
+	t.Helper()
+	if err := d.Lay(root); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rows(packages []inventory.Package) []pkgdb.Row {
+	rows := make([]pkgdb.Row, len(packages))
+	for i, p := range packages {
+		rows[i] = pkgdb.Row{Name: p.Name, Version: p.Version, Arch: p.Arch, Source: p.Source, SourceVersion: p.SourceVersion}
+	}
+	slices.SortFunc(rows, pkgdb.Row.Compare)
+	return rows
+}
+
+// Every database of the collection, as a root, against its list. The gaps are
+// those of files that are damaged or were made up to be wrong.
+func TestEveryDatabase(t *testing.T) {
+	types := map[string]string{"dpkg": "deb", "apk": "apk", "rpm": "rpm"}
+	gaps := map[string]int{
+		// dpkg-query refuses these, or passes over a stanza with a warning.
+		"dpkg/claircore-vcpkg": 1, "dpkg/scalibr-invalid": 1, "dpkg/scalibr-nopackage": 1,
+		"dpkg/scalibr-noversion": 1, "dpkg/syft-image-dpkg-var-lib-dpkg-status": 1,
+		"dpkg/syft-glob-paths-usr-lib-dpkg-status": 1, "dpkg/syft-var-lib-opkg-status": 1,
+		"dpkg/scalibr-statusfield": 1, "dpkg/trivy-corrupsed": 1,
+		"apk/corrupt-syft": 1, "apk/invalid-scalibr": 1, "apk/trivy-apk": 1,
+		"rpm/centos-bad-hoffpage-bdb": 1,
+	}
+	// What is whole in those that have no list, and in the one for which the list
+	// is what rpm made of it: a chain of pages ends its search.
+	count := map[string]int{
+		"dpkg/claircore-vcpkg": 15, "dpkg/scalibr-nopackage": 2, "dpkg/scalibr-noversion": 2,
+		"dpkg/syft-distroless-deb": 1, "apk/corrupt-syft": 1, "rpm/centos-bad-hoffpage-bdb": 259,
+	}
+	found := map[string]int{}
+	for _, d := range databases(t) {
+		t.Run(d.String(), func(t *testing.T) {
+			root := t.TempDir()
+			lay(t, root, d)
+			inv, err := Inspect(t.Context(), root, Options{Mounts: strings.NewReader("")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(inv.Partial); n != gaps[d.String()] {
+				t.Errorf("%d gaps: %+v", n, inv.Partial)
+			}
+			for _, p := range inv.Partial {
+				if p.Kind != inventory.GapDatabase {
+					t.Errorf("%+v", p)
+				}
+			}
+			for _, p := range inv.Packages {
+				if p.Type != types[d.Kind] || len(p.Evidence) == 0 || p.Evidence[0].Kind != d.Kind || p.Owner != nil {
+					t.Fatalf("%+v", p)
+				}
+			}
+			got := rows(inv.Packages)
+			found[d.Kind] += len(got)
+			want, err := d.Expected()
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if n, ok := count[d.String()]; ok {
+				if len(got) != n {
+					t.Errorf("%d packages, want %d: %v", len(got), n, got)
+				}
+				if lacking := without(want, got); len(lacking) > 0 {
+					t.Errorf("lacking %v", lacking)
+				}
+				return
+			}
+			// A package that the database has twice is one.
+			if want := slices.Compact(want); !slices.Equal(got, want) {
+				t.Errorf("lacking %v\nextra %v", without(want, got), without(got, want))
+			}
+		})
+	}
+	if found["dpkg"] < 850 || found["rpm"] < 2000 || found["apk"] < 100 {
+		t.Errorf("packages: %v", found)
+	}
+}
+
+func without(a, b []pkgdb.Row) []pkgdb.Row {
+	return slices.DeleteFunc(slices.Clone(a), func(r pkgdb.Row) bool { return slices.Contains(b, r) })
+}
+
+// A database of rpm is found in all its folders, as is a root without the
+// program rpm itself.
+func TestRPMFolders(t *testing.T) {
+	for _, name := range []string{"rhel-libuuid-only-bdb", "sle15-bci-ndb", "rocky-sqlite"} {
+		d := database(t, "rpm", name)
+		want, err := d.Expected()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
+			root := tree(t, map[string]string{"etc/os-release": "ID=rhel\nVERSION_ID=9.4\n"})
+			lay(t, root, d)
+			if dir != pkgdb.RPMDir {
+				if err := os.MkdirAll(filepath.Join(root, filepath.Dir(dir)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Rename(filepath.Join(root, pkgdb.RPMDir), filepath.Join(root, dir)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			inv := inventoryOf(t, root, Options{}, readers())
+			if got := rows(inv.Packages); !slices.Equal(got, want) || len(inv.Partial) > 0 || inv.System.ID != "rhel" {
+				t.Errorf("%s in %s: %d packages, want %d; %+v", name, dir, len(got), len(want), inv.Partial)
+			}
+			if at := inv.Packages[0].Evidence[0].Path; filepath.Dir(at) != dir {
+				t.Errorf("found at %q", at)
+			}
+		}
+	}
+}
+
+// pythonOf returns the Python that writes databases with its sqlite3.
+func pythonOf(t *testing.T) string {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		testdata.Missing(t, "python3, to write a database with its sqlite3")
+	}
+	return python
+}
+
+// What stands in the write-ahead log alone counts, also where the database is
+// reached through a link.
+func TestRPMLog(t *testing.T) {
+	python := pythonOf(t)
+	d := database(t, "rpm", "rocky-sqlite")
+	all, err := d.Expected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	lay(t, root, d)
+	db := filepath.Join(root, pkgdb.RPMDir, "rpmdb.sqlite")
+	// The process ends without closing the database, as that of a killed rpm.
+	script := `
+import os, sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("PRAGMA journal_mode=WAL")
+c.execute("PRAGMA wal_autocheckpoint=0")
+c.execute("DELETE FROM Packages WHERE hnum IN (SELECT hnum FROM Packages ORDER BY hnum LIMIT 20)")
+os._exit(0)
+`
+	if out, err := exec.CommandContext(t.Context(), python, "-c", script, db).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	inv := inventoryOf(t, root, Options{}, readers())
+	if n := len(inv.Packages); n != len(all)-20 || len(inv.Partial) > 0 {
+		t.Errorf("%d packages of %d, %+v", n, len(all), inv.Partial)
+	}
+	link := tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
+	if err := os.Rename(filepath.Dir(db), filepath.Join(link, "usr/share/rpm")); err != nil {
+		t.Fatal(err)
+	}
+	linked := inventoryOf(t, link, Options{}, readers())
+	if !slices.Equal(rows(linked.Packages), rows(inv.Packages)) || linked.Packages[0].Evidence[0].Path != "usr/share/rpm/rpmdb.sqlite" {
+		t.Errorf("%d packages through a link", len(linked.Packages))
+	}
+	// A log that cannot be read may hold anything.
+	if err := os.Remove(filepath.Join(link, "usr/share/rpm/rpmdb.sqlite-wal")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(link, "usr/share/rpm/rpmdb.sqlite-wal"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	inv = inventoryOf(t, link, Options{}, readers())
+	want := inventory.Partial{Path: "usr/share/rpm/rpmdb.sqlite-wal", Kind: inventory.GapDatabase, Err: "not a regular file"}
+	if len(inv.Packages) != len(all) || !slices.Equal(inv.Partial, []inventory.Partial{want}) {
+		t.Errorf("%d packages, %+v", len(inv.Packages), inv.Partial)
+	}
+}
+
+// All packages of rpm have the content sets of all manifests of the image.
+func TestContentSets(t *testing.T) {
+	root := tree(t, map[string]string{
+		"root/buildinfo/content_manifests/base.json":   `{"content_sets": ["b", "a"]}`,
+		"root/buildinfo/content_manifests/app.json":    `{"content_sets": ["c", "a"]}`,
+		"root/buildinfo/content_manifests/broken.json": `broken`,
+		"root/buildinfo/content_manifests/other":       `other`,
+		"usr/share/buildinfo/content-sets.json":        `{"content_sets": ["d"]}`,
+		"var/lib/dpkg/status":                          status,
+	})
+	lay(t, root, database(t, "rpm", "rhel-libuuid-only-bdb"))
+	inv := inventoryOf(t, root, Options{}, readers())
+	sets := map[string]string{}
+	for _, p := range inv.Packages {
+		sets[p.Name] = strings.Join(p.ContentSets, " ")
+	}
+	if want := (map[string]string{"a": "", "libuuid": "a b c d"}); !maps.Equal(sets, want) {
+		t.Errorf("%v", sets)
+	}
+	if len(inv.Partial) != 1 || inv.Partial[0].Kind != inventory.GapFile || !strings.HasSuffix(inv.Partial[0].Path, "broken.json") {
+		t.Errorf("%+v", inv.Partial)
+	}
+}
+
+// Two systems' databases in one root: both count, each with its own type.
+func TestTwoSystems(t *testing.T) {
+	root := t.TempDir()
+	want := 0
+	for _, d := range []pkgdb.Database{
+		database(t, "apk", "alpine-3.10"), database(t, "dpkg", "debian12-minbase"), database(t, "rpm", "centos7-bdb"),
+		database(t, "rpm", "sle15-bci-ndb"), database(t, "rpm", "fedora35-sqlite"),
+	} {
+		lay(t, root, d)
+		list, err := d.Expected()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += len(list)
+	}
+	inv := inventoryOf(t, root, Options{}, readers())
+	if len(inv.Packages) != want || len(inv.Partial) > 0 || inv.System.ID != "debian" {
+		t.Errorf("%d packages, want %d; %+v", len(inv.Packages), want, inv.Partial)
+	}
+	types := map[string]bool{}
+	for _, p := range inv.Packages {
+		types[p.Type] = true
+	}
+	if len(types) != 3 {
+		t.Errorf("types %v", types)
+	}
+}
+
+// Every form of database that is cut short or has bits flipped gives what is
+// whole in it and a gap, or all of it: never less without a word.
+func TestDamagedDatabases(t *testing.T) {
+	for _, d := range []pkgdb.Database{
+		database(t, "dpkg", "debian12-minbase"), database(t, "apk", "alpine-3.10"),
+		database(t, "rpm", "rhel-libuuid-only-bdb"), database(t, "rpm", "sle15-bci-ndb"), database(t, "rpm", "rocky-sqlite"),
+	} {
+		t.Run(d.String(), func(t *testing.T) {
+			root := t.TempDir()
+			lay(t, root, d)
+			whole := inventoryOf(t, root, Options{}, readers())
+			path := filepath.Join(root, whole.Packages[0].Evidence[0].Path)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := d.Kind != "rpm"
+			check := func(what string, at int, damaged []byte) {
+				t.Helper()
+				if err := os.WriteFile(path, damaged, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				inv, err := Inspect(t.Context(), root, Options{Mounts: strings.NewReader("")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := json.Marshal(inv); err != nil {
+					t.Error(err)
+				}
+				// A text that ends with a line may end there: so it does when it is empty.
+				ended := text && (len(damaged) == 0 || damaged[len(damaged)-1] == '\n')
+				if len(inv.Partial) == 0 && len(inv.Packages) < len(whole.Packages) && !ended {
+					t.Errorf("%s at %d: %d of %d packages and no gap", what, at, len(inv.Packages), len(whole.Packages))
+				}
+			}
+			for i := range 24 {
+				at := len(data) * i / 24
+				check("cut", at, data[:at])
+				flipped := slices.Clone(data)
+				for j := range 16 {
+					flipped[(at+j*j*31)%len(data)] ^= 1 << (j % 8)
+				}
+				check("flip", at, flipped)
+			}
+		})
+	}
+}

@@ -1,0 +1,221 @@
+package inspect
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/inspect/distro/rpm"
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+	"assay/testdata/pkgdb"
+
+	"golang.org/x/sys/unix"
+)
+
+// At every path of every database, whatever is not a file is a gap, and nothing
+// blocks.
+func TestNoFileAtADatabasesPath(t *testing.T) {
+	for _, r := range readers() {
+		if r.gap != inventory.GapDatabase {
+			continue
+		}
+		for _, path := range r.files {
+			paths := []string{path}
+			if r.sibling != "" {
+				paths = append(paths, path+r.sibling)
+			}
+			for _, path := range paths {
+				for name, c := range map[string]struct {
+					make func(string) error
+					err  string
+				}{
+					"FIFO": {func(p string) error { return unix.Mkfifo(p, 0o666) }, "not a regular file"},
+					"device": {func(p string) error {
+						return unix.Mknod(p, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5)))
+					}, "not a regular file"},
+					"folder": {func(p string) error { return os.Mkdir(p, 0o755) }, "not a regular file"},
+					"loop":   {func(p string) error { return os.Symlink(filepath.Base(p), p) }, "too many levels of symbolic links"},
+				} {
+					dir := tree(t, map[string]string{filepath.Dir(path) + "/x": ""})
+					if base, ok := strings.CutSuffix(path, r.sibling); ok && r.sibling != "" {
+						if err := os.WriteFile(filepath.Join(dir, base), nil, 0o644); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := c.make(filepath.Join(dir, path)); err != nil {
+						if name == "device" {
+							continue // not root
+						}
+						t.Fatal(err)
+					}
+					inv, err := Inspect(t.Context(), dir, Options{Mounts: strings.NewReader("")})
+					if err != nil {
+						t.Fatal(err)
+					}
+					want := inventory.Partial{Path: path, Kind: inventory.GapDatabase, Err: c.err}
+					if !slices.Contains(inv.Partial, want) || len(inv.Packages) > 0 {
+						t.Errorf("%s at %s: %+v", name, path, inv)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A socket, for which the path of a test's folder may be too long elsewhere.
+func TestSocketAtADatabasesPath(t *testing.T) {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.MkdirAll(filepath.Join(dir, "lib/apk/db"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, "lib/apk/db/installed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	inv := inventoryOf(t, dir, Options{}, readers())
+	if got, want := summary(inv), "database \"lib/apk/db/installed\": not a regular file\n"; got != want {
+		t.Errorf("%s", got)
+	}
+}
+
+// A database that shrinks or grows between its opening and its reading gives
+// what was read, and a gap unless that is whole.
+func TestChangingDatabase(t *testing.T) {
+	for _, d := range []pkgdb.Database{
+		database(t, "dpkg", "debian12-minbase"), database(t, "apk", "alpine-3.10"),
+		database(t, "rpm", "rhel-libuuid-only-bdb"), database(t, "rpm", "sle15-bci-ndb"), database(t, "rpm", "rocky-sqlite"),
+	} {
+		for what, change := range map[string]func(path string) error{
+			"shrinks": func(path string) error {
+				st, err := os.Stat(path)
+				if err != nil {
+					return err
+				}
+				return os.Truncate(path, st.Size()/2-7)
+			},
+			"grows": func(path string) error {
+				f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				_, err = fmt.Fprintf(f, "\n%s", strings.Repeat("x", 3<<20))
+				return err
+			},
+		} {
+			root := t.TempDir()
+			lay(t, root, d)
+			whole, err := Inspect(t.Context(), root, Options{Mounts: strings.NewReader("")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := readers()
+			for i, r := range changed {
+				if r.read == nil {
+					continue
+				}
+				changed[i].read = func(f, sibling *rootfs.File) ([]inventory.Package, error) {
+					if err := change(filepath.Join(root, f.Path())); err != nil {
+						t.Error(err)
+					}
+					return r.read(f, sibling)
+				}
+			}
+			inv, err := inspect(t.Context(), root, Options{Mounts: strings.NewReader("")}, changed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(inv.Packages) < len(whole.Packages) && len(inv.Partial) == 0 {
+				t.Errorf("%v %s: %d of %d packages and no gap", d, what, len(inv.Packages), len(whole.Packages))
+			}
+			if what == "grows" && d.Kind != "dpkg" && len(inv.Packages) != len(whole.Packages) {
+				t.Errorf("%v %s: %d packages, before %d", d, what, len(inv.Packages), len(whole.Packages))
+			}
+		}
+	}
+}
+
+// Databases without packages are no gaps.
+func TestNoPackages(t *testing.T) {
+	python := pythonOf(t)
+	root := tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
+	lay(t, root, database(t, "rpm", "rocky-sqlite"))
+	script := `
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+c.execute("DELETE FROM Packages")
+c.commit()
+c.execute("VACUUM")
+`
+	db := filepath.Join(root, pkgdb.RPMDir, "rpmdb.sqlite")
+	if out, err := exec.CommandContext(t.Context(), python, "-c", script, db).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := summary(inventoryOf(t, root, Options{}, readers())); got != "" {
+		t.Errorf("%s", got)
+	}
+}
+
+// A file of 2 GiB without a line's end, under every name that a reader wants,
+// fills no memory.
+func TestHugeFiles(t *testing.T) {
+	entries := map[string]string{"etc/os-release": ""}
+	for _, r := range namedReaders() {
+		for _, path := range r.files {
+			entries[path] = ""
+			if r.sibling != "" {
+				entries[path+r.sibling] = ""
+			}
+		}
+		for _, dir := range r.dirs {
+			name := "x"
+			if !r.inDir(name) {
+				name = "x.json"
+			}
+			entries[dir+"/"+name] = ""
+		}
+	}
+	// These are read where there is a file whose owner is asked for.
+	entries["var/lib/dpkg/info/x.list"] = ""
+	entries["var/lib/dpkg/diversions"] = ""
+	dir := tree(t, entries)
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path := range entries {
+		if err := os.Truncate(filepath.Join(dir, path), 2<<30); err != nil {
+			t.Skip(err)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	inv, err := inspect(t.Context(), dir, Options{Mounts: strings.NewReader("")}, namedReaders())
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps := map[string]bool{}
+	for _, p := range inv.Partial {
+		gaps[p.Path] = true
+	}
+	for path := range entries {
+		if !gaps[path] && !strings.HasSuffix(path, rpm.WAL) { // a log that begins with zeros is none
+			t.Errorf("%s is no gap", path)
+		}
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+		t.Errorf("%d bytes allocated", got)
+	}
+}

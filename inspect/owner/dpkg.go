@@ -1,0 +1,193 @@
+package owner
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"io"
+	"slices"
+
+	"assay/inspect/distro/dpkg"
+	"assay/inspect/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// dpkg gathers the claims of dpkg's packages.
+func (j *join) dpkg(ctx context.Context) {
+	d := dpkgJoin{join: j, diversions: j.diversions()}
+	for _, dir := range dpkg.InfoDirs() {
+		j.dir(ctx, dir, isList, d.list)
+	}
+	for _, dir := range dpkg.StatusDirs() {
+		j.dir(ctx, dir, isDigests, d.digests)
+	}
+}
+
+// diversions returns dpkg's diversions, by where they lead from.
+func (j *join) diversions() map[string]dpkg.Diversion {
+	byFrom := map[string]dpkg.Diversion{}
+	for _, path := range dpkg.DiversionsFiles() {
+		f := j.open(path, dpkg.DiversionsLimit)
+		if f == nil {
+			continue
+		}
+		diversions, err := dpkg.ReadDiversions(f)
+		f.Close()
+		if err != nil {
+			j.Failed(f.Path(), err)
+		}
+		for _, d := range diversions {
+			byFrom[d.From] = d
+		}
+	}
+	return byFrom
+}
+
+func isList(name string) bool {
+	_, _, ok := dpkg.ListOf(name)
+	return ok
+}
+
+func isDigests(name string) bool {
+	_, ok := dpkg.StanzaOf(name)
+	return ok
+}
+
+// dir calls read for each wanted name in the directory at path, where there is one.
+func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, read func(in folder, name string, lists *dpkg.FileLists)) {
+	if j.Skip.Covers(path) {
+		return
+	}
+	d, resolved, err := j.Root.OpenDir(path)
+	if err != nil || j.Skip.Covers(resolved) {
+		if err == nil {
+			d.Close()
+		} else if !absent(err) {
+			j.Failed(path, err)
+		}
+		return
+	}
+	defer d.Close()
+	var names []string
+	buf := make([]byte, 32<<10)
+	for {
+		entries, err := d.Read(buf)
+		if err != nil {
+			j.Failed(resolved, err)
+		}
+		if err != nil || len(entries) == 0 {
+			break
+		}
+		for name, kind := range rootfs.Entries(entries) {
+			if kind == unix.DT_UNKNOWN {
+				kind = d.Type(string(name))
+			}
+			if kind == unix.DT_REG && wanted(string(name)) {
+				names = append(names, string(name))
+			}
+		}
+	}
+	slices.Sort(names)
+	each(ctx, j.Workers, len(names), dpkg.NewFileLists, func(i int, lists *dpkg.FileLists) {
+		read(folder{d, resolved}, names[i], lists)
+	})
+}
+
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
+
+// A folder is an open directory and its path.
+type folder struct {
+	dir  rootfs.Dir
+	path string
+}
+
+// open opens a file that was listed as one, or that belongs to such a one.
+func (d folder) open(name string) (*rootfs.File, error) {
+	return d.dir.OpenListedFile(name, d.path+"/"+name, dpkg.FilesLimit)
+}
+
+type dpkgJoin struct {
+	*join
+	diversions map[string]dpkg.Diversion
+}
+
+// find returns the anchor that is the file at a path of a package's list, or nil.
+func (j dpkgJoin) find(path []byte, pkg string) *anchor {
+	if d, ok := j.diversions[string(path)]; ok && d.Package != pkg {
+		path = []byte(d.To)
+	}
+	return j.join.find(path)
+}
+
+// list takes in the list of files of a package. Only if there is an anchor among
+// them the digests are read.
+func (j dpkgJoin) list(in folder, name string, lists *dpkg.FileLists) {
+	pkg, digests, _ := dpkg.ListOf(name)
+	found := map[*anchor]digest{}
+	if !j.read(in, name, func(r io.Reader) error {
+		return lists.Paths(r, func(path []byte) {
+			if a := j.find(path, pkg); a != nil {
+				found[a] = nil
+			}
+		})
+	}) || len(found) == 0 {
+		return
+	}
+	j.read(in, digests, func(r io.Reader) error {
+		return lists.Digests(r, func(path []byte, value [md5.Size]byte) {
+			if a := j.find(path, pkg); a != nil {
+				if _, ok := found[a]; ok {
+					found[a] = sum{md5.New, value[:]}
+				}
+			}
+		})
+	})
+	for a, d := range found {
+		j.claim(a, pkg, d)
+	}
+}
+
+// digests takes in what a folder status.d has of the files of a package: there
+// the digests are the list.
+func (j dpkgJoin) digests(in folder, name string, lists *dpkg.FileLists) {
+	found := map[*anchor]digest{}
+	j.read(in, name, func(r io.Reader) error {
+		return lists.Digests(r, func(path []byte, value [md5.Size]byte) {
+			if a := j.find(path, ""); a != nil {
+				found[a] = sum{md5.New, value[:]}
+			}
+		})
+	})
+	if len(found) == 0 {
+		return
+	}
+	stanza, _ := dpkg.StanzaOf(name)
+	f, err := in.open(stanza)
+	if err != nil {
+		return // who reads the stanza has told of it
+	}
+	defer f.Close()
+	packages, _ := dpkg.ReadStanza(f, f.Path())
+	for _, p := range packages {
+		for a, d := range found {
+			j.claim(a, p.Name, d)
+		}
+	}
+}
+
+// read opens a file in a folder info or status.d and reads it. What is no regular
+// file is none.
+func (j dpkgJoin) read(in folder, name string, read func(io.Reader) error) bool {
+	f, err := in.open(name)
+	if err == nil {
+		err = read(f)
+		f.Close()
+	}
+	if err != nil && !absent(err) && !errors.Is(err, rootfs.ErrNotRegular) {
+		j.Failed(in.path+"/"+name, err)
+	}
+	return err == nil
+}

@@ -1,0 +1,280 @@
+// Package owner finds out which package of the operating system a file belongs
+// to, and whether the file is still the one that was installed.
+//
+// It works late: the files in question are known, a few thousand of hundreds of
+// thousands, and the lists of what the packages of dpkg, rpm and apk installed are
+// gone through once, and kept of them what concerns those files. What is needed of
+// memory grows with the files in question and not with the lists.
+package owner
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/fips140"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"assay/inspect/distro/apk"
+	"assay/inspect/distro/dpkg"
+	"assay/inspect/distro/rpm"
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+	"assay/inspect/walk"
+)
+
+const (
+	// maxClaims is how many packages one file may belong to. Beyond rpm, where
+	// several may share one, more than one is a mistake.
+	maxClaims = 8
+	// maxContent is how large a file may be whose digest is made.
+	maxContent = 256 << 20
+)
+
+// A Tree is where the lists and the files are.
+type Tree struct {
+	Root *rootfs.Root
+	// Skip is what is no part of the tree.
+	Skip *walk.Skip
+	// Workers is how many lists or files are read at once, at least 1.
+	Workers int
+	// Failed is told the lists that could not be read to their end, from several
+	// goroutines. Databases that hold more than lists have their own readers,
+	// which have told of them.
+	Failed func(path string, err error)
+}
+
+// Join fills in the Owner of each package whose first evidence is a file that
+// belongs to a package of the operating system. Packages of the operating system
+// itself are left as they are: they are found in its databases, not in files of
+// theirs.
+//
+// A file belongs to the package whose list has its path, where the directories at
+// the top of the tree may be links (/bin to usr/bin), and dpkg's diversions are
+// followed. Of several packages it is one for which the digest is equal, else
+// different, else unknown, and the first by name among those. A digest is unknown
+// where the list has none, or the file is larger than 256 MiB.
+//
+// It returns when ctx ends; what was not found by then has no owner.
+func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
+	j := &join{Tree: tree, anchors: map[string]*anchor{}}
+	for _, p := range packages {
+		if path, ok := anchorOf(p); ok && j.anchors[path] == nil {
+			j.anchors[path] = &anchor{path: path}
+		}
+	}
+	if len(j.anchors) == 0 {
+		return
+	}
+	j.links = topLinks(tree.Root)
+	j.dpkg(ctx)
+	j.rpm(ctx)
+	j.apk()
+	j.compare(ctx)
+	for i := range packages {
+		if path, ok := anchorOf(packages[i]); ok {
+			packages[i].Owner = j.anchors[path].owner
+		}
+	}
+}
+
+// anchorOf returns the file whose owner is that of a package.
+func anchorOf(p inventory.Package) (path string, ok bool) {
+	if len(p.Evidence) == 0 {
+		return "", false
+	}
+	switch e := p.Evidence[0]; e.Kind {
+	case dpkg.Kind, rpm.Kind, apk.Kind:
+		return "", false
+	default:
+		return e.Path, true
+	}
+}
+
+type join struct {
+	Tree
+	links   map[string]string
+	anchors map[string]*anchor // by path
+
+	mu sync.Mutex // guards the claims of all anchors
+}
+
+// An anchor is a file in question.
+type anchor struct {
+	path   string
+	claims []claim
+	owner  *inventory.Owner
+}
+
+// A claim is that of a package to a file.
+type claim struct {
+	pkg    string
+	digest digest // nil where it is not known
+}
+
+// A digest is that of a file as it was installed.
+type digest interface {
+	// Hash returns a new hash of its kind.
+	Hash() hash.Hash
+	// Equal reports whether the digest is sum, what Hash has made of a content.
+	Equal(sum []byte) bool
+}
+
+// find returns the anchor at a path of a list, relative to the root, or nil. It
+// is asked for every file of the system and allocates only where a path is not
+// UTF-8 or begins with a link.
+func (j *join) find(path []byte) *anchor {
+	if a := j.anchors[string(path)]; a != nil {
+		return a
+	}
+	if top, rest, ok := bytes.Cut(path, []byte("/")); ok && len(j.links) > 0 {
+		if target, ok := j.links[string(top)]; ok {
+			path = append([]byte(target+"/"), rest...)
+			if a := j.anchors[string(path)]; a != nil {
+				return a
+			}
+		}
+	}
+	if !utf8.Valid(path) {
+		return j.anchors[inventory.Text(string(path))]
+	}
+	return nil
+}
+
+// claim notes that the file of an anchor belongs to a package.
+func (j *join) claim(a *anchor, pkg string, d digest) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	a.claims = append(a.claims, claim{pkg, d})
+	if len(a.claims) > maxClaims {
+		slices.SortStableFunc(a.claims, func(a, b claim) int { return cmp.Compare(a.pkg, b.pkg) })
+		a.claims = a.claims[:maxClaims]
+	}
+}
+
+// open opens a database or a list at a fixed path, where there is one.
+func (j *join) open(path string, limit int64) *rootfs.File {
+	if j.Skip.Covers(path) {
+		return nil
+	}
+	f, err := j.Root.Open(path, limit)
+	if err != nil {
+		return nil // who reads the database has told of it
+	}
+	if j.Skip.Covers(f.Path()) {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// each calls work for the numbers from 0 to one below n, from several goroutines,
+// until ctx ends. scratch is each goroutine's own.
+func each[T any](ctx context.Context, workers, n int, scratch func() T, work func(i int, t T)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(max(1, workers), n) {
+		wg.Go(func() {
+			t := scratch()
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				work(i, t)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// topLinks returns the links at the top of the tree that lead to a directory, by
+// name, with the path of that. A tree whose top cannot be listed has none.
+func topLinks(root *rootfs.Root) map[string]string {
+	links := map[string]string{}
+	top, err := root.Dir()
+	if err != nil {
+		return links
+	}
+	defer top.Close()
+	buf := make([]byte, 8<<10)
+	for {
+		entries, err := top.Read(buf)
+		if err != nil || len(entries) == 0 {
+			return links
+		}
+		for name := range rootfs.Entries(entries) {
+			d, path, err := root.OpenDir(string(name))
+			if err != nil {
+				continue
+			}
+			d.Close()
+			if path != string(name) {
+				links[string(name)] = path
+			}
+		}
+	}
+}
+
+// compare makes the digests of the files that have claims and settles whose they
+// are.
+func (j *join) compare(ctx context.Context) {
+	var claimed []*anchor
+	for _, a := range j.anchors {
+		if len(a.claims) > 0 {
+			claimed = append(claimed, a)
+		}
+	}
+	slices.SortFunc(claimed, func(a, b *anchor) int { return strings.Compare(a.path, b.path) })
+	buffer := func() []byte { return make([]byte, 64<<10) }
+	each(ctx, j.Workers, len(claimed), buffer, func(i int, buf []byte) {
+		a := claimed[i]
+		var best inventory.Owner
+		for _, c := range a.claims {
+			o := inventory.Owner{Package: c.pkg, Digest: j.judge(a.path, c.digest, buf)}
+			if best.Package == "" || compareOwners(o, best) < 0 {
+				best = o
+			}
+		}
+		a.owner = &best
+	})
+}
+
+func compareOwners(a, b inventory.Owner) int {
+	rank := func(d inventory.Digest) int {
+		return slices.Index([]inventory.Digest{inventory.DigestEqual, inventory.DigestDifferent, inventory.DigestUnknown}, d)
+	}
+	return cmp.Or(cmp.Compare(rank(a.Digest), rank(b.Digest)), cmp.Compare(a.Package, b.Package))
+}
+
+// judge compares the file at path with the digest that it had.
+func (j *join) judge(path string, d digest, buf []byte) inventory.Digest {
+	if d == nil {
+		return inventory.DigestUnknown
+	}
+	f, err := j.Root.OpenFound(path, maxContent)
+	if err != nil {
+		return inventory.DigestUnknown
+	}
+	defer f.Close()
+	if f.Size() > maxContent {
+		return inventory.DigestUnknown
+	}
+	h := d.Hash()
+	result := inventory.DigestDifferent
+	// An image's own GODEBUG may forbid MD5 and SHA-1, which are all that dpkg and
+	// apk have.
+	fips140.WithoutEnforcement(func() {
+		if _, err := io.CopyBuffer(h, f, buf); err != nil {
+			result = inventory.DigestUnknown
+		} else if d.Equal(h.Sum(nil)) {
+			result = inventory.DigestEqual
+		}
+	})
+	return result
+}
