@@ -327,7 +327,7 @@ func (t *text) rest() {
 
 // rules are those that let a finding pass, in the order of the log.
 func rules() []string {
-	return []string{"unfixed", "below-threshold", "unimportant", "ignored-by-distribution", "kernel"}
+	return []string{"unfixed", "below-threshold", "unimportant", "ignored-by-distribution", "judged-by-distribution", "kernel"}
 }
 
 func ruleOrder(rule string) int {
@@ -350,6 +350,8 @@ func (t *text) ruleText(rule string) string {
 		return "unimportant here"
 	case "ignored-by-distribution":
 		return "ignored by the distribution"
+	case "judged-by-distribution":
+		return "judged by the distribution"
 	case "kernel":
 		return "kernel, which no image runs"
 	}

@@ -113,7 +113,7 @@ type Finding struct {
 
 	// Fails says whether this finding fails the scan, Rule which rule decided:
 	// "severity", "known-exploited", "malicious", "unfixed", "below-threshold",
-	// "unimportant", "kernel", "ignored-by-distribution".
+	// "unimportant", "kernel", "ignored-by-distribution", "judged-by-distribution".
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
 	// Why is the comparison that matched, for people:

@@ -3,6 +3,8 @@ package match_test
 import (
 	"testing"
 
+	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/match"
 )
 
@@ -18,5 +20,33 @@ func BenchmarkMatch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkLanguages judges 100 packages of each of four languages, every one of
+// which has advisories: several times what an image has.
+func BenchmarkLanguages(b *testing.B) {
+	var all []advisory.Advisory
+	var inv inventory.Inventory
+	for folder, typ := range map[string]string{"Go": "golang", "PyPI": "pypi", "RubyGems": "gem", "crates.io": "cargo"} {
+		records := readZip(b, "osv", folder, "all.zip")
+		all = append(all, records...)
+		seen := map[string]bool{}
+		for _, a := range records {
+			for _, af := range a.Affected {
+				if len(seen) < 100 && af.Package.Name != "" && !seen[af.Package.Name] {
+					seen[af.Package.Name] = true
+					inv.Packages = append(inv.Packages, inventory.Package{Type: typ, Name: af.Package.Name, Version: "1.0.1-rc.1"})
+				}
+			}
+		}
+	}
+	inv.Sort()
+	ix := match.NewMemory(all, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := match.Match(inv, ix, day); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

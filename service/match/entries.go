@@ -20,9 +20,9 @@ type Entry struct {
 
 // Entries turns an advisory into what every Index holds of it, in the order of
 // the record. A withdrawn record gives none, and so does an affected entry that
-// names no package or that has nothing to compare: GIT ranges are left out,
-// and by the schema's evaluation an entry without versions and ranges affects
-// no version.
+// names no package, that is about other operating systems than Linux, or that
+// has nothing to compare: GIT ranges are left out, and by the schema's evaluation
+// an entry without versions and ranges affects no version.
 //
 // firstSeen tells when the service first saw that the record names version as
 // a fix of pkg, both as the record spells them; zero, or a nil function, where
@@ -38,8 +38,13 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 		if p.Ecosystem == "" || p.Name == "" {
 			continue
 		}
+		specific := readSpecific(af)
+		arches, ok := specific.platforms()
+		if !ok {
+			continue
+		}
 		var ranges []Range
-		for _, r := range af.Ranges {
+		for _, r := range specific.ranges(af.Ranges) {
 			if r.Type == advisory.Git || len(r.Events) == 0 {
 				continue
 			}
@@ -66,7 +71,9 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Versions: af.Versions,
 				Ranges:   ranges,
 				Severity: af.Severity,
-				Urgency:  urgency(af.EcosystemSpecific),
+				Urgency:  specific.urgency(),
+				Modules:  modules(a.Summary, ranges),
+				Arches:   arches,
 			},
 		})
 	}
@@ -103,43 +110,6 @@ func Describe(a advisory.Advisory) Vulnerability {
 		}
 	}
 	return v
-}
-
-// NormalName returns the one spelling under which a package of the ecosystem
-// is kept and looked up: for PyPI that of PEP 503, for all others the name as
-// it is.
-func NormalName(ecosystem, name string) string {
-	if ecosystem != "PyPI" {
-		return name
-	}
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return r == '-' || r == '_' || r == '.'
-	})
-	return strings.Join(words, "-")
-}
-
-// urgency returns the distribution's own word for an affected entry, in lower
-// case, empty where it has not given one.
-func urgency(specific json.RawMessage) string {
-	if len(specific) == 0 {
-		return ""
-	}
-	var words struct {
-		Urgency        any `json:"urgency"`         // Debian
-		UbuntuPriority any `json:"ubuntu_priority"` // Ubuntu, in older records
-	}
-	if json.Unmarshal(specific, &words) != nil {
-		return ""
-	}
-	for _, w := range [...]any{words.Urgency, words.UbuntuPriority} {
-		s, _ := w.(string)
-		// Debian's tracker marks guesses with asterisks: "low**".
-		s = strings.ToLower(strings.TrimRight(strings.TrimSpace(s), "*"))
-		if s != "" && s != "not yet assigned" && len(s) <= maxWord {
-			return s
-		}
-	}
-	return ""
 }
 
 // notice reports whether a record is no vulnerability: RustSec's notices that a

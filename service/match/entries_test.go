@@ -100,9 +100,104 @@ func TestNormalName(t *testing.T) {
 		{"npm", "@Types/Node", "@Types/Node"},
 		{"PyPI", "Zope.Interface", "zope-interface"},
 		{"PyPI", "a__b-._c", "a-b-c"},
+		{"Root:PyPI", "rootio_Foo", "rootio-foo"},
+		{"crates.io", "Remove_Dir-all", "remove-dir-all"},
+		{"Maven", "Org.Slf4j:Slf4j-api", "Org.Slf4j:Slf4j-api"},
+		{"RubyGems", "RedCloth", "RedCloth"},
+		{"Packagist", "Symfony/Http-Kernel", "symfony/http-kernel"},
+		{"Packagist:https://packages.drupal.org/8", "Drupal/Core", "drupal/core"},
+		{"NuGet", "Newtonsoft.Json", "newtonsoft.json"},
+		{"Go", "github.com/RobotsAndPencils/go-saml", "github.com/robotsandpencils/go-saml"},
+		{"Go", "github.com/!burnt!sushi/toml", "github.com/burntsushi/toml"},
+		{"SwiftURL", "https://github.com/Apple/swift-nio.git", "github.com/apple/swift-nio"},
+		{"GitHub Actions", "Actions/Checkout", "actions/checkout"},
+		{"Bitnami", "PostgreSQL", "postgresql"},
+		{"AlmaLinux:8", "NetworkManager", "NetworkManager"},
+		{"CRAN", "readxl", "readxl"},
+		{"Julia", "OpenSSL_jll", "OpenSSL_jll"},
+		{"Root:", "A", "A"},
 	} {
 		if got := match.NormalName(tt.ecosystem, tt.name); got != tt.want {
 			t.Errorf("%s %s: %s", tt.ecosystem, tt.name, got)
+		}
+	}
+}
+
+// TestEntriesSpecific: what databases say in fields of their own.
+func TestEntriesSpecific(t *testing.T) {
+	const fixed = `"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"2"}]}]`
+	entry := func(fields string) string {
+		return `{"id":"X-1","affected":[{"package":{"ecosystem":"Go","name":"m"},` + fields + `}]}`
+	}
+	for _, tt := range []struct {
+		name, record string
+		arches       string // "-" where there is no entry
+		ranges       string
+	}{
+		{"nothing", entry(fixed), "", "[0 2)"},
+		{"another system", entry(fixed + `,"ecosystem_specific":{"imports":[{"path":"a","goos":["windows"]},{"path":"b","goos":["darwin","js"]}]}`), "-", ""},
+		{"Linux among others", entry(fixed + `,"ecosystem_specific":{"imports":[{"path":"a","goos":["windows","linux"]}]}`), "", "[0 2)"},
+		{"one import on all systems", entry(fixed + `,"ecosystem_specific":{"imports":[{"path":"a","goos":["windows"],"goarch":["386"]},{"path":"b"}]}`), "", "[0 2)"},
+		{"architectures", entry(fixed + `,"ecosystem_specific":{"imports":[{"path":"a","goarch":["s390x","amd64"]},{"path":"b","goarch":["amd64"]},{"path":"c","goos":["windows"],"goarch":["386"]}]}`), "amd64 s390x", "[0 2)"},
+		{"one import on all architectures", entry(fixed + `,"ecosystem_specific":{"imports":[{"path":"a"},{"path":"b","goarch":["amd64"]}]}`), "", "[0 2)"},
+		{"a crate of another system", entry(fixed + `,"ecosystem_specific":{"affects":{"os":["windows"],"arch":[]}}`), "-", ""},
+		{"a crate's architectures", entry(fixed + `,"ecosystem_specific":{"affects":{"os":["linux"],"arch":["x86_64","x86","aarch64"]}}`), "386 amd64 arm64", "[0 2)"},
+		{"fields in another form", entry(fixed + `,"ecosystem_specific":{"imports":"all","affects":[]}`), "", "[0 2)"},
+		{"tags in place of a range without an end", entry(`"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],
+			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"}]}]}`), "", "[0 2.1)"},
+		{"tags from a version on", entry(`"ranges":[{"type":"SEMVER","events":[{"introduced":"1.3.0"}]}],
+			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"},{"introduced":"3"},{"fixed":"3.1"}]}]}`), "", "[1.3.0 2.1)[3 3.1)"},
+		{"tags that begin late", entry(`"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],
+			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"2"},{"fixed":"2.1"}]}]}`), "", "[2 2.1) [0 0.0.0]"},
+		{"tags among pseudo-versions", entry(`"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],
+			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0.0.0-2020"},{"fixed":"0.0.0-2025"},{"introduced":"4"}]}]}`), "", "[0.0.0-2020 0.0.0-2025)[4"},
+		{"tags beside a range that ends", entry(fixed + `,"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"}]}]}`), "", "[0 2)"},
+	} {
+		got := match.Entries(parse(t, tt.record), nil)
+		if tt.arches == "-" {
+			if len(got) > 0 {
+				t.Errorf("%s: %+v", tt.name, got)
+			}
+			continue
+		}
+		if len(got) != 1 {
+			t.Errorf("%s: %d entries", tt.name, len(got))
+			continue
+		}
+		var ranges []string
+		for _, r := range got[0].Affected.Ranges {
+			text := ""
+			for _, e := range r.Events {
+				switch {
+				case e.Introduced != "":
+					text += "[" + e.Introduced
+				case e.Fixed != "":
+					text += " " + e.Fixed + ")"
+				case e.LastAffected != "":
+					text += " " + e.LastAffected + "]"
+				}
+			}
+			ranges = append(ranges, text)
+		}
+		if arches := strings.Join(got[0].Affected.Arches, " "); arches != tt.arches || strings.Join(ranges, " ") != tt.ranges {
+			t.Errorf("%s: architectures %q, ranges %q", tt.name, arches, ranges)
+		}
+	}
+}
+
+// TestEntriesModules: the streams that a summary names, if the fix is a module's
+// build.
+func TestEntriesModules(t *testing.T) {
+	for _, tt := range []struct{ summary, fixed, want string }{
+		{"Important: nodejs:18 security update", "1:18.1-1.module_el8.9.0+1+a", "nodejs:18"},
+		{"Red Hat Security Advisory: python39:3.9 and python39-devel:3.9 security update", "0:5.4.1-1.module+el8.5.0+10613+59a13ec4", "python39-devel:3.9 python39:3.9"},
+		{"Important: httpd:2.4/mod_http2, (php:8.2) security update", "1-1.module_el8.9.0+1+a", "httpd:2.4 php:8.2"},
+		{"Moderate: container-tools security update", "1-1.module_el8.9.0+1+a", ""},
+		{"Important: pam:1.5.1 security update", "1.5.1-22.el9", ""},
+	} {
+		got := match.Entries(parse(t, `{"id":"ALSA-1","summary":"`+tt.summary+`","affected":[`+affects("AlmaLinux:8", "p", tt.fixed)+`]}`), nil)
+		if len(got) != 1 || strings.Join(got[0].Affected.Modules, " ") != tt.want {
+			t.Errorf("%s: %+v", tt.summary, got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"strings"
 	"time"
 
 	"assay/verdict"
@@ -12,6 +13,112 @@ import (
 func setEndOfLife(s *verdict.System, day string, today time.Time) {
 	s.EndOfLife = day
 	s.Ended = day != "" && today.UTC().Format(time.DateOnly) > day
+}
+
+// endOfLife returns the last day of a system's free security support, by the
+// ecosystem that it is judged as; empty where that is not known.
+func endOfLife(s verdict.System) string {
+	ecosystem, release, _ := strings.Cut(s.Ecosystem, ":")
+	major, _, _ := strings.Cut(s.VersionID, ".")
+	switch {
+	case ecosystem == "Alpine":
+		return alpineEndOfLife(release)
+	case ecosystem == "Debian":
+		return debianEndOfLife(release)
+	case ecosystem == "Ubuntu":
+		return ubuntuEndOfLife(s.VersionID)
+	case s.ID == "centos":
+		return centosEndOfLife(major)
+	case ecosystem == "AlmaLinux", ecosystem == "Rocky Linux", ecosystem == "Red Hat":
+		return enterpriseEndOfLife(ecosystem, major)
+	}
+	return ""
+}
+
+// alpineEndOfLife returns the last day of an Alpine release. Source:
+// https://alpinelinux.org/releases/.
+func alpineEndOfLife(release string) string {
+	switch release {
+	case "v3.3":
+		return "2017-11-01"
+	case "v3.4":
+		return "2018-05-01"
+	case "v3.5":
+		return "2018-11-01"
+	case "v3.6":
+		return "2019-05-01"
+	case "v3.7":
+		return "2019-11-01"
+	case "v3.8":
+		return "2020-05-01"
+	case "v3.9":
+		return "2020-11-01"
+	case "v3.10":
+		return "2021-05-01"
+	case "v3.11":
+		return "2021-11-01"
+	case "v3.12":
+		return "2022-05-01"
+	case "v3.13":
+		return "2022-11-01"
+	case "v3.14":
+		return "2023-05-01"
+	case "v3.15":
+		return "2023-11-01"
+	case "v3.16":
+		return "2024-05-23"
+	case "v3.17":
+		return "2024-11-22"
+	case "v3.18":
+		return "2025-05-09"
+	case "v3.19":
+		return "2025-11-01"
+	case "v3.20":
+		return "2026-04-01"
+	case "v3.21":
+		return "2026-11-01"
+	case "v3.22":
+		return "2027-05-01"
+	}
+	return ""
+}
+
+// centosEndOfLife returns the last day of CentOS Linux. Source:
+// https://www.centos.org/centos-linux-eol/.
+func centosEndOfLife(major string) string {
+	switch major {
+	case "5":
+		return "2017-03-31"
+	case "6":
+		return "2020-11-30"
+	case "7":
+		return "2024-06-30"
+	case "8":
+		return "2021-12-31"
+	}
+	return ""
+}
+
+// enterpriseEndOfLife returns the last day of what Red Hat calls the maintenance
+// phase, and of the security support of those that rebuild it. Sources:
+// https://access.redhat.com/support/policy/updates/errata,
+// https://wiki.almalinux.org/release-notes/ and
+// https://wiki.rockylinux.org/rocky/version/. What Red Hat sells after it (ELS)
+// does not count.
+func enterpriseEndOfLife(ecosystem, major string) string {
+	switch ecosystem + " " + major {
+	case "Red Hat 6":
+		return "2020-11-30"
+	case "Red Hat 7":
+		return "2024-06-30"
+	case "AlmaLinux 8":
+		return "2029-03-01"
+	case "Red Hat 8", "Rocky Linux 8":
+		return "2029-05-31"
+	case "AlmaLinux 9", "Red Hat 9", "Rocky Linux 9":
+		return "2032-05-31"
+	}
+	return ""
 }
 
 // debianEndOfLife returns the last day of Debian's long term support, which is

@@ -8,11 +8,8 @@ import (
 	"time"
 
 	"assay/service/advisory"
+	"assay/service/version"
 )
-
-// A compareFunc orders two versions of an ecosystem: -1, 0 or +1. It fails for
-// what is no version, and whether it does depends on each version alone.
-type compareFunc func(a, b string) (int, error)
 
 // errNoStart is a range that the schema does not allow, and that by its
 // evaluation would never affect anything.
@@ -39,7 +36,7 @@ type outcome struct {
 // The error is about a range that cannot be judged, since a version in it
 // cannot be compared or nothing introduces it. Where the rest of the entry
 // affects the version it does not matter and is nil.
-func evaluate(compare compareFunc, version string, entry Affected) (outcome, error) {
+func evaluate(compare version.Compare, version string, entry Affected) (outcome, error) {
 	out := outcome{listed: slices.Contains(entry.Versions, version)}
 	var failed error
 	held := false // by a range
@@ -68,7 +65,7 @@ func evaluate(compare compareFunc, version string, entry Affected) (outcome, err
 
 // worse reports whether a range that ends with a leaves less hope than one that
 // ends with b: an open one least, a fix less the newer it is.
-func worse(compare compareFunc, a, b advisory.Event) bool {
+func worse(compare version.Compare, a, b advisory.Event) bool {
 	if a.Fixed == "" || b.Fixed == "" {
 		return a.Fixed == "" && b.Fixed != ""
 	}
@@ -78,7 +75,7 @@ func worse(compare compareFunc, a, b advisory.Event) bool {
 
 // firstFix returns the first fix above a version that is listed and lies in no
 // range.
-func firstFix(compare compareFunc, version string, ranges []Range) (end advisory.Event, since time.Time) {
+func firstFix(compare version.Compare, version string, ranges []Range) (end advisory.Event, since time.Time) {
 	for _, r := range ranges {
 		for _, e := range r.Events {
 			if e.Fixed == "" {
@@ -111,7 +108,15 @@ type mark struct {
 // begins there are two runs that touch, and a run that ends where it begins is
 // empty, or with last_affected that one version; so the order in the record
 // does not matter at all.
-func inRange(compare compareFunc, version string, events []advisory.Event) (in bool, end advisory.Event, err error) {
+func inRange(compare version.Compare, version string, events []advisory.Event) (in bool, end advisory.Event, err error) {
+	// Most ranges of distributions are a fix and all before it.
+	if len(events) == 2 && events[0].Introduced == "0" && events[1].Fixed != "" {
+		c, err := compare(events[1].Fixed, version)
+		if err != nil || c <= 0 {
+			return false, end, err
+		}
+		return true, events[1], nil
+	}
 	var buf [8]mark
 	marks, before, err := place(compare, version, events, buf[:0])
 	if err != nil || !before {
@@ -148,7 +153,7 @@ func inRange(compare compareFunc, version string, events []advisory.Event) (in b
 
 // place turns events into marks, sorted by version, and reports whether the
 // version is before any limit; without limits every version is.
-func place(compare compareFunc, version string, events []advisory.Event, marks []mark) ([]mark, bool, error) {
+func place(compare version.Compare, version string, events []advisory.Event, marks []mark) ([]mark, bool, error) {
 	limits, before, starts := 0, false, false
 	for _, e := range events {
 		m := mark{Event: e, version: cmp.Or(e.Introduced, e.Fixed, e.LastAffected)}
@@ -189,7 +194,7 @@ func place(compare compareFunc, version string, events []advisory.Event, marks [
 	return marks, before || limits == 0, nil
 }
 
-func (m mark) compare(compare compareFunc, o mark) int {
+func (m mark) compare(compare version.Compare, o mark) int {
 	switch {
 	case m.side != o.side:
 		return cmp.Compare(m.side, o.side)

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"assay/service/advisory"
+	"assay/service/version"
 	"assay/service/version/dpkg"
 	"assay/testdata"
 )
@@ -295,7 +297,7 @@ func FuzzEvaluate(f *testing.F) {
 		version := "0123456789"[at%10 : at%10+1]
 		got, err := evaluate(dpkg.Compare, version, Affected{Ranges: []Range{span(events...)}})
 		if err == nil && distinct {
-			if want := bySchema(t, version, events); got.affected != want {
+			if want := bySchema(t, dpkg.Compare, version, events); got.affected != want {
 				t.Errorf("%s in %+v: affected %v, the schema says %v", version, events, got.affected, want)
 			}
 		}
@@ -309,9 +311,10 @@ func FuzzEvaluate(f *testing.F) {
 }
 
 // bySchema is the pseudocode of the schema's section on evaluation.
-func bySchema(t *testing.T, version string, events []advisory.Event) bool {
+func bySchema(t *testing.T, order version.Compare, v string, events []advisory.Event) bool {
+	t.Helper()
 	compare := func(a, b string) int {
-		c, err := dpkg.Compare(a, b)
+		c, err := order(a, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +324,7 @@ func bySchema(t *testing.T, version string, events []advisory.Event) bool {
 	for _, e := range events {
 		if e.Limit != "" {
 			limits = true
-			before = before || compare(version, e.Limit) < 0
+			before = before || compare(v, e.Limit) < 0
 		}
 	}
 	if limits && !before {
@@ -329,16 +332,19 @@ func bySchema(t *testing.T, version string, events []advisory.Event) bool {
 	}
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b advisory.Event) int {
+		if a.Introduced == "0" || b.Introduced == "0" {
+			return cmp.Compare(boolean(b.Introduced == "0"), boolean(a.Introduced == "0"))
+		}
 		return compare(a.Introduced+a.Fixed+a.LastAffected+a.Limit, b.Introduced+b.Fixed+b.LastAffected+b.Limit)
 	})
 	vulnerable := false
 	for _, e := range events {
 		switch {
-		case e.Introduced != "" && compare(version, e.Introduced) >= 0:
+		case e.Introduced != "" && (e.Introduced == "0" || compare(v, e.Introduced) >= 0):
 			vulnerable = true
-		case e.Fixed != "" && compare(version, e.Fixed) >= 0:
+		case e.Fixed != "" && compare(v, e.Fixed) >= 0:
 			vulnerable = false
-		case e.LastAffected != "" && compare(version, e.LastAffected) > 0:
+		case e.LastAffected != "" && compare(v, e.LastAffected) > 0:
 			vulnerable = false
 		}
 	}

@@ -26,8 +26,8 @@ type Index interface {
 }
 
 // An Affected is one affected entry of one advisory, compact and ready to
-// compare: withdrawn records, GIT ranges and entries without a package are
-// not in the index.
+// compare: withdrawn records, GIT ranges, entries without a package and those of
+// other operating systems than Linux are not in the index.
 type Affected struct {
 	Advisory string
 	// Versions are affected as they stand; Ranges in addition.
@@ -38,6 +38,12 @@ type Affected struct {
 	// Urgency is the distribution's own word for this package: Debian's
 	// ecosystem_specific.urgency, Ubuntu's priority; empty where there is none.
 	Urgency string
+	// Modules are the module streams of rpm that the entry is about ("nodejs:18");
+	// empty where it is about none, or does not say.
+	Modules []string
+	// Arches are the architectures that alone are affected, by Go's names
+	// ("amd64"), sorted; empty where all are.
+	Arches []string
 }
 
 // A Range is the events of one SEMVER or ECOSYSTEM range, as in the record.

@@ -6,6 +6,7 @@ package match
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -14,12 +15,9 @@ import (
 	"assay/inspect/inventory"
 	"assay/remote/purl"
 	"assay/service/advisory"
-	"assay/service/version/dpkg"
+	"assay/service/version"
 	"assay/verdict"
 )
-
-// deb is the purl type of Debian's and Ubuntu's packages.
-const deb = "deb"
 
 // maxFindings is some 20 times what the largest real images have.
 const maxFindings = 100_000
@@ -32,37 +30,33 @@ var ErrTooMany = fmt.Errorf("more than %d findings", maxFindings)
 // day of today. An error comes from ix or is ErrTooMany; what cannot be judged is
 // in the result as Unjudged.
 //
-// Debian's and Ubuntu's packages are judged by their source package and its
-// version, which their advisories name. A finding is one vulnerability in one
-// binary package, so a source with several installed packages has it several
-// times.
+// A package of the system is judged by the system's advisories, under the name
+// that they use: with Debian and Ubuntu that of the source package, whose version
+// counts then. A finding is one vulnerability in one binary package, so a source
+// with several installed packages has it several times. A package of a language
+// is judged by the advisories of its ecosystem, unless it lies in a package of
+// the system (ownership).
 func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
-	m := matcher{
-		system:  inv.System,
-		target:  judgedAs(inv, today),
-		ix:      ix,
-		records: newRecords(ix),
-		sources: make(map[source]*judgement),
-		gaps:    make(map[Unjudged]int),
+	m := newMatcher(inv, ix, today)
+	if err := m.target.hold(ix); err != nil {
+		return Result{}, err
 	}
 	res := Result{System: m.target.system, Packages: len(inv.Packages)}
-	if m.target.reason == "" {
-		n, err := ix.Records(m.target.system.Ecosystem)
-		if err != nil {
-			return Result{}, err
-		}
-		if n == 0 {
-			m.target.reason = fmt.Sprintf("no advisories for %s are held", m.target.system.Ecosystem)
-		}
-	}
 	judgements := make([]*judgement, len(inv.Packages)) // nil where a package is not judged
 	total := 0
 	for i, p := range inv.Packages {
-		if gap, ok := m.unjudged(p); ok {
+		s, gap, err := m.subject(p)
+		if err != nil {
+			return Result{}, err
+		}
+		if s.scheme == nil {
 			m.gaps[gap]++
 			continue
 		}
-		j, err := m.judgementOf(sourceOf(p))
+		if s, err = m.ownership(p, s); err != nil {
+			return Result{}, err
+		}
+		j, err := m.judgementOf(s)
 		if err != nil {
 			return Result{}, err
 		}
@@ -121,54 +115,119 @@ func compareFindings(a, b Finding) int {
 
 // A matcher is one run of Match.
 type matcher struct {
-	system  inventory.System
-	target  target
-	ix      Index
-	records *records
-	sources map[source]*judgement
-	gaps    map[Unjudged]int // packages by gap, its Packages being zero
+	system   inventory.System
+	packages []inventory.Package
+	target   target
+	arch     string // of the system, by Go's name; empty where it is not known
+	ix       Index
+	records  *records
+	subjects map[subject]*judgement
+	gaps     map[Unjudged]int // packages by gap, its Packages being zero
+	// languages are the schemes of packages that belong to no system; without
+	// ecosystems where nothing is held for them.
+	languages map[languageKey]*scheme
+	owners    map[string]int // system packages by name, made when first needed
 }
 
-// A source is a source package in its version.
-type source struct{ name, version string }
-
-// sourceOf returns the source of a package; a package that names none, or not
-// its version, is its own.
-func sourceOf(p inventory.Package) source {
-	return source{cmp.Or(p.Source, p.Name), cmp.Or(p.SourceVersion, p.Version)}
+type languageKey struct {
+	typ    string
+	origin origin
 }
 
-// unjudged tells why a package is not judged at all; ok is false where it is.
-func (m *matcher) unjudged(p inventory.Package) (gap Unjudged, ok bool) {
+func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
+	m := &matcher{
+		system:    inv.System,
+		packages:  inv.Packages,
+		target:    judgedAs(inv, today),
+		ix:        ix,
+		records:   newRecords(ix),
+		subjects:  make(map[subject]*judgement),
+		gaps:      make(map[Unjudged]int),
+		languages: make(map[languageKey]*scheme),
+	}
+	for _, p := range inv.Packages {
+		if systemPackage(p.Type) && p.Arch != "" && p.Arch != "all" && p.Arch != "noarch" {
+			m.arch = goArch(p.Arch)
+			break
+		}
+	}
+	return m
+}
+
+// subject returns what a package is judged as; without a scheme where it is not
+// judged at all, and then gap tells why.
+func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err error) {
 	gap = Unjudged{Ecosystem: m.target.system.Ecosystem, Type: p.Type}
 	switch {
-	case p.Type == deb && m.target.reason == "":
-		s := sourceOf(p)
-		if _, err := dpkg.Compare(s.version, s.version); err != nil {
-			gap.Cause = CauseVersion
-			gap.Reason = fmt.Sprintf("%s: %v", shown(s.name), err)
-			return gap, true
+	case systemPackage(p.Type) && originOf(p.Name) == fromRoot && m.target.typ == p.Type:
+		by, err := m.held(languageKey{p.Type, fromRoot}, scheme{
+			typ: p.Type, order: m.target.order,
+			ecosystems: []string{"Root:" + strings.Replace(m.target.system.Ecosystem, ":v", ":", 1)},
+		})
+		if err != nil {
+			return subject{}, gap, err
 		}
-		return Unjudged{}, false
+		s = subjectOf(p, by)
+		gap.Cause, gap.Reason = CauseSystem, "no advisories of Root are held"
+	case m.target.reason == "" && p.Type == m.target.typ:
+		s = subjectOf(p, &m.target.scheme)
 	case systemPackage(p.Type):
 		gap.Cause, gap.Reason = CauseSystem, m.target.reason
 		if gap.Reason == "" {
 			gap.Ecosystem = ""
 			gap.Reason = fmt.Sprintf("%s packages do not belong to %s", p.Type, m.target.system.Ecosystem)
 		}
+		return subject{}, gap, nil
 	default:
-		gap.Ecosystem = ""
-		gap.Cause = CauseType
+		by, ok := language(p.Type, originOf(p.Name))
+		gap.Ecosystem, gap.Cause = "", CauseType
 		gap.Reason = fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
+		if !ok {
+			return subject{}, gap, nil
+		}
+		held, err := m.held(languageKey{p.Type, originOf(p.Name)}, by)
+		if err != nil {
+			return subject{}, gap, err
+		}
+		s = subjectOf(p, held)
 	}
-	return gap, true
+	if len(s.scheme.ecosystems) == 0 {
+		return subject{}, gap, nil
+	}
+	if _, err := s.scheme.order.Compare(s.version, s.version); err != nil {
+		gap.Cause, gap.Ecosystem = CauseVersion, s.scheme.ecosystems[0]
+		gap.Reason = fmt.Sprintf("%s: %v", shown(s.shownName()), err)
+		return subject{}, gap, nil
+	}
+	return s, Unjudged{}, nil
+}
+
+// held returns a scheme with those of its ecosystems that the index has records
+// of.
+func (m *matcher) held(key languageKey, by scheme) (*scheme, error) {
+	if s, ok := m.languages[key]; ok {
+		return s, nil
+	}
+	var held []string
+	for _, e := range by.ecosystems {
+		n, err := m.ix.Records(e)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			held = append(held, e)
+		}
+	}
+	by.ecosystems = held
+	m.languages[key] = &by
+	return &by, nil
 }
 
 // systemPackage reports whether packages of a purl type come with the operating
 // system.
 func systemPackage(purlType string) bool {
 	switch purlType {
-	case deb, "apk", "rpm", "alpm", "opkg":
+	case deb, apk, rpm, "alpm", "opkg":
 		return true
 	}
 	return false
@@ -189,31 +248,37 @@ func (m *matcher) describe(p inventory.Package) verdict.Package {
 	return pkg
 }
 
-// A judgement is what the data says of one source.
+// A judgement is what the data says of one subject.
 type judgement struct {
 	findings []Finding // their packages left open
 	gaps     []Unjudged
+	said     sayings
 }
 
-// judgementOf judges one source, once.
-func (m *matcher) judgementOf(s source) (*judgement, error) {
-	if j, ok := m.sources[s]; ok {
+// judgementOf judges one subject, once.
+func (m *matcher) judgementOf(s subject) (*judgement, error) {
+	if j, ok := m.subjects[s]; ok {
 		return j, nil
 	}
 	j, err := m.judge(s)
 	if err != nil {
 		return nil, err
 	}
-	m.sources[s] = j
+	m.subjects[s] = j
 	return j, nil
 }
 
-func (m *matcher) judge(s source) (*judgement, error) {
+func (m *matcher) judge(s subject) (*judgement, error) {
 	j := &judgement{}
-	said, err := m.said(s, j)
+	if s.owner != nil && s.owned == "" {
+		return j, nil // its owner is judged in its place
+	}
+	compare := s.scheme.order.Comparer()
+	said, err := m.said(s, compare, j)
 	if err != nil {
 		return nil, err
 	}
+	j.said = said
 	groups := make(map[string]*group)
 	for _, h := range said.all {
 		if !h.affected {
@@ -249,8 +314,11 @@ func (m *matcher) judge(s source) (*judgement, error) {
 		if len(g.hits) == 0 {
 			continue
 		}
-		f, err := m.finding(s, g, said, last)
+		f, err := m.finding(s, compare, g, said, last)
 		if err != nil {
+			return nil, err
+		}
+		if err := m.leave(s, &f); err != nil {
 			return nil, err
 		}
 		j.findings = append(j.findings, f)
@@ -259,16 +327,17 @@ func (m *matcher) judge(s source) (*judgement, error) {
 	return j, nil
 }
 
-// A hit is an affected entry of a source, and what it says of its version.
+// A hit is an affected entry of a subject, and what it says of its version.
 type hit struct {
 	ecosystem string
-	rank      int // of the ecosystem, 0 being the most telling
+	rank      int    // of the ecosystem, 0 being the most telling
+	name      string // under which it was found
 	entry     Affected
 	outcome
 	failed bool // it could not be evaluated
 }
 
-// sayings are all entries that speak of one source, affected or not, by rank
+// sayings are all entries that speak of one subject, affected or not, by rank
 // and then by advisory.
 type sayings struct {
 	all []*hit
@@ -276,45 +345,97 @@ type sayings struct {
 	byName map[string][]*hit
 }
 
-// said looks up what is said of a source and evaluates it; what could not be
+// said looks up what is said of a subject and evaluates it; what could not be
 // evaluated goes to the gaps of j.
-func (m *matcher) said(s source, j *judgement) (sayings, error) {
+func (m *matcher) said(s subject, compare version.Compare, j *judgement) (sayings, error) {
 	said := sayings{byName: make(map[string][]*hit)}
-	for rank, ecosystem := range m.target.ecosystems {
-		entries, err := m.ix.Affected(ecosystem, NormalName(ecosystem, s.name))
-		if err != nil {
-			return sayings{}, err
+	for i, ecosystem := range s.scheme.ecosystems {
+		rank := 0
+		if s.scheme.ranked {
+			rank = i
 		}
-		for _, e := range entries {
-			out, err := evaluate(dpkg.Compare, s.version, e)
+		for _, name := range s.lookups() {
+			entries, err := m.ix.Affected(ecosystem, NormalName(ecosystem, name))
 			if err != nil {
-				gap := Unjudged{
-					Ecosystem: ecosystem, Type: deb, Cause: CauseVersion,
-					Reason: fmt.Sprintf("%s of %s: %v", shown(e.Advisory), shown(s.name), err),
-				}
-				if !slices.Contains(j.gaps, gap) {
-					j.gaps = append(j.gaps, gap)
-				}
+				return sayings{}, err
 			}
-			h := &hit{ecosystem, rank, e, out, err != nil}
-			said.all = append(said.all, h)
-			said.byName[e.Advisory] = append(said.byName[e.Advisory], h)
-			if cve := cveIn(e.Advisory); cve != "" && cve != e.Advisory {
-				said.byName[cve] = append(said.byName[cve], h)
+			for e := range m.concerning(s, compare, entries) {
+				out, err := evaluate(compare, s.version, e)
+				if err != nil {
+					gap := Unjudged{
+						Ecosystem: ecosystem, Type: s.scheme.typ, Cause: CauseVersion,
+						Reason: fmt.Sprintf("%s of %s: %v", shown(e.Advisory), shown(name), err),
+					}
+					if !slices.Contains(j.gaps, gap) {
+						j.gaps = append(j.gaps, gap)
+					}
+				}
+				h := &hit{ecosystem, rank, name, e, out, err != nil}
+				said.all = append(said.all, h)
+				said.byName[e.Advisory] = append(said.byName[e.Advisory], h)
+				if cve := cveIn(e.Advisory); cve != "" && cve != e.Advisory {
+					said.byName[cve] = append(said.byName[cve], h)
+				}
 			}
 		}
 	}
 	return said, nil
 }
 
-// A group is the entries that affect a source with one vulnerability.
+// concerning yields those of a package's entries that are about the subject: its
+// architecture and, of an rpm package, its build.
+func (m *matcher) concerning(s subject, compare version.Compare, entries []Affected) iter.Seq[Affected] {
+	return func(yield func(Affected) bool) {
+		for len(entries) > 0 {
+			n := 1
+			for n < len(entries) && entries[n].Advisory == entries[0].Advisory {
+				n++
+			}
+			own := entries[:n]
+			entries = entries[n:]
+			if s.scheme.typ == rpm {
+				own = slices.DeleteFunc(slices.Clone(own), func(e Affected) bool { return !s.sameBuild(e) })
+				if len(own) > 1 {
+					own = ownEntries(compare, s.version, own)
+				}
+			}
+			for _, e := range own {
+				if len(e.Arches) > 0 && m.arch != "" && !slices.Contains(e.Arches, m.arch) {
+					continue
+				}
+				if s.scheme.spellings && len(e.Ranges) == 0 {
+					e.Versions = spelled(compare, s.version, e.Versions)
+				}
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// spelled returns the listed versions, with the installed one among them if they
+// have it in another spelling: "1.0.0-beta" for 1.0.0b0 of Python.
+func spelled(compare version.Compare, installed string, listed []string) []string {
+	if slices.Contains(listed, installed) {
+		return listed
+	}
+	for _, v := range listed {
+		if c, err := compare(installed, v); err == nil && c == 0 {
+			return append(slices.Clone(listed), installed)
+		}
+	}
+	return listed
+}
+
+// A group is the entries that affect a subject with one vulnerability.
 type group struct {
 	vulnerability
 	hits []*hit
 }
 
 // decide leaves those hits of a group that stand, none where a record that
-// knows better says that the source is not affected. It returns the rank of the
+// knows better says that the subject is not affected. It returns the rank of the
 // last ecosystem that is heard.
 //
 // A record of the one vulnerability (DEBIAN-CVE-2024-1, UBUNTU-CVE-2024-1) is
@@ -323,7 +444,7 @@ type group struct {
 // together. And the more telling ecosystem comes first: with a subscription
 // Ubuntu:Pro before Ubuntu, and a release before an entry for all releases. So
 // the records of the one vulnerability in the first ecosystem that has any
-// decide whether the source is affected; where none speaks of it, bulletins do.
+// decide whether it is affected; where none speaks of it, bulletins do.
 // A record that could not be evaluated decides nothing.
 func (said sayings) decide(g *group) (last int) {
 	last = math.MaxInt
@@ -347,7 +468,7 @@ func (said sayings) decide(g *group) (last int) {
 
 // finding puts together the finding of a group, of the entries in said that
 // stand in the ecosystems up to the rank last.
-func (m *matcher) finding(s source, g *group, said sayings, last int) (Finding, error) {
+func (m *matcher) finding(s subject, compare version.Compare, g *group, said sayings, last int) (Finding, error) {
 	known, err := m.records.known(g.vulnerability)
 	if err != nil {
 		return Finding{}, err
@@ -366,7 +487,7 @@ func (m *matcher) finding(s source, g *group, said sayings, last int) (Finding, 
 			Malicious:      slices.ContainsFunc(g.names, malicious),
 			Why:            why(s, g.hits),
 		},
-		Kernel: kernelSource(s.name),
+		Kernel: kernelPackage(s.scheme.typ, s.name, s.source),
 	}
 	for _, n := range g.names {
 		if n != g.id {
@@ -393,7 +514,7 @@ func (m *matcher) finding(s source, g *group, said sayings, last int) (Finding, 
 		}
 	}
 	var since time.Time
-	if f.Fixed, since = fix(s.version, entries); !since.IsZero() {
+	if f.Fixed, since = fix(compare, s.version, entries); !since.IsZero() {
 		f.FirstSeen = &since
 	}
 	f.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && f.Fixed == ""
@@ -404,17 +525,17 @@ func (m *matcher) finding(s source, g *group, said sayings, last int) (Finding, 
 // the service first saw that fix: the newest of their first fixes above the
 // version, and from there again should one of them affect that one too. It is
 // empty where an entry that affects it has no fix.
-func fix(version string, entries []Affected) (fixed string, since time.Time) {
+func fix(compare version.Compare, version string, entries []Affected) (fixed string, since time.Time) {
 	for range maxFixes {
 		next := advisory.Event{}
 		for _, e := range entries {
 			// An entry that cannot be evaluated has been noted as a gap.
-			out, err := evaluate(dpkg.Compare, version, e)
+			out, err := evaluate(compare, version, e)
 			switch {
 			case err != nil || !out.affected:
 			case out.end.Fixed == "":
 				return "", time.Time{}
-			case next.Fixed == "" || worse(dpkg.Compare, out.end, next):
+			case next.Fixed == "" || worse(compare, out.end, next):
 				next, since = out.end, out.since
 			}
 		}

@@ -599,7 +599,7 @@ func TestUnjudged(t *testing.T) {
 		{"a release without advisories", inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "13"}, Packages: []inventory.Package{pkg("p", "1")}}, []match.Unjudged{
 			{Ecosystem: "Debian:13", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Debian:13 are held"}}},
 		{"another system", inventory.Inventory{System: inventory.System{ID: "alpine", VersionID: "3.19.1"}, Packages: []inventory.Package{other("apk")}}, []match.Unjudged{
-			{Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for alpine 3.19.1 are held"}}},
+			{Ecosystem: "Alpine:v3.19", Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Alpine:v3.19 are held"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -211,9 +211,26 @@ func (r *records) upstream(names []string) ([]string, error) {
 		}
 	}
 	slices.Sort(up)
-	return slices.DeleteFunc(slices.Compact(up), func(u string) bool {
+	up = slices.DeleteFunc(slices.Compact(up), func(u string) bool {
 		return u == "" || slices.Contains(names, u)
-	}), nil
+	})
+	if !slices.ContainsFunc(up, isCVE) {
+		return up, nil
+	}
+	// Julia's records list the names that others have for the CVE beside it. A
+	// record of such a name would tell what it is; without one it is that.
+	var told []string
+	for _, u := range up {
+		if strings.HasPrefix(u, "GHSA-") || strings.HasPrefix(u, "EUVD-") {
+			if v, err := r.get(u); err != nil {
+				return nil, err
+			} else if v == nil {
+				continue
+			}
+		}
+		told = append(told, u)
+	}
+	return told, nil
 }
 
 // equals returns the aliases that are the record's vulnerability by other names.
@@ -237,6 +254,23 @@ func bulletin(id string) string {
 		return "AlmaLinux"
 	case "RLSA", "RXSA", "RLBA", "RLEA":
 		return "Rocky Linux"
+	case "RHSA", "RHBA", "RHEA":
+		return "Red Hat"
+	case "ELSA", "ELBA", "ELEA":
+		return "Oracle Linux"
+	case "SUSE", "openSUSE":
+		return "SUSE"
+	case "MGASA", "MGAA":
+		return "Mageia"
+	case "OESA":
+		return "openEuler"
+	case "PHSA":
+		return "Photon OS"
+	case "FEDORA":
+		return "Fedora"
+	}
+	if strings.HasPrefix(kind, "ALAS") { // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
+		return "Amazon Linux"
 	}
 	return ""
 }

@@ -25,6 +25,9 @@ type Finding struct {
 	// Unimportant: the distribution says that it does not matter here (Debian
 	// unimportant, Ubuntu negligible, ignored or "will not fix").
 	Unimportant bool
+	// Owned: the package lies in one that the distribution built, and its
+	// advisories do not say that this one is affected; Why has the rest.
+	Owned bool
 }
 
 // An Unjudged is a group of packages that the service knows nothing about.

@@ -7,17 +7,29 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/version"
 	"assay/verdict"
 )
 
-// A target is what the packages of a system are looked up as.
+// Purl types of the packages of operating systems.
+const (
+	apk = "apk"
+	deb = "deb"
+	rpm = "rpm"
+)
+
+// A target is what the packages of a system are judged as.
 type target struct {
 	system verdict.System
-	// ecosystems hold the advisories that speak of the system, the most telling
-	// first: "Ubuntu:Pro:22.04:LTS", "Ubuntu:22.04:LTS", "Ubuntu". Empty where
-	// nothing can be said, and then reason says why.
-	ecosystems []string
-	reason     string
+	// scheme is how they are looked up; without ecosystems nothing can be said,
+	// and then reason says why.
+	scheme
+	reason string
+	// unfixed: the advisories name also what has no fix, so a package in which
+	// they find nothing has nothing that is known.
+	unfixed bool
+	// builder recognises who built the system's own packages, by their vendor.
+	builder func(vendor string) bool
 }
 
 // maxShown bounds the bytes of each name, version or id of others in a text.
@@ -28,11 +40,13 @@ func shown(s string) string { return clip(verdict.Clean(head(s, maxShown+1)), ma
 
 // judgedAs decides whose advisories speak of a system.
 //
-// Debian and Ubuntu are judged by their own. A derivative is not judged as what
-// it derives from: Raspbian, Kali, Mint and their like rebuild or replace
-// packages under versions of their own, for which the original's fixed versions
-// mean nothing, so it is named instead, and nothing is said about its packages.
-// Distroless images call themselves Debian and consist of Debian's packages.
+// A system is judged by its own. A derivative is not judged as what it derives
+// from: Raspbian, Kali, Mint and their like rebuild or replace packages under
+// versions of their own, for which the original's fixed versions mean nothing,
+// so it is named instead, and nothing is said about its packages. Two are not
+// derivatives in this sense: distroless images call themselves Debian and
+// consist of Debian's packages, and CentOS Linux rebuilt those of Red Hat under
+// the same versions.
 func judgedAs(inv inventory.Inventory, today time.Time) target {
 	s := inv.System
 	t := target{system: verdict.System{ID: s.ID, VersionID: s.VersionID, PrettyName: s.PrettyName}}
@@ -40,34 +54,150 @@ func judgedAs(inv inventory.Inventory, today time.Time) target {
 	switch {
 	case !s.Known():
 		t.reason = "no operating system was recognised"
-	case s.ID == "debian":
-		release, reason := debianRelease(s)
-		if reason != "" {
-			t.reason = reason
-			return t
-		}
-		t.system.Ecosystem = "Debian:" + release
-		t.ecosystems = []string{t.system.Ecosystem, "Debian"}
-		setEndOfLife(&t.system, debianEndOfLife(release), today)
-	case s.ID == "ubuntu":
-		release, ok := ubuntuRelease(s.VersionID)
-		if !ok {
-			t.reason = fmt.Sprintf("ubuntu's advisories are kept by release, and %q is none", shown(s.VersionID))
-			return t
-		}
-		t.system.Ecosystem = "Ubuntu:" + release
-		t.ecosystems = []string{t.system.Ecosystem, "Ubuntu"}
-		if slices.ContainsFunc(inv.Packages, fromESM) {
-			t.ecosystems = slices.Insert(t.ecosystems, 0, "Ubuntu:Pro:"+release)
-		}
-		setEndOfLife(&t.system, ubuntuEndOfLife(s.VersionID), today)
-	case slices.Contains(s.IDLike, "debian"), slices.Contains(s.IDLike, "ubuntu"):
+	case t.debs(inv), t.apks(s), t.rpms(inv):
+	case len(s.IDLike) > 0:
 		t.reason = fmt.Sprintf("%s derives from %s, whose advisories do not speak of its packages",
 			name, shown(strings.Join(s.IDLike, " and ")))
 	default:
 		t.reason = fmt.Sprintf("no advisories for %s are held", name)
 	}
+	if t.reason == "" {
+		t.order, _ = version.For(t.ecosystems[0])
+		setEndOfLife(&t.system, endOfLife(t.system), today)
+	}
 	return t
+}
+
+// hold leaves those ecosystems that the index has records of, and gives a reason
+// where it has none of the system's.
+func (t *target) hold(ix Index) error {
+	if t.reason != "" {
+		return nil
+	}
+	var held []string
+	for _, e := range t.ecosystems {
+		n, err := ix.Records(e)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			held = append(held, e)
+		}
+	}
+	switch {
+	case !t.ranked && len(held) > 0:
+		// Which of them it is called by does not matter, they are all its own.
+		t.system.Ecosystem = held[0]
+	case !slices.Contains(held, t.system.Ecosystem):
+		t.reason = fmt.Sprintf("no advisories for %s are held", t.system.Ecosystem)
+	}
+	t.ecosystems = held
+	return nil
+}
+
+// release sets what a system is judged as that has its advisories under one name,
+// with or without the number of its release.
+func (t *target) release(typ string, names naming, ecosystems ...string) {
+	t.scheme = scheme{typ: typ, names: names, ecosystems: ecosystems}
+	t.system.Ecosystem = ecosystems[0]
+}
+
+// unreleased says that a system has no advisories by that release.
+func (t *target) unreleased(whose string) {
+	t.scheme, t.system.Ecosystem = scheme{}, ""
+	t.reason = fmt.Sprintf("%s advisories are kept by release, and %q is none", whose, shown(t.system.VersionID))
+}
+
+// debs sets what Debian, Ubuntu and Echo are judged as; false for all others.
+func (t *target) debs(inv inventory.Inventory) bool {
+	s := inv.System
+	switch s.ID {
+	case "debian":
+		release, reason := debianRelease(s)
+		if reason != "" {
+			t.reason = reason
+			return true
+		}
+		t.release(deb, bySource, "Debian:"+release, "Debian")
+	case "ubuntu":
+		release, ok := ubuntuRelease(s.VersionID)
+		if !ok {
+			t.unreleased("ubuntu's")
+			return true
+		}
+		t.release(deb, bySource, "Ubuntu:"+release, "Ubuntu")
+		if slices.ContainsFunc(inv.Packages, fromESM) {
+			t.ecosystems = slices.Insert(t.ecosystems, 0, "Ubuntu:Pro:"+release)
+		}
+	case "echo":
+		t.release(deb, bySource, "Echo")
+		return true
+	default:
+		return false
+	}
+	t.ranked = true
+	t.unfixed = true
+	t.builder = debianBuilt
+	return true
+}
+
+// debianBuilt reports whether a maintainer is Debian or Ubuntu. Some of Debian's
+// maintainers have addresses of their own; theirs are not told from strangers'.
+func debianBuilt(maintainer string) bool {
+	_, host, _ := strings.Cut(strings.TrimSuffix(maintainer, ">"), "@")
+	for _, domain := range [...]string{"debian.org", "alioth-lists.debian.net", "ubuntu.com", "canonical.com"} {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// apks sets what the systems with apk packages are judged as; false for all
+// others. Anyone may be the maintainer of an Alpine package, so all are taken
+// for the system's own.
+func (t *target) apks(s inventory.System) bool {
+	switch s.ID {
+	case "alpine":
+		release, ok := alpineRelease(s)
+		if !ok {
+			t.unreleased("alpine's")
+			return true
+		}
+		t.release(apk, bySource, "Alpine:"+release)
+	case "alpaquita":
+		if s.VersionID == "" {
+			t.unreleased("alpaquita's")
+			return true
+		}
+		t.release(apk, bySource, "Alpaquita:"+s.VersionID)
+	case "chainguard":
+		t.release(apk, byBoth, "Chainguard")
+	case "minimos":
+		t.release(apk, byBoth, "MinimOS")
+	case "wolfi":
+		t.release(apk, byBoth, "Wolfi")
+	default:
+		return false
+	}
+	t.builder = func(string) bool { return true }
+	return true
+}
+
+// alpineRelease returns the release as Alpine's ecosystems name it, "v3.19" of
+// "3.19.1". Edge has no advisories: its os-release has a version of the release
+// to come ("3.20_alpha20231219").
+func alpineRelease(s inventory.System) (string, bool) {
+	v := s.VersionID
+	if v == "" { // "Alpine Linux v3.15"
+		_, v, _ = strings.Cut(s.PrettyName, " v")
+	}
+	major, rest, ok := strings.Cut(v, ".")
+	minor, patch, _ := strings.Cut(rest, ".")
+	if !ok || !number(major) || !number(minor) || strings.Contains(patch, "_") {
+		return "", false
+	}
+	return "v" + major + "." + minor, true
 }
 
 // fromESM reports whether a package comes from Ubuntu's Expanded Security

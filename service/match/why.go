@@ -10,7 +10,7 @@ const maxWhy = 3
 
 // why writes down the comparisons that matched, one for each record:
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
-func why(s source, hits []*hit) string {
+func why(s subject, hits []*hit) string {
 	var parts []string
 	for _, h := range hits {
 		if len(parts) == maxWhy {
@@ -27,7 +27,7 @@ func why(s source, hits []*hit) string {
 			bound = "is listed as affected"
 		}
 		parts = append(parts, fmt.Sprintf("%s: %s %s %s %s",
-			shown(h.entry.Advisory), shown(h.ecosystem), shown(s.name), shown(s.version), bound))
+			shown(h.entry.Advisory), shown(h.ecosystem), shown(h.name), shown(s.version), bound))
 	}
 	return strings.Join(parts, "; ")
 }

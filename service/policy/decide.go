@@ -31,6 +31,7 @@ const (
 	ruleUnimportant    = "unimportant"
 	ruleKernel         = "kernel"
 	ruleIgnored        = "ignored-by-distribution"
+	ruleOwned          = "judged-by-distribution"
 )
 
 // The further rules that make a decision.
@@ -104,6 +105,8 @@ func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
 //   - A malicious package always fails; there is nothing to weigh.
 //   - A kernel of an image never runs, so its findings do not fail, even known
 //     exploited ones, unless they are asked for.
+//   - What lies in a package that the distribution built, and is not affected by
+//     its advisories, does not fail: it answers for its builds, and would say so.
 //   - What the distribution calls unimportant in its own build does not fail,
 //     even if it is exploited in others.
 //   - What is known to be exploited fails, with a fix or without, and also where
@@ -120,6 +123,8 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return ruleMalicious, true
 	case f.Kernel && !o.Kernel:
 		return ruleKernel, false
+	case f.Owned:
+		return ruleOwned, false
 	case f.Unimportant && negligible:
 		return ruleUnimportant, false
 	case f.KnownExploited:

@@ -26,6 +26,8 @@ func found(words string) match.Finding {
 			f.Kernel = true
 		case "unimportant":
 			f.Unimportant = true
+		case "owned":
+			f.Owned = true
 		default:
 			f.Severity = verdict.Severity(w)
 		}
@@ -105,6 +107,10 @@ func TestRule(t *testing.T) {
 		{"critical unimportant", byDefault, "ignored-by-distribution", false},
 		{"critical unimportant", all, "ignored-by-distribution", false},
 		{"unrated unimportant kev", byDefault, "known-exploited", true},
+
+		{"critical fixed owned", byDefault, "judged-by-distribution", false},
+		{"critical fixed owned kev", all, "judged-by-distribution", false},
+		{"critical fixed owned malicious", byDefault, "malicious", true},
 
 		{"critical fixed kernel", byDefault, "kernel", false},
 		{"critical fixed kernel kev", byDefault, "kernel", false},

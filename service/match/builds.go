@@ -1,0 +1,122 @@
+package match
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"assay/service/version"
+)
+
+// Beside its ordinary build, an rpm package may have others under the same name,
+// with versions that have nothing to do with each other: one for each stream of
+// a module, and those that Oracle patches in memory (ksplice). Their versions
+// say so in the release: "module_el8.6.0+2741+01592ae8" and "ksplice1".
+// An advisory that mends one build says nothing about the others.
+
+// modules returns the module streams that an advisory is about, "nodejs:18".
+// The records of AlmaLinux, Rocky Linux and Red Hat have no field for them, but
+// name them in their summaries ("Important: nodejs:18 security update"), unless
+// the versions that mend it are no module builds and the summary means a version.
+func modules(summary string, ranges []Range) []string {
+	if !slices.ContainsFunc(ranges, func(r Range) bool { return modular(lastFix(r)) }) {
+		return nil
+	}
+	var streams []string
+	for word := range strings.FieldsSeq(head(summary, maxSummary)) {
+		// "httpd:2.4/mod_http2," names a package of the module.
+		word, _, _ = strings.Cut(strings.Trim(word, "(),;"), "/")
+		name, stream, _ := strings.Cut(word, ":")
+		if name != "" && stream != "" && !strings.Contains(stream, ":") {
+			streams = append(streams, word)
+		}
+	}
+	slices.Sort(streams)
+	return slices.Compact(streams)
+}
+
+// lastFix returns the last fix of a range, empty where it has none.
+func lastFix(r Range) string {
+	fix := ""
+	for _, e := range r.Events {
+		fix = cmp.Or(e.Fixed, fix)
+	}
+	return fix
+}
+
+// modular reports whether a version is a module's build.
+func modular(version string) bool {
+	return strings.Contains(version, ".module+el") || strings.Contains(version, ".module_el")
+}
+
+// ksplice returns the part of a version that names a ksplice build.
+func ksplice(version string) string {
+	_, rest, ok := strings.Cut(version, ".ksplice")
+	if !ok {
+		return ""
+	}
+	n, _, _ := strings.Cut(rest, ".")
+	return "ksplice" + n
+}
+
+// sameBuild reports whether an entry is about the build that an rpm package is.
+// An entry that names no fix is about all of them, unless it names streams.
+func (s subject) sameBuild(e Affected) bool {
+	if len(e.Modules) > 0 && s.stream != "" && !slices.Contains(e.Modules, s.stream) {
+		return false
+	}
+	fixes, same := 0, false
+	for _, r := range e.Ranges {
+		if fix := lastFix(r); fix != "" {
+			fixes++
+			same = same || modular(fix) == s.modular && ksplice(fix) == ksplice(s.version)
+		}
+	}
+	return fixes == 0 || same
+}
+
+// ownEntries returns which of the entries that one advisory has for one package
+// are about the build that is installed. AlmaLinux's name every build of a
+// package that mends the same thing, one for each stream or repository, and
+// nothing but their versions tells them apart. It is the one whose fix shares
+// the most of its beginning with the version, of several alike the oldest: what
+// is not older than that has been mended in it. Where no fix has anything in
+// common with the version, all of them are heard.
+func ownEntries(compare version.Compare, installed string, entries []Affected) []Affected {
+	best, most := 0, 0
+	for i, e := range entries {
+		if len(e.Ranges) != 1 || lastFix(e.Ranges[0]) == "" || e.Ranges[0].Events[0].Introduced != "0" {
+			return entries
+		}
+		fix := lastFix(e.Ranges[0])
+		shared := sharedParts(installed, fix)
+		if shared > most {
+			best, most = i, shared
+		} else if shared == most && most > 0 {
+			if c, err := compare(fix, lastFix(entries[best].Ranges[0])); err == nil && c < 0 {
+				best = i
+			}
+		}
+	}
+	if most == 0 {
+		return entries
+	}
+	return entries[best : best+1]
+}
+
+// sharedParts counts the parts that two versions of rpm have in common from
+// their beginning on, epochs aside.
+func sharedParts(a, b string) int {
+	parts := func(s string) []string {
+		if epoch, rest, ok := strings.Cut(s, ":"); ok && digits(epoch) {
+			s = rest
+		}
+		return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(".-_+~^", r) })
+	}
+	pa, pb := parts(a), parts(b)
+	n := 0
+	for n < len(pa) && n < len(pb) && pa[n] == pb[n] {
+		n++
+	}
+	return n
+}

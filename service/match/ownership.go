@@ -1,0 +1,141 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/service/version"
+)
+
+// ownership decides what it means that a package of a language lies in a package
+// of the system, and returns the subject that it is judged as.
+//
+// The distribution answers for what it built, as long as nobody has changed it
+// since. So a package whose file has another digest than the owner's database
+// has, or whose owner is a stranger's, stands for itself. Of all others:
+//
+//   - One that is what its owner packages, in the version of it (requests 2.28.1
+//     in python3-requests 2.28.1+dfsg-1), is judged by the owner's advisories
+//     alone, provided that they name also what has no fix: Debian's, Ubuntu's
+//     and Red Hat's do. The owner's version tells what was mended in it, which
+//     the package's own does not.
+//   - One that is built into a program of the owner, as a Go module is, is matched
+//     by its own advisories too. What they find is shown, and fails only if the
+//     owner's advisories find the same vulnerability: the distribution has built
+//     the program, and knows which parts of a module are in it.
+//   - All others are matched by both: those whose owner has another version, as
+//     it carries them beside what it packages, and those whose owner's advisories
+//     name only what has a fix. What their own find fails unless the owner's know
+//     the vulnerability, and by them the owner is not affected.
+func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
+	if p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent || systemPackage(p.Type) || m.target.reason != "" {
+		return s, nil
+	}
+	owner, ok := m.owner(p.Owner.Package)
+	if !ok || !m.target.builder(owner.Vendor) {
+		return s, nil
+	}
+	of, _, err := m.subject(owner)
+	if err != nil || of.scheme == nil {
+		return s, err
+	}
+	if s.owner, err = m.judgementOf(of); err != nil {
+		return s, err
+	}
+	s.embedded = p.EmbeddedIn != ""
+	if s.embedded || !m.target.unfixed || !packages(s, of, owner.Version) {
+		s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
+	}
+	return s, nil
+}
+
+// owner returns the package of the system of that name.
+func (m *matcher) owner(name string) (inventory.Package, bool) {
+	if m.owners == nil {
+		m.owners = make(map[string]int)
+		for i, p := range m.packages {
+			if p.Type == m.target.typ {
+				m.owners[p.Name] = i
+			}
+		}
+	}
+	i, ok := m.owners[name]
+	if !ok {
+		return inventory.Package{}, false
+	}
+	return m.packages[i], true
+}
+
+// packages reports whether the owner is the system's package of what s is: the
+// version of the one is the upstream part of the other's, or of its source's.
+func packages(s, owner subject, ownerVersion string) bool {
+	compare := s.scheme.order.Comparer()
+	return slices.ContainsFunc(append(upstreams(owner.version), upstreams(ownerVersion)...), func(v string) bool {
+		return sameVersion(compare, s.version, v)
+	})
+}
+
+func sameVersion(compare version.Compare, a, b string) bool {
+	c, err := compare(a, b)
+	return err == nil && c == 0
+}
+
+// upstreams returns what the version of a system's package may say about the
+// version that it packages: without epoch and revision as it is, without the
+// distribution's marks ("+dfsg", "+ds1", "~rc1" as "rc1"), and what really is in
+// it ("1.4+really1.3.36").
+func upstreams(v string) []string {
+	if epoch, rest, ok := strings.Cut(v, ":"); ok && digits(epoch) {
+		v = rest
+	}
+	if i := strings.LastIndexByte(v, '-'); i > 0 {
+		v = v[:i]
+	}
+	if _, really, ok := strings.Cut(v, "+really"); ok {
+		v = really
+	}
+	bare, _, _ := strings.Cut(v, "+")
+	return []string{v, bare, strings.ReplaceAll(bare, "~", "")}
+}
+
+// leave marks a finding that is left to the distribution, and says why.
+func (m *matcher) leave(s subject, f *Finding) error {
+	if s.owner == nil {
+		return nil
+	}
+	known, err := m.knows(s.owner, f.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case slices.ContainsFunc(s.owner.findings, func(o Finding) bool { return o.ID == f.ID }):
+		f.Why += fmt.Sprintf("; it is part of %s and says to be affected", s.owned)
+	case known:
+		f.Owned = true
+		f.Why += fmt.Sprintf("; it is part of %s and says not to be affected", s.owned)
+	case s.embedded:
+		f.Owned = true
+		f.Why += fmt.Sprintf("; it is built into %s and does not say to be affected", s.owned)
+	}
+	return nil
+}
+
+// knows reports whether an advisory about the subject of j, affected or not, is
+// about a vulnerability.
+func (m *matcher) knows(j *judgement, id string) (bool, error) {
+	for _, h := range j.said.all {
+		if h.failed {
+			continue
+		}
+		about, err := m.records.vulnerabilities(h.entry.Advisory)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(about, func(v vulnerability) bool { return v.id == id }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,146 @@
+package match_test
+
+import (
+	"strings"
+	"testing"
+
+	"assay/inspect/inventory"
+	"assay/service/match"
+)
+
+const debianPython = "Debian Python Team <team+python@tracker.debian.org>"
+
+// TestOwnership: what it means that a package of a language lies in one of the
+// system.
+func TestOwnership(t *testing.T) {
+	bookworm, alpine, rhel := system("debian", "12"), system("alpine", "3.19.1"), system("rhel", "9.4")
+	ghsa := `{"id":"GHSA-1","aliases":["CVE-2024-1111"],"affected":[` + affects("PyPI", "requests", "2.31.0") + `,` + affects("Go", "golang.org/x/net", "0.17.0") + `]}`
+	data := []string{ghsa, some,
+		`{"id":"RHSA-1","upstream":["CVE-2000-0001"],"affected":[` + affects("Red Hat:enterprise_linux:9::baseos", "other", "1") + `]}`,
+		`{"id":"ALPINE-CVE-2000-0001","affected":[` + affects("Alpine:v3.19", "other", "1") + `]}`,
+	}
+	debianSays := func(source, fixed string) string {
+		return `{"id":"DEBIAN-CVE-2024-1111","upstream":["CVE-2024-1111"],"affected":[` + affects("Debian:12", source, fixed) + `]}`
+	}
+	owner := func(typ, name, version, vendor string) inventory.Package {
+		p := onePackage(typ, name, version)
+		p.Vendor = vendor
+		return p
+	}
+	requests := func(owner string, digest inventory.Digest) inventory.Package {
+		p := onePackage("pypi", "requests", "2.28.1")
+		p.Owner = &inventory.Owner{Package: owner, Digest: digest}
+		return p
+	}
+	net := func(owner string, digest inventory.Digest) inventory.Package {
+		p := onePackage("golang", "golang.org/x/net", "v0.7.0")
+		p.Owner = &inventory.Owner{Package: owner, Digest: digest}
+		p.EmbeddedIn = "usr/bin/dockerd"
+		return p
+	}
+	python := owner("deb", "python3-requests", "2.28.1+dfsg-1", debianPython)
+	docker := owner("deb", "docker.io", "20.10.24+dfsg1-1+b3", "Debian Go Packaging Team <pkg-go-maintainers@lists.alioth.debian.org>")
+	const none, fails, shown = "", "fails", "shown"
+	tests := []struct {
+		name     string
+		system   inventory.System
+		owner    inventory.Package
+		p        inventory.Package
+		records  []string
+		want     string // of the language's package
+		why      string // at the end of the reason
+		ofSystem int    // findings of the owner
+	}{
+		{"nobody's", bookworm, python, onePackage("pypi", "requests", "2.28.1"), nil, fails, "", 0},
+		{"the distribution's package of it", bookworm, python, requests("python3-requests", inventory.DigestEqual), nil, none, "", 0},
+		{"of an unknown digest", bookworm, python, requests("python3-requests", inventory.DigestUnknown), nil, none, "", 0},
+		{"that it says to be affected", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.28.1+dfsg-1+deb12u1")}, none, "", 1},
+		{"that it says to be affected without a fix", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "")}, none, "", 1},
+		{"overwritten", bookworm, python, requests("python3-requests", inventory.DigestDifferent), nil, fails, "", 0},
+		{"of an owner that is not there", bookworm, python, requests("python3-gone", inventory.DigestEqual), nil, fails, "", 0},
+		{"a stranger's package of it", bookworm, owner("deb", "python3-requests", "2.28.1-1", "NodeSource <gpg@nodesource.com>"), requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
+		{"a package of nobody", bookworm, owner("deb", "python3-requests", "2.28.1-1", ""), requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
+		{"carried in another version", bookworm, owner("deb", "python3-pip-whl", "23.0.1+dfsg-1", debianPython), requests("python3-pip-whl", inventory.DigestEqual), nil, fails, "", 0},
+		{"carried, and mended by the distribution", bookworm, owner("deb", "python3-pip-whl", "23.0.1+dfsg-1", debianPython), requests("python3-pip-whl", inventory.DigestEqual),
+			[]string{debianSays("python3-pip-whl", "23.0.1+dfsg-1")}, shown, "; it is part of python3-pip-whl, which Debian:12 built and says not to be affected", 0},
+		{"carried, and affected by the distribution", bookworm, owner("deb", "python3-pip-whl", "23.0.1+dfsg-1", debianPython), requests("python3-pip-whl", inventory.DigestEqual),
+			[]string{debianSays("python3-pip-whl", "23.0.1+dfsg-2")}, fails, "; it is part of python3-pip-whl, which Debian:12 built and says to be affected", 1},
+		{"a system without advisories", system("debian", "13"), python, requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
+
+		{"Red Hat's package of it", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."), requests("python3-requests", inventory.DigestEqual), nil, none, "", 0},
+		{"a stranger's on Red Hat", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Fedora Project"), requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
+
+		{"Alpine's package of it, of which it names no unfixed", alpine, owner("apk", "py3-requests", "2.28.1-r1", "Someone"), requests("py3-requests", inventory.DigestEqual), nil, fails, "", 0},
+		{"Alpine's package of it, mended", alpine, owner("apk", "py3-requests", "2.28.1-r1", "Someone"), requests("py3-requests", inventory.DigestEqual),
+			[]string{`{"id":"ALPINE-CVE-2024-1111","upstream":["CVE-2024-1111"],"affected":[` + affects("Alpine:v3.19", "py3-requests", "2.28.1-r1") + `]}`},
+			shown, "; it is part of py3-requests, which Alpine:v3.19 built and says not to be affected", 0},
+
+		{"built into a program", bookworm, docker, net("docker.io", inventory.DigestEqual), nil, shown, "; it is built into docker.io, which Debian:12 built and does not say to be affected", 0},
+		{"built into a program that is affected", bookworm, docker, net("docker.io", inventory.DigestEqual), []string{debianSays("docker.io", "")}, fails,
+			"; it is part of docker.io, which Debian:12 built and says to be affected", 1},
+		{"built into a program that was mended", bookworm, docker, net("docker.io", inventory.DigestEqual), []string{debianSays("docker.io", "20.10.24+dfsg1-1")}, shown,
+			"; it is part of docker.io, which Debian:12 built and says not to be affected", 0},
+		{"built into a program by a bulletin that was followed", bookworm, docker, net("docker.io", inventory.DigestEqual),
+			[]string{`{"id":"DSA-1-1","upstream":["CVE-2024-1111","CVE-2024-2222"],"affected":[` + affects("Debian:12", "docker.io", "20.10.24+dfsg1-1") + `]}`}, shown,
+			"; it is part of docker.io, which Debian:12 built and says not to be affected", 0},
+		{"built into a program that was replaced", bookworm, docker, net("docker.io", inventory.DigestDifferent), nil, fails, "", 0},
+		{"built into a stranger's program", bookworm, owner("deb", "docker-ce", "5:24.0.7-1", "Docker <support@docker.com>"), net("docker-ce", inventory.DigestEqual), nil, fails, "", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			res, err := match.Match(inventory.Inventory{System: tt.system, Packages: []inventory.Package{tt.owner, tt.p}}, index(t, append(tt.records, data...)...), day)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, why, ofSystem := none, "", 0
+			for _, f := range res.Findings {
+				switch {
+				case f.Package.Type != tt.p.Type:
+					ofSystem++
+				case f.Owned:
+					got, why = shown, f.Why
+				default:
+					got, why = fails, f.Why
+				}
+			}
+			if got != tt.want || ofSystem != tt.ofSystem {
+				t.Errorf("%q, and %d of the system", got, ofSystem)
+			}
+			if _, reason, _ := strings.Cut(why, ";"); got != none && reason != strings.TrimPrefix(tt.why, ";") {
+				t.Errorf("why %q", why)
+			}
+			if tt.system.VersionID != "13" && res.Judged != 2 {
+				t.Errorf("judged %d", res.Judged)
+			}
+		})
+	}
+}
+
+// TestOwnerVersions: when the versions of a package and its owner agree.
+func TestOwnerVersions(t *testing.T) {
+	ix := index(t, `{"id":"GHSA-1","affected":[`+affects("PyPI", "p", "")+`]}`, some)
+	for _, tt := range []struct {
+		owner, version string
+		agrees         bool
+	}{
+		{"2.28.1-1", "2.28.1", true},
+		{"2.28.1-1ubuntu1~22.04.1", "2.28.1", true},
+		{"1:2.28.1+dfsg-1+deb12u3", "2.28.1", true},
+		{"2.28.1+ds1-1", "2.28.1.0", true},
+		{"1.0~rc1-1", "1.0rc1", true},
+		{"1.4+really1.3.36-2", "1.3.36", true},
+		{"1.4+really1.3.36-2", "1.4", false},
+		{"2.28.1", "2.28.1", true},
+		{"2.28.1+git20230101.abc-1", "2.28.1", true},
+		{"2.28-1", "2.28.1", false},
+		{"2.28.1-1", "2.28", false},
+	} {
+		owner := onePackage("deb", "python3-p", tt.owner)
+		owner.Vendor = debianPython
+		p := onePackage("pypi", "p", tt.version)
+		p.Owner = &inventory.Owner{Package: "python3-p", Digest: inventory.DigestEqual}
+		if got := on(t, ix, system("debian", "12"), owner, p); (len(got) == 0) != tt.agrees {
+			t.Errorf("%s in %s: %v", tt.version, tt.owner, got)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package match
+
+import (
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/service/version"
+)
+
+// A scheme is how packages of one purl type are looked up and compared.
+type scheme struct {
+	typ string // purl type of the packages
+	// ecosystems hold the advisories that speak of them. Where ranked, the most
+	// telling is first: "Ubuntu:Pro:22.04:LTS", "Ubuntu:22.04:LTS", "Ubuntu".
+	ecosystems []string
+	ranked     bool
+	order      version.Order
+	names      naming
+	// spellings: versions that compare as equal are one release, so a listed
+	// version may be written in another way.
+	spellings bool
+}
+
+// A naming is which of a package's names advisories use.
+type naming int
+
+const (
+	byName   naming = iota // its own
+	bySource               // that of its source package
+	byBoth                 // its own and that of its source package
+)
+
+// language returns how the packages of a purl type that belongs to no operating
+// system are looked up; ok is false for a type that no advisories are known of.
+func language(typ string, origin origin) (s scheme, ok bool) {
+	ecosystem, order := "", ""
+	switch typ {
+	case "bioconductor":
+		ecosystem = "Bioconductor"
+	case "bitnami":
+		ecosystem = "Bitnami"
+	case "cargo":
+		ecosystem = "crates.io"
+	case "composer":
+		ecosystem, order = "Packagist", "Composer"
+	case "conan":
+		ecosystem = "ConanCenter"
+	case "cran":
+		ecosystem = "CRAN"
+	case "gem":
+		ecosystem = "RubyGems"
+	case "githubactions":
+		ecosystem = "GitHub Actions"
+	case "golang":
+		ecosystem = "Go"
+	case "hackage":
+		ecosystem = "Hackage"
+	case "hex":
+		ecosystem = "Hex"
+	case "julia":
+		ecosystem = "Julia"
+	case "maven":
+		ecosystem = "Maven"
+	case "npm":
+		ecosystem = "npm"
+	case "nuget":
+		ecosystem = "NuGet"
+	case "pub":
+		ecosystem = "Pub"
+	case "pypi":
+		ecosystem = "PyPI"
+	case "swift":
+		ecosystem = "SwiftURL"
+	default:
+		return scheme{}, false
+	}
+	s = scheme{typ: typ, ecosystems: []string{ecosystem}, spellings: true}
+	if order == "" {
+		order = ecosystem
+	}
+	s.order, ok = version.For(order)
+	switch {
+	case origin == fromRoot:
+		s.ecosystems = []string{"Root:" + ecosystem}
+	case origin == fromDrupal && typ == "composer":
+		s.ecosystems = append(s.ecosystems, "Packagist:https://packages.drupal.org/8")
+	}
+	return s, ok
+}
+
+// An origin is where a package comes from if its name shows that it has
+// advisories of its own.
+type origin int
+
+const (
+	fromAnywhere origin = iota
+	fromRoot            // Root, which mends the packages of others
+	fromDrupal          // Drupal, whose modules have a repository of their own
+)
+
+// originOf tells the origin of a package: "rootio-jq", "@rootio/json-schema",
+// "io.root.org.springframework:spring-core", "drupal/core".
+func originOf(name string) origin {
+	switch {
+	case strings.HasPrefix(name, "rootio-"), strings.HasPrefix(name, "@rootio/"), strings.HasPrefix(name, "io.root."):
+		return fromRoot
+	case strings.HasPrefix(name, "drupal/"):
+		return fromDrupal
+	}
+	return fromAnywhere
+}
+
+// NormalName returns the one spelling under which a package of the ecosystem is
+// kept and looked up:
+//
+//   - PyPI: as PEP 503 has it, lower case and a hyphen for any run of ".-_".
+//   - crates.io: lower case, "_" as "-", since Cargo keeps no two apart by them.
+//   - Bitnami, GitHub Actions, NuGet, Packagist: lower case, as they do not tell
+//     cases apart.
+//   - Go: lower case, since the purl specification wants paths so and many tools
+//     write them so, and no two modules differ by case alone; "!x" of the module
+//     cache's escaping is "x".
+//   - SwiftURL: lower case, without scheme and ".git".
+//   - All others, npm and Maven among them: as it stands.
+func NormalName(ecosystem, name string) string {
+	for {
+		vendor, rest, _ := strings.Cut(ecosystem, ":")
+		if vendor != "Root" && vendor != "Seal" && vendor != "TuxCare" {
+			ecosystem = vendor
+			break
+		}
+		ecosystem = rest
+	}
+	switch ecosystem {
+	case "PyPI":
+		words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
+			return r == '-' || r == '_' || r == '.'
+		})
+		return strings.Join(words, "-")
+	case "crates.io":
+		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	case "Bitnami", "GitHub Actions", "NuGet", "Packagist":
+		return strings.ToLower(name)
+	case "Go":
+		return strings.ReplaceAll(strings.ToLower(name), "!", "")
+	case "SwiftURL":
+		name = strings.TrimPrefix(strings.ToLower(name), "https://")
+		return strings.TrimSuffix(name, ".git")
+	}
+	return name
+}
+
+// goVersion returns a version of Go itself ("go1.22rc1", "1.22") as the advisories
+// for the pseudo-modules stdlib and toolchain write it, 1.22.0-rc.1. What follows
+// after a blank are experiments and the like.
+func goVersion(v string) string {
+	v, _, _ = strings.Cut(strings.TrimPrefix(v, "go"), " ")
+	for _, word := range [...]string{"beta", "rc"} {
+		if numbers, n, ok := strings.Cut(v, word); ok && digits(n) && !strings.HasSuffix(numbers, "-") {
+			return numbers + "-" + word + "." + n
+		}
+	}
+	return v
+}
+
+// A subject is a package as it is judged: packages that differ in nothing of it
+// have the same findings.
+type subject struct {
+	scheme  *scheme
+	name    string
+	source  string
+	version string // of what is looked up
+	stream  string // module stream, "nodejs:18"; empty where it has none or nobody says
+	modular bool   // it is a module's build
+	// owner is what the distribution says of its package that this one lies in,
+	// and owned says how; nil where it stands for itself.
+	owner *judgement
+	owned string
+	// embedded: it is built into a program of the owner.
+	embedded bool
+}
+
+// subjectOf returns what a package is judged as by a scheme.
+func subjectOf(p inventory.Package, by *scheme) subject {
+	s := subject{scheme: by, name: p.Name, source: p.Source, version: p.Version}
+	if s.source == "" {
+		s.source = p.Name
+	}
+	switch {
+	case by.names == bySource && p.SourceVersion != "":
+		s.version = p.SourceVersion
+		if p.Type == rpm {
+			s.version = sourceEpoch(p) + p.SourceVersion
+		}
+	case p.Type == "golang" && (p.Name == "stdlib" || p.Name == "toolchain"):
+		s.version = goVersion(p.Version)
+	}
+	if p.Type == rpm {
+		name, rest, ok := strings.Cut(p.Module, ":")
+		if ok {
+			stream, _, _ := strings.Cut(rest, ":")
+			s.stream = name + ":" + stream
+		}
+		s.modular = ok || modular(p.Version)
+	}
+	return s
+}
+
+// sourceEpoch returns the epoch of an rpm package for its source, whose version
+// is known by the name of a file, in which none can stand.
+func sourceEpoch(p inventory.Package) string {
+	epoch, _, ok := strings.Cut(p.Version, ":")
+	if !ok || strings.Contains(p.SourceVersion, ":") {
+		return ""
+	}
+	return epoch + ":"
+}
+
+// lookups returns the names under which a subject is looked up.
+func (s subject) lookups() []string {
+	switch {
+	case s.scheme.names == bySource:
+		return []string{s.source}
+	case s.scheme.names == byBoth && s.source != s.name:
+		return []string{s.name, s.source}
+	}
+	return []string{s.name}
+}
+
+// shownName is the name by which a subject is spoken of.
+func (s subject) shownName() string {
+	if s.scheme.names == bySource {
+		return s.source
+	}
+	return s.name
+}

@@ -1,0 +1,176 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+// rpms sets what the systems with rpm packages are judged as; false for all
+// others.
+func (t *target) rpms(inv inventory.Inventory) bool {
+	s := inv.System
+	major, minor, _ := strings.Cut(s.VersionID, ".")
+	switch s.ID {
+	case "almalinux":
+		t.release(rpm, byName, "AlmaLinux:"+major)
+		t.builder = by("AlmaLinux")
+	case "amzn":
+		t.release(rpm, byName, "Amazon Linux:"+major)
+		t.builder = by("Amazon")
+	case "azurelinux", "mariner": // "3.0"
+		t.release(rpm, bySource, "Azure Linux:"+major)
+		t.builder = by("Microsoft")
+	case "centos":
+		if strings.Contains(s.PrettyName, "Stream") {
+			t.reason = "centos stream is ahead of rhel, whose advisories do not speak of its packages"
+			return true
+		}
+		t.release(rpm, byName, redHat("enterprise_linux:"+major)...)
+		t.builder = by("CentOS")
+	case "fedora":
+		t.release(rpm, byName, "Fedora:"+major)
+		t.builder = by("Fedora")
+	case "mageia":
+		t.release(rpm, bySource, "Mageia:"+major)
+		t.builder = by("Mageia")
+	case "ol":
+		t.release(rpm, byName, "Oracle Linux:"+major)
+		t.builder = by("Oracle")
+	case "openEuler":
+		t.release(rpm, byBoth, "openEuler:"+openEulerRelease(s))
+		t.builder = by("openEuler", "http://openeuler.org")
+	case "opensuse-leap", "opensuse":
+		t.release(rpm, byName, "openSUSE:Leap "+s.VersionID)
+		t.builder = by("openSUSE", "SUSE")
+	case "opensuse-tumbleweed":
+		t.release(rpm, byName, "openSUSE:Tumbleweed")
+		t.builder = by("openSUSE")
+	case "photon": // "4.0"
+		t.release(rpm, byName, "Photon OS:"+s.VersionID, "Photon OS:"+major)
+		t.builder = by("VMware")
+	case "rhel":
+		t.release(rpm, byName, redHatEcosystems(inv, major, minor)...)
+		t.unfixed = true
+		t.builder = by("Red Hat")
+	case "rocky":
+		t.release(rpm, byName, "Rocky Linux:"+major)
+		t.builder = by("Rocky")
+	case "sled", "sles", "sles_sap":
+		t.release(rpm, byName, suseProducts(major, minor)...)
+		t.builder = by("SUSE")
+	case "sle-micro":
+		t.release(rpm, byName, "SUSE:Linux Enterprise Micro "+s.VersionID)
+		t.builder = by("SUSE")
+	case "sl-micro":
+		t.release(rpm, byName, "SUSE:Linux Micro "+s.VersionID)
+		t.builder = by("SUSE")
+	default:
+		return false
+	}
+	if (major == "" || len(major) > len("2023") || !digits(major)) && s.ID != "opensuse-tumbleweed" {
+		t.unreleased(s.ID + "'s")
+	}
+	return true
+}
+
+// by recognises vendors by how their names begin.
+func by(names ...string) func(vendor string) bool {
+	return func(vendor string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(vendor, n) })
+	}
+}
+
+// redHatEcosystems returns the ecosystems of a Red Hat Enterprise Linux. Red
+// Hat's name is the end of a CPE: product, version and, mostly, repository
+// ("enterprise_linux:9::baseos"). All repositories of the release are taken, as
+// an image does not say from which of them a package came, and no package name
+// stands in two of them for different things.
+//
+// An image of a release with extended support (EUS, AUS, TUS, E4S) is judged by
+// the advisories for it and not by those of the release that moves on. It is
+// recognised by its CPE, or by the content sets that its packages came from.
+func redHatEcosystems(inv inventory.Inventory, major, minor string) []string {
+	var extended []string
+	add := func(product string) {
+		if !slices.Contains(extended, product) {
+			extended = append(extended, product)
+		}
+	}
+	// "cpe:/o:redhat:rhel_eus:9.2::baseos"
+	if parts := strings.Split(inv.System.CPE, ":"); len(parts) > 4 && strings.HasPrefix(parts[3], "rhel_") {
+		add(parts[3] + ":" + parts[4])
+	}
+	if number(minor) {
+		for _, p := range inv.Packages {
+			for _, set := range p.ContentSets {
+				for _, support := range [...]string{"eus", "aus", "tus", "e4s"} {
+					if strings.Contains(set, "-"+support+"-") { // "rhel-9-for-x86_64-baseos-eus-rpms"
+						add("rhel_" + support + ":" + major + "." + minor)
+					}
+				}
+			}
+		}
+	}
+	if len(extended) > 0 {
+		slices.Sort(extended)
+		return redHat(extended...)
+	}
+	products := []string{"enterprise_linux:" + major}
+	if len(major) > 1 {
+		// Since 10 the products have minor versions, and what mends an image may
+		// stand under a later one.
+		for n := range 11 {
+			products = append(products, fmt.Sprintf("enterprise_linux:%s.%d", major, n))
+		}
+	}
+	return redHat(products...)
+}
+
+// redHat returns the ecosystems of products in all their repositories.
+func redHat(products ...string) []string {
+	var ecosystems []string
+	for _, p := range products {
+		ecosystems = append(ecosystems, "Red Hat:"+p)
+		for _, repository := range [...]string{
+			"baseos", "appstream", "crb", "supplementary", "highavailability", "resilientstorage", "nfv", "realtime", "sap", "sap_hana",
+			"server", "client", "workstation", "computenode", // up to 7
+		} {
+			ecosystems = append(ecosystems, "Red Hat:"+p+"::"+repository)
+		}
+	}
+	return ecosystems
+}
+
+// suseProducts returns the ecosystems of a SUSE Linux Enterprise, which is made
+// of modules whose packages have the same versions in every product.
+func suseProducts(major, minor string) []string {
+	release := major
+	if minor != "" && minor != "0" {
+		release += " SP" + minor
+	}
+	ecosystems := []string{"SUSE:Linux Enterprise Server " + release, "SUSE:Linux Enterprise Server " + release + "-LTSS"}
+	if major == "12" {
+		return append(ecosystems, "SUSE:Linux Enterprise Software Development Kit "+release)
+	}
+	for _, module := range [...]string{
+		"Basesystem", "Certifications", "Containers", "Desktop Applications", "Development Tools", "Legacy", "Package Hub", "Public Cloud",
+		"Python 3", "Server Applications", "Web and Scripting",
+	} {
+		ecosystems = append(ecosystems, "SUSE:Linux Enterprise Module for "+module+" "+release)
+	}
+	return ecosystems
+}
+
+// openEulerRelease returns the release as openEuler's ecosystems name it:
+// "24.03-LTS-SP1" of "openEuler 24.03 (LTS-SP1)".
+func openEulerRelease(s inventory.System) string {
+	_, words, _ := strings.Cut(s.PrettyName, "(")
+	words, _, ok := strings.Cut(words, ")")
+	if !ok || words == "" {
+		return s.VersionID
+	}
+	return s.VersionID + "-" + words
+}

@@ -1,0 +1,135 @@
+package match
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"assay/service/advisory"
+)
+
+// A specific is what databases say of an affected entry in fields of their own.
+type specific struct {
+	Urgency        any `json:"urgency"`         // Debian
+	UbuntuPriority any `json:"ubuntu_priority"` // Ubuntu, in older records
+	// Imports are the packages of a Go module that are affected, each on the
+	// named systems and architectures alone.
+	Imports []struct {
+		GOOS   []string `json:"goos"`
+		GOARCH []string `json:"goarch"`
+	} `json:"imports"`
+	// CustomRanges are what a Go module's versions are by its own tags, where
+	// they are no versions to the go command.
+	CustomRanges []advisory.Range `json:"custom_ranges"`
+	// Affects are the systems and architectures on which alone a crate is
+	// affected.
+	Affects struct {
+		OS   []string `json:"os"`
+		Arch []string `json:"arch"`
+	} `json:"affects"`
+}
+
+// readSpecific reads the fields that are known of an entry; of an entry where
+// they have another form than its database gives them, none.
+func readSpecific(af advisory.Affected) specific {
+	var s specific
+	if len(af.EcosystemSpecific) == 0 {
+		return s
+	}
+	if json.Unmarshal(af.EcosystemSpecific, &s) != nil {
+		return specific{Urgency: s.Urgency, UbuntuPriority: s.UbuntuPriority}
+	}
+	return s
+}
+
+// urgency returns the distribution's own word for an affected entry, in lower
+// case, empty where it has not given one.
+func (s specific) urgency() string {
+	for _, w := range [...]any{s.Urgency, s.UbuntuPriority} {
+		s, _ := w.(string)
+		// Debian's tracker marks guesses with asterisks: "low**".
+		s = strings.ToLower(strings.TrimRight(strings.TrimSpace(s), "*"))
+		if s != "" && s != "not yet assigned" && len(s) <= maxWord {
+			return s
+		}
+	}
+	return ""
+}
+
+// platforms returns the architectures on which Linux is affected, nil for all;
+// ok is false where it is not affected at all.
+func (s specific) platforms() (arches []string, ok bool) {
+	affected := func(systems []string) bool { return len(systems) == 0 || slices.Contains(systems, "linux") }
+	if !affected(s.Affects.OS) {
+		return nil, false
+	}
+	arches = s.Affects.Arch
+	ok, all := len(s.Imports) == 0, len(arches) == 0 && len(s.Imports) == 0
+	for _, im := range s.Imports {
+		if affected(im.GOOS) {
+			ok, all = true, all || len(im.GOARCH) == 0
+			arches = append(arches, im.GOARCH...)
+		}
+	}
+	if all || !ok {
+		return nil, ok
+	}
+	names := make([]string, len(arches))
+	for i, a := range arches {
+		names[i] = goArch(a)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), true
+}
+
+// goArch returns the name that Go has for an architecture, by any of the names
+// of Debian, rpm, apk and Rust; what it does not know it returns as it is.
+func goArch(arch string) string {
+	switch arch {
+	case "x86_64":
+		return "amd64"
+	case "x86", "i386", "i486", "i586", "i686":
+		return "386"
+	case "aarch64":
+		return "arm64"
+	case "armel", "armhf", "armv7", "armv7l", "armv7hl":
+		return "arm"
+	case "ppc64el":
+		return "ppc64le"
+	}
+	return arch
+}
+
+// ranges returns the ranges of an entry that its versions are compared with:
+// those of the schema, or those that a record of the Go project has beside them.
+//
+// Where a module's tags are no versions to the go command, as v2.0.0 of a module
+// whose path does not end in /v2, the record's SEMVER range says that every
+// version is affected from somewhere on, without an end, and the tags that are
+// stand in custom_ranges. Those are heard then. A pseudo-version that knows no
+// tag (v0.0.0-2024…) says nothing about tags and stays affected, unless they are
+// affected from the first on or name pseudo-versions of this kind themselves.
+func (s specific) ranges(ranges []advisory.Range) []advisory.Range {
+	if len(s.CustomRanges) == 0 || len(ranges) != 1 || len(ranges[0].Events) != 1 || ranges[0].Events[0].Introduced == "" {
+		return ranges
+	}
+	const untagged = "0.0.0"
+	start := ranges[0].Events[0].Introduced
+	var own []advisory.Range
+	said := start != "0" // something is said of pseudo-versions
+	for _, r := range s.CustomRanges {
+		own = append(own, advisory.Range{Type: r.Type, Events: slices.Clone(r.Events)})
+		events := own[len(own)-1].Events
+		for i := range events {
+			if events[i].Introduced == "0" {
+				events[i].Introduced, said = start, true
+			}
+			said = said || strings.HasPrefix(cmp.Or(events[i].Introduced, events[i].Fixed), untagged+"-")
+		}
+	}
+	if !said {
+		own = append(own, advisory.Range{Type: advisory.Semver, Events: []advisory.Event{{Introduced: "0"}, {LastAffected: untagged}}})
+	}
+	return own
+}
