@@ -80,7 +80,7 @@ func TestServeRefusesTheCA(t *testing.T) {
 	}
 	d := &daemon{stdout: io.Discard, stderr: io.Discard, now: time.Now}
 	data := filepath.Join(dir, "data")
-	err = d.app().RunContext(t.Context(), []string{"assayd", "serve", "--public-url", "https://a", "--data", data, "--clients", dir, "--ca", ca})
+	err = d.run(t.Context(), []string{"assayd", "serve", "--public-url", "https://a", "--data", data, "--clients", dir, "--ca", ca})
 	h, ok := err.(interface{ Hint() string })
 	if !ok || !strings.Contains(err.Error(), "bytes more than a client has room for") || !strings.Contains(h.Hint(), "one root") {
 		t.Errorf("%v", err)

@@ -28,11 +28,7 @@ var version string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	d := &daemon{stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
-	app := d.app()
-	args, err := argv.Permute(os.Args, app, nil)
-	if err == nil {
-		err = app.RunContext(ctx, args)
-	}
+	err := d.run(ctx, os.Args)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
@@ -63,6 +59,16 @@ func (h hinted) Unwrap() error { return h.error }
 
 func hintf(hint, format string, args ...any) error {
 	return hinted{fmt.Errorf(format, args...), hint}
+}
+
+// run does what a command line says; args begins with the program's name.
+func (d *daemon) run(ctx context.Context, args []string) error {
+	app := d.app()
+	args, err := argv.Permute(args, app, nil)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, args)
 }
 
 func (d *daemon) app() *cli.App {

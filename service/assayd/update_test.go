@@ -22,7 +22,7 @@ func assayd(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	d := &daemon{stdout: &out, stderr: &errs, now: time.Now}
-	err = d.app().RunContext(t.Context(), append([]string{"assayd"}, args...))
+	err = d.run(t.Context(), append([]string{"assayd"}, args...))
 	return out.String(), errs.String(), err
 }
 
@@ -128,7 +128,7 @@ func TestUpdateUnreachable(t *testing.T) {
 
 func TestImportLists(t *testing.T) {
 	data := t.TempDir()
-	kev := testdata.Path(t, "feeds", "kev", "known_exploited_vulnerabilities")
+	kev := filepath.Join(testdata.Path(t, "feeds", "kev"), "known_exploited_vulnerabilities")
 	if err := os.WriteFile(filepath.Join(data, "epss"), []byte("cve,epss\nCVE-2021-44228,0.94\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestServeUpdates(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- d.app().RunContext(ctx, []string{"assayd", "serve", "--data", data, "--listen", addr,
+		done <- d.run(ctx, []string{"assayd", "serve", "--data", data, "--listen", addr,
 			"--public-url", "http://" + addr, "--mirror", from, "--update-every", "100ms"})
 	}()
 	records := func() int {

@@ -1,13 +1,10 @@
 package apk
 
 import (
-	"encoding/csv"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/service/version/versiontest"
 )
 
 func TestCompare(t *testing.T) {
@@ -76,19 +73,8 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			check(t, tt.a, tt.b, tt.want)
+			versiontest.Check(t, Compare, tt.a, tt.b, tt.want)
 		})
-	}
-}
-
-// check compares a pair both ways.
-func check(t *testing.T, a, b string, want int) {
-	t.Helper()
-	if got, err := Compare(a, b); err != nil || got != want {
-		t.Errorf("Compare(%q, %q) = %d, %v; want %d", a, b, got, err, want)
-	}
-	if got, err := Compare(b, a); err != nil || got != -want {
-		t.Errorf("Compare(%q, %q) = %d, %v; want %d", b, a, got, err, -want)
 	}
 }
 
@@ -124,24 +110,12 @@ func TestValid(t *testing.T) {
 // TestKnownPairs holds Compare against pairs of Alpine's history and of
 // apk-tools' own tests, those with versions that are not valid included.
 func TestKnownPairs(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "versions", "alpine.csv"))
-	if err != nil {
-		t.Fatal(err)
+	pairs := versiontest.Pairs(t, "alpine.csv")
+	for _, p := range pairs {
+		versiontest.Check(t, Compare, p.A, p.B, p.Want)
 	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll() // ecosystem,a,b,result,source
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows[1:] {
-		want, err := strconv.Atoi(row[3])
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, row[1], row[2], want)
-	}
-	if len(rows) < 11_000 {
-		t.Errorf("only %d pairs", len(rows))
+	if len(pairs) < 11_000 {
+		t.Errorf("only %d pairs", len(pairs))
 	}
 }
 
@@ -180,38 +154,14 @@ func FuzzCompare(f *testing.F) {
 	f.Add("1.8.28p1-r1", "1..2", "1-r")
 	f.Add("", "1.0_foo", "1.0~X")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		all := [3]string{a, b, c}
-		var order [3][3]int
-		for i, s := range all {
+		versiontest.Laws(t, Compare, a, b, c)
+		for _, s := range []string{a, b, c} {
+			if _, err := Compare(s, s); (err == nil) != (s != "") {
+				t.Errorf("Compare(%q, %q): error %v", s, s, err)
+			}
 			if with := s + "-r0"; Valid(s) == nil && !strings.Contains(s, "-") {
 				if got, _ := Compare(s, with); Valid(with) != nil || got != -1 {
 					t.Errorf("%q and %q: %d, %v", s, with, got, Valid(with))
-				}
-			}
-			for j := range all {
-				got, err := Compare(s, all[j])
-				if (err == nil) != (s != "" && all[j] != "") {
-					t.Errorf("Compare(%q, %q): error %v", s, all[j], err)
-				}
-				order[i][j] = got
-			}
-		}
-		if a == "" || b == "" || c == "" {
-			return
-		}
-		for i := range all {
-			if order[i][i] != 0 {
-				t.Errorf("%q does not equal itself", all[i])
-			}
-			for j := range all {
-				if order[i][j] != -order[j][i] {
-					t.Errorf("%q and %q are not opposite", all[i], all[j])
-				}
-				for k := range all {
-					if order[i][j] <= 0 && order[j][k] <= 0 && order[i][k] != min(order[i][j], order[j][k]) {
-						t.Errorf("%q, %q, %q: %d and %d, but %d", all[i], all[j], all[k],
-							order[i][j], order[j][k], order[i][k])
-					}
 				}
 			}
 		}

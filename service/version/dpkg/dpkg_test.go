@@ -1,17 +1,14 @@
 package dpkg
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"assay/service/version/versiontest"
 	"assay/testdata"
 )
 
@@ -50,15 +47,7 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, swap := range []bool{false, true} {
-				a, b, want := tt.a, tt.b, tt.want
-				if swap {
-					a, b, want = b, a, -want
-				}
-				if got, err := Compare(a, b); err != nil || got != want {
-					t.Errorf("Compare(%q, %q) = %d, %v; want %d", a, b, got, err, want)
-				}
-			}
+			versiontest.Check(t, Compare, tt.a, tt.b, tt.want)
 		})
 	}
 }
@@ -130,14 +119,9 @@ func TestInvalidNative(t *testing.T) {
 
 func TestKnownPairs(t *testing.T) {
 	pairs := 0
-	for _, p := range knownPairs(t) {
+	for _, p := range versiontest.Pairs(t, "debian.csv") {
 		pairs++
-		if got, err := Compare(p.a, p.b); err != nil || got != p.want {
-			t.Errorf("Compare(%q, %q) = %d, %v; want %d", p.a, p.b, got, err, p.want)
-		}
-		if got, err := Compare(p.b, p.a); err != nil || got != -p.want {
-			t.Errorf("Compare(%q, %q) = %d, %v; want %d", p.b, p.a, got, err, -p.want)
-		}
+		versiontest.Check(t, Compare, p.A, p.B, p.Want)
 	}
 	if pairs < 19000 {
 		t.Errorf("only %d pairs", pairs)
@@ -148,22 +132,22 @@ func TestKnownPairs(t *testing.T) {
 // real versions and strings over dpkg's alphabet.
 func TestNative(t *testing.T) {
 	dpkg := native(t)
-	known := knownPairs(t)
+	known := versiontest.Pairs(t, "debian.csv")
 	rng := rand.New(rand.NewPCG(12, 2023))
-	pairs := make([]pair, 10_000)
+	pairs := make([]versiontest.Pair, 10_000)
 	if testing.Short() {
 		pairs = pairs[:1000]
 	}
 	for i := range pairs {
 		switch real := known[rng.IntN(len(known))]; i % 4 {
 		case 0: // a version and its mutation
-			pairs[i] = pair{a: real.a, b: mutate(rng, real.a)}
+			pairs[i] = versiontest.Pair{A: real.A, B: mutate(rng, real.A)}
 		case 1: // two mutations of one version
-			pairs[i] = pair{a: mutate(rng, real.b), b: mutate(rng, real.b)}
+			pairs[i] = versiontest.Pair{A: mutate(rng, real.B), B: mutate(rng, real.B)}
 		case 2: // mutations of two versions of one package
-			pairs[i] = pair{a: mutate(rng, real.a), b: mutate(rng, real.b)}
+			pairs[i] = versiontest.Pair{A: mutate(rng, real.A), B: mutate(rng, real.B)}
 		default: // short ones, so that they often begin alike
-			pairs[i] = pair{a: random(rng), b: random(rng)}
+			pairs[i] = versiontest.Pair{A: random(rng), B: random(rng)}
 		}
 	}
 
@@ -173,12 +157,12 @@ func TestNative(t *testing.T) {
 	const shells = 4
 	var questions [shells]strings.Builder
 	for i, p := range pairs {
-		got, err := Compare(p.a, p.b)
+		got, err := Compare(p.A, p.B)
 		if err != nil {
-			t.Fatalf("Compare(%q, %q): %v", p.a, p.b, err)
+			t.Fatalf("Compare(%q, %q): %v", p.A, p.B, err)
 		}
 		seen[got]++
-		fmt.Fprintln(&questions[i%shells], p.a, operators[got], p.b)
+		fmt.Fprintln(&questions[i%shells], p.A, operators[got], p.B)
 	}
 	var wg sync.WaitGroup
 	for i := range questions {
@@ -234,78 +218,13 @@ func FuzzCompare(f *testing.F) {
 	f.Add("a_", "-0:007", "2147483648:1")
 	f.Add(" 1-", "1\x00", "1é")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		all := [3]string{a, b, c}
-		var ok [3]bool
-		for i, s := range all {
-			self, err := Compare(s, s)
-			ok[i] = err == nil
-			if self != 0 {
-				t.Errorf("%q does not equal itself", s)
-			}
-			if Valid(s) == nil && !ok[i] {
+		versiontest.Laws(t, Compare, a, b, c)
+		for _, s := range []string{a, b, c} {
+			if _, err := Compare(s, s); Valid(s) == nil && err != nil {
 				t.Errorf("%q is valid and does not compare: %v", s, err)
 			}
 		}
-		var order [3][3]int
-		for i := range all {
-			for j := range all {
-				got, err := Compare(all[i], all[j])
-				if (err == nil) != (ok[i] && ok[j]) {
-					t.Errorf("Compare(%q, %q): error %v", all[i], all[j], err)
-				}
-				order[i][j] = got
-			}
-		}
-		if !ok[0] || !ok[1] || !ok[2] {
-			return
-		}
-		for i := range all {
-			for j := range all {
-				if order[i][j] != -order[j][i] {
-					t.Errorf("%q and %q are not opposite", all[i], all[j])
-				}
-				for k := range all {
-					if order[i][j] <= 0 && order[j][k] <= 0 && order[i][k] != min(order[i][j], order[j][k]) {
-						t.Errorf("%q, %q, %q: %d and %d, but %d", all[i], all[j], all[k],
-							order[i][j], order[j][k], order[i][k])
-					}
-				}
-			}
-		}
 	})
-}
-
-type pair struct {
-	a, b string
-	want int // of the known ones
-}
-
-// knownPairs are pairs whose order dpkg and others have judged.
-func knownPairs(t testing.TB) []pair {
-	f, err := os.Open(testdata.Path(t, "versions", "debian.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows := csv.NewReader(f)
-	if _, err := rows.Read(); err != nil { // ecosystem,a,b,result,source
-		t.Fatal(err)
-	}
-	var pairs []pair
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return pairs
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := strconv.Atoi(row[3])
-		if err != nil {
-			t.Fatal(err)
-		}
-		pairs = append(pairs, pair{row[1], row[2], want})
-	}
 }
 
 func native(t testing.TB) string {

@@ -1,15 +1,14 @@
 package rpm
 
 import (
-	"encoding/csv"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 
+	"assay/service/version/versiontest"
 	"assay/testdata"
 )
 
@@ -51,19 +50,8 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			check(t, tt.a, tt.b, tt.want)
+			versiontest.Check(t, Compare, tt.a, tt.b, tt.want)
 		})
-	}
-}
-
-// check compares a pair both ways.
-func check(t *testing.T, a, b string, want int) {
-	t.Helper()
-	if got, err := Compare(a, b); err != nil || got != want {
-		t.Errorf("Compare(%q, %q) = %d, %v; want %d", a, b, got, err, want)
-	}
-	if got, err := Compare(b, a); err != nil || got != -want {
-		t.Errorf("Compare(%q, %q) = %d, %v; want %d", b, a, got, err, -want)
 	}
 }
 
@@ -82,9 +70,9 @@ func TestInvalid(t *testing.T) {
 
 func TestKnownPairs(t *testing.T) {
 	for file, least := range map[string]int{"rpm.csv": 8000, "red-hat.csv": 130} {
-		pairs := knownPairs(t, file)
+		pairs := versiontest.Pairs(t, file)
 		for _, p := range pairs {
-			check(t, p.a, p.b, p.want)
+			versiontest.Check(t, Compare, p.A, p.B, p.Want)
 		}
 		if len(pairs) < least {
 			t.Errorf("%s: only %d pairs", file, len(pairs))
@@ -99,22 +87,22 @@ func TestNative(t *testing.T) {
 	if err != nil {
 		testdata.Missing(t, "rpm, the native tool (apt-get install rpm): %v", err)
 	}
-	known := knownPairs(t, "rpm.csv")
+	known := versiontest.Pairs(t, "rpm.csv")
 	rng := rand.New(rand.NewPCG(4, 18))
-	pairs := make([]pair, 10_000)
+	pairs := make([]versiontest.Pair, 10_000)
 	var questions strings.Builder
 	for i := range pairs {
 		switch real := known[rng.IntN(len(known))]; i % 4 {
 		case 0: // a version and its mutation
-			pairs[i] = pair{a: real.a, b: mutate(rng, real.a)}
+			pairs[i] = versiontest.Pair{A: real.A, B: mutate(rng, real.A)}
 		case 1: // two mutations of one version
-			pairs[i] = pair{a: mutate(rng, real.b), b: mutate(rng, real.b)}
+			pairs[i] = versiontest.Pair{A: mutate(rng, real.B), B: mutate(rng, real.B)}
 		case 2: // mutations of two versions of one package
-			pairs[i] = pair{a: mutate(rng, real.a), b: mutate(rng, real.b)}
+			pairs[i] = versiontest.Pair{A: mutate(rng, real.A), B: mutate(rng, real.B)}
 		default: // short ones, so that they often begin alike
-			pairs[i] = pair{a: random(rng), b: random(rng)}
+			pairs[i] = versiontest.Pair{A: random(rng), B: random(rng)}
 		}
-		fmt.Fprintf(&questions, "%s\t%s\n", pairs[i].a, pairs[i].b)
+		fmt.Fprintf(&questions, "%s\t%s\n", pairs[i].A, pairs[i].B)
 	}
 	cmd := exec.Command(rpm, "--eval", `%{lua:
 		for line in io.lines() do
@@ -138,7 +126,7 @@ func TestNative(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen[want]++
-		check(t, p.a, p.b, want)
+		versiontest.Check(t, Compare, p.A, p.B, want)
 	}
 	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
 	if min(seen[-1], seen[0], seen[1]) < len(pairs)/100 {
@@ -179,73 +167,16 @@ func FuzzCompare(f *testing.F) {
 	f.Add(":1-", "007:a1", "1.β-_")
 	f.Add("", "1\x00", "-")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		all := [3]string{a, b, c}
-		var ok [3]bool
-		for i, s := range all {
-			self, err := Compare(s, s)
-			ok[i] = err == nil
-			if self != 0 || ok[i] != (s != "" && strings.IndexByte(s, 0) < 0) {
-				t.Errorf("Compare(%q, %q) = %d, %v", s, s, self, err)
-			}
-			if ok[i] && !strings.Contains(s, ":") {
-				check(t, s, "0:"+s, 0)
-			}
-		}
-		var order [3][3]int
-		for i := range all {
-			for j := range all {
-				got, err := Compare(all[i], all[j])
-				if (err == nil) != (ok[i] && ok[j]) {
-					t.Errorf("Compare(%q, %q): error %v", all[i], all[j], err)
-				}
-				order[i][j] = got
-			}
-		}
-		if !ok[0] || !ok[1] || !ok[2] {
-			return
-		}
-		for i := range all {
-			for j := range all {
-				if order[i][j] != -order[j][i] {
-					t.Errorf("%q and %q are not opposite", all[i], all[j])
-				}
-				for k := range all {
-					if order[i][j] <= 0 && order[j][k] <= 0 && order[i][k] != min(order[i][j], order[j][k]) {
-						t.Errorf("%q, %q, %q: %d and %d, but %d", all[i], all[j], all[k],
-							order[i][j], order[j][k], order[i][k])
-					}
-				}
+		versiontest.Laws(t, Compare, a, b, c)
+		for _, s := range []string{a, b, c} {
+			_, err := Compare(s, s)
+			if ok := err == nil; ok != (s != "" && strings.IndexByte(s, 0) < 0) {
+				t.Errorf("Compare(%q, %q): %v", s, s, err)
+			} else if ok && !strings.Contains(s, ":") {
+				versiontest.Check(t, Compare, s, "0:"+s, 0)
 			}
 		}
 	})
-}
-
-type pair struct {
-	a, b string
-	want int // of the known ones
-}
-
-// knownPairs are pairs whose order was judged by others: by rpm.vercmp in
-// rpm.csv.
-func knownPairs(t testing.TB, file string) []pair {
-	f, err := os.Open(testdata.Path(t, "versions", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll() // ecosystem,a,b,result,source
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pairs []pair
-	for _, row := range rows[1:] {
-		want, err := strconv.Atoi(row[3])
-		if err != nil {
-			t.Fatal(err)
-		}
-		pairs = append(pairs, pair{row[1], row[2], want})
-	}
-	return pairs
 }
 
 // mutate changes a version at one to three places; it does not become empty.

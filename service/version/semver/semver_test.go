@@ -1,6 +1,10 @@
 package semver
 
-import "testing"
+import (
+	"testing"
+
+	"assay/service/version/versiontest"
+)
 
 func TestCompare(t *testing.T) {
 	for _, tt := range []struct {
@@ -32,7 +36,7 @@ func TestCompare(t *testing.T) {
 		{"1.16.0-0", "1.16.0-rc.1", -1},
 		{"0.0.0-20200101000000-abcdefabcdef", "0.0.0-20210101000000-000000000000", -1},
 	} {
-		check(t, Compare, tt.a, tt.b, tt.want)
+		versiontest.Check(t, Compare, tt.a, tt.b, tt.want)
 	}
 }
 
@@ -51,7 +55,7 @@ func TestCompareBuild(t *testing.T) {
 		{"1.0.7+9", "1.0.8", -1},
 		{"1.0.7-rc1+9", "1.0.7", -1},
 	} {
-		check(t, CompareBuild, tt.a, tt.b, tt.want)
+		versiontest.Check(t, CompareBuild, tt.a, tt.b, tt.want)
 	}
 }
 
@@ -72,17 +76,7 @@ func TestCompareRevision(t *testing.T) {
 		{"1.2.3-rc1", "1.2.3", -1},
 		{"1.2.3-9", "1.2.4-rc1", -1},
 	} {
-		check(t, CompareRevision, tt.a, tt.b, tt.want)
-	}
-}
-
-func check(t *testing.T, compare func(a, b string) (int, error), a, b string, want int) {
-	t.Helper()
-	if got, err := compare(a, b); got != want || err != nil {
-		t.Errorf("%q and %q: %d, %v; want %d", a, b, got, err, want)
-	}
-	if got, err := compare(b, a); got != -want || err != nil {
-		t.Errorf("%q and %q: %d, %v; want %d", b, a, got, err, -want)
+		versiontest.Check(t, CompareRevision, tt.a, tt.b, tt.want)
 	}
 }
 
