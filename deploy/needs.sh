@@ -31,6 +31,22 @@ need wget wget
 need openssl openssl
 need perl perl
 need qemu-aarch64-static qemu-user-static # the arm64 client
+# The native orders of versions: npm's semver, gem, packaging, Maven, Composer.
+need node nodejs
+found() { # PATH… one of which is there
+	for path; do
+		[ ! -e "$path" ] || return 0
+	done
+	return 1
+}
+found /usr/lib/node_modules/npm/node_modules/semver /usr/local/lib/node_modules/npm/node_modules/semver \
+	/usr/share/nodejs/semver || missing="$missing node-semver"
+need ruby ruby
+python3 -c 'import pip._vendor.packaging.version' 2>/dev/null || missing="$missing python3-pip"
+need javac default-jdk-headless
+found /usr/share/java/maven-artifact-3.x.jar || missing="$missing libmaven3-core-java"
+need php php-cli
+found /usr/share/php/Composer/Semver/autoload.php || missing="$missing php-composer-semver"
 [ -e /usr/share/distro-info/debian.csv ] || missing="$missing distro-info-data" # ends of support
 [ -n "$missing" ] || exit 0
 

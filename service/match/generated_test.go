@@ -148,6 +148,15 @@ type generated struct {
 	overlapping         int
 	byEcosystem         map[string]int
 	out                 map[string][]string // ids by reason
+	questions           []question          // about the record at hand
+}
+
+// A question is whether a package is affected at a version.
+type question struct {
+	spot
+	order   version.Order
+	version string
+	want    bool
 }
 
 func newGenerated(t *testing.T) *generated {
@@ -207,11 +216,12 @@ func (g *generated) check(a advisory.Advisory) {
 		g.keepOut(a.ID, outEmpty)
 	}
 	for _, p := range spots(a) {
-		g.checkSpot(a, p, ix)
+		g.checkSpot(a, p)
 	}
+	g.answer(a, ix)
 }
 
-func (g *generated) checkSpot(a advisory.Advisory, p spot, ix Index) {
+func (g *generated) checkSpot(a advisory.Advisory, p spot) {
 	if p.name == "" {
 		g.keepOut(a.ID, outCommits)
 		return
@@ -258,8 +268,8 @@ func (g *generated) checkSpot(a advisory.Advisory, p spot, ix Index) {
 		g.keepOut(a.ID, none)
 		for _, events := range ranges {
 			for _, e := range events {
-				if v := e.Introduced + e.LastAffected; v != "" && g.affected(a, p, ix, order, v) {
-					g.t.Errorf("%s: %s %s %s is found", a.ID, p.ecosystem, p.name, v)
+				if v := e.Introduced + e.LastAffected; v != "" {
+					g.questions = append(g.questions, question{p, order, v, false})
 				}
 			}
 		}
@@ -276,9 +286,7 @@ func (g *generated) checkSpot(a advisory.Advisory, p spot, ix Index) {
 		*count++
 		g.checks++
 		g.byEcosystem[p.ecosystem]++
-		if got := g.affected(a, p, ix, order, v); got != want {
-			g.t.Errorf("%s: %s %s %s: affected %v, want %v", a.ID, p.ecosystem, p.name, v, got, want)
-		}
+		g.questions = append(g.questions, question{p, order, v, want})
 	}
 	for _, events := range ranges {
 		for _, e := range events {
@@ -443,33 +451,55 @@ func lessLast(v string) string {
 	return v[:begin] + strconv.FormatUint(n-1, 10) + v[end:]
 }
 
-// affected asks Match about one package at one version; where no inventory can
-// have it, the entries themselves.
-func (g *generated) affected(a advisory.Advisory, p spot, ix Index, order version.Order, v string) bool {
+// answer asks Match about all questions of one record, together for each
+// ecosystem; where no inventory can have it, the entries themselves.
+func (g *generated) answer(a advisory.Advisory, ix Index) {
 	g.t.Helper()
-	inv, ok := installedIn(p.ecosystem, p.name, v)
-	if !ok {
-		for _, e := range Entries(a, nil) {
-			if e.Ecosystem == p.ecosystem && e.Name == NormalName(p.ecosystem, p.name) {
-				if out, err := evaluate(order.Comparer(), v, e.Affected); err == nil && out.affected {
-					return true
-				}
+	inventories := make(map[string]inventory.Inventory)
+	for _, q := range g.questions {
+		if one, ok := installedIn(q.ecosystem, q.name, q.version); ok {
+			inv := inventories[q.ecosystem]
+			inv.System, inv.Packages = one.System, append(inv.Packages, one.Packages...)
+			inventories[q.ecosystem] = inv
+			continue
+		}
+		got := slices.ContainsFunc(Entries(a, nil), func(e Entry) bool {
+			out, err := evaluate(q.order.Comparer(), q.version, e.Affected)
+			return e.Ecosystem == q.ecosystem && e.Name == NormalName(q.ecosystem, q.name) && err == nil && out.affected
+		})
+		g.hear(a, q, got)
+	}
+	type at struct{ ecosystem, name, version string }
+	found := make(map[at]bool)
+	for ecosystem, inv := range inventories {
+		res, err := Match(inv, ix, time.Unix(0, 0))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		for _, u := range res.Unjudged {
+			if !strings.HasSuffix(u.Reason, " are held") {
+				g.t.Errorf("%s: %s: %s", a.ID, ecosystem, u.Reason)
 			}
 		}
-		return false
-	}
-	res, err := Match(inv, ix, time.Unix(0, 0))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	for _, u := range res.Unjudged {
-		if u.Reason != "no advisories for "+inv.Packages[0].Type+" packages are held" && !strings.HasSuffix(u.Reason, " are held") {
-			g.t.Errorf("%s: %s %s %s: %s", a.ID, p.ecosystem, p.name, v, u.Reason)
+		for _, f := range res.Findings {
+			if slices.Contains(f.Advisories, a.ID) {
+				found[at{ecosystem, f.Package.Name, f.Package.Version}] = true
+			}
 		}
 	}
-	return slices.ContainsFunc(res.Findings, func(f Finding) bool {
-		return slices.Contains(f.Advisories, a.ID) && f.Package.Name == inv.Packages[0].Name
-	})
+	for _, q := range g.questions {
+		if _, ok := inventories[q.ecosystem]; ok {
+			g.hear(a, q, found[at{q.ecosystem, q.name, q.version}])
+		}
+	}
+	g.questions = g.questions[:0]
+}
+
+func (g *generated) hear(a advisory.Advisory, q question, got bool) {
+	g.t.Helper()
+	if got != q.want {
+		g.t.Errorf("%s: %s %s %s: affected %v, want %v", a.ID, q.ecosystem, q.name, q.version, got, q.want)
+	}
 }
 
 // installedIn is an inventory with one package of an ecosystem.

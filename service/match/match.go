@@ -279,6 +279,10 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		return nil, err
 	}
 	j.said = said
+	if !slices.ContainsFunc(said.all, func(h *hit) bool { return h.affected }) {
+		return j, nil
+	}
+	said.index()
 	groups := make(map[string]*group)
 	for _, h := range said.all {
 		if !h.affected {
@@ -341,14 +345,35 @@ type hit struct {
 // and then by advisory.
 type sayings struct {
 	all []*hit
-	// byName finds them by the id of the advisory and by the CVE in it.
+	// byName finds them by the id of the advisory and by the CVE in it. It is made
+	// by index.
 	byName map[string][]*hit
+}
+
+// index makes byName.
+func (said *sayings) index() {
+	said.byName = make(map[string][]*hit, 2*len(said.all))
+	slab := make([]*hit, 0, 2*len(said.all)) // most names have one entry
+	add := func(name string, h *hit) {
+		if before := said.byName[name]; before != nil {
+			said.byName[name] = append(before, h)
+			return
+		}
+		slab = append(slab, h)
+		said.byName[name] = slab[len(slab)-1 : len(slab) : len(slab)]
+	}
+	for _, h := range said.all {
+		add(h.entry.Advisory, h)
+		if cve := cveIn(h.entry.Advisory); cve != "" && cve != h.entry.Advisory {
+			add(cve, h)
+		}
+	}
 }
 
 // said looks up what is said of a subject and evaluates it; what could not be
 // evaluated goes to the gaps of j.
 func (m *matcher) said(s subject, compare version.Compare, j *judgement) (sayings, error) {
-	said := sayings{byName: make(map[string][]*hit)}
+	var said sayings
 	for i, ecosystem := range s.scheme.ecosystems {
 		rank := 0
 		if s.scheme.ranked {
@@ -359,6 +384,8 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 			if err != nil {
 				return sayings{}, err
 			}
+			said.all = slices.Grow(said.all, len(entries))
+			hits := make([]hit, 0, len(entries))
 			for e := range m.concerning(s, compare, entries) {
 				out, err := evaluate(compare, s.version, e)
 				if err != nil {
@@ -370,12 +397,8 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 						j.gaps = append(j.gaps, gap)
 					}
 				}
-				h := &hit{ecosystem, rank, name, e, out, err != nil}
-				said.all = append(said.all, h)
-				said.byName[e.Advisory] = append(said.byName[e.Advisory], h)
-				if cve := cveIn(e.Advisory); cve != "" && cve != e.Advisory {
-					said.byName[cve] = append(said.byName[cve], h)
-				}
+				hits = append(hits, hit{ecosystem, rank, name, e, out, err != nil})
+				said.all = append(said.all, &hits[len(hits)-1])
 			}
 		}
 	}

@@ -20,7 +20,8 @@ func TestPure(t *testing.T) {
 	banned := map[string]bool{"database/sql": true, "net": true, "net/http": true, "os": true, "os/exec": true, "io/ioutil": true, "syscall": true}
 	todo := []string{"service/match", "service/policy"}
 	err := filepath.WalkDir(filepath.Join(root, "service", "version"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() != "testdata" {
+		// What only tests import may do as it likes.
+		if err == nil && d.IsDir() && d.Name() != "testdata" && !strings.HasSuffix(d.Name(), "test") {
 			dir, err := filepath.Rel(root, path)
 			if err != nil {
 				return err

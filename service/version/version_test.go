@@ -1,63 +1,59 @@
 package version_test
 
 import (
-	"encoding/csv"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"testing"
 
 	"assay/service/version"
+	"assay/service/version/versiontest"
 	"assay/testdata"
 )
 
 // TestPairs holds every order against the pairs of versions that native tools
 // and other implementations have judged.
 func TestPairs(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata.Path(t, "versions"), "*.csv"))
+	type test struct {
+		file, ecosystem string
+		pairs           int
+	}
+	tests := []test{
+		{"alpine.csv", "Alpine", 11_789},
+		{"cran.csv", "CRAN", 62},
+		{"debian.csv", "Debian", 19_576},
+		{"hackage.csv", "Hackage", 9},
+		{"maven.csv", "Maven", 11_880},
+		{"nuget.csv", "NuGet", 28},
+		{"packagist.csv", "Packagist", 8580},
+		{"pub.csv", "Pub", 80},
+		{"pypi.csv", "PyPI", 13_130},
+		{"red-hat.csv", "Red Hat", 130},
+		{"rpm.csv", "RPM", 8000},
+		{"rubygems.csv", "RubyGems", 3299},
+		{"semver.csv", "SemVer", 3264},
+	}
+	files, err := os.ReadDir(testdata.Path(t, "versions"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	least := map[string]int{
-		"alpine": 11789, "cran": 62, "debian": 19576, "hackage": 9, "maven": 11880, "nuget": 28, "packagist": 8580,
-		"pub": 80, "pypi": 13130, "red-hat": 130, "rpm": 8000, "rubygems": 3299, "semver": 3264,
+	for _, f := range files {
+		if !slices.ContainsFunc(tests, func(tt test) bool { return tt.file == f.Name() }) {
+			t.Errorf("nothing is held against %s", f.Name())
+		}
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".csv")
-		t.Run(name, func(t *testing.T) {
-			f, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
+	for _, tt := range tests {
+		t.Run(tt.ecosystem, func(t *testing.T) {
+			order, ok := version.For(tt.ecosystem)
+			if !ok {
+				t.Fatal("no order")
 			}
-			defer f.Close()
-			rows, err := csv.NewReader(f).ReadAll()
-			if err != nil {
-				t.Fatal(err)
+			pairs := versiontest.Pairs(t, tt.file)
+			for _, p := range pairs {
+				versiontest.Check(t, order.Compare, p.A, p.B, p.Want)
 			}
-			for _, row := range rows[1:] {
-				order, ok := version.For(row[0])
-				if !ok {
-					t.Fatalf("no order for %s", row[0])
-				}
-				want, err := strconv.Atoi(row[3])
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got, err := order.Compare(row[1], row[2]); got != want || err != nil {
-					t.Errorf("%s: %q and %q: %d, %v; want %d by %s", row[0], row[1], row[2], got, err, want, row[4])
-				}
-				if got, err := order.Compare(row[2], row[1]); got != -want || err != nil {
-					t.Errorf("%s: %q and %q: %d, %v; want %d by %s", row[0], row[2], row[1], got, err, -want, row[4])
-				}
+			if len(pairs) < tt.pairs {
+				t.Errorf("%d pairs, want %d", len(pairs), tt.pairs)
 			}
-			if n := len(rows) - 1; n < least[name] {
-				t.Errorf("%d pairs, want %d", n, least[name])
-			}
-			delete(least, name)
 		})
-	}
-	if len(least) > 0 {
-		t.Errorf("no pairs of %v", least)
 	}
 }
