@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"assay/remote/slot"
+	"assay/testdata"
 )
 
 // build makes a static, stripped program as the release does.
@@ -110,7 +111,7 @@ func TestProgram(t *testing.T) {
 	}
 
 	if _, err := exec.LookPath("strip"); err != nil {
-		t.Skip("strip is missing: install binutils")
+		testdata.Missing(t, "strip: install binutils")
 	}
 	if got := run(t, strip(t, filled)); got != example {
 		t.Errorf("filled, then stripped: %+v, want %+v", got, example)

@@ -2,19 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
 	"assay/service/explain"
-	"assay/service/snapshot"
-	"assay/service/store/sqlite"
 )
 
 func (d *daemon) explainCommand() *cli.Command {
@@ -85,18 +80,4 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 	}
 	_, err = fmt.Fprintln(d.stdout, string(b))
 	return err
-}
-
-// indexOf builds the index of a state of the store anew, in a temporary folder
-// that discard removes: the serving one belongs to the process that serves.
-func indexOf(ctx context.Context, st *sqlite.Store, upTo int64) (index *snapshot.DB, discard func() error, err error) {
-	dir, err := os.MkdirTemp("", "assayd-index-")
-	if err != nil {
-		return nil, nil, fmt.Errorf("build the snapshot: %w", err)
-	}
-	index, err = snapshot.Build(ctx, st, upTo, filepath.Join(dir, "snapshot.db"))
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("build the snapshot: %w", err), os.RemoveAll(dir))
-	}
-	return index, func() error { return errors.Join(index.Close(), os.RemoveAll(dir)) }, nil
 }
