@@ -1,13 +1,19 @@
 package inspect
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"io"
 
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/dpkg"
 	"assay/inspect/distro/redhat"
 	"assay/inspect/distro/rpm"
+	"assay/inspect/elf"
 	"assay/inspect/inventory"
+	"assay/inspect/lang/golang"
+	"assay/inspect/lang/rust"
 	"assay/inspect/rootfs"
 )
 
@@ -28,6 +34,10 @@ type reader struct {
 	// they are in the tree.
 	bases []string
 	exts  []string
+	// wants, unless it is nil, says of the path of such a file whether it is one.
+	wants func(path string) bool
+	// programs wants the programs and libraries in the tree.
+	programs bool
 
 	limit int64         // bytes of a file that may be read
 	gap   inventory.Gap // what is missing when a file could not be read
@@ -98,7 +108,30 @@ func readers() []reader {
 			gap:         inventory.GapFile,
 			contentSets: redhat.ReadContentSets,
 		},
+		{
+			programs: true,
+			limit:    maxProgram,
+			gap:      inventory.GapFile,
+			read:     readProgram,
+		},
 	}
+}
+
+// maxProgram is how large a program may be; little of it is read.
+const maxProgram = 4 << 30
+
+// readProgram reads what the toolchains of Go and Rust left in a program.
+func readProgram(f, _ *rootfs.File) ([]inventory.Package, error) {
+	program, err := elf.Open(f, f.Size(), golang.Section, rust.Section)
+	if errors.Is(err, elf.ErrNotProgram) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("elf: %w", err)
+	}
+	packages, err := golang.Read(program, f.Path())
+	crates, rustErr := rust.Read(program, f.Path())
+	return append(packages, crates...), cmp.Or(err, rustErr)
 }
 
 // stream adapts a reader that goes through a file once, from the beginning.

@@ -128,12 +128,29 @@ func (d Dir) Type(name string) uint8 {
 	return unix.DT_UNKNOWN
 }
 
+// Info is what is known of a file that was not opened.
+type Info struct {
+	Size       int64 // in bytes
+	Executable bool  // by somebody
+}
+
+// Info returns what is known of the entry name.
+func (d Dir) Info(name string) (Info, error) {
+	st, err := d.stat(name)
+	return Info{Size: st.Size, Executable: st.Mode&0o111 != 0}, err
+}
+
 func (d Dir) mode(name string) (uint32, error) {
+	st, err := d.stat(name)
+	return st.Mode & unix.S_IFMT, err
+}
+
+func (d Dir) stat(name string) (unix.Stat_t, error) {
 	for {
 		var st unix.Stat_t
 		err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 		if err != unix.EINTR {
-			return st.Mode & unix.S_IFMT, err
+			return st, err
 		}
 	}
 }

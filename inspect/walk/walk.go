@@ -162,12 +162,17 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
 				children = append(children, newChild(d, string(name), skip))
 			}
 		case unix.DT_REG:
-			rule, wanted := w.names.match(name)
-			if !wanted {
+			rule, wanted, maybe := w.names.match(name)
+			if !wanted && !maybe {
 				continue
 			}
-			if skip := d.skip.atBytes(name); skip == nil || !skip.out {
+			if skip := d.skip.atBytes(name); skip != nil && skip.out {
+				continue
+			}
+			if wanted {
 				w.file(d, string(name), rule)
+			} else {
+				w.program(d, string(name), rule)
 			}
 		}
 	}
@@ -176,6 +181,9 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
 
 func (w *walker) file(d *dir, name string, rule int) {
 	path := d.join(name)
+	if wants := w.names.rules[rule].Wants; wants != nil && !wants(path) {
+		return
+	}
 	if d.size+1+len(name) > maxPath {
 		w.visitor.FileFailed(rule, inventory.Text(path), fmt.Errorf("path longer than %d bytes", maxPath))
 		return

@@ -145,6 +145,95 @@ func TestRules(t *testing.T) {
 	})
 }
 
+func TestWants(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"METADATA", "a.dist-info/METADATA", "b/METADATA", "b/x.jar"} {
+		write(t, filepath.Join(dir, name), "")
+	}
+	got := walk(t, dir, Options{Rules: []Rule{{
+		Bases: []string{"METADATA"},
+		Exts:  []string{".jar"},
+		Wants: func(path string) bool { return path == "a.dist-info/METADATA" || path == "b/x.jar" },
+	}}})
+	wantEqual(t, "files", got.files, []string{"0 a.dist-info/METADATA=", "0 b/x.jar="})
+}
+
+func TestPrograms(t *testing.T) {
+	dir := t.TempDir()
+	program := elfMagic + strings.Repeat("\x00", minProgram-len(elfMagic))
+	for name, content := range map[string]string{
+		"bin/app":       program,
+		"bin/app-1.2.3": program,
+		"lib/liba.so":   program,
+		"lib/liba.so.1": program,
+		"lib/.hidden":   program,
+		"lib/a.jar":     program, // of another rule
+		"lib/METADATA":  program,
+		"share/x.json":  program, // data, whatever is in it
+		"bin/small":     program[:minProgram-1],
+		"bin/script":    "#!/bin/sh\n" + program,
+		"bin/nearly":    "\x7fEL" + program,
+		"skipped/app":   program,
+		"bin/excluded":  program,
+		"bin/" + "\xff": program,
+	} {
+		write(t, filepath.Join(dir, name), content)
+	}
+	self, err := rootfs.Identify(filepath.Join(dir, "bin/excluded"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := walk(t, dir, Options{
+		Rules: []Rule{
+			{Bases: []string{"METADATA"}, Exts: []string{".jar"}, Limit: 4},
+			{Programs: true, Limit: 4},
+			{Programs: true, Limit: 100}, // the first has them
+		},
+		Skip:    NewSkip([]string{"skipped"}),
+		Exclude: []rootfs.ID{self},
+	})
+	for i, f := range got.files {
+		got.files[i], _, _ = strings.Cut(f, "=")
+	}
+	slices.Sort(got.files)
+	wantEqual(t, "files", got.files, []string{
+		"0 lib/METADATA", "0 lib/a.jar",
+		"1 bin/\\xff", "1 bin/app", "1 bin/app-1.2.3", "1 lib/.hidden", "1 lib/liba.so", "1 lib/liba.so.1",
+	})
+}
+
+// TestDataExts holds the endings that are not searched for programs against the
+// names of this machine's.
+func TestDataExts(t *testing.T) {
+	data := dataExts()
+	programs := 0
+	err := filepath.WalkDir("/usr", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) == ".go" {
+			return err // Go's sources are many, and no programs
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		head := make([]byte, 20)
+		if n, _ := io.ReadFull(f, head); n < len(head) || string(head[:4]) != elfMagic || head[16] != 2 && head[16] != 3 {
+			return nil // among them object files, which cannot be run
+		}
+		programs++
+		if data[filepath.Ext(path)] {
+			t.Errorf("%s is a program", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if programs < 100 {
+		t.Errorf("%d programs on this machine, which has more", programs)
+	}
+}
+
 func TestSkipAndExclude(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"METADATA", "a/METADATA", "a/b/METADATA", "a/bc/METADATA", "c/d/e/METADATA", "c/METADATA", "f/METADATA"} {
@@ -465,9 +554,11 @@ func TestCancel(t *testing.T) {
 // Who is not root cannot read all: the test runs itself as nobody.
 func TestUnreadable(t *testing.T) {
 	if dir := os.Getenv("ASSAY_TEST_UNREADABLE"); dir != "" {
-		got := walk(t, dir, Options{Rules: testRules()})
+		got := walk(t, dir, Options{Rules: append(testRules(), Rule{Programs: true})})
 		wantEqual(t, "files", got.files, []string{"0 open/METADATA=x"})
-		wantEqual(t, "files not opened", got.missing, []string{"0 open/secret/METADATA: permission denied", "2 file.json: permission denied"})
+		wantEqual(t, "files not opened", got.missing, []string{
+			"0 open/secret/METADATA: permission denied", "2 file.json: permission denied", "3 program: permission denied",
+		})
 		wantEqual(t, "directories", got.dirs, []string{"closed: permission denied", "listed/sub: permission denied", "searched: permission denied"})
 		return
 	}
@@ -486,8 +577,11 @@ func TestUnreadable(t *testing.T) {
 	write(t, filepath.Join(dir, "open/METADATA"), "x")
 	write(t, filepath.Join(dir, "open/secret/METADATA"), "x")
 	write(t, filepath.Join(dir, "file.json"), "x")
+	write(t, filepath.Join(dir, "program"), strings.Repeat("x", minProgram))
+	write(t, filepath.Join(dir, "journal"), strings.Repeat("x", minProgram))
 	for name, mode := range map[string]os.FileMode{
 		"closed": 0o700, "searched": 0o711, "listed": 0o744, "open/secret/METADATA": 0o600, "file.json": 0,
+		"program": 0o711, "journal": 0o600,
 	} {
 		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
 			t.Fatal(err)

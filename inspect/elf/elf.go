@@ -1,0 +1,337 @@
+// Package elf finds the sections of a program or library, for the readers of what
+// a toolchain left in them. It follows the ELF specification (System V ABI,
+// chapter 4), in both classes and byte orders.
+//
+// It reads the headers and what it is asked for, and nothing else; whatever the
+// headers claim, it holds no more than maxNames bytes and maxSegments segments.
+package elf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Magic is what every ELF file begins with.
+const Magic = "\x7fELF"
+
+const (
+	// maxSections is how many sections may be counted in a file; a program has
+	// about thirty.
+	maxSections = 1 << 16
+	// maxSegments is how many segments may be; a program has about ten.
+	maxSegments = 256
+	// maxNames is how many bytes the names of sections may have.
+	maxNames = 256 << 10
+	// headers is how many section headers are read at once.
+	headers = 64
+)
+
+// ErrNotProgram says that a file is ELF, but no program and no library: an object
+// file, a core, or of a version that is not known.
+var ErrNotProgram = errors.New("not a program")
+
+// A File is a program or library whose headers have been read.
+type File struct {
+	r     io.ReaderAt
+	size  int64
+	order binary.ByteOrder
+	is64  bool
+
+	segments []segment
+	sections map[string]Section
+	named    bool
+}
+
+// A Section is a part of a file that has a name.
+type Section struct {
+	Addr uint64 // where it is in memory
+	Off  uint64 // where it is in the file
+	Size uint64 // in bytes
+}
+
+// A segment is a part of a file that is loaded into memory.
+type segment struct {
+	addr, off, size uint64
+	writable        bool
+}
+
+// Open reads the headers of an ELF file of size bytes, and finds in it the
+// sections of the given names. A file that is no program gives ErrNotProgram.
+func Open(r io.ReaderAt, size int64, names ...string) (*File, error) {
+	var ident [64]byte
+	n, err := r.ReadAt(ident[:], 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	f := &File{r: r, size: size, sections: map[string]Section{}}
+	head := ident[:n]
+	if !bytes.HasPrefix(head, []byte(Magic)) || n < 52 {
+		return nil, ErrNotProgram
+	}
+	switch head[4] {
+	case 1:
+	case 2:
+		f.is64 = true
+	default:
+		return nil, ErrNotProgram
+	}
+	switch head[5] {
+	case 1:
+		f.order = binary.LittleEndian
+	case 2:
+		f.order = binary.BigEndian
+	default:
+		return nil, ErrNotProgram
+	}
+	if f.is64 && n < 64 {
+		return nil, ErrNotProgram
+	}
+	if typ := f.order.Uint16(head[16:]); typ != typeExec && typ != typeDyn {
+		return nil, ErrNotProgram
+	}
+	h := f.header(head)
+	if err := f.readSegments(h); err != nil {
+		return nil, fmt.Errorf("segments: %w", err)
+	}
+	if err := f.readSections(h, names); err != nil {
+		return nil, fmt.Errorf("sections: %w", err)
+	}
+	return f, nil
+}
+
+const (
+	typeExec, typeDyn = 2, 3
+	segmentLoad       = 1
+	segmentWrite      = 2
+	segmentExec       = 1
+	sectionNull       = 0
+	sectionNoBits     = 8
+	// indexIsElsewhere says that the number which belongs here is in section 0.
+	indexIsElsewhere = 0xffff
+)
+
+// A header is what the file's header says of the two tables.
+type header struct {
+	segments, sections       uint64 // offsets
+	segmentSize, sectionSize int    // of one entry
+	segmentCount             int
+	sectionCount             uint64
+	namesIndex               uint64
+}
+
+func (f *File) header(b []byte) header {
+	u16 := func(i int) int { return int(f.order.Uint16(b[i:])) }
+	if f.is64 {
+		return header{
+			segments: f.order.Uint64(b[32:]), sections: f.order.Uint64(b[40:]),
+			segmentSize: u16(54), segmentCount: u16(56),
+			sectionSize: u16(58), sectionCount: uint64(u16(60)), namesIndex: uint64(u16(62)),
+		}
+	}
+	return header{
+		segments: uint64(f.order.Uint32(b[28:])), sections: uint64(f.order.Uint32(b[32:])),
+		segmentSize: u16(42), segmentCount: u16(44),
+		sectionSize: u16(46), sectionCount: uint64(u16(48)), namesIndex: uint64(u16(50)),
+	}
+}
+
+// word reads an address, offset or size of the file's class.
+func (f *File) word(b []byte) uint64 {
+	if f.is64 {
+		return f.order.Uint64(b)
+	}
+	return uint64(f.order.Uint32(b))
+}
+
+func (f *File) readSegments(h header) error {
+	want := 32
+	if f.is64 {
+		want = 56
+	}
+	if h.segmentCount == 0 {
+		return nil
+	}
+	if h.segmentSize != want {
+		return fmt.Errorf("entries of %d bytes, not %d", h.segmentSize, want)
+	}
+	if h.segmentCount > maxSegments {
+		return fmt.Errorf("more than %d", maxSegments)
+	}
+	table := make([]byte, h.segmentCount*want)
+	if err := f.readAt(table, h.segments); err != nil {
+		return err
+	}
+	for ; len(table) > 0; table = table[want:] {
+		if f.order.Uint32(table) != segmentLoad {
+			continue
+		}
+		var s segment
+		var flags uint32
+		if f.is64 {
+			flags = f.order.Uint32(table[4:])
+			s.off, s.addr, s.size = f.word(table[8:]), f.word(table[16:]), f.word(table[32:])
+		} else {
+			flags = f.order.Uint32(table[24:])
+			s.off, s.addr, s.size = f.word(table[4:]), f.word(table[8:]), f.word(table[16:])
+		}
+		s.writable = flags&(segmentWrite|segmentExec) == segmentWrite
+		f.segments = append(f.segments, s)
+	}
+	return nil
+}
+
+func (f *File) readSections(h header, names []string) error {
+	if h.sections == 0 || len(names) == 0 {
+		return nil // without names a program runs as well
+	}
+	want := 40
+	if f.is64 {
+		want = 64
+	}
+	if h.sectionSize != want {
+		return fmt.Errorf("entries of %d bytes, not %d", h.sectionSize, want)
+	}
+	// Numbers too large for the header are in the first section.
+	if h.sectionCount == 0 || h.namesIndex == indexIsElsewhere {
+		first := make([]byte, want)
+		if err := f.readAt(first, h.sections); err != nil {
+			return err
+		}
+		_, _, size, link := f.section(first)
+		if h.sectionCount == 0 {
+			h.sectionCount = size
+		}
+		if h.namesIndex == indexIsElsewhere {
+			h.namesIndex = uint64(link)
+		}
+	}
+	if h.sectionCount > maxSections {
+		return fmt.Errorf("more than %d", maxSections)
+	}
+	if h.namesIndex >= h.sectionCount {
+		return nil // none has a name
+	}
+	text, err := f.names(h, want)
+	if err != nil {
+		return fmt.Errorf("names: %w", err)
+	}
+	table := make([]byte, min(headers, int(h.sectionCount))*want)
+	for at := uint64(0); at < h.sectionCount; at += headers {
+		part := table[:min(len(table), int(h.sectionCount-at)*want)]
+		if err := f.readAt(part, h.sections+at*uint64(want)); err != nil {
+			return err
+		}
+		for ; len(part) > 0; part = part[want:] {
+			s, typ, _, _ := f.section(part)
+			if typ == sectionNull || typ == sectionNoBits {
+				continue
+			}
+			f.named = true
+			for _, name := range names {
+				if _, known := f.sections[name]; !known && named(text, f.order.Uint32(part), name) {
+					f.sections[name] = s
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// names reads the table that the names of sections are in.
+func (f *File) names(h header, entry int) ([]byte, error) {
+	b := make([]byte, entry)
+	if err := f.readAt(b, h.sections+h.namesIndex*uint64(entry)); err != nil {
+		return nil, err
+	}
+	s, _, _, _ := f.section(b)
+	if s.Size > maxNames {
+		return nil, fmt.Errorf("more than %d bytes", maxNames)
+	}
+	text := make([]byte, s.Size)
+	return text, f.readAt(text, s.Off)
+}
+
+func named(text []byte, at uint32, name string) bool {
+	if uint64(at) > uint64(len(text)) {
+		return false
+	}
+	rest, ok := bytes.CutPrefix(text[at:], []byte(name))
+	return ok && len(rest) > 0 && rest[0] == 0
+}
+
+// section decodes an entry of the table of sections.
+func (f *File) section(b []byte) (s Section, typ uint32, size uint64, link uint32) {
+	typ = f.order.Uint32(b[4:])
+	if f.is64 {
+		s = Section{Addr: f.word(b[16:]), Off: f.word(b[24:]), Size: f.word(b[32:])}
+		return s, typ, s.Size, f.order.Uint32(b[40:])
+	}
+	s = Section{Addr: f.word(b[12:]), Off: f.word(b[16:]), Size: f.word(b[20:])}
+	return s, typ, s.Size, f.order.Uint32(b[24:])
+}
+
+// readAt fills b from a place in the file.
+func (f *File) readAt(b []byte, off uint64) error {
+	if off > uint64(f.size) || uint64(len(b)) > uint64(f.size)-off {
+		return fmt.Errorf("at %d, outside of the file's %d bytes", off, f.size)
+	}
+	_, err := f.r.ReadAt(b, int64(off))
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Section returns the section of a name that Open was given. ok is false where the
+// file has none.
+func (f *File) Section(name string) (s Section, ok bool) {
+	s, ok = f.sections[name]
+	return s, ok
+}
+
+// Read returns the bytes of a section, of which there may be no more than limit.
+func (f *File) Read(s Section, limit int64) ([]byte, error) {
+	if s.Size > uint64(limit) {
+		return nil, fmt.Errorf("section of %d bytes, more than %d", s.Size, limit)
+	}
+	b := make([]byte, s.Size)
+	return b, f.readAt(b, s.Off)
+}
+
+// Named reports whether the sections of the file have names. A program runs
+// without them.
+func (f *File) Named() bool { return f.named }
+
+// Data returns the first segment that can be written and not executed, where
+// compilers put initialised data. ok is false where there is none.
+func (f *File) Data() (s Section, ok bool) {
+	for _, s := range f.segments {
+		if s.writable && s.size > 0 {
+			return Section{Addr: s.addr, Off: s.off, Size: s.size}, true
+		}
+	}
+	return Section{}, false
+}
+
+// At returns what can be read from an address in memory on, to the end of the
+// segment; it is empty where the file has nothing there.
+func (f *File) At(addr uint64) *io.SectionReader {
+	for _, s := range f.segments {
+		if addr < s.addr || addr-s.addr >= s.size {
+			continue
+		}
+		off := s.off + (addr - s.addr)
+		if off < s.off || off > math.MaxInt64 {
+			break
+		}
+		return io.NewSectionReader(f.r, int64(off), int64(min(s.size-(addr-s.addr), math.MaxInt64)))
+	}
+	return io.NewSectionReader(f.r, 0, 0)
+}
+
+// Order returns the byte order of the file.
+func (f *File) Order() binary.ByteOrder { return f.order }

@@ -1,0 +1,66 @@
+package walk
+
+import (
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+)
+
+// minProgram is the size in bytes below which a file is no program that holds
+// anything for a reader; the smallest of Go has a megabyte, of Rust 300 KB.
+const minProgram = 8 << 10
+
+// elfMagic is what a program begins with.
+const elfMagic = "\x7fELF"
+
+// program gives the file name in d to rule if it is a program.
+func (w *walker) program(d *dir, name string, rule int) {
+	info, err := d.fd.Info(name)
+	if err == nil && info.Size < minProgram || gone(err) {
+		return
+	}
+	path := d.join(name)
+	if err != nil {
+		w.visitor.FileFailed(rule, inventory.Text(path), err)
+		return
+	}
+	f, err := d.fd.OpenListedFile(name, path, w.names.rules[rule].Limit)
+	if err != nil {
+		// What cannot be run and not be read is a program to nobody.
+		if info.Executable && !gone(err) {
+			w.visitor.FileFailed(rule, inventory.Text(path), err)
+		}
+		return
+	}
+	defer f.Close()
+	if isELF(f) && !w.exclude[f.ID()] {
+		w.visitor.File(rule, f)
+	}
+}
+
+func isELF(f *rootfs.File) bool {
+	var head [len(elfMagic)]byte
+	n, _ := f.ReadAt(head[:], 0)
+	return string(head[:n]) == elfMagic
+}
+
+// dataExts returns the endings of files that are no programs: texts, images and
+// archives, nine in ten of all files of a large tree. Asking each of the others for
+// its size is what the search for programs costs.
+func dataExts() map[string]bool {
+	const endings = `
+		.a .adoc .awk .bc .bmp .bz2 .c .cc .cfg .cjs .class .cmake .cnf .conf .cpp .crt .css .csv .cts
+		.cxx .dat .db .deb .dtd .eot .erb .eslintrc .flow .gif .go .gpg .gz .h .hpp .hs .htm .html
+		.ico .inc .inl .ini .ipp .jar .java .jmod .jpeg .jpg .js .json .jsx .key .less .list .lock
+		.log .lua .map .markdown .md .md5sums .mdx .mjs .mo .mod .mts .npz .npy .otf .pas .patch .pdf
+		.pem .php .pl .pm .png .po .pod .pom .properties .proto .pxd .pxi .py .pyc .pyi .pyx .rb .rbs
+		.rlib .rpm .rs .rst .sass .scss .service .sh .sql .sum .svg .symbols .tar .tcc .tcl .templates
+		.tex .tgz .tmpl .toml .ts .tsx .ttf .twig .txt .vim .vue .war .wasm .webp .whl .woff .woff2
+		.xlf .xml .xsd .xsl .xz .yaml .yml .zip .zst`
+	exts := map[string]bool{}
+	for _, ext := range strings.Fields(endings) {
+		exts[ext] = true
+	}
+	return exts
+}
