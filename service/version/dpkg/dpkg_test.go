@@ -133,23 +133,16 @@ func TestKnownPairs(t *testing.T) {
 func TestNative(t *testing.T) {
 	dpkg := native(t)
 	known := versiontest.Pairs(t, "debian.csv")
-	rng := rand.New(rand.NewPCG(12, 2023))
-	pairs := make([]versiontest.Pair, 10_000)
+	n := 10_000
 	if testing.Short() {
-		pairs = pairs[:1000]
+		n = 1000
 	}
-	for i := range pairs {
-		switch real := known[rng.IntN(len(known))]; i % 4 {
-		case 0: // a version and its mutation
-			pairs[i] = versiontest.Pair{A: real.A, B: mutate(rng, real.A)}
-		case 1: // two mutations of one version
-			pairs[i] = versiontest.Pair{A: mutate(rng, real.B), B: mutate(rng, real.B)}
-		case 2: // mutations of two versions of one package
-			pairs[i] = versiontest.Pair{A: mutate(rng, real.A), B: mutate(rng, real.B)}
-		default: // short ones, so that they often begin alike
-			pairs[i] = versiontest.Pair{A: random(rng), B: random(rng)}
-		}
-	}
+	pairs := versiontest.Generator{
+		Rand:     rand.New(rand.NewPCG(12, 2023)),
+		Pieces:   []string{"~", "+", "-", ".", "0", "00", "a", "Z", "9", "10", "~~", "+b1", "~deb12u1", "1:", "-0", "+really1"},
+		Alphabet: "0019aZ.+~-:",
+		Valid:    askable,
+	}.Pairs(known, n)
 
 	// One call for a pair is enough: dpkg is asked whether our answer is right.
 	operators := map[int]string{-1: "lt", 0: "eq", 1: "gt"}
@@ -178,35 +171,16 @@ func TestNative(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
-	if min(seen[-1], seen[0], seen[1]) < len(pairs)/100 {
-		t.Errorf("the generator is lopsided: %v", seen)
-	}
+	versiontest.Balanced(t, seen)
 }
 
 func TestCompareAllocs(t *testing.T) {
-	a, b := benchmarkPair()
-	n := testing.AllocsPerRun(100, func() {
-		if _, err := Compare(a, b); err != nil {
-			t.Error(err)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	versiontest.Allocs(t, Compare, "3.0.11-1~deb12u2", "3.0.17-1~deb12u3")
 }
 
 func BenchmarkCompare(b *testing.B) {
-	x, y := benchmarkPair()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Compare(x, y); err != nil {
-			b.Fatal(err)
-		}
-	}
+	versiontest.Benchmark(b, Compare, "3.0.11-1~deb12u2", "3.0.17-1~deb12u3")
 }
-
-func benchmarkPair() (a, b string) { return "3.0.11-1~deb12u2", "3.0.17-1~deb12u3" }
 
 // FuzzCompare holds the order to what makes it one: every version equals
 // itself, a pair swapped gives the opposite, and of three the order is
@@ -233,42 +207,6 @@ func native(t testing.TB) string {
 		testdata.Missing(t, "dpkg, the native tool: %v", err)
 	}
 	return path
-}
-
-// mutate changes a version at one to three places and keeps it one that the
-// dpkg command takes.
-func mutate(rng *rand.Rand, version string) string {
-	pieces := []string{"~", "+", "-", ".", "0", "00", "a", "Z", "9", "10", "~~", "+b1", "~deb12u1", "1:", "-0", "+really1"}
-	for {
-		s := version
-		for range 1 + rng.IntN(3) {
-			i := rng.IntN(len(s) + 1)
-			switch rng.IntN(3) {
-			case 0: // insert
-				s = s[:i] + pieces[rng.IntN(len(pieces))] + s[i:]
-			case 1: // remove
-				s = s[:max(0, i-1)] + s[i:]
-			default: // replace
-				s = s[:max(0, i-1)] + pieces[rng.IntN(len(pieces))] + s[i:]
-			}
-		}
-		if askable(s) {
-			return s
-		}
-	}
-}
-
-func random(rng *rand.Rand) string {
-	const alphabet = "0019aZ.~+-:"
-	for {
-		b := make([]byte, 1+rng.IntN(5))
-		for i := range b {
-			b[i] = alphabet[rng.IntN(len(alphabet))]
-		}
-		if s := string(b); askable(s) {
-			return s
-		}
-	}
 }
 
 // askable reports whether s is valid and does not look like an option to the

@@ -88,21 +88,15 @@ func TestNative(t *testing.T) {
 		testdata.Missing(t, "rpm, the native tool (apt-get install rpm): %v", err)
 	}
 	known := versiontest.Pairs(t, "rpm.csv")
-	rng := rand.New(rand.NewPCG(4, 18))
-	pairs := make([]versiontest.Pair, 10_000)
+	pairs := versiontest.Generator{
+		Rand:     rand.New(rand.NewPCG(4, 18)),
+		Pieces:   []string{"~", "^", "-", ".", "+", "_", "0", "00", "a", "Z", "9", "10", "~~", "~rc1", "^git1", "1:", ":", ".el8", "é"},
+		Alphabet: "0019aZ.~^_-:",
+		Valid:    func(v string) bool { return v != "" },
+	}.Pairs(known, 10_000)
 	var questions strings.Builder
-	for i := range pairs {
-		switch real := known[rng.IntN(len(known))]; i % 4 {
-		case 0: // a version and its mutation
-			pairs[i] = versiontest.Pair{A: real.A, B: mutate(rng, real.A)}
-		case 1: // two mutations of one version
-			pairs[i] = versiontest.Pair{A: mutate(rng, real.B), B: mutate(rng, real.B)}
-		case 2: // mutations of two versions of one package
-			pairs[i] = versiontest.Pair{A: mutate(rng, real.A), B: mutate(rng, real.B)}
-		default: // short ones, so that they often begin alike
-			pairs[i] = versiontest.Pair{A: random(rng), B: random(rng)}
-		}
-		fmt.Fprintf(&questions, "%s\t%s\n", pairs[i].A, pairs[i].B)
+	for _, p := range pairs {
+		fmt.Fprintf(&questions, "%s\t%s\n", p.A, p.B)
 	}
 	cmd := exec.Command(rpm, "--eval", `%{lua:
 		for line in io.lines() do
@@ -128,35 +122,16 @@ func TestNative(t *testing.T) {
 		seen[want]++
 		versiontest.Check(t, Compare, p.A, p.B, want)
 	}
-	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
-	if min(seen[-1], seen[0], seen[1]) < len(pairs)/100 {
-		t.Errorf("the generator is lopsided: %v", seen)
-	}
+	versiontest.Balanced(t, seen)
 }
 
 func TestCompareAllocs(t *testing.T) {
-	a, b := benchmarkPair()
-	n := testing.AllocsPerRun(100, func() {
-		if _, err := Compare(a, b); err != nil {
-			t.Error(err)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	versiontest.Allocs(t, Compare, "1:1.1.1k-12.el8_9", "1:1.1.1k-14.el8_10")
 }
 
 func BenchmarkCompare(b *testing.B) {
-	x, y := benchmarkPair()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Compare(x, y); err != nil {
-			b.Fatal(err)
-		}
-	}
+	versiontest.Benchmark(b, Compare, "1:1.1.1k-12.el8_9", "1:1.1.1k-14.el8_10")
 }
-
-func benchmarkPair() (a, b string) { return "1:1.1.1k-12.el8_9", "1:1.1.1k-14.el8_10" }
 
 // FuzzCompare holds the order to what makes it one: every version equals
 // itself, a pair swapped gives the opposite, and of three the order is
@@ -177,33 +152,4 @@ func FuzzCompare(f *testing.F) {
 			}
 		}
 	})
-}
-
-// mutate changes a version at one to three places; it does not become empty.
-func mutate(rng *rand.Rand, version string) string {
-	pieces := []string{"~", "^", "-", ".", "+", "_", "0", "00", "a", "Z", "9", "10", "~~", "~rc1", "^git1", "1:", ":", ".el8", "é"}
-	s := version
-	for range 1 + rng.IntN(3) {
-		i := rng.IntN(len(s) + 1)
-		switch rng.IntN(3) {
-		case 0: // insert
-			s = s[:i] + pieces[rng.IntN(len(pieces))] + s[i:]
-		case 1: // remove
-			if len(s) > 1 {
-				s = s[:max(0, i-1)] + s[i:]
-			}
-		default: // replace
-			s = s[:max(0, i-1)] + pieces[rng.IntN(len(pieces))] + s[i:]
-		}
-	}
-	return s
-}
-
-func random(rng *rand.Rand) string {
-	const alphabet = "0019aZ.~^_-:"
-	b := make([]byte, 1+rng.IntN(5))
-	for i := range b {
-		b[i] = alphabet[rng.IntN(len(alphabet))]
-	}
-	return string(b)
 }
