@@ -12,7 +12,14 @@ import (
 	"assay/inspect/distro/rpm"
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
+	"assay/inspect/lang/dotnet"
 	"assay/inspect/lang/golang"
+	"assay/inspect/lang/java"
+	"assay/inspect/lang/node"
+	"assay/inspect/lang/php"
+	"assay/inspect/lang/python"
+	"assay/inspect/lang/r"
+	"assay/inspect/lang/ruby"
 	"assay/inspect/lang/rust"
 	"assay/inspect/rootfs"
 )
@@ -53,7 +60,10 @@ type reader struct {
 }
 
 // readers is the one list of all formats.
-func readers() []reader {
+func readers() []reader { return append(distributions(), languages()...) }
+
+// distributions read the databases of operating systems.
+func distributions() []reader {
 	return []reader{
 		{
 			files: dpkg.StatusFiles(),
@@ -108,6 +118,83 @@ func readers() []reader {
 			gap:         inventory.GapFile,
 			contentSets: redhat.ReadContentSets,
 		},
+	}
+}
+
+// languages read what the package managers of languages left, each file by itself.
+func languages() []reader {
+	return []reader{
+		{
+			bases: python.MetadataBases(),
+			exts:  python.MetadataExts(),
+			wants: python.WantsMetadata,
+			limit: python.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(python.ReadMetadata),
+		},
+		{
+			exts:  python.EggExts(),
+			wants: python.WantsEgg,
+			limit: python.EggLimit,
+			gap:   inventory.GapFile,
+			read:  archive(python.ReadEgg),
+		},
+		{
+			exts:  python.CondaExts(),
+			wants: python.WantsConda,
+			limit: python.CondaLimit,
+			gap:   inventory.GapFile,
+			read:  stream(python.ReadConda),
+		},
+		{
+			bases: node.Bases(),
+			wants: node.Wants,
+			limit: node.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(node.Read),
+		},
+		{
+			exts:  java.Exts(),
+			wants: java.Wants,
+			limit: java.Limit,
+			gap:   inventory.GapFile,
+			read:  archive(java.Read),
+		},
+		{
+			exts:  ruby.Exts(),
+			wants: ruby.Wants,
+			limit: ruby.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(ruby.Read),
+		},
+		{
+			bases: php.ComposerBases(),
+			wants: php.WantsComposer,
+			limit: php.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(php.ReadComposer),
+		},
+		{
+			exts:  php.PEARExts(),
+			wants: php.WantsPEAR,
+			limit: php.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(php.ReadPEAR),
+		},
+		{
+			exts:  dotnet.Exts(),
+			wants: dotnet.Wants,
+			limit: dotnet.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(dotnet.Read),
+		},
+		{
+			bases: r.Bases(),
+			wants: r.Wants,
+			limit: r.Limit,
+			gap:   inventory.GapFile,
+			read:  stream(r.Read),
+		},
 		{
 			programs: true,
 			limit:    maxProgram,
@@ -138,5 +225,12 @@ func readProgram(f, _ *rootfs.File) ([]inventory.Package, error) {
 func stream(read func(io.Reader, string) ([]inventory.Package, error)) func(f, _ *rootfs.File) ([]inventory.Package, error) {
 	return func(f, _ *rootfs.File) ([]inventory.Package, error) {
 		return read(f, f.Path())
+	}
+}
+
+// archive adapts a reader that reads a file at any place.
+func archive(read func(io.ReaderAt, int64, string) ([]inventory.Package, error)) func(f, _ *rootfs.File) ([]inventory.Package, error) {
+	return func(f, _ *rootfs.File) ([]inventory.Package, error) {
+		return read(f, f.Size(), f.Path())
 	}
 }

@@ -17,21 +17,25 @@ type Rule struct {
 	Limit int64
 }
 
-// names is a table of rules. A file that several rules want goes to the one
-// that names it whole, else to the first.
+// names is a table of rules. A file goes to the first that wants it; those that
+// name it whole come before those that name its ending.
 type names struct {
 	rules    []Rule
-	bases    map[string]int
-	exts     map[string]int
+	bases    map[string][]int
+	exts     map[string][]int
 	programs int // the rule that wants programs, or -1
 	data     map[string]bool
 }
 
 func newNames(rules []Rule) *names {
-	n := &names{rules: rules, bases: map[string]int{}, exts: map[string]int{}, programs: -1, data: dataExts()}
+	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1, data: dataExts()}
 	for i, r := range rules {
-		addFirst(n.bases, r.Bases, i)
-		addFirst(n.exts, r.Exts, i)
+		for _, base := range r.Bases {
+			n.bases[base] = append(n.bases[base], i)
+		}
+		for _, ext := range r.Exts {
+			n.exts[ext] = append(n.exts[ext], i)
+		}
 		if r.Programs && n.programs < 0 {
 			n.programs = i
 		}
@@ -39,28 +43,33 @@ func newNames(rules []Rule) *names {
 	return n
 }
 
-func addFirst(m map[string]int, keys []string, rule int) {
-	for _, k := range keys {
-		if _, taken := m[k]; !taken {
-			m[k] = rule
-		}
-	}
+// A match is what the table says of a file's name.
+type match struct {
+	byBase, byExt []int // the rules that name it
+	program       bool  // no rule does, and it may be a program
 }
 
-// match returns the rule that wants a file of this name. It allocates nothing:
-// nearly every file of a tree is asked for in vain. maybe says that no rule wants
-// the name, and that it may be a program's.
-func (n *names) match(name []byte) (rule int, wanted, maybe bool) {
-	if i, ok := n.bases[string(name)]; ok {
-		return i, true, false
+// match looks up a file name. It allocates nothing: nearly every file of a tree is
+// asked for in vain.
+func (n *names) match(name []byte) match {
+	m := match{byBase: n.bases[string(name)]}
+	data := false
+	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
+		ext := name[dot:]
+		m.byExt, data = n.exts[string(ext)], n.data[string(ext)]
 	}
-	dot := bytes.LastIndexByte(name, '.')
-	if dot <= 0 {
-		return n.programs, false, n.programs >= 0
+	m.program = n.programs >= 0 && !data && len(m.byBase) == 0 && len(m.byExt) == 0
+	return m
+}
+
+// rule returns the rule that wants the file at path, of whose name m is the match.
+func (n *names) rule(m match, path string) (int, bool) {
+	for _, rules := range [2][]int{m.byBase, m.byExt} {
+		for _, i := range rules {
+			if wants := n.rules[i].Wants; wants == nil || wants(path) {
+				return i, true
+			}
+		}
 	}
-	ext := name[dot:]
-	if i, ok := n.exts[string(ext)]; ok {
-		return i, true, false
-	}
-	return n.programs, false, n.programs >= 0 && !n.data[string(ext)]
+	return 0, false
 }

@@ -14,8 +14,9 @@ const minProgram = 8 << 10
 // elfMagic is what a program begins with.
 const elfMagic = "\x7fELF"
 
-// program gives the file name in d to rule if it is a program.
-func (w *walker) program(d *dir, name string, rule int) {
+// program gives the file name in d to the rule for programs if it is one.
+func (w *walker) program(d *dir, name string) {
+	rule := w.names.programs
 	info, err := d.fd.Info(name)
 	if err == nil && info.Size < minProgram || gone(err) {
 		return

@@ -162,26 +162,29 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
 				children = append(children, newChild(d, string(name), skip))
 			}
 		case unix.DT_REG:
-			rule, wanted, maybe := w.names.match(name)
-			if !wanted && !maybe {
+			m := w.names.match(name)
+			named := len(m.byBase) > 0 || len(m.byExt) > 0
+			if !named && !m.program {
 				continue
 			}
 			if skip := d.skip.atBytes(name); skip != nil && skip.out {
 				continue
 			}
-			if wanted {
-				w.file(d, string(name), rule)
+			if named {
+				w.file(d, string(name), m)
 			} else {
-				w.program(d, string(name), rule)
+				w.program(d, string(name))
 			}
 		}
 	}
 	return children
 }
 
-func (w *walker) file(d *dir, name string, rule int) {
+// file gives the file name in d to the rule that wants it, if one does.
+func (w *walker) file(d *dir, name string, m match) {
 	path := d.join(name)
-	if wants := w.names.rules[rule].Wants; wants != nil && !wants(path) {
+	rule, wanted := w.names.rule(m, path)
+	if !wanted {
 		return
 	}
 	if d.size+1+len(name) > maxPath {

@@ -6,7 +6,8 @@
 # KIND  slim   Debian 12, debootstrap's minbase, without security updates; its
 #              own apt sources have them, so that "apt-get upgrade" mends it
 #       fat    slim with Debian's Python, Ruby, Java, PHP, Go, Node and servers,
-#              and trees that npm made, in /srv: more than 80,000 files
+#              and in /srv what npm, pip, gem, composer, jar and go made: more
+#              than 80,000 files
 # DEST  the folder to make; default $ROOTS/KIND, ROOTS being dist/roots in the
 #       project unless it is set
 #
@@ -90,8 +91,86 @@ tree() (
 		--cache "$npmcache" "$@" >&2
 )
 
+# module prints the folder of a Go module's source, which the go command fetches
+# and checks. Some hold packages of other languages too.
+module() {
+	GOFLAGS=-mod=mod go mod download -json "$1" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'
+}
+
+# pythonpackages makes a virtual environment and a folder such as functions in a
+# cloud are deployed with, beside Debian's packages.
+pythonpackages() {
+	inside "$1" python3 -m venv /srv/venv
+	for target in '' --target=/srv/function; do
+		# shellcheck disable=SC2086 # empty is no argument
+		inside "$1" /srv/venv/bin/pip --disable-pip-version-check --no-cache-dir install \
+			--no-index --no-deps --no-build-isolation $target /srv/src/flatbuffers/python
+	done
+}
+
+# gems installs a gem beside Debian's. Its extension needs a compiler, and is left out.
+gems() {
+	sed -i '/s\.extensions/d' "$1/srv/src/thrift/lib/rb/thrift.gemspec"
+	inside "$1" sh -ec 'cd /srv/src/thrift/lib/rb && gem build thrift.gemspec &&
+		gem install --local --ignore-dependencies --no-document thrift-*.gem'
+}
+
+# phppackages installs two packages with composer, of which one holds package.json
+# and the like of all other languages, that are not installed.
+phppackages() {
+	mkdir -p "$1/srv/php"
+	cat >"$1/srv/php/composer.json" <<-'END'
+		{
+			"name": "example/app",
+			"repositories": [
+				{ "type": "path", "url": "/srv/src/thrift", "options": { "symlink": false, "versions": { "apache/thrift": "0.22.0" } } },
+				{ "type": "path", "url": "/srv/src/flatbuffers", "options": { "symlink": false, "versions": { "google/flatbuffers": "v25.2.10" } } },
+				{ "packagist.org": false }
+			],
+			"require": { "apache/thrift": "*" },
+			"require-dev": { "google/flatbuffers": "*" }
+		}
+	END
+	inside "$1" env COMPOSER_ALLOW_SUPERUSER=1 composer --working-dir=/srv/php install --no-interaction
+}
+
+# javaarchives packs jars of Debian into others: unpacked into one, stored, and
+# compressed twice over.
+javaarchives() {
+	mkdir -p "$1/srv/java"
+	# shellcheck disable=SC2016 # the inner shell expands these
+	inside "$1" sh -ec '
+		cd /srv/java
+		mkdir -p war/WEB-INF/lib boot/BOOT-INF/lib shaded ear
+		cp -L /usr/share/java/jackson-databind.jar /usr/share/java/log4j-core.jar \
+			/usr/share/java/commons-collections3.jar war/WEB-INF/lib
+		jar --create --file app.war -C war .
+		cp -L /usr/share/java/jackson-core.jar /usr/share/java/spring-web.jar \
+			/usr/share/java/netty-transport.jar boot/BOOT-INF/lib
+		jar --create --no-compress --file app.jar -C boot .
+		for jar in log4j-api jackson-annotations; do
+			(cd shaded && jar --extract --file /usr/share/java/$jar.jar)
+		done
+		jar --create --file shaded.jar -C shaded .
+		cp app.war ear
+		jar --create --file app.ear -C ear .
+		rm -r war boot shaded ear'
+}
+
+# programs makes one with Go and one with the list of crates of cargo-auditable,
+# which needs the test data.
+programs() {
+	mkdir -p "$1/srv/bin"
+	(cd "$1" && CGO_ENABLED=0 GOFLAGS=-mod=mod GOBIN="$1/srv/bin" go install -trimpath github.com/mikefarah/yq/v4@v4.45.1)
+	crates=${TESTDATA:-$here/../../../shared/data}/lang/rust-audit/uses_serde_json/dep-v0.zlib
+	[ -e "$crates" ] || fail "$crates is missing: set TESTDATA to the folder of the test data"
+	objcopy --add-section ".dep-v0=$crates" "$1/bin/true" "$1/srv/bin/json"
+}
+
 fat() {
 	need npm npm
+	need go golang
+	need objcopy binutils
 	base "$1"
 	cp /etc/resolv.conf "$1/etc/resolv.conf"
 	# No server is started.
@@ -119,6 +198,15 @@ fat() {
 	tree "$1/srv/old" express@4.17.1 lodash@4.17.20 minimist@1.2.5 webpack@4.46.0 \
 		axios@0.21.0 jquery@3.4.1 moment@2.29.1 node-fetch@2.6.0
 	rm -rf "$npmcache"
+	mkdir -p "$1/srv/src"
+	cp -r "$(module github.com/apache/thrift@v0.22.0)" "$1/srv/src/thrift"
+	cp -r "$(module github.com/google/flatbuffers@v25.2.10+incompatible)" "$1/srv/src/flatbuffers"
+	chmod -R u+w "$1/srv/src"
+	pythonpackages "$1"
+	gems "$1"
+	phppackages "$1"
+	javaarchives "$1"
+	programs "$1"
 	tidy "$1"
 }
 

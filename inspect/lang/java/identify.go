@@ -1,0 +1,227 @@
+package java
+
+import (
+	"cmp"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+// maxPOMXML is how many pom.xml of an archive are looked at, one of which can be
+// its own.
+const maxPOMXML = 1000
+
+// contents are what an archive says about the packages in it.
+type contents struct {
+	poms        []coordinates // of pom.properties
+	xml         []coordinates // of the places of pom.xml, which tell no version
+	manifest    manifest
+	hasManifest bool
+}
+
+// A pack is a package that was found in an archive. Without a group it is
+// unidentified.
+type pack struct {
+	coordinates
+	own bool // it is what the archive is, not one of several packed into it
+}
+
+func (p pack) name() string {
+	if p.group == "" {
+		return p.artifact
+	}
+	return p.group + ":" + p.artifact
+}
+
+// addPOMXML notes META-INF/maven/GROUP/ARTIFACT/pom.xml.
+func (c *contents) addPOMXML(name string) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 5 || parts[1] != "maven" || !isID(parts[2]) || !isID(parts[3]) || len(c.xml) >= maxPOMXML {
+		return
+	}
+	c.xml = append(c.xml, coordinates{group: parts[2], artifact: parts[3]})
+}
+
+// packages returns the packages of the archive that is called file: those whose
+// pom.properties are in it, and itself where none of those is it. A file that
+// tells neither a name nor a version of itself is no package.
+func (c *contents) packages(file string) []pack {
+	base := file[strings.LastIndexByte(file, '/')+1:]
+	base = base[:len(base)-len(extension(base))]
+	var found []pack
+	met := make(map[coordinates]bool, len(c.poms))
+	for _, pom := range c.poms {
+		if !met[pom] {
+			met[pom] = true
+			found = append(found, pack{coordinates: pom})
+		}
+	}
+	if i := c.own(found, base); i >= 0 {
+		found[i].own = true
+	} else if p, ok := c.itself(base); ok {
+		found = append(found, p)
+	}
+	return found
+}
+
+// own returns which of the packages an archive is, by the name of its file, else
+// by its manifest, else by what is left of the name without numbers (Debian's
+// maven3-core is maven-core); a single one also where none of these speaks
+// against it; -1 for none.
+func (c *contents) own(found []pack, base string) int {
+	best := -1
+	for i, p := range found {
+		if p.names(base) && (best < 0 || compareOwn(p.coordinates, found[best].coordinates, base) > 0) {
+			best = i
+		}
+	}
+	if best >= 0 {
+		return best
+	}
+	only := func(is func(coordinates) bool) int {
+		at := -1
+		for i, p := range found {
+			if c.manifest.agrees(p.version) && is(p.coordinates) {
+				if at >= 0 {
+					return -1
+				}
+				at = i
+			}
+		}
+		return at
+	}
+	if i := only(c.manifest.names); i >= 0 {
+		return i
+	}
+	plain := withoutDigits(base)
+	if i := only(func(p coordinates) bool { return withoutDigits(p.artifact) == plain }); i >= 0 || len(found) > 1 {
+		return i
+	}
+	return only(func(coordinates) bool { return true })
+}
+
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// names reports whether a file called base is the package's by its name:
+// "artifact", "artifact-1.2.3" with any classifier behind or before the version,
+// and the same after the group, as Quarkus and OSGi have it. Debian writes "-" for
+// "_".
+func (c coordinates) names(base string) bool {
+	base = strings.ReplaceAll(base, "_", "-")
+	artifact := strings.ReplaceAll(c.artifact, "_", "-")
+	for _, prefix := range []string{"", c.group + ".", c.group + "-"} {
+		rest, ok := strings.CutPrefix(base, prefix)
+		if !ok {
+			continue
+		}
+		if rest, ok = strings.CutPrefix(rest, artifact); ok && (rest == "" ||
+			len(rest) > 1 && rest[0] == '-' && (isDigit(rest[1]) || strings.HasPrefix(rest[1:], c.version) || strings.HasSuffix(rest, "-"+c.version))) {
+			return true
+		}
+	}
+	return false
+}
+
+// compareOwn compares two packages that a file called base may be.
+func compareOwn(a, b coordinates, base string) int {
+	return cmp.Or(
+		cmp.Compare(len(a.artifact), len(b.artifact)),
+		compareBool(strings.Contains(base, a.version), strings.Contains(base, b.version)),
+		compareBool(strings.HasPrefix(base, a.group), strings.HasPrefix(base, b.group)),
+		cmp.Compare(b.group, a.group), // the first
+		cmp.Compare(b.artifact, a.artifact),
+		cmp.Compare(b.version, a.version),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// names reports whether the manifest calls the archive by the package's name.
+func (m manifest) names(c coordinates) bool {
+	return m.title == c.artifact || m.plugin == c.artifact ||
+		m.bundle == c.artifact || m.bundle == c.group+"."+c.artifact
+}
+
+// agrees reports whether the manifest has no other version than v. OSGi writes
+// "1.2" as "1.2.0" and "27.0-jre" as "27.0.0.jre".
+func (m manifest) agrees(v string) bool {
+	if m.version == "" && m.bundleVersion == "" {
+		return true
+	}
+	return samePrefix(m.version, v) || samePrefix(m.bundleVersion, v)
+}
+
+// samePrefix reports whether one of two versions begins with the other.
+func samePrefix(a, b string) bool {
+	return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
+}
+
+// itself returns the package that an archive without pom.properties of its own
+// is, in this order: with the coordinates of a plugin of Jenkins, with those of
+// the folder of a pom.xml that its name speaks of, with those that its manifest
+// gives away, and unidentified.
+func (c *contents) itself(base string) (pack, bool) {
+	m := c.manifest
+	if m.title == "Java Runtime Environment" { // rt.jar, jrt-fs.jar and the like
+		return pack{}, false
+	}
+	if plugin := (coordinates{m.pluginGroup, m.plugin, m.pluginVersion}); plugin.valid() {
+		return pack{plugin, true}, true
+	}
+	artifact, version, versioned := splitName(base)
+	if versioned && m.version != "" && !samePrefix(m.version, version) {
+		versioned = false
+	}
+	if !versioned {
+		version = cmp.Or(m.version, m.bundleVersion)
+		artifact = base
+		if isID(m.title) {
+			artifact = m.title
+		}
+	} else if v := cmp.Or(m.version, m.bundleVersion); strings.HasPrefix(version, v+"-") {
+		version = v // what follows is a classifier
+	}
+	if !isVersion(version) {
+		return pack{}, false
+	}
+	for _, xml := range c.xml {
+		xml.version = version
+		if (xml.names(base) || m.title == xml.artifact) && xml.valid() {
+			return pack{xml, true}, true
+		}
+	}
+	if c := m.coordinates(artifact, version); c.valid() {
+		return pack{c, true}, true
+	}
+	artifact = inventory.Text(artifact)
+	return pack{coordinates{"", strings.ReplaceAll(artifact, ":", "-"), version}, true}, artifact != ""
+}
+
+// splitName divides the name of a file without its ending, "artifact-1.2.3", at
+// the first hyphen that a digit follows. A classifier stays with the version,
+// since nothing tells it from a part of that ("33.0-jre").
+func splitName(base string) (artifact, version string, ok bool) {
+	for i := 1; i+1 < len(base); i++ {
+		if base[i] == '-' && isDigit(base[i+1]) {
+			return base[:i], base[i+1:], isVersion(base[i+1:])
+		}
+	}
+	return "", "", false
+}
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }

@@ -1,0 +1,122 @@
+package java
+
+import (
+	"io"
+	"strconv"
+	"strings"
+
+	"assay/inspect/lang/word"
+)
+
+// coordinates name a package of Maven in one version.
+type coordinates struct{ group, artifact, version string }
+
+// valid reports whether these are coordinates that Maven accepts. What a build
+// has left open ("${project.version}") is none.
+func (c coordinates) valid() bool {
+	return isID(c.group) && isID(c.artifact) && isVersion(c.version)
+}
+
+// isID reports whether s can be a group or an artifact.
+func isID(s string) bool {
+	return word.Is(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	})
+}
+
+// isVersion reports whether s can be a version. Maven forbids only some signs.
+func isVersion(s string) bool {
+	return word.Is(s) && !strings.ContainsAny(s, `\/:"<>|?*[](){}$,;`)
+}
+
+// readProperties reads a pom.properties, in the form of java.util.Properties.
+// Coordinates that it does not have are empty.
+func readProperties(r io.Reader) (coordinates, error) {
+	var c coordinates
+	text, err := io.ReadAll(r)
+	for rest := string(text); rest != ""; {
+		var line string
+		line, rest = logicalLine(rest)
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		key, value := property(line)
+		switch key {
+		case "groupId":
+			c.group = value
+		case "artifactId":
+			c.artifact = value
+		case "version":
+			c.version = value
+		}
+	}
+	return c, err
+}
+
+// logicalLine cuts a line, with those that a backslash at its end joins to it.
+func logicalLine(text string) (line, rest string) {
+	for joined := false; ; joined = true {
+		i := strings.IndexAny(text, "\r\n")
+		part := text
+		if i < 0 {
+			text = ""
+		} else {
+			part = text[:i]
+			if strings.HasPrefix(text[i:], "\r\n") {
+				i++
+			}
+			text = text[i+1:]
+		}
+		line += strings.TrimLeft(part, " \t\f")
+		comment := !joined && line != "" && (line[0] == '#' || line[0] == '!')
+		backslashes := len(part) - len(strings.TrimRight(part, `\`))
+		if comment || backslashes%2 == 0 || text == "" {
+			return line, text
+		}
+		line = line[:len(line)-1]
+	}
+}
+
+// property divides a line into key and value.
+func property(line string) (key, value string) {
+	i := 0
+	for ; i < len(line) && !strings.ContainsRune("=: \t\f", rune(line[i])); i++ {
+		if line[i] == '\\' {
+			i++
+		}
+	}
+	i = min(i, len(line))
+	value = strings.TrimLeft(line[i:], " \t\f")
+	if value != "" && (value[0] == '=' || value[0] == ':') {
+		value = value[1:]
+	}
+	return unescape(line[:i]), strings.TrimSpace(unescape(value))
+}
+
+func unescape(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		if s[i] == 'u' && i+4 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+5], 16, 16); err == nil {
+				b.WriteRune(rune(n))
+				i += 4
+				continue
+			}
+		}
+		switch s[i] {
+		case 't', 'n', 'r', 'f':
+			b.WriteByte(' ')
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,211 @@
+package java
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/inspect/zipfile"
+)
+
+const (
+	// maxDepth is how deep archives may be nested: a jar in a war in an ear is 2.
+	maxDepth = 8
+	// maxPackages is how many packages one file may have. The largest that are
+	// known, distributions in one jar, have some hundreds.
+	maxPackages = 10_000
+	// maxOpened is how many entries of one file are opened. Hundreds of libraries
+	// in one file have some for each.
+	maxOpened = 50_000
+	// maxPlace is how long the place of a nested archive may be.
+	maxPlace = 1 << 10
+	// maxPOM bounds the files that Maven leaves in an archive.
+	maxPOM = 64 << 10
+)
+
+// A source is an archive in either of its forms.
+type source interface {
+	Entries() iter.Seq2[zipfile.Entry, error]
+	Open(zipfile.Entry, int64) (io.Reader, error)
+}
+
+// A place is where an archive lies.
+type place struct {
+	name  string // of its file, with the folders
+	where string // "!/lib/inner.jar", seen from the file on the disk, whose is empty
+	depth int
+}
+
+// A scan goes through one file and what is nested in it.
+type scan struct {
+	path     string
+	budget   *zipfile.Budget
+	packages []inventory.Package
+	problems problems
+	opened   int
+	over     bool // a bound is reached: nothing more is read
+}
+
+// fail notes why an archive was not read, or not to its end. A file that is none,
+// and need not be one by its name, is nobody's.
+func (s *scan) fail(at place, err error) {
+	if errors.Is(err, zipfile.ErrNotZip) && shared(extension(at.name)) {
+		return
+	}
+	if at.where != "" {
+		err = fmt.Errorf("%s: %w", strings.TrimPrefix(at.where, "!/"), err)
+	}
+	s.problems.add(err)
+	s.over = s.over || errors.Is(err, zipfile.ErrBudget)
+}
+
+// archive reads an archive and what is nested in it.
+func (s *scan) archive(a source, at place) {
+	var c contents
+	for e, err := range a.Entries() {
+		if err != nil {
+			s.fail(at, err)
+			break
+		}
+		if err := s.entry(a, e, at, &c); err != nil {
+			s.fail(at, err)
+		}
+		if s.over {
+			break
+		}
+	}
+	s.add(c.packages(at.name), at)
+}
+
+// entry reads an entry, if it is one that tells of packages.
+func (s *scan) entry(a source, e zipfile.Entry, at place, c *contents) error {
+	switch name := e.Name; {
+	case strings.HasSuffix(name, "/"):
+		return nil
+	case strings.EqualFold(name, manifestName):
+		if c.hasManifest {
+			return nil
+		}
+		r, err := s.open(a, e, maxManifest)
+		if err != nil {
+			return err
+		}
+		c.hasManifest = true
+		c.manifest, err = readManifest(r)
+		return err
+	case isPOM(name, "pom.properties"):
+		r, err := s.open(a, e, maxPOM)
+		if err != nil {
+			return err
+		}
+		coordinates, err := readProperties(r)
+		if coordinates.valid() {
+			c.poms = append(c.poms, coordinates)
+		}
+		return err
+	case isPOM(name, "pom.xml"):
+		c.addPOMXML(name)
+		return nil
+	case e.Size != 0 && isArchive(name):
+		return s.nested(a, e, at)
+	}
+	return nil
+}
+
+// open opens an entry, if there were not too many before.
+func (s *scan) open(a source, e zipfile.Entry, limit int64) (io.Reader, error) {
+	if err := s.count(); err != nil {
+		return nil, err
+	}
+	return a.Open(e, limit)
+}
+
+// count counts an entry that is opened.
+func (s *scan) count() error {
+	if s.opened++; s.opened > maxOpened {
+		s.over = true
+		return fmt.Errorf("more than %d manifests, properties and archives", maxOpened)
+	}
+	return nil
+}
+
+// isPOM reports whether an entry is one of Maven's files called base. Maven puts
+// them into META-INF/maven/GROUP/ARTIFACT; other tools leave a folder out, or put
+// all of it below the folder of the classes.
+func isPOM(name, base string) bool {
+	folder, ok := strings.CutSuffix(name, "/"+base)
+	return ok && (strings.HasPrefix(folder, "META-INF/") || strings.Contains(folder, "/META-INF/"))
+}
+
+// nested reads an archive in an archive: in its place where it is stored, else by
+// going once through what it inflates to.
+func (s *scan) nested(a source, e zipfile.Entry, at place) error {
+	in := place{
+		name:  inventory.Text(e.Name),
+		depth: at.depth + 1,
+	}
+	if in.where = at.where + "!/" + in.name; len(in.where) > maxPlace {
+		return fmt.Errorf("a nested archive with a name of %d bytes", len(in.where))
+	}
+	if in.depth > maxDepth {
+		return fmt.Errorf("%s: archives nested more than %d deep", in.name, maxDepth)
+	}
+	if outer, ok := a.(*zipfile.Archive); ok && e.Stored() {
+		if err := s.count(); err != nil {
+			return err
+		}
+		r, err := outer.Section(e)
+		if err != nil {
+			return err
+		}
+		inner, err := zipfile.Open(r, r.Size(), s.budget)
+		if err != nil {
+			s.fail(in, err)
+		} else {
+			s.archive(inner, in)
+		}
+		return nil
+	}
+	r, err := s.open(a, e, math.MaxInt64-1)
+	if err != nil {
+		return err
+	}
+	var first [1]byte
+	switch _, err := io.ReadFull(r, first[:]); {
+	case errors.Is(err, io.EOF): // its size is not always known before
+		return nil
+	case err != nil:
+		return err
+	}
+	s.archive(zipfile.NewStream(io.MultiReader(bytes.NewReader(first[:]), r), s.budget), in)
+	return nil
+}
+
+// add adds the packages of an archive.
+func (s *scan) add(found []pack, at place) {
+	for _, p := range found {
+		if len(s.packages) >= maxPackages {
+			if !s.over {
+				s.fail(at, fmt.Errorf("more than %d packages", maxPackages))
+				s.over = true
+			}
+			return
+		}
+		embedded := ""
+		if at.where != "" || !p.own {
+			embedded = s.path + at.where
+		}
+		s.packages = append(s.packages, inventory.Package{
+			Type:       "maven",
+			Name:       p.name(),
+			Version:    p.version,
+			Evidence:   []inventory.Evidence{{Path: s.path, Kind: Kind}},
+			EmbeddedIn: embedded,
+		})
+	}
+}

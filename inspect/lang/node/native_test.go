@@ -1,0 +1,284 @@
+package node
+
+import (
+	"cmp"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"assay/inspect/inventory"
+	"assay/testdata"
+)
+
+// A record is a package and the package.json that says so.
+type record struct{ Path, Name, Version string }
+
+func records(t *testing.T, packages []inventory.Package, path string) []record {
+	t.Helper()
+	var list []record
+	for _, p := range packages {
+		if p.Type != "npm" || !slices.Equal(p.Evidence, []inventory.Evidence{{Path: path, Kind: Kind}}) {
+			t.Errorf("%s: %+v", path, p)
+		}
+		list = append(list, record{path, p.Name, p.Version})
+	}
+	return list
+}
+
+// compare holds that both have the same, in any order.
+func compare(t *testing.T, got, want []record) {
+	t.Helper()
+	for _, list := range [][]record{got, want} {
+		slices.SortFunc(list, func(a, b record) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+		})
+	}
+	for _, r := range got {
+		if !slices.Contains(want, r) {
+			t.Errorf("also %v", r)
+		}
+	}
+	for _, r := range want {
+		if !slices.Contains(got, r) {
+			t.Errorf("not %v", r)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d packages, want %d", len(got), len(want))
+	}
+}
+
+// find reads every package.json below the folder sub of root that Wants wants by
+// its path from root.
+func find(t *testing.T, root, sub string) []record {
+	t.Helper()
+	var list []record
+	err := filepath.WalkDir(filepath.Join(root, sub), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || d.Name() != Bases()[0] {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil || !Wants(rel) {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		packages, err := Read(f, rel)
+		if err != nil {
+			t.Errorf("%s: %v", rel, err)
+		}
+		list = append(list, records(t, packages, rel)...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// npm runs npm in dir, without network. It may exit with 1: ls and query do where
+// packages are there that package.json does not ask for.
+func npm(t *testing.T, dir string, args ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		testdata.Missing(t, "npm, to compare with: apt-get install npm")
+	}
+	cmd := exec.CommandContext(t.Context(), "npm", append(args, "--offline", "--no-audit", "--no-fund", "--no-update-notifier")...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "npm_config_cache="+filepath.Join(t.TempDir(), "cache"))
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok && (len(out) == 0 || exit.ExitCode() != 1) {
+		t.Fatalf("npm %q: %v: %s", args, err, exit.Stderr)
+	} else if !ok && err != nil {
+		t.Fatalf("npm %q: %v", args, err)
+	}
+	return out
+}
+
+// npmQuery returns the packages that npm finds in the project dir, each where its
+// files are. What has no version is left out: the folders that npm passes on the
+// way to a linked package.
+func npmQuery(t *testing.T, dir string) []record {
+	t.Helper()
+	var packages []struct{ Location, Name, Version, Realpath string }
+	if err := json.Unmarshal(npm(t, dir, "query", "*"), &packages); err != nil {
+		t.Fatal(err)
+	}
+	found := map[record]bool{}
+	for _, p := range packages {
+		if p.Location != "" && p.Version != "" {
+			found[record{relative(t, dir, p.Realpath), p.Name, p.Version}] = true
+		}
+	}
+	return slices.Collect(maps.Keys(found))
+}
+
+// relative returns the path of the package.json in folder, seen from dir.
+func relative(t *testing.T, dir, folder string) string {
+	t.Helper()
+	rel, err := filepath.Rel(dir, filepath.Join(folder, manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rel
+}
+
+// npmList returns the packages that npm ls lists in the project dir.
+func npmList(t *testing.T, dir string) []record {
+	t.Helper()
+	type node struct {
+		Path, Name, Version string
+		Dependencies        map[string]node
+	}
+	var project node
+	if err := json.Unmarshal(npm(t, dir, "ls", "--all", "--json", "--long"), &project); err != nil {
+		t.Fatal(err)
+	}
+	found := map[record]bool{}
+	var walk func(node)
+	walk = func(n node) {
+		for _, d := range n.Dependencies {
+			if d.Path != "" { // an optional one may be absent
+				found[record{relative(t, project.Path, d.Path), d.Name, d.Version}] = true
+			}
+			walk(d)
+		}
+	}
+	walk(project)
+	return slices.Collect(maps.Keys(found))
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func fatRoot(t *testing.T) string {
+	t.Helper()
+	root := filepath.Join(testdata.Root(t), "dist", "roots", "fat")
+	if env := os.Getenv("ROOTS"); env != "" {
+		root = filepath.Join(env, "fat")
+	}
+	if _, err := os.Stat(root); err != nil {
+		testdata.Missing(t, "the large root: %v; make it with testdata/roots/make.sh fat", err)
+	}
+	return root
+}
+
+// What npm has installed for applications is what npm ls lists: nothing that
+// packages carry as test data (resolve) or compiled into them (next).
+func TestAsNpmList(t *testing.T) {
+	for _, app := range []string{"app", "old"} {
+		dir := filepath.Join(fatRoot(t), "srv", app)
+		want := npmList(t, dir)
+		if len(want) < 400 {
+			t.Fatalf("npm lists %d packages in %s", len(want), dir)
+		}
+		compare(t, find(t, dir, "."), want)
+	}
+}
+
+// The folder in which Debian has its packages, as npm finds them when they lie in
+// a folder node_modules, nested ones included.
+func TestAsNpmOfDebian(t *testing.T) {
+	const folder = "usr/share/nodejs"
+	source := filepath.Join(fatRoot(t), folder)
+	project := t.TempDir()
+	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(source, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(project, modules, rel)
+		switch {
+		case d.IsDir():
+			return os.MkdirAll(to, 0o777)
+		case d.Type().IsRegular() && d.Name() == manifest:
+			return os.WriteFile(to, readFile(t, path), 0o666)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := npmQuery(t, project)
+	if len(want) < 1000 {
+		t.Fatalf("npm finds %d packages of Debian", len(want))
+	}
+	var got []record
+	for _, r := range find(t, fatRoot(t), folder) {
+		rel, err := filepath.Rel(folder, r.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, record{filepath.Join(modules, rel), r.Name, r.Version})
+	}
+	compare(t, got, want)
+}
+
+// What npm makes of packages without network, flat and linked from a store: one
+// with a scope, one under another name, and one that is linked to where it is
+// developed, which is no installed package.
+func TestAsNpmInstalls(t *testing.T) {
+	old := filepath.Join(fatRoot(t), "srv", "old", modules)
+	archives := t.TempDir()
+	npm(t, archives, "pack", "--ignore-scripts", "--silent",
+		filepath.Join(old, "ms"), filepath.Join(old, "@xtuc", "long"), filepath.Join(old, "isarray"))
+	dependencies := map[string]string{"link": "file:link"}
+	for name, pattern := range map[string]string{"ms": "ms-*.tgz", "@xtuc/long": "xtuc-long-*.tgz", "other": "isarray-*.tgz"} {
+		files, err := filepath.Glob(filepath.Join(archives, pattern))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%s: %q, %v", pattern, files, err)
+		}
+		dependencies[name] = "file:" + files[0]
+	}
+	for _, strategy := range []string{"hoisted", "linked"} {
+		project := t.TempDir()
+		text, err := json.Marshal(map[string]any{"name": "project", "version": "1.0.0", "dependencies": dependencies})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(project, manifest), string(text))
+		write(t, filepath.Join(project, "link", manifest), `{"name": "link", "version": "1.0.0"}`)
+		npm(t, project, "install", "--ignore-scripts", "--install-strategy="+strategy)
+
+		want := slices.DeleteFunc(npmQuery(t, project), func(r record) bool { return r.Name == "link" })
+		if len(want) != 3 {
+			t.Errorf("%s: npm finds %v", strategy, want)
+		}
+		compare(t, find(t, project, "."), want)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,178 @@
+package node
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"assay/inspect/inventory"
+	"assay/inspect/lang/word"
+	"assay/testdata"
+)
+
+// The trees of npm and corepack as the archives of Node.js bring them.
+func TestOwnTree(t *testing.T) {
+	archive, err := zip.OpenReader(testdata.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	got := []record{}
+	for _, file := range archive.File {
+		if !Wants(file.Name) {
+			continue
+		}
+		f, err := file.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages, err := Read(f, file.Name)
+		f.Close()
+		if err != nil {
+			t.Errorf("%s: %v", file.Name, err)
+		}
+		got = append(got, records(t, packages, file.Name)...)
+	}
+	var want []record
+	if err := json.Unmarshal(readFile(t, testdata.Path(t, "lang", "node", "npm-own-tree", "expected.json")), &want); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, got, want)
+}
+
+func TestRead(t *testing.T) {
+	const path = "srv/node_modules/@s/a/package.json"
+	for _, c := range []struct {
+		text, name, version, err string
+	}{
+		{`{"name": "a", "version": "1.2.3"}`, "a", "1.2.3", ""},
+		{"\ufeff" + `{"version": "1.2.3", "name": "@Types/Node_x.y~1"}` + "\n", "@Types/Node_x.y~1", "1.2.3", ""},
+		// Only what stands at the top counts, and of two the last.
+		{`{"x": {"name": "b", "version": "2.0.0"}, "name": "a", "version": "1.0.0", "y": [{"name": "c"}]}`, "a", "1.0.0", ""},
+		{`{"name": "b", "name": "a", "version": "2.0.0", "version": "1.0.0"}`, "a", "1.0.0", ""},
+		{`{"name": "a", "v\u0065rsion": "1.0.\u0030"}`, "a", "1.0.0", ""},
+		// As written, but for the space around it.
+		{`{"name": "a", "version": " v1.2.3-beta.1+exp "}`, "a", "v1.2.3-beta.1+exp", ""},
+		// A package without name has that of its folder.
+		{`{"version": "1.2.3"}`, "@s/a", "1.2.3", ""},
+		{`{"name": {}, "version": "1.2.3"}`, "@s/a", "1.2.3", ""},
+		// Nothing that could be looked up.
+		{`{}`, "", "", ""},
+		{`{"type": "module"}`, "", "", ""},
+		{`{"name": "a", "version": ""}`, "", "", ""},
+		{`{"name": "a", "version": 1}`, "", "", ""},
+		// What was read before the damage.
+		{`{"name": "a", "version": "1.2.3", "x": `, "a", "1.2.3", "package.json: unexpected EOF"},
+		{`{"name": "a", "version": "1.2.3"} x`, "a", "1.2.3", "package.json: unexpected 'x' at byte 34"},
+		{`{"name": "a b", "version": "1.2.3"} x`, "", "", "package.json: unexpected 'x' at byte 36"},
+		{`{"name": "a", "vers`, "", "", "package.json: unexpected EOF"},
+		{``, "", "", "package.json: unexpected EOF"},
+		{`[]`, "", "", "package.json: not an object"},
+		{`"a"`, "", "", "package.json: not an object"},
+		{`{"name": "a b", "version": "1.2.3"}`, "", "", `package.json: name "a b"`},
+		{`{"name": "../a", "version": "1.2.3"}`, "", "", `package.json: name "../a"`},
+		{`{"name": "@s", "version": "1.2.3"}`, "", "", `package.json: name "@s"`},
+		{`{"name": "@s/", "version": "1.2.3"}`, "", "", `package.json: name "@s/"`},
+		{`{"name": "@s/a/b", "version": "1.2.3"}`, "", "", `package.json: name "@s/a/b"`},
+		{`{"name": "a\u0007", "version": "1.2.3"}`, "", "", `package.json: name "a\a"`},
+		{`{"name": "` + strings.Repeat("a", maxName+1) + `", "version": "1"}`, "", "", `package.json: name "` + strings.Repeat("a", maxName+1) + `"`},
+		{`{"name": "a", "version": "latest"}`, "", "", `package.json: "a": version "latest"`},
+		{`{"name": "a", "version": "v"}`, "", "", `package.json: "a": version "v"`},
+		{`{"name": "a", "version": "1 || 2"}`, "", "", `package.json: "a": version "1 || 2"`},
+		{`{"name": "a", "version": "1` + strings.Repeat("0", word.Max) + `"}`, "", "", `package.json: "a": version "1` + strings.Repeat("0", word.Max-1) + `"`},
+	} {
+		var want []record
+		if c.name != "" {
+			want = []record{{path, c.name, c.version}}
+		}
+		packages, err := Read(strings.NewReader(c.text), path)
+		if got := records(t, packages, path); !slices.Equal(got, want) {
+			t.Errorf("%.80s: %v, want %v", c.text, got, want)
+		}
+		if message := text(err); message != c.err {
+			t.Errorf("%.80s: %q, want %q", c.text, message, c.err)
+		}
+	}
+}
+
+// In Yarn's store the folder has no name of a package.
+func TestReadWithoutName(t *testing.T) {
+	packages, err := Read(strings.NewReader(`{"version": "1.0.0"}`), "node_modules/.store/a-npm-1.0.0-b5/package/package.json")
+	if packages != nil || err != nil {
+		t.Errorf("%v, %v", packages, err)
+	}
+}
+
+// An endless file costs no memory, wherever it is endless, and ends with the error
+// of the reader that bounds it.
+func TestEndless(t *testing.T) {
+	tooLarge := errors.New("larger than its bound")
+	for _, start := range []string{``, `{"x": "`, `{"x": 1`, `{"x": [`, `{"`, `{"name": "`} {
+		fill := byte(' ')
+		if strings.HasSuffix(start, "1") {
+			fill = '1'
+		}
+		endless := func() io.Reader {
+			return io.MultiReader(strings.NewReader(start), io.LimitReader(repeat(fill), 1<<20), iotest.ErrReader(tooLarge))
+		}
+		var packages []inventory.Package
+		var err error
+		n := testing.AllocsPerRun(1, func() { packages, err = Read(endless(), "node_modules/a/package.json") })
+		if packages != nil || err == nil || n > 100 {
+			t.Errorf("%q: %v, %v, %v allocations", start, packages, err, n)
+		}
+	}
+	for _, deep := range []string{"[", `{"a":`} {
+		if packages, err := Read(strings.NewReader(`{"x":`+strings.Repeat(deep, 1_000_000)), "node_modules/a/package.json"); packages != nil || err == nil {
+			t.Errorf("%s: %v, %v", deep, packages, err)
+		}
+	}
+}
+
+type repeat byte
+
+func (r repeat) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(r)
+	}
+	return len(p), nil
+}
+
+// FuzzRead holds that a package that comes without an error is the one that
+// encoding/json reads, and that every package has a sound name and version.
+func FuzzRead(f *testing.F) {
+	f.Add(`{"name": "@s/a", "version": "1.2.3", "exports": {".": ["x", null, 1.5e3]}}`)
+	f.Add(`{"n\u0061me": "a", "version": "v1.0.0-\ud83d\ude00"} `)
+	f.Add("\ufeff{\"version\": \"1.0.0\"}")
+	f.Fuzz(func(t *testing.T, text string) {
+		const path = "usr/share/nodejs/folder/package.json"
+		packages, err := Read(strings.NewReader(text), path)
+		for _, p := range packages {
+			if !isName(p.Name) || !isVersion(p.Version) || p.Type != "npm" || len(p.Evidence) != 1 || p.Evidence[0].Path != path {
+				t.Errorf("%+v", p)
+			}
+		}
+		var all map[string]any
+		if err != nil || json.Unmarshal([]byte(strings.TrimPrefix(text, "\ufeff")), &all) != nil {
+			return
+		}
+		name, _ := all["name"].(string)
+		version, _ := all["version"].(string)
+		version = strings.TrimSpace(version)
+		if name == "" {
+			name = "folder"
+		}
+		if version == "" {
+			if packages != nil {
+				t.Errorf("%+v without version", packages)
+			}
+		} else if len(packages) != 1 || packages[0].Name != name || packages[0].Version != version {
+			t.Errorf("%+v, want %q %q", packages, name, version)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package node
+
+import "testing"
+
+func TestWants(t *testing.T) {
+	for path, want := range map[string]bool{
+		// npm
+		"node_modules/a/package.json":                                   true,
+		"srv/app/node_modules/a/package.json":                           true,
+		"srv/app/node_modules/@s/a/package.json":                        true,
+		"srv/app/node_modules/a/node_modules/@s/b/package.json":         true,
+		"srv/app/node_modules/@s/a/node_modules/b/package.json":         true,
+		"usr/local/lib/node_modules/npm/node_modules/a/package.json":    true,
+		"usr/lib/node_modules_22/npm/node_modules/a/package.json":       true,
+		"srv/app/.next/standalone/node_modules/a/package.json":          true,
+		"srv/app/node_modules/_a@1.0.0@a/package.json":                  true,
+		"srv/app/package.json":                                          false,
+		"package.json":                                                  false,
+		"srv/app/node_modules/package.json":                             false,
+		"srv/app/node_modules/@s/package.json":                          false,
+		"srv/app/node_modules/a/package.json.bak":                       false,
+		"srv/app/node_modules/a/dist/esm/package.json":                  false,
+		"srv/app/node_modules/@s/a/dist/package.json":                   false,
+		"srv/app/node_modules/a/test/node_modules/b/package.json":       false,
+		"srv/app/node_modules/a/dist/node_modules/b/package.json":       false,
+		"srv/app/node_modules/.a-Xb1cD2eF/package.json":                 false,
+		"srv/app/node_modules/@s/.a-Xb1cD2eF/package.json":              false,
+		"srv/app/node_modules/.vite/deps/package.json":                  false,
+		"srv/app/node_modules/.cache/x/node_modules/a/package.json":     false,
+		"srv/app/node_modules/node_modules/package.json":                true,
+		"srv/app/node_modules//package.json":                            false,
+		"srv/app/node_modules/a/node_modules/package.json":              false,
+		"srv/app/my_node_modules/a/package.json":                        false,
+		"srv/app/test/fixtures/node_modules/a/package.json":             false,
+		"usr/share/doc/node-x/examples/node_modules/a/package.json":     false,
+		"usr/lib/node_modules_22/npm/test/node_modules/a/package.json":  false,
+		"usr/lib/ruby/gems/3.1.0/gems/typeprof-0.21.2/x/package.json":   false,
+		"usr/local/lib/node_modules/npm/docs/node_modules/package.json": false,
+
+		// pnpm, npm's linked installations, Bun, Deno, Yarn
+		"a/node_modules/.pnpm/b@1.0.0/node_modules/b/package.json":                  true,
+		"a/node_modules/.pnpm/@s+b@1.0.0/node_modules/@s/b/package.json":            true,
+		"a/node_modules/.pnpm/b@1.0.0/node_modules/b/node_modules/c/package.json":   true,
+		"a/node_modules/.store/b@1.0.0-X/node_modules/b/package.json":               true,
+		"a/node_modules/.store/@s/b@1.0.0-X/node_modules/@s/b/package.json":         true,
+		"a/node_modules/.bun/b@1.0.0/node_modules/b/package.json":                   true,
+		"a/node_modules/.deno/b@1.0.0/node_modules/b/package.json":                  true,
+		"a/node_modules/.store/b-npm-1.0.0-b58f5b6b69/package/package.json":         true,
+		"a/node_modules/.store/@s-b-npm-1.0.0-b58f5b6b69/package/package.json":      true,
+		"a/node_modules/.store/b-npm-1.0.0-b5/package/node_modules/c/package.json":  true,
+		"root/.local/share/pnpm/global/5/.pnpm/b@1.0.0/node_modules/b/package.json": true,
+		"a/.yarn/unplugged/b-npm-1.0.0-b58f5b6b69/node_modules/b/package.json":      true,
+		"a/node_modules/.pnpm/b@1.0.0/package.json":                                 false,
+		"a/node_modules/.pnpm/package.json":                                         false,
+		"a/node_modules/.pnpm/b@1.0.0/node_modules/b/dist/package.json":             false,
+		"a/node_modules/.store/b-npm-1.0.0-b5/package/dist/package.json":            false,
+		"a/node_modules/.store/b-npm-1.0.0-b5/packages/package.json":                false,
+		"a/node_modules/.pnpm/b@1.0.0/package/package.json":                         false,
+
+		// the cache of Yarn 1
+		"usr/local/share/.cache/yarn/v6/npm-b-1.0.0-4c3b-integrity/node_modules/b/package.json": false,
+		"srv/v6/app/node_modules/b/package.json":                                                true,
+		"srv/npm-mirror/node_modules/b/package.json":                                            true,
+		"npm-mirror/node_modules/b/package.json":                                                true,
+
+		// Debian, and where Node.js and Yarn are unpacked
+		"usr/share/nodejs/a/package.json":                               true,
+		"usr/share/nodejs/@s/a/package.json":                            true,
+		"usr/share/nodejs/a/node_modules/b/package.json":                true,
+		"usr/lib/nodejs/a/package.json":                                 true,
+		"usr/lib/x86_64-linux-gnu/nodejs/a/package.json":                true,
+		"usr/share/nodejs/package.json":                                 false,
+		"usr/share/nodejs/@s/package.json":                              false,
+		"usr/share/nodejs/@s/a/lib/package.json":                        false,
+		"usr/share/nodejs/a/test/node_modules/b/package.json":           false,
+		"usr/lib/x86_64-linux-gnu/a/package.json":                       false,
+		"usr/lib/nodejs/node-v20.1.0/lib/node_modules/npm/package.json": true,
+		"opt/yarn-v1.22.22/package.json":                                true,
+		"opt/yarn-v1.22.22/lib/package.json":                            false,
+		"srv/opt/yarn-v1.22.22/package.json":                            false,
+	} {
+		if got := Wants(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+func TestWantsAllocatesNothing(t *testing.T) {
+	n := testing.AllocsPerRun(100, func() {
+		Wants("srv/app/node_modules/.store/@s/b@1.0.0-X/node_modules/@s/b/node_modules/c/package.json")
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

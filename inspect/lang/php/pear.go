@@ -1,0 +1,88 @@
+package php
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/inspect/lang/fixture"
+	"assay/inspect/lang/word"
+)
+
+// PEARExts are the endings of the files that WantsPEAR decides about.
+func PEARExts() []string { return []string{".reg"} }
+
+// WantsPEAR reports whether the file at path, relative to the root, is a record of
+// PEAR's registry: NAME.reg in .registry or, for another channel than PEAR's own,
+// in .channel.CHANNEL there.
+func WantsPEAR(path string) bool {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || !strings.HasSuffix(path, ".reg") {
+		return false
+	}
+	dir := path[:i]
+	if i := strings.LastIndexByte(dir, '/'); i >= 0 && strings.HasPrefix(dir[i+1:], ".channel.") {
+		dir = dir[:i]
+	}
+	return strings.HasSuffix(dir, "/.registry") && !fixture.In(dir)
+}
+
+// ReadPEAR reads a record of PEAR's registry at path and returns its package,
+// called CHANNEL/NAME as in a purl ("pear.php.net/Archive_Tar"). Of version it has
+// that of the release. The record is what PHP's serialize makes of an array.
+func ReadPEAR(r io.Reader, path string) ([]inventory.Package, error) {
+	var name, channel, version string
+	s := newSerial(r)
+	array, err := s.array(func(key string) (err error) {
+		switch key {
+		case "name":
+			name, _, err = s.string()
+		case "channel":
+			channel, _, err = s.string()
+		case "version":
+			version, err = s.release()
+		}
+		return err
+	})
+	// The registry puts after what package.xml says what it has made of it; the
+	// whole is read, since only a whole record is one of an installed package.
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("PEAR registry: %w", err)
+	case !array:
+		return nil, errors.New("PEAR registry: no array")
+	case !word.Is(name) || !word.Is(version):
+		return nil, fmt.Errorf("PEAR registry: package %.*q with version %.*q", word.Max, name, word.Max, version)
+	}
+	if channel == "" {
+		channel = "pear.php.net" // the records of package.xml 1.0 name none
+	}
+	if !word.Is(channel) {
+		return nil, fmt.Errorf("PEAR registry: channel %.*q", word.Max, channel)
+	}
+	return []inventory.Package{{
+		Type:     "pear",
+		Name:     channel + "/" + name,
+		Version:  version,
+		Evidence: []inventory.Evidence{{Path: path, Kind: Kind}},
+	}}, nil
+}
+
+// release reads the value of version: an array of which release is the one of the
+// package, or in the records of package.xml 1.0 a string.
+func (s *serial) release() (string, error) {
+	if c, err := s.kind(); err != nil || c != 'a' {
+		version, _, err := s.string()
+		return version, err
+	}
+	var version string
+	_, err := s.array(func(key string) (err error) {
+		if key == "release" {
+			version, _, err = s.string()
+		}
+		return err
+	})
+	return version, err
+}

@@ -1,0 +1,164 @@
+package ruby
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/testdata"
+)
+
+// gemList runs a command that prints what gem list does, "NAME (VERSION, default:
+// VERSION PLATFORM)" a line, and returns it in the form of find, without those
+// that come with Ruby unless defaults says so.
+func gemList(t *testing.T, env []string, defaults bool, command ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%q: %v", command, err)
+	}
+	found := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		name, versions, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), ")"), " (")
+		if !ok {
+			continue
+		}
+		for version := range strings.SplitSeq(versions, ", ") {
+			version, isDefault := strings.CutPrefix(version, "default: ")
+			version, _, _ = strings.Cut(version, " ")
+			if !isDefault || defaults {
+				found[name+" "+version] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// largeRoot returns a root with a Ruby that can be run in it.
+func largeRoot(t *testing.T) string {
+	t.Helper()
+	root := filepath.Join(testdata.Root(t), "dist", "roots", "fat")
+	if env := os.Getenv("ROOTS"); env != "" {
+		root = filepath.Join(env, "fat")
+	}
+	if _, err := os.Stat(root); err != nil {
+		testdata.Missing(t, "the large root: %v; make it with testdata/roots/make.sh fat", err)
+	}
+	if os.Getuid() != 0 {
+		testdata.Missing(t, "root's rights, to run Ruby in %s", root)
+	}
+	return root
+}
+
+// All that is found in a large root, wherever it lies, is what its own gem lists.
+func TestAsGemListOfRoot(t *testing.T) {
+	root := largeRoot(t)
+	want := gemList(t, []string{"LC_ALL=C.UTF-8"}, true, "chroot", root, "gem", "list")
+	if len(want) < 130 {
+		t.Fatalf("gem lists %d gems", len(want))
+	}
+	if got := find(t, root); !slices.Equal(got, want) {
+		t.Errorf("found %q\ngem lists %q", got, want)
+	}
+}
+
+// What gem builds and installs, as gem lists it: a gem, one for a platform only,
+// and neither what a gem has in its tests nor its own source nor the archives that
+// it was installed from.
+func TestAsGemListOfHome(t *testing.T) {
+	gem, err := exec.LookPath("gem")
+	if err != nil {
+		testdata.Missing(t, "gem, to compare with (apt-get install ruby)")
+	}
+	dir := t.TempDir()
+	home := filepath.Join(dir, "home")
+	source := filepath.Join(dir, "source")
+	for name, platform := range map[string]string{"ours-plain": "ruby", "ours-built": "x86_64-linux"} {
+		spec := `require "rubygems"
+Gem::Specification.new do |spec|
+  spec.name = ["` + name + `"].first
+  spec.version = "1.2." + "3.pre"
+  spec.platform = "` + platform + `"
+  spec.summary = "s"
+  spec.authors = ["a"]
+  spec.files = Dir["*.gemspec", "test/**/*.gemspec"]
+end
+`
+		own := filepath.Join(source, name)
+		for _, path := range []string{name + ".gemspec", "test/rubygems/specifications/other-1.0.gemspec"} {
+			path = filepath.Join(own, path)
+			err := os.MkdirAll(filepath.Dir(path), 0o777)
+			if err == nil {
+				err = os.WriteFile(path, []byte(spec), 0o666)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, args := range [][]string{
+			{"build", "--quiet", "--output", filepath.Join(dir, name+".gem"), name + ".gemspec"},
+			{"install", "--local", "--no-document", "--force", "--install-dir", home, filepath.Join(dir, name+".gem")},
+		} {
+			cmd := exec.CommandContext(t.Context(), gem, args...)
+			cmd.Dir = own
+			cmd.Env = append(os.Environ(), "HOME="+dir)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("gem %q: %v\n%s", args, err, out)
+			}
+		}
+	}
+	want := gemList(t, []string{"HOME=" + dir, "GEM_HOME=" + home, "GEM_PATH=" + home}, false, gem, "list", "--local")
+	if !slices.Equal(want, []string{"ours-built 1.2.3.pre", "ours-plain 1.2.3.pre"}) {
+		t.Fatalf("gem lists %q", want)
+	}
+	if got := find(t, dir); !slices.Equal(got, want) {
+		t.Errorf("found %q\ngem lists %q", got, want)
+	}
+}
+
+// What Bundler has from a repository of several gems, as it lists them.
+func TestAsBundleListFromGit(t *testing.T) {
+	root := largeRoot(t)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c",
+		`mount --bind "$1" "$0/tmp" && exec chroot "$0" sh -ec "$2"`, root, dir, `
+export HOME=/tmp/home GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+mkdir -p /tmp/home /tmp/ours/part /tmp/ours/test/other /tmp/app
+cd /tmp/ours
+spec() { echo "Gem::Specification.new { |s| s.name = ['$1'].first; s.version = '1.' + '2'; s.summary = 's'; s.authors = ['a']; $2 }"; }
+spec ours "s.add_dependency 'part'" >ours.gemspec
+spec part >part/part.gemspec
+spec other >test/other/other.gemspec
+git init -q .
+git add .
+git -c user.name=a -c user.email=a@example.com commit -qm c
+cd /tmp/app
+echo "git('file:///tmp/ours', glob: '{,*/}*.gemspec') { gem 'ours' }" >Gemfile
+bundle config set --local path vendor/bundle >&2
+bundle install >&2
+bundle list`)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("bundler: %v\n%s", err, stderr.String())
+	}
+	var want []string // of lines like "  * ours (1.2 0123456)"
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) == 4 && fields[0] == "*" {
+			want = append(want, fields[1]+" "+strings.TrimPrefix(fields[2], "("))
+		}
+	}
+	if !slices.Equal(want, []string{"ours 1.2", "part 1.2"}) {
+		t.Fatalf("bundler lists %q: %s", want, out)
+	}
+	if got := find(t, dir); !slices.Equal(got, want) {
+		t.Errorf("found %q\nbundler lists %q", got, want)
+	}
+}

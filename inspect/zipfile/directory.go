@@ -1,0 +1,120 @@
+package zipfile
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// headerBuffer is how much of a directory is read at once.
+const headerBuffer = 16 << 10
+
+// Entries returns the entries in the order of the directory, folders and
+// repeated names too. An error comes last, with an empty Entry.
+func (a *Archive) Entries() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		d := directory{
+			r:      bufio.NewReaderSize(io.NewSectionReader(a.directory, 0, a.directory.Size()), headerBuffer),
+			left:   a.directory.Size(),
+			budget: a.budget,
+		}
+		var count uint64
+		for {
+			e, err := d.next()
+			if errors.Is(err, errEnd) {
+				break
+			}
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("directory after entry %d: %w", count, err))
+				return
+			}
+			count++
+			if !yield(e, nil) {
+				return
+			}
+		}
+		// Writers without 64-bit sizes count modulo 65,536.
+		if uint16(count) != uint16(a.count) {
+			yield(Entry{}, fmt.Errorf("directory has %d entries and should have %d", count, a.count))
+		}
+	}
+}
+
+// errEnd says that no header follows.
+var errEnd = errors.New("end of the directory")
+
+// A directory is read header by header.
+type directory struct {
+	r      *bufio.Reader
+	left   int64 // bytes up to the record that ends it
+	budget *Budget
+	buf    []byte
+}
+
+func (d *directory) next() (Entry, error) {
+	if d.left < directoryLen {
+		return Entry{}, errEnd
+	}
+	header, err := d.r.Peek(directoryLen)
+	if err != nil {
+		return Entry{}, unexpected(err)
+	}
+	if string(header[:4]) != directoryMark {
+		return Entry{}, errEnd
+	}
+	rest := variable(header)
+	if rest > d.left-directoryLen {
+		return Entry{}, io.ErrUnexpectedEOF
+	}
+	if err := d.budget.entry(directoryLen + rest); err != nil {
+		return Entry{}, err
+	}
+	d.left -= directoryLen + rest
+	e := Entry{
+		flags:      binary.LittleEndian.Uint16(header[8:]),
+		method:     binary.LittleEndian.Uint16(header[10:]),
+		crc:        binary.LittleEndian.Uint32(header[16:]),
+		compressed: int64(binary.LittleEndian.Uint32(header[20:])),
+		Size:       int64(binary.LittleEndian.Uint32(header[24:])),
+		offset:     int64(binary.LittleEndian.Uint32(header[42:])),
+	}
+	name := int(binary.LittleEndian.Uint16(header[28:]))
+	extra := int(binary.LittleEndian.Uint16(header[30:]))
+	if _, err := d.r.Discard(directoryLen); err != nil {
+		return Entry{}, unexpected(err)
+	}
+	if d.buf, err = read(d.r, d.buf, name+extra); err != nil {
+		return Entry{}, err
+	}
+	e.Name = string(d.buf[:name])
+	if _, err := d.r.Discard(int(rest) - name - extra); err != nil {
+		return Entry{}, unexpected(err)
+	}
+	if err := widen(d.buf[name:], &e.Size, &e.compressed, &e.offset); err != nil {
+		return Entry{}, fmt.Errorf("entry %q: %w", short(e.Name), err)
+	}
+	return e, nil
+}
+
+// read fills buf, grown where need be, with n bytes of r.
+func read(r io.Reader, buf []byte, n int) ([]byte, error) {
+	if cap(buf) < n {
+		buf = make([]byte, max(n, 1<<10))
+	}
+	buf = buf[:n]
+	if _, err := io.ReadFull(r, buf); err != nil {
+		return buf, unexpected(err)
+	}
+	return buf, nil
+}
+
+// unexpected makes an end that came too early one that is told from others.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

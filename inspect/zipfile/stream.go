@@ -1,0 +1,263 @@
+package zipfile
+
+import (
+	"bufio"
+	"compress/flate"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+)
+
+// A Stream is an archive that is read from its beginning to its end, by the local
+// header that stands before each entry. The central directory, which comes last,
+// is not read: an entry that only one of the two names is met, or not, unlike in
+// an Archive. Writers that write from beginning to end, as Java's do, make no
+// such archives. It is used by one goroutine, and one entry is open at a time.
+type Stream struct {
+	in     counter
+	r      *bufio.Reader // of in
+	budget *Budget
+
+	entry   Entry
+	begin   int64 // where the content of entry begins
+	body    *counter
+	raw     *io.LimitedReader // of r, the bytes of entry; nil where their end is not known
+	inflate io.ReadCloser     // kept from one entry to the next
+	buf     []byte
+}
+
+// NewStream returns the archive that r holds from its first byte on. What is read
+// of it is taken from budget.
+func NewStream(r io.Reader, budget *Budget) *Stream {
+	s := &Stream{in: counter{r: r}, budget: budget, buf: make([]byte, headerBuffer)}
+	s.r = bufio.NewReaderSize(&s.in, headerBuffer)
+	return s
+}
+
+// Entries returns the entries in the order in which they stand; it can be used
+// once. An error comes last, with an empty Entry; it is ErrNotZip where the first
+// bytes are no archive's.
+func (s *Stream) Entries() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for count := 0; ; count++ {
+			err := s.next()
+			switch {
+			case errors.Is(err, errEnd):
+				return
+			case err != nil && count > 0:
+				err = fmt.Errorf("archive after entry %d: %w", count, err)
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(s.entry, nil) {
+				return
+			}
+			if err := s.finish(); err != nil {
+				yield(Entry{}, fmt.Errorf("entry %q: %w", short(s.entry.Name), err))
+				return
+			}
+		}
+	}
+}
+
+// at is the offset of what is read next.
+func (s *Stream) at() int64 { return s.in.n - int64(s.r.Buffered()) }
+
+// next reads a local header.
+func (s *Stream) next() error {
+	header, err := s.r.Peek(localLen)
+	if len(header) < len(localMark) {
+		if s.at() == 0 && errors.Is(err, io.EOF) {
+			return ErrNotZip
+		}
+		return unexpected(err)
+	}
+	switch string(header[:4]) {
+	case directoryMark, endMark, end64Mark:
+		return errEnd
+	case localMark:
+		if err != nil {
+			return unexpected(err)
+		}
+	default:
+		if s.at() == 0 {
+			return ErrNotZip
+		}
+		return fmt.Errorf("no header at %d", s.at())
+	}
+	e := Entry{
+		flags:      binary.LittleEndian.Uint16(header[6:]),
+		method:     binary.LittleEndian.Uint16(header[8:]),
+		crc:        binary.LittleEndian.Uint32(header[14:]),
+		compressed: int64(binary.LittleEndian.Uint32(header[18:])),
+		Size:       int64(binary.LittleEndian.Uint32(header[22:])),
+	}
+	name := int(binary.LittleEndian.Uint16(header[26:]))
+	extra := int(binary.LittleEndian.Uint16(header[28:]))
+	if err := s.budget.entry(int64(localLen + name + extra)); err != nil {
+		return err
+	}
+	if _, err := s.r.Discard(localLen); err != nil {
+		return unexpected(err)
+	}
+	if s.buf, err = read(s.r, s.buf, name+extra); err != nil {
+		return err
+	}
+	e.Name = string(s.buf[:name])
+	// Unlike in the directory, both sizes stand there or none.
+	if err := widen(s.buf[name:], &e.Size, &e.compressed); err != nil {
+		return fmt.Errorf("entry %q: %w", short(e.Name), err)
+	}
+	if e.flags&flagDescriptor != 0 && e.method != methodStored {
+		e.Size, e.compressed = -1, -1
+	}
+	s.entry, s.begin, s.body, s.raw = e, s.at(), nil, nil
+	if e.compressed >= 0 {
+		s.raw = &io.LimitedReader{R: s.r, N: e.compressed}
+	}
+	return nil
+}
+
+// Open returns the content of e, the last entry that Entries gave, of which at
+// most limit bytes can be read: beyond that the error is ErrTooLarge. One that
+// has not the size or the checksum that its header says gives an error at its
+// end, where these are in the header. It is opened once, and the reader can be
+// used until the next entry.
+func (s *Stream) Open(e Entry, limit int64) (io.Reader, error) {
+	if e != s.entry || s.body != nil {
+		return nil, fmt.Errorf("entry %q: no longer there to be read", short(e.Name))
+	}
+	if err := e.readable(); err != nil {
+		return nil, err
+	}
+	if err := s.decompress(); err != nil {
+		return nil, fmt.Errorf("entry %q: %w", short(e.Name), err)
+	}
+	return &content{entry: e, limit: limit, budget: s.budget, r: s.body}, nil
+}
+
+// decompress begins the content of the entry.
+func (s *Stream) decompress() error {
+	var raw io.Reader = s.r // of which flate reads no byte beyond the end
+	if s.raw != nil {
+		raw = s.raw
+	}
+	if s.entry.method == methodStored {
+		s.body = &counter{r: raw}
+		return nil
+	}
+	if s.inflate == nil {
+		s.inflate = flate.NewReader(raw)
+	} else if err := s.inflate.(flate.Resetter).Reset(raw, nil); err != nil {
+		return err
+	}
+	s.body = &counter{r: s.inflate}
+	return nil
+}
+
+// finish goes to the end of the entry, however much of it was read.
+func (s *Stream) finish() error {
+	if s.raw == nil {
+		if err := s.drain(); err != nil {
+			return err
+		}
+	} else if _, err := io.CopyN(io.Discard, s.r, s.raw.N); err != nil {
+		return unexpected(err)
+	}
+	if s.entry.flags&flagDescriptor == 0 {
+		return nil
+	}
+	return s.descriptor()
+}
+
+// drain reads the rest of an entry whose end only its content tells.
+func (s *Stream) drain() error {
+	if err := s.entry.readable(); err != nil {
+		return err
+	}
+	if s.body == nil {
+		if err := s.decompress(); err != nil {
+			return err
+		}
+	}
+	s.buf = s.buf[:cap(s.buf)]
+	for {
+		n, err := s.body.Read(s.buf)
+		if short := s.budget.content(n); short != nil {
+			return short
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+const (
+	descriptorMark = "PK\x07\x08"
+	// longest of what can be a descriptor, and the two bytes that all records
+	// begin with.
+	longestDescriptor = 4 + 4 + 8 + 8 + 2
+)
+
+// descriptor skips checksum and sizes after the content. Neither whether a mark
+// stands before them nor how long the sizes are is said anywhere: it is the form
+// in which the sizes are right and a record follows. Where the sizes came before
+// the content it may be missing.
+func (s *Stream) descriptor() error {
+	compressed, size := s.entry.compressed, s.entry.Size
+	if s.raw == nil {
+		compressed, size = s.at()-s.begin, s.body.n
+	}
+	next, err := s.r.Peek(longestDescriptor)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for _, mark := range []int{len(descriptorMark), 0} {
+		if mark > 0 && (len(next) < mark || string(next[:mark]) != descriptorMark) {
+			continue
+		}
+		for _, width := range []int{4, 8} {
+			end := mark + 4 + 2*width
+			if len(next) < end+2 || string(next[end:end+2]) != "PK" {
+				continue
+			}
+			if little(next[mark+4:], width) == uint64(compressed) && little(next[mark+4+width:], width) == uint64(size) {
+				_, err := s.r.Discard(end)
+				return err
+			}
+		}
+	}
+	if compressed > 0 && s.raw != nil || strings.HasSuffix(s.entry.Name, "/") {
+		return nil
+	}
+	return fmt.Errorf("what follows its content does not say that it has %d bytes", size)
+}
+
+// little is the unsigned integer of width bytes that p begins with.
+func little(p []byte, width int) uint64 {
+	if width == 4 {
+		return uint64(binary.LittleEndian.Uint32(p))
+	}
+	return binary.LittleEndian.Uint64(p)
+}
+
+// A counter counts what is read of r.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
