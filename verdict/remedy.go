@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -26,7 +27,7 @@ func (t *text) remedy(most int) []string {
 
 // upgrade is what mends the findings.
 func (t *text) upgrade(most int) []string {
-	var malicious, debs, others, unfixed []string
+	var malicious, debs, others, programs, unfixed []string
 	for _, g := range t.failing {
 		switch {
 		case g.malicious:
@@ -35,6 +36,11 @@ func (t *text) upgrade(most int) []string {
 			unfixed = append(unfixed, clean(g.name, 50))
 		case g.typ == "deb":
 			debs = append(debs, g.binaries...)
+		case g.typ == "golang" && g.name == "stdlib" && len(g.paths) > 0:
+			// Nothing in an image can be upgraded for it.
+			for _, p := range g.paths {
+				programs = append(programs, clean(path.Base(p), 50)+" with Go "+clean(g.fixed, 40))
+			}
 		default:
 			others = append(others, clean(g.name, 50)+" to "+clean(g.fixed, 40))
 		}
@@ -57,8 +63,15 @@ func (t *text) upgrade(most int) []string {
 		say("add above assay in the Dockerfile, or --pull a newer base image:")
 		lines = append(lines, t.apt(debs, room-1)...)
 	}
+	var apart []string // what no one command does
+	if len(programs) > 0 {
+		apart = append(apart, "rebuild "+few(programs))
+	}
 	if len(others) > 0 {
-		say("upgrade " + few(others))
+		apart = append(apart, "upgrade "+few(others))
+	}
+	if len(apart) > 0 {
+		say(strings.Join(apart, "; "))
 	}
 	if len(lines) == 0 && len(unfixed) > 0 {
 		say("no fix exists for " + few(unfixed) + ": leave it out, or take another base image")

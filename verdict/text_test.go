@@ -114,14 +114,31 @@ func listed() verdict.Verdict {
 	return v
 }
 
+// language is a finding in a package of a language.
+func language(id, typ, name, installed, fixed string, paths ...string) verdict.Finding {
+	return verdict.Finding{
+		ID: id, Advisories: []string{id}, Severity: verdict.High, Fixed: fixed, Fails: true, Rule: "severity",
+		Package: verdict.Package{Type: typ, Name: name, Version: installed,
+			PURL: "pkg:" + typ + "/" + name + "@" + installed, Paths: paths},
+	}
+}
+
+// languages needs another upgrade for each language, and a program made anew.
+func languages() verdict.Verdict {
+	return with([]verdict.Finding{
+		language("CVE-2025-22871", "golang", "stdlib", "1.22.1", "1.23.8", "usr/local/bin/app"),
+		language("CVE-2025-22871", "golang", "stdlib", "1.22.1", "1.23.8", "opt/tools/bin/yq"),
+		language("CVE-2024-45338", "golang", "golang.org/x/net", "v0.17.0", "0.33.0", "usr/local/bin/app"),
+		language("CVE-2021-44906", "npm", "minimist", "1.2.5", "1.2.6",
+			"srv/node_modules/minimist/package.json", "srv/node_modules/mkdirp/node_modules/minimist/package.json"),
+	}, debian("CVE-2023-5363", verdict.High, "openssl", "3.0.9-1", "3.0.11-1~deb12u2", "libssl3"))
+}
+
 // malicious has no package manager that a command could be given for.
 func malicious() verdict.Verdict {
 	pypi := func(id, name, version, fixed string) verdict.Finding {
-		return verdict.Finding{
-			ID: id, Advisories: []string{id}, Severity: verdict.High, Fixed: fixed, Fails: true, Rule: "severity",
-			Package: verdict.Package{Type: "pypi", Name: name, Version: version, PURL: "pkg:pypi/" + name + "@" + version,
-				Paths: []string{"usr/lib/python3/dist-packages/" + name + "-" + version + ".dist-info/METADATA"}},
-		}
+		return language(id, "pypi", name, version, fixed,
+			"usr/lib/python3/dist-packages/"+name+"-"+version+".dist-info/METADATA")
 	}
 	bad := pypi("MAL-2024-10238", "123bla", "0.0.1", "")
 	bad.Malicious, bad.Rule, bad.Severity = true, "malicious", verdict.Unrated
@@ -190,6 +207,9 @@ func TestLog(t *testing.T) {
 		{"quiet", given(june()), verdict.Style{Exit: 4, Quiet: true}, []string{"code=4", "glibc"}},
 		{"continue", given(continued), verdict.Style{Exit: 0}, []string{"verdict=fail code=4 exit=0 ", "THE BUILD GOES ON"}},
 		{"malicious", given(malicious()), verdict.Style{Exit: 4}, []string{"malicious   123bla 0.0.1", "remove 123bla", "upgrade django to 2.2.9"}},
+		{"languages", given(languages()), verdict.Style{Exit: 4}, []string{
+			"code=4",
+			"rebuild yq with Go 1.23.8, app with Go 1.23.8; upgrade golang.org/x/net to 0.33.0", "--only-upgrade libssl3"}},
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
 		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
 		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},
