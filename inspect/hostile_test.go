@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -219,4 +221,74 @@ func TestHugeFiles(t *testing.T) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
 		t.Errorf("%d bytes allocated", got)
 	}
+}
+
+// The same of the records of languages. They begin as such a record may, and go on
+// with one value beyond the bound of their reader.
+func TestHugeRecords(t *testing.T) {
+	const megabyte = 1 << 20
+	records := map[string]struct {
+		begin string
+		size  int // how much of it is no hole
+	}{
+		"srv/node_modules/a/package.json":          {`{"description":"`, 9 * megabyte},
+		"srv/site-packages/a-1.dist-info/METADATA": {"Summary: ", 9 * megabyte},
+		"srv/site-packages/a-1.egg-info":           {"Summary: ", 9 * megabyte},
+		"srv/conda-meta/a-1-0.json":                {`{"files":["`, 65 * megabyte},
+		"srv/vendor/composer/installed.json":       {`{"packages":[{"description":"`, 17 * megabyte},
+		"srv/php/.registry/a.reg":                  {`a:1:{s:4:"name";s:99999999:"`, 17 * megabyte},
+		"srv/gems/specifications/a-1.gemspec":      {`Gem::Specification.new do |s| s.name = "`, 9 * megabyte},
+		"srv/app.deps.json":                        {`{"runtimeTarget":"`, 9 * megabyte},
+		"usr/lib/R/library/a/DESCRIPTION":          {"Description: ", 2 * megabyte},
+		"srv/a.jar":                                {"PK\x03\x04", megabyte},
+		"srv/site-packages/a-1-py3.egg":            {"PK\x03\x04", megabyte},
+		"srv/bin/program":                          {elfHeader(1 << 62), megabyte},
+	}
+	dir := t.TempDir()
+	for path, r := range records {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		content := append([]byte(r.begin), bytes.Repeat([]byte("a"), r.size)...)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 2<<30); err != nil {
+			testdata.Missing(t, "%v", err)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	inv, err := Inspect(t.Context(), dir, Options{Mounts: strings.NewReader("")})
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaps := map[string]bool{}
+	for _, p := range inv.Partial {
+		gaps[p.Path] = true
+	}
+	for path := range records {
+		if !gaps[path] {
+			t.Errorf("%s is no gap", path)
+		}
+	}
+	if len(inv.Packages) > 0 {
+		t.Errorf("%+v", inv.Packages)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8*megabyte {
+		t.Errorf("%d bytes allocated", got)
+	}
+}
+
+// elfHeader is that of a program whose table of sections is at an offset.
+func elfHeader(sections uint64) string {
+	b := make([]byte, 64)
+	copy(b, "\x7fELF\x02\x01\x01")
+	binary.LittleEndian.PutUint16(b[16:], 2)
+	binary.LittleEndian.PutUint64(b[40:], sections)
+	binary.LittleEndian.PutUint16(b[58:], 64)
+	binary.LittleEndian.PutUint16(b[60:], 30)
+	return string(b)
 }
