@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A pkg is what a finding is in.
+type pkg struct{ name, version string }
+
+// A finding is one vulnerability in one package.
+type finding struct {
+	pkg
+	// names are all names of the vulnerability, sorted, CVEs first. A bulletin is
+	// none where it names vulnerabilities: it speaks of several.
+	names []string
+	// records are the ids of the records that say so, sorted.
+	records []string
+}
+
+// id is the name by which a finding is shown.
+func (f finding) id() string { return f.names[0] }
+
+// newFinding sorts the names.
+func newFinding(p pkg, names []string, records ...string) finding {
+	names = slices.Clone(names)
+	slices.SortFunc(names, func(a, b string) int {
+		switch {
+		case isCVE(a) == isCVE(b):
+			return cmp.Compare(a, b)
+		case isCVE(a):
+			return -1
+		}
+		return 1
+	})
+	return finding{p, slices.Compact(names), slices.Sorted(slices.Values(records))}
+}
+
+func isCVE(id string) bool { return strings.HasPrefix(id, "CVE-") }
+
+// A record is what osv-scanner shows of an advisory.
+type record struct {
+	ID                         string
+	Aliases, Upstream, Related []string
+}
+
+// bulletin reports whether a record is a distribution's announcement of updates,
+// of those whose advisories are in the test data.
+func (r record) bulletin() bool {
+	kind, _, _ := strings.Cut(r.ID, "-")
+	return slices.Contains([]string{"DSA", "DLA", "ALSA", "ALBA", "ALEA"}, kind)
+}
+
+// vulnerabilities returns the names of each vulnerability that a record is about.
+// A bulletin is about several: those that are upstream of it (Debian) or related
+// to it (AlmaLinux). Every other record is about one.
+func (r record) vulnerabilities() [][]string {
+	if !r.bulletin() {
+		return [][]string{slices.Concat([]string{r.ID}, r.Aliases, r.Upstream)}
+	}
+	var all [][]string
+	for _, id := range slices.Concat(r.Aliases, r.Upstream, r.Related) {
+		if isCVE(id) {
+			all = append(all, []string{id})
+		}
+	}
+	if len(all) == 0 {
+		all = [][]string{{r.ID}}
+	}
+	return all
+}
+
+// missing returns those of all that have no name in common with a finding of
+// other in the same package, sorted. Of several that are the same one is left,
+// with the records of all.
+func missing(all, other []finding) []finding {
+	type named struct {
+		pkg
+		name string
+	}
+	known := make(map[named]bool)
+	for _, f := range other {
+		for _, n := range f.names {
+			known[named{f.pkg, n}] = true
+		}
+	}
+	var lost []finding
+	for _, f := range all {
+		if !slices.ContainsFunc(f.names, func(n string) bool { return known[named{f.pkg, n}] }) {
+			lost = append(lost, f)
+		}
+	}
+	slices.SortStableFunc(lost, compareFindings)
+	var merged []finding
+	for _, f := range lost {
+		if n := len(merged); n > 0 && compareFindings(merged[n-1], f) == 0 {
+			merged[n-1].records = slices.Compact(slices.Sorted(slices.Values(slices.Concat(merged[n-1].records, f.records))))
+			continue
+		}
+		merged = append(merged, f)
+	}
+	return merged
+}
+
+func compareFindings(a, b finding) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version), slices.Compare(a.names, b.names))
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/advisory"
+	"assay/service/advisory/load"
+	"assay/service/match"
+)
+
+// judged is what one side says of an input.
+type judged struct {
+	packages int
+	findings []finding
+}
+
+// data is the advisories of the test data, as assay holds them.
+type data struct {
+	byID  map[string][]kept
+	index *match.Memory
+}
+
+// A kept record is one of an archive, which an ecosystem has.
+type kept struct {
+	advisory.Advisory
+	archive string
+}
+
+// loadData reads a folder in the layout of the public bucket.
+func loadData(osv string) (*data, error) {
+	d := data{byID: make(map[string][]kept)}
+	archives, err := filepath.Glob(filepath.Join(osv, "*", "all.zip"))
+	if err != nil {
+		return nil, err
+	}
+	var all []advisory.Advisory
+	for _, file := range archives {
+		for r, err := range load.Open(file).Records() {
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			a, err := advisory.Parse(r.Body)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", file, r.ID, err)
+			}
+			a.Details, a.References = "", nil // which is most of a record
+			d.byID[a.ID] = append(d.byID[a.ID], kept{a, filepath.Base(filepath.Dir(file))})
+			all = append(all, a)
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: no advisories", osv)
+	}
+	d.index = match.NewMemory(all, nil)
+	return &d, nil
+}
+
+// judge matches an inventory, and returns the ecosystem of its system as well. No
+// finding depends on the day, which is only for the end of support.
+func (d *data) judge(inv inventory.Inventory) (j judged, ecosystem string, err error) {
+	res, err := match.Match(inv, d.index, time.Unix(0, 0).UTC())
+	if err != nil {
+		return judged{}, "", err
+	}
+	j.packages = res.Packages
+	for _, f := range res.Findings {
+		about := pkgOf(inventory.Package{Type: f.Package.Type, Name: f.Package.Name, Version: f.Package.Version})
+		names := slices.Concat([]string{f.ID}, f.Aliases)
+		if !isCVE(f.ID) {
+			names = append(names, f.Advisories...)
+		}
+		j.findings = append(j.findings, newFinding(about, names, f.Advisories...))
+	}
+	return j, res.System.Ecosystem, nil
+}
+
+// pkgOf returns a package as both sides' findings name it: osv-scanner does not
+// show the epoch of every rpm package.
+func pkgOf(p inventory.Package) pkg {
+	about := pkg{match.NormalName(ecosystemOf(p.Type), p.Name), p.Version}
+	if p.Type == "rpm" {
+		about.version = cutEpoch(about.version)
+	}
+	return about
+}
+
+// ecosystemOf returns the ecosystem of a purl type, of those of languages that the
+// test data has advisories of and whose purls osv-scanner reads; else it is empty.
+func ecosystemOf(typ string) string {
+	switch typ {
+	case "cargo":
+		return "crates.io"
+	case "composer":
+		return "Packagist"
+	case "cran":
+		return "CRAN"
+	case "gem":
+		return "RubyGems"
+	case "golang":
+		return "Go"
+	case "maven":
+		return "Maven"
+	case "pypi":
+		return "PyPI"
+	}
+	return ""
+}
+
+func cutEpoch(version string) string {
+	if _, rest, ok := strings.Cut(version, ":"); ok {
+		return rest
+	}
+	return version
+}
