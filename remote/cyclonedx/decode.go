@@ -32,18 +32,12 @@ var ErrTooLarge = errors.New("the document is too large")
 // Partial. Nested components are taken, the component that the document is
 // about is not: it is no part of the inventory. The inventory is sorted.
 func Decode(r io.Reader, limits Limits) (Scan, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limits.Bytes+1))
+	text, err := readText(r, limits.Bytes)
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
-	if int64(len(data)) > limits.Bytes {
-		return Scan{}, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limits.Bytes)
-	}
-	if err := limits.check(data); err != nil {
-		return Scan{}, err
-	}
-	var doc document
-	if err := json.Unmarshal(data, &doc); err != nil {
+	doc, err := readDocument(text, limits)
+	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
 	if doc.BOMFormat != "CycloneDX" {
@@ -58,6 +52,7 @@ func Decode(r io.Reader, limits Limits) (Scan, error) {
 	if err := d.metadata(doc.Metadata.Properties, &s); err != nil {
 		return Scan{}, err
 	}
+	s.Inventory.Packages = make([]inventory.Package, 0, len(doc.Components))
 	d.components(doc.Components)
 	if doc.Metadata.Component != nil {
 		d.components(doc.Metadata.Component.Components)
@@ -65,37 +60,24 @@ func Decode(r io.Reader, limits Limits) (Scan, error) {
 	if !d.hasSystem {
 		s.Inventory.System = d.guess
 	}
+	if len(s.Inventory.Packages) == 0 {
+		s.Inventory.Packages = nil
+	}
 	s.Inventory.Sort()
 	return s, nil
 }
 
-// check counts the values of a document and measures its depth before anything
-// is allocated for them. It need not be exact: a document that is no JSON fails
-// later.
-func (l Limits) check(data []byte) error {
-	values, depth, quoted := 1, 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			values++
-			if depth++; depth > l.Depth {
-				return fmt.Errorf("%w: nested more than %d deep", ErrTooLarge, l.Depth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		case c == ',':
-			values++
-		}
+// readText reads all of r, which has at most limit bytes.
+func readText(r io.Reader, limit int64) (string, error) {
+	var b strings.Builder
+	if sized, ok := r.(interface{ Len() int }); ok { // as what is held in memory already
+		b.Grow(int(min(int64(sized.Len()), limit+1)))
 	}
-	if values > l.Values {
-		return fmt.Errorf("%w: more than %d values", ErrTooLarge, l.Values)
+	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
-	return nil
+	return b.String(), err
 }
 
 func clientOf(t tools) string {

@@ -1,10 +1,5 @@
 package cyclonedx
 
-import (
-	"bytes"
-	"encoding/json"
-)
-
 // The structs hold what is read or written of a document, in the order of the
 // specification. Components are pointers, so that a list of many grows cheaply.
 
@@ -23,7 +18,6 @@ type metadata struct {
 	Properties []property `json:"properties,omitempty"`
 }
 
-// tools is an object with components since 1.5 and was a list before.
 type tools struct {
 	Components []tool `json:"components"`
 }
@@ -32,14 +26,6 @@ type tool struct {
 	Type    string `json:"type,omitempty"`
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
-}
-
-func (t *tools) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte("[")) {
-		return json.Unmarshal(data, &t.Components)
-	}
-	type object tools // without this method
-	return json.Unmarshal(data, (*object)(t))
 }
 
 func (t tools) IsZero() bool { return len(t.Components) == 0 }

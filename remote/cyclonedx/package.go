@@ -42,8 +42,8 @@ type override struct {
 	of   func(*inventory.Package) *string
 }
 
-func overrides() []override {
-	return []override{
+func overrides() [9]override {
+	return [...]override{
 		{propType, func(p *inventory.Package) *string { return &p.Type }},
 		{propName, func(p *inventory.Package) *string { return &p.Name }},
 		{propVersion, func(p *inventory.Package) *string { return &p.Version }},

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"assay/service/match"
@@ -66,6 +67,8 @@ type api struct {
 	Config
 	limits *limits
 	slots  chan struct{}
+	// unzippers are *gzip.Reader, each with tables and a window of 40 KiB.
+	unzippers sync.Pool
 }
 
 // New returns the handler of everything under the public address.

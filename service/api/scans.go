@@ -2,18 +2,14 @@ package api
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"assay/remote/cyclonedx"
@@ -37,7 +33,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	body, err := readBody(w, r)
+	body, packed, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
@@ -52,7 +48,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return err
 	}
-	kept.Key, kept.Request = key, body
+	kept.Key, kept.Request, kept.RequestGzip = key, body, packed
 	stored, err := a.Store.KeepScan(r.Context(), kept)
 	if err != nil {
 		return fmt.Errorf("keep scan: %w", err)
@@ -163,47 +159,4 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, error) {
 		return s, problem{http.StatusNotFound, fmt.Sprintf("no scan %q", id), "a token reads its own scans; --scope read reads all of its project"}
 	}
 	return s, nil
-}
-
-// tooLarge answers an inventory beyond the bounds.
-var tooLarge = problem{http.StatusRequestEntityTooLarge,
-	fmt.Sprintf("the inventory is larger than %d MiB", maxDocument>>20), "leave folders out with --skip"}
-
-// readBody returns the document of a request, decompressed and bounded.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	const ask = "send CycloneDX JSON, as it is or with gzip"
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || media != "application/json" && media != "application/vnd.cyclonedx+json" {
-			return nil, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not read here", ct), ask}
-		}
-	}
-	var in io.Reader = http.MaxBytesReader(w, r.Body, maxBody)
-	switch enc := strings.ToLower(r.Header.Get("Content-Encoding")); enc {
-	case "", "identity":
-	case "gzip":
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, bodyError(err)
-		}
-		in = z
-	default:
-		return nil, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %q is not read here", enc), ask}
-	}
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(in, maxDocument+1))
-	if err != nil {
-		return nil, bodyError(err)
-	}
-	if n > maxDocument {
-		return nil, tooLarge
-	}
-	return b.Bytes(), nil
-}
-
-func bodyError(err error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge
-	}
-	return problem{http.StatusBadRequest, "the body of the request ended badly: " + err.Error(), "send it again"}
 }

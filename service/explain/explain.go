@@ -26,6 +26,12 @@ type Exploits interface {
 	Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error)
 }
 
+// Withdrawn is what an index may know of records that were withdrawn, as a
+// snapshot's view does: the ids of those that have a name.
+type Withdrawn interface {
+	Withdrawn(name string) ([]string, error)
+}
+
 // Records gives the newest version up to upTo of an advisory, as a store.Store does.
 type Records interface {
 	Record(ctx context.Context, id string, upTo int64) (store.Record, error)

@@ -82,6 +82,14 @@ func (m memory) index(t *testing.T, upTo int64) index {
 	return index{match.NewMemory(all, nil)}
 }
 
+// Withdrawn knows the one record that was.
+func (index) Withdrawn(name string) ([]string, error) {
+	if name == "CVE-2024-1004" {
+		return []string{"DEBIAN-CVE-2024-1004"}, nil
+	}
+	return nil, nil
+}
+
 // record is an advisory: what follows its id, and affected entries as
 // "ecosystem name introduced fixed".
 func record(id, more string, entries ...string) string {
@@ -189,6 +197,9 @@ func TestExplain(t *testing.T) {
 			"DEBIAN-CVE-2024-1003 used Debian:12: linux-libc-dev matches: DEBIAN-CVE-2024-1003: Debian:12 linux 6.1.1-1 < fixed 7",
 		}},
 		{"DEBIAN-CVE-2024-1004", false, "withdrawn", []string{
+			"DEBIAN-CVE-2024-1004 withdrawn Debian:12: bash not-used: the record was withdrawn on 2024-03-01",
+		}},
+		{"CVE-2024-1004", false, "withdrawn", []string{
 			"DEBIAN-CVE-2024-1004 withdrawn Debian:12: bash not-used: the record was withdrawn on 2024-03-01",
 		}},
 		{"CVE-2024-1005", false, "a version cannot be compared", nil},

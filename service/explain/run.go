@@ -145,6 +145,17 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 	if err := e.naming.refer(e.Index); err != nil {
 		return nil, err
 	}
+	if index, ok := e.Index.(Withdrawn); ok {
+		for _, name := range e.naming.names {
+			ids, err := index.Withdrawn(name)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range ids[:min(len(ids), maxRecords)] {
+				e.naming.ids[id] = true
+			}
+		}
+	}
 	return slices.Collect(keys(e.naming.ids)), nil
 }
 

@@ -25,6 +25,9 @@ type Index interface {
 	Records(ecosystem string) (int, error)
 }
 
+// A remembering index has a Memo for the state that it is; nil for none.
+type remembering interface{ Memo() *Memo }
+
 // An Affected is one affected entry of one advisory, compact and ready to
 // compare: withdrawn records, GIT ranges, entries without a package and those of
 // other operating systems than Linux are not in the index.

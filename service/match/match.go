@@ -30,6 +30,8 @@ var ErrTooMany = fmt.Errorf("more than %d findings", maxFindings)
 // day of today. An error comes from ix or is ErrTooMany; what cannot be judged is
 // in the result as Unjudged.
 //
+// Where ix has a Memo, what is in it is not judged again.
+//
 // A package of the system is judged by the system's advisories, under the name
 // that they use: with Debian and Ubuntu that of the source package, whose version
 // counts then. A finding is one vulnerability in one binary package, so a source
@@ -120,6 +122,8 @@ type matcher struct {
 	target   target
 	arch     string // of the system, by Go's name; empty where it is not known
 	ix       Index
+	memo     *Memo  // nil where ix has none
+	key      []byte // see memoKey
 	records  *records
 	subjects map[subject]*judgement
 	gaps     map[Unjudged]int // packages by gap, its Packages being zero
@@ -127,6 +131,7 @@ type matcher struct {
 	// ecosystems where nothing is held for them.
 	languages map[languageKey]*scheme
 	owners    map[string]int // system packages by name, made when first needed
+	owning    map[*judgement]*owning
 }
 
 type languageKey struct {
@@ -144,6 +149,10 @@ func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
 		subjects:  make(map[subject]*judgement),
 		gaps:      make(map[Unjudged]int),
 		languages: make(map[languageKey]*scheme),
+		owning:    make(map[*judgement]*owning),
+	}
+	if r, ok := ix.(remembering); ok {
+		m.memo = r.Memo()
 	}
 	for _, p := range inv.Packages {
 		if systemPackage(p.Type) && p.Arch != "" && p.Arch != "all" && p.Arch != "noarch" {
@@ -194,6 +203,9 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	if len(s.scheme.ecosystems) == 0 {
 		return subject{}, gap, nil
 	}
+	if m.remembered(s) != nil { // so its version is one
+		return s, Unjudged{}, nil
+	}
 	if _, err := s.scheme.order.Compare(s.version, s.version); err != nil {
 		gap.Cause, gap.Ecosystem = CauseVersion, s.scheme.ecosystems[0]
 		gap.Reason = fmt.Sprintf("%s: %v", shown(s.shownName()), err)
@@ -218,7 +230,7 @@ func (m *matcher) held(key languageKey, by scheme) (*scheme, error) {
 			held = append(held, e)
 		}
 	}
-	by.ecosystems = held
+	by.hold(held)
 	m.languages[key] = &by
 	return &by, nil
 }
@@ -252,11 +264,13 @@ func (m *matcher) describe(p inventory.Package) verdict.Package {
 type judgement struct {
 	findings []Finding // their packages left open
 	gaps     []Unjudged
-	said     sayings
 }
 
 // judgementOf judges one subject, once.
 func (m *matcher) judgementOf(s subject) (*judgement, error) {
+	if j := m.remembered(s); j != nil {
+		return j, nil
+	}
 	if j, ok := m.subjects[s]; ok {
 		return j, nil
 	}
@@ -265,6 +279,7 @@ func (m *matcher) judgementOf(s subject) (*judgement, error) {
 		return nil, err
 	}
 	m.subjects[s] = j
+	m.remember(s, j)
 	return j, nil
 }
 
@@ -278,7 +293,6 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.said = said
 	if !slices.ContainsFunc(said.all, func(h *hit) bool { return h.affected }) {
 		return j, nil
 	}

@@ -44,6 +44,9 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 	if s.owner, err = m.judgementOf(of); err != nil {
 		return s, err
 	}
+	if m.owning[s.owner] == nil {
+		m.owning[s.owner] = &owning{subject: of}
+	}
 	s.embedded = p.EmbeddedIn != ""
 	if s.embedded || !m.target.unfixed || !packages(s, of, owner.Version) {
 		s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
@@ -122,10 +125,25 @@ func (m *matcher) leave(s subject, f *Finding) error {
 	return nil
 }
 
-// knows reports whether an advisory about the subject of j, affected or not, is
-// about a vulnerability.
+// An owning is a package of the system that has others in it.
+type owning struct {
+	subject subject
+	known   map[string]bool // vulnerabilities; nil until it is asked for
+}
+
+// knows reports whether an advisory about the owner that j is the judgement of,
+// affected or not, is about a vulnerability.
 func (m *matcher) knows(j *judgement, id string) (bool, error) {
-	for _, h := range j.said.all {
+	o := m.owning[j]
+	if o.known != nil {
+		return o.known[id], nil
+	}
+	said, err := m.said(o.subject, o.subject.scheme.order.Comparer(), &judgement{})
+	if err != nil {
+		return false, err
+	}
+	o.known = make(map[string]bool)
+	for _, h := range said.all {
 		if h.failed {
 			continue
 		}
@@ -133,9 +151,9 @@ func (m *matcher) knows(j *judgement, id string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(about, func(v vulnerability) bool { return v.id == id }) {
-			return true, nil
+		for _, v := range about {
+			o.known[v.id] = true
 		}
 	}
-	return false, nil
+	return o.known[id], nil
 }

@@ -13,12 +13,18 @@ type scheme struct {
 	// ecosystems hold the advisories that speak of them. Where ranked, the most
 	// telling is first: "Ubuntu:Pro:22.04:LTS", "Ubuntu:22.04:LTS", "Ubuntu".
 	ecosystems []string
+	joined     string // ecosystems as one
 	ranked     bool
 	order      version.Order
 	names      naming
 	// spellings: versions that compare as equal are one release, so a listed
 	// version may be written in another way.
 	spellings bool
+}
+
+// hold leaves those ecosystems that are held.
+func (s *scheme) hold(held []string) {
+	s.ecosystems, s.joined = held, strings.Join(held, "\x00")
 }
 
 // A naming is which of a package's names advisories use.

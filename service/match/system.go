@@ -91,7 +91,7 @@ func (t *target) hold(ix Index) error {
 	case !slices.Contains(held, t.system.Ecosystem):
 		t.reason = fmt.Sprintf("no advisories for %s are held", t.system.Ecosystem)
 	}
-	t.ecosystems = held
+	t.scheme.hold(held)
 	return nil
 }
 

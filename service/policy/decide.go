@@ -66,7 +66,14 @@ func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
 		Findings:   len(in.Result.Findings),
 		BySeverity: make(map[verdict.Severity]int),
 	}
-	findings := []verdict.Finding{} // in JSON a list, also where there is none
+	listed := func(f *match.Finding) bool { return !f.Kernel || in.Options.Kernel }
+	n := 0
+	for i := range in.Result.Findings {
+		if listed(&in.Result.Findings[i]) {
+			n++
+		}
+	}
+	findings := make([]verdict.Finding, 0, n) // in JSON a list, also where there is none
 	for _, f := range in.Result.Findings {
 		f.Rule, f.Fails = rule(f, in.Options)
 		counts.BySeverity[f.Severity]++
@@ -79,7 +86,7 @@ func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
 		if f.Kernel {
 			counts.Kernel++
 		}
-		if !f.Kernel || in.Options.Kernel {
+		if listed(&f) {
 			findings = append(findings, f.Finding)
 		}
 	}
@@ -156,12 +163,18 @@ func compare(a, b verdict.Finding) int {
 		}
 		return 1
 	}
-	return cmp.Or(
-		cmp.Compare(rank(a.Severity), rank(b.Severity)),
-		strings.Compare(a.Package.Name, b.Package.Name),
-		strings.Compare(a.Package.Version, b.Package.Version),
-		strings.Compare(a.ID, b.ID),
-	)
+	if a.Severity != b.Severity {
+		if c := cmp.Compare(rank(a.Severity), rank(b.Severity)); c != 0 {
+			return c
+		}
+	}
+	if c := strings.Compare(a.Package.Name, b.Package.Name); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Package.Version, b.Package.Version); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 // failures returns the rules by which the image fails.

@@ -21,6 +21,8 @@ type change struct {
 	// record is nil where the advisory is removed or withdrawn.
 	record  *record
 	entries []match.Entry
+	// withdrawn are the names by which a withdrawn one is still found.
+	withdrawn []string
 }
 
 // readChange reads a version of an advisory. With an error the change takes the
@@ -38,6 +40,11 @@ func readChange(r store.Record) (change, error) {
 		return gone, fmt.Errorf("advisory %q: its record says that it is %q", r.ID, a.ID)
 	}
 	if a.Withdrawn != nil {
+		kept := change{id: r.ID, record: &record{Vulnerability: match.Describe(a)}}
+		if err := kept.checkKeys(); err != nil {
+			return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
+		}
+		gone.withdrawn = kept.record.otherNames()
 		return gone, nil
 	}
 	c := change{
@@ -138,7 +145,13 @@ func (w *writer) apply(batch []change) error {
 				ecosystems[name]--
 			}
 		}
+		if err := w.dropWithdrawn(c.id); err != nil {
+			return err
+		}
 		if c.record == nil {
+			if err := w.putWithdrawn(c.id, c.withdrawn); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := w.putIn(c.record); err != nil {

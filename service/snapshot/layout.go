@@ -17,6 +17,7 @@ const (
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
 	listsBucket      = "lists"      // kind → listed
 	blocksBucket     = "blocks"     // blockKey → entries of a list
+	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; id → names
 
 	formatKey = "format"
 	stateKey  = "state"
@@ -24,11 +25,11 @@ const (
 
 // format names what is in the file. It changes with any change to the layout,
 // to a value's encoding or to what match makes of an advisory.
-const format = "assay snapshot 3"
+const format = "assay snapshot 4"
 
 // buckets are those of one transaction.
 type buckets struct {
-	meta, packages, advisories, referrers, ecosystems, lists, blocks *bolt.Bucket
+	meta, packages, advisories, referrers, ecosystems, lists, blocks, withdrawn *bolt.Bucket
 }
 
 func openBuckets(tx *bolt.Tx) (buckets, error) {
@@ -46,7 +47,7 @@ type namedBucket struct {
 	bucket **bolt.Bucket
 }
 
-func (b *buckets) named() [7]namedBucket {
+func (b *buckets) named() [8]namedBucket {
 	return [...]namedBucket{
 		{metaBucket, &b.meta},
 		{packagesBucket, &b.packages},
@@ -55,6 +56,7 @@ func (b *buckets) named() [7]namedBucket {
 		{ecosystemsBucket, &b.ecosystems},
 		{listsBucket, &b.lists},
 		{blocksBucket, &b.blocks},
+		{withdrawnBucket, &b.withdrawn},
 	}
 }
 
@@ -129,6 +131,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		{b.referrers, &got.referrers},
 		{b.ecosystems, &got.ecosystems},
 		{b.blocks, &got.blocks},
+		{b.withdrawn, &got.withdrawn},
 	} {
 		err := each(c.bucket, func(k, v []byte) error {
 			*c.keys++

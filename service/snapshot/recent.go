@@ -14,13 +14,15 @@ const (
 	valueFactor = 8
 )
 
-// A recent holds the decoded entries of packages that were asked for, for one
-// published state. Images share most of their packages, and a distribution's
+// A recent holds the decoded entries of packages that were asked for, and what
+// the matcher made of packages, for one published state. Images share most of their packages, and a distribution's
 // kernel alone is ten thousand entries: decoding them again for each scan costs
 // more than everything else here.
 type recent struct {
 	handle *handle
 	tx     int // bbolt's number of the state, which grows
+
+	memo *match.Memo
 
 	mu      sync.RWMutex
 	entries map[string]recentEntries
@@ -46,7 +48,7 @@ func (db *DB) recentOf(h *handle, tx int) *recent {
 		}
 		return r
 	}
-	db.recent = &recent{handle: h, tx: tx, entries: map[string]recentEntries{}}
+	db.recent = &recent{handle: h, tx: tx, memo: match.NewMemo(), entries: map[string]recentEntries{}}
 	return db.recent
 }
 

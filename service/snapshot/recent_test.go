@@ -29,6 +29,10 @@ func TestRecentFollowsState(t *testing.T) {
 	if again := linux(view(t, db)); !reflect.DeepEqual(again, before) {
 		t.Error("asked twice, two answers")
 	}
+	memo := old.Memo()
+	if memo == nil || view(t, db).Memo() != memo {
+		t.Error("views of one state do not share their memo")
+	}
 	changed := modify(t, records[0]) // now of linux, with versions
 	src.put(changed)
 	catchUp(t, db, src)
@@ -39,6 +43,9 @@ func TestRecentFollowsState(t *testing.T) {
 	}
 	if !reflect.DeepEqual(linux(old), before) {
 		t.Error("the old view has changed")
+	}
+	if later := view(t, db).Memo(); later == nil || later == memo || old.Memo() != memo {
+		t.Error("the memo of the old state is that of the new one")
 	}
 }
 

@@ -180,6 +180,11 @@ func TestVulnerability(t *testing.T) {
 			if ok {
 				t.Errorf("%s is withdrawn and in the index", r.ID)
 			}
+			for _, name := range slices.Concat(a.Aliases, a.Upstream) {
+				if ids, err := v.Withdrawn(name); err != nil || !slices.Contains(ids, r.ID) {
+					t.Errorf("withdrawn as %s: %v, %v, want %s among them", name, ids, err, r.ID)
+				}
+			}
 			continue
 		}
 		live++
@@ -240,6 +245,35 @@ func modify(t testing.TB, r store.Record) store.Record {
 func withdraw(t testing.TB, r store.Record) store.Record {
 	t.Helper()
 	return rewrite(t, r, map[string]any{"withdrawn": "2030-01-02T03:04:05Z"})
+}
+
+// A withdrawn record is found by its names for as long as it is withdrawn.
+func TestWithdrawn(t *testing.T) {
+	src := newMemory()
+	db := openTemp(t)
+	r := modify(t, debianRecords(t, 1)[0]) // DEBIAN-CVE-…, alias X-DEBIAN-CVE-…
+	_, number, _ := strings.Cut(r.ID, "CVE-")
+	gone := r
+	gone.Removed, gone.Body = true, nil
+	for _, step := range []struct {
+		what   string
+		record store.Record
+		want   []string
+	}{
+		{"as it was", r, nil},
+		{"withdrawn", withdraw(t, r), []string{r.ID}},
+		{"put back", r, nil},
+		{"withdrawn again", withdraw(t, r), []string{r.ID}},
+		{"removed", gone, nil},
+	} {
+		src.put(step.record)
+		catchUp(t, db, src)
+		for _, name := range []string{"X-" + r.ID, "CVE-" + number} {
+			if ids, err := view(t, db).Withdrawn(name); err != nil || !slices.Equal(ids, step.want) {
+				t.Errorf("%s: %s gives %v, %v, want %v", step.what, name, ids, err, step.want)
+			}
+		}
+	}
 }
 
 func TestSameContentSameID(t *testing.T) {

@@ -24,6 +24,7 @@ type state struct {
 	ecosystems int
 	lists      int
 	blocks     int
+	withdrawn  int
 	newest     time.Time
 	updated    time.Time
 	sample     bool
@@ -80,6 +81,7 @@ func (s *state) encode() []byte {
 	b = appendUint(b, s.ecosystems)
 	b = appendUint(b, s.lists)
 	b = appendUint(b, s.blocks)
+	b = appendUint(b, s.withdrawn)
 	b = appendTime(b, s.newest)
 	b = appendTime(b, s.updated)
 	sample := 0
@@ -109,6 +111,7 @@ func decodeState(value []byte) (state, error) {
 	s.ecosystems = r.int(maxCount)
 	s.lists = r.int(maxCount)
 	s.blocks = r.int(maxCount)
+	s.withdrawn = r.int(maxCount)
 	s.newest = r.time()
 	s.updated = r.time()
 	s.sample = r.int(1) == 1

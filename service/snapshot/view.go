@@ -113,6 +113,15 @@ func (v *View) Affected(ecosystem, name string) (entries []match.Affected, err e
 	return entries, err
 }
 
+// Memo returns what the matcher remembers of this state, nil where a newer one is
+// published already.
+func (v *View) Memo() *match.Memo {
+	if v.recent == nil {
+		return nil
+	}
+	return v.recent.memo
+}
+
 // Vulnerability returns what is kept of the record id, as match.Index has it.
 func (v *View) Vulnerability(id string) (vulnerability match.Vulnerability, ok bool, err error) {
 	err = v.handle.guard(func() error {
@@ -132,16 +141,21 @@ func (v *View) Vulnerability(id string) (vulnerability match.Vulnerability, ok b
 func (v *View) Referrers(id string) (ids []string, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(v.key[:0], id...), 0)
-		c := v.referrers.Cursor()
-		for k, value := c.Seek(v.key); bytes.HasPrefix(k, v.key); k, value = c.Next() {
-			if _, err := checkValue(k, value); err != nil {
-				return err
-			}
-			ids = append(ids, string(k[len(v.key):]))
-		}
-		return nil
+		ids, err = referring(v.referrers.Cursor(), v.key)
+		return err
 	})
 	return ids, err
+}
+
+// referring returns the ids of the referrerKeys that begin with prefix.
+func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
+	for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
+		if _, err := checkValue(k, value); err != nil {
+			return nil, err
+		}
+		ids = append(ids, string(k[len(prefix):]))
+	}
+	return ids, nil
 }
 
 // Records returns how many advisories speak of an ecosystem, as match.Index has it.

@@ -138,9 +138,10 @@ type Token struct {
 
 // Scans is the part that keeps what was asked and answered.
 type Scans interface {
-	// KeepScan keeps a scan and its inventory, which is kept once for all scans
-	// that sent the same. A scan without an ID gets one. Where the token has sent the same Key before, nothing
-	// is written and the earlier scan is returned.
+	// KeepScan keeps a scan under its ID, which NewID makes, and its inventory,
+	// which is kept once for all scans that sent the same. Where the token has
+	// sent the same Key before, nothing is written and the earlier scan is
+	// returned.
 	KeepScan(ctx context.Context, s Scan) (Scan, error)
 	Scan(ctx context.Context, id string) (Scan, error)
 	// ListScans returns the newest scans first.
@@ -161,5 +162,8 @@ type Scan struct {
 	// Request is the body as it came, decompressed: CycloneDX JSON with the
 	// options in it. ListScans leaves it and Verdict empty.
 	Request []byte
-	Verdict []byte // JSON of verdict.Verdict
+	// RequestGzip is Request in gzip where it came so. It spares KeepScan to
+	// compress it again; scans that are read have none.
+	RequestGzip []byte
+	Verdict     []byte // JSON of verdict.Verdict
 }

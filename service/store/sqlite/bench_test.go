@@ -124,7 +124,7 @@ func BenchmarkKeepScan(b *testing.B) {
 					binary.BigEndian.PutUint64(body, n)
 				}
 				_, err := s.KeepScan(b.Context(), store.Scan{
-					At: time.Now(), Token: "token", Key: fmt.Sprint(n), Request: body, Verdict: verdict.Bytes(),
+					ID: fmt.Sprint(n), At: time.Now(), Token: "token", Key: fmt.Sprint(n), Request: body, Verdict: verdict.Bytes(),
 				})
 				if err != nil {
 					b.Fatal(err)

@@ -28,7 +28,10 @@ type database struct {
 
 const maxReaders = 16
 
-func openDatabase(path string, patience time.Duration, steps fs.FS) (_ *database, err error) {
+// openDatabase opens or makes the file at path. patience is how long a writer
+// waits for another process, cache how many KiB of the file the writer keeps, and
+// steps are the migrations.
+func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (_ *database, err error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
@@ -39,7 +42,7 @@ func openDatabase(path string, patience time.Duration, steps fs.FS) (_ *database
 		}
 	}()
 	d.writer, err = sql.Open("sqlite", dataSource(path, patience, "foreign_keys(1)",
-		"journal_size_limit(67108864)", "cache_size(-65536)"))
+		"journal_size_limit(67108864)", fmt.Sprintf("cache_size(-%d)", cache)))
 	if err != nil {
 		return nil, err
 	}

@@ -2,14 +2,12 @@ package sqlite_test
 
 import (
 	"database/sql"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"assay/service/store"
@@ -20,7 +18,7 @@ func TestPermissions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "data")
 	s := open(t, dir)
 	firstGeneration(t, s)
-	if _, err := s.KeepScan(t.Context(), store.Scan{}); err != nil {
+	if _, err := s.KeepScan(t.Context(), store.Scan{ID: "id"}); err != nil {
 		t.Fatal(err)
 	}
 	modes := map[string]fs.FileMode{}
@@ -143,30 +141,5 @@ func TestNoDatabase(t *testing.T) {
 	}
 	if _, err := sqlite.Open(file); err == nil {
 		t.Error("a file was opened as the folder")
-	}
-}
-
-func TestRandom(t *testing.T) {
-	s, err := sqlite.Open(t.TempDir(), sqlite.Random(strings.NewReader("0123456789")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	kept, err := s.KeepScan(t.Context(), store.Scan{})
-	if err != nil || kept.ID != "gaytemzugu3doobz" { // printf 0123456789 | base32
-		t.Errorf("id %q, %v", kept.ID, err)
-	}
-	// No id without randomness.
-	if kept, err := s.KeepScan(t.Context(), store.Scan{}); err == nil {
-		t.Errorf("id %q was made of nothing", kept.ID)
-	}
-	broken := errors.New("no entropy")
-	s2, err := sqlite.Open(t.TempDir(), sqlite.Random(iotest.ErrReader(broken)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s2.Close()
-	if _, err := s2.KeepScan(t.Context(), store.Scan{}); !errors.Is(err, broken) {
-		t.Errorf("error %v, want that of the reader", err)
 	}
 }

@@ -255,7 +255,7 @@ func TestImportOfAnotherProcess(t *testing.T) {
 	late := open(t, dir)
 	wantGeneration(t, late, 1)
 	for i := range 100 {
-		if _, err := s.KeepScan(t.Context(), store.Scan{Request: fmt.Append(nil, i)}); err != nil {
+		if _, err := s.KeepScan(t.Context(), store.Scan{ID: fmt.Sprint(i), Request: fmt.Append(nil, i)}); err != nil {
 			t.Fatal(err)
 		}
 	}

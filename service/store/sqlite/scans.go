@@ -23,35 +23,32 @@ const (
 )
 
 // KeepScan implements store.Scans. Compression is done before other writers have
-// to wait.
+// to wait. A request that came in gzip is kept as it came.
 func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
 	kept, err := s.keepScan(ctx, scan)
 	if err != nil {
 		return store.Scan{}, fmt.Errorf("keep scan: %w", err)
 	}
+	kept.RequestGzip = nil
 	return kept, nil
 }
 
 func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
-	var err error
-	if scan.ID == "" {
-		if scan.ID, err = store.NewID(s.random); err != nil {
-			return store.Scan{}, err
-		}
-	}
 	verdict, err := s.compress(scan.Verdict)
 	if err != nil {
 		return store.Scan{}, err
 	}
 	hash := sha256.Sum256(scan.Request)
-	var request []byte // empty where the same is kept; that is never dropped
-	var one int
-	err = s.ledger.read.row(ctx, hasRequest, []any{hash[:]}, &one)
-	if errors.Is(err, sql.ErrNoRows) {
-		request, err = s.compress(scan.Request)
-	}
-	if err != nil {
-		return store.Scan{}, err
+	request := scan.RequestGzip // or empty where the same is kept; that is never dropped
+	if request == nil {
+		var one int
+		err = s.ledger.read.row(ctx, hasRequest, []any{hash[:]}, &one)
+		if errors.Is(err, sql.ErrNoRows) {
+			request, err = s.compress(scan.Request)
+		}
+		if err != nil {
+			return store.Scan{}, err
+		}
 	}
 	err = s.ledger.update(ctx, quick, func(tx transaction) error {
 		if request != nil {

@@ -14,11 +14,9 @@
 package sqlite
 
 import (
-	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,18 +31,11 @@ type Store struct {
 	dir        string
 	advisories *database
 	ledger     *database
-	random     io.Reader
 	gzip       sync.Pool // of *gzip.Writer
 	used       lastUses
 }
 
 var _ store.Store = (*Store)(nil)
-
-// An Option changes how a store works.
-type Option func(*Store)
-
-// Random makes the ids of scans from r in place of crypto/rand.
-func Random(r io.Reader) Option { return func(s *Store) { s.random = r } }
 
 //go:embed migrations
 var migrations embed.FS
@@ -53,7 +44,7 @@ var migrations embed.FS
 // folder with mode 0700, the files with 0600. Databases of an earlier version of
 // the program are migrated; those of a later one are an error. Several processes
 // may have the same folder open, on one machine.
-func Open(dir string, options ...Option) (*Store, error) {
+func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
@@ -61,29 +52,27 @@ func Open(dir string, options ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	s := &Store{dir: dir, random: rand.Reader}
-	for _, o := range options {
-		o(s)
-	}
+	s := &Store{dir: dir}
 	// An import of another process may be under way for long; all else is short.
-	s.advisories, err = s.open("advisories", time.Minute)
+	s.advisories, err = s.open("advisories", time.Minute, 64<<10)
 	if err != nil {
 		return nil, err
 	}
-	s.ledger, err = s.open("ledger", 10*time.Second)
+	// What is added to the ledger is not read again soon.
+	s.ledger, err = s.open("ledger", 10*time.Second, 4<<10)
 	if err != nil {
 		return nil, errors.Join(err, s.advisories.close())
 	}
 	return s, nil
 }
 
-func (s *Store) open(name string, patience time.Duration) (*database, error) {
+func (s *Store) open(name string, patience time.Duration, cache int) (*database, error) {
 	steps, err := fs.Sub(migrations, "migrations/"+name)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(s.dir, name+".db")
-	d, err := openDatabase(path, patience, steps)
+	d, err := openDatabase(path, patience, cache, steps)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", path, err)
 	}

@@ -362,7 +362,7 @@ func reopened(t *testing.T, open Open) {
 	s := open(t, dir)
 	mustImport(t, s, source("a", 1), all(record("X-1", day(1), "a", fix("1"))), store.Imported{Added: 1, Seq: 1})
 	head := mustHead(t, s)
-	kept, err := s.KeepScan(t.Context(), store.Scan{At: day(1), Token: "t", Request: []byte("request"), Verdict: []byte("verdict")})
+	kept, err := s.KeepScan(t.Context(), store.Scan{ID: mustID(t), At: day(1), Token: "t", Request: []byte("request"), Verdict: []byte("verdict")})
 	if err != nil {
 		t.Fatal(err)
 	}

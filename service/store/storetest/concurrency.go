@@ -82,7 +82,7 @@ func twoHandles(t *testing.T, open Open) {
 	for i, s := range []store.Store{a, b, a, b} {
 		wg.Go(func() {
 			for j := range 25 {
-				scan := store.Scan{At: day(1), Token: "t", Key: fmt.Sprintf("%d %d", i, j), Request: fmt.Appendf(nil, "request %d", j)}
+				scan := store.Scan{ID: mustID(t), At: day(1), Token: "t", Key: fmt.Sprintf("%d %d", i, j), Request: fmt.Appendf(nil, "request %d", j)}
 				if _, err := s.KeepScan(t.Context(), scan); err != nil {
 					t.Errorf("keep scan: %v", err)
 				}

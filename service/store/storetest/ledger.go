@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -145,11 +147,31 @@ func tokenUses(t *testing.T, open Open) {
 	wantNotFound(t, "use of an unknown token", a.UsedToken(t.Context(), "nobody", at))
 }
 
-func scan(key, request string) store.Scan {
+// scan makes a scan with an id of its own.
+func scan(t *testing.T, key, request string) store.Scan {
 	return store.Scan{
-		At: day(3), Token: "token", Key: key, Project: "shop", Ref: "main", Commit: "c0ffee",
+		ID: mustID(t), At: day(3), Token: "token", Key: key, Project: "shop", Ref: "main", Commit: "c0ffee",
 		Snapshot: "snapshot", Seq: 42, Request: []byte(request), Verdict: []byte(`{"verdict":"of ` + request + `"}`),
 	}
+}
+
+func mustID(t *testing.T) string {
+	id, err := store.NewID(rand.Reader)
+	if err != nil {
+		t.Error(err)
+	}
+	return id
+}
+
+func mustGzip(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, err := w.Write(b)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
 }
 
 func mustKeep(t *testing.T, s store.Store, scan store.Scan) store.Scan {
@@ -164,23 +186,28 @@ func mustKeep(t *testing.T, s store.Store, scan store.Scan) store.Scan {
 func scans(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	id := regexp.MustCompile(`^[a-z2-7]{16}$`)
-	ids := map[string]bool{}
 	large := string(bytes.Repeat([]byte(`{"components":[]}`), 50000))
-	for i, want := range []store.Scan{scan("", "one"), scan("", "one"), scan("key", large), {At: day(4)}} {
+	packed := scan(t, "", "came in gzip")
+	packed.RequestGzip = mustGzip(t, packed.Request)
+	again := scan(t, "", "one") // is kept already, as it came before
+	again.RequestGzip = mustGzip(t, again.Request)
+	all := []store.Scan{scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
+		scan(t, "", "came in gzip")}
+	for i, want := range all {
 		kept := mustKeep(t, a, want)
-		want.ID = kept.ID
-		if !id.MatchString(kept.ID) || ids[kept.ID] {
-			t.Errorf("scan %d: id %q", i, kept.ID)
-		}
-		ids[kept.ID] = true
+		want.RequestGzip = nil
 		if !sameScan(kept, want) {
 			t.Errorf("scan %d: kept %.300v, want %.300v", i, kept, want)
 		}
-		got, err := b.Scan(t.Context(), kept.ID)
+		got, err := b.Scan(t.Context(), want.ID)
 		if err != nil || !sameScan(got, want) {
 			t.Errorf("scan %d: read %.300v, %v, want %.300v", i, got, err, want)
 		}
+	}
+	twice := scan(t, "", "other")
+	twice.ID = all[0].ID
+	if _, err := a.KeepScan(t.Context(), twice); err == nil {
+		t.Error("an id was taken twice")
 	}
 }
 
@@ -195,7 +222,7 @@ func listOfScans(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
 	var want []store.Scan // newest first
 	for i, at := range []int{5, 9, 2, 9} {
-		k := scan("", fmt.Sprint(i))
+		k := scan(t, "", fmt.Sprint(i))
 		k.At = day(at)
 		k = mustKeep(t, s, k)
 		k.Request, k.Verdict = nil, nil
@@ -222,8 +249,8 @@ func listOfScans(t *testing.T, open Open) {
 func idempotency(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	first := mustKeep(t, a, scan("key", "one"))
-	again := scan("key", "another")
+	first := mustKeep(t, a, scan(t, "key", "one"))
+	again := scan(t, "key", "another")
 	again.At = day(9)
 	if got := mustKeep(t, b, again); !sameScan(got, first) {
 		t.Errorf("the same key again: %+v, want the first %+v", got, first)
@@ -231,9 +258,9 @@ func idempotency(t *testing.T, open Open) {
 	if _, err := a.Scan(t.Context(), first.ID); err != nil {
 		t.Error(err)
 	}
-	otherToken := scan("key", "one")
+	otherToken := scan(t, "key", "one")
 	otherToken.Token = "other"
-	for name, s := range map[string]store.Scan{"another token": otherToken, "another key": scan("key2", "one"), "no key": scan("", "one"), "still no key": scan("", "one")} {
+	for name, s := range map[string]store.Scan{"another token": otherToken, "another key": scan(t, "key2", "one"), "no key": scan(t, "", "one"), "still no key": scan(t, "", "one")} {
 		if got := mustKeep(t, a, s); got.ID == first.ID {
 			t.Errorf("%s: the first scan was returned", name)
 		}
@@ -254,7 +281,7 @@ func idempotencyAtOnce(t *testing.T, open Open) {
 		wg.Go(func() {
 			for k := range keys {
 				key := fmt.Sprint(k)
-				kept, err := handles[i%2].KeepScan(t.Context(), scan(key, "request "+key))
+				kept, err := handles[i%2].KeepScan(t.Context(), scan(t, key, "request "+key))
 				if err != nil {
 					t.Error(err)
 					return

@@ -1,0 +1,200 @@
+package cyclonedx
+
+// readDocument reads what is used of a document, in one pass and without
+// reflection: a scan is mostly this document, and its list of packages has no
+// more than a few kinds of values. Strings share the memory of text.
+func readDocument(text string, limits Limits) (document, error) {
+	r := documentReader{reader: newReader(text, limits)}
+	var d document
+	r.object(func(key string) {
+		switch key {
+		case "bomFormat":
+			r.text(&d.BOMFormat)
+		case "specVersion":
+			r.text(&d.SpecVersion)
+		case "metadata":
+			r.metadata(&d.Metadata)
+		case "components":
+			r.components(&d.Components)
+		default:
+			r.skip()
+		}
+	})
+	return d, r.end()
+}
+
+// A documentReader reads the structs of a document. Members that are not known
+// are read past.
+type documentReader struct {
+	reader
+	slab []component // room for the next ones
+}
+
+func (r *documentReader) metadata(m *metadata) {
+	r.object(func(key string) {
+		switch key {
+		case "tools":
+			r.tools(&m.Tools)
+		case "component":
+			r.pointed(&m.Component)
+		case "properties":
+			r.properties(&m.Properties)
+		default:
+			r.skip()
+		}
+	})
+}
+
+// tools is an object with components since 1.5 and was a list before.
+func (r *documentReader) tools(t *tools) {
+	if r.peek() == '[' {
+		list(&r.reader, &t.Components, r.tool)
+		return
+	}
+	r.object(func(key string) {
+		if key != "components" {
+			r.skip()
+			return
+		}
+		list(&r.reader, &t.Components, r.tool)
+	})
+}
+
+func (r *documentReader) tool(t *tool) {
+	r.object(func(key string) {
+		switch key {
+		case "type":
+			r.text(&t.Type)
+		case "name":
+			r.text(&t.Name)
+		case "version":
+			r.text(&t.Version)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *documentReader) components(to *[]*component) { list(&r.reader, to, r.pointed) }
+
+// pointed reads a component that null is the absence of.
+func (r *documentReader) pointed(to **component) {
+	if r.peek() != '{' {
+		*to = nil
+		r.object(nil) // null, or an error
+		return
+	}
+	if *to == nil {
+		if len(r.slab) == 0 {
+			r.slab = make([]component, 64)
+		}
+		*to, r.slab = &r.slab[0], r.slab[1:]
+	}
+	r.component(*to)
+}
+
+func (r *documentReader) component(c *component) {
+	r.object(func(key string) {
+		switch key {
+		case "type":
+			r.text(&c.Type)
+		case "supplier":
+			if r.peek() != '{' {
+				c.Supplier = nil
+			} else if c.Supplier == nil {
+				c.Supplier = &organization{}
+			}
+			r.named(c.Supplier)
+		case "publisher":
+			r.text(&c.Publisher)
+		case "group":
+			r.text(&c.Group)
+		case "name":
+			r.text(&c.Name)
+		case "version":
+			r.text(&c.Version)
+		case "description":
+			r.text(&c.Description)
+		case "hashes":
+			list(&r.reader, &c.Hashes, r.hash)
+		case "cpe":
+			r.text(&c.CPE)
+		case "purl":
+			r.text(&c.PURL)
+		case "components":
+			r.components(&c.Components)
+		case "evidence":
+			if r.peek() != '{' {
+				c.Evidence = nil
+			} else if c.Evidence == nil {
+				c.Evidence = &evidence{}
+			}
+			r.evidence(c.Evidence)
+		case "properties":
+			r.properties(&c.Properties)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *documentReader) named(o *organization) {
+	r.object(func(key string) {
+		if key != "name" {
+			r.skip()
+			return
+		}
+		r.text(&o.Name)
+	})
+}
+
+func (r *documentReader) hash(h *hash) {
+	r.object(func(key string) {
+		switch key {
+		case "alg":
+			r.text(&h.Alg)
+		case "content":
+			r.text(&h.Content)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *documentReader) evidence(e *evidence) {
+	r.object(func(key string) {
+		if key != "occurrences" {
+			r.skip()
+			return
+		}
+		list(&r.reader, &e.Occurrences, r.occurrence)
+	})
+}
+
+func (r *documentReader) occurrence(o *occurrence) {
+	r.object(func(key string) {
+		switch key {
+		case "location":
+			r.text(&o.Location)
+		case "additionalContext":
+			r.text(&o.Context)
+		default:
+			r.skip()
+		}
+	})
+}
+
+func (r *documentReader) properties(to *[]property) { list(&r.reader, to, r.property) }
+
+func (r *documentReader) property(p *property) {
+	r.object(func(key string) {
+		switch key {
+		case "name":
+			r.text(&p.Name)
+		case "value":
+			r.text(&p.Value)
+		default:
+			r.skip()
+		}
+	})
+}

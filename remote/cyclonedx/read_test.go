@@ -1,0 +1,108 @@
+package cyclonedx
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// FuzzReadDocument holds the reader against encoding/json: it takes no text that
+// is no JSON, and reads the same of every document that encoding/json can read
+// into the structs. Two things are left out, which no tool writes: keys that
+// differ from those of the format in their case, and keys that are there twice.
+func FuzzReadDocument(f *testing.F) {
+	for _, doc := range []string{
+		`{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"metadata":{"tools":{"components":[{"type":"application","name":"a","version":"1"}]},
+		  "component":{"name":"x","components":[null,{"name":"y"}]},"properties":[{"name":"n","value":"v"}]},
+		  "components":[{"type":"library","supplier":{"name":"s"},"publisher":"p","group":"g","name":"n\u00e9\ud83d\ude00\"","version":"1","description":"d",
+		  "hashes":[{"alg":"MD5","content":"00"}],"cpe":"c","purl":"pkg:a/b","evidence":{"identity":[{"confidence":0.5e-1}],"occurrences":[{"location":"l","additionalContext":"k","line":3}]},
+		  "properties":[{"name":"n","value":"v"},{}]}],"dependencies":[true,false,null,[],{}," \t"]}`,
+		`{"components":null,"metadata":{"component":null,"tools":null,"properties":null}}`,
+		`{"components":[{"supplier":null,"evidence":null,"hashes":null,"name":null}]}`,
+		`{"components":[{"evidence":[]}]}`, `{"components":[1]}`, `{"a":[1,]}`, `{"a":1,}`, `{"a":01}`, `{"a":"\x"}`, "{\"a\":\"\xff\"}", "{\"name\":\"\n\"}",
+		`null`, `{}x`, ` {"bomFormat" : "\ud800"} `, `{"a":nul}`, `{"a":"b`, `{"a"`, `{`, ``, `{"a":-}`,
+	} {
+		f.Add(doc)
+	}
+	limits := Limits{Values: 10_000, Depth: 64}
+	f.Fuzz(func(t *testing.T, doc string) {
+		if len(doc) > 10_000 {
+			return
+		}
+		got, err := readDocument(doc, limits)
+		if err == nil && !json.Valid([]byte(doc)) {
+			t.Fatalf("%q was read as %+v", doc, got)
+		}
+		var want document
+		if !ordinary(doc) || json.Unmarshal([]byte(doc), &want) != nil {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", doc, err)
+		}
+		want.Version, want.Schema = 0, "" // which nothing looks at
+		if normal(t, got) != normal(t, want) {
+			t.Errorf("%q\n got %+v\nwant %+v", doc, got, want)
+		}
+	})
+}
+
+// normal is a document as JSON, in which an empty list is like none.
+func normal(t *testing.T, d document) string {
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// ordinary reports whether the keys of a text are in lower camel case, as those
+// of the format, and none is twice in one object, and it is nested less deep
+// than the bound.
+func ordinary(doc string) bool {
+	known := map[string]string{}
+	for _, of := range []any{document{}, metadata{}, tools{}, tool{}, component{}, organization{}, hash{}, evidence{}, occurrence{}, property{}} {
+		typ := reflect.TypeOf(of)
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			known[strings.ToLower(name)] = name
+		}
+	}
+	dec := json.NewDecoder(strings.NewReader(doc))
+	var objects []map[string]bool // keys of those that are open; nil for a list
+	isKey := false
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if key, ok := token.(string); ok && isKey {
+			keys := objects[len(objects)-1]
+			for lower, name := range known {
+				if strings.EqualFold(key, lower) && key != name {
+					return false
+				}
+			}
+			if keys[key] {
+				return false
+			}
+			keys[key], isKey = true, false
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			objects = append(objects, map[string]bool{})
+		case json.Delim('['):
+			objects = append(objects, nil)
+		case json.Delim('}'), json.Delim(']'):
+			objects = objects[:len(objects)-1]
+		}
+		if len(objects) > 60 {
+			return false
+		}
+		isKey = len(objects) > 0 && objects[len(objects)-1] != nil
+	}
+}

@@ -1,0 +1,77 @@
+package snapshot
+
+import (
+	"slices"
+	"strings"
+)
+
+// Nothing is judged by a record that was withdrawn, but people ask for the
+// vulnerability by another of its names. The bucket "withdrawn" holds for each
+// such record a referrerKey of every name, and under its id the list of the
+// names, by which the keys are found when it is put back.
+
+// otherNames returns the names by which a withdrawn record is found: those of
+// targets, and the CVE that its id ends in.
+func (r *record) otherNames() []string {
+	names := r.targets()
+	if i := strings.LastIndex(r.ID, "CVE-"); i > 0 {
+		names = append(names, r.ID[i:])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// putWithdrawn notes a withdrawn record.
+func (w *writer) putWithdrawn(id string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	key := []byte(id)
+	if err := w.withdrawn.Put(key, seal(key, appendStrings(newValue(64), names))); err != nil {
+		return err
+	}
+	for _, name := range names {
+		key := []byte(referrerKey(name, id))
+		if err := w.withdrawn.Put(key, seal(key, newValue(0))); err != nil {
+			return err
+		}
+	}
+	w.state.withdrawn += 1 + len(names)
+	return nil
+}
+
+// dropWithdrawn takes back what putWithdrawn noted of a record, if anything.
+func (w *writer) dropWithdrawn(id string) error {
+	key := []byte(id)
+	value := w.withdrawn.Get(key)
+	if value == nil {
+		return nil
+	}
+	content, err := checkValue(key, value)
+	if err != nil {
+		return err
+	}
+	r := reader{s: string(content)}
+	names := r.strings()
+	if err := r.end(key); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := w.withdrawn.Delete([]byte(referrerKey(name, id))); err != nil {
+			return err
+		}
+	}
+	w.state.withdrawn -= 1 + len(names)
+	return w.withdrawn.Delete(key)
+}
+
+// Withdrawn returns the ids of the withdrawn records that have a name among
+// their aliases, as their upstream or at the end of their id, sorted.
+func (v *View) Withdrawn(name string) (ids []string, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(append(v.key[:0], name...), 0)
+		ids, err = referring(v.withdrawn.Cursor(), v.key)
+		return err
+	})
+	return ids, err
+}
