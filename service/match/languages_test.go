@@ -59,7 +59,11 @@ func TestLanguages(t *testing.T) {
 
 // TestLanguagesUnjudged: what has no version, and types of which nothing is held.
 func TestLanguagesUnjudged(t *testing.T) {
-	ix := index(t, `{"id":"GO-1","affected":[`+affects("Go", "m", "2")+`]}`, `{"id":"P-1","affected":[`+affects("Packagist", "v/p", "2")+`]}`)
+	ix := index(t, `{"id":"GO-1","affected":[`+affects("Go", "m", "2")+`]}`, `{"id":"P-1","affected":[`+affects("Packagist", "v/p", "2")+`]}`,
+		`{"id":"M-1","affected":[`+affects("Maven", "g:a", "2")+`]}`)
+	overwritten := onePackage("maven", "a", "1.0")
+	overwritten.Owner = &inventory.Owner{Package: "liba-java", Digest: inventory.DigestDifferent}
+	const unidentified = "Java archives that do not say who they are, by group and artifact"
 	for _, tt := range []struct {
 		p    inventory.Package
 		want match.Unjudged
@@ -69,6 +73,8 @@ func TestLanguagesUnjudged(t *testing.T) {
 		{onePackage("golang", "m", ""), match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseVersion, Reason: `m: version "" is empty`}},
 		{onePackage("composer", "v/p", "dev-main"), match.Unjudged{Ecosystem: "Packagist", Type: "composer", Packages: 1, Cause: match.CauseVersion,
 			Reason: `v/p: version "dev-main": names a branch`}},
+		{onePackage("maven", "a", "1.0"), match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
+		{overwritten, match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{onePackage("npm", "x", "1.0.0"), match.Unjudged{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
 		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseType, Reason: "no advisories for generic packages are held"}},
 		{onePackage("golang", "@rootio/x", "1.0.0"), match.Unjudged{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},

@@ -203,6 +203,11 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	if len(s.scheme.ecosystems) == 0 {
 		return subject{}, gap, nil
 	}
+	if stranger := p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent; stranger && p.Type == "maven" && !strings.Contains(p.Name, ":") {
+		gap.Cause, gap.Ecosystem = CauseName, s.scheme.ecosystems[0]
+		gap.Reason = "Java archives that do not say who they are, by group and artifact"
+		return subject{}, gap, nil
+	}
 	if m.remembered(s) != nil { // so its version is one
 		return s, Unjudged{}, nil
 	}

@@ -51,4 +51,7 @@ const (
 	// CauseVersion: a version cannot be compared, the package's own or one in an
 	// advisory, which then is neither said to affect it nor not to.
 	CauseVersion Cause = "version"
+	// CauseName: the package is known by the name of its file only, which is not
+	// what advisories call it.
+	CauseName Cause = "name"
 )
