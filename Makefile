@@ -2,14 +2,19 @@
 # release  both for linux on amd64 and arm64, with SHA256SUMS, in dist/release
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
 # test     installs what the tests need, runs lint and every test
+# test-builders  docs/patterns with a BuildKit of today too, made first (minutes);
+#          prints the table of docs/builders.md, and fails where it is another
 # lint     what can be said without running anything
 # fuzz     every fuzz target for FUZZTIME each
 # bench    the budgets, measured (ROOT=folder; default a fresh Debian 12)
-# compare  the inventory beside dpkg-query's and Syft's (ROOT as for bench)
+# compare  the inventory beside the native tools', Syft's, Trivy's and osv-scanner's,
+#          and the findings beside osv-scanner's (ROOT as for bench; FAT=folder, made
+#          when it is not there: an hour)
 
 GO       ?= go
 FUZZTIME ?= 30s
 ROOT     ?= $(shell testdata/roots/make.sh slim)
+FAT      ?= $(shell testdata/roots/make.sh fat)
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
@@ -17,7 +22,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh testdata/*/*.sh)
 
-.PHONY: build release demo test lint fuzz bench compare
+.PHONY: build release demo test test-builders lint fuzz bench compare
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -41,11 +46,28 @@ test:
 	$(MAKE) lint
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(PACKAGES)
 
+BUILDKIT = dist/tools/buildkit-v0.34.2
+
+test-builders: $(BUILDKIT)/buildkitd
+	deploy/needs.sh
+	@rm -f dist/builders.md
+	@BUILDKIT=$(CURDIR)/$(BUILDKIT) MATRIX=$(CURDIR)/dist/builders.md \
+		$(GO) test -count 1 -timeout 60m ./check/builders; \
+		code=$$?; cat dist/builders.md; exit $$code
+
+# Its replace lines keep "go install" from building it: a module of its own does.
+$(BUILDKIT)/buildkitd:
+	mkdir -p $(BUILDKIT)
+	cd $(BUILDKIT) && rm -f go.mod go.sum && $(GO) mod init tools && \
+		$(GO) get $(foreach c,buildkitd buildctl,github.com/moby/buildkit/cmd/$(c)@$(lastword $(subst -, ,$(BUILDKIT)))) && \
+		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o . \
+			github.com/moby/buildkit/cmd/buildctl github.com/moby/buildkit/cmd/buildkitd
+
 lint:
 	@files=$$(find . -path ./dist -prune -o -name '*.go' -exec gofmt -l {} +); \
 		if [ -n "$$files" ]; then echo "gofmt: not formatted:"; echo "$$files"; exit 1; fi
-	$(GO) vet $(PACKAGES)
-	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) vet -tags fat $(PACKAGES)
+	$(GO) tool staticcheck -tags fat $(PACKAGES)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SHELLFILES); \
 		else echo "shellcheck is missing: shell files are not checked"; [ -z "$$CI" ]; fi
 
@@ -62,4 +84,6 @@ bench: build
 	$(GO) run ./check/bench -root "$(ROOT)" -dist dist
 
 compare: build
-	$(GO) run ./testdata/compare -root "$(ROOT)" -assay dist/assay -tools dist/tools
+	$(GO) run ./testdata/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
+	$(GO) test -count 1 -tags fat ./inspect/lang/...
+	$(GO) run ./testdata/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools

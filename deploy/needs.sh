@@ -18,6 +18,9 @@ need debootstrap debootstrap
 need dockerd docker.io
 need iptables iptables
 need docker docker.io
+need buildah buildah
+need podman podman
+need runc runc
 need unshare util-linux
 need rpm rpm # the native order of rpm versions
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
@@ -47,6 +50,17 @@ need javac default-jdk-headless
 found /usr/share/java/maven-artifact-3.x.jar || missing="$missing libmaven3-core-java"
 need php php-cli
 found /usr/share/php/Composer/Semver/autoload.php || missing="$missing php-composer-semver"
+# What is installed as the package managers of languages say: venv, npm, gem and
+# bundle, Composer and PEAR, jar, and objcopy for the crates in a program.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+need npm npm
+need gem ruby
+need bundle bundler
+need git git
+need composer composer
+need pear php-pear
+need jar default-jdk-headless
+need objcopy binutils
 [ -e /usr/share/distro-info/debian.csv ] || missing="$missing distro-info-data" # ends of support
 [ -n "$missing" ] || exit 0
 

@@ -35,6 +35,25 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf("missing: "+format, args...)
 }
 
+// Fat returns the large root that testdata/roots/make.sh makes, and which takes too
+// long to make for every run: the tests that need it have the build tag "fat", and
+// fail without it. They may run its programs with chroot.
+func Fat(t testing.TB) string {
+	t.Helper()
+	roots := os.Getenv("ROOTS")
+	if roots == "" {
+		roots = filepath.Join(Root(t), "dist", "roots")
+	}
+	root := filepath.Join(roots, "fat")
+	if _, err := os.Stat(root); err != nil {
+		t.Fatalf("the large root: %v; make it with testdata/roots/make.sh fat", err)
+	}
+	if os.Getuid() != 0 {
+		t.Fatalf("root's rights are needed to run programs in %s", root)
+	}
+	return root
+}
+
 // Root returns the root folder of the project.
 func Root(t testing.TB) string {
 	t.Helper()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"assay/testdata/beside"
 )
 
 // heading is that of the section with the table.
@@ -11,13 +13,13 @@ const heading = "## Differences"
 
 // An entry is a line of the table: it accounts for differences.
 type entry struct {
-	roots   string // glob
-	tool    string
-	kind    kind
-	names   string // glob, of packages
-	whose   string
-	why     string
-	matched int // differences so far
+	roots    string // glob
+	tool     string // glob
+	kind     kind
+	packages []string // globs, of names, or of "name version"
+	whose    string
+	why      string
+	matched  []int // differences so far, by packages
 }
 
 // A kind says how a tool differs from the judge.
@@ -37,29 +39,23 @@ const (
 
 // parseEntries returns the lines of the table in a text of Markdown,
 //
-//	| `rpm/*-ndb` | trivy | lacks | `gpg-*` | another rule | why |
+//	| `rpm/*-ndb` | trivy | lacks | `gpg-*`, `a 1.*` | another rule | why |
+//
+// An asterisk stands for any text without a slash, and in names for any text.
 func parseEntries(text string) ([]*entry, error) {
-	_, section, ok := strings.Cut(text, "\n"+heading+"\n")
-	if !ok {
-		return nil, fmt.Errorf("no section %q", heading)
+	lines, err := beside.Table(text, heading, 6)
+	if err != nil {
+		return nil, err
 	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	var entries []*entry
-	for line := range strings.Lines(section) {
-		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "| `") {
-			continue
+	for _, cells := range lines {
+		e := &entry{roots: cells[0], tool: cells[1], kind: kind(cells[2]), whose: cells[4], why: cells[5]}
+		for glob := range strings.SplitSeq(cells[3], ",") {
+			e.packages = append(e.packages, strings.Trim(strings.TrimSpace(glob), "`"))
 		}
-		cells := strings.Split(strings.Trim(line, "|"), "|")
-		if len(cells) != 6 {
-			return nil, fmt.Errorf("%q: %d cells, want 6", line, len(cells))
-		}
-		for i := range cells {
-			cells[i] = strings.Trim(strings.TrimSpace(cells[i]), "`")
-		}
-		e := &entry{roots: cells[0], tool: cells[1], kind: kind(cells[2]), names: cells[3], whose: cells[4], why: cells[5]}
+		e.matched = make([]int, len(e.packages))
 		if err := e.check(); err != nil {
-			return nil, fmt.Errorf("%q: %w", line, err)
+			return nil, fmt.Errorf("%q: %w", cells, err)
 		}
 		entries = append(entries, e)
 	}
@@ -67,7 +63,7 @@ func parseEntries(text string) ([]*entry, error) {
 }
 
 func (e *entry) check() error {
-	for _, glob := range []string{e.roots, e.names} {
+	for _, glob := range append([]string{e.roots, e.tool}, e.packages...) {
 		if _, err := path.Match(glob, ""); err != nil {
 			return fmt.Errorf("%q: %w", glob, err)
 		}
@@ -88,12 +84,26 @@ func (e *entry) check() error {
 
 // of reports whether an entry speaks of a tool in a root.
 func (e *entry) of(root, tool string) bool {
-	ok, _ := path.Match(e.roots, root)
-	return ok && e.tool == tool
+	isRoot, _ := path.Match(e.roots, root)
+	isTool, _ := path.Match(e.tool, tool)
+	return isRoot && isTool
 }
 
-// covers reports whether an entry accounts for a difference.
-func (e *entry) covers(d difference) bool {
-	ok, _ := path.Match(e.names, d.row.Name)
-	return ok && e.kind == d.kind && e.of(d.root, d.tool)
+// account reports whether an entry accounts for a difference, and counts it.
+func (e *entry) account(d difference) bool {
+	if e.kind != d.kind || !e.of(d.root, d.tool) {
+		return false
+	}
+	for i, glob := range e.packages {
+		text := d.row.Name
+		if strings.Contains(glob, " ") {
+			text += " " + d.row.Version
+		}
+		slash := strings.NewReplacer("/", "\x00") // which an asterisk does not stand for
+		if ok, _ := path.Match(slash.Replace(glob), slash.Replace(text)); ok {
+			e.matched[i]++
+			return true
+		}
+	}
+	return false
 }

@@ -21,7 +21,12 @@ type difference struct {
 }
 
 func (d difference) String() string {
-	s := fmt.Sprintf("%s: %s %s %v", d.root, d.tool, d.kind, d.row)
+	s := fmt.Sprintf("%s: %s %s ", d.root, d.tool, d.kind)
+	if d.row.Source == "" { // of a language
+		s += d.row.Name + " " + d.row.Version
+	} else {
+		s += d.row.String()
+	}
 	if d.kind == source {
 		s += fmt.Sprintf(", says %s %s", d.instead.Source, d.instead.SourceVersion)
 	}
@@ -84,12 +89,9 @@ func (r *report) add(root string, lists []list) {
 		counts := map[kind]int{}
 		for _, d := range differences(root, judge, l) {
 			counts[d.kind]++
-			i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.covers(d) })
-			if i < 0 {
+			if !slices.ContainsFunc(r.entries, func(e *entry) bool { return e.account(d) }) {
 				r.uncovered = append(r.uncovered, d)
-				continue
 			}
-			r.entries[i].matched++
 		}
 		line += fmt.Sprintf("\t%s %d", l.tool, len(l.rows))
 		for _, k := range []kind{lacks, adds, source} {
@@ -112,10 +114,14 @@ func (r *report) print(out io.Writer) error {
 	fmt.Fprintln(out)
 	var problems []string
 	for _, e := range r.entries {
-		if e.matched > 0 {
-			fmt.Fprintf(out, "%d × %s: %s %s %s: %s: %s\n", e.matched, e.roots, e.tool, e.kind, e.names, e.whose, e.why)
-		} else if r.compared[e] {
-			problems = append(problems, fmt.Sprintf("entry without a difference: %s: %s %s %s", e.roots, e.tool, e.kind, e.names))
+		total := 0
+		for i, n := range e.matched {
+			if total += n; n == 0 && r.compared[e] {
+				problems = append(problems, fmt.Sprintf("entry without a difference: %s: %s %s %s", e.roots, e.tool, e.kind, e.packages[i]))
+			}
+		}
+		if total > 0 {
+			fmt.Fprintf(out, "%d × %s: %s %s %s: %s: %s\n", total, e.roots, e.tool, e.kind, strings.Join(e.packages, ", "), e.whose, e.why)
 		}
 	}
 	for _, d := range r.uncovered {

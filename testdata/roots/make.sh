@@ -145,7 +145,7 @@ javaarchives() {
 		cp -L /usr/share/java/jackson-databind.jar /usr/share/java/log4j-core.jar \
 			/usr/share/java/commons-collections3.jar war/WEB-INF/lib
 		jar --create --file app.war -C war .
-		cp -L /usr/share/java/jackson-core.jar /usr/share/java/spring-web.jar \
+		cp -L /usr/share/java/jackson-core.jar /usr/share/java/spring3-web.jar \
 			/usr/share/java/netty-transport.jar boot/BOOT-INF/lib
 		jar --create --no-compress --file app.jar -C boot .
 		for jar in log4j-api jackson-annotations; do

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"archive/zip"
 	"cmp"
 	"encoding/json"
 	"io/fs"
@@ -131,31 +132,6 @@ func relative(t *testing.T, dir, folder string) string {
 	return rel
 }
 
-// npmList returns the packages that npm ls lists in the project dir.
-func npmList(t *testing.T, dir string) []record {
-	t.Helper()
-	type node struct {
-		Path, Name, Version string
-		Dependencies        map[string]node
-	}
-	var project node
-	if err := json.Unmarshal(npm(t, dir, "ls", "--all", "--json", "--long"), &project); err != nil {
-		t.Fatal(err)
-	}
-	found := map[record]bool{}
-	var walk func(node)
-	walk = func(n node) {
-		for _, d := range n.Dependencies {
-			if d.Path != "" { // an optional one may be absent
-				found[record{relative(t, project.Path, d.Path), d.Name, d.Version}] = true
-			}
-			walk(d)
-		}
-	}
-	walk(project)
-	return slices.Collect(maps.Keys(found))
-}
-
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -172,82 +148,19 @@ func text(err error) string {
 	return err.Error()
 }
 
-func fatRoot(t *testing.T) string {
-	t.Helper()
-	root := filepath.Join(testdata.Root(t), "dist", "roots", "fat")
-	if env := os.Getenv("ROOTS"); env != "" {
-		root = filepath.Join(env, "fat")
-	}
-	if _, err := os.Stat(root); err != nil {
-		testdata.Missing(t, "the large root: %v; make it with testdata/roots/make.sh fat", err)
-	}
-	return root
-}
-
-// What npm has installed for applications is what npm ls lists: nothing that
-// packages carry as test data (resolve) or compiled into them (next).
-func TestAsNpmList(t *testing.T) {
-	for _, app := range []string{"app", "old"} {
-		dir := filepath.Join(fatRoot(t), "srv", app)
-		want := npmList(t, dir)
-		if len(want) < 400 {
-			t.Fatalf("npm lists %d packages in %s", len(want), dir)
-		}
-		compare(t, find(t, dir, "."), want)
-	}
-}
-
-// The folder in which Debian has its packages, as npm finds them when they lie in
-// a folder node_modules, nested ones included.
-func TestAsNpmOfDebian(t *testing.T) {
-	const folder = "usr/share/nodejs"
-	source := filepath.Join(fatRoot(t), folder)
-	project := t.TempDir()
-	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(source, path)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(project, modules, rel)
-		switch {
-		case d.IsDir():
-			return os.MkdirAll(to, 0o777)
-		case d.Type().IsRegular() && d.Name() == manifest:
-			return os.WriteFile(to, readFile(t, path), 0o666)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := npmQuery(t, project)
-	if len(want) < 1000 {
-		t.Fatalf("npm finds %d packages of Debian", len(want))
-	}
-	var got []record
-	for _, r := range find(t, fatRoot(t), folder) {
-		rel, err := filepath.Rel(folder, r.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, record{filepath.Join(modules, rel), r.Name, r.Version})
-	}
-	compare(t, got, want)
-}
-
 // What npm makes of packages without network, flat and linked from a store: one
 // with a scope, one under another name, and one that is linked to where it is
 // developed, which is no installed package.
 func TestAsNpmInstalls(t *testing.T) {
-	old := filepath.Join(fatRoot(t), "srv", "old", modules)
+	own := unzip(t, testdata.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
 	archives := t.TempDir()
-	npm(t, archives, "pack", "--ignore-scripts", "--silent",
-		filepath.Join(old, "ms"), filepath.Join(old, "@xtuc", "long"), filepath.Join(old, "isarray"))
+	args := []string{"pack", "--ignore-scripts", "--silent"}
+	for _, name := range []string{"ms", "@isaacs/string-locale-compare", "abbrev"} {
+		args = append(args, filepath.Join(own, modules, "npm", modules, name))
+	}
+	npm(t, archives, args...)
 	dependencies := map[string]string{"link": "file:link"}
-	for name, pattern := range map[string]string{"ms": "ms-*.tgz", "@xtuc/long": "xtuc-long-*.tgz", "other": "isarray-*.tgz"} {
+	for name, pattern := range map[string]string{"ms": "ms-*.tgz", "@isaacs/string-locale-compare": "isaacs-*.tgz", "other": "abbrev-*.tgz"} {
 		files, err := filepath.Glob(filepath.Join(archives, pattern))
 		if err != nil || len(files) != 1 {
 			t.Fatalf("%s: %q, %v", pattern, files, err)
@@ -270,6 +183,21 @@ func TestAsNpmInstalls(t *testing.T) {
 		}
 		compare(t, find(t, project, "."), want)
 	}
+}
+
+// unzip returns a folder with what is in the archive at path.
+func unzip(t *testing.T, path string) string {
+	t.Helper()
+	archive, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, archive); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func write(t *testing.T, path, text string) {

@@ -97,27 +97,6 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// All that is found in a large root, wherever it lies, is what its own pip lists.
-func TestAsPipOfRoot(t *testing.T) {
-	root := filepath.Join(testdata.Root(t), "dist", "roots", "fat")
-	if env := os.Getenv("ROOTS"); env != "" {
-		root = filepath.Join(env, "fat")
-	}
-	if _, err := os.Stat(root); err != nil {
-		testdata.Missing(t, "the large root: %v; make it with testdata/roots/make.sh fat", err)
-	}
-	if os.Getuid() != 0 {
-		testdata.Missing(t, "root's rights, to run pip in %s", root)
-	}
-	want := pipList(t, "chroot", root, "python3", "-B", "-m", "pip", "list", "--format=json")
-	if len(want) < 60 {
-		t.Fatalf("pip lists %d packages", len(want))
-	}
-	if got := find(t, root); !slices.Equal(got, want) {
-		t.Errorf("found %q\npip lists %q", got, want)
-	}
-}
-
 // What is installed in the ways that need no network, as pip lists it there: with
 // the virtual environment, by setuptools into a folder and as an egg, from a
 // wheel into any folder. The source tree, what was built in it and what pip left of a

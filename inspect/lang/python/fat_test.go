@@ -1,0 +1,31 @@
+//go:build fat
+
+package python
+
+import (
+	"slices"
+	"testing"
+
+	"assay/testdata"
+)
+
+// All that is found in a large root, wherever it lies, is what pip lists: that of
+// Debian, that of a virtual environment, and that of a folder.
+func TestAsPipOfRoot(t *testing.T) {
+	root := testdata.Fat(t)
+	var want []string
+	for _, args := range [][]string{
+		{"python3"}, {"/srv/venv/bin/python3"}, {"/srv/venv/bin/python3", "--path", "/srv/function"},
+	} {
+		command := append([]string{"chroot", root, args[0], "-B", "-m", "pip", "list", "--format=json"}, args[1:]...)
+		want = append(want, pipList(t, command...)...)
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if len(want) < 60 {
+		t.Fatalf("pip lists %d packages", len(want))
+	}
+	if got := find(t, root); !slices.Equal(got, want) {
+		t.Errorf("found %q\npip lists %q", got, want)
+	}
+}

@@ -1,0 +1,22 @@
+//go:build fat
+
+package ruby
+
+import (
+	"slices"
+	"testing"
+
+	"assay/testdata"
+)
+
+// All that is found in a large root, wherever it lies, is what its own gem lists.
+func TestAsGemListOfRoot(t *testing.T) {
+	root := testdata.Fat(t)
+	want := gemList(t, []string{"LC_ALL=C.UTF-8"}, true, "chroot", root, "gem", "list")
+	if len(want) < 130 {
+		t.Fatalf("gem lists %d gems", len(want))
+	}
+	if got := find(t, root); !slices.Equal(got, want) {
+		t.Errorf("found %q\ngem lists %q", got, want)
+	}
+}
