@@ -1,0 +1,110 @@
+package builders
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A libpod is what buildah and podman share: they build without a daemon, and
+// have one store. Steps are run by runc: crun, which is what they take by
+// themselves, refuses a machine that has both versions of cgroups.
+type libpod struct {
+	program string
+	store   []string // flags that name the store
+	global  []string // all flags before the command
+	flags   []string // flags of the command build
+	env     []string
+}
+
+// newBuildah returns buildah with everything of its own below dir.
+func newBuildah(dir, roots string) buildah {
+	return buildah{libpod{
+		program: "buildah",
+		store:   store(dir),
+		global:  store(dir),
+		flags:   []string{"--runtime", runc},
+		env:     append(os.Environ(), "SSL_CERT_FILE="+roots, "TMPDIR="+dir),
+	}}
+}
+
+// newPodman returns podman with everything of its own below dir. As with buildah,
+// and unlike podman by itself, no layer is cached: its cache takes a step for the
+// same although what it mounts is another.
+func newPodman(dir, roots string) podman {
+	return podman{libpod{
+		program: "podman",
+		store:   store(dir),
+		global:  append(store(dir), "--cgroup-manager", "cgroupfs", "--runtime", runc),
+		flags:   []string{"--layers=false"},
+		env:     append(os.Environ(), "SSL_CERT_FILE="+roots, "TMPDIR="+dir),
+	}}
+}
+
+func store(dir string) []string {
+	return []string{"--root", filepath.Join(dir, "store"), "--runroot", filepath.Join(dir, "run")}
+}
+
+// runc is where Debian's lies; podman wants a path.
+const runc = "/usr/sbin/runc"
+
+func (l libpod) must(t *testing.T, in io.Reader, args ...string) string {
+	t.Helper()
+	return must(t, l.env, in, l.program, slices.Concat(l.global, args)...)
+}
+
+// load takes an image into the store.
+func (l libpod) load(t *testing.T, image layout, name string) {
+	t.Helper()
+	id := last(l.must(t, nil, "pull", "oci:"+image.dir), 1)
+	l.must(t, nil, "tag", id, name)
+}
+
+func (l libpod) name() string { return l.program }
+
+func (libpod) failed(code int) (int, string) { return code, fmt.Sprintf("exit status %d", code) }
+
+func (libpod) step(log string) string {
+	log, _, _ = strings.Cut(log, "\nError: building at STEP")
+	return log
+}
+
+func (l libpod) build(t *testing.T, j job) outcome {
+	t.Helper()
+	dockerfile, context := j.files(t)
+	args := slices.Concat(l.global, []string{"build", "--pull-never", "-f", dockerfile}, l.flags, j.flags(), []string{context})
+	return run(t, l.env, nil, l.program, args...)
+}
+
+func (l libpod) image(t *testing.T, tag string) map[string][]byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "image.tar")
+	must(t, l.env, nil, "buildah", append(l.store, "push", "--disable-compression", tag, "oci-archive:"+path)...)
+	return unpacked(t, path)
+}
+
+// A buildah is libpod's builder.
+type buildah struct{ libpod }
+
+// A podman is the engine with buildah in it.
+type podman struct{ libpod }
+
+// caching is podman with its cache of layers.
+func (p podman) caching() podman {
+	p.flags = []string{"--layers=true"}
+	return p
+}
+
+// asDocker implements runner. Without limits of its own podman asks for more files
+// and processes than a machine may allow.
+func (p podman) asDocker(t *testing.T, dir string) []string {
+	t.Helper()
+	write(t, filepath.Join(dir, "docker"), "#!/bin/sh\nexec podman "+strings.Join(p.global, " ")+" \"$@\"\n")
+	conf := filepath.Join(dir, "containers.conf")
+	write(t, conf, "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n")
+	return append(p.env, "CONTAINERS_CONF="+conf)
+}

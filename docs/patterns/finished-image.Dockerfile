@@ -1,0 +1,16 @@
+# Scans an image that is there already, without its Dockerfile. Nothing of the
+# build is kept.
+#
+#   docker build -f finished-image.Dockerfile --build-arg IMAGE=shop:latest \
+#     --secret id=assay_token,src=token.txt .
+ARG IMAGE
+
+FROM debian:12-slim AS assay
+ADD --chmod=755 https://assay.example.com/assay /
+RUN chmod +x /assay
+
+FROM ${IMAGE}
+# The image's own user may not be able to read all of it.
+USER 0
+RUN --mount=type=bind,from=assay,target=/.assay \
+    --mount=type=secret,id=assay_token ["/.assay/assay"]

@@ -1,0 +1,12 @@
+# The example of MicroScanner's README. Two lines are not as they stand there: the
+# base, which was debian:jessie-slim, and the address, which was
+# https://get.aquasec.com/microscanner.
+#
+#   docker build -f microscanner.Dockerfile --build-arg token=TOKEN .
+FROM debian:12-slim
+RUN apt-get update && apt-get -y install ca-certificates
+ADD https://assay.example.com/assay /microscanner
+RUN chmod +x /microscanner
+ARG token
+RUN /microscanner ${token}
+RUN echo "No vulnerabilities!"

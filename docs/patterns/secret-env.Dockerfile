@@ -1,0 +1,11 @@
+# The token as a secret in the step's environment: for a base image whose user
+# may not read files that are root's. Needs a BuildKit of 2024 or later.
+#
+#   docker build -f secret-env.Dockerfile --secret id=assay_token,src=token.txt .
+FROM debian:12-slim
+
+# What your image is made of stands here.
+
+ADD https://assay.example.com/assay /
+RUN chmod +x /assay
+RUN --mount=type=secret,id=assay_token,env=ASSAY_TOKEN ["/assay"]
