@@ -84,7 +84,7 @@ COPY --from=plain /inventory.json /plain.json
 COPY --from=mounted /inventory.json /mounted.json
 COPY --from=copied /inventory.json /copied.json
 `
-	for _, b := range r.builders[1:] { // the classic one has no mounts
+	for _, b := range r.differing()[1:] { // the classic one has no mounts
 		t.Run(b.name(), func(t *testing.T) {
 			out := t.TempDir()
 			mustBuild(t, b, job{

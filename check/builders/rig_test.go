@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,9 @@ type rig struct {
 	token    string
 	secret   string // the file that holds the token
 	builders []builder
+	// thorough: a BuildKit of today takes part, and everything is built with every
+	// builder. Without it what takes long or repeats another builder is left out.
+	thorough bool
 	// want are the findings of base and its mended form, wantDistroless those of
 	// the distroless image.
 	want, wantMended, wantDistroless map[finding]bool
@@ -77,10 +81,24 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	r.programs(t)
-	r.root = strings.TrimSpace(must(t, os.Environ(), nil, filepath.Join(r.project, "testdata", "roots", "make.sh"), "slim"))
+	r.root = slim(t, r.project)
 	r.services(t)
 	r.engines(t)
 	return r
+}
+
+// slim makes the small root, if it is not there, and returns its folder. What is
+// said on the way goes to the error output.
+func slim(t *testing.T, project string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(project, "testdata", "roots", "make.sh"), "slim")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("make.sh slim: %v\n%s", err, &stderr)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // programs builds assay and assayd and puts install.sh beside them.
@@ -203,6 +221,7 @@ func (r *rig) engines(t *testing.T) {
 	r.builders = []builder{classic{r.docker}, debianBuildKit{r.docker}, buildah, podman}
 	var modern *buildkitd
 	if bin := os.Getenv("BUILDKIT"); bin != "" {
+		r.thorough = true
 		modern = startBuildkitd(t, bin, r.dir, r.roots())
 		r.builders = append(r.builders, modern)
 	}
@@ -217,6 +236,15 @@ func (r *rig) engines(t *testing.T) {
 			modern.bases[name] = image
 		}
 	}
+}
+
+// differing are the builders; in a run that is not thorough without podman, which
+// has buildah in it.
+func (r *rig) differing() []builder {
+	return slices.DeleteFunc(slices.Clone(r.builders), func(b builder) bool {
+		_, same := b.(podman)
+		return same && !r.thorough
+	})
 }
 
 // archive packs a folder.
