@@ -28,7 +28,7 @@ type names struct {
 }
 
 func newNames(rules []Rule) *names {
-	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1, data: dataExts()}
+	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1}
 	for i, r := range rules {
 		for _, base := range r.Bases {
 			n.bases[base] = append(n.bases[base], i)
@@ -37,7 +37,7 @@ func newNames(rules []Rule) *names {
 			n.exts[ext] = append(n.exts[ext], i)
 		}
 		if r.Programs && n.programs < 0 {
-			n.programs = i
+			n.programs, n.data = i, dataExts()
 		}
 	}
 	return n
