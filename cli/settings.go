@@ -256,7 +256,8 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		return fromFile(file, readFile)
 	}
 	if v, ok := lookupEnv("ASSAY_TOKEN"); ok {
-		return checked(v, "ASSAY_TOKEN", "")
+		// A secret that a builder puts into a variable has the newline of its file.
+		return checked(strings.TrimSpace(v), "ASSAY_TOKEN", "")
 	}
 	s, err := fromFile(secretPath, readFile)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -130,7 +130,7 @@ func (r *rig) services(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.secret = filepath.Join(r.dir, "token.txt")
-	if err := os.WriteFile(r.secret, []byte(r.token), 0o600); err != nil {
+	if err := os.WriteFile(r.secret, []byte(r.token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tls := httptest.NewUnstartedServer(nil)
