@@ -3,6 +3,7 @@ package walk
 import (
 	"strings"
 
+	"assay/inspect/elf"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
 )
@@ -10,9 +11,6 @@ import (
 // minProgram is the size in bytes below which a file is no program that holds
 // anything for a reader; the smallest of Go has a megabyte, of Rust 300 KB.
 const minProgram = 8 << 10
-
-// elfMagic is what a program begins with.
-const elfMagic = "\x7fELF"
 
 // program gives the file name in d to the rule for programs if it is one.
 func (w *walker) program(d *dir, name string) {
@@ -41,9 +39,9 @@ func (w *walker) program(d *dir, name string) {
 }
 
 func isELF(f *rootfs.File) bool {
-	var head [len(elfMagic)]byte
+	var head [len(elf.Magic)]byte
 	n, _ := f.ReadAt(head[:], 0)
-	return string(head[:n]) == elfMagic
+	return string(head[:n]) == elf.Magic
 }
 
 // dataExts returns the endings of files that are no programs: texts, images and

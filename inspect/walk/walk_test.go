@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"assay/inspect/elf"
 	"assay/inspect/rootfs"
 	"assay/testdata"
 
@@ -160,7 +161,7 @@ func TestWants(t *testing.T) {
 
 func TestPrograms(t *testing.T) {
 	dir := t.TempDir()
-	program := elfMagic + strings.Repeat("\x00", minProgram-len(elfMagic))
+	program := elf.Magic + strings.Repeat("\x00", minProgram-len(elf.Magic))
 	for name, content := range map[string]string{
 		"bin/app":       program,
 		"bin/app-1.2.3": program,
@@ -217,7 +218,7 @@ func TestDataExts(t *testing.T) {
 		}
 		defer f.Close()
 		head := make([]byte, 20)
-		if n, _ := io.ReadFull(f, head); n < len(head) || string(head[:4]) != elfMagic || head[16] != 2 && head[16] != 3 {
+		if n, _ := io.ReadFull(f, head); n < len(head) || string(head[:4]) != elf.Magic || head[16] != 2 && head[16] != 3 {
 			return nil // among them object files, which cannot be run
 		}
 		programs++
