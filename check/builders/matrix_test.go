@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"assay/testdata"
 )
 
 // A matrix is what came of each pattern with each builder: the cells by row and
@@ -24,7 +26,7 @@ const passed = "passed"
 
 var (
 	tableLine  = regexp.MustCompile(`^\| (.*) \|$`)
-	reasonLine = regexp.MustCompile("^- \\*\\*([a-z])\\*\\*: `(.*)`")
+	reasonLine = regexp.MustCompile("^- \\*\\*([a-z])\\*\\*: `([^`]*)`")
 	link       = regexp.MustCompile(`^\[(.*)\]\(.*\)$`)
 )
 
@@ -64,6 +66,28 @@ func parseMatrix(text string) (matrix, error) {
 		return m, fmt.Errorf("no table")
 	}
 	return m, nil
+}
+
+// TestReasons holds that every cell of docs/builders.md has its reason there.
+func TestReasons(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testdata.Root(t), "docs", "builders.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := parseMatrix(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, cell := range m.cells {
+		letter, refused := strings.CutPrefix(cell, "no: ")
+		said := m.reasons[letter]
+		if cell != passed && (!refused || said == "" || m.reason("error: "+said+"\n") != cell) {
+			t.Errorf("%s with %s: %q, for the reason %q", at[0], at[1], cell, said)
+		}
+	}
+	if m.reasons["h"] != "only builds" {
+		t.Errorf("reason h is %q", m.reasons["h"])
+	}
 }
 
 // reason names a log that a builder gave up with, as a cell does: the letter of
