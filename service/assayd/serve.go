@@ -37,6 +37,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
+			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		}),
 		Action: d.serve,
 	}
@@ -112,6 +113,13 @@ func (d *daemon) serve(c *cli.Context) error {
 	ln, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {
 		return hintf("choose another address with --listen", "listen: %w", err)
+	}
+	if addr := c.String("debug-listen"); addr != "" {
+		stop, err := serveProfiles(log, addr)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	if certFile == "" && !loopback(ln.Addr()) {
 		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that ends TLS in front")

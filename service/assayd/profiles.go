@@ -1,0 +1,32 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+)
+
+// serveProfiles serves the profiles of net/http/pprof under /debug/pprof/ until stop is
+// called. They tell what a memory holds and ask for no token, so only processes
+// of this machine reach them.
+func serveProfiles(log *slog.Logger, addr string) (stop func() error, err error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, hintf("choose another address with --debug-listen", "listen: %w", err)
+	}
+	if !loopback(ln.Addr()) {
+		ln.Close()
+		return nil, hintf("it looks like 127.0.0.1:6060", "--debug-listen %q can be reached from other machines", addr)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(ln) //nolint:errcheck // it ends with stop
+	log.Info("profiles", "listen", ln.Addr().String())
+	return srv.Close, nil
+}
