@@ -16,9 +16,10 @@ import (
 
 // A Config says what to run.
 type Config struct {
-	Binary  string // the program assayd
-	Data    string // its data folder, made when missing
-	Clients string // the folder that holds assay; "" for that of Binary
+	Binary  string   // the program assayd
+	Data    string   // its data folder, made when missing
+	Clients string   // the folder that holds assay; "" for that of Binary
+	Flags   []string // of serve, after its own, which they may say otherwise
 }
 
 // Import takes the records of path, a folder or zip, into the data folder.
@@ -60,7 +61,7 @@ type Server struct {
 // Serve starts assayd on a free port of loopback, without a limit on the rate
 // of requests, and waits until it answers. Close ends it.
 func (c Config) Serve(ctx context.Context) (*Server, error) {
-	addr, err := freeAddr()
+	addr, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (c Config) Serve(ctx context.Context) (*Server, error) {
 	if c.Clients != "" {
 		args = append(args, "--clients", c.Clients)
 	}
-	s.cmd = exec.Command(c.Binary, args...)
+	s.cmd = exec.Command(c.Binary, append(args, c.Flags...)...)
 	s.cmd.Stderr = &s.log
 	start := time.Now()
 	if err := s.cmd.Start(); err != nil {
@@ -123,7 +124,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-func freeAddr() (string, error) {
+// FreeAddr returns an address of loopback that nobody listens on now.
+func FreeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

@@ -3,7 +3,6 @@ package builders
 import (
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -159,14 +158,10 @@ func (r *rig) roots() string { return filepath.Join(r.dir, "authority", "ca.pem"
 // folder of the rig, else a copy of it.
 func (r *rig) serve(t *testing.T, flags ...string) *assayd.Server {
 	t.Helper()
-	config := assayd.Config{Binary: filepath.Join(r.dir, "assayd-bin"), Data: r.data, Clients: r.dir}
+	config := assayd.Config{Binary: filepath.Join(r.dir, "assayd-bin"), Data: r.data, Clients: r.dir, Flags: flags}
 	if len(flags) > 0 {
-		dir := t.TempDir()
-		config.Data = filepath.Join(dir, "data")
+		config.Data = filepath.Join(t.TempDir(), "data")
 		must(t, nil, nil, "/bin/cp", "-a", r.data, config.Data)
-		binary := config.Binary
-		config.Binary = filepath.Join(dir, "assayd")
-		write(t, config.Binary, fmt.Sprintf("#!/bin/sh\nexec '%s' \"$@\" %s\n", binary, strings.Join(flags, " ")))
 	}
 	s, err := config.Serve(t.Context())
 	if err != nil {
