@@ -6,7 +6,8 @@
 #          prints the table of docs/builders.md, and fails where it is another
 # lint     what can be said without running anything
 # fuzz     every fuzz target for FUZZTIME each
-# bench    the budgets, measured (ROOT=folder; default a fresh Debian 12)
+# bench    the budgets, measured (ROOT=folder; default a fresh Debian 12), with a
+#          CPU profile of assayd for each kind of scan in dist/profiles
 # compare  the inventory beside the native tools', Syft's, Trivy's and osv-scanner's,
 #          and the findings beside osv-scanner's (ROOT as for bench; FAT=folder, made
 #          when it is not there: an hour)
@@ -81,7 +82,7 @@ fuzz:
 	done
 
 bench: build
-	$(GO) run ./check/bench -root "$(ROOT)" -dist dist
+	$(GO) run ./check/bench -root "$(ROOT)" -dist dist -profiles dist/profiles
 
 compare: build
 	$(GO) run ./testdata/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools

@@ -22,6 +22,7 @@ func main() {
 	flag.IntVar(&c.runs, "runs", 15, "`number` of interleaved runs of inventory and find")
 	flag.IntVar(&c.scans, "scans", 500, "`number` of scans that assayd is sent")
 	flag.StringVar(&c.testdata, "testdata", os.Getenv("TESTDATA"), "`folder` of the test data; ../shared/data if empty")
+	flag.StringVar(&c.profiles, "profiles", "", "`folder` to keep a CPU profile of assayd in for each kind of scan")
 	flag.Parse()
 	if c.testdata == "" {
 		c.testdata = filepath.Join("..", "shared", "data")
@@ -35,8 +36,8 @@ func main() {
 }
 
 type config struct {
-	root, dist, testdata string
-	runs, scans          int
+	root, dist, testdata, profiles string
+	runs, scans                    int
 }
 
 // A row is one measurement beside its budget. Both are of the same unit.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,6 +50,13 @@ func measureService(ctx context.Context, c config) (_ []row, err error) {
 	if err := first.Close(); err != nil {
 		return nil, err
 	}
+	b := builder{token: token}
+	if c.profiles != "" {
+		if b.debug, err = assayd.FreeAddr(); err != nil {
+			return nil, err
+		}
+		d.Flags = []string{"--debug-listen", b.debug}
+	}
 	s, err := d.Serve(ctx)
 	if err != nil {
 		return nil, err
@@ -59,14 +67,14 @@ func measureService(ctx context.Context, c config) (_ []row, err error) {
 		}
 	}()
 
-	b := builder{url: s.URL, token: token, pid: s.PID()}
+	b.url, b.pid = s.URL, s.PID()
 	trees, err := b.trees(ctx, c, dir)
 	if err != nil {
 		return nil, err
 	}
 	var rows []row
 	for _, t := range trees {
-		measured, err := b.measure(ctx, t, c.scans)
+		measured, err := b.measure(ctx, t, c)
 		if err != nil {
 			return nil, err
 		}
@@ -86,28 +94,30 @@ func measureService(ctx context.Context, c config) (_ []row, err error) {
 // A builder sends scans to one assayd, as builds do.
 type builder struct {
 	url, token string
+	debug      string // address of its profiles, if they are wanted
 	pid        int
 	sent       int // documents made so far, each of its own
 }
 
-// measure sends n scans of a tree for each of its two rows: one where the
+// measure sends c.scans scans of a tree for each of its two rows: one where the
 // service has judged all packages but one before, as it has of the base image
 // that many builds share, and one where it has judged none. No two documents
 // are alike, and every scan has a connection of its own.
-func (b *builder) measure(ctx context.Context, t tree, n int) ([]row, error) {
+func (b *builder) measure(ctx context.Context, t tree, c config) ([]row, error) {
+	n := c.scans
 	var rows []row
-	for _, c := range [...]struct {
+	for _, kind := range [...]struct {
 		name  string
 		fresh int
 	}{{t.name, 1}, {t.name + ", no version seen before", len(t.packages)}} {
-		if _, _, err := b.scans(ctx, t, c.fresh, warmUp); err != nil {
+		if _, _, err := b.scans(ctx, t, kind.fresh, warmUp); err != nil {
 			return nil, err
 		}
 		before, err := cpuTime(b.pid)
 		if err != nil {
 			return nil, err
 		}
-		v, each, err := b.scans(ctx, t, c.fresh, n)
+		v, each, err := b.scans(ctx, t, kind.fresh, n)
 		if err != nil {
 			return nil, err
 		}
@@ -121,11 +131,62 @@ func (b *builder) measure(ctx context.Context, t tree, n int) ([]row, error) {
 			note += fmt.Sprintf("; a tenth of them below %s", ms(each[len(each)/10]))
 		}
 		rows = append(rows, row{
-			fmt.Sprintf("CPU of assayd, %d packages: %s", len(t.packages), c.name),
+			fmt.Sprintf("CPU of assayd, %d packages: %s", len(t.packages), kind.name),
 			(after - before).Seconds() * 1000 / float64(n), 2, "ms", note,
 		})
+		if b.debug != "" {
+			if err := b.profile(ctx, t, kind.fresh, filepath.Join(c.profiles, fileName(kind.name)+".pprof")); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return rows, nil
+}
+
+// profile writes a CPU profile of some seconds of scans to the file at path. They
+// are other scans than those that are measured.
+func (b *builder) profile(ctx context.Context, t tree, fresh int, path string) error {
+	const seconds = 10
+	scans := make(chan error, 1)
+	sending, stop := context.WithCancel(ctx)
+	go func() {
+		var err error
+		for err == nil && sending.Err() == nil {
+			_, _, err = b.scans(ctx, t, fresh, 1)
+		}
+		scans <- err
+	}()
+	profile, err := get(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.debug, seconds))
+	stop()
+	if err = errors.Join(err, <-scans); err != nil {
+		return fmt.Errorf("profile assayd: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, profile, 0o644)
+}
+
+// fileName is a name for a file: words with hyphens between.
+func fileName(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")
+}
+
+func get(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s\n%s", url, resp.Status, body)
+	}
+	return body, err
 }
 
 // scans sends n scans and returns the last verdict, and the time that threads of
