@@ -67,7 +67,7 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (store.Scan, error) {
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
-	v, err := a.Judge.Verdict(s, view, view.Data(), now)
+	v, err := a.Judge.Answer(s, view, view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return store.Scan{}, problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"}
 	}
@@ -93,8 +93,8 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (store.Scan, error) {
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
 		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
 	}
-	if kept.Verdict, err = json.Marshal(v); err != nil {
-		return store.Scan{}, fmt.Errorf("encode verdict: %w", err)
+	if kept.Verdict, err = v.MarshalJSON(); err != nil {
+		return store.Scan{}, err
 	}
 	return kept, nil
 }

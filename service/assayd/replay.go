@@ -83,10 +83,11 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if c.String("as-of") != "" && data.Updated.IsZero() {
 		judge.MaxAge = 0 // of another state than the scan's the age at that time is not kept
 	}
-	v, err := judge.Verdict(s, view, data, at)
+	answer, err := judge.Answer(s, view, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
 	}
+	v := answer.Whole()
 	v.Scan, v.Report = before.Scan, before.Report
 	v.Options.Project = before.Options.Project // the token may have set it
 	return d.printReplay(c, kept, v)

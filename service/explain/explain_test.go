@@ -137,13 +137,13 @@ const scanSeq = 20
 
 func explainIn(t *testing.T, inv inventory.Inventory, id string) explain.Explanation {
 	t.Helper()
-	v, err := scan.Judge{}.Verdict(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
+	v, err := scan.Judge{}.Answer(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e, err := explain.Explain(t.Context(), explain.Input{
 		Scan:      store.Scan{ID: "scan", At: scanned, Seq: scanSeq},
-		Inventory: inv, Verdict: v, ID: id,
+		Inventory: inv, Verdict: v.Whole(), ID: id,
 		Index: data.index(t, 1000), Records: data, Now: scanned,
 	})
 	if err != nil {

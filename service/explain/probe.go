@@ -50,7 +50,7 @@ func (p *prober) matched(a advisory.Advisory, entry advisory.Affected) (map[pack
 func byPackage(findings []match.Finding) map[packageKey]match.Finding {
 	by := make(map[packageKey]match.Finding, len(findings))
 	for _, f := range findings {
-		by[keyOf(f.Package)] = f
+		by[keyOf(*f.Package)] = f
 	}
 	return by
 }

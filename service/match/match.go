@@ -72,22 +72,7 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 		}
 	}
 	if total > 0 {
-		res.Findings = make([]Finding, 0, total)
-	}
-	for i, j := range judgements {
-		if j == nil || len(j.findings) == 0 {
-			continue
-		}
-		first := len(res.Findings)
-		res.Findings = append(res.Findings, j.findings...)
-		about := m.describe(inv.Packages[i])
-		for k := first; k < len(res.Findings); k++ {
-			res.Findings[k].Package = about
-		}
-	}
-	// They mostly are: packages come sorted, and the findings of each are.
-	if !slices.IsSortedFunc(res.Findings, compareFindings) {
-		slices.SortStableFunc(res.Findings, compareFindings)
+		res.Findings = m.findings(judgements, total)
 	}
 	for gap, n := range m.gaps {
 		gap.Packages = n
@@ -102,6 +87,33 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 		)
 	})
 	return res, nil
+}
+
+// findings returns what the judgements of the packages find, sorted.
+func (m *matcher) findings(judgements []*judgement, total int) []Finding {
+	found := make([]int, 0, len(judgements)) // packages
+	for i, j := range judgements {
+		if j != nil && len(j.findings) > 0 {
+			found = append(found, i)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b int) int {
+		p, q := &m.packages[a], &m.packages[b]
+		return cmp.Or(strings.Compare(p.Name, q.Name), strings.Compare(p.Version, q.Version))
+	})
+	all := make([]Finding, 0, total)
+	for _, i := range found {
+		about := m.describe(m.packages[i])
+		for _, c := range judgements[i].findings {
+			all = append(all, Finding{c, about})
+		}
+	}
+	// The findings of each package are sorted. Two packages may have one name and
+	// version.
+	if !slices.IsSortedFunc(all, compareFindings) {
+		slices.SortStableFunc(all, compareFindings)
+	}
+	return all
 }
 
 // compareFindings orders findings by package, version and id.
@@ -251,8 +263,8 @@ func systemPackage(purlType string) bool {
 }
 
 // describe returns a package as findings carry it.
-func (m *matcher) describe(p inventory.Package) verdict.Package {
-	pkg := verdict.Package{
+func (m *matcher) describe(p inventory.Package) *verdict.Package {
+	pkg := &verdict.Package{
 		Type: p.Type, Name: p.Name, Version: p.Version, Arch: p.Arch,
 		Source: p.Source, SourceVersion: p.SourceVersion,
 		PURL: purl.Of(p, m.system).String(),
@@ -267,7 +279,7 @@ func (m *matcher) describe(p inventory.Package) verdict.Package {
 
 // A judgement is what the data says of one subject.
 type judgement struct {
-	findings []Finding // their packages left open
+	findings []*Claim // by id
 	gaps     []Unjudged
 }
 
@@ -337,16 +349,16 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		if len(g.hits) == 0 {
 			continue
 		}
-		f, err := m.finding(s, compare, g, said, last)
+		c, err := m.claim(s, compare, g, said, last)
 		if err != nil {
 			return nil, err
 		}
-		if err := m.leave(s, &f); err != nil {
+		if err := m.leave(s, c); err != nil {
 			return nil, err
 		}
-		j.findings = append(j.findings, f)
+		j.findings = append(j.findings, c)
 	}
-	slices.SortFunc(j.findings, func(a, b Finding) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(j.findings, func(a, b *Claim) int { return compareIDs(a.ID, b.ID) })
 	return j, nil
 }
 
@@ -508,18 +520,18 @@ func (said sayings) decide(g *group) (last int) {
 	return last
 }
 
-// finding puts together the finding of a group, of the entries in said that
+// claim puts together the claim of a group, of the entries in said that
 // stand in the ecosystems up to the rank last.
-func (m *matcher) finding(s subject, compare version.Compare, g *group, said sayings, last int) (Finding, error) {
+func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, last int) (*Claim, error) {
 	known, err := m.records.known(g.vulnerability)
 	if err != nil {
-		return Finding{}, err
+		return nil, err
 	}
 	rated, err := m.records.severityOf(g, known)
 	if err != nil {
-		return Finding{}, err
+		return nil, err
 	}
-	f := Finding{
+	c := &Claim{
 		Finding: verdict.Finding{
 			ID:             g.id,
 			Severity:       rated.severity,
@@ -533,22 +545,25 @@ func (m *matcher) finding(s subject, compare version.Compare, g *group, said say
 	}
 	for _, n := range g.names {
 		if n != g.id {
-			f.Aliases = append(f.Aliases, n)
+			c.Aliases = append(c.Aliases, n)
 		}
 	}
 	aside := false
 	for _, h := range g.hits {
-		f.Advisories = append(f.Advisories, h.entry.Advisory)
+		c.Advisories = append(c.Advisories, h.entry.Advisory)
 		aside = aside || setAside(h.entry.Urgency)
 	}
-	slices.Sort(f.Advisories)
-	f.Advisories = slices.Compact(f.Advisories)
+	slices.Sort(c.Advisories)
+	c.Advisories = slices.Compact(c.Advisories)
 	for _, k := range known {
-		f.Summary = cmp.Or(f.Summary, k.Summary)
-		f.KnownExploited = f.KnownExploited || k.KnownExploited
+		c.Summary = cmp.Or(c.Summary, k.Summary)
+		c.KnownExploited = c.KnownExploited || k.KnownExploited
+	}
+	if err := m.addExploits(c, g.names); err != nil {
+		return nil, err
 	}
 	var entries []Affected
-	for _, id := range f.Advisories {
+	for _, id := range c.Advisories {
 		for _, h := range said.byName[id] {
 			if h.entry.Advisory == id && h.rank <= last {
 				entries = append(entries, h.entry)
@@ -556,11 +571,11 @@ func (m *matcher) finding(s subject, compare version.Compare, g *group, said say
 		}
 	}
 	var since time.Time
-	if f.Fixed, since = fix(compare, s.version, entries); !since.IsZero() {
-		f.FirstSeen = &since
+	if c.Fixed, since = fix(compare, s.version, entries); !since.IsZero() {
+		c.FirstSeen = &since
 	}
-	f.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && f.Fixed == ""
-	return f, nil
+	c.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && c.Fixed == ""
+	return c, nil
 }
 
 // fix returns the version that mends a source by all entries at once, and when

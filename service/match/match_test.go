@@ -106,16 +106,11 @@ func TestFindingWhole(t *testing.T) {
 		Type: "deb", Name: "libssl3", Version: "3.0.11-1+b1", Arch: "arm64", Source: "openssl", SourceVersion: "3.0.11-1",
 		Evidence: []inventory.Evidence{{Path: "var/lib/dpkg/status", Kind: "dpkg"}},
 	}}), ix)
-	want := match.Finding{Finding: verdict.Finding{
-		ID:         "CVE-2024-0727",
-		Advisories: []string{"DEBIAN-CVE-2024-0727"},
-		Aliases:    []string{"GHSA-9v9h-cgj8-h64p"},
-		Summary:    "A NULL dereference.",
-		Package: verdict.Package{
-			Type: "deb", Name: "libssl3", Version: "3.0.11-1+b1", Arch: "arm64", Source: "openssl", SourceVersion: "3.0.11-1",
-			PURL:  "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=arm64&distro=debian-12&upstream=openssl%403.0.11-1",
-			Paths: []string{"var/lib/dpkg/status"},
-		},
+	want := match.Finding{Claim: &match.Claim{Finding: verdict.Finding{
+		ID:             "CVE-2024-0727",
+		Advisories:     []string{"DEBIAN-CVE-2024-0727"},
+		Aliases:        []string{"GHSA-9v9h-cgj8-h64p"},
+		Summary:        "A NULL dereference.",
 		Fixed:          "3.0.13-1",
 		FirstSeen:      &seen,
 		Severity:       verdict.Medium,
@@ -124,9 +119,15 @@ func TestFindingWhole(t *testing.T) {
 		Vector:         "CVSS:3.1/AV:L/AC:L/PR:N/UI:R/S:U/C:N/I:N/A:H",
 		KnownExploited: true,
 		Why:            "DEBIAN-CVE-2024-0727: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1",
-	}}
+	}},
+		Package: &verdict.Package{
+			Type: "deb", Name: "libssl3", Version: "3.0.11-1+b1", Arch: "arm64", Source: "openssl", SourceVersion: "3.0.11-1",
+			PURL:  "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=arm64&distro=debian-12&upstream=openssl%403.0.11-1",
+			Paths: []string{"var/lib/dpkg/status"},
+		},
+	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
+		t.Errorf("got  %+v of %+v\nwant %+v of %+v", got.Claim.Finding, got.Package, want.Claim.Finding, want.Package)
 	}
 }
 

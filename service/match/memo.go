@@ -56,11 +56,11 @@ func (o *Memo) put(key []byte, j *judgement) {
 }
 
 // memoSize estimates the bytes that a judgement takes with its key. The strings
-// of a finding are mostly parts of a record of about a KiB, which is kept whole
-// for them.
+// of a claim are mostly parts of a record of about a KiB, which is kept whole
+// for them; its JSON is half as long.
 func memoSize(key int, j *judgement) int {
-	const record, entry = 1 << 10, 150
-	return entry + key + len(j.findings)*(int(reflect.TypeFor[Finding]().Size())+record) + len(j.gaps)*record
+	const record, encoded, entry = 1 << 10, 1 << 9, 150
+	return entry + key + len(j.findings)*(int(reflect.TypeFor[Claim]().Size())+encoded+record) + len(j.gaps)*record
 }
 
 // remembered returns the judgement of a subject by an earlier scan, nil where

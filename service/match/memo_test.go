@@ -7,7 +7,7 @@ import (
 
 func TestMemoIsBounded(t *testing.T) {
 	o := NewMemo()
-	j := &judgement{findings: make([]Finding, 1000)}
+	j := &judgement{findings: make([]*Claim, 1000)}
 	one := memoSize(4, j)
 	for i := range 200 {
 		o.put(fmt.Appendf(nil, "%04d", i), j)
@@ -18,7 +18,7 @@ func TestMemoIsBounded(t *testing.T) {
 	if o.get([]byte("0199")) != j {
 		t.Error("the last one is not kept")
 	}
-	o.put([]byte("huge"), &judgement{findings: make([]Finding, memoBytes/1024)})
+	o.put([]byte("huge"), &judgement{findings: make([]*Claim, memoBytes/1024)})
 	if o.get([]byte("huge")) != nil {
 		t.Error("one package takes all the room")
 	}

@@ -118,8 +118,8 @@ func upstreams(v string) []string {
 	return []string{v, bare, strings.ReplaceAll(bare, "~", "")}
 }
 
-// leave marks a finding that is left to the distribution, and says why.
-func (m *matcher) leave(s subject, f *Finding) error {
+// leave marks a claim that is left to the distribution, and says why.
+func (m *matcher) leave(s subject, c *Claim) error {
 	if s.owner == nil {
 		return nil
 	}
@@ -128,14 +128,14 @@ func (m *matcher) leave(s subject, f *Finding) error {
 		return err
 	}
 	switch {
-	case slices.ContainsFunc(s.owner.findings, func(o Finding) bool { return o.ID == f.ID }):
-		f.Why += fmt.Sprintf("; it is part of %s and says to be affected", s.owned)
-	case known[f.ID]:
-		f.Owned = true
-		f.Why += fmt.Sprintf("; it is part of %s and says not to be affected", s.owned)
+	case slices.ContainsFunc(s.owner.findings, func(o *Claim) bool { return o.ID == c.ID }):
+		c.Why += fmt.Sprintf("; it is part of %s and says to be affected", s.owned)
+	case known[c.ID]:
+		c.Owned = true
+		c.Why += fmt.Sprintf("; it is part of %s and says not to be affected", s.owned)
 	case s.embedded:
-		f.Owned = true
-		f.Why += fmt.Sprintf("; it is built into %s and does not say to be affected", s.owned)
+		c.Owned = true
+		c.Why += fmt.Sprintf("; it is built into %s and does not say to be affected", s.owned)
 	}
 	return nil
 }

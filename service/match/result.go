@@ -1,12 +1,15 @@
 package match
 
-import "assay/verdict"
+import (
+	"sync/atomic"
+
+	"assay/verdict"
+)
 
 // A Result is what the data says about an inventory, before any policy.
 type Result struct {
 	System verdict.System
-	// Findings are one vulnerability in one package each, with Fails and Rule
-	// unset, sorted by package, version and id. Findings of kernel packages are
+	// Findings are sorted by package, version and id. Those of kernel packages are
 	// among them: Kernel tells.
 	Findings []Finding
 	// Packages counts the packages of the inventory; Judged those whose
@@ -17,8 +20,17 @@ type Result struct {
 	Unjudged []Unjudged
 }
 
-// A Finding is a verdict's finding with what the policy needs to know beside.
+// A Finding is one vulnerability in one package.
 type Finding struct {
+	*Claim
+	Package *verdict.Package // one for all findings of the package
+}
+
+// A Claim is what the data says of one vulnerability in all packages that are
+// judged alike. Nobody may change it: scans share it, where the index has a Memo.
+type Claim struct {
+	// Finding is a verdict's, with its package left open and what the policy
+	// decides, Fails and Rule.
 	verdict.Finding
 	// Kernel: the package is a kernel, its modules or its headers.
 	Kernel bool
@@ -28,6 +40,21 @@ type Finding struct {
 	// Owned: the package lies in one that the distribution built, and its
 	// advisories do not say that this one is affected; Why has the rest.
 	Owned bool
+
+	encoded atomic.Pointer[verdict.EncodedFinding]
+}
+
+// Encoded returns the claim as JSON. It is made once.
+func (c *Claim) Encoded() (*verdict.EncodedFinding, error) {
+	if e := c.encoded.Load(); e != nil {
+		return e, nil
+	}
+	e, err := c.Finding.Encode()
+	if err != nil {
+		return nil, err
+	}
+	c.encoded.Store(e) // another's is as good
+	return e, nil
 }
 
 // An Unjudged is a group of packages that the service knows nothing about.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +51,13 @@ const (
 	codeUntrusted = 5
 )
 
+// A Finding is a match's finding with what was decided.
+type Finding struct {
+	match.Finding
+	Fails bool
+	Rule  string
+}
+
 // Decide decides a scan. The findings returned are sorted as a verdict has
 // them, each with the rule that spoke; those of kernel packages are among them
 // only where the options ask for them, and always counted.
@@ -60,24 +66,23 @@ const (
 // (code 4): --continue-on-failure takes back the second and not the first, and
 // must not make a pass of a scan that saw half of the image. What was found is
 // returned and named among the reasons all the same.
-func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
+func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 	counts := verdict.Counts{
 		Packages:   in.Result.Packages,
 		Findings:   len(in.Result.Findings),
 		BySeverity: make(map[verdict.Severity]int),
 	}
-	listed := func(f *match.Finding) bool { return !f.Kernel || in.Options.Kernel }
 	n := 0
-	for i := range in.Result.Findings {
-		if listed(&in.Result.Findings[i]) {
+	for _, f := range in.Result.Findings {
+		if listed(f, in.Options) {
 			n++
 		}
 	}
-	findings := make([]verdict.Finding, 0, n) // in JSON a list, also where there is none
+	findings := make([]Finding, 0, n)
 	for _, f := range in.Result.Findings {
-		f.Rule, f.Fails = rule(f, in.Options)
+		name, fails := rule(f, in.Options)
 		counts.BySeverity[f.Severity]++
-		if f.Fails {
+		if fails {
 			counts.Failing++
 		}
 		if f.Fixed != "" {
@@ -86,11 +91,11 @@ func Decide(in Input) (verdict.Decision, []verdict.Finding, verdict.Counts) {
 		if f.Kernel {
 			counts.Kernel++
 		}
-		if listed(&f) {
-			findings = append(findings, f.Finding)
+		if listed(f, in.Options) {
+			findings = append(findings, Finding{f, fails, name})
 		}
 	}
-	slices.SortStableFunc(findings, compare)
+	findings = arrange(findings)
 
 	untrusted := distrust(in)
 	failing := failures(in, findings)
@@ -154,20 +159,34 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 	return s
 }
 
-// compare puts failing findings first, then sorts by severity, package,
-// installed version and id.
-func compare(a, b verdict.Finding) int {
-	if a.Fails != b.Fails {
-		if a.Fails {
-			return -1
+// listed reports whether a finding is told of one by one.
+func listed(f match.Finding, o verdict.Options) bool { return !f.Kernel || o.Kernel }
+
+// arrange sorts findings as a verdict has them: failing ones first, then by
+// severity, package, installed version and id. They come by package and version,
+// so that dealing them out by the rest leaves little to sort.
+func arrange(findings []Finding) []Finding {
+	ranks := len(verdict.Severities()) + 1 // the first is that of no severity
+	dealt := make([][]Finding, 2*ranks)
+	for _, f := range findings {
+		to := rank(f.Severity) + 1
+		if !f.Fails {
+			to += ranks
 		}
-		return 1
+		dealt[to] = append(dealt[to], f)
 	}
-	if a.Severity != b.Severity {
-		if c := cmp.Compare(rank(a.Severity), rank(b.Severity)); c != 0 {
-			return c
+	sorted := findings[:0]
+	for _, part := range dealt {
+		if !slices.IsSortedFunc(part, compare) {
+			slices.SortStableFunc(part, compare)
 		}
+		sorted = append(sorted, part...)
 	}
+	return sorted
+}
+
+// compare sorts findings by package, installed version and id.
+func compare(a, b Finding) int {
 	if c := strings.Compare(a.Package.Name, b.Package.Name); c != 0 {
 		return c
 	}
@@ -178,7 +197,7 @@ func compare(a, b verdict.Finding) int {
 }
 
 // failures returns the rules by which the image fails.
-func failures(in Input, findings []verdict.Finding) []verdict.Reason {
+func failures(in Input, findings []Finding) []verdict.Reason {
 	o := in.Options
 	by := make(map[string]int)
 	unrated := 0

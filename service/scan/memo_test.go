@@ -107,10 +107,14 @@ func TestMemoChangesNothing(t *testing.T) {
 	}
 
 	judge := func(s cyclonedx.Scan, ix match.Index) []byte {
-		v, err := scan.Judge{}.Verdict(s, ix, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
-		b, merr := json.Marshal(v)
-		if err := errors.Join(err, merr); err != nil {
+		v, err := scan.Judge{}.Answer(s, ix, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
+		b, merr := v.MarshalJSON()
+		whole, werr := json.Marshal(v.Whole())
+		if err := errors.Join(err, merr, werr); err != nil {
 			t.Error(err)
+		}
+		if !bytes.Equal(b, whole) {
+			t.Errorf("an answer of %d bytes is not its verdict of %d bytes", len(b), len(whole))
 		}
 		return b
 	}

@@ -27,23 +27,18 @@ type BadOptionError struct{ Err error }
 func (e *BadOptionError) Error() string { return e.Err.Error() }
 func (e *BadOptionError) Unwrap() error { return e.Err }
 
-// Verdict decides on a scan at the time now with the data of ix, which data
+// Answer decides on a scan at the time now with the data of ix, which data
 // describes. Where ix knows of exploitation, as a snapshot's view does, that
 // counts too. The id of the scan and the report's address are the caller's to
 // fill in.
-func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (verdict.Verdict, error) {
+func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (Answer, error) {
 	options, ignored, err := policy.Options(s.Options, j.Allow)
 	if err != nil {
-		return verdict.Verdict{}, &BadOptionError{err}
+		return Answer{}, &BadOptionError{err}
 	}
 	result, err := match.Match(s.Inventory, ix, now)
 	if err != nil {
-		return verdict.Verdict{}, fmt.Errorf("match: %w", err)
-	}
-	if lists, ok := ix.(exploits); ok {
-		if err := addExploits(result.Findings, lists); err != nil {
-			return verdict.Verdict{}, fmt.Errorf("look exploits up: %w", err)
-		}
+		return Answer{}, fmt.Errorf("match: %w", err)
 	}
 	if !data.Updated.IsZero() {
 		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))
@@ -58,7 +53,6 @@ func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now 
 	v := verdict.Verdict{
 		Version:  verdict.Version,
 		Decision: decision,
-		Findings: findings,
 		Counts:   counts,
 		System:   result.System,
 		Data:     data,
@@ -69,5 +63,5 @@ func (j Judge) Verdict(s cyclonedx.Scan, ix match.Index, data verdict.Data, now 
 	for _, p := range s.Inventory.Partial {
 		v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
-	return v, nil
+	return Answer{v, findings}, nil
 }

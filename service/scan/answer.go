@@ -1,0 +1,64 @@
+package scan
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"assay/service/policy"
+	"assay/verdict"
+)
+
+// An Answer is a verdict whose findings are not spelled out: most of what is in
+// them has been found, and encoded, for other scans before.
+type Answer struct {
+	verdict.Verdict // but for Findings, which is nil
+	findings        []policy.Finding
+}
+
+// Whole returns the verdict with its findings.
+func (a Answer) Whole() verdict.Verdict {
+	v := a.Verdict
+	v.Findings = make([]verdict.Finding, len(a.findings)) // in JSON a list, also where there is none
+	for i, f := range a.findings {
+		v.Findings[i] = f.Claim.Finding
+		v.Findings[i].Package = *f.Package
+		v.Findings[i].Fails, v.Findings[i].Rule = f.Fails, f.Rule
+	}
+	return v
+}
+
+// MarshalJSON returns what encoding/json makes of Whole.
+func (a Answer) MarshalJSON() ([]byte, error) {
+	before, after, err := a.EncodeAround()
+	if err != nil {
+		return nil, err
+	}
+	packages := make(map[*verdict.Package][]byte)
+	size := len(before) + len(after)
+	for _, f := range a.findings {
+		pkg := packages[f.Package]
+		if pkg == nil {
+			if pkg, err = json.Marshal(f.Package); err != nil {
+				return nil, fmt.Errorf("encode package %q: %w", f.Package.Name, err)
+			}
+			packages[f.Package] = pkg
+		}
+		e, err := f.Encoded()
+		if err != nil {
+			return nil, err
+		}
+		size += e.Size() + len(pkg)
+	}
+	b := append(make([]byte, 0, size), before...)
+	for i, f := range a.findings {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		e, err := f.Encoded()
+		if err != nil {
+			return nil, err
+		}
+		b = e.Append(b, packages[f.Package], f.Fails, f.Rule)
+	}
+	return append(b, after...), nil
+}
