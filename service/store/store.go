@@ -139,7 +139,7 @@ type Token struct {
 // Scans is the part that keeps what was asked and answered.
 type Scans interface {
 	// KeepScan keeps a scan under its ID, which NewID makes, and its inventory,
-	// which is kept once for all scans that sent the same. Where the token has
+	// which is kept once for all scans that sent the same bytes. Where the token has
 	// sent the same Key before, nothing is written and the earlier scan is
 	// returned.
 	KeepScan(ctx context.Context, s Scan) (Scan, error)

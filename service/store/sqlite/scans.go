@@ -1,20 +1,16 @@
 package sqlite
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 
 	"assay/service/store"
 )
 
 const (
-	hasRequest = `SELECT 1 FROM request WHERE hash = ?`
 	addRequest = `INSERT INTO request (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`
 	addScan    = `
 	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request)
@@ -34,30 +30,25 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 }
 
 func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
-	verdict, err := s.compress(scan.Verdict)
-	if err != nil {
-		return store.Scan{}, err
+	buf, _ := s.buffers.Get().(*buffers)
+	if buf == nil {
+		buf = new(buffers)
 	}
-	hash := sha256.Sum256(scan.Request)
-	request := scan.RequestGzip // or empty where the same is kept; that is never dropped
-	if request == nil {
-		var one int
-		err = s.ledger.read.row(ctx, hasRequest, []any{hash[:]}, &one)
-		if errors.Is(err, sql.ErrNoRows) {
-			request, err = s.compress(scan.Request)
-		}
-		if err != nil {
-			return store.Scan{}, err
-		}
+	defer s.buffers.Put(buf)
+	buf.verdict = packDocument(buf.verdict, scan.Verdict)
+	sent, request := scan.RequestGzip, scan.RequestGzip
+	if sent == nil {
+		sent = scan.Request
+		buf.request = packDocument(buf.request, scan.Request)
+		request = buf.request
 	}
-	err = s.ledger.update(ctx, quick, func(tx transaction) error {
-		if request != nil {
-			if _, err := tx.exec(addRequest, hash[:], request); err != nil {
-				return err
-			}
+	hash := sha256.Sum256(sent)
+	err := s.ledger.update(ctx, quick, func(tx transaction) error {
+		if _, err := tx.exec(addRequest, hash[:], request); err != nil {
+			return err
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
-			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, verdict)
+			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict)
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}
@@ -71,6 +62,9 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	}
 	return scan, nil
 }
+
+// buffers are those of one KeepScan, for the next.
+type buffers struct{ verdict, request []byte }
 
 // errKeyUsed takes back what a scan with the key of an earlier one wrote.
 var errKeyUsed = errors.New("idempotency key was used")
@@ -103,10 +97,10 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 		return store.Scan{}, err
 	}
 	scan := k.scan()
-	if scan.Request, err = decompress(request); err != nil {
+	if scan.Request, err = unpackDocument(request); err != nil {
 		return store.Scan{}, fmt.Errorf("kept request: %w", err)
 	}
-	if scan.Verdict, err = decompress(verdict); err != nil {
+	if scan.Verdict, err = unpackDocument(verdict); err != nil {
 		return store.Scan{}, fmt.Errorf("kept verdict: %w", err)
 	}
 	return scan, nil
@@ -146,35 +140,4 @@ func (r *scanRow) dest() []any {
 func (r *scanRow) scan() store.Scan {
 	r.kept.At = fromMicro(r.at)
 	return r.kept
-}
-
-// compress is gzip at its fastest: a scan waits for it.
-func (s *Store) compress(b []byte) ([]byte, error) {
-	var buf bytes.Buffer
-	w, ok := s.gzip.Get().(*gzip.Writer)
-	if !ok {
-		var err error
-		if w, err = gzip.NewWriterLevel(&buf, gzip.BestSpeed); err != nil {
-			return nil, err
-		}
-	} else {
-		w.Reset(&buf)
-	}
-	defer s.gzip.Put(w)
-	if _, err := w.Write(b); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// decompress undoes compress. What it reads, this program wrote.
-func decompress(b []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
 }

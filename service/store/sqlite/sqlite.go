@@ -31,7 +31,7 @@ type Store struct {
 	dir        string
 	advisories *database
 	ledger     *database
-	gzip       sync.Pool // of *gzip.Writer
+	buffers    sync.Pool // of *buffers
 	used       lastUses
 }
 

@@ -14,8 +14,8 @@ CREATE TABLE token (
 
 CREATE TABLE request (
     n    INTEGER PRIMARY KEY,
-    hash BLOB NOT NULL UNIQUE, -- SHA-256 of the body
-    body BLOB NOT NULL         -- gzip
+    hash BLOB NOT NULL UNIQUE, -- SHA-256 of what was sent
+    body BLOB NOT NULL         -- packed, see packed.go
 ) STRICT;
 
 CREATE TABLE scan (
@@ -30,7 +30,7 @@ CREATE TABLE scan (
     snapshot   TEXT    NOT NULL,
     seq        INTEGER NOT NULL,
     request    INTEGER NOT NULL REFERENCES request (n),
-    verdict    BLOB    NOT NULL -- gzip
+    verdict    BLOB    NOT NULL -- packed
 ) STRICT;
 
 CREATE UNIQUE INDEX scan_key ON scan (token, key) WHERE key <> '';
