@@ -69,6 +69,7 @@ type api struct {
 	slots  chan struct{}
 	// unzippers are *gzip.Reader, each with tables and a window of 40 KiB.
 	unzippers sync.Pool
+	verdicts  sync.Pool // of *[]byte, for those that are answered
 }
 
 // New returns the handler of everything under the public address.

@@ -44,10 +44,16 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return problem{http.StatusBadRequest, "this inventory cannot be read: " + err.Error(), "send CycloneDX 1.4 to 1.6 as JSON"}
 	}
-	kept, err := a.judge(s, t)
+	buf, _ := a.verdicts.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer a.verdicts.Put(buf)
+	kept, err := a.judge(s, t, (*buf)[:0])
 	if err != nil {
 		return err
 	}
+	*buf = kept.Verdict
 	kept.Key, kept.Request, kept.RequestGzip = key, body, packed
 	stored, err := a.Store.KeepScan(r.Context(), kept)
 	if err != nil {
@@ -59,8 +65,9 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	return a.writeVerdict(w, stored)
 }
 
-// judge decides on a scan with the data that is served now.
-func (a *api) judge(s cyclonedx.Scan, t store.Token) (store.Scan, error) {
+// judge decides on a scan with the data that is served now, and writes the verdict
+// into buf if it is large enough.
+func (a *api) judge(s cyclonedx.Scan, t store.Token, buf []byte) (store.Scan, error) {
 	view, err := a.View()
 	if err != nil {
 		return store.Scan{}, a.noData(err)
@@ -93,7 +100,7 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (store.Scan, error) {
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
 		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
 	}
-	if kept.Verdict, err = v.MarshalJSON(); err != nil {
+	if kept.Verdict, err = v.AppendJSON(buf); err != nil {
 		return store.Scan{}, err
 	}
 	return kept, nil

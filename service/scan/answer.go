@@ -3,6 +3,7 @@ package scan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"assay/service/policy"
 	"assay/verdict"
@@ -27,8 +28,8 @@ func (a Answer) Whole() verdict.Verdict {
 	return v
 }
 
-// MarshalJSON returns what encoding/json makes of Whole.
-func (a Answer) MarshalJSON() ([]byte, error) {
+// AppendJSON appends what encoding/json makes of Whole.
+func (a Answer) AppendJSON(b []byte) ([]byte, error) {
 	before, after, err := a.EncodeAround()
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 		}
 		size += e.Size() + len(pkg)
 	}
-	b := append(make([]byte, 0, size), before...)
+	b = append(slices.Grow(b, size), before...)
 	for i, f := range a.findings {
 		if i > 0 {
 			b = append(b, ',')

@@ -141,7 +141,7 @@ type Scans interface {
 	// KeepScan keeps a scan under its ID, which NewID makes, and its inventory,
 	// which is kept once for all scans that sent the same bytes. Where the token has
 	// sent the same Key before, nothing is written and the earlier scan is
-	// returned.
+	// returned. Of the bytes in s it keeps copies.
 	KeepScan(ctx context.Context, s Scan) (Scan, error)
 	Scan(ctx context.Context, id string) (Scan, error)
 	// ListScans returns the newest scans first.
