@@ -21,6 +21,9 @@ func Clean(s string) string { return clean(s, maxClean) }
 
 // clean is Clean with n columns at the most.
 func clean(s string, n int) string {
+	if len(s) <= n && isClean(s) {
+		return s // most are
+	}
 	var b strings.Builder
 	cut := 0 // the longest end of b that leaves room for the dots
 	for i, r := range s {
@@ -43,6 +46,15 @@ func clean(s string, n int) string {
 		}
 	}
 	return b.String()
+}
+
+func isClean(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || (c == ':' || c == '#') && command(s[:i], s[i:]) {
+			return false
+		}
+	}
+	return true
 }
 
 // sentence is the words of a text for people, whose lines are not kept.

@@ -11,23 +11,29 @@ const maxWhy = 3
 // why writes down the comparisons that matched, one for each record:
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 func why(s subject, hits []*hit) string {
-	var parts []string
-	for _, h := range hits {
-		if len(parts) == maxWhy {
-			parts = append(parts, fmt.Sprintf("and %d more", len(hits)-maxWhy))
+	var b strings.Builder
+	for i, h := range hits {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if i == maxWhy {
+			fmt.Fprintf(&b, "and %d more", len(hits)-maxWhy)
 			break
 		}
-		bound := "has no fix"
+		word, bound := "has no fix", ""
 		switch {
 		case h.end.Fixed != "":
-			bound = "< fixed " + shown(h.end.Fixed)
+			word, bound = "< fixed ", h.end.Fixed
 		case h.end.LastAffected != "":
-			bound = "<= last affected " + shown(h.end.LastAffected)
+			word, bound = "<= last affected ", h.end.LastAffected
 		case h.listed:
-			bound = "is listed as affected"
+			word = "is listed as affected"
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s %s %s %s",
-			shown(h.entry.Advisory), shown(h.ecosystem), shown(h.name), shown(s.version), bound))
+		for _, part := range [...]string{
+			shown(h.entry.Advisory), ": ", shown(h.ecosystem), " ", shown(h.name), " ", shown(s.version), " ", word, shown(bound),
+		} {
+			b.WriteString(part)
+		}
 	}
-	return strings.Join(parts, "; ")
+	return b.String()
 }
