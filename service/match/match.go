@@ -62,6 +62,10 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
+		if j.badVersion != "" {
+			m.gaps[Unjudged{Ecosystem: s.scheme.ecosystems[0], Type: p.Type, Cause: CauseVersion, Reason: j.badVersion}]++
+			continue
+		}
 		res.Judged++
 		for _, gap := range j.gaps {
 			m.gaps[gap]++
@@ -136,7 +140,7 @@ type matcher struct {
 	ix       Index
 	memo     *Memo  // nil where ix has none
 	key      []byte // see memoKey
-	records  *records
+	records  records
 	subjects map[subject]*judgement
 	gaps     map[Unjudged]int // packages by gap, its Packages being zero
 	// languages are the schemes of packages that belong to no system; without
@@ -157,7 +161,6 @@ func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
 		packages:  inv.Packages,
 		target:    judgedAs(inv, today),
 		ix:        ix,
-		records:   newRecords(ix),
 		subjects:  make(map[subject]*judgement),
 		gaps:      make(map[Unjudged]int),
 		languages: make(map[languageKey]*scheme),
@@ -165,6 +168,11 @@ func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
 	}
 	if r, ok := ix.(remembering); ok {
 		m.memo = r.Memo()
+	}
+	if m.memo != nil {
+		m.records = records{ix, m.memo.lookedUp}
+	} else {
+		m.records = records{ix, newLookedUp()}
 	}
 	for _, p := range inv.Packages {
 		if systemPackage(p.Type) && p.Arch != "" && p.Arch != "all" && p.Arch != "noarch" {
@@ -220,14 +228,6 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		gap.Reason = "Java archives that do not say who they are, by group and artifact"
 		return subject{}, gap, nil
 	}
-	if m.remembered(s) != nil { // so its version is one
-		return s, Unjudged{}, nil
-	}
-	if _, err := s.scheme.order.Compare(s.version, s.version); err != nil {
-		gap.Cause, gap.Ecosystem = CauseVersion, s.scheme.ecosystems[0]
-		gap.Reason = fmt.Sprintf("%s: %v", shown(s.shownName()), err)
-		return subject{}, gap, nil
-	}
 	return s, Unjudged{}, nil
 }
 
@@ -281,6 +281,8 @@ func (m *matcher) describe(p inventory.Package) *verdict.Package {
 type judgement struct {
 	findings []*Claim // by id
 	gaps     []Unjudged
+	// badVersion is why nothing can be said: the version is none.
+	badVersion string
 }
 
 // judgementOf judges one subject, once.
@@ -301,11 +303,14 @@ func (m *matcher) judgementOf(s subject) (*judgement, error) {
 }
 
 func (m *matcher) judge(s subject) (*judgement, error) {
+	compare := s.scheme.order.Comparer()
+	if _, err := compare(s.version, s.version); err != nil {
+		return &judgement{badVersion: fmt.Sprintf("%s: %v", shown(s.shownName()), err)}, nil
+	}
 	j := &judgement{}
 	if s.owner != nil && s.owned == "" {
 		return j, nil // its owner is judged in its place
 	}
-	compare := s.scheme.order.Comparer()
 	said, err := m.said(s, compare, j)
 	if err != nil {
 		return nil, err

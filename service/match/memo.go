@@ -10,7 +10,7 @@ import (
 // packages, most of which have no finding.
 const memoBytes = 64 << 20
 
-// A Memo keeps what was found out about packages for later scans, since
+// A Memo keeps what was found out about packages and records for later scans, since
 // thousands of builds share the packages of a few base images. It belongs to one
 // state of an Index, whose Memo method gives it, and ends with it. What it gives
 // is what judging again would give: a judgement follows from the index and from
@@ -19,10 +19,13 @@ type Memo struct {
 	mu         sync.RWMutex
 	judgements map[string]*judgement
 	size       int
+	lookedUp   *lookedUp
 }
 
 // NewMemo returns an empty Memo.
-func NewMemo() *Memo { return &Memo{judgements: make(map[string]*judgement)} }
+func NewMemo() *Memo {
+	return &Memo{judgements: make(map[string]*judgement), lookedUp: newLookedUp()}
+}
 
 // get returns the judgement of a key, nil where it is not kept.
 func (o *Memo) get(key []byte) *judgement {

@@ -33,44 +33,31 @@ func (v vulnerability) called(name string) bool {
 	return slices.Contains(v.names, name) || slices.Contains(v.names, cveIn(name))
 }
 
-// records looks up records and follows their names, each once for one run of
-// Match.
+// records looks up the records of an index and follows their names, each once.
 type records struct {
-	ix    Index
-	byID  map[string]*Vulnerability // nil where there is none
-	refs  map[string][]*Vulnerability
-	about map[string][]vulnerability
-}
-
-func newRecords(ix Index) *records {
-	return &records{
-		ix:    ix,
-		byID:  make(map[string]*Vulnerability),
-		refs:  make(map[string][]*Vulnerability),
-		about: make(map[string][]vulnerability),
-	}
+	ix Index
+	*lookedUp
 }
 
 // get returns a record, nil where the index has none of that id.
-func (r *records) get(id string) (*Vulnerability, error) {
-	if v, ok := r.byID[id]; ok {
+func (r records) get(id string) (*Vulnerability, error) {
+	if v, ok := find(r.lookedUp, r.byID, id); ok {
 		return v, nil
 	}
 	v, ok, err := r.ix.Vulnerability(id)
 	if err != nil {
 		return nil, err
 	}
-	r.byID[id] = nil
-	if ok {
-		r.byID[id] = &v
+	if !ok {
+		return keep(r.lookedUp, r.byID, id, nil, 0), nil
 	}
-	return r.byID[id], nil
+	return keep(r.lookedUp, r.byID, id, &v, recordBytes), nil
 }
 
 // referrers returns the records that name id among their aliases or as their
 // upstream.
-func (r *records) referrers(id string) ([]*Vulnerability, error) {
-	if found, ok := r.refs[id]; ok {
+func (r records) referrers(id string) ([]*Vulnerability, error) {
+	if found, ok := find(r.lookedUp, r.refs, id); ok {
 		return found, nil
 	}
 	ids, err := r.ix.Referrers(id)
@@ -87,8 +74,7 @@ func (r *records) referrers(id string) ([]*Vulnerability, error) {
 			found = append(found, v)
 		}
 	}
-	r.refs[id] = found
-	return found, nil
+	return keep(r.lookedUp, r.refs, id, found, 8*len(found)), nil
 }
 
 // vulnerabilities returns what an advisory is about, sorted by id.
@@ -104,8 +90,8 @@ func (r *records) referrers(id string) ([]*Vulnerability, error) {
 //   - AlmaLinux and Rocky name the CVEs of an advisory as related, and nowhere
 //     else; for them, and only for them, that counts as upstream.
 //   - A record with none of these is a vulnerability of its own.
-func (r *records) vulnerabilities(id string) ([]vulnerability, error) {
-	if vs, ok := r.about[id]; ok {
+func (r records) vulnerabilities(id string) ([]vulnerability, error) {
+	if vs, ok := find(r.lookedUp, r.about, id); ok {
 		return vs, nil
 	}
 	names, err := r.aliases(id)
@@ -148,14 +134,14 @@ func (r *records) vulnerabilities(id string) ([]vulnerability, error) {
 	if len(found) == 0 { // records that are upstream of each other
 		found[self.id] = self
 	}
-	r.about[id] = slices.SortedFunc(maps.Values(found), func(a, b vulnerability) int {
+	all := slices.SortedFunc(maps.Values(found), func(a, b vulnerability) int {
 		return compareIDs(a.id, b.id)
 	})
-	return r.about[id], nil
+	return keep(r.lookedUp, r.about, id, all, vulnerabilityBytes*len(all)), nil
 }
 
 // aliases returns id and all its aliases, sorted.
-func (r *records) aliases(id string) ([]string, error) {
+func (r records) aliases(id string) ([]string, error) {
 	names := []string{id}
 	add := func(n string) {
 		if n != "" && len(names) < maxNames && !slices.Contains(names, n) {
@@ -188,7 +174,7 @@ func (r *records) aliases(id string) ([]string, error) {
 
 // upstream returns what the records called names have upstream, sorted, and
 // none of the names themselves.
-func (r *records) upstream(names []string) ([]string, error) {
+func (r records) upstream(names []string) ([]string, error) {
 	var up []string
 	for _, n := range names {
 		up = append(up, cveIn(n))

@@ -46,7 +46,7 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 		return s, err
 	}
 	judged, err := m.judgementOf(of)
-	if err != nil {
+	if err != nil || judged.badVersion != "" {
 		return s, err
 	}
 	if m.owning[judged] == nil {

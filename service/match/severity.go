@@ -165,7 +165,7 @@ func baseScore(vector string) (score float64, version string, ok bool) {
 // else has rated the vulnerability, known being the records that know of it. Of several at one step the worst counts. A
 // distribution that calls it unimportant in its own package is heard first,
 // since the others speak of the software elsewhere.
-func (r *records) severityOf(g *group, known []*Vulnerability) (rating, error) {
+func (r records) severityOf(g *group, known []*Vulnerability) (rating, error) {
 	var unimportant, entry, record, word rating
 	for _, h := range g.hits {
 		urgent := urgencyRating(h.entry.Urgency, h.ecosystem)
@@ -213,7 +213,7 @@ func (r *records) severityOf(g *group, known []*Vulnerability) (rating, error) {
 // known returns the records that know of a vulnerability, whoever made them:
 // those of its names, those that lead to it, and those of distributions that
 // carry its name.
-func (r *records) known(v vulnerability) ([]*Vulnerability, error) {
+func (r records) known(v vulnerability) ([]*Vulnerability, error) {
 	var found []*Vulnerability
 	for _, id := range slices.Concat(v.names, v.via) {
 		rec, err := r.get(id)
