@@ -85,6 +85,6 @@ bench: build
 	$(GO) run ./check/bench -root "$(ROOT)" -dist dist -profiles dist/profiles
 
 compare: build
-	$(GO) run ./testdata/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
+	$(GO) run ./check/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
 	$(GO) test -count 1 -tags fat ./inspect/lang/...
-	$(GO) run ./testdata/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
+	$(GO) run ./check/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools

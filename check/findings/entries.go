@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 // heading is that of the section with the table.

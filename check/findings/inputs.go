@@ -18,7 +18,7 @@ import (
 	"assay/remote/cyclonedx"
 	"assay/remote/purl"
 	"assay/service/advisory"
-	"assay/testdata/beside"
+	"assay/check/beside"
 	"assay/testdata/pkgdb"
 )
 

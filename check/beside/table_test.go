@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 func TestTable(t *testing.T) {

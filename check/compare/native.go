@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 // judgePackages adds a list of one type of packages that is held to be right.

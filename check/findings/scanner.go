@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"assay/service/match"
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 // A scanner is osv-scanner with advisories of its own, without a network.

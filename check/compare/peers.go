@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 const (

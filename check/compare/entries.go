@@ -5,7 +5,7 @@ import (
 	"path"
 	"strings"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 // heading is that of the section with the table.

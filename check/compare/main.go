@@ -16,7 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 func main() {

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"assay/testdata/beside"
+	"assay/check/beside"
 )
 
 // readFiles judges what is in archives of Java and in programs.
