@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/assayd"
 	"assay/testdata"
 	"assay/verdict"
 )
@@ -30,32 +31,26 @@ type served struct {
 // serveDebian starts assayd on the data folder.
 func serveDebian(t *testing.T, data string) served {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, "assayd"), "token", "create", "--data", data, "--name", "load").Output()
+	d := assayd.Config{Binary: filepath.Join(bin, "assayd"), Data: data}
+	token, err := d.NewToken(t.Context(), "load")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := closedAddr(t)
-	var log bytes.Buffer
-	cmd := exec.Command(filepath.Join(bin, "assayd"), "serve", "--data", data, "--listen", addr, "--public-url", "http://"+addr)
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
+	s, err := d.Serve(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("assayd did not end well: %v\n%s", err, log.String())
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	})
-	if err := healthy("http://"+addr, 30*time.Second); err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
 	root := testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase")
 	inventory, err := exec.Command(filepath.Join(bin, "assay"), "inventory", "--root", root).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return served{"http://" + addr, strings.TrimSpace(string(out)), inventory}
+	return served{s.URL, token, inventory}
 }
 
 // scan sends the inventory and returns the verdict.

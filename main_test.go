@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,10 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"assay/check/assayd"
 	"assay/testdata"
 )
 
@@ -118,53 +115,15 @@ func debianData(t *testing.T) string {
 }
 
 func assaydUp(ts *testscript.TestScript, _ bool, args []string) {
-	addr := freeAddr(ts)
-	server := "http://" + addr
-	var log bytes.Buffer
-	cmd := exec.Command(filepath.Join(bin, "assayd"),
-		append([]string{"serve", "--data", ts.MkAbs(args[0]), "--listen", addr, "--public-url", server}, args[1:]...)...)
-	cmd.Stderr = &log
-	ts.Check(cmd.Start())
+	s, err := assayd.Config{Binary: filepath.Join(bin, "assayd"), Data: ts.MkAbs(args[0]), Flags: args[1:]}.Serve(context.Background())
+	ts.Check(err)
 	ts.Defer(func() {
-		cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			ts.Fatalf("assayd did not end well: %v\n%s", err, log.String())
-		}
-		if token := ts.Getenv("TOKEN"); token != "" && strings.Contains(log.String(), token) {
+		ts.Check(s.Close())
+		if token := ts.Getenv("TOKEN"); token != "" && strings.Contains(s.Log(), token) {
 			ts.Fatalf("the token stands in assayd's log")
 		}
 	})
-	if err := healthy(server, 30*time.Second); err != nil {
-		ts.Fatalf("%v\n%s", err, log.String())
-	}
-	ts.Setenv("SERVER", server)
-}
-
-func freeAddr(ts *testscript.TestScript) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func healthy(server string, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	for {
-		resp, err := http.Get(server + "/healthz")
-		if err == nil {
-			io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("assayd is not healthy within %v: %w", within, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	ts.Setenv("SERVER", s.URL)
 }
 
 func exitCode(ts *testscript.TestScript, _ bool, args []string) {

@@ -14,11 +14,11 @@ import (
 	"slices"
 	"strings"
 
+	"assay/check/beside"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/remote/purl"
 	"assay/service/advisory"
-	"assay/check/beside"
 	"assay/testdata/pkgdb"
 )
 

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"assay/service/match"
 	"assay/check/beside"
+	"assay/service/match"
 )
 
 // A scanner is osv-scanner with advisories of its own, without a network.
