@@ -101,23 +101,24 @@ func (m *matcher) findings(judgements []*judgement, total int) []Finding {
 			found = append(found, i)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b int) int {
+	byName := func(a, b int) int {
 		p, q := &m.packages[a], &m.packages[b]
 		return cmp.Or(strings.Compare(p.Name, q.Name), strings.Compare(p.Version, q.Version))
-	})
+	}
+	slices.SortStableFunc(found, byName)
 	all := make([]Finding, 0, total)
-	for _, i := range found {
+	twins := false // two packages of one name and version
+	for k, i := range found {
+		twins = twins || k > 0 && byName(found[k-1], i) == 0
 		about := m.describe(m.packages[i])
 		for _, c := range judgements[i].findings {
 			all = append(all, Finding{c, about})
 		}
 	}
-	// The findings of each package are sorted. Two packages may have one name and
-	// version.
-	if !slices.IsSortedFunc(all, compareFindings) {
+	if twins {
 		slices.SortStableFunc(all, compareFindings)
 	}
-	return all
+	return all // those of each package come sorted
 }
 
 // compareFindings orders findings by package, version and id.
