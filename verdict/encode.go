@@ -57,9 +57,6 @@ func (e *EncodedFinding) Append(b, pkg []byte, fails bool, rule string) []byte {
 	return append(b, e.tail...)
 }
 
-// Size is about the length of the finding without its package.
-func (e *EncodedFinding) Size() int { return len(e.head) + len(e.middle) + len(e.tail) + 64 }
-
 // EncodeAround returns v as JSON without its findings: what comes before the first,
 // and what comes after the last.
 func (v Verdict) EncodeAround() (before, after []byte, err error) {

@@ -3,7 +3,6 @@ package scan
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"assay/service/policy"
 	"assay/verdict"
@@ -34,9 +33,9 @@ func (a Answer) AppendJSON(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	b = append(b, before...)
 	packages := make(map[*verdict.Package][]byte)
-	size := len(before) + len(after)
-	for _, f := range a.findings {
+	for i, f := range a.findings {
 		pkg := packages[f.Package]
 		if pkg == nil {
 			if pkg, err = json.Marshal(f.Package); err != nil {
@@ -48,18 +47,10 @@ func (a Answer) AppendJSON(b []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		size += e.Size() + len(pkg)
-	}
-	b = append(slices.Grow(b, size), before...)
-	for i, f := range a.findings {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		e, err := f.Encoded()
-		if err != nil {
-			return nil, err
-		}
-		b = e.Append(b, packages[f.Package], f.Fails, f.Rule)
+		b = e.Append(b, pkg, f.Fails, f.Rule)
 	}
 	return append(b, after...), nil
 }
