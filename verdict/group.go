@@ -92,9 +92,9 @@ func urgency(f Finding, options Options) int {
 	if s == Unrated {
 		s, behind = options.Unrated, 1
 	}
-	i := slices.Index(Severities(), s)
+	i := s.Rank()
 	if i < 0 {
-		i = len(Severities())
+		i = len(severities)
 	}
 	return 2 + 2*i + behind
 }

@@ -3,7 +3,10 @@
 // policy and takes no decision; what the service decided is written here.
 package verdict
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Version is the major version of the answer. A client refuses an answer of
 // another major version and ignores fields that it does not know.
@@ -80,9 +83,13 @@ const (
 
 // Severities lists every severity from the worst; unrated stands last and the
 // policy says what it counts as.
-func Severities() []Severity {
-	return []Severity{Critical, High, Medium, Low, Negligible, Unrated}
-}
+func Severities() []Severity { return slices.Clone(severities[:]) }
+
+var severities = [...]Severity{Critical, High, Medium, Low, Negligible, Unrated}
+
+// Rank is the place of s in Severities: 0 for the worst, more for milder ones, -1
+// where it is none of them.
+func (s Severity) Rank() int { return slices.Index(severities[:], s) }
 
 // A Finding is one vulnerability in one package.
 type Finding struct {

@@ -36,13 +36,11 @@ func (r rating) rated() bool { return r.severity != verdict.Unrated && r.severit
 
 // worst returns the more severe of two ratings, a where they are alike.
 func worst(a, b rating) rating {
-	if b.rated() && (!a.rated() || rank(b.severity) < rank(a.severity)) {
+	if b.rated() && (!a.rated() || b.severity.Rank() < a.severity.Rank()) {
 		return b
 	}
 	return a
 }
-
-func rank(s verdict.Severity) int { return slices.Index(verdict.Severities(), s) }
 
 // rate picks one rating out of those that the record id gives. The distribution's word counts before CVSS, as it has looked at its
 // own build, and of CVSS the newest version; the score and the vector are kept

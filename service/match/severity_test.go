@@ -21,7 +21,7 @@ func FuzzRate(f *testing.F) {
 		if got.score < 0 || got.score > 10 || (got.source == "") != (got.severity == verdict.Unrated) {
 			t.Errorf("%q %q: %+v", kind, score, got)
 		}
-		if rank(got.severity) < 0 || got.vector != "" && got.severity != scoreSeverity(got.score) {
+		if got.severity.Rank() < 0 || got.vector != "" && got.severity != scoreSeverity(got.score) {
 			t.Errorf("%q %q: %+v", kind, score, got)
 		}
 		if strings.ContainsFunc(got.source, func(r rune) bool { return r < ' ' || r > '~' }) {

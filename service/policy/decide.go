@@ -143,7 +143,7 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return ruleKnownExploited, true
 	case f.Unimportant:
 		return ruleIgnored, false
-	case rank(counted(f.Severity, o)) > threshold(o.FailOn):
+	case counted(f.Severity, o).Rank() > threshold(o.FailOn):
 		return ruleBelow, false
 	case f.Fixed == "" && !o.FailOnUnfixed:
 		return ruleUnfixed, false
@@ -169,7 +169,7 @@ func arrange(findings []Finding) []Finding {
 	ranks := len(verdict.Severities()) + 1 // the first is that of no severity
 	dealt := make([][]Finding, 2*ranks)
 	for _, f := range findings {
-		to := rank(f.Severity) + 1
+		to := f.Severity.Rank() + 1
 		if !f.Fails {
 			to += ranks
 		}

@@ -127,22 +127,19 @@ func weaker(name string, o verdict.Options) bool {
 	case "fail-on":
 		return threshold(o.FailOn) < threshold(byDefault.FailOn)
 	case "unrated":
-		return rank(o.Unrated) > rank(byDefault.Unrated)
+		return o.Unrated.Rank() > byDefault.Unrated.Rank()
 	case "continue-on-failure":
 		return o.ContinueOnFailure
 	}
 	return false
 }
 
-// rank is 0 for the worst severity and grows as severities get milder.
-func rank(s verdict.Severity) int { return slices.Index(verdict.Severities(), s) }
-
 // threshold is the rank of the mildest severity that fails, -1 where none does.
 func threshold(failOn verdict.Severity) int {
 	if failOn == FailOnNone {
 		return -1
 	}
-	return rank(failOn)
+	return failOn.Rank()
 }
 
 // severity reads a severity that a finding can have been rated with, or one of

@@ -123,7 +123,7 @@ func FuzzOptions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if o.ContinueOnFailure || threshold(o.FailOn) < rank(verdict.High) || rank(o.Unrated) > rank(verdict.High) || rank(o.Unrated) < 0 {
+		if o.ContinueOnFailure || threshold(o.FailOn) < verdict.High.Rank() || o.Unrated.Rank() > verdict.High.Rank() || o.Unrated.Rank() < 0 {
 			t.Errorf("%s=%s %s=%s: %+v", n1, v1, n2, v2, o)
 		}
 		for _, i := range ignored {
