@@ -2,7 +2,6 @@ package cyclonedx_test
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -209,20 +208,5 @@ func TestEveryFieldTravels(t *testing.T) {
 	check(reflect.ValueOf(s.Inventory.Partial[0]), "Partial")
 	if got := decode(t, encode(t, s)); !reflect.DeepEqual(got, s) {
 		t.Errorf("\n got %+v\nwant %+v", got, s)
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	s := cyclonedx.Scan{Client: "assay 0.1.0", Inventory: inventory.Inventory{System: example.Inventory.System}}
-	for i := range 400 {
-		p := example.Inventory.Packages[0]
-		p.Name = fmt.Sprintf("package-%03d", i)
-		s.Inventory.Packages = append(s.Inventory.Packages, p)
-	}
-	doc := encode(b, s)
-	b.SetBytes(int64(len(doc)))
-	b.ReportAllocs()
-	for b.Loop() {
-		decode(b, doc)
 	}
 }
