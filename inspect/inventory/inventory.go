@@ -7,6 +7,7 @@ package inventory
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // An Inventory is everything assay says about one filesystem tree.
@@ -121,44 +122,57 @@ const (
 
 // Sort puts the inventory in its one order.
 func (inv *Inventory) Sort() {
+	sorted := true
 	for i := range inv.Packages {
-		slices.SortFunc(inv.Packages[i].Evidence, func(a, b Evidence) int {
-			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
-		})
+		if e := inv.Packages[i].Evidence; len(e) > 1 {
+			slices.SortFunc(e, func(a, b Evidence) int {
+				return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Kind, b.Kind))
+			})
+		}
+		sorted = sorted && (i == 0 || comparePackages(&inv.Packages[i-1], &inv.Packages[i]) <= 0)
 	}
-	slices.SortFunc(inv.Packages, comparePackages)
+	// What came over the wire mostly is; looking takes less than slices.SortFunc,
+	// which copies both packages to compare them.
+	if !sorted {
+		slices.SortFunc(inv.Packages, func(a, b Package) int { return comparePackages(&a, &b) })
+	}
 	slices.SortFunc(inv.Partial, func(a, b Partial) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Err, b.Err))
+		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Err, b.Err))
 	})
 }
 
-func comparePackages(a, b Package) int {
+func comparePackages(a, b *Package) int {
+	// These differ between almost any two; the rest is not looked at then.
+	if c := cmp.Or(
+		strings.Compare(a.Type, b.Type),
+		strings.Compare(a.Name, b.Name),
+		strings.Compare(a.Version, b.Version),
+	); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(a.Type, b.Type),
-		cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Arch, b.Arch),
-		cmp.Compare(a.path(), b.path()),
-		cmp.Compare(a.EmbeddedIn, b.EmbeddedIn),
-		cmp.Compare(a.kind(), b.kind()),
-		cmp.Compare(a.Source, b.Source),
-		cmp.Compare(a.SourceVersion, b.SourceVersion),
-		cmp.Compare(a.Vendor, b.Vendor),
-		cmp.Compare(a.Module, b.Module),
-		cmp.Compare(a.CPE, b.CPE),
+		strings.Compare(a.Arch, b.Arch),
+		strings.Compare(a.path(), b.path()),
+		strings.Compare(a.EmbeddedIn, b.EmbeddedIn),
+		strings.Compare(a.kind(), b.kind()),
+		strings.Compare(a.Source, b.Source),
+		strings.Compare(a.SourceVersion, b.SourceVersion),
+		strings.Compare(a.Vendor, b.Vendor),
+		strings.Compare(a.Module, b.Module),
+		strings.Compare(a.CPE, b.CPE),
 		slices.Compare(a.ContentSets, b.ContentSets),
 		slices.Compare(a.Hashes, b.Hashes),
 	)
 }
 
-func (p Package) path() string {
+func (p *Package) path() string {
 	if len(p.Evidence) == 0 {
 		return ""
 	}
 	return p.Evidence[0].Path
 }
 
-func (p Package) kind() string {
+func (p *Package) kind() string {
 	if len(p.Evidence) == 0 {
 		return ""
 	}
