@@ -56,45 +56,59 @@ func (p *PURL) set(key, value string) {
 const maxQualifiers = 64
 
 // Parse reads a package URL. Names are normalised as their type demands, so
-// that String of the result is the canonical form.
+// that String of the result is the canonical form. Strings share the memory of s
+// where they stand in it as they are.
 func Parse(s string) (PURL, error) {
-	p, err := parse(s)
-	if err != nil {
-		return PURL{}, fmt.Errorf("purl %q: %w", s, err)
+	var p PURL
+	err := p.Parse(s)
+	if len(p.Qualifiers) == 0 {
+		p.Qualifiers = nil
 	}
-	return p, nil
+	return p, err
 }
 
-func parse(s string) (PURL, error) {
+// Parse is Parse into p, the memory of whose list of qualifiers is used again: who
+// reads many and keeps none needs but one. With an error p is empty.
+func (p *PURL) Parse(s string) error {
+	empty := PURL{Qualifiers: p.Qualifiers[:0]}
+	*p = empty
+	if err := p.parse(s); err != nil {
+		*p = empty
+		return fmt.Errorf("purl %q: %w", s, err)
+	}
+	return nil
+}
+
+// parse reads s into p, which is empty.
+func (p *PURL) parse(s string) error {
 	rest, ok := strings.CutPrefix(s, "pkg:")
 	if !ok {
-		return PURL{}, errors.New("the scheme is not \"pkg\"")
+		return errors.New("the scheme is not \"pkg\"")
 	}
-	var p PURL
 	var err error
-	if i := strings.LastIndexByte(rest, '#'); i >= 0 {
-		if p.Subpath, err = parseSubpath(rest[i+1:]); err != nil {
-			return PURL{}, err
+	if i := lastIndex(rest, '#'); i >= 0 {
+		if p.Subpath, err = parseSegments(rest[i+1:], "subpath"); err != nil {
+			return err
 		}
 		rest = rest[:i]
 	}
-	if i := strings.LastIndexByte(rest, '?'); i >= 0 {
-		if p.Qualifiers, err = parseQualifiers(rest[i+1:]); err != nil {
-			return PURL{}, err
+	if i := lastIndex(rest, '?'); i >= 0 {
+		if err = p.parseQualifiers(rest[i+1:]); err != nil {
+			return err
 		}
 		rest = rest[:i]
 	}
 	typ, rest, ok := strings.Cut(strings.TrimLeft(rest, "/"), "/")
 	if !ok {
-		return PURL{}, errors.New("it has no type or no name")
+		return errors.New("it has no type or no name")
 	}
 	p.Type = strings.ToLower(typ)
 	if !validType(p.Type) {
-		return PURL{}, fmt.Errorf("the type %q is not valid", typ)
+		return fmt.Errorf("the type %q is not valid", typ)
 	}
 	if i := versionAt(rest); i >= 0 {
 		if p.Version, err = decode(rest[i+1:]); err != nil {
-			return PURL{}, err
+			return err
 		}
 		rest = rest[:i]
 	}
@@ -102,25 +116,34 @@ func parse(s string) (PURL, error) {
 	name := rest
 	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
 		name = rest[i+1:]
-		if p.Namespace, err = parseNamespace(rest[:i]); err != nil {
-			return PURL{}, err
+		if p.Namespace, err = parseSegments(rest[:i], "namespace"); err != nil {
+			return err
 		}
 	}
 	if p.Name, err = decode(name); err != nil {
-		return PURL{}, err
+		return err
 	}
 	if p.Name == "" {
-		return PURL{}, errors.New("it has no name")
+		return errors.New("it has no name")
 	}
 	p.Namespace, p.Name = normalise(p.Type, p.Namespace, p.Name)
-	return p, nil
+	return nil
+}
+
+// lastIndex is strings.LastIndexByte, faster where c is rare.
+func lastIndex(s string, c byte) int {
+	last := -1
+	for i := strings.IndexByte(s, c); i >= 0; i = strings.IndexByte(s[last+1:], c) {
+		last += 1 + i
+	}
+	return last
 }
 
 // versionAt returns where the "@" of the version stands, or -1. An "@" that
 // begins a segment and has others after it is the scope of an npm package
 // which someone forgot to encode.
 func versionAt(s string) int {
-	i := strings.LastIndexByte(s, '@')
+	i := lastIndex(s, '@')
 	if i < 0 {
 		return -1
 	}
@@ -130,73 +153,71 @@ func versionAt(s string) int {
 	return i
 }
 
-func parseNamespace(s string) (string, error) {
-	var segments []string
-	for segment := range strings.SplitSeq(s, "/") {
+// parseSegments reads a namespace or subpath, which what says. Empty segments are
+// left out, and of a subpath those that are dots.
+func parseSegments(s, what string) (string, error) {
+	segments := make([]string, 0, 8) // on the stack, mostly
+	same := true                     // as s; most are
+	for rest, more := s, true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
 		decoded, err := decode(segment)
 		if err != nil {
 			return "", err
 		}
 		if strings.Contains(decoded, "/") {
-			return "", fmt.Errorf("the namespace segment %q contains a slash", decoded)
+			return "", fmt.Errorf("the %s segment %q contains a slash", what, decoded)
 		}
-		if decoded != "" {
-			segments = append(segments, decoded)
+		if decoded == "" || what == "subpath" && (decoded == "." || decoded == "..") {
+			same = false
+			continue
 		}
+		same = same && len(decoded) == len(segment)
+		segments = append(segments, decoded)
+	}
+	if same {
+		return s, nil
 	}
 	return strings.Join(segments, "/"), nil
 }
 
-func parseSubpath(s string) (string, error) {
-	var segments []string
-	for segment := range strings.SplitSeq(s, "/") {
-		decoded, err := decode(segment)
-		if err != nil {
-			return "", err
-		}
-		if strings.Contains(decoded, "/") {
-			return "", fmt.Errorf("the subpath segment %q contains a slash", decoded)
-		}
-		if decoded != "" && decoded != "." && decoded != ".." {
-			segments = append(segments, decoded)
-		}
-	}
-	return strings.Join(segments, "/"), nil
-}
-
-func parseQualifiers(s string) ([]Qualifier, error) {
+// parseQualifiers reads s into the qualifiers of p, of which there are none.
+func (p *PURL) parseQualifiers(s string) error {
 	n := strings.Count(s, "&") + 1
 	if n > maxQualifiers {
-		return nil, fmt.Errorf("it has more than %d qualifiers", maxQualifiers)
+		return fmt.Errorf("it has more than %d qualifiers", maxQualifiers)
 	}
-	qualifiers := make([]Qualifier, 0, n)
-	for pair := range strings.SplitSeq(s, "&") {
-		if pair == "" {
+	qualifiers := slices.Grow(p.Qualifiers, n)
+	ordered := true // as canonical ones are
+	for more := true; more; {
+		var pair string
+		if pair, s, more = strings.Cut(s, "&"); pair == "" {
 			continue
 		}
 		key, encoded, _ := strings.Cut(pair, "=")
 		key = strings.ToLower(key)
 		if !validKey(key) {
-			return nil, fmt.Errorf("the qualifier key %q is not valid", key)
+			return fmt.Errorf("the qualifier key %q is not valid", key)
 		}
 		value, err := decode(encoded)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if value != "" {
+			ordered = ordered && (len(qualifiers) == 0 || qualifiers[len(qualifiers)-1].Key < key)
 			qualifiers = append(qualifiers, Qualifier{key, value})
 		}
 	}
-	slices.SortStableFunc(qualifiers, func(a, b Qualifier) int { return strings.Compare(a.Key, b.Key) })
-	for i := 1; i < len(qualifiers); i++ {
-		if qualifiers[i].Key == qualifiers[i-1].Key {
-			return nil, fmt.Errorf("the qualifier %q stands there twice", qualifiers[i].Key)
+	if !ordered {
+		slices.SortStableFunc(qualifiers, func(a, b Qualifier) int { return strings.Compare(a.Key, b.Key) })
+		for i := 1; i < len(qualifiers); i++ {
+			if qualifiers[i].Key == qualifiers[i-1].Key {
+				return fmt.Errorf("the qualifier %q stands there twice", qualifiers[i].Key)
+			}
 		}
 	}
-	if len(qualifiers) == 0 {
-		return nil, nil
-	}
-	return qualifiers, nil
+	p.Qualifiers = qualifiers
+	return nil
 }
 
 // String returns the canonical form. It is empty for a PURL that has none:
@@ -301,6 +322,7 @@ func encode(b *strings.Builder, s, plain string) {
 func decode(s string) (string, error) {
 	if strings.IndexByte(s, '%') >= 0 {
 		var b strings.Builder
+		b.Grow(len(s))
 		for i := 0; i < len(s); i++ {
 			if s[i] != '%' {
 				b.WriteByte(s[i])

@@ -105,6 +105,7 @@ func TestParseRefuses(t *testing.T) {
 		"pkg%3Amaven/org.apache.commons/io",
 		"pkg:npm/",
 		"pkg:npm",
+		"pkg:npm/%",
 		"pkg:npm/a@1%2",
 		"pkg:npm/a@1%zz",
 		"pkg:npm/a@%ff",
