@@ -3,7 +3,9 @@ package cyclonedx
 import (
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"strings"
+	"unicode/utf8"
 )
 
 // A reader goes through a JSON text (RFC 8259) once. Each of object, array, text
@@ -42,6 +44,14 @@ func (r *reader) stop(err error) {
 
 // peek returns the next byte that is no space, 0 at the end.
 func (r *reader) peek() byte {
+	if r.i < len(r.s) && r.s[r.i] > ' ' { // mostly there are no spaces
+		return r.s[r.i]
+	}
+	return r.space()
+}
+
+// space reads past spaces, and returns the byte that is next, 0 at the end.
+func (r *reader) space() byte {
 	for ; r.i < len(r.s); r.i++ {
 		switch c := r.s[r.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -52,9 +62,9 @@ func (r *reader) peek() byte {
 	return 0
 }
 
-// accept reads past c if it is next.
+// accept reads past c, a mark of JSON, if it is next.
 func (r *reader) accept(c byte) bool {
-	if r.peek() != c || c == 0 {
+	if r.peek() != c {
 		return false
 	}
 	r.i++
@@ -71,45 +81,60 @@ func (r *reader) value() {
 // object calls member for each member of an object, a key that is there twice
 // included. member must read its value.
 func (r *reader) object(member func(key string)) {
-	r.nested('{', '}', "an object", func() {
+	for more := r.open('{', '}', "an object"); more; more = r.more('}', "an object") {
 		if r.peek() != '"' {
 			r.unexpected("a name")
-			return
+			continue
 		}
 		key := r.quoted()
 		if !r.accept(':') {
 			r.unexpected("a colon")
-			return
+			continue
 		}
 		member(key)
-	})
+	}
 }
 
 // array calls element for each element of an array. element must read it.
-func (r *reader) array(element func()) { r.nested('[', ']', "a list", element) }
+func (r *reader) array(element func()) {
+	for more := r.open('[', ']', "a list"); more; more = r.more(']', "a list") {
+		element()
+	}
+}
 
-// nested reads what stands between open and closing, parted by commas.
-func (r *reader) nested(open, closing byte, what string, each func()) {
-	if !r.accept(open) {
+// open reads the start of what, and reports whether something is in it.
+func (r *reader) open(opening, closing byte, what string) bool {
+	if !r.accept(opening) {
 		r.null(what)
-		return
+		return false
 	}
 	r.value()
 	if r.depth++; r.depth > r.limits.Depth {
 		r.stop(fmt.Errorf("%w: nested more than %d deep", ErrTooLarge, r.limits.Depth))
 	}
-	for more := !r.accept(closing); more && r.err == nil; {
-		each()
-		if more = !r.accept(closing); more && !r.accept(',') {
-			r.unexpected("a comma or the end of " + what)
-		}
+	if r.accept(closing) {
+		r.depth--
+		return false
 	}
-	r.depth--
+	return r.err == nil
 }
 
-// list reads an array into to, an element at a time.
+// more reads a comma, or the end of what, and reports whether something follows.
+func (r *reader) more(closing byte, what string) bool {
+	if r.accept(',') {
+		return true
+	}
+	r.depth--
+	if !r.accept(closing) {
+		r.unexpected("a comma or the end of " + what)
+	}
+	return false
+}
+
+// list reads an array into to, in the place and the memory of what is there, an
+// element at a time.
 func list[T any](r *reader, to *[]T, element func(*T)) {
-	*to = nil
+	*to = (*to)[:0]
 	r.array(func() {
 		var none T
 		*to = append(*to, none)
@@ -178,16 +203,16 @@ func (r *reader) word() string {
 	return rest[:n]
 }
 
-// quoted reads the string that is next. What has escapes or is not ASCII is left
+// quoted reads the string that is next. What has escapes or is not UTF-8 is left
 // to encoding/json, by which bytes that are not UTF-8 become U+FFFD.
 func (r *reader) quoted() string {
-	start, plain := r.i, true
-	for i := start + 1; i < len(r.s); i++ {
+	start, escapes, ascii := r.i, false, true
+	for i := plain(r.s, start+1); i < len(r.s); i = plain(r.s, i+1) {
 		switch c := r.s[i]; {
 		case c == '"':
 			r.i = i + 1
-			if plain {
-				return r.s[start+1 : i]
+			if text := r.s[start+1 : i]; ascii || !escapes && utf8.ValidString(text) {
+				return text
 			}
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start:r.i]), &s); err != nil {
@@ -195,17 +220,39 @@ func (r *reader) quoted() string {
 			}
 			return s
 		case c == '\\':
-			plain = false
+			escapes, ascii = true, false
 			i++
 		case c < ' ':
 			r.i = i
 			r.unexpected("a character of a string")
 			return ""
-		case c >= 0x80:
-			plain = false
+		default:
+			ascii = false
 		}
 	}
 	r.i = len(r.s)
 	r.unexpected("the end of a string")
 	return ""
+}
+
+// plain returns where the first byte at or behind i stands that is no printable
+// ASCII, or a quote or backslash, len(s) where there is none. It looks at eight
+// bytes at once: of each that is sought the highest bit of its place in found is
+// set, and perhaps of those behind it.
+func plain(s string, i int) int {
+	const every = 0x0101010101010101
+	for ; i+8 <= len(s); i += 8 {
+		b := s[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		quote, backslash := w^every*'"', w^every*'\\'
+		found := (w | (w - every*' ') | (quote - every) | (backslash - every)) & (every * 0x80)
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] < 0x80 && s[i] != '"' && s[i] != '\\' {
+		i++
+	}
+	return i
 }
