@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/remote/purl"
 )
 
 // Limits bound what Decode takes in. A document that exceeds one is refused.
@@ -30,13 +32,18 @@ var ErrTooLarge = errors.New("the document is too large")
 // Trivy's properties for source packages, systems and paths are understood, and
 // what is not known is ignored. A library without a valid purl is recorded as
 // Partial. Nested components are taken, the component that the document is
-// about is not: it is no part of the inventory. The inventory is sorted.
-func Decode(r io.Reader, limits Limits) (Scan, error) {
-	text, err := readText(r, limits.Bytes)
+// about is not: it is no part of the inventory. The inventory is sorted. Its
+// strings share the memory of the whole document: who keeps one for longer than
+// the scan clones it.
+func Decode(from io.Reader, limits Limits) (Scan, error) {
+	text, err := readText(from, limits.Bytes)
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
-	doc, err := readDocument(text, limits)
+	var s Scan
+	r := documentReader{reader: newReader(text, limits)}
+	d := decoder{inventory: &s.Inventory, reader: &r.reader}
+	doc, err := r.document(&d)
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
@@ -47,21 +54,15 @@ func Decode(r io.Reader, limits Limits) (Scan, error) {
 		return Scan{}, fmt.Errorf("CycloneDX of specVersion %q is not supported, only 1.x", doc.SpecVersion)
 	}
 
-	s := Scan{Client: clientOf(doc.Metadata.Tools)}
-	d := decoder{inventory: &s.Inventory}
+	s.Client = clientOf(doc.Metadata.Tools)
 	if err := d.metadata(doc.Metadata.Properties, &s); err != nil {
 		return Scan{}, err
 	}
-	s.Inventory.Packages = make([]inventory.Package, 0, len(doc.Components))
-	d.components(doc.Components)
 	if doc.Metadata.Component != nil {
 		d.components(doc.Metadata.Component.Components)
 	}
 	if !d.hasSystem {
 		s.Inventory.System = d.guess
-	}
-	if len(s.Inventory.Packages) == 0 {
-		s.Inventory.Packages = nil
 	}
 	s.Inventory.Sort()
 	return s, nil
@@ -91,11 +92,14 @@ func clientOf(t tools) string {
 	return first.Name + " " + first.Version
 }
 
-// A decoder gathers an inventory from components.
+// A decoder gathers an inventory from components, as their taker.
 type decoder struct {
 	inventory *inventory.Inventory
 	hasSystem bool
-	guess     inventory.System // what the first package of a distribution says
+	guess     inventory.System     // what the first package of a distribution says
+	reader    *reader              // where in the text the components come from
+	purl      purl.PURL            // of the package at hand
+	evidence  []inventory.Evidence // room for that of the next packages
 }
 
 func (d *decoder) metadata(properties []property, s *Scan) error {
@@ -120,27 +124,48 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 
 func (d *decoder) components(list []*component) {
 	for _, c := range list {
-		if c == nil {
-			continue
+		if c != nil {
+			d.take(c)
 		}
-		switch c.Type {
-		case "operating-system":
-			if !d.hasSystem {
-				d.inventory.System, d.hasSystem = systemOf(c), true
-			}
-		case "library", "framework", "application", "":
-			d.component(c)
-		}
-		d.components(c.Components)
 	}
 }
 
+func (d *decoder) reset() {
+	d.inventory.Packages, d.inventory.Partial = nil, nil
+	d.inventory.System, d.hasSystem, d.guess = inventory.System{}, false, inventory.System{}
+}
+
+func (d *decoder) take(c *component) {
+	switch c.Type {
+	case "operating-system":
+		if !d.hasSystem {
+			d.inventory.System, d.hasSystem = systemOf(c), true
+		}
+	case "library", "framework", "application", "":
+		d.component(c)
+	}
+	d.components(c.Components)
+}
+
+// grow makes room for a package, and for those behind it if the rest of the text
+// is like what was read of it; to copy them again and again takes long.
+func (d *decoder) grow() {
+	packages := d.inventory.Packages
+	if len(packages) < cap(packages) {
+		return
+	}
+	read, rest := d.reader.i, len(d.reader.s)-d.reader.i
+	expected := len(packages) * rest / read
+	d.inventory.Packages = slices.Grow(packages, min(max(16, expected+expected/8), 1024))
+}
+
 func (d *decoder) component(c *component) {
-	p, u, err := packageOf(c)
+	p, err := d.packageOf(c)
 	if err == nil {
+		d.grow()
 		d.inventory.Packages = append(d.inventory.Packages, p)
-		if d.guess.ID == "" {
-			d.guess = u.System()
+		if d.guess.ID == "" && c.PURL != "" {
+			d.guess = d.purl.System()
 		}
 		return
 	}

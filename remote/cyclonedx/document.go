@@ -42,7 +42,7 @@ type component struct {
 	CPE         string        `json:"cpe,omitempty"`
 	PURL        string        `json:"purl,omitempty"`
 	Components  []*component  `json:"components,omitempty"`
-	Evidence    *evidence     `json:"evidence,omitempty"`
+	Evidence    evidence      `json:"evidence,omitzero"`
 	Properties  []property    `json:"properties,omitempty"`
 }
 
@@ -56,8 +56,10 @@ type hash struct {
 }
 
 type evidence struct {
-	Occurrences []occurrence `json:"occurrences,omitempty"`
+	Occurrences []occurrence `json:"occurrences"`
 }
+
+func (e evidence) IsZero() bool { return len(e.Occurrences) == 0 }
 
 type occurrence struct {
 	Location string `json:"location"`

@@ -87,7 +87,7 @@ func systemComponent(s inventory.System) *component {
 		CPE:         s.CPE,
 	}
 	if s.Path != "" {
-		c.Evidence = &evidence{Occurrences: []occurrence{{Location: s.Path}}}
+		c.Evidence.Occurrences = []occurrence{{Location: s.Path}}
 	}
 	if s.Codename != "" {
 		c.Properties = append(c.Properties, property{propCodename, s.Codename})
@@ -112,11 +112,8 @@ func packageComponent(p inventory.Package, system inventory.System) *component {
 		c.Group = u.Namespace
 	}
 	c.Hashes = hashesOf(p.Hashes)
-	if len(p.Evidence) > 0 {
-		c.Evidence = &evidence{}
-		for _, e := range p.Evidence {
-			c.Evidence.Occurrences = append(c.Evidence.Occurrences, occurrence{e.Path, e.Kind})
-		}
+	for _, e := range p.Evidence {
+		c.Evidence.Occurrences = append(c.Evidence.Occurrences, occurrence{e.Path, e.Kind})
 	}
 	c.Properties = packageProperties(p, c)
 	return c
@@ -127,11 +124,13 @@ func packageProperties(p inventory.Package, c *component) []property {
 	var properties []property
 	add := func(name, value string) { properties = append(properties, property{name, value}) }
 
-	read, _, err := basePackage(c)
-	for _, o := range overrides() {
+	var read inventory.Package
+	var u purl.PURL
+	err := basePackage(&read, &u, c)
+	for _, name := range overrides() {
 		// Without a purl it is the type that makes the component a package.
-		if want := *o.of(&p); *o.of(&read) != want || o.name == propType && err != nil {
-			add(o.name, want)
+		if want := *overridden(&p, name); *overridden(&read, name) != want || name == propType && err != nil {
+			add(name, want)
 		}
 	}
 	if !slices.Equal(read.Hashes, p.Hashes) {

@@ -2,6 +2,7 @@ package cyclonedx
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -10,19 +11,25 @@ import (
 
 var errNoPURL = errors.New("it has no purl")
 
-// packageOf reads a component whole, and its purl. With an error the package
-// is what could be read without knowing its type.
-func packageOf(c *component) (inventory.Package, purl.PURL, error) {
-	p, u, err := basePackage(c)
-	props := c.Properties
-	for _, o := range overrides() {
-		if value, ok := lookup(props, o.name); ok {
-			*o.of(&p) = value
-			if o.name == propType {
+// packageOf reads a component whole, and its purl, if it has one, into that of the
+// decoder. With an error the package is what could be read without knowing its
+// type.
+func (d *decoder) packageOf(c *component) (inventory.Package, error) {
+	var p inventory.Package // which keeps to the stack, where it is cheap to fill in
+	err := basePackage(&p, &d.purl, c)
+	p.Evidence = d.evidenceOf(c)
+	if len(c.Properties) == 0 { // as with most of ours
+		return p, err
+	}
+	for _, property := range slices.Backward(c.Properties) { // the first counts
+		if of := overridden(&p, property.Name); of != nil {
+			*of = property.Value
+			if property.Name == propType {
 				err = nil
 			}
 		}
 	}
+	props := c.Properties
 	if hashes := all(props, propHash); hashes != nil {
 		p.Hashes = hashes
 	}
@@ -33,37 +40,49 @@ func packageOf(c *component) (inventory.Package, purl.PURL, error) {
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: inventory.Digest(digest)}
 	}
-	return p, u, err
+	return p, err
 }
 
-// An override is a property that takes the place of a field.
-type override struct {
-	name string
-	of   func(*inventory.Package) *string
-}
-
-func overrides() [9]override {
-	return [...]override{
-		{propType, func(p *inventory.Package) *string { return &p.Type }},
-		{propName, func(p *inventory.Package) *string { return &p.Name }},
-		{propVersion, func(p *inventory.Package) *string { return &p.Version }},
-		{propArch, func(p *inventory.Package) *string { return &p.Arch }},
-		{propSource, func(p *inventory.Package) *string { return &p.Source }},
-		{propSourceVersion, func(p *inventory.Package) *string { return &p.SourceVersion }},
-		{propVendor, func(p *inventory.Package) *string { return &p.Vendor }},
-		{propModule, func(p *inventory.Package) *string { return &p.Module }},
-		{propEmbeddedIn, func(p *inventory.Package) *string { return &p.EmbeddedIn }},
+// overrides names the properties that take the place of a field.
+func overrides() [9]string {
+	return [...]string{
+		propType, propName, propVersion, propArch, propSource, propSourceVersion, propVendor, propModule, propEmbeddedIn,
 	}
 }
 
-// basePackage reads a component but for our own properties.
-func basePackage(c *component) (inventory.Package, purl.PURL, error) {
-	var p inventory.Package
-	var u purl.PURL
+// overridden returns the field that a property takes the place of, nil for other
+// properties.
+func overridden(p *inventory.Package, property string) *string {
+	switch property {
+	case propType:
+		return &p.Type
+	case propName:
+		return &p.Name
+	case propVersion:
+		return &p.Version
+	case propArch:
+		return &p.Arch
+	case propSource:
+		return &p.Source
+	case propSourceVersion:
+		return &p.SourceVersion
+	case propVendor:
+		return &p.Vendor
+	case propModule:
+		return &p.Module
+	case propEmbeddedIn:
+		return &p.EmbeddedIn
+	}
+	return nil
+}
+
+// basePackage reads a component into p, which is empty, but for our own properties
+// and for where it was found. What its purl says is in u, if it has one.
+func basePackage(p *inventory.Package, u *purl.PURL, c *component) error {
 	err := errNoPURL
 	if c.PURL != "" {
-		if u, err = purl.Parse(c.PURL); err == nil {
-			p = u.Package()
+		if err = u.Parse(c.PURL); err == nil {
+			*p = u.Package()
 		}
 	}
 	if p.Version == "" {
@@ -80,9 +99,10 @@ func basePackage(c *component) (inventory.Package, purl.PURL, error) {
 	for _, h := range c.Hashes {
 		p.Hashes = append(p.Hashes, hashName(h.Alg)+":"+strings.ToLower(h.Content))
 	}
-	peerProperties(&p, c.Properties)
-	p.Evidence = evidenceOf(c)
-	return p, u, err
+	if len(c.Properties) > 0 {
+		peerProperties(p, c.Properties)
+	}
+	return err
 }
 
 // hashName turns "SHA-256" into "sha256" and "SHA3-256" into "sha3-256".
@@ -122,16 +142,19 @@ func peerProperties(p *inventory.Package, props []property) {
 
 // evidenceOf says where a component was found: its occurrences, else what Syft,
 // Trivy and cdxgen write in properties.
-func evidenceOf(c *component) []inventory.Evidence {
-	var found []inventory.Evidence
-	if c.Evidence != nil {
-		for _, o := range c.Evidence.Occurrences {
-			found = append(found, inventory.Evidence{Path: relative(o.Location), Kind: o.Context})
+func (d *decoder) evidenceOf(c *component) []inventory.Evidence {
+	if n := len(c.Evidence.Occurrences); n > 0 {
+		if n > len(d.evidence) {
+			d.evidence = make([]inventory.Evidence, max(n, 64))
 		}
-	}
-	if len(found) > 0 {
+		found := d.evidence[:n:n]
+		d.evidence = d.evidence[n:]
+		for i, o := range c.Evidence.Occurrences {
+			found[i] = inventory.Evidence{Path: relative(o.Location), Kind: o.Context}
+		}
 		return found
 	}
+	var found []inventory.Evidence
 	kind, _ := first(c.Properties, "syft:package:foundBy", "aquasecurity:trivy:PkgType")
 	for _, p := range c.Properties {
 		if strings.HasPrefix(p.Name, "syft:location:") && strings.HasSuffix(p.Name, ":path") {

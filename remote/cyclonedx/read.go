@@ -1,10 +1,25 @@
 package cyclonedx
 
-// readDocument reads what is used of a document, in one pass and without
-// reflection: a scan is mostly this document, and its list of packages has no
-// more than a few kinds of values. Strings share the memory of text.
-func readDocument(text string, limits Limits) (document, error) {
-	r := documentReader{reader: newReader(text, limits)}
+// A taker takes the components of a document one after another.
+type taker interface {
+	// reset forgets what was taken: a second list is in the place of the first.
+	reset()
+	// take may keep the strings of a component, but neither it nor its lists.
+	take(*component)
+}
+
+// A documentReader reads the structs of a document. Members that are not known
+// are read past.
+type documentReader struct {
+	reader
+	slab []component // room for the next ones
+}
+
+// document reads what is used of a document, in one pass and without reflection: a
+// scan is mostly this document, and its list of packages has no more than a few
+// kinds of values. The components go to a taker. Strings share the memory of the
+// text.
+func (r *documentReader) document(to taker) (document, error) {
 	var d document
 	r.object(func(key string) {
 		switch key {
@@ -15,7 +30,7 @@ func readDocument(text string, limits Limits) (document, error) {
 		case "metadata":
 			r.metadata(&d.Metadata)
 		case "components":
-			r.components(&d.Components)
+			r.taken(to)
 		default:
 			r.skip()
 		}
@@ -23,11 +38,21 @@ func readDocument(text string, limits Limits) (document, error) {
 	return d, r.end()
 }
 
-// A documentReader reads the structs of a document. Members that are not known
-// are read past.
-type documentReader struct {
-	reader
-	slab []component // room for the next ones
+// taken reads components in the memory of one, which stays in the cache.
+func (r *documentReader) taken(to taker) {
+	to.reset()
+	var c component
+	r.array(func() {
+		if r.peek() != '{' {
+			r.object(nil) // null, or an error
+			return
+		}
+		c = component{Hashes: c.Hashes[:0], Evidence: evidence{c.Evidence.Occurrences[:0]}, Properties: c.Properties[:0]}
+		r.component(&c)
+		if r.err == nil {
+			to.take(&c)
+		}
+	})
 }
 
 func (r *documentReader) metadata(m *metadata) {
@@ -125,11 +150,9 @@ func (r *documentReader) component(c *component) {
 			r.components(&c.Components)
 		case "evidence":
 			if r.peek() != '{' {
-				c.Evidence = nil
-			} else if c.Evidence == nil {
-				c.Evidence = &evidence{}
+				c.Evidence = evidence{} // null
 			}
-			r.evidence(c.Evidence)
+			r.evidence(&c.Evidence)
 		case "properties":
 			r.properties(&c.Properties)
 		default:

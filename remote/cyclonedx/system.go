@@ -16,7 +16,7 @@ func systemOf(c *component) inventory.System {
 		PrettyName: c.Description,
 		CPE:        c.CPE,
 	}
-	if c.Evidence != nil && len(c.Evidence.Occurrences) > 0 {
+	if len(c.Evidence.Occurrences) > 0 {
 		s.Path = relative(c.Evidence.Occurrences[0].Location)
 	}
 	s.Codename, _ = first(c.Properties, propCodename, "syft:distro:versionCodename")
