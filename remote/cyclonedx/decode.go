@@ -94,12 +94,12 @@ func clientOf(t tools) string {
 
 // A decoder gathers an inventory from components, as their taker.
 type decoder struct {
-	inventory *inventory.Inventory
-	hasSystem bool
-	guess     inventory.System     // what the first package of a distribution says
-	reader    *reader              // where in the text the components come from
-	purl      purl.PURL            // of the package at hand
-	evidence  []inventory.Evidence // room for that of the next packages
+	inventory  *inventory.Inventory
+	hasSystem  bool
+	guess      inventory.System     // what the first package of a distribution says
+	reader     *reader              // where in the text the components come from
+	evidence   []inventory.Evidence // room for that of the next packages
+	qualifiers []purl.Qualifier     // memory for those of a purl
 }
 
 func (d *decoder) metadata(properties []property, s *Scan) error {
@@ -160,12 +160,16 @@ func (d *decoder) grow() {
 }
 
 func (d *decoder) component(c *component) {
-	p, err := d.packageOf(c)
+	// Both keep to the stack, where they are cheap to fill in.
+	u := purl.PURL{Qualifiers: d.qualifiers[:0]}
+	var p inventory.Package
+	err := d.packageOf(&p, &u, c)
+	d.qualifiers = u.Qualifiers
 	if err == nil {
 		d.grow()
 		d.inventory.Packages = append(d.inventory.Packages, p)
-		if d.guess.ID == "" && c.PURL != "" {
-			d.guess = d.purl.System()
+		if d.guess.ID == "" {
+			d.guess = u.System()
 		}
 		return
 	}

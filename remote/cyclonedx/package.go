@@ -11,18 +11,16 @@ import (
 
 var errNoPURL = errors.New("it has no purl")
 
-// packageOf reads a component whole, and its purl, if it has one, into that of the
-// decoder. With an error the package is what could be read without knowing its
-// type.
-func (d *decoder) packageOf(c *component) (inventory.Package, error) {
-	var p inventory.Package // which keeps to the stack, where it is cheap to fill in
-	err := basePackage(&p, &d.purl, c)
+// packageOf reads a component whole into p, and its purl into u, both of them
+// empty. With an error the package is what could be read without knowing its type.
+func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) error {
+	err := basePackage(p, u, c)
 	p.Evidence = d.evidenceOf(c)
 	if len(c.Properties) == 0 { // as with most of ours
-		return p, err
+		return err
 	}
 	for _, property := range slices.Backward(c.Properties) { // the first counts
-		if of := overridden(&p, property.Name); of != nil {
+		if of := overridden(p, property.Name); of != nil {
 			*of = property.Value
 			if property.Name == propType {
 				err = nil
@@ -40,7 +38,7 @@ func (d *decoder) packageOf(c *component) (inventory.Package, error) {
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: inventory.Digest(digest)}
 	}
-	return p, err
+	return err
 }
 
 // overrides names the properties that take the place of a field.
@@ -76,8 +74,8 @@ func overridden(p *inventory.Package, property string) *string {
 	return nil
 }
 
-// basePackage reads a component into p, which is empty, but for our own properties
-// and for where it was found. What its purl says is in u, if it has one.
+// basePackage is packageOf but for our own properties and for where the package
+// was found.
 func basePackage(p *inventory.Package, u *purl.PURL, c *component) error {
 	err := errNoPURL
 	if c.PURL != "" {

@@ -23,7 +23,7 @@ func FuzzReadDocument(f *testing.F) {
 		  "properties":[{"name":"n","value":"v"},{}]}],"dependencies":[true,false,null,[],{}," \t"]}`,
 		`{"components":null,"metadata":{"component":null,"tools":null,"properties":null}}`,
 		`{"components":[{"supplier":null,"evidence":null,"hashes":null,"name":null}]}`,
-		`{"components":[{"evidence":[]}]}`, `{"components":[1]}`, `{"a":[1,]}`, `{"a":1,}`, `{"a":01}`, `{"a":"\x"}`, "{\"a\":\"\xff\"}", "{\"name\":\"\n\"}",
+		`{"components":[]}`, `{"components":[{"evidence":[]}]}`, `{"components":[1]}`, `{"a":[1,]}`, `{"a":1,}`, `{"a":01}`, `{"a":"\x"}`, "{\"a\":\"\xff\"}", "{\"name\":\"\n\"}",
 		`null`, `{}x`, ` {"bomFormat" : "\ud800"} `, `{"a":nul}`, `{"a":"b`, `{"a"`, `{`, ``, `{"a":-}`,
 	} {
 		f.Add(doc)
@@ -46,6 +46,9 @@ func FuzzReadDocument(f *testing.F) {
 		}
 		want.Version, want.Schema = 0, "" // which nothing looks at
 		want.Components = slices.DeleteFunc(want.Components, func(c *component) bool { return c == nil })
+		if len(want.Components) == 0 {
+			want.Components = nil
+		}
 		if normal(t, got) != normal(t, want) {
 			t.Errorf("%q\n got %+v\nwant %+v", doc, got, want)
 		}

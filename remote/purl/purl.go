@@ -165,7 +165,7 @@ func parseSegments(s, what string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if strings.Contains(decoded, "/") {
+		if encoded := len(decoded) != len(segment); encoded && strings.Contains(decoded, "/") {
 			return "", fmt.Errorf("the %s segment %q contains a slash", what, decoded)
 		}
 		if decoded == "" || what == "subpath" && (decoded == "." || decoded == "..") {
