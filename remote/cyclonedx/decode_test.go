@@ -247,3 +247,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What is there twice is read as encoding/json reads it: a list is in the place of
+// the one before, and nothing of a component is left in the next.
+func TestDecodeTwice(t *testing.T) {
+	const doc = `{"bomFormat":"CycloneDX","specVersion":"1.6",
+	  "components":[{"type":"operating-system","name":"debian"},{"purl":"pkg:deb/debian/a@1?distro=debian-12"},{"name":"no purl"}],
+	  "components":[
+	    {"purl":"pkg:npm/b@1","properties":[{"name":"assay:arch","value":"x"}],"properties":[{"name":"assay:vendor","value":"v"},{"name":"assay:vendor","value":"w"}],
+	     "hashes":[{"alg":"MD5","content":"00"}],"evidence":{"occurrences":[{"location":"b"},{"location":"a"}]}},
+	    null,
+	    {"purl":"pkg:npm/c@1","evidence":{"occurrences":[{"location":"c"}]},"evidence":null},
+	    {"purl":"pkg:npm/d@1"}]}`
+	want := cyclonedx.Scan{Inventory: inventory.Inventory{Packages: []inventory.Package{
+		{Type: "npm", Name: "b", Version: "1", Vendor: "v", Hashes: []string{"md5:00"}, Evidence: []inventory.Evidence{{Path: "a"}, {Path: "b"}}},
+		{Type: "npm", Name: "c", Version: "1"},
+		{Type: "npm", Name: "d", Version: "1"},
+	}}}
+	if got := decode(t, []byte(doc)); !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
