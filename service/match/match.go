@@ -426,8 +426,9 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 			for e := range m.concerning(s, compare, entries) {
 				out, err := evaluate(compare, s.version, e)
 				if err != nil {
+					// Of a scan's strings each holds the whole document.
 					gap := Unjudged{
-						Ecosystem: ecosystem, Type: s.scheme.typ, Cause: CauseVersion,
+						Ecosystem: strings.Clone(ecosystem), Type: strings.Clone(s.scheme.typ), Cause: CauseVersion,
 						Reason: fmt.Sprintf("%s of %s: %v", shown(e.Advisory), shown(name), err),
 					}
 					if !slices.Contains(j.gaps, gap) {
