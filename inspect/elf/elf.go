@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 )
 
 // Magic is what every ELF file begins with.
@@ -28,6 +29,9 @@ const (
 	maxNames = 256 << 10
 	// headers is how many section headers are read at once.
 	headers = 64
+	// nearby is how many bytes before the section headers are read with them:
+	// there most linkers put the names.
+	nearby = 512
 )
 
 // ErrNotProgram says that a file is ELF, but no program and no library: an object
@@ -44,7 +48,20 @@ type File struct {
 	segments []segment
 	sections map[string]Section
 	named    bool
+
+	window *window // while the headers are read
 }
+
+// A window is a part of a file that has been read, for the small parts in it.
+type window struct {
+	off  uint64
+	size int
+	buf  [nearby + headers*64]byte
+}
+
+// windows are kept for the next files: a system has hundreds of programs, and most
+// are opened only to find that they hold nothing.
+var windows = sync.Pool{New: func() any { return new(window) }}
 
 // A Section is a part of a file that has a name.
 type Section struct {
@@ -62,13 +79,18 @@ type segment struct {
 // Open reads the headers of an ELF file of size bytes, and finds in it the
 // sections of the given names. A file that is no program gives ErrNotProgram.
 func Open(r io.ReaderAt, size int64, names ...string) (*File, error) {
-	var ident [64]byte
-	n, err := r.ReadAt(ident[:], 0)
+	f := &File{r: r, size: size, sections: map[string]Section{}, window: windows.Get().(*window)}
+	defer func() {
+		windows.Put(f.window)
+		f.window = nil
+	}()
+	f.window.off, f.window.size = 0, 0
+	head := f.window.buf[:64]
+	n, err := r.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	f := &File{r: r, size: size, sections: map[string]Section{}}
-	head := ident[:n]
+	head = head[:n]
 	if !bytes.HasPrefix(head, []byte(Magic)) || n < 52 {
 		return nil, ErrNotProgram
 	}
@@ -161,8 +183,8 @@ func (f *File) readSegments(h header) error {
 	if h.segmentCount > maxSegments {
 		return fmt.Errorf("more than %d", maxSegments)
 	}
-	table := make([]byte, h.segmentCount*want)
-	if err := f.readAt(table, h.segments); err != nil {
+	table, err := f.part(h.segments, h.segmentCount*want)
+	if err != nil {
 		return err
 	}
 	for ; len(table) > 0; table = table[want:] {
@@ -197,8 +219,8 @@ func (f *File) readSections(h header, names []string) error {
 	}
 	// Numbers too large for the header are in the first section.
 	if h.sectionCount == 0 || h.namesIndex == indexIsElsewhere {
-		first := make([]byte, want)
-		if err := f.readAt(first, h.sections); err != nil {
+		first, err := f.part(h.sections, want)
+		if err != nil {
 			return err
 		}
 		_, _, size, link := f.section(first)
@@ -215,14 +237,16 @@ func (f *File) readSections(h header, names []string) error {
 	if h.namesIndex >= h.sectionCount {
 		return nil // none has a name
 	}
+	before := min(h.sections, nearby)
+	// What fails here fails again where it is known what is missing.
+	_ = f.look(h.sections-before, int(before)+int(min(h.sectionCount, headers))*want)
 	text, err := f.names(h, want)
 	if err != nil {
 		return fmt.Errorf("names: %w", err)
 	}
-	table := make([]byte, min(headers, int(h.sectionCount))*want)
 	for at := uint64(0); at < h.sectionCount; at += headers {
-		part := table[:min(len(table), int(h.sectionCount-at)*want)]
-		if err := f.readAt(part, h.sections+at*uint64(want)); err != nil {
+		part, err := f.part(h.sections+at*uint64(want), int(min(h.sectionCount-at, headers))*want)
+		if err != nil {
 			return err
 		}
 		for ; len(part) > 0; part = part[want:] {
@@ -243,16 +267,16 @@ func (f *File) readSections(h header, names []string) error {
 
 // names reads the table that the names of sections are in.
 func (f *File) names(h header, entry int) ([]byte, error) {
-	b := make([]byte, entry)
-	if err := f.readAt(b, h.sections+h.namesIndex*uint64(entry)); err != nil {
+	b, err := f.part(h.sections+h.namesIndex*uint64(entry), entry)
+	if err != nil {
 		return nil, err
 	}
 	s, _, _, _ := f.section(b)
 	if s.Size > maxNames {
 		return nil, fmt.Errorf("more than %d bytes", maxNames)
 	}
-	text := make([]byte, s.Size)
-	return text, f.readAt(text, s.Off)
+	text, err := f.part(s.Off, int(s.Size))
+	return bytes.Clone(text), err
 }
 
 func named(text []byte, at uint32, name string) bool {
@@ -272,6 +296,32 @@ func (f *File) section(b []byte) (s Section, typ uint32, size uint64, link uint3
 	}
 	s = Section{Addr: f.word(b[12:]), Off: f.word(b[16:]), Size: f.word(b[20:])}
 	return s, typ, s.Size, f.order.Uint32(b[24:])
+}
+
+// part returns a part of the file, which is valid until the next is asked for.
+func (f *File) part(off uint64, size int) ([]byte, error) {
+	w := f.window
+	if size > len(w.buf) {
+		b := make([]byte, size)
+		return b, f.readAt(b, off)
+	}
+	if off < w.off || off-w.off > uint64(w.size) || size > w.size-int(off-w.off) {
+		if err := f.look(off, size); err != nil {
+			return nil, err
+		}
+	}
+	return w.buf[off-w.off:][:size], nil
+}
+
+// look moves the window to a part of the file that is no larger.
+func (f *File) look(off uint64, size int) error {
+	w := f.window
+	w.off, w.size = 0, 0
+	if err := f.readAt(w.buf[:size], off); err != nil {
+		return err
+	}
+	w.off, w.size = off, size
+	return nil
 }
 
 // readAt fills b from a place in the file.

@@ -27,6 +27,7 @@ type File struct {
 	limit int64
 	off   int64
 	id    ID
+	head  []byte // the beginning, as Peek has read it
 }
 
 // An ID tells a file from all others of the host.
@@ -110,10 +111,21 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Peek reads the beginning of the file into buf, out of which ReadAt takes it from
+// then on: buf is the file's until that is closed.
+func (f *File) Peek(buf []byte) ([]byte, error) {
+	n, err := f.ReadAt(buf, 0)
+	f.head = buf[:n]
+	return f.head, err
+}
+
 // ReadAt reads at an offset, as io.ReaderAt has it.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at offset %d: %w", off, os.ErrInvalid)
+	}
+	if size := int64(len(f.head)); off <= size && int64(len(p)) <= size-off {
+		return copy(p, f.head[off:]), nil
 	}
 	var n int
 	for n < len(p) {

@@ -274,6 +274,15 @@ func TestFileIsAReader(t *testing.T) {
 		if err := iotest.TestReader(f, []byte(content)); err != nil {
 			t.Errorf("limit %d: %v", limit, err)
 		}
+		if head, err := f.Peek(make([]byte, 100)); string(head) != content[:100] || err != nil {
+			t.Errorf("limit %d: begins with %q, %v", limit, head, err)
+		}
+		for off := range int64(102) { // within what was read, over its end and behind it
+			var b [4]byte
+			if n, err := f.ReadAt(b[:], off); string(b[:n]) != content[off:off+4] || err != nil {
+				t.Errorf("limit %d: %q at %d, %v", limit, b[:n], off, err)
+			}
+		}
 		f.Close()
 	}
 	f, err := root.Open("empty", 0)

@@ -1,19 +1,23 @@
 package walk
 
 import (
+	"bytes"
 	"strings"
 
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
-	"assay/inspect/rootfs"
 )
 
 // minProgram is the size in bytes below which a file is no program that holds
 // anything for a reader; the smallest of Go has a megabyte, of Rust 300 KB.
 const minProgram = 8 << 10
 
+// headSize is how much of a file is read to see whether it is a program: enough
+// for the reader of one to find its header and its segments there.
+const headSize = 1 << 10
+
 // program gives the file name in d to the rule for programs if it is one.
-func (w *walker) program(d *dir, name string) {
+func (w *walker) program(d *dir, name string, buf buffers) {
 	rule := w.names.programs
 	info, err := d.fd.Info(name)
 	if err == nil && info.Size < minProgram || gone(err) {
@@ -33,15 +37,10 @@ func (w *walker) program(d *dir, name string) {
 		return
 	}
 	defer f.Close()
-	if isELF(f) && !w.exclude[f.ID()] {
+	head, _ := f.Peek(buf.head) // what cannot be read does not begin so
+	if bytes.HasPrefix(head, []byte(elf.Magic)) && !w.exclude[f.ID()] {
 		w.visitor.File(rule, f)
 	}
-}
-
-func isELF(f *rootfs.File) bool {
-	var head [len(elf.Magic)]byte
-	n, _ := f.ReadAt(head[:], 0)
-	return string(head[:n]) == elf.Magic
 }
 
 // dataExts returns the endings of files that are no programs: texts, images and

@@ -102,8 +102,16 @@ type walker struct {
 	open    atomic.Int32 // directories open
 }
 
+// buffers are those of one worker: for the entries of directories, and for the
+// beginning of a file.
+type buffers struct{ entries, head []byte }
+
+func newBuffers() buffers {
+	return buffers{entries: make([]byte, bufSize), head: make([]byte, headSize)}
+}
+
 func (w *walker) work(ctx context.Context) {
-	buf := make([]byte, bufSize)
+	buf := newBuffers()
 	for ctx.Err() == nil {
 		d, ok := w.pending.pop()
 		if !ok {
@@ -115,7 +123,7 @@ func (w *walker) work(ctx context.Context) {
 }
 
 // visit reads d, or a part of it, and pushes what is to be read after.
-func (w *walker) visit(d *dir, buf []byte) {
+func (w *walker) visit(d *dir, buf buffers) {
 	if !d.begun {
 		if err := w.begin(d); err != nil {
 			if !gone(err) || d.parent == nil {
@@ -126,7 +134,7 @@ func (w *walker) visit(d *dir, buf []byte) {
 	}
 	var children []*dir
 	for {
-		entries, err := d.fd.Read(buf)
+		entries, err := d.fd.Read(buf.entries)
 		if err != nil {
 			if !gone(err) {
 				w.visitor.DirFailed(inventory.Text(d.path()), err)
@@ -136,7 +144,7 @@ func (w *walker) visit(d *dir, buf []byte) {
 		if len(entries) == 0 {
 			break
 		}
-		children = w.entries(d, entries, children)
+		children = w.entries(d, entries, children, buf)
 		if len(children) >= maxPending {
 			w.keep(d, children)
 			w.pending.push(slices.Insert(children, 0, d)...) // d below its children
@@ -150,7 +158,7 @@ func (w *walker) visit(d *dir, buf []byte) {
 
 // entries opens the wanted files among the entries of d and adds its
 // directories to children.
-func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
+func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) []*dir {
 	for name, kind := range rootfs.Entries(entries) {
 		if kind == unix.DT_UNKNOWN {
 			kind = d.fd.Type(string(name))
@@ -173,7 +181,7 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir) []*dir {
 			if named {
 				w.file(d, string(name), m)
 			} else {
-				w.program(d, string(name))
+				w.program(d, string(name), buf)
 			}
 		}
 	}

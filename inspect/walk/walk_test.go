@@ -517,7 +517,7 @@ func TestManyDirectories(t *testing.T) {
 	}
 	defer root.Close()
 	w := &walker{root: root, names: newNames(nil), visitor: &recorder{}, pending: newStack()}
-	w.visit(&dir{}, make([]byte, bufSize))
+	w.visit(&dir{}, newBuffers())
 	if pending := len(w.pending.dirs); pending <= maxPending || pending > 3*maxPending {
 		t.Errorf("%d directories pending after one visit", pending)
 	}
