@@ -15,6 +15,7 @@ type dir struct {
 	depth  int
 	size   int // length of its path
 	skip   *Skip
+	data   bool // nothing in it or below is a program
 
 	// fd is open while users is above zero: one for the reading of the
 	// directory, one for each child that is to be opened through it, one for each
@@ -34,7 +35,10 @@ func newChild(parent *dir, name string, skip *Skip) *dir {
 	if parent.size > 0 {
 		size += parent.size + 1
 	}
-	return &dir{parent: parent, name: name, depth: parent.depth + 1, size: size, skip: skip}
+	return &dir{
+		parent: parent, name: name, depth: parent.depth + 1, size: size, skip: skip,
+		data: parent.data || isDataDir(name),
+	}
 }
 
 // namesFrom returns the components of the path that leads from above to d.

@@ -23,8 +23,8 @@ type names struct {
 	rules    []Rule
 	bases    map[string][]int
 	exts     map[string][]int
-	programs int // the rule that wants programs, or -1
-	data     map[string]bool
+	programs int             // the rule that wants programs, or -1
+	data     map[string]bool // dataNames
 }
 
 func newNames(rules []Rule) *names {
@@ -37,7 +37,7 @@ func newNames(rules []Rule) *names {
 			n.exts[ext] = append(n.exts[ext], i)
 		}
 		if r.Programs && n.programs < 0 {
-			n.programs, n.data = i, dataExts()
+			n.programs, n.data = i, dataNames()
 		}
 	}
 	return n
@@ -54,9 +54,12 @@ type match struct {
 func (n *names) match(name []byte) match {
 	m := match{byBase: n.bases[string(name)]}
 	data := false
-	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
+	switch dot := bytes.LastIndexByte(name, '.'); {
+	case dot > 0:
 		ext := name[dot:]
 		m.byExt, data = n.exts[string(ext)], n.data[string(ext)]
+	case dot < 0:
+		data = n.data[string(name)]
 	}
 	m.program = n.programs >= 0 && !data && len(m.byBase) == 0 && len(m.byExt) == 0
 	return m

@@ -43,22 +43,29 @@ func (w *walker) program(d *dir, name string, buf buffers) {
 	}
 }
 
-// dataExts returns the endings of files that are no programs: texts, images and
-// archives, nine in ten of all files of a large tree. Asking each of the others for
-// its size is what the search for programs costs.
-func dataExts() map[string]bool {
-	const endings = `
-		.a .adoc .awk .bc .bmp .bz2 .c .cc .cfg .cjs .class .cmake .cnf .conf .cpp .crt .css .csv .cts
-		.cxx .dat .db .deb .dtd .eot .erb .eslintrc .flow .gif .go .gpg .gz .h .hpp .hs .htm .html
-		.ico .inc .inl .ini .ipp .jar .java .jmod .jpeg .jpg .js .json .jsx .key .less .list .lock
-		.log .lua .map .markdown .md .md5sums .mdx .mjs .mo .mod .mts .npz .npy .otf .pas .patch .pdf
-		.pem .php .pl .pm .png .po .pod .pom .properties .proto .pxd .pxi .py .pyc .pyi .pyx .rb .rbs
-		.rlib .rpm .rs .rst .sass .scss .service .sh .sql .sum .svg .symbols .tar .tcc .tcl .templates
-		.tex .tgz .tmpl .toml .ts .tsx .ttf .twig .txt .vim .vue .war .wasm .webp .whl .woff .woff2
-		.xlf .xml .xsd .xsl .xz .yaml .yml .zip .zst`
-	exts := map[string]bool{}
-	for _, ext := range strings.Fields(endings) {
-		exts[ext] = true
+// dataNames returns the endings of files that are no programs: texts, images and
+// archives, nine in ten of all files of a large tree; and whole names without an
+// ending. Asking each of the others for its size is what the search for programs
+// costs.
+func dataNames() map[string]bool {
+	const names = `
+		.a .adoc .awk .bc .bmp .bz2 .c .cc .cfg .cjs .class .cmake .cnf .conf .conffiles .cpp .crt
+		.css .csv .cts .cxx .dat .db .deb .dtd .eot .erb .eslintrc .flow .gif .go .gpg .gz .h .hpp
+		.hs .htm .html .ico .inc .inl .ini .ipp .jar .java .jmod .jpeg .jpg .js .json .jsx .key
+		.less .list .lock .log .lua .map .markdown .md .md5sums .mdx .mjs .mo .mod .mts .npz .npy
+		.otf .pas .patch .pdf .pem .php .pl .pm .png .po .pod .pom .properties .proto .pxd .pxi
+		.py .pyc .pyi .pyx .rb .rbs .rlib .rpm .rs .rst .sass .scss .service .sh .shlibs .sql .sum
+		.svg .symbols .tar .tcc .tcl .templates .tex .tgz .tmpl .toml .triggers .ts .tsx .ttf
+		.twig .txt .vim .vue .war .wasm .webp .whl .woff .woff2 .xlf .xml .xsd .xsl .xz .yaml .yml
+		.zip .zst
+		copyright`
+	data := map[string]bool{}
+	for _, name := range strings.Fields(names) {
+		data[name] = true
 	}
-	return exts
+	return data
 }
+
+// isDataDir reports whether a directory of that name holds data below which nothing
+// is a program, in a thousand files whose names have no ending.
+func isDataDir(name string) bool { return name == "zoneinfo" || name == "terminfo" }

@@ -172,7 +172,7 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 		case unix.DT_REG:
 			m := w.names.match(name)
 			named := len(m.byBase) > 0 || len(m.byExt) > 0
-			if !named && !m.program {
+			if !named && (!m.program || d.data) {
 				continue
 			}
 			if skip := d.skip.atBytes(name); skip != nil && skip.out {

@@ -171,6 +171,9 @@ func TestPrograms(t *testing.T) {
 		"lib/a.jar":     program, // of another rule
 		"lib/METADATA":  program,
 		"share/x.json":  program, // data, whatever is in it
+		"a/copyright":   program,
+		"zoneinfo/a/b":  program,
+		"lib/.json":     program, // no ending
 		"bin/small":     program[:minProgram-1],
 		"bin/script":    "#!/bin/sh\n" + program,
 		"bin/nearly":    "\x7fEL" + program,
@@ -199,14 +202,14 @@ func TestPrograms(t *testing.T) {
 	slices.Sort(got.files)
 	wantEqual(t, "files", got.files, []string{
 		"0 lib/METADATA", "0 lib/a.jar",
-		"1 bin/\\xff", "1 bin/app", "1 bin/app-1.2.3", "1 lib/.hidden", "1 lib/liba.so", "1 lib/liba.so.1",
+		"1 bin/\\xff", "1 bin/app", "1 bin/app-1.2.3", "1 lib/.hidden", "1 lib/.json", "1 lib/liba.so", "1 lib/liba.so.1",
 	})
 }
 
-// TestDataExts holds the endings that are not searched for programs against the
+// TestDataNames holds the names that are not searched for programs against the
 // names of this machine's.
-func TestDataExts(t *testing.T) {
-	data := dataExts()
+func TestDataNames(t *testing.T) {
+	data := dataNames()
 	programs := 0
 	err := filepath.WalkDir("/usr", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) == ".go" {
@@ -222,7 +225,8 @@ func TestDataExts(t *testing.T) {
 			return nil // among them object files, which cannot be run
 		}
 		programs++
-		if data[filepath.Ext(path)] {
+		above := strings.Split(filepath.Dir(path), "/")
+		if data[filepath.Ext(path)] || data[d.Name()] || slices.ContainsFunc(above, isDataDir) {
 			t.Errorf("%s is a program", path)
 		}
 		return nil
