@@ -3,7 +3,6 @@ package mount
 import (
 	"iter"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -49,7 +48,7 @@ func inImage(m Mount, rel string) bool {
 	switch {
 	case rel == "run/secrets" || strings.HasPrefix(rel, "run/secrets/"):
 		return false
-	case volume.MatchString(m.Root):
+	case isVolume(m.Root):
 		return true
 	case m.Root != "/":
 		return false
@@ -57,9 +56,13 @@ func inImage(m Mount, rel string) bool {
 	return onDisk(m)
 }
 
-// volume is the directory that docker and podman keep a volume in, as the
-// filesystem below it has it.
-var volume = regexp.MustCompile(`(^|/)volumes/[^/]+/_data$`)
+// isVolume reports whether a path is that of a directory that docker and podman
+// keep a volume in, as the filesystem below it has it: volumes/ID/_data.
+func isVolume(path string) bool {
+	names := strings.Split(path, "/")
+	n := len(names)
+	return n >= 3 && names[n-3] == "volumes" && names[n-2] != "" && names[n-1] == "_data"
+}
 
 // onDisk reports whether m is a filesystem on a disk of this machine. A source
 // may be any word, so that the kernel's own are told by their type first.
