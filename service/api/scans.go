@@ -100,7 +100,7 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token, buf []byte) (store.Scan, er
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
 		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
 	}
-	if kept.Verdict, err = v.AppendJSON(buf); err != nil {
+	if kept.Verdict, kept.Cuts, err = v.AppendJSON(buf); err != nil {
 		return store.Scan{}, err
 	}
 	return kept, nil

@@ -166,4 +166,8 @@ type Scan struct {
 	// compress it again; scans that are read have none.
 	RequestGzip []byte
 	Verdict     []byte // JSON of verdict.Verdict
+	// Cuts are offsets in Verdict, ascending, between two of which is one finding. They
+	// let KeepScan keep once what many verdicts have in common. There may be none;
+	// scans that are read have none.
+	Cuts []int
 }

@@ -12,30 +12,30 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// Requests and verdicts are kept as
+// Documents are kept as
 //
-//	1 byte    2, the form
-//	4 bytes   CRC-32C of the document, big-endian
-//	the rest  the document as one block of S2
+//	1 byte    the form: 2 is the document itself, 3 the frame of a verdict
+//	4 bytes   CRC-32C of it, big-endian
+//	the rest  it, as one block of S2
 //
-// or in gzip, which begins with another byte. A scan waits for its verdict to be
-// kept: S2 takes a ninth of the time of gzip at its fastest, and of a verdict it
-// leaves less.
+// or whole in gzip, which begins with another byte. A scan waits for it: S2 takes a
+// ninth of the time of gzip at its fastest, and of a verdict it leaves less.
 const (
-	formS2    = 2
+	formWhole = 2
+	formFrame = 3
 	formGzip  = 0x1f // its own first byte
 	packedTop = 5    // bytes before the block
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// packDocument returns the kept form of a document, in buf if it is large enough.
-func packDocument(buf, document []byte) []byte {
+// packDocument returns what is kept of a document, in buf if it is large enough.
+func packDocument(form byte, buf, document []byte) []byte {
 	if size := packedTop + s2.MaxEncodedLen(len(document)); cap(buf) < size {
 		buf = make([]byte, size)
 	}
 	buf = buf[:cap(buf)]
-	buf[0] = formS2
+	buf[0] = form
 	binary.BigEndian.PutUint32(buf[1:], crc32.Checksum(document, castagnoli))
 	block := s2.Encode(buf[packedTop:], document)
 	return buf[:packedTop+len(block)]
@@ -43,23 +43,24 @@ func packDocument(buf, document []byte) []byte {
 
 // unpackDocument undoes packDocument, or gzip. What it reads, this program wrote
 // or has read before.
-func unpackDocument(packed []byte) ([]byte, error) {
-	switch {
-	case len(packed) > 0 && packed[0] == formGzip:
+func unpackDocument(packed []byte) (form byte, document []byte, err error) {
+	if len(packed) > 0 && packed[0] == formGzip {
 		r, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
-		return io.ReadAll(r)
-	case len(packed) < packedTop || packed[0] != formS2:
-		return nil, errors.New("document of an unknown form")
+		document, err = io.ReadAll(r)
+		return formWhole, document, err
 	}
-	document, err := s2.Decode(nil, packed[packedTop:])
+	if len(packed) < packedTop || packed[0] != formWhole && packed[0] != formFrame {
+		return 0, nil, errors.New("document of an unknown form")
+	}
+	document, err = s2.Decode(nil, packed[packedTop:])
 	if err != nil {
-		return nil, fmt.Errorf("decode s2: %w", err)
+		return 0, nil, fmt.Errorf("decode s2: %w", err)
 	}
 	if crc32.Checksum(document, castagnoli) != binary.BigEndian.Uint32(packed[1:]) {
-		return nil, errors.New("document is damaged: another checksum")
+		return 0, nil, errors.New("document is damaged: another checksum")
 	}
-	return document, nil
+	return packed[0], document, nil
 }

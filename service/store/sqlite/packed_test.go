@@ -12,9 +12,9 @@ func TestPackDocument(t *testing.T) {
 	var buf []byte
 	for _, n := range []int{0, 1, 100, 1 << 20, 3} { // the buffer of a longer one serves
 		document := []byte(strings.Repeat(`{"id":"CVE-2024-1"}`, n))
-		buf = packDocument(buf, document)
-		got, err := unpackDocument(buf)
-		if err != nil || !bytes.Equal(got, document) {
+		buf = packDocument(formWhole, buf, document)
+		form, got, err := unpackDocument(buf)
+		if err != nil || form != formWhole || !bytes.Equal(got, document) {
 			t.Errorf("%d times: %d bytes, %v", n, len(got), err)
 		}
 	}
@@ -27,21 +27,21 @@ func TestUnpackGzip(t *testing.T) {
 	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := unpackDocument(packed.Bytes()); err != nil || string(got) != "{}" {
+	if form, got, err := unpackDocument(packed.Bytes()); err != nil || form != formWhole || string(got) != "{}" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 // Whatever byte is changed, a verdict is not read as another one.
 func TestUnpackDamaged(t *testing.T) {
-	whole := packDocument(nil, []byte(`{"version":1,"decision":{"outcome":"pass"},"findings":[],"outcome":"pass"}`))
+	whole := packDocument(formWhole, nil, []byte(`{"version":1,"decision":{"outcome":"pass"},"findings":[],"outcome":"pass"}`))
 	for i := range whole {
 		packed := bytes.Clone(whole)
 		packed[i] ^= 0x04
-		if got, err := unpackDocument(packed); err == nil {
+		if form, got, err := unpackDocument(packed); err == nil && form == formWhole {
 			t.Errorf("byte %d changed: %s", i, got)
 		}
-		if got, err := unpackDocument(whole[:i]); err == nil {
+		if _, got, err := unpackDocument(whole[:i]); err == nil {
 			t.Errorf("%d bytes: %s", i, got)
 		}
 	}

@@ -25,7 +25,7 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	if err != nil {
 		return store.Scan{}, fmt.Errorf("keep scan: %w", err)
 	}
-	kept.RequestGzip = nil
+	kept.RequestGzip, kept.Cuts = nil, nil
 	return kept, nil
 }
 
@@ -35,15 +35,27 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		buf = new(buffers)
 	}
 	defer s.buffers.Put(buf)
-	buf.verdict = packDocument(buf.verdict, scan.Verdict)
+	pieces, err := s.pieces.of(scan)
+	if err != nil {
+		return store.Scan{}, err
+	}
 	sent, request := scan.RequestGzip, scan.RequestGzip
 	if sent == nil {
 		sent = scan.Request
-		buf.request = packDocument(buf.request, scan.Request)
+		buf.request = packDocument(formWhole, buf.request, scan.Request)
 		request = buf.request
 	}
 	hash := sha256.Sum256(sent)
-	err := s.ledger.update(ctx, quick, func(tx transaction) error {
+	err = s.ledger.update(ctx, quick, func(tx transaction) error {
+		for i := range pieces {
+			if p := &pieces[i]; p.n == pieceAgain {
+				if err := tx.row(addPiece, []any{p.hash[:], p.body}, &p.n); err != nil {
+					return err
+				}
+			}
+		}
+		buf.frame = appendFrame(buf.frame[:0], scan, pieces)
+		buf.verdict = packDocument(formFrame, buf.verdict, buf.frame)
 		if _, err := tx.exec(addRequest, hash[:], request); err != nil {
 			return err
 		}
@@ -60,11 +72,12 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	if err != nil {
 		return store.Scan{}, err
 	}
+	s.pieces.remember(pieces)
 	return scan, nil
 }
 
 // buffers are those of one KeepScan, for the next.
-type buffers struct{ verdict, request []byte }
+type buffers struct{ frame, verdict, request []byte }
 
 // errKeyUsed takes back what a scan with the key of an earlier one wrote.
 var errKeyUsed = errors.New("idempotency key was used")
@@ -97,10 +110,10 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 		return store.Scan{}, err
 	}
 	scan := k.scan()
-	if scan.Request, err = unpackDocument(request); err != nil {
+	if _, scan.Request, err = unpackDocument(request); err != nil {
 		return store.Scan{}, fmt.Errorf("kept request: %w", err)
 	}
-	if scan.Verdict, err = unpackDocument(verdict); err != nil {
+	if scan.Verdict, err = s.verdict(ctx, verdict); err != nil {
 		return store.Scan{}, fmt.Errorf("kept verdict: %w", err)
 	}
 	return scan, nil

@@ -32,6 +32,7 @@ type Store struct {
 	advisories *database
 	ledger     *database
 	buffers    sync.Pool // of *buffers
+	pieces     *pieces
 	used       lastUses
 }
 
@@ -52,7 +53,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, pieces: newPieces()}
 	// An import of another process may be under way for long; all else is short.
 	s.advisories, err = s.open("advisories", time.Minute, 64<<10)
 	if err != nil {

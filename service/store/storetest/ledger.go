@@ -191,11 +191,16 @@ func scans(t *testing.T, open Open) {
 	packed.RequestGzip = mustGzip(t, packed.Request)
 	again := scan(t, "", "one") // is kept already, as it came before
 	again.RequestGzip = mustGzip(t, again.Request)
-	all := []store.Scan{scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
+	cut := scan(t, "", "in parts")
+	cut.Verdict = []byte("head,aa,bb,aa,tail")
+	cut.Cuts = []int{4, 7, 10, 13}
+	cut2, cut3 := cut, cut
+	cut2.ID, cut3.ID = mustID(t), mustID(t)
+	all := []store.Scan{cut, cut2, cut3, scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
 		scan(t, "", "came in gzip")}
 	for i, want := range all {
 		kept := mustKeep(t, a, want)
-		want.RequestGzip = nil
+		want.RequestGzip, want.Cuts = nil, nil
 		if !sameScan(kept, want) {
 			t.Errorf("scan %d: kept %.300v, want %.300v", i, kept, want)
 		}
@@ -205,7 +210,7 @@ func scans(t *testing.T, open Open) {
 		}
 	}
 	twice := scan(t, "", "other")
-	twice.ID = all[0].ID
+	twice.ID = cut.ID
 	if _, err := a.KeepScan(t.Context(), twice); err == nil {
 		t.Error("an id was taken twice")
 	}

@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/maphash"
+	"sync"
+
+	"assay/service/store"
+)
+
+// A verdict is kept as a frame, packed:
+//
+//	4 bytes   CRC-32C of the verdict, big-endian
+//	then the parts of it in their order, each of them
+//	uvarint   the number of a piece; or 0, then
+//	uvarint     a length and
+//	            so many bytes
+//
+// A piece is a run of findings that is kept once for all verdicts that have it:
+// builds of one project, and of all that share a base image, are told mostly the
+// same. It ends where the digest of a finding says so, so that the same findings
+// between others are cut in the same way. What is seen for the first time stays in
+// the frame: much of it is never seen again, and a row of its own takes longer.
+const (
+	pieceFindings = 16 // in the mean
+	pieceMax      = 64 << 10
+	maxPieces     = 1 << 16 // that are remembered
+)
+
+const addPiece = `INSERT INTO piece (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING n`
+
+const findPiece = `SELECT body FROM piece WHERE n = ?`
+
+// A piece is one run of findings.
+type piece struct {
+	text []byte
+	key  pieceKey
+	n    int64 // its number, or one of these
+	// Of one that is to be kept.
+	hash [sha256.Size]byte
+	body []byte
+}
+
+const (
+	pieceNew   = 0
+	pieceAgain = -1 // it was seen before and is not kept
+)
+
+// A pieceKey takes a tenth of the time of SHA-256: a digest with a seed that nobody
+// knows, and a checksum for what chance might do to it. Were two pieces taken for
+// one all the same, the checksum of the verdict would tell.
+type pieceKey struct {
+	digest   uint64
+	checksum uint32
+}
+
+// pieces remembers the numbers of pieces.
+type pieces struct {
+	seed maphash.Seed
+	mu   sync.Mutex
+	n    map[pieceKey]int64
+}
+
+func newPieces() *pieces {
+	return &pieces{seed: maphash.MakeSeed(), n: make(map[pieceKey]int64)}
+}
+
+// of cuts a scan's findings into pieces, and packs those that are to be kept.
+func (p *pieces) of(scan store.Scan) ([]piece, error) {
+	list, err := split(scan.Verdict, scan.Cuts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].key.digest = maphash.Bytes(p.seed, list[i].text)
+	}
+	p.mu.Lock()
+	for i := range list {
+		list[i].n = p.n[list[i].key]
+	}
+	p.mu.Unlock()
+	for i := range list {
+		if l := &list[i]; l.n == pieceAgain {
+			l.hash, l.body = sha256.Sum256(l.text), packDocument(formWhole, nil, l.text)
+		}
+	}
+	return list, nil
+}
+
+// remember takes the numbers of pieces that were kept or seen.
+func (p *pieces) remember(list []piece) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.n)+len(list) > maxPieces {
+		clear(p.n)
+	}
+	for _, l := range list {
+		if l.n == pieceNew {
+			l.n = pieceAgain
+		}
+		p.n[l.key] = l.n
+	}
+}
+
+// split cuts what is between the first and the last cut into pieces.
+func split(verdict []byte, cuts []int) ([]piece, error) {
+	var list []piece
+	start, last := 0, 0 // of the piece, and of the finding
+	var checksum uint32
+	for i, cut := range cuts {
+		if cut < last || cut > len(verdict) {
+			return nil, fmt.Errorf("cut %d of a verdict of %d bytes is at %d", i, len(verdict), cut)
+		}
+		if i == 0 {
+			start, last = cut, cut
+			continue
+		}
+		own := crc32.Checksum(verdict[last:cut], castagnoli)
+		checksum, last = 31*checksum+own, cut
+		if i == len(cuts)-1 || cut-start >= pieceMax || own%pieceFindings == 0 {
+			list = append(list, piece{text: verdict[start:cut], key: pieceKey{checksum: checksum}})
+			start, checksum = cut, 0
+		}
+	}
+	return list, nil
+}
+
+// appendFrame appends the frame of a verdict to buf.
+func appendFrame(buf []byte, scan store.Scan, list []piece) []byte {
+	before, after := scan.Verdict, []byte(nil)
+	if len(list) > 0 {
+		before, after = before[:scan.Cuts[0]], before[scan.Cuts[len(scan.Cuts)-1]:]
+	}
+	literal := func(text []byte) {
+		buf = append(buf, 0)
+		buf = binary.AppendUvarint(buf, uint64(len(text)))
+		buf = append(buf, text...)
+	}
+	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(scan.Verdict, castagnoli))
+	literal(before)
+	for _, l := range list {
+		if l.n == pieceNew {
+			literal(l.text)
+		} else {
+			buf = binary.AppendUvarint(buf, uint64(l.n))
+		}
+	}
+	literal(after)
+	return buf
+}
+
+var errFrame = errors.New("frame is damaged")
+
+// verdict undoes the packing of a frame; a verdict that was packed whole is read
+// too.
+func (s *Store) verdict(ctx context.Context, packed []byte) ([]byte, error) {
+	form, frame, err := unpackDocument(packed)
+	if err != nil || form != formFrame {
+		return frame, err
+	}
+	if len(frame) < 4 {
+		return nil, errFrame
+	}
+	sum, frame := binary.BigEndian.Uint32(frame), frame[4:]
+	uvarint := func() (uint64, bool) {
+		n, size := binary.Uvarint(frame)
+		frame = frame[max(size, 0):]
+		return n, size > 0
+	}
+	var verdict []byte
+	for len(frame) > 0 {
+		n, ok := uvarint()
+		if !ok {
+			return nil, errFrame
+		}
+		if n > 0 {
+			var body []byte
+			if err := s.ledger.read.row(ctx, findPiece, []any{int64(n)}, &body); err != nil {
+				return nil, fmt.Errorf("piece %d: %w", n, err)
+			}
+			_, text, err := unpackDocument(body)
+			if err != nil {
+				return nil, fmt.Errorf("piece %d: %w", n, err)
+			}
+			verdict = append(verdict, text...)
+			continue
+		}
+		size, ok := uvarint()
+		if !ok || size > uint64(len(frame)) {
+			return nil, errFrame
+		}
+		verdict, frame = append(verdict, frame[:size]...), frame[size:]
+	}
+	if crc32.Checksum(verdict, castagnoli) != sum {
+		return nil, errFrame
+	}
+	return verdict, nil
+}
