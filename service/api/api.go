@@ -65,11 +65,9 @@ const (
 
 type api struct {
 	Config
-	limits *limits
-	slots  chan struct{}
-	// unzippers are *gzip.Reader, each with tables and a window of 40 KiB.
-	unzippers sync.Pool
-	verdicts  sync.Pool // of *[]byte, for those that are answered
+	limits  *limits
+	slots   chan struct{}
+	buffers sync.Pool // of *buffers
 }
 
 // New returns the handler of everything under the public address.

@@ -15,9 +15,26 @@ import (
 var tooLarge = problem{http.StatusRequestEntityTooLarge,
 	fmt.Sprintf("the inventory is larger than %d MiB", maxDocument>>20), "leave folders out with --skip"}
 
+// buffers are the memory of one scan, which the next uses again: half a MiB less
+// for each to be cleared and collected.
+type buffers struct {
+	gzip     gzip.Reader
+	document bytes.Buffer // decompressed
+	verdict  []byte
+}
+
+// maxKept bounds the bytes of a buffer that waits for the next scan.
+const maxKept = 4 << 20
+
+func (a *api) free(b *buffers) {
+	if b.document.Cap() <= maxKept && cap(b.verdict) <= maxKept {
+		a.buffers.Put(b)
+	}
+}
+
 // readBody returns the document of a request, decompressed and bounded, and in
-// gzip where it came so.
-func (a *api) readBody(w http.ResponseWriter, r *http.Request) (document, packed []byte, err error) {
+// gzip where it came so. The document is in buf then.
+func readBody(w http.ResponseWriter, r *http.Request, buf *buffers) (document, packed []byte, err error) {
 	const ask = "send CycloneDX JSON, as it is or with gzip"
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
@@ -36,30 +53,24 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request) (document, packed
 	if encoding != "gzip" {
 		return sent, nil, nil
 	}
-	document, err = a.unzip(sent)
+	document, err = buf.unzip(sent)
 	return document, sent, err
 }
 
 // unzip decompresses the body of a request.
-func (a *api) unzip(packed []byte) ([]byte, error) {
-	z, ok := a.unzippers.Get().(*gzip.Reader)
-	if !ok {
-		z = new(gzip.Reader)
-	}
-	defer a.unzippers.Put(z)
-	if err := z.Reset(bytes.NewReader(packed)); err != nil {
+func (b *buffers) unzip(packed []byte) ([]byte, error) {
+	if err := b.gzip.Reset(bytes.NewReader(packed)); err != nil {
 		return nil, bodyError(err)
 	}
-	var b bytes.Buffer
-	b.Grow(min(16*len(packed), 1<<20)) // about what an inventory has
-	n, err := b.ReadFrom(io.LimitReader(z, maxDocument+1))
+	b.document.Reset()
+	n, err := b.document.ReadFrom(io.LimitReader(&b.gzip, maxDocument+1))
 	if err != nil {
 		return nil, bodyError(err)
 	}
 	if n > maxDocument {
 		return nil, tooLarge
 	}
-	return b.Bytes(), nil
+	return b.document.Bytes(), nil
 }
 
 func bodyError(err error) error {

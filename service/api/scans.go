@@ -33,7 +33,12 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	body, packed, err := a.readBody(w, r)
+	buf, _ := a.buffers.Get().(*buffers)
+	if buf == nil {
+		buf = new(buffers)
+	}
+	defer a.free(buf)
+	body, packed, err := readBody(w, r, buf)
 	if err != nil {
 		return err
 	}
@@ -44,16 +49,11 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return problem{http.StatusBadRequest, "this inventory cannot be read: " + err.Error(), "send CycloneDX 1.4 to 1.6 as JSON"}
 	}
-	buf, _ := a.verdicts.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	defer a.verdicts.Put(buf)
-	kept, err := a.judge(s, t, (*buf)[:0])
+	kept, err := a.judge(s, t, buf.verdict[:0])
 	if err != nil {
 		return err
 	}
-	*buf = kept.Verdict
+	buf.verdict = kept.Verdict
 	kept.Key, kept.Request, kept.RequestGzip = key, body, packed
 	stored, err := a.Store.KeepScan(r.Context(), kept)
 	if err != nil {
