@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,38 +163,60 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 // listed reports whether a finding is told of one by one.
 func listed(f match.Finding, o verdict.Options) bool { return !f.Kernel || o.Kernel }
 
-// arrange sorts findings as a verdict has them: failing ones first, then by
+// arrange returns findings as a verdict has them: failing ones first, then by
 // severity, package, installed version and id. They come by package and version,
 // so that dealing them out by the rest leaves little to sort.
 func arrange(findings []Finding) []Finding {
 	ranks := len(verdict.Severities()) + 1 // the first is that of no severity
-	dealt := make([][]Finding, 2*ranks)
-	for _, f := range findings {
-		to := f.Severity.Rank() + 1
-		if !f.Fails {
-			to += ranks
+	class := func(f *Finding) int {
+		if f.Fails {
+			return f.Severity.Rank() + 1
 		}
-		dealt[to] = append(dealt[to], f)
+		return f.Severity.Rank() + 1 + ranks
 	}
-	sorted := findings[:0]
-	for _, part := range dealt {
-		if !slices.IsSortedFunc(part, compare) {
-			slices.SortStableFunc(part, compare)
-		}
-		sorted = append(sorted, part...)
+	next := make([]int, 2*ranks+1) // where the next one of the class before goes
+	for i := range findings {
+		next[class(&findings[i])+1]++
 	}
-	return sorted
+	for c := range 2 * ranks {
+		next[c+1] += next[c]
+	}
+	arranged := make([]Finding, len(findings))
+	for i := range findings {
+		c := class(&findings[i])
+		arranged[next[c]] = findings[i]
+		next[c]++
+	}
+	start := 0
+	for _, end := range next[:2*ranks] {
+		sortClass(arranged[start:end])
+		start = end
+	}
+	return arranged
 }
 
-// compare sorts findings by package, installed version and id.
-func compare(a, b Finding) int {
-	if c := strings.Compare(a.Package.Name, b.Package.Name); c != 0 {
-		return c
+// sortClass sorts findings by package, installed version and id.
+func sortClass(findings []Finding) {
+	byID := func(a, b Finding) int { return strings.Compare(a.ID, b.ID) }
+	if !slices.IsSortedFunc(findings, byPackage) {
+		slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Or(byPackage(a, b), byID(a, b)) })
+		return
 	}
-	if c := strings.Compare(a.Package.Version, b.Package.Version); c != 0 {
-		return c
+	for len(findings) > 0 {
+		n := 1
+		for n < len(findings) && byPackage(findings[0], findings[n]) == 0 {
+			n++
+		}
+		slices.SortStableFunc(findings[:n], byID)
+		findings = findings[n:]
 	}
-	return strings.Compare(a.ID, b.ID)
+}
+
+func byPackage(a, b Finding) int {
+	if a.Package == b.Package {
+		return 0
+	}
+	return cmp.Or(strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version))
 }
 
 // failures returns the rules by which the image fails.

@@ -23,12 +23,13 @@ import (
 //
 // A piece is a run of findings that is kept once for all verdicts that have it:
 // builds of one project, and of all that share a base image, are told mostly the
-// same. It ends where the digest of a finding says so, so that the same findings
-// between others are cut in the same way. What is seen for the first time stays in
+// same. It ends where a checksum of how a finding begins says so, so that the same
+// findings between others are cut in the same way. What is seen for the first time stays in
 // the frame: much of it is never seen again, and a row of its own takes longer.
 const (
 	pieceFindings = 16 // in the mean
 	pieceMax      = 64 << 10
+	pieceBegin    = 64      // bytes of a finding, which hold its id
 	maxPieces     = 1 << 16 // that are remembered
 )
 
@@ -39,7 +40,7 @@ const findPiece = `SELECT body FROM piece WHERE n = ?`
 // A piece is one run of findings.
 type piece struct {
 	text []byte
-	key  pieceKey
+	key  uint64
 	n    int64 // its number, or one of these
 	// Of one that is to be kept.
 	hash [sha256.Size]byte
@@ -51,23 +52,17 @@ const (
 	pieceAgain = -1 // it was seen before and is not kept
 )
 
-// A pieceKey takes a tenth of the time of SHA-256: a digest with a seed that nobody
-// knows, and a checksum for what chance might do to it. Were two pieces taken for
-// one all the same, the checksum of the verdict would tell.
-type pieceKey struct {
-	digest   uint64
-	checksum uint32
-}
-
-// pieces remembers the numbers of pieces.
+// pieces remembers the numbers of pieces. Its keys are digests with a seed that
+// nobody knows, which take a tenth of the time of SHA-256. Should two pieces have one
+// by chance, the checksum of the verdict tells when it is read.
 type pieces struct {
 	seed maphash.Seed
 	mu   sync.Mutex
-	n    map[pieceKey]int64
+	n    map[uint64]int64
 }
 
 func newPieces() *pieces {
-	return &pieces{seed: maphash.MakeSeed(), n: make(map[pieceKey]int64)}
+	return &pieces{seed: maphash.MakeSeed(), n: make(map[uint64]int64)}
 }
 
 // of cuts a scan's findings into pieces, and packs those that are to be kept.
@@ -77,7 +72,7 @@ func (p *pieces) of(scan store.Scan) ([]piece, error) {
 		return nil, err
 	}
 	for i := range list {
-		list[i].key.digest = maphash.Bytes(p.seed, list[i].text)
+		list[i].key = maphash.Bytes(p.seed, list[i].text)
 	}
 	p.mu.Lock()
 	for i := range list {
@@ -111,7 +106,6 @@ func (p *pieces) remember(list []piece) {
 func split(verdict []byte, cuts []int) ([]piece, error) {
 	var list []piece
 	start, last := 0, 0 // of the piece, and of the finding
-	var checksum uint32
 	for i, cut := range cuts {
 		if cut < last || cut > len(verdict) {
 			return nil, fmt.Errorf("cut %d of a verdict of %d bytes is at %d", i, len(verdict), cut)
@@ -120,11 +114,11 @@ func split(verdict []byte, cuts []int) ([]piece, error) {
 			start, last = cut, cut
 			continue
 		}
-		own := crc32.Checksum(verdict[last:cut], castagnoli)
-		checksum, last = 31*checksum+own, cut
-		if i == len(cuts)-1 || cut-start >= pieceMax || own%pieceFindings == 0 {
-			list = append(list, piece{text: verdict[start:cut], key: pieceKey{checksum: checksum}})
-			start, checksum = cut, 0
+		begin := verdict[last:min(cut, last+pieceBegin)]
+		last = cut
+		if i == len(cuts)-1 || cut-start >= pieceMax || crc32.Checksum(begin, castagnoli)%pieceFindings == 0 {
+			list = append(list, piece{text: verdict[start:cut]})
+			start = cut
 		}
 	}
 	return list, nil
