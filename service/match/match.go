@@ -145,7 +145,7 @@ type matcher struct {
 	subjects map[subject]*judgement
 	gaps     map[Unjudged]int // packages by gap, its Packages being zero
 	// languages are the schemes of packages that belong to no system; without
-	// ecosystems where nothing is held for them.
+	// ecosystems where nothing is held for them, nil where they have none.
 	languages map[languageKey]*scheme
 	owners    map[string]int // system packages by name, made when first needed
 	owning    map[*judgement]*owning
@@ -209,17 +209,16 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		}
 		return subject{}, gap, nil
 	default:
-		by, ok := language(p.Type, originOf(p.Name))
 		gap.Ecosystem, gap.Cause = "", CauseType
-		gap.Reason = fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
-		if !ok {
-			return subject{}, gap, nil
-		}
-		held, err := m.held(languageKey{p.Type, originOf(p.Name)}, by)
+		by, err := m.language(languageKey{p.Type, originOf(p.Name)})
 		if err != nil {
 			return subject{}, gap, err
 		}
-		s = subjectOf(p, held)
+		if by == nil || len(by.ecosystems) == 0 {
+			gap.Reason = fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
+			return subject{}, gap, nil
+		}
+		s = subjectOf(p, by)
 	}
 	if len(s.scheme.ecosystems) == 0 {
 		return subject{}, gap, nil
@@ -230,6 +229,20 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		return subject{}, gap, nil
 	}
 	return s, Unjudged{}, nil
+}
+
+// language returns how packages of a language are judged, nil where it is none that
+// advisories are known of.
+func (m *matcher) language(key languageKey) (*scheme, error) {
+	if s, ok := m.languages[key]; ok {
+		return s, nil
+	}
+	by, ok := language(key.typ, key.origin)
+	if !ok {
+		m.languages[key] = nil
+		return nil, nil
+	}
+	return m.held(key, by)
 }
 
 // held returns a scheme with those of its ecosystems that the index has records
