@@ -24,8 +24,9 @@ import (
 // A piece is a run of findings that is kept once for all verdicts that have it:
 // builds of one project, and of all that share a base image, are told mostly the
 // same. It ends where a checksum of how a finding begins says so, so that the same
-// findings between others are cut in the same way. What is seen for the first time stays in
-// the frame: much of it is never seen again, and a row of its own takes longer.
+// findings between others are cut in the same way. What is seen for the first time
+// stays in the frame: much of it is never seen again, and a row of its own takes
+// longer.
 const (
 	pieceFindings = 16 // in the mean
 	pieceMax      = 64 << 10
