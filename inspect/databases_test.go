@@ -133,7 +133,7 @@ func TestRPMFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
-			root := tree(t, map[string]string{"etc/os-release": "ID=rhel\nVERSION_ID=9.4\n"})
+			root := testdata.Tree(t, map[string]string{"etc/os-release": "ID=rhel\nVERSION_ID=9.4\n"})
 			lay(t, root, d)
 			if dir != pkgdb.RPMDir {
 				if err := os.MkdirAll(filepath.Join(root, filepath.Dir(dir)), 0o755); err != nil {
@@ -192,7 +192,7 @@ os._exit(0)
 	if n := len(inv.Packages); n != len(all)-20 || len(inv.Partial) > 0 {
 		t.Errorf("%d packages of %d, %+v", n, len(all), inv.Partial)
 	}
-	link := tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
+	link := testdata.Tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
 	if err := os.Rename(filepath.Dir(db), filepath.Join(link, "usr/share/rpm")); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ os._exit(0)
 
 // All packages of rpm have the content sets of all manifests of the image.
 func TestContentSets(t *testing.T) {
-	root := tree(t, map[string]string{
+	root := testdata.Tree(t, map[string]string{
 		"root/buildinfo/content_manifests/base.json":   `{"content_sets": ["b", "a"]}`,
 		"root/buildinfo/content_manifests/app.json":    `{"content_sets": ["c", "a"]}`,
 		"root/buildinfo/content_manifests/broken.json": `broken`,

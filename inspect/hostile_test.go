@@ -46,7 +46,7 @@ func TestNoFileAtADatabasesPath(t *testing.T) {
 					"folder": {func(p string) error { return os.Mkdir(p, 0o755) }, "not a regular file"},
 					"loop":   {func(p string) error { return os.Symlink(filepath.Base(p), p) }, "too many levels of symbolic links"},
 				} {
-					dir := tree(t, map[string]string{filepath.Dir(path) + "/x": ""})
+					dir := testdata.Tree(t, map[string]string{filepath.Dir(path) + "/x": ""})
 					if base, ok := strings.CutSuffix(path, r.sibling); ok && r.sibling != "" {
 						if err := os.WriteFile(filepath.Join(dir, base), nil, 0o644); err != nil {
 							t.Fatal(err)
@@ -153,7 +153,7 @@ func TestChangingDatabase(t *testing.T) {
 // Databases without packages are no gaps.
 func TestNoPackages(t *testing.T) {
 	python := pythonOf(t)
-	root := tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
+	root := testdata.Tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
 	lay(t, root, database(t, "rpm", "rocky-sqlite"))
 	script := `
 import sqlite3, sys
@@ -193,7 +193,7 @@ func TestHugeFiles(t *testing.T) {
 	// These are read where there is a file whose owner is asked for.
 	entries["var/lib/dpkg/info/x.list"] = ""
 	entries["var/lib/dpkg/diversions"] = ""
-	dir := tree(t, entries)
+	dir := testdata.Tree(t, entries)
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -28,29 +28,6 @@ const (
 	debian = "ID=debian\nVERSION_ID=12\n"
 )
 
-// tree makes a tree in a new folder: a value that begins with "-> " is a link,
-// all else the content of a file.
-func tree(t *testing.T, entries map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range entries {
-		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, ok := strings.CutPrefix(content, "-> "); ok {
-			err = os.Symlink(target, p)
-		} else {
-			err = os.WriteFile(p, []byte(content), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // inventoryOf inspects dir with several numbers of workers, which must give the
 // same bytes, and without mounts unless opts has some.
 func inventoryOf(t *testing.T, dir string, opts Options, readers []reader) Inventory {
@@ -202,7 +179,7 @@ func TestInspect(t *testing.T) {
 			want: "a 1 var/lib/dpkg/status\nfile \"\": mountinfo: line 1: not a line of mountinfo\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := summary(inventoryOf(t, tree(t, c.entries), c.opts, readers()))
+			got := summary(inventoryOf(t, testdata.Tree(t, c.entries), c.opts, readers()))
 			if got != c.want {
 				t.Errorf("%s\nwant\n%s", got, c.want)
 			}
@@ -212,7 +189,7 @@ func TestInspect(t *testing.T) {
 
 // What is mounted at a place is left out there, or is the image's.
 func TestMounts(t *testing.T) {
-	dir := tree(t, map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian})
+	dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian})
 	for line, want := range map[string]string{
 		"9 8 0:9 / %s/var/lib rw - tmpfs t rw\n":                         "debian 12 from etc/os-release\n",
 		"9 8 8:1 /cache %s/var/lib/dpkg rw - ext4 /dev/a rw\n":           "debian 12 from etc/os-release\n",
@@ -271,7 +248,7 @@ func namedReaders() []reader {
 }
 
 func TestReadersByName(t *testing.T) {
-	dir := tree(t, map[string]string{
+	dir := testdata.Tree(t, map[string]string{
 		"var/lib/dpkg/status":    status,
 		"a/package.json":         "x",
 		"b/package.json":         "x",
@@ -301,7 +278,7 @@ file "c/package.json": larger than its bound of 8 bytes
 // made one: that of a distribution and the same one beside it stay two.
 func TestOwners(t *testing.T) {
 	sum := "9dd4e461268c8034f5c8564e155c67a6" // of "x"
-	dir := tree(t, map[string]string{
+	dir := testdata.Tree(t, map[string]string{
 		"var/lib/dpkg/status":                 status,
 		"var/lib/dpkg/info/a.list":            "/usr/a/package.json\n/usr/b/package.json\n/usr/c/package.json\n/var/lib/dpkg/status\n",
 		"var/lib/dpkg/info/a.md5sums":         sum + "  usr/a/package.json\n" + sum + "  usr/b/package.json\n" + sum + "  usr/c/package.json\n",
@@ -343,7 +320,7 @@ func TestManyGaps(t *testing.T) {
 		entries[fmt.Sprintf("n%04d/package.json", i)] = "longer than it may be"
 	}
 	entries["var/lib/dpkg/status"] = "nonsense\n"
-	inv := inventoryOf(t, tree(t, entries), Options{}, namedReaders())
+	inv := inventoryOf(t, testdata.Tree(t, entries), Options{}, namedReaders())
 	if n := len(inv.Partial); n != maxGaps+2 {
 		t.Fatalf("%d gaps", n)
 	}
@@ -367,7 +344,7 @@ func TestHostileDatabase(t *testing.T) {
 		"larger than its bound":                         func(p string) error { return sparse(p, 1<<40) },
 		"line 1: \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00": func(p string) error { return sparse(p, 1<<20) },
 	} {
-		dir := tree(t, map[string]string{"var/lib/dpkg/x": ""})
+		dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/x": ""})
 		if err := make(filepath.Join(dir, "var/lib/dpkg/status")); err != nil {
 			testdata.Missing(t, "%v", err)
 		}
@@ -396,7 +373,7 @@ func sparse(path string, size int64) error {
 
 // A database larger than what is read of it: what was read stays.
 func TestLargeDatabase(t *testing.T) {
-	dir := tree(t, map[string]string{"var/lib/dpkg/status": status + "\n"})
+	dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/status": status + "\n"})
 	if err := os.Truncate(filepath.Join(dir, "var/lib/dpkg/status"), 1<<40); err != nil {
 		testdata.Missing(t, "%v", err)
 	}
@@ -411,7 +388,7 @@ func TestLargeDatabase(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	dir := tree(t, map[string]string{"file": ""})
+	dir := testdata.Tree(t, map[string]string{"file": ""})
 	for _, root := range []string{"", filepath.Join(dir, "none"), filepath.Join(dir, "file")} {
 		if _, err := Inspect(t.Context(), root, Options{}); err == nil {
 			t.Errorf("root %q: no error", root)
@@ -450,7 +427,7 @@ func TestUnreadable(t *testing.T) {
 	for _, name := range []string{"closed", "searched", "file", "root"} {
 		entries[name+"/var/lib/dpkg/status"] = status
 	}
-	dir := tree(t, entries)
+	dir := testdata.Tree(t, entries)
 	for path, mode := range map[string]os.FileMode{
 		filepath.Dir(dir): 0o755, dir: 0o755,
 		filepath.Join(dir, "closed/var/lib/dpkg"):      0o700,

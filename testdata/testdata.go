@@ -1,11 +1,13 @@
 // Package testdata finds the data that tests are held against and that is not
-// part of the project: real advisories, package databases and version pairs.
+// part of the project: real advisories, package databases and version pairs. It
+// makes small trees too.
 package testdata
 
 import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +26,31 @@ func Path(t testing.TB, elem ...string) string {
 		Missing(t, "test data: %v; set TESTDATA to the folder that holds osv/, pkgdb/ and versions/", err)
 	}
 	return p
+}
+
+// Tree makes a tree in a new folder: a value that begins with "-> " is a link, one
+// that is "/" a directory, all else the content of a file.
+func Tree(t testing.TB, entries map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range entries {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if target, ok := strings.CutPrefix(content, "-> "); ok {
+			err = os.Symlink(target, p)
+		} else if content == "/" {
+			err = os.MkdirAll(p, 0o755)
+		} else {
+			err = os.WriteFile(p, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // Missing skips a test that lacks what format says, and fails it with CI set.

@@ -10,9 +10,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"text/tabwriter"
+
+	"assay/check/program"
 )
 
 func main() {
@@ -21,18 +22,9 @@ func main() {
 	flag.StringVar(&c.dist, "dist", "dist", "`folder` of the programs")
 	flag.IntVar(&c.runs, "runs", 15, "`number` of interleaved runs of inventory and find")
 	flag.IntVar(&c.scans, "scans", 500, "`number` of scans that assayd is sent")
-	flag.StringVar(&c.testdata, "testdata", os.Getenv("TESTDATA"), "`folder` of the test data; ../shared/data if empty")
+	program.TestData(&c.testdata, "")
 	flag.StringVar(&c.profiles, "profiles", "", "`folder` to keep a CPU profile of assayd in for each kind of scan")
-	flag.Parse()
-	if c.testdata == "" {
-		c.testdata = filepath.Join("..", "shared", "data")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, c); err != nil {
-		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
-		os.Exit(1)
-	}
+	program.Main("bench", func(ctx context.Context) error { return run(ctx, c) })
 }
 
 type config struct {

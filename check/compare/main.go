@@ -13,10 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"assay/check/beside"
+	"assay/check/program"
 )
 
 func main() {
@@ -24,21 +24,12 @@ func main() {
 	flag.StringVar(&c.assay, "assay", "dist/assay", "the `program` to compare")
 	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
 	flag.StringVar(&c.entries, "entries", "docs/inventory.md", "`file` with the table of differences")
-	flag.StringVar(&c.testdata, "testdata", os.Getenv("TESTDATA"), "`folder` of the test data; ../shared/data if empty, none if -")
+	program.TestData(&c.testdata, "; none if -")
 	flag.Func("root", "a Debian `root` to read; may be repeated", func(root string) error {
 		c.roots = append(c.roots, root)
 		return nil
 	})
-	flag.Parse()
-	if c.testdata == "" {
-		c.testdata = filepath.Join("..", "shared", "data")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, c); err != nil {
-		fmt.Fprintf(os.Stderr, "compare: %v\n", err)
-		os.Exit(1)
-	}
+	program.Main("compare", func(ctx context.Context) error { return run(ctx, c) })
 }
 
 type config struct {

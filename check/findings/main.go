@@ -11,8 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
+
+	"assay/check/program"
 )
 
 func main() {
@@ -20,21 +21,12 @@ func main() {
 	flag.StringVar(&c.assay, "assay", "dist/assay", "the `program` that reads the roots")
 	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
 	flag.StringVar(&c.entries, "entries", "docs/matching.md", "`file` with the table of differences")
-	flag.StringVar(&c.testdata, "testdata", os.Getenv("TESTDATA"), "`folder` of the test data; ../shared/data if empty")
+	program.TestData(&c.testdata, "")
 	flag.Func("root", "a Debian `root` to judge; may be repeated", func(root string) error {
 		c.roots = append(c.roots, root)
 		return nil
 	})
-	flag.Parse()
-	if c.testdata == "" {
-		c.testdata = filepath.Join("..", "shared", "data")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, c); err != nil {
-		fmt.Fprintf(os.Stderr, "findings: %v\n", err)
-		os.Exit(1)
-	}
+	program.Main("findings", func(ctx context.Context) error { return run(ctx, c) })
 }
 
 type config struct {

@@ -144,7 +144,7 @@ func TestAsDpkgSearch(t *testing.T) {
 // dpkg --verify finds them.
 func TestAsDpkgVerify(t *testing.T) {
 	dpkg := program(t, "dpkg")
-	root := tree(t, map[string]string{"var/lib/dpkg/updates/x": ""})
+	root := testdata.Tree(t, map[string]string{"var/lib/dpkg/updates/x": ""})
 	if err := os.Symlink("usr/bin", filepath.Join(root, "bin")); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func layDatabase(t *testing.T, root, name string) {
 
 // A genuine database of apk, and files whose content is known.
 func TestApk(t *testing.T) {
-	root := tree(t, map[string]string{
+	root := testdata.Tree(t, map[string]string{
 		"etc/shells":         "# valid login shells\n/bin/sh\n/bin/ash\n",
 		"etc/hostname":       "overwritten\n",
 		"etc/apk/keys/other": "x",

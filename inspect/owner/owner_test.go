@@ -20,29 +20,6 @@ import (
 	"assay/testdata"
 )
 
-// tree makes a tree in a new folder: a value that begins with "-> " is a link,
-// all else the content of a file.
-func tree(t *testing.T, entries map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range entries {
-		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, ok := strings.CutPrefix(content, "-> "); ok {
-			err = os.Symlink(target, p)
-		} else {
-			err = os.WriteFile(p, []byte(content), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // found returns the packages that were found at paths, by a reader of a language.
 func found(paths ...string) []inventory.Package {
 	var packages []inventory.Package
@@ -199,7 +176,7 @@ func TestDpkg(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, failed := owners(t, tree(t, c.entries), c.skip, c.path)
+			got, failed := owners(t, testdata.Tree(t, c.entries), c.skip, c.path)
 			if got[c.path] != c.want || !slices.Equal(failed, c.failed) {
 				t.Errorf("%q, want %q; failed %q", got[c.path], c.want, failed)
 			}
@@ -218,7 +195,7 @@ func many(list string) map[string]string {
 // Packages of the operating system have no owner, though rpm's own database is
 // on the list of a package.
 func TestDatabasesHaveNoOwner(t *testing.T) {
-	dir := tree(t, map[string]string{
+	dir := testdata.Tree(t, map[string]string{
 		"var/lib/dpkg/status": "x", "usr/lib/x": "x",
 		info + "a.list": "/var/lib/dpkg/status\n/usr/lib/x\n",
 	})
@@ -244,7 +221,7 @@ func TestDatabasesHaveNoOwner(t *testing.T) {
 }
 
 func TestContextEnds(t *testing.T) {
-	dir := tree(t, map[string]string{"usr/lib/x": "x", info + "a.list": "/usr/lib/x\n"})
+	dir := testdata.Tree(t, map[string]string{"usr/lib/x": "x", info + "a.list": "/usr/lib/x\n"})
 	root, err := rootfs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +267,7 @@ func TestParseSum(t *testing.T) {
 
 // What is too large to be read has no known digest.
 func TestLargeFile(t *testing.T) {
-	dir := tree(t, map[string]string{"usr/lib/x": "", info + "a.list": "/usr/lib/x\n", info + "a.md5sums": md5Line("", "usr/lib/x")})
+	dir := testdata.Tree(t, map[string]string{"usr/lib/x": "", info + "a.list": "/usr/lib/x\n", info + "a.md5sums": md5Line("", "usr/lib/x")})
 	if err := os.Truncate(filepath.Join(dir, "usr/lib/x"), maxContent+1); err != nil {
 		testdata.Missing(t, "%v", err)
 	}

@@ -19,31 +19,6 @@ import (
 	"assay/testdata"
 )
 
-// tree makes a tree in a new folder: a value that begins with "-> " is a link,
-// one that is "/" a directory, all else the content of a file.
-func tree(t *testing.T, entries map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range entries {
-		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, ok := strings.CutPrefix(content, "-> "); ok {
-			err = os.Symlink(target, p)
-		} else if content == "/" {
-			err = os.MkdirAll(p, 0o755)
-		} else {
-			err = os.WriteFile(p, []byte(content), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func open(t *testing.T, dir string) *Root {
 	t.Helper()
 	root, err := Open(dir)
@@ -79,7 +54,7 @@ func TestOpenFollowsLinksInsideTheRoot(t *testing.T) {
 	for i := 1; i <= 41; i++ {
 		entries[fmt.Sprintf("chain/%d", i)] = fmt.Sprintf("-> %d", i-1)
 	}
-	root := open(t, tree(t, entries))
+	root := open(t, testdata.Tree(t, entries))
 	for _, c := range []struct {
 		path, resolved, content string
 		err                     error
@@ -194,7 +169,7 @@ func TestOpenAsTheKernel(t *testing.T) {
 }
 
 func TestOpenFound(t *testing.T) {
-	root := open(t, tree(t, map[string]string{
+	root := open(t, testdata.Tree(t, map[string]string{
 		"top": "top", "a/b/c": "deep", "link": "-> a", "a/file": "-> b/c", "a/d/x": "x",
 	}))
 	for path, want := range map[string]string{"top": "top", "a/b/c": "deep"} {
@@ -220,7 +195,7 @@ func TestOpenFound(t *testing.T) {
 
 // Nothing but regular files is opened, and nothing blocks.
 func TestOpenRefusesSpecialFiles(t *testing.T) {
-	dir := tree(t, map[string]string{"dir": "/", "regular": "x"})
+	dir := testdata.Tree(t, map[string]string{"dir": "/", "regular": "x"})
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +226,7 @@ func TestOpenRefusesSpecialFiles(t *testing.T) {
 }
 
 func TestOpenRoot(t *testing.T) {
-	dir := tree(t, map[string]string{"real/f": "x", "link": "-> real", "file": "x"})
+	dir := testdata.Tree(t, map[string]string{"real/f": "x", "link": "-> real", "file": "x"})
 	if root := open(t, filepath.Join(dir, "link")); root.Path() != filepath.Join(dir, "real") {
 		t.Errorf("path %q", root.Path())
 	}
@@ -264,7 +239,7 @@ func TestOpenRoot(t *testing.T) {
 
 func TestFileIsAReader(t *testing.T) {
 	content := strings.Repeat("0123456789", 20_000)
-	dir := tree(t, map[string]string{"f": content, "empty": ""})
+	dir := testdata.Tree(t, map[string]string{"f": content, "empty": ""})
 	root := open(t, dir)
 	for _, limit := range []int64{int64(len(content)), int64(len(content)) + 1, 1 << 40} {
 		f, err := root.Open("f", limit)
@@ -296,7 +271,7 @@ func TestFileIsAReader(t *testing.T) {
 }
 
 func TestFileIsBounded(t *testing.T) {
-	root := open(t, tree(t, map[string]string{"f": "0123456789"}))
+	root := open(t, testdata.Tree(t, map[string]string{"f": "0123456789"}))
 	f, err := root.Open("f", 7)
 	if err != nil {
 		t.Fatal(err)
@@ -424,7 +399,7 @@ func TestEntriesOfNonsense(t *testing.T) {
 }
 
 func TestType(t *testing.T) {
-	dir := tree(t, map[string]string{"dir": "/", "file": "", "link": "-> dir"})
+	dir := testdata.Tree(t, map[string]string{"dir": "/", "file": "", "link": "-> dir"})
 	root := open(t, dir)
 	for name, want := range map[string]uint8{
 		"dir": unix.DT_DIR, "file": unix.DT_REG, "link": unix.DT_UNKNOWN, "none": unix.DT_DIR,
