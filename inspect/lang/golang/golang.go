@@ -83,10 +83,10 @@ func pack(name, version, path string) inventory.Package {
 }
 
 // release returns the version of a toolchain as advisories write it: without "go",
-// and without the experiments that follow after a blank.
+// and without the experiments that follow after a blank. What is none stays as it is.
 func release(toolchain string) string {
 	version, _, _ := strings.Cut(toolchain, " ")
-	if rest, ok := strings.CutPrefix(version, "go"); ok {
+	if rest, ok := strings.CutPrefix(version, "go"); ok && rest != "" {
 		return rest
 	}
 	return toolchain
