@@ -27,13 +27,13 @@ func clean(s string, n int) string {
 	var b strings.Builder
 	cut := 0 // the longest end of b that leaves room for the dots
 	for i, r := range s {
-		before, rest := s[:i], s[i:]
+		rest := s[i:]
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(rest, "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
 		case r > 0xFFFF:
 			fmt.Fprintf(&b, `\U%08x`, r)
-		case r < ' ' || r > '~' || command(before, rest):
+		case r < ' ' || r > '~' || command(b.String(), rest):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteByte(byte(r))
@@ -63,7 +63,8 @@ func sentence(s string, n int) []string {
 }
 
 // command reports whether a machine may take rest, which follows before, for
-// something said to it.
+// something said to it. What is before counts as it is written: an escape may be
+// the beginning of a word ("\u000a" and "ssay: ").
 func command(before, rest string) bool {
 	switch rest[0] {
 	case ':':
