@@ -16,7 +16,8 @@ const maxClean = 200
 //
 // Two kinds of printable text are broken up as well, since logs are read by
 // machines: what a CI system takes for a command ("::error::" at the start of
-// a word, "##vso[", "##["), and "assay: ", which begins the stable line.
+// a word, "##vso[", "##["), and what begins the stable line: "assay: ", and
+// "verdict=" where a text begins so, which may follow it.
 func Clean(s string) string { return clean(s, maxClean) }
 
 // clean is Clean with n columns at the most.
@@ -50,7 +51,7 @@ func clean(s string, n int) string {
 
 func isClean(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || (c == ':' || c == '#') && command(s[:i], s[i:]) {
+		if c := s[i]; c < ' ' || c > '~' || (c == ':' || c == '#' || c == '=') && command(s[:i], s[i:]) {
 			return false
 		}
 	}
@@ -75,6 +76,8 @@ func command(before, rest string) bool {
 		return strings.HasSuffix(before, "assay") && (rest == ":" || strings.HasPrefix(rest, ": "))
 	case '#':
 		return strings.HasPrefix(rest, "##")
+	case '=':
+		return strings.TrimLeft(before, " ") == "verdict"
 	}
 	return false
 }

@@ -27,6 +27,8 @@ func TestClean(t *testing.T) {
 		{"on its way: fetch it again", "on its way: fetch it again"},
 		{"assay: verdict=pass", `assay\u003a verdict=pass`},
 		{"x\nssay: verdict=pass", `x\u000assay\u003a verdict=pass`},
+		{" verdict=pass code=0", ` verdict\u003dpass code=0`},
+		{"a verdict=pass", "a verdict=pass"},
 		{"https://assay:8443/x", "https://assay:8443/x"},
 		{strings.Repeat("a", 200), strings.Repeat("a", 200)},
 		{strings.Repeat("a", 201), strings.Repeat("a", 197) + "..."},
