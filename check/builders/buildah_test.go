@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -68,9 +69,13 @@ func (l libpod) name() string { return l.program }
 
 func (libpod) failed(code int) (int, string) { return code, fmt.Sprintf("exit status %d", code) }
 
+// otherStage is what libpod says of a stage that it begins beside the one that is
+// about to fail.
+var otherStage = regexp.MustCompile(`(\n\[\d+/\d+\] STEP [^\n]*)+$`)
+
 func (libpod) step(log string) string {
 	log, _, _ = strings.Cut(log, "\nError: building at STEP")
-	return log
+	return otherStage.ReplaceAllString(log, "")
 }
 
 func (l libpod) build(t *testing.T, j job) outcome {
