@@ -1,7 +1,9 @@
 package beside
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -44,4 +46,14 @@ func Table(text, heading string, columns int) ([][]string, error) {
 		lines = append(lines, cells)
 	}
 	return lines, nil
+}
+
+// Agree writes down where differences and the entries of a table do not agree, and
+// returns an error then.
+func Agree(out io.Writer, problems []string) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
+	return errors.New("differences and entries do not agree")
 }

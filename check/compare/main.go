@@ -25,10 +25,7 @@ func main() {
 	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
 	flag.StringVar(&c.entries, "entries", "docs/inventory.md", "`file` with the table of differences")
 	program.TestData(&c.testdata, "; none if -")
-	flag.Func("root", "a Debian `root` to read; may be repeated", func(root string) error {
-		c.roots = append(c.roots, root)
-		return nil
-	})
+	program.Roots(&c.roots, "a Debian `root` to read")
 	program.Main("compare", func(ctx context.Context) error { return run(ctx, c) })
 }
 

@@ -2,13 +2,13 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"assay/check/beside"
 	"assay/testdata/pkgdb"
 )
 
@@ -127,9 +127,5 @@ func (r *report) print(out io.Writer) error {
 	for _, d := range r.uncovered {
 		problems = append(problems, "no entry: "+d.String())
 	}
-	if len(problems) == 0 {
-		return nil
-	}
-	fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
-	return errors.New("differences and entries do not agree")
+	return beside.Agree(out, problems)
 }

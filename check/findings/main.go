@@ -22,10 +22,7 @@ func main() {
 	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
 	flag.StringVar(&c.entries, "entries", "docs/matching.md", "`file` with the table of differences")
 	program.TestData(&c.testdata, "")
-	flag.Func("root", "a Debian `root` to judge; may be repeated", func(root string) error {
-		c.roots = append(c.roots, root)
-		return nil
-	})
+	program.Roots(&c.roots, "a Debian `root` to judge")
 	program.Main("findings", func(ctx context.Context) error { return run(ctx, c) })
 }
 

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"assay/check/beside"
 )
 
 // A difference is a finding that one side alone has.
@@ -88,9 +89,5 @@ func (r *report) print(out io.Writer) error {
 	for _, d := range r.uncovered {
 		problems = append(problems, "no entry: "+d.String())
 	}
-	if len(problems) == 0 {
-		return nil
-	}
-	fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
-	return errors.New("differences and entries do not agree")
+	return beside.Agree(out, problems)
 }

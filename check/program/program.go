@@ -30,3 +30,11 @@ func TestData(folder *string, usage string) {
 	}
 	flag.StringVar(folder, "testdata", byDefault, "`folder` of the test data"+usage)
 }
+
+// Roots adds the flag that names a root; it may be repeated.
+func Roots(roots *[]string, usage string) {
+	flag.Func("root", usage+"; may be repeated", func(root string) error {
+		*roots = append(*roots, root)
+		return nil
+	})
+}

@@ -190,9 +190,11 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	gap = Unjudged{Ecosystem: m.target.system.Ecosystem, Type: p.Type}
 	switch {
 	case systemPackage(p.Type) && originOf(p.Name) == fromRoot && m.target.typ == p.Type:
-		by, err := m.held(languageKey{p.Type, fromRoot}, scheme{
-			typ: p.Type, order: m.target.order,
-			ecosystems: []string{"Root:" + strings.Replace(m.target.system.Ecosystem, ":v", ":", 1)},
+		by, err := m.held(languageKey{p.Type, fromRoot}, func() (scheme, bool) {
+			return scheme{
+				typ: p.Type, order: m.target.order,
+				ecosystems: []string{"Root:" + strings.Replace(m.target.system.Ecosystem, ":v", ":", 1)},
+			}, true
 		})
 		if err != nil {
 			return subject{}, gap, err
@@ -210,7 +212,8 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		return subject{}, gap, nil
 	default:
 		gap.Ecosystem, gap.Cause = "", CauseType
-		by, err := m.language(languageKey{p.Type, originOf(p.Name)})
+		key := languageKey{p.Type, originOf(p.Name)}
+		by, err := m.held(key, func() (scheme, bool) { return language(key.typ, key.origin) })
 		if err != nil {
 			return subject{}, gap, err
 		}
@@ -231,25 +234,16 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	return s, Unjudged{}, nil
 }
 
-// language returns how packages of a language are judged, nil where it is none that
-// advisories are known of.
-func (m *matcher) language(key languageKey) (*scheme, error) {
+// held returns the scheme of a key with those of its ecosystems that the index has
+// records of, nil where it has no scheme. It asks of once.
+func (m *matcher) held(key languageKey, of func() (by scheme, ok bool)) (*scheme, error) {
 	if s, ok := m.languages[key]; ok {
 		return s, nil
 	}
-	by, ok := language(key.typ, key.origin)
+	by, ok := of()
 	if !ok {
 		m.languages[key] = nil
 		return nil, nil
-	}
-	return m.held(key, by)
-}
-
-// held returns a scheme with those of its ecosystems that the index has records
-// of.
-func (m *matcher) held(key languageKey, by scheme) (*scheme, error) {
-	if s, ok := m.languages[key]; ok {
-		return s, nil
 	}
 	var held []string
 	for _, e := range by.ecosystems {

@@ -73,13 +73,7 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 		Findings:   len(in.Result.Findings),
 		BySeverity: make(map[verdict.Severity]int),
 	}
-	n := 0
-	for _, f := range in.Result.Findings {
-		if listed(f, in.Options) {
-			n++
-		}
-	}
-	findings := make([]Finding, 0, n)
+	findings := make([]Finding, 0, len(in.Result.Findings))
 	for _, f := range in.Result.Findings {
 		name, fails := rule(f, in.Options)
 		counts.BySeverity[f.Severity]++
@@ -92,7 +86,7 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 		if f.Kernel {
 			counts.Kernel++
 		}
-		if listed(f, in.Options) {
+		if !f.Kernel || in.Options.Kernel {
 			findings = append(findings, Finding{f, fails, name})
 		}
 	}
@@ -159,9 +153,6 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 	}
 	return s
 }
-
-// listed reports whether a finding is told of one by one.
-func listed(f match.Finding, o verdict.Options) bool { return !f.Kernel || o.Kernel }
 
 // arrange returns findings as a verdict has them: failing ones first, then by
 // severity, package, installed version and id. They come by package and version,
