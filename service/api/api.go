@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"assay/service/match"
+	"assay/service/explain"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -31,7 +31,7 @@ type Store interface {
 
 // A View is one consistent state of the data; Close lets it go.
 type View interface {
-	match.Index
+	explain.Index
 	Data() verdict.Data
 	Seq() int64
 	Close()

@@ -30,7 +30,7 @@ import (
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // A view is a fixed state of the data.
-type view struct{ match.Index }
+type view struct{ *match.Memory }
 
 func (view) Data() verdict.Data { return verdict.Data{Snapshot: "s1", Records: 1, Updated: now} }
 func (view) Seq() int64         { return 1 }

@@ -14,21 +14,16 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/service/advisory"
-	"assay/service/exploit"
 	"assay/service/match"
 	"assay/service/store"
 	"assay/verdict"
 )
 
-// Exploits is what an index may know beside the advisories, as a snapshot's view
-// does. An entry without a CVE means that the list does not name it.
-type Exploits interface {
-	Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error)
-}
-
-// Withdrawn is what an index may know of records that were withdrawn, as a
-// snapshot's view does: the ids of those that have a name.
-type Withdrawn interface {
+// An Index is what the matcher reads, and the records that were withdrawn.
+type Index interface {
+	match.Index
+	// Withdrawn returns the ids of the withdrawn records that have a name among
+	// their aliases, as their upstream or at the end of their id, sorted.
 	Withdrawn(name string) ([]string, error)
 }
 
@@ -44,7 +39,7 @@ type Input struct {
 	Inventory inventory.Inventory // of Scan.Request
 	Verdict   verdict.Verdict     // of Scan.Verdict
 	ID        string              // of a vulnerability or an advisory
-	Index     match.Index         // of the data that is served now; perhaps one with Exploits
+	Index     Index               // of the data that is served now
 	Records   Records
 	Now       time.Time
 }

@@ -86,19 +86,15 @@ func (e *explainer) explain(ctx context.Context) (Explanation, error) {
 	return out, nil
 }
 
-// exploits fills in what the lists say.
+// exploits fills in what the exploit catalogs say.
 func (e *explainer) exploits(out *Explanation) error {
-	lists, ok := e.Index.(Exploits)
-	if !ok {
-		return nil
-	}
 	score := exploit.Score(0)
 	for _, n := range out.Names {
 		c, ok := exploit.ParseCVE(n)
 		if !ok {
 			continue
 		}
-		kev, epss, err := lists.Exploit(c)
+		kev, epss, err := e.Index.Exploit(c)
 		if err != nil {
 			return err
 		}
@@ -145,15 +141,13 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 	if err := e.naming.refer(e.Index); err != nil {
 		return nil, err
 	}
-	if index, ok := e.Index.(Withdrawn); ok {
-		for _, name := range e.naming.names {
-			ids, err := index.Withdrawn(name)
-			if err != nil {
-				return nil, err
-			}
-			for _, id := range ids[:min(len(ids), maxRecords)] {
-				e.naming.ids[id] = true
-			}
+	for _, name := range e.naming.names {
+		ids, err := e.Index.Withdrawn(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids[:min(len(ids), maxRecords)] {
+			e.naming.ids[id] = true
 		}
 	}
 	return slices.Collect(keys(e.naming.ids)), nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"assay/service/advisory"
+	"assay/service/exploit"
 )
 
 // An Index answers, for one consistent state of the data, which advisories
@@ -23,10 +24,14 @@ type Index interface {
 	// Records returns how many advisories speak of the ecosystem. None means
 	// that the service can say nothing about it.
 	Records(ecosystem string) (int, error)
+	// Exploit returns what the exploit catalogs say of a CVE. An entry without a
+	// CVE means that the catalog does not name it.
+	Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error)
+	// Memo returns what is remembered of this state of the data, nil for nothing.
+	// An index that wraps another and gives other answers returns nil, or a Memo
+	// of its own.
+	Memo() *Memo
 }
-
-// A remembering index has a Memo for the state that it is; nil for none.
-type remembering interface{ Memo() *Memo }
 
 // An Affected is one affected entry of one advisory, compact and ready to
 // compare: withdrawn records, GIT ranges, entries without a package and those of

@@ -167,10 +167,7 @@ func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
 		languages: make(map[languageKey]*scheme),
 		owning:    make(map[*judgement]*owning),
 	}
-	if r, ok := ix.(remembering); ok {
-		m.memo = r.Memo()
-	}
-	if m.memo != nil {
+	if m.memo = ix.Memo(); m.memo != nil {
 		m.records = records{ix, m.memo.lookedUp}
 	} else {
 		m.records = records{ix, newLookedUp()}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"assay/service/advisory"
+	"assay/service/exploit"
 )
 
 // Memory is an Index in memory, for a set of advisories that is small or used
@@ -15,6 +16,7 @@ type Memory struct {
 	vulnerabilities map[string]Vulnerability
 	referrers       map[string][]string
 	records         map[string]int
+	withdrawn       map[string][]string
 }
 
 // A key is an ecosystem and a package's normalised name.
@@ -29,6 +31,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		vulnerabilities: make(map[string]Vulnerability),
 		referrers:       make(map[string][]string),
 		records:         make(map[string]int),
+		withdrawn:       make(map[string][]string),
 	}
 	byID := make(map[string]advisory.Advisory, len(advisories))
 	for _, a := range advisories {
@@ -37,12 +40,19 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 	// In the order of ids, so that every list comes out sorted.
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		a := byID[id]
+		v := Describe(a)
+		names := slices.Concat(v.Aliases, v.Upstream)
 		if a.Withdrawn != nil {
+			if cve := cveIn(id); cve != "" && cve != id {
+				names = append(names, cve)
+			}
+			slices.Sort(names)
+			for _, name := range slices.Compact(names) {
+				m.withdrawn[name] = append(m.withdrawn[name], id)
+			}
 			continue
 		}
-		v := Describe(a)
 		m.vulnerabilities[id] = v
-		names := slices.Concat(v.Aliases, v.Upstream)
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			m.referrers[name] = append(m.referrers[name], id)
@@ -82,3 +92,15 @@ func (m *Memory) Referrers(id string) ([]string, error) { return m.referrers[id]
 
 // Records implements Index.
 func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosystem], nil }
+
+// Exploit implements Index. Memory has no exploit catalog.
+func (m *Memory) Exploit(exploit.CVE) (kev, epss exploit.Entry, err error) {
+	return exploit.Entry{}, exploit.Entry{}, nil
+}
+
+// Memo implements Index.
+func (m *Memory) Memo() *Memo { return nil }
+
+// Withdrawn returns the ids of the withdrawn records that have a name among their
+// aliases, as their upstream or at the end of their id, sorted.
+func (m *Memory) Withdrawn(name string) ([]string, error) { return m.withdrawn[name], nil }

@@ -28,9 +28,8 @@ func (e *BadOptionError) Error() string { return e.Err.Error() }
 func (e *BadOptionError) Unwrap() error { return e.Err }
 
 // Answer decides on a scan at the time now with the data of ix, which data
-// describes. Where ix knows of exploitation, as a snapshot's view does, that
-// counts too. The id of the scan and the report's address are the caller's to
-// fill in.
+// describes. The id of the scan and the report's address are the caller's to fill
+// in.
 func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (Answer, error) {
 	options, ignored, err := policy.Options(s.Options, j.Allow)
 	if err != nil {
