@@ -194,3 +194,26 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestDerive holds that a derived token is a token, depends on both of its inputs
+// and stays the same from one release to the next: replicas of two releases must
+// agree.
+func TestDerive(t *testing.T) {
+	const secret = "assay_0123456789ABCDEFGHIJKLMNOPQRSTUV000000"
+	got, err := token.Derive(secret, "purpose 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := token.Check(got); err != nil {
+		t.Errorf("Check(%q): %v", got, err)
+	}
+	const want = "assay_itXZm6ftv9vUhua3tNDLjSEV3oiouHus3LMONP"
+	if got != want {
+		t.Errorf("Derive = %q, want %q", got, want)
+	}
+	for _, other := range [][2]string{{secret, "purpose 2"}, {secret + "x", "purpose 1"}} {
+		if d, err := token.Derive(other[0], other[1]); err != nil || d == got {
+			t.Errorf("Derive(%q, %q) = %q, %v; want another token than %q", other[0], other[1], d, err, got)
+		}
+	}
+}

@@ -115,8 +115,14 @@ type Head struct {
 // SHA-256: they are 190 random bits, which no dictionary holds.
 type Tokens interface {
 	CreateToken(ctx context.Context, t Token, hash [32]byte) error
-	// TokenByHash returns the token of a secret, also one expired or revoked.
+	// TokenByHash returns the token of a secret, also one expired or revoked. For
+	// the secret of a derived token it returns the parent with the single scope
+	// "scan", Derived set, and the earlier of both expiry times.
 	TokenByHash(ctx context.Context, hash [32]byte) (Token, error)
+	// DeriveToken keeps the hash of a token that may scan in place of its parent
+	// until expires. Keeping it again only moves expires further. Derived tokens
+	// that expired before now are removed. ErrNotFound where parent is not an id.
+	DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error
 	ListTokens(ctx context.Context) ([]Token, error) // by creation time
 	// RevokeToken revokes by id or by name, and returns the tokens revoked.
 	RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]Token, error)
@@ -134,6 +140,7 @@ type Token struct {
 	Expires time.Time // zero: never
 	Revoked time.Time // zero: not
 	Used    time.Time // zero: never
+	Derived bool      // see DeriveToken; set by TokenByHash only
 }
 
 // Scans is the part that keeps what was asked and answered.
@@ -146,6 +153,9 @@ type Scans interface {
 	Scan(ctx context.Context, id string) (Scan, error)
 	// ListScans returns the newest scans first.
 	ListScans(ctx context.Context, limit int) ([]Scan, error)
+	// ScansOfCommit returns the newest scans of a commit first, without Request and
+	// Verdict. A project that is not empty leaves out all others.
+	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]Scan, error)
 }
 
 // A Scan is one kept scan.

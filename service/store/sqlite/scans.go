@@ -119,13 +119,25 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 	return scan, nil
 }
 
-const listScans = `SELECT ` + scanColumns + ` FROM scan ORDER BY at DESC, n DESC LIMIT ?`
+const (
+	listScans     = `SELECT ` + scanColumns + ` FROM scan ORDER BY at DESC, n DESC LIMIT ?`
+	scansOfCommit = `SELECT ` + scanColumns + ` FROM scan
+	WHERE commit_id = ?1 AND commit_id <> '' AND (?2 = '' OR project = ?2) ORDER BY at DESC, n DESC LIMIT ?3`
+)
 
 // ListScans implements store.Scans.
 func (s *Store) ListScans(ctx context.Context, limit int) ([]store.Scan, error) {
+	return s.queryScans(ctx, listScans, max(limit, 0)) // a negative limit means none to SQLite
+}
+
+// ScansOfCommit implements store.Scans.
+func (s *Store) ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error) {
+	return s.queryScans(ctx, scansOfCommit, commit, project, max(limit, 0))
+}
+
+func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]store.Scan, error) {
 	var scans []store.Scan
-	// A negative limit would be none for SQLite.
-	err := s.ledger.read.rows(ctx, listScans, []any{max(limit, 0)}, func(rows *sql.Rows) (bool, error) {
+	err := s.ledger.read.rows(ctx, query, args, func(rows *sql.Rows) (bool, error) {
 		var k scanRow
 		if err := rows.Scan(k.dest()...); err != nil {
 			return false, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -43,14 +44,64 @@ const findToken = `SELECT ` + tokenColumns + ` FROM token WHERE hash = ?`
 // as before. No secret is compared here.
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
 	// It takes less than to watch for the end of ctx.
-	tokens, err := queryTokens(context.WithoutCancel(ctx), s.ledger.read, findToken, hash[:])
+	ctx = context.WithoutCancel(ctx)
+	tokens, err := queryTokens(ctx, s.ledger.read, findToken, hash[:])
 	if err == nil && len(tokens) == 0 {
-		err = store.ErrNotFound
+		return s.derivedToken(ctx, hash)
 	}
 	if err != nil {
 		return store.Token{}, fmt.Errorf("find token: %w", err)
 	}
 	return tokens[0], nil
+}
+
+const (
+	findParent  = `SELECT ` + tokenColumns + ` FROM token WHERE id = (SELECT parent FROM derived WHERE hash = ?)`
+	findDerived = `SELECT expires FROM derived WHERE hash = ?`
+	addDerived  = `INSERT INTO derived (hash, parent, expires) SELECT ?1, id, ?3 FROM token WHERE id = ?2
+		ON CONFLICT (hash) DO UPDATE SET expires = max(expires, excluded.expires)`
+	dropDerived = `DELETE FROM derived WHERE expires < ?`
+)
+
+func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, error) {
+	tokens, err := queryTokens(ctx, s.ledger.read, findParent, hash[:])
+	if err == nil && len(tokens) == 0 {
+		err = store.ErrNotFound
+	}
+	var micro int64
+	if err == nil {
+		err = s.ledger.read.row(ctx, findDerived, []any{hash[:]}, &micro)
+	}
+	if errors.Is(err, sql.ErrNoRows) { // expired and removed between the two
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Token{}, fmt.Errorf("find token: %w", err)
+	}
+	t, expires := tokens[0], fromMicro(micro)
+	t.Derived, t.Scopes = true, []string{"scan"}
+	if t.Expires.IsZero() || expires.Before(t.Expires) {
+		t.Expires = expires
+	}
+	return t, nil
+}
+
+// DeriveToken implements store.Tokens.
+func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error {
+	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+		if _, err := tx.exec(dropDerived, toMicro(now)); err != nil {
+			return err
+		}
+		n, err := tx.exec(addDerived, hash[:], parent, toMicro(expires))
+		if err == nil && n == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("derive a token of %q: %w", parent, err)
+	}
+	return nil
 }
 
 const listTokens = `SELECT ` + tokenColumns + ` FROM token ORDER BY created, id`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +109,52 @@ func tokens(t *testing.T, open Open) {
 	equal("not revoked", seen, other)
 	_, err = a.RevokeToken(t.Context(), "nobody", day(6))
 	wantNotFound(t, "revoke", err)
+}
+
+func derivedTokens(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	forever := store.Token{ID: "id1", Name: "ci", Scopes: []string{"scan", "admin"}, Project: "shop", Created: day(1)}
+	short := store.Token{ID: "id2", Name: "short", Scopes: []string{"scan"}, Created: day(1), Expires: day(4)}
+	for i, token := range []store.Token{forever, short} {
+		if err := a.CreateToken(t.Context(), token, hashOf(byte(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	derive := func(parent string, hash byte, now, expires int) {
+		t.Helper()
+		if err := a.DeriveToken(t.Context(), parent, hashOf(hash), day(now), day(expires)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(hash byte, parent store.Token, expires, revoked time.Time) {
+		t.Helper()
+		parent.Scopes, parent.Derived, parent.Expires, parent.Revoked = []string{"scan"}, true, expires, revoked
+		got, err := b.TokenByHash(t.Context(), hashOf(hash))
+		if err != nil || !reflect.DeepEqual(got, parent) {
+			t.Errorf("derived token %d: %+v, %v, want %+v", hash, got, err, parent)
+		}
+	}
+	derive("id1", 10, 2, 3)
+	derive("id2", 11, 2, 9)
+	want(10, forever, day(3), time.Time{})
+	want(11, short, day(4), time.Time{}) // no longer than its parent
+	derive("id1", 10, 2, 5)
+	want(10, forever, day(5), time.Time{})
+	derive("id1", 10, 2, 4) // a later expiry stays
+	want(10, forever, day(5), time.Time{})
+
+	wantNotFound(t, "parent", a.DeriveToken(t.Context(), "id9", hashOf(12), day(2), day(3)))
+	if list, err := b.ListTokens(t.Context()); err != nil || len(list) != 2 {
+		t.Errorf("tokens %v, %v; derived ones are not listed", list, err)
+	}
+	if _, err := a.RevokeToken(t.Context(), "id1", day(3)); err != nil {
+		t.Fatal(err)
+	}
+	want(10, forever, day(5), day(3)) // revoked with its parent
+	derive("id2", 13, 7, 9)           // removes what expired
+	_, err := b.TokenByHash(t.Context(), hashOf(10))
+	wantNotFound(t, "expired", err)
 }
 
 func tokenUses(t *testing.T, open Open) {
@@ -308,5 +355,46 @@ func idempotencyAtOnce(t *testing.T, open Open) {
 	}
 	if list, err := handles[0].ListScans(t.Context(), 1000); err != nil || len(list) != keys {
 		t.Errorf("%d scans, %v, want %d", len(list), err, keys)
+	}
+}
+
+func scansOfCommit(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	for i, scan := range []store.Scan{
+		{ID: "a", At: day(1), Project: "shop", Commit: "c1"},
+		{ID: "b", At: day(3), Project: "shop", Commit: "c1"},
+		{ID: "c", At: day(2), Project: "blog", Commit: "c1"},
+		{ID: "d", At: day(4), Project: "shop", Commit: "c2"},
+		{ID: "e", At: day(5), Project: "shop"},
+	} {
+		scan.Request, scan.Verdict = fmt.Appendf(nil, `{"n":%d}`, i), []byte(`{}`)
+		if _, err := s.KeepScan(t.Context(), scan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		commit, project string
+		limit           int
+		want            string
+	}{
+		{"c1", "", 9, "b c a"},
+		{"c1", "shop", 9, "b a"},
+		{"c1", "", 2, "b c"},
+		{"c1", "none", 9, ""},
+		{"c3", "", 9, ""},
+		{"", "", 9, ""},
+		{"c1", "", -1, ""},
+	} {
+		scans, err := s.ScansOfCommit(t.Context(), tt.commit, tt.project, tt.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, scan := range scans {
+			ids = append(ids, scan.ID)
+		}
+		if got := strings.Join(ids, " "); got != tt.want {
+			t.Errorf("commit %q, project %q, limit %d: scans %q, want %q", tt.commit, tt.project, tt.limit, got, tt.want)
+		}
 	}
 }

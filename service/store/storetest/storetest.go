@@ -49,8 +49,10 @@ func Run(t *testing.T, open Open) {
 		{"snapshots", snapshots},
 		{"tokens", tokens},
 		{"token uses", tokenUses},
+		{"derived tokens", derivedTokens},
 		{"scans", scans},
 		{"list of scans", listOfScans},
+		{"scans of a commit", scansOfCommit},
 		{"idempotency", idempotency},
 		{"idempotency at once", idempotencyAtOnce},
 	} {
