@@ -132,6 +132,9 @@ func (r *run) inspect(c *ucli.Context) (inspect.Inventory, error) {
 		opts.Exclude = []string{self}
 	}
 	root := c.String("root")
+	if err := checkRoot(root); err != nil {
+		return inspect.Inventory{}, err
+	}
 	inv, err := inspect.Inspect(c.Context, root, opts)
 	if err != nil {
 		return inv, fmt.Errorf("inspect %q: %w", root, err)
@@ -164,12 +167,6 @@ func (r *run) scan(c *ucli.Context) error {
 		r.note(secret.note)
 	}
 	progress := r.progress(s.quiet)
-	progress("reading the filesystem")
-	inv, err := r.inspect(c)
-	if err != nil {
-		return err
-	}
-	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
 	client, err := remote.New(r.remote(s, secret, func(text string) {
 		progress("")
 		if !s.quiet {
@@ -179,6 +176,12 @@ func (r *run) scan(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	progress("reading the filesystem")
+	inv, err := r.inspect(c)
+	if err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
 	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
 	progress("")
 	if err != nil {

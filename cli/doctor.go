@@ -206,10 +206,15 @@ func classify(err error) (code int, hint string) {
 	if _, ok := errors.AsType[*argv.UsageError](err); ok {
 		code = codeUsage
 	}
-	if re, ok := errors.AsType[*remote.Error](err); ok && re.Kind == remote.Token {
-		code = codeRefused
+	if re, ok := errors.AsType[*remote.Error](err); ok {
+		switch re.Kind {
+		case remote.Token:
+			code = codeRefused
+		case remote.Setup:
+			code = codeUsage
+		}
 	}
-	hint = "run it again; --on-error warn lets a build go on when the scan cannot finish"
+	hint = "run it again; assay doctor in its place tells what is wrong"
 	if h, ok := errors.AsType[interface {
 		error
 		Hint() string

@@ -41,7 +41,7 @@ func TestDiagnosis(t *testing.T) {
 bad  token     the token is short
      hint: copy it
 bad  connect   refused
-     hint: run it again; --on-error warn lets a build go on when the scan cannot finish
+     hint: run it again; assay doctor in its place tells what is wrong
 ok   mounts    left out: /run/secrets/t
 `
 	if b.String() != want {

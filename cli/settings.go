@@ -112,7 +112,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 			return fmt.Sprint(c.Value(name)), ""
 		}
 		if slices.Contains(neverFromEnv, name) || named && slices.Contains(ofServer, name) || name == "timeout" && s.onErrorWarn {
-			s.notes = append(s.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that, use --%s", env, name))
+			s.notes = append(s.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that", env))
 			return fmt.Sprint(c.Value(name)), ""
 		}
 		return v, env
@@ -134,6 +134,12 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 		return on
 	}
 
+	// The slot stands before the variable, the flag before both.
+	s.server, s.serverFrom = payload.Server, "the slot"
+	if v, origin := lookup("server"); origin != "" {
+		s.server, s.serverFrom = v, origin
+	}
+	s.notes = append(s.notes, r.ignoredStores(s.server)...)
 	for _, name := range neverFromEnv[2:] { // root and skip are read elsewhere
 		lookup(name)
 	}
@@ -149,7 +155,14 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	}
 	for _, name := range decided {
 		v, origin := lookup(name)
-		if origin == "" || v == "" {
+		if origin == "" {
+			continue
+		}
+		if takes := checkDecided(name, v); takes != "" {
+			bad = errors.Join(bad, badValue(name, v, origin, takes))
+			continue
+		}
+		if v == "" { // an ARG that nobody set
 			continue
 		}
 		s.options = append(s.options, cyclonedx.Option{Name: name, Value: v, Origin: origin})
@@ -181,12 +194,6 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 		s.cas = append(s.cas, remote.CA{Name: path, PEM: pem})
 	}
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")
-	// The slot stands before the variable, the flag before both.
-	s.server, s.serverFrom = payload.Server, "the slot"
-	if v, origin := lookup("server"); origin != "" {
-		s.server, s.serverFrom = v, origin
-	}
-	s.notes = append(s.notes, r.ignoredStores(s.server)...)
 	if s.server == "" {
 		return s, usage("ADD the binary from your assayd, which then knows its service, or give --server URL",
 			"no service is known to this binary")
@@ -201,7 +208,7 @@ func (r *run) ignoredStores(server string) []string {
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		v, _ := r.env.LookupEnv(name)
 		if v != "" && !remote.IsStore(v) && strings.HasPrefix(server, "https:") {
-			notes = append(notes, name+" is set and was ignored: no variable may do that, use --cacert")
+			notes = append(notes, name+" is set and was ignored: no variable may do that")
 		}
 	}
 	return notes
@@ -211,7 +218,7 @@ func (r *run) ignoredStores(server string) []string {
 // does the same here.
 var foreign = map[string]string{
 	"severity":       "assay fails from a severity upwards: --fail-on high",
-	"exit-code":      "the exit codes are fixed (docs/exit-codes.md); -c lets a build go on with findings",
+	"exit-code":      "findings end with code 4 without any flag (docs/exit-codes.md)",
 	"ignore-unfixed": "findings without a fix do not fail here; --fail-on-unfixed makes them",
 	"only-fixed":     "findings without a fix do not fail here; --fail-on-unfixed makes them",
 	"ignorefile":     "exceptions belong to the service, not to the image",

@@ -105,7 +105,7 @@ func (c *Client) refusal(resp *http.Response, body []byte) *Error {
 		hint = "check --server: the address without a path is usually right"
 	case status == http.StatusRequestEntityTooLarge:
 		what = fmt.Sprintf("%s finds the inventory too large (413)", at)
-		hint = "raise the limit of the proxy before the service, or leave folders out with --skip"
+		hint = "raise the limit of the proxy before the service"
 	case status == http.StatusTooManyRequests:
 		what = fmt.Sprintf("%s takes no more scans at the moment (429)", at)
 		hint = "run fewer builds at once, or give --timeout more time"

@@ -143,7 +143,7 @@ const maxRetries = 6
 func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
 	body, err := compress(scan)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "this is a fault of assay; please report it", err: err})
+		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Internal, what: clean(err.Error()), hint: "this is a fault of assay; please report it", err: err})
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()

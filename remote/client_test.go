@@ -275,7 +275,7 @@ func TestAnswersThatEndTheScan(t *testing.T) {
 		{"403 of a proxy", html(403), remote.Token, "refused the token (403)", "a proxy or a login page"},
 		{"404", html(404), remote.Rejected, "there is no assayd at", "--server"},
 		{"405", status(405), remote.Rejected, "there is no assayd at", "--server"},
-		{"413", html(413), remote.Rejected, "too large (413)", "--skip"},
+		{"413", html(413), remote.Rejected, "too large (413)", "limit of the proxy"},
 		{"400", said(400, `{"error":"specVersion \"2.0\""}`), remote.Rejected, `400 Bad Request: specVersion "2.0"`, "log"},
 		{"501", status(501), remote.Service, "501 Not Implemented", "log"},
 		{"429 for an hour", status(429, "Retry-After", "3600"), remote.Rejected, "(429)", "3600"},

@@ -36,7 +36,7 @@ func (e *Error) Unwrap() error { return e.err }
 type Kind int
 
 const (
-	// Setup is a configuration that cannot work: address, CA bundle.
+	// Setup is a configuration that cannot work: address, CA bundle, proxy.
 	Setup Kind = iota + 1
 	// Token is a token that the service refused. It is the one kind with an exit
 	// code of its own.
@@ -56,6 +56,8 @@ const (
 	Service
 	// Answer is an answer that is no verdict, or none that can be relied on.
 	Answer
+	// Internal is a fault of assay itself.
+	Internal
 )
 
 const (
