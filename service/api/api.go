@@ -22,6 +22,7 @@ import (
 // A Store is what the API needs of the source of record.
 type Store interface {
 	TokenByHash(ctx context.Context, hash [sha256.Size]byte) (store.Token, error)
+	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, now, expires time.Time) error
 	UsedToken(ctx context.Context, id string, at time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
@@ -84,6 +85,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/scans/{id}/explain", a.authenticated("", a.getExplain))
 	mux.HandleFunc("GET /api/v1/token", a.authenticated("", a.getToken))
 	a.downloads(mux)
+	a.generators(mux)
 	return a.logged(a.routed(mux))
 }
 

@@ -26,7 +26,7 @@ const (
 func (a *api) authenticated(scope string, next func(http.ResponseWriter, *http.Request, store.Token) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		t, err := a.token(r)
-		if err == nil && scope != "" && !slices.Contains(t.Scopes, scope) && !slices.Contains(t.Scopes, ScopeAdmin) {
+		if err == nil && scope != "" && !hasScope(t, scope) {
 			err = problem{http.StatusForbidden, "this token may not " + scope, "assayd token create --scope " + scope + " makes one that may"}
 		}
 		if err == nil {
@@ -48,6 +48,10 @@ func (a *api) authenticated(scope string, next func(http.ResponseWriter, *http.R
 			a.refuse(w, r, err)
 		}
 	}
+}
+
+func hasScope(t store.Token, scope string) bool {
+	return slices.Contains(t.Scopes, scope) || slices.Contains(t.Scopes, ScopeAdmin)
 }
 
 // token returns the valid token of a request. The secret is looked up by its

@@ -135,6 +135,15 @@ func isFile(path string) bool {
 // Arches are the architectures that are served, sorted.
 func (c *Clients) Arches() []string { return slices.Sorted(maps.Keys(c.arches)) }
 
+// pinned are the clients that never change, by architecture.
+func (c *Clients) pinned() map[string][]byte {
+	programs := make(map[string][]byte, len(c.arches))
+	for arch, cl := range c.arches {
+		programs[arch] = cl.pinned.bytes
+	}
+	return programs
+}
+
 // HasInstaller reports whether install.sh is served.
 func (c *Clients) HasInstaller() bool { return c.install.bytes != nil }
 

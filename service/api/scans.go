@@ -160,7 +160,7 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return s, err
 	}
-	own := s.Token == t.ID
+	own := s.Token == t.ID && !t.Derived
 	reads := slices.Contains(t.Scopes, ScopeRead) || slices.Contains(t.Scopes, ScopeAdmin)
 	if err != nil || !own && !reads || t.Project != "" && t.Project != s.Project {
 		return s, problem{http.StatusNotFound, fmt.Sprintf("no scan %q", id), "a token reads its own scans; --scope read reads all of its project"}

@@ -1,0 +1,252 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"assay/remote/token"
+	"assay/service/registry"
+	"assay/service/store"
+)
+
+// repository is the only one that is served: "assay.example.com/assay".
+const repository = "assay"
+
+// generatorSpan is how long a generator image keeps its digest where the served
+// client never changes.
+const generatorSpan = 24 * time.Hour
+
+// A generator serves the image that BuildKit runs to scan a build: the pull part
+// of the OCI distribution specification 1.1, for one repository. What a caller
+// gets holds a token derived from the caller's own, for the current span of time.
+type generator struct {
+	*api
+	image *registry.Image
+
+	mu      sync.Mutex
+	derived map[[sha256.Size]byte]bool // kept in the store already
+}
+
+// generators adds the routes of the registry.
+func (a *api) generators(mux *http.ServeMux) {
+	g := &generator{api: a, image: registry.New(a.Clients.pinned()), derived: map[[sha256.Size]byte]bool{}}
+	mux.HandleFunc("/v2/", g.pull(func(w http.ResponseWriter, r *http.Request, _ caller) error {
+		return distError{http.StatusNotFound, "NAME_UNKNOWN", fmt.Sprintf("nothing is served at %q; the one repository is %q", r.URL.Path, repository)}
+	}))
+	mux.HandleFunc("GET /v2/{$}", g.pull(func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+		writeJSON(w, http.StatusOK, struct{}{})
+		return nil
+	}))
+	mux.HandleFunc("GET /v2/"+repository+"/manifests/{reference}", g.pull(g.manifest))
+	mux.HandleFunc("GET /v2/"+repository+"/blobs/{digest}", g.pull(g.blob))
+	mux.HandleFunc("GET /v2/"+repository+"/tags/list", g.pull(func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+		writeJSON(w, http.StatusOK, map[string]any{"name": repository, "tags": g.tags()})
+		return nil
+	}))
+}
+
+// tags are the names of the image, sorted.
+func (g *generator) tags() []string {
+	if v := g.Clients.version; v != "" && v < "latest" {
+		return []string{v, "latest"}
+	}
+	return []string{"latest"}
+}
+
+// A caller is who pulls.
+type caller struct {
+	store.Token
+	secret string
+}
+
+// A distError is an error as the distribution specification writes it.
+type distError struct {
+	status        int
+	code, message string
+}
+
+func (e distError) Error() string { return e.message }
+
+// pull answers a request that carries a token which may scan, as the password of
+// Basic authentication or as a bearer. Nothing is written here by anyone.
+func (g *generator) pull(next func(http.ResponseWriter, *http.Request, caller) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Docker-Distribution-Api-Version", "registry/2.0")
+		h.Set("Cache-Control", "private, no-cache") // what is pulled holds a token
+		c, err := g.caller(w, r)
+		switch {
+		case err != nil:
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			h.Set("Allow", "GET, HEAD")
+			err = distError{http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry serves one image and takes none"}
+		default:
+			err = next(w, r, c)
+		}
+		if err != nil {
+			g.fail(w, r, err)
+		}
+	}
+}
+
+func (g *generator) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
+	if _, password, ok := r.BasicAuth(); ok {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+password)
+	}
+	t, err := g.token(r)
+	if err != nil {
+		return caller{}, err
+	}
+	if rec, ok := w.(*recorder); ok {
+		rec.token = t.ID
+	}
+	if wait := g.limits.wait(t.ID, g.Now()); wait > 0 {
+		w.Header().Set("Retry-After", retryAfter(wait))
+		return caller{}, distError{http.StatusTooManyRequests, "TOOMANYREQUESTS", "too many requests with this token"}
+	}
+	// A derived token would go on for ever if it could get the next one.
+	if t.Derived || !hasScope(t, ScopeScan) {
+		return caller{}, distError{http.StatusForbidden, "DENIED", "this token may not pull: take one made by assayd token create with scope scan"}
+	}
+	_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return caller{t, strings.TrimSpace(secret)}, nil
+}
+
+// fail writes an error as the specification wants it.
+func (g *generator) fail(w http.ResponseWriter, r *http.Request, err error) {
+	d, ok := errors.AsType[distError](err)
+	if p, isProblem := errors.AsType[problem](err); !ok && isProblem {
+		d, ok = distError{p.status, "UNKNOWN", p.what + "; " + p.hint}, true
+		if p.status == http.StatusUnauthorized {
+			d.code = "UNAUTHORIZED"
+			w.Header().Set("WWW-Authenticate", `Basic realm="assay"`)
+		}
+	}
+	if !ok {
+		g.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		d = distError{http.StatusInternalServerError, "UNKNOWN", "the service could not answer; its log says why"}
+	}
+	writeJSON(w, d.status, map[string]any{"errors": []map[string]string{{"code": d.code, "message": d.message}}})
+}
+
+// manifest answers with the index for a tag, and by digest with the index or the
+// manifest of one platform.
+func (g *generator) manifest(w http.ResponseWriter, r *http.Request, c caller) error {
+	reference := r.PathValue("reference")
+	missing := distError{http.StatusNotFound, "MANIFEST_UNKNOWN", fmt.Sprintf("no image %q here; the tags are %s", reference, strings.Join(g.tags(), " and "))}
+	if g.image.Empty() {
+		missing.message = "no client is served, so there is no image: start assayd with --clients"
+		return missing
+	}
+	if !strings.Contains(reference, ":") {
+		for _, tag := range g.tags() {
+			if tag == reference {
+				set, err := g.set(r, c, g.Now())
+				if err != nil {
+					return err
+				}
+				return serveObject(w, r, set.Index)
+			}
+		}
+		return missing
+	}
+	o, ok, err := g.object(r, c, func(s registry.Set) (registry.Object, bool) { return s.Manifest(reference) })
+	if err != nil {
+		return err
+	}
+	if !ok {
+		missing.message = fmt.Sprintf("no image %q for this token now; it changes with the token and once in %s", reference, g.span())
+		return missing
+	}
+	return serveObject(w, r, o)
+}
+
+func (g *generator) blob(w http.ResponseWriter, r *http.Request, c caller) error {
+	digest := r.PathValue("digest")
+	o, ok, err := g.object(r, c, func(s registry.Set) (registry.Object, bool) { return s.Blob(digest) })
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return distError{http.StatusNotFound, "BLOB_UNKNOWN", fmt.Sprintf("no blob %q for this token now", digest)}
+	}
+	return serveObject(w, r, o)
+}
+
+// object looks in the image of now, and of the span before: a pull may begin
+// before the change and end after it.
+func (g *generator) object(r *http.Request, c caller, find func(registry.Set) (registry.Object, bool)) (o registry.Object, ok bool, err error) {
+	for _, at := range []time.Time{g.Now(), g.Now().Add(-g.span())} {
+		set, err := g.set(r, c, at)
+		if err != nil {
+			return o, false, err
+		}
+		if o, ok = find(set); ok {
+			break
+		}
+	}
+	return o, ok, nil
+}
+
+func serveObject(w http.ResponseWriter, r *http.Request, o registry.Object) error {
+	h := w.Header()
+	h.Set("Content-Type", o.MediaType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Docker-Content-Digest", o.Digest)
+	h.Set("ETag", `"`+o.Digest+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(o.Bytes))
+	return nil
+}
+
+// span is how long the image stays the same for one token.
+func (g *generator) span() time.Duration {
+	if g.Clients.fresh > 0 {
+		return g.Clients.fresh
+	}
+	return generatorSpan
+}
+
+// set returns the image of a caller at a time, and keeps the token in it, which is
+// valid for this span and the next.
+func (g *generator) set(r *http.Request, c caller, at time.Time) (registry.Set, error) {
+	bucket := bucket(at, g.span())
+	secret, err := token.Derive(c.secret, "assay buildkit "+bucket)
+	if err != nil {
+		return registry.Set{}, err
+	}
+	began, err := time.Parse(time.RFC3339, bucket)
+	if err != nil {
+		return registry.Set{}, err
+	}
+	hash := token.Hash(secret)
+	if !g.known(hash) {
+		if err := g.Store.DeriveToken(r.Context(), c.ID, hash, g.Now(), began.Add(2*g.span())); err != nil {
+			return registry.Set{}, err
+		}
+		g.note(hash)
+	}
+	return g.image.With(secret)
+}
+
+func (g *generator) known(hash [sha256.Size]byte) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.derived[hash]
+}
+
+// note remembers that a derived token is kept. The bound is that of the limiters.
+func (g *generator) note(hash [sha256.Size]byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.derived) >= maxLimiters {
+		clear(g.derived)
+	}
+	g.derived[hash] = true
+}
