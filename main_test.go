@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 //	debian-root DIR           a genuine Debian 12 dpkg database as a root
 //	debian-data DIR           a data folder with all advisories of Debian
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
-//	token-for DIR FLAG…       make a token, set $TOKEN
+//	token-for DIR FLAG…       make the token "test", or rotate it, set $TOKEN
 //	exit CODE PROGRAM ARG…    run and hold the exit code; output to stdout, stderr
 //	tail N TEXT               the last N lines of standard output contain the text
 func TestScript(t *testing.T) {
@@ -74,7 +74,7 @@ func TestScript(t *testing.T) {
 			},
 			"assayd-up": assaydUp,
 			"token-for": func(ts *testscript.TestScript, _ bool, args []string) {
-				cmd := exec.Command(filepath.Join(bin, "assayd"), append([]string{"token", "create", "--data", ts.MkAbs(args[0]), "--name", "test"}, args[1:]...)...)
+				cmd := exec.Command(filepath.Join(bin, "assayd"), append([]string{"token", "create", "--data", ts.MkAbs(args[0]), "--name", "test", "--rotate"}, args[1:]...)...)
 				out, err := cmd.Output()
 				ts.Check(err)
 				ts.Setenv("TOKEN", strings.TrimSpace(string(out)))

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -100,6 +101,7 @@ func (r *rig) token(t store.Token) string {
 		t.Scopes = []string{api.ScopeScan}
 	}
 	t.ID, t.Created = rand.Text(), now
+	t.Name = cmp.Or(t.Name, t.ID)
 	if err := r.store.CreateToken(context.Background(), t, token.Hash(secret)); err != nil {
 		r.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,9 @@ func (d *daemon) tokenCommand() *cli.Command {
 					&cli.StringFlag{Name: "name", Usage: "what the token is for", Required: true},
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(api.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
-					&cli.DurationFlag{Name: "expires", Usage: "ends after this `TIME`, such as 2160h; default never"},
+					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
+					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, whose scopes and project hold unless others are given"},
+					&cli.GenericFlag{Name: "overlap", Usage: "with --rotate: let the old token work for this `TIME`", Value: lifetimeOf(24 * time.Hour)},
 				},
 				Action: d.tokenCreate,
 			},
@@ -41,11 +44,25 @@ func (d *daemon) tokenCommand() *cli.Command {
 }
 
 func (d *daemon) tokenCreate(c *cli.Context) error {
-	scopes := c.StringSlice("scope")
-	for _, s := range scopes {
+	t := store.Token{Name: c.String("name"), Scopes: c.StringSlice("scope"), Project: c.String("project"), Created: d.now()}
+	for _, s := range t.Scopes {
 		if !slices.Contains([]string{api.ScopeScan, api.ScopeRead, api.ScopeAdmin}, s) {
 			return hintf("scopes are scan, read and admin", "bad scope %q", s)
 		}
+	}
+	rotate := c.Bool("rotate")
+	switch {
+	case t.Name == "":
+		return hintf("the name tells tokens apart in the list and in the log", "--name is empty")
+	case c.IsSet("overlap") && !rotate:
+		return hintf("--overlap says how long the token works that --rotate replaces", "--overlap without --rotate")
+	}
+	if c.IsSet("expires") {
+		life := lifetimeIn(c, "expires")
+		if life <= 0 {
+			return hintf("leave --expires out for a token that never expires", "--expires is %v: the token would never be valid", life)
+		}
+		t.Expires = t.Created.Add(life)
 	}
 	st, err := d.open(c)
 	if err != nil {
@@ -56,14 +73,52 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}
-	now := d.now()
-	t := store.Token{ID: strings.ToLower(rand.Text()[:10]), Name: c.String("name"), Scopes: scopes, Project: c.String("project"), Created: now}
-	if life := c.Duration("expires"); life > 0 {
-		t.Expires = now.Add(life)
+	t.ID = strings.ToLower(rand.Text()[:10])
+	if rotate {
+		return d.tokenRotate(c, st, t, secret)
 	}
-	if err := st.CreateToken(c.Context, t, token.Hash(secret)); err != nil {
-		return fmt.Errorf("keep the token: %w", err)
+	err = st.CreateToken(c.Context, t, token.Hash(secret))
+	if errors.Is(err, store.ErrNameTaken) {
+		return hintf("choose another --name; --rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
 	}
+	if err != nil {
+		return err
+	}
+	d.showToken(c, t, secret)
+	return nil
+}
+
+// tokenRotate makes a token in place of the valid ones of its name.
+func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, secret string) error {
+	tokens, err := st.ListTokens(c.Context)
+	if err != nil {
+		return fmt.Errorf("list tokens: %w", err)
+	}
+	for _, old := range tokens { // the newest counts
+		if old.Name != t.Name || !old.Valid(t.Created) {
+			continue
+		}
+		if !c.IsSet("scope") {
+			t.Scopes = old.Scopes
+		}
+		if !c.IsSet("project") {
+			t.Project = old.Project
+		}
+	}
+	replaced, err := st.RotateToken(c.Context, t, token.Hash(secret), t.Created.Add(lifetimeIn(c, "overlap")))
+	if err != nil {
+		return err
+	}
+	d.showToken(c, t, secret)
+	for _, old := range replaced {
+		fmt.Fprintf(d.stderr, "\nthe old token %q (%s) is valid to %s; assayd token revoke %s ends it now\n",
+			old.Name, old.ID, old.Expires.UTC().Format(time.RFC3339), old.ID)
+	}
+	return nil
+}
+
+// showToken prints a new token, and the lines to paste.
+func (d *daemon) showToken(c *cli.Context, t store.Token, secret string) {
 	fmt.Fprintln(d.stdout, secret)
 	url := cmp.Or(publicURL(c.String("data")), "https://assay.example.com")
 	fmt.Fprintf(d.stderr, `token %q (%s) was made. It is shown only this once.
@@ -83,7 +138,6 @@ docker build --build-arg token=TOKEN:
     ARG token
     RUN /assay ${token}
 `, t.Name, t.ID, url)
-	return nil
 }
 
 func (d *daemon) tokenList(c *cli.Context) error {
@@ -103,7 +157,7 @@ func (d *daemon) tokenList(c *cli.Context) error {
 		switch {
 		case !t.Revoked.IsZero():
 			state = "revoked " + day(t.Revoked)
-		case !t.Expires.IsZero() && !d.now().Before(t.Expires):
+		case !t.Valid(d.now()):
 			state = "expired " + day(t.Expires)
 		case !t.Expires.IsZero():
 			state = "valid to " + day(t.Expires)

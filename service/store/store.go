@@ -13,6 +13,9 @@ import (
 // ErrNotFound is returned, wrapped, where what was asked for is not kept.
 var ErrNotFound = errors.New("not found")
 
+// ErrNameTaken is returned, wrapped, for a token whose name a valid token has.
+var ErrNameTaken = errors.New("a valid token has this name")
+
 // ErrRejected is wrapped by an error that an iterator of records yields for one
 // record that cannot be read. An import goes on after it.
 var ErrRejected = errors.New("record rejected")
@@ -114,7 +117,12 @@ type Head struct {
 // Tokens is the part that guards the door. Secrets are never kept, only their
 // SHA-256: they are 190 random bits, which no dictionary holds.
 type Tokens interface {
+	// CreateToken keeps a new token. It returns ErrNameTaken where another token of
+	// its name is valid at t.Created: two of one name cannot be told apart in a log.
 	CreateToken(ctx context.Context, t Token, hash [32]byte) error
+	// RotateToken keeps a new token beside the valid ones of its name, which expire
+	// at end unless they expire earlier. It returns those, by creation time.
+	RotateToken(ctx context.Context, t Token, hash [32]byte, end time.Time) ([]Token, error)
 	// TokenByHash returns the token of a secret, also one expired or revoked. For
 	// the secret of a derived token it returns the parent with the single scope
 	// "scan", Derived set, and the earlier of both expiry times.
@@ -141,6 +149,11 @@ type Token struct {
 	Revoked time.Time // zero: not
 	Used    time.Time // zero: never
 	Derived bool      // see DeriveToken; set by TokenByHash only
+}
+
+// Valid reports whether the token is neither revoked nor expired at a time.
+func (t Token) Valid(at time.Time) bool {
+	return t.Revoked.IsZero() && (t.Expires.IsZero() || at.Before(t.Expires))
 }
 
 // Scans is the part that keeps what was asked and answered.

@@ -17,21 +17,62 @@ const addToken = `
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // CreateToken implements store.Tokens. An id or a hash that is there already is
-// an error; a name is not.
+// an error, too.
 func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
-	scopes, err := json.Marshal(t.Scopes)
-	if err != nil {
-		return fmt.Errorf("create token %q: %w", t.Name, err)
-	}
-	err = s.ledger.update(ctx, durable, func(tx transaction) error {
-		_, err := tx.exec(addToken, t.ID, hash[:], t.Name, string(scopes), t.Project,
-			toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked), nullMicro(t.Used))
-		return err
+	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+		named, err := queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created))
+		if err == nil && len(named) > 0 {
+			err = fmt.Errorf("%w: %q", store.ErrNameTaken, named[0].ID)
+		}
+		if err != nil {
+			return err
+		}
+		return insertToken(tx, t, hash)
 	})
 	if err != nil {
 		return fmt.Errorf("create token %q: %w", t.Name, err)
 	}
 	return nil
+}
+
+const (
+	validByName = `SELECT ` + tokenColumns + ` FROM token
+		WHERE name = ?1 AND revoked IS NULL AND (expires IS NULL OR expires > ?2) ORDER BY created, id`
+	endToken = `UPDATE token SET expires = min(coalesce(expires, ?2), ?2) WHERE id = ?1`
+)
+
+// RotateToken implements store.Tokens.
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, end time.Time) ([]store.Token, error) {
+	var before []store.Token
+	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+		var err error
+		if before, err = queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created)); err != nil {
+			return err
+		}
+		for i, old := range before {
+			if _, err := tx.exec(endToken, old.ID, toMicro(end)); err != nil {
+				return err
+			}
+			if old.Expires.IsZero() || end.Before(old.Expires) {
+				before[i].Expires = fromMicro(toMicro(end))
+			}
+		}
+		return insertToken(tx, t, hash)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
+	}
+	return before, nil
+}
+
+func insertToken(tx transaction, t store.Token, hash [32]byte) error {
+	scopes, err := json.Marshal(t.Scopes)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(addToken, t.ID, hash[:], t.Name, string(scopes), t.Project,
+		toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked), nullMicro(t.Used))
+	return err
 }
 
 const tokenColumns = `id, name, scopes, project, created, expires, revoked, used`

@@ -48,7 +48,8 @@ func tokens(t *testing.T, open Open) {
 	least := store.Token{ID: "id1", Name: "ci", Created: day(1)}
 	other := store.Token{ID: "id3", Name: "other", Scopes: []string{"admin"}, Created: day(3)}
 	for i, token := range []store.Token{full, least, other} {
-		if err := a.CreateToken(t.Context(), token, hashOf(byte(i))); err != nil {
+		// Two tokens of one name are made by a rotation only.
+		if _, err := a.RotateToken(t.Context(), token, hashOf(byte(i)), day(30)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -155,6 +156,62 @@ func derivedTokens(t *testing.T, open Open) {
 	derive("id2", 13, 7, 9)           // removes what expired
 	_, err := b.TokenByHash(t.Context(), hashOf(10))
 	wantNotFound(t, "expired", err)
+}
+
+// tokenNames: a name belongs to one valid token, but for a rotation.
+func tokenNames(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	n := byte(0)
+	create := func(s store.Store, token store.Token) error {
+		n++
+		return s.CreateToken(t.Context(), token, hashOf(n))
+	}
+	if err := create(a, store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}); err != nil {
+		t.Fatal(err)
+	}
+	err := create(b, store.Token{ID: "id2", Name: "ci", Created: day(2)})
+	if !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("a second valid token of a name: %v", err)
+	}
+	if list, err := a.ListTokens(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("refused, and kept: %v, %v", list, err)
+	}
+	if err := create(b, store.Token{ID: "id3", Name: "CI", Created: day(2)}); err != nil {
+		t.Errorf("another name: %v", err)
+	}
+
+	n++
+	old, err := b.RotateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(3)}, hashOf(n), day(4))
+	if err != nil || len(old) != 1 || old[0].ID != "id1" || !old[0].Expires.Equal(day(4)) {
+		t.Fatalf("rotated %+v, %v", old, err)
+	}
+	// What expires earlier than the overlap ends keeps its time.
+	n++
+	old, err = a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(3)}, hashOf(n), day(6))
+	if err != nil || len(old) != 2 || !old[0].Expires.Equal(day(4)) || !old[1].Expires.Equal(day(6)) {
+		t.Fatalf("rotated %+v, %v", old, err)
+	}
+	for hash, want := range map[byte]time.Time{1: day(4), 4: day(6), 5: {}} {
+		got, err := b.TokenByHash(t.Context(), hashOf(hash))
+		if err != nil || !got.Expires.Equal(want) {
+			t.Errorf("token %q expires %v, %v, want %v", got.ID, got.Expires, err, want)
+		}
+	}
+
+	// Expired at the very time of its end, and revoked: the name is free again.
+	if err := create(a, store.Token{ID: "id6", Name: "ci", Created: day(6)}); !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("the third token is valid: %v", err)
+	}
+	if _, err := a.RevokeToken(t.Context(), "id5", day(6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(a, store.Token{ID: "id7", Name: "ci", Created: day(6)}); err != nil {
+		t.Errorf("no token of the name is valid: %v", err)
+	}
+	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id8", Name: "new", Created: day(6)}, hashOf(99), day(7)); err != nil || len(old) != 0 {
+		t.Errorf("rotated without an old token: %+v, %v", old, err)
+	}
 }
 
 func tokenUses(t *testing.T, open Open) {

@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"feed lock", feedLock},
 		{"snapshots", snapshots},
 		{"tokens", tokens},
+		{"token names", tokenNames},
 		{"token uses", tokenUses},
 		{"derived tokens", derivedTokens},
 		{"scans", scans},
