@@ -67,6 +67,7 @@ const (
 type api struct {
 	Config
 	limits  *limits
+	ended   endedTokens
 	slots   chan struct{}
 	buffers sync.Pool // of *buffers
 }

@@ -77,8 +77,10 @@ func (a *api) token(r *http.Request) (store.Token, error) {
 	now := a.Now()
 	switch {
 	case !t.Revoked.IsZero():
+		a.logEnded(r, t, "revoked")
 		return t, problem{http.StatusUnauthorized, "this token was revoked", hint}
-	case !t.Expires.IsZero() && !now.Before(t.Expires):
+	case !t.Valid(now):
+		a.logEnded(r, t, "expired")
 		return t, problem{http.StatusUnauthorized, "this token has expired", hint}
 	}
 	if err := a.Store.UsedToken(r.Context(), t.ID, now); err != nil {

@@ -1,0 +1,74 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assay/service/api"
+	"assay/service/store"
+)
+
+// TestEndedTokens: the log names an ended token that is used, within bounds, and
+// never the secret.
+func TestEndedTokens(t *testing.T) {
+	var mu sync.Mutex
+	at := now
+	pass := func(d time.Duration) { mu.Lock(); at = at.Add(d); mu.Unlock() }
+	r := newRig(t, func(c *api.Config) {
+		c.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
+	})
+	expired := r.token(store.Token{Name: "night build", Expires: now})
+	revoked := r.token(store.Token{Name: "stolen"})
+	if _, err := r.store.RevokeToken(t.Context(), "stolen", now); err != nil {
+		t.Fatal(err)
+	}
+	valid := r.token(store.Token{Name: "good"})
+	use := func(secret string, status int) {
+		t.Helper()
+		if resp, body := r.do("GET", "/api/v1/token", secret, nil); resp.StatusCode != status {
+			t.Fatalf("%d %s, want %d", resp.StatusCode, body, status)
+		}
+	}
+	lines := func(text string) (n int) {
+		for line := range strings.Lines(r.log.String()) {
+			if strings.Contains(line, "token refused") && strings.Contains(line, text) {
+				n++
+			}
+		}
+		return n
+	}
+	use(valid, http.StatusOK)
+	use(strings.Repeat("x", 10), http.StatusUnauthorized)
+	if got := r.log.String(); strings.Contains(got, "token refused") {
+		t.Errorf("a valid token and no token at all are told:\n%s", got)
+	}
+	use(expired, http.StatusUnauthorized)
+	if lines(`level=WARN msg="token refused" why=expired name="night build"`) != 1 || lines("client=127.0.0.1 not_logged_before=0") != 1 {
+		t.Errorf("log:\n%s", r.log)
+	}
+
+	for range 100 {
+		use(revoked, http.StatusUnauthorized)
+	}
+	if got := lines("why=revoked name=stolen"); got != 10 {
+		t.Errorf("%d lines for 100 requests, want 10", got)
+	}
+	pass(time.Minute)
+	use(revoked, http.StatusUnauthorized)
+	use(revoked, http.StatusUnauthorized)
+	if got := lines("name=stolen"); got != 11 || lines("not_logged_before=90") != 1 {
+		t.Errorf("%d lines after a minute, want 11, the last with the 90 before it:\n%s", got, r.log)
+	}
+	use(expired, http.StatusUnauthorized) // not held back by the other
+	if got := lines("night build"); got != 2 {
+		t.Errorf("%d lines of the other token, want 2", got)
+	}
+	for _, secret := range []string{expired, revoked, valid} {
+		if strings.Contains(r.log.String(), secret) {
+			t.Error("the log has the secret of a token")
+		}
+	}
+}
