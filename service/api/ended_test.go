@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,11 +16,13 @@ import (
 // TestEndedTokens: the log names an ended token that is used, within bounds, and
 // never the secret.
 func TestEndedTokens(t *testing.T) {
-	var mu sync.Mutex
-	at := now
+	var mu sync.Mutex // guards at and written
+	at, written := now, &bytes.Buffer{}
+	log := func() string { mu.Lock(); defer mu.Unlock(); return written.String() }
 	pass := func(d time.Duration) { mu.Lock(); at = at.Add(d); mu.Unlock() }
 	r := newRig(t, func(c *api.Config) {
 		c.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
+		c.Log = slog.New(slog.NewTextHandler(lockedWriter{&mu, written}, nil))
 	})
 	expired := r.token(store.Token{Name: "night build", Expires: now})
 	revoked := r.token(store.Token{Name: "stolen"})
@@ -33,7 +37,7 @@ func TestEndedTokens(t *testing.T) {
 		}
 	}
 	lines := func(text string) (n int) {
-		for line := range strings.Lines(r.log.String()) {
+		for line := range strings.Lines(log()) {
 			if strings.Contains(line, "token refused") && strings.Contains(line, text) {
 				n++
 			}
@@ -42,12 +46,12 @@ func TestEndedTokens(t *testing.T) {
 	}
 	use(valid, http.StatusOK)
 	use(strings.Repeat("x", 10), http.StatusUnauthorized)
-	if got := r.log.String(); strings.Contains(got, "token refused") {
+	if got := log(); strings.Contains(got, "token refused") {
 		t.Errorf("a valid token and no token at all are told:\n%s", got)
 	}
 	use(expired, http.StatusUnauthorized)
 	if lines(`level=WARN msg="token refused" why=expired name="night build"`) != 1 || lines("client=127.0.0.1 not_logged_before=0") != 1 {
-		t.Errorf("log:\n%s", r.log)
+		t.Errorf("log:\n%s", log())
 	}
 
 	for range 100 {
@@ -60,14 +64,14 @@ func TestEndedTokens(t *testing.T) {
 	use(revoked, http.StatusUnauthorized)
 	use(revoked, http.StatusUnauthorized)
 	if got := lines("name=stolen"); got != 11 || lines("not_logged_before=90") != 1 {
-		t.Errorf("%d lines after a minute, want 11, the last with the 90 before it:\n%s", got, r.log)
+		t.Errorf("%d lines after a minute, want 11, the last with the 90 before it:\n%s", got, log())
 	}
 	use(expired, http.StatusUnauthorized) // not held back by the other
 	if got := lines("night build"); got != 2 {
 		t.Errorf("%d lines of the other token, want 2", got)
 	}
 	for _, secret := range []string{expired, revoked, valid} {
-		if strings.Contains(r.log.String(), secret) {
+		if strings.Contains(log(), secret) {
 			t.Error("the log has the secret of a token")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
+	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
 )
@@ -21,7 +22,7 @@ func (d *daemon) replayCommand() *cli.Command {
 		ArgsUsage: "SCAN",
 		Flags: append(judgeFlags(),
 			dataFlag(),
-			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, as every verdict names it"},
+			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, whose id or its beginning every verdict names"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
 		),
 		Action: d.replay,
@@ -31,6 +32,9 @@ func (d *daemon) replayCommand() *cli.Command {
 func (d *daemon) replay(c *cli.Context) (err error) {
 	if c.NArg() != 1 {
 		return hintf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
+	}
+	if format := c.String("format"); format != "text" && format != "json" {
+		return hintf("text or json", "bad format %q", format)
 	}
 	st, err := d.open(c)
 	if err != nil {
@@ -48,6 +52,9 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	at, upTo := d.now(), head.Seq
 	if id := c.String("as-of"); id != "" {
 		if upTo, err = st.Snapshot(c.Context, id); err != nil {
+			if errors.Is(err, store.ErrAmbiguous) {
+				return hintf("give more of the id; the scan's own data has "+kept.Snapshot, "as of %q: %w", id, err)
+			}
 			return hintf("every verdict names its snapshot", "as of %q: %w", id, err)
 		}
 		at = kept.At
@@ -90,28 +97,25 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	v := answer.Whole()
 	v.Scan, v.Report = before.Scan, before.Report
 	v.Options.Project = before.Options.Project // the token may have set it
-	return d.printReplay(c, kept, v)
+	return d.printReplay(c, kept, before, v)
 }
 
-func (d *daemon) printReplay(c *cli.Context, kept store.Scan, v verdict.Verdict) error {
-	now, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode verdict: %w", err)
-	}
-	switch c.String("format") {
-	case "json":
+func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {
+	var err error
+	if c.String("format") == "json" {
 		err = verdict.WriteJSON(d.stdout, v)
-	case "text":
+	} else {
 		err = verdict.WriteText(d.stdout, v, verdict.Style{Exit: v.Decision.Code})
-	default:
-		err = hintf("text or json", "bad format %q", c.String("format"))
 	}
-	if err == nil {
-		word := "differs from"
-		if bytes.Equal(now, kept.Verdict) {
-			word = "is the same as"
-		}
-		_, err = fmt.Fprintf(d.stderr, "assayd: this verdict %s the one given at %s\n", word, kept.At.UTC().Format(time.RFC3339))
+	if err != nil {
+		return err
 	}
-	return err
+	difference := scan.Compare(before, v)
+	at := kept.At.UTC().Format(time.RFC3339)
+	if difference.Empty() {
+		fmt.Fprintf(d.stderr, "assayd: the decision and the findings are the same as at %s\n", at)
+		return nil
+	}
+	fmt.Fprintf(d.stderr, "assayd: this verdict differs from the one given at %s:\n", at)
+	return difference.WriteText(d.stderr)
 }

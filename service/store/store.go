@@ -13,6 +13,12 @@ import (
 // ErrNotFound is returned, wrapped, where what was asked for is not kept.
 var ErrNotFound = errors.New("not found")
 
+// ErrAmbiguous is returned, wrapped, where the beginning of an id is that of several.
+var ErrAmbiguous = errors.New("several ids begin so")
+
+// MinPrefix is how much of an id stands for the whole, at least.
+const MinPrefix = 6
+
 // ErrNameTaken is returned, wrapped, for a token whose name a valid token has.
 var ErrNameTaken = errors.New("a valid token has this name")
 
@@ -57,7 +63,9 @@ type Advisories interface {
 	// a Removed one; ErrNotFound where it has none.
 	Record(ctx context.Context, id string, upTo int64) (Record, error)
 	// Published keeps that the state upTo has the snapshot id; Snapshot finds
-	// the sequence number again. ErrNotFound where no such id was published.
+	// the sequence number again, by the whole id or by a beginning of it that has
+	// at least MinPrefix bytes. ErrNotFound where no such id was published,
+	// ErrAmbiguous where a beginning is that of several.
 	Published(ctx context.Context, snapshot string, upTo int64) error
 	Snapshot(ctx context.Context, snapshot string) (upTo int64, err error)
 }

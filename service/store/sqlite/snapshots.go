@@ -24,16 +24,40 @@ func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) erro
 	return nil
 }
 
-const findSnapshot = `SELECT seq FROM snapshot WHERE id = ?`
+const (
+	findSnapshot = `SELECT seq FROM snapshot WHERE id = ?`
+	// Ids are hexadecimal, and '~' sorts after every digit of one.
+	findSnapshots = `SELECT seq FROM snapshot WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2`
+)
 
 // Snapshot implements store.Advisories.
 func (s *Store) Snapshot(ctx context.Context, snapshot string) (upTo int64, err error) {
 	err = s.ledger.read.row(ctx, findSnapshot, []any{snapshot}, &upTo)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = store.ErrNotFound
+		upTo, err = s.snapshotByPrefix(ctx, snapshot)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("snapshot %q: %w", snapshot, err)
+	}
+	return upTo, nil
+}
+
+func (s *Store) snapshotByPrefix(ctx context.Context, prefix string) (upTo int64, err error) {
+	if len(prefix) < store.MinPrefix {
+		return 0, store.ErrNotFound
+	}
+	found := 0
+	err = s.ledger.read.rows(ctx, findSnapshots, []any{prefix}, func(rows *sql.Rows) (bool, error) {
+		found++
+		return true, rows.Scan(&upTo)
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case found == 0:
+		return 0, store.ErrNotFound
+	case found > 1:
+		return 0, store.ErrAmbiguous
 	}
 	return upTo, nil
 }
