@@ -22,6 +22,7 @@ func main() {
 	code := cli.Run(ctx, cli.Env{
 		Args:      os.Args,
 		LookupEnv: os.LookupEnv,
+		Environ:   os.Environ,
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
 		Now:       time.Now,

@@ -25,6 +25,7 @@ import (
 type Env struct {
 	Args           []string // with the program's name first
 	LookupEnv      func(string) (string, bool)
+	Environ        func() []string // nil: no variable is known by its prefix
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
 	Version        string
@@ -43,8 +44,13 @@ const (
 // Run does what the command line says and returns the exit code.
 func Run(ctx context.Context, env Env) int {
 	r := &run{env: env, code: codePass}
+	return r.do(ctx)
+}
+
+// do does what the command line of the run says and returns the exit code.
+func (r *run) do(ctx context.Context) int {
 	app := r.app()
-	args, err := argv.Permute(env.Args, app, foreign)
+	args, err := argv.Permute(r.env.Args, app, foreign)
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
@@ -60,6 +66,11 @@ type run struct {
 	code int
 	// warn: --on-error warn, a scan that could not finish does not fail.
 	warn bool
+
+	// What a scan has used and found, for assay buildkit.
+	server      string
+	inventoried inspect.Inventory
+	answer      verdict.Verdict
 }
 
 func (r *run) app() *ucli.App {
@@ -81,6 +92,8 @@ func (r *run) app() *ucli.App {
 		Commands: []*ucli.Command{
 			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", treeFlags(), r.inventory),
 			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
+			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil, r.buildkit)),
+			command("scanned", "fail unless a passing scan of a commit has arrived at the service", "[TOKEN]", scannedFlags(), r.scanned),
 			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags(), r.slot),
 		},
 	}
@@ -92,6 +105,12 @@ func command(name, usage, args string, flags []ucli.Flag, action ucli.ActionFunc
 		HideHelpCommand: true,
 		OnUsageError:    func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
 	}
+}
+
+// hidden leaves a command out of the help: programs call it, not people.
+func hidden(c *ucli.Command) *ucli.Command {
+	c.Hidden = true
+	return c
 }
 
 func usageFrom(err error) error {
@@ -159,7 +178,7 @@ func (r *run) scan(c *ucli.Context) error {
 
 	// A variable may not hide that another was ignored.
 	if !c.Bool("quiet") {
-		for _, n := range s.notes {
+		for _, n := range append(s.notes, r.ignoredParameters()...) {
 			r.note(n)
 		}
 	}
@@ -181,12 +200,14 @@ func (r *run) scan(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	r.server, r.inventoried = s.server, inv
 	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
 	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
 	progress("")
 	if err != nil {
 		return err
 	}
+	r.answer = v
 	r.code = exitCode(v, s.continueOnFailure)
 	return r.print(v, raw, s)
 }

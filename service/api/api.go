@@ -26,6 +26,7 @@ type Store interface {
 	UsedToken(ctx context.Context, id string, at time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
+	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error)
 	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
 }
@@ -84,6 +85,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/scans/{id}", a.authenticated("", a.getScan))
 	mux.HandleFunc("GET /api/v1/scans/{id}/report", a.authenticated("", a.getReport))
 	mux.HandleFunc("GET /api/v1/scans/{id}/explain", a.authenticated("", a.getExplain))
+	mux.HandleFunc("GET /api/v1/passed", a.authenticated("", a.getPassed))
 	mux.HandleFunc("GET /api/v1/token", a.authenticated("", a.getToken))
 	a.downloads(mux)
 	a.generators(mux)

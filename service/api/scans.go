@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -160,10 +159,15 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return s, err
 	}
-	own := s.Token == t.ID && !t.Derived
-	reads := slices.Contains(t.Scopes, ScopeRead) || slices.Contains(t.Scopes, ScopeAdmin)
-	if err != nil || !own && !reads || t.Project != "" && t.Project != s.Project {
+	if err != nil || !mayRead(t, s) {
 		return s, problem{http.StatusNotFound, fmt.Sprintf("no scan %q", id), "a token reads its own scans; --scope read reads all of its project"}
 	}
 	return s, nil
+}
+
+// mayRead reports whether a token may read a scan: its own, or with scope read
+// any of its project. A derived token reads nothing.
+func mayRead(t store.Token, s store.Scan) bool {
+	own := s.Token == t.ID && !t.Derived
+	return (own || hasScope(t, ScopeRead)) && (t.Project == "" || t.Project == s.Project)
 }

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/remote"
+	"assay/verdict"
+)
+
+// scannedFlags are those of a scan that say where the service is, and which scans
+// to ask for.
+func scannedFlags() []ucli.Flag {
+	names := []string{"server", "token-file", "cacert", "no-verify", "timeout", "project", "commit", "quiet"}
+	var flags []ucli.Flag
+	for _, f := range scanFlags() {
+		if slices.Contains(names, f.Names()[0]) {
+			flags = append(flags, f)
+		}
+	}
+	return flags
+}
+
+// scanned is the command of that name: the last step of a CI job, which fails
+// when no passing scan of the commit has arrived.
+func (r *run) scanned(c *ucli.Context) error {
+	s, err := r.settings(c)
+	if err != nil {
+		return err
+	}
+	commit, project := "", ""
+	for _, o := range s.options {
+		switch o.Name {
+		case "commit":
+			commit = o.Value
+		case "project":
+			project = o.Value
+		}
+	}
+	if commit == "" {
+		return usage("assay scanned --commit SHA", "no commit was named")
+	}
+	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
+	defer cancel()
+	client, err := remote.New(r.remote(s, secret, r.note))
+	if err != nil {
+		return err
+	}
+	got, err := client.Scanned(ctx, commit, project)
+	if err != nil {
+		return err
+	}
+	switch {
+	case got.Passed:
+		if !s.quiet {
+			fmt.Fprintf(r.env.Stdout, "assay: %s\n", verdict.Clean(got.Text))
+		}
+	case got.Scan == "" || got.Code == codePass:
+		r.code = codeUntrusted
+	default:
+		r.code = got.Code
+	}
+	if r.code != codePass {
+		fmt.Fprintf(r.env.Stderr, "assay: error: %s\nhint: %s\n", verdict.Clean(got.Text), verdict.Clean(got.Hint))
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package spdx_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"assay/inspect"
+	"assay/inspect/inventory"
+	"assay/remote/spdx"
+	"assay/testdata"
+)
+
+var created = time.Date(2026, 11, 28, 12, 0, 0, 0, time.FixedZone("", 3600))
+
+func write(t *testing.T, inv inventory.Inventory) map[string]any {
+	t.Helper()
+	var b bytes.Buffer
+	err := spdx.WriteStatement(&b, spdx.Document{
+		Name: "sbom", Namespace: "https://assay.example.com/api/v1/scans/x", Created: created, Tool: "assay 1.0.0", Inventory: inv,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var statement struct {
+		Type      string `json:"_type"`
+		Predicate map[string]any
+	}
+	if err := json.Unmarshal(b.Bytes(), &statement); err != nil {
+		t.Fatal(err)
+	}
+	if statement.Type != "https://in-toto.io/Statement/v0.1" {
+		t.Errorf("statement type %q", statement.Type)
+	}
+	return statement.Predicate
+}
+
+// TestSchema holds documents to the schema of SPDX 2.3: of a genuine Debian, of
+// every kind of package, and of nothing.
+func TestSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(testdata.Path(t, "schemas", "spdx-2.3.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	debian, err := inspect.Inspect(t.Context(), testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase"), inspect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile := inventory.Inventory{
+		System: inventory.System{ID: "rhel", VersionID: "9.4", CPE: "cpe:/o:redhat:enterprise_linux:9"},
+		Packages: []inventory.Package{
+			{Type: "npm", Name: "@types/node", Version: "20.1.0", Evidence: []inventory.Evidence{{Path: "a/\u202e\"\n", Kind: "node"}}},
+			{Type: "rpm", Name: "x", CPE: "cpe:2.3:a:x:x:1:*:*:*:*:*:*:*"},
+			{Type: "deb"},
+		},
+		Partial: []inventory.Partial{{Path: "root", Kind: inventory.GapDirectory, Err: "permission denied"}},
+	}
+	for name, inv := range map[string]inventory.Inventory{"debian": debian, "hostile": hostile, "empty": {}} {
+		d := write(t, inv)
+		if err := schema.Validate(d); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		// A tree, perhaps a system, and each package.
+		want := 1 + len(inv.Packages)
+		if inv.System.Known() {
+			want++
+		}
+		if got := len(d["packages"].([]any)); got != want {
+			t.Errorf("%s: %d packages, want %d", name, got, want)
+		}
+		if got := len(d["relationships"].([]any)); got != want {
+			t.Errorf("%s: %d relationships, want %d", name, got, want)
+		}
+		if _, said := d["comment"]; said != (len(inv.Partial) > 0) {
+			t.Errorf("%s: comment %v with %d unread", name, d["comment"], len(inv.Partial))
+		}
+		if got := d["creationInfo"].(map[string]any)["created"]; got != "2026-11-28T11:00:00Z" {
+			t.Errorf("%s: created %v", name, got)
+		}
+	}
+	if len(debian.Packages) < 80 {
+		t.Errorf("Debian has %d packages", len(debian.Packages))
+	}
+}
