@@ -7,7 +7,7 @@ import (
 
 // ecosystems has one ecosystem of each order.
 var ecosystems = []string{
-	"Debian", "RPM", "Alpine", "SemVer", "Julia", "Bitnami", "PyPI", "CRAN", "Hackage", "Maven", "NuGet", "Packagist", "Composer", "RubyGems",
+	"Debian", "RPM", "Alpine", "SemVer", "Julia", "Bitnami", "PyPI", "CRAN", "Hackage", "Maven", "NuGet", "Packagist", "Composer", "RubyGems", "ConanCenter",
 }
 
 // FuzzCompare: whatever the versions, an order compares a version with itself

@@ -54,9 +54,11 @@ func For(ecosystem string) (order Order, ok bool) {
 		return Order{compare: rpm.Compare}, true
 	case "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi":
 		return Order{compare: apk.Compare}, true
-	case "Bioconductor", "ConanCenter", "crates.io", "Docker Hardened Images", "GHC", "GitHub Actions", "Go", "Hex",
+	case "Bioconductor", "crates.io", "Docker Hardened Images", "GHC", "GitHub Actions", "Go", "Hex",
 		"Kubernetes", "npm", "SemVer", "SwiftURL", "VSCode":
 		return Order{compare: semver.Compare}, true
+	case "ConanCenter":
+		return Order{compare: compareConan}, true
 	case "Julia", "Pub":
 		return Order{compare: semver.CompareBuild}, true
 	case "Bitnami":
