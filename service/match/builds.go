@@ -10,8 +10,9 @@ import (
 
 // Beside its ordinary build, an rpm package may have others under the same name,
 // with versions that have nothing to do with each other: one for each stream of
-// a module, and those that Oracle patches in memory (ksplice). Their versions
-// say so in the release: "module_el8.6.0+2741+01592ae8" and "ksplice1".
+// a module, those that Oracle patches in memory (ksplice) or has validated (fips),
+// and those of Amazon Linux's extras. Their versions say so in the release:
+// "module_el8.6.0+2741+01592ae8", "ksplice1" and "_fips".
 // An advisory that mends one build says nothing about the others.
 
 // modules returns the module streams that an advisory is about, "nodejs:18".
@@ -59,8 +60,13 @@ func ksplice(version string) string {
 	return "ksplice" + n
 }
 
+// validated reports whether a version is one of Oracle's builds that are validated
+// by FIPS 140 and have versions of their own: "10:3.0.7-18.0.1.el9_2_fips".
+func validated(version string) bool { return strings.HasSuffix(version, "_fips") }
+
 // sameBuild reports whether an entry is about the build that an rpm package is.
-// An entry that names no fix is about all of them, unless it names streams.
+// An entry that names no fix is about all of them, unless it names streams or
+// nobody knows the stream of a module's build.
 func (s subject) sameBuild(e Affected) bool {
 	if len(e.Modules) > 0 && s.stream != "" && !slices.Contains(e.Modules, s.stream) {
 		return false
@@ -69,10 +75,52 @@ func (s subject) sameBuild(e Affected) bool {
 	for _, r := range e.Ranges {
 		if fix := lastFix(r); fix != "" {
 			fixes++
-			same = same || modular(fix) == s.modular && ksplice(fix) == ksplice(s.version)
+			same = same || modular(fix) == s.modular && ksplice(fix) == ksplice(s.version) &&
+				validated(fix) == validated(s.version) && !s.otherExtra(e.Advisory, fix)
 		}
 	}
-	return fixes == 0 || same
+	return fixes == 0 && !s.unlabelled() || same
+}
+
+// unlabelled reports whether a package is a module's build and nobody says of which
+// stream.
+func (s subject) unlabelled() bool { return s.modular && s.stream == "" }
+
+// extraVersion returns the version after which an extra of Amazon Linux 2 is named
+// whose advisory id is one of: 14 of ALAS2POSTGRESQL14-2023-003, 5.10 of
+// ALASKERNEL-5.10-2024-049; empty where there is none.
+func extraVersion(id string) string {
+	extra, ok := strings.CutPrefix(id, "ALAS2")
+	if !ok {
+		extra, ok = strings.CutPrefix(id, "ALAS")
+	}
+	year := max(strings.LastIndexByte(extra, '-'), 0)
+	year = strings.LastIndexByte(extra[:year], '-')
+	if !ok || year <= 0 {
+		return ""
+	}
+	extra = extra[:year]
+	return extra[strings.LastIndexFunc(extra, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })+1:]
+}
+
+// otherExtra reports whether a fix of an Amazon Linux 2 advisory is of an extra that
+// the package cannot be from. Beside its core the system has extras with packages
+// of the same names, each in a repository of its own, which an rpm database does
+// not name. But where an extra is called after the version of a package, no other
+// version of it is in there. An extra that is called after none is heard.
+func (s subject) otherExtra(id, fix string) bool {
+	if len(s.scheme.ecosystems) != 1 || s.scheme.ecosystems[0] != "Amazon Linux:2" {
+		return false
+	}
+	extra := extraVersion(id)
+	return extra != "" && ofVersion(fix, extra) && !ofVersion(s.version, extra)
+}
+
+// ofVersion reports whether a version of rpm begins with the numbers of another:
+// 14.8-1 with 14.
+func ofVersion(v, numbers string) bool {
+	rest, ok := strings.CutPrefix(withoutEpoch(v), numbers)
+	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
 }
 
 // ownEntries returns which of the entries that one advisory has for one package
@@ -108,10 +156,7 @@ func ownEntries(compare version.Compare, installed string, entries []Affected) [
 // their beginning on, epochs aside.
 func sharedParts(a, b string) int {
 	parts := func(s string) []string {
-		if epoch, rest, ok := strings.Cut(s, ":"); ok && digits(epoch) {
-			s = rest
-		}
-		return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(".-_+~^", r) })
+		return strings.FieldsFunc(withoutEpoch(s), func(r rune) bool { return strings.ContainsRune(".-_+~^", r) })
 	}
 	pa, pb := parts(a), parts(b)
 	n := 0

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"assay/service/advisory"
+	"assay/verdict"
 )
 
 // An Entry is one affected entry of an advisory under the key that an Index
@@ -38,6 +39,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 		if p.Ecosystem == "" || p.Name == "" {
 			continue
 		}
+		af = bounded(af)
 		specific := readSpecific(af)
 		arches, ok := specific.platforms()
 		if !ok {
@@ -85,7 +87,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 func Describe(a advisory.Advisory) Vulnerability {
 	v := Vulnerability{
 		ID:        a.ID,
-		Aliases:   a.Aliases,
+		Aliases:   ownAliases(a),
 		Upstream:  a.Upstream,
 		Related:   a.Related,
 		Summary:   summary(a),
@@ -109,7 +111,55 @@ func Describe(a advisory.Advisory) Vulnerability {
 			v.Severity = []advisory.Severity{{Type: severityWord, Score: word}}
 		}
 	}
+	if word := summaryWord(a); word != "" {
+		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: severityWord, Score: word})
+	}
 	return v
+}
+
+// summaryWord returns the severity at the beginning of a bulletin's summary, in
+// lower case: "important" of "Important: openssl security update". Red Hat and
+// those that rebuild its packages have no other place for it.
+func summaryWord(a advisory.Advisory) string {
+	word, _, ok := strings.Cut(head(a.Summary, maxWord), ": ")
+	if !ok || bulletin(a.ID) == "" || wordSeverity(word) == verdict.Unrated {
+		return ""
+	}
+	return strings.ToLower(word)
+}
+
+// ownAliases returns the aliases of a record, and of several CVEs of one of
+// GitHub's those alone whose pages it refers to, if there are any. GitHub has one
+// CVE for each of its advisories, but databases that close aliases over each other
+// give to each of two the CVEs of both (GHSA-269q-hmxg-m83q and
+// GHSA-5mcr-gq6c-3hq2).
+func ownAliases(a advisory.Advisory) []string {
+	if !strings.HasPrefix(a.ID, "GHSA-") {
+		return a.Aliases
+	}
+	cves := 0
+	for _, alias := range a.Aliases {
+		if isCVE(alias) {
+			cves++
+		}
+	}
+	if cves < 2 {
+		return a.Aliases
+	}
+	var own []string
+	for _, r := range a.References {
+		page := strings.TrimPrefix(r.URL, "https://nvd.nist.gov/vuln/detail/")
+		page = strings.TrimPrefix(page, "https://www.cve.org/CVERecord?id=")
+		if isCVE(page) && slices.Contains(a.Aliases, page) {
+			own = append(own, page)
+		}
+	}
+	if len(own) == 0 {
+		return a.Aliases
+	}
+	return slices.DeleteFunc(slices.Clone(a.Aliases), func(alias string) bool {
+		return isCVE(alias) && !slices.Contains(own, alias)
+	})
 }
 
 // notice reports whether a record is no vulnerability: RustSec's notices that a

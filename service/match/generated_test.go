@@ -190,6 +190,7 @@ type spot struct {
 func spots(a advisory.Advisory) []spot {
 	var all []spot
 	for _, af := range a.Affected {
+		af = bounded(af) // which TestBounds is about
 		i := slices.IndexFunc(all, func(p spot) bool { return p.ecosystem == af.Package.Ecosystem && p.name == af.Package.Name })
 		if i < 0 {
 			i = len(all)

@@ -149,6 +149,7 @@ type matcher struct {
 	languages map[languageKey]*scheme
 	owners    map[string]int // system packages by name, made when first needed
 	owning    map[*judgement]*owning
+	epochs    map[[2]string]string // of sources and their versions, made when first needed
 }
 
 type languageKey struct {
@@ -199,7 +200,7 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		s = subjectOf(p, by)
 		gap.Cause, gap.Reason = CauseSystem, "no advisories of Root are held"
 	case m.target.reason == "" && p.Type == m.target.typ:
-		s = subjectOf(p, &m.target.scheme)
+		s = m.addEpoch(p, subjectOf(p, &m.target.scheme))
 	case systemPackage(p.Type):
 		gap.Cause, gap.Reason = CauseSystem, m.target.reason
 		if gap.Reason == "" {
@@ -308,7 +309,7 @@ func (m *matcher) judgementOf(s subject) (*judgement, error) {
 }
 
 func (m *matcher) judge(s subject) (*judgement, error) {
-	compare := s.scheme.order.Comparer()
+	compare := s.comparer()
 	if _, err := compare(s.version, s.version); err != nil {
 		return &judgement{badVersion: fmt.Sprintf("%s: %v", shown(s.shownName()), err)}, nil
 	}
@@ -428,7 +429,7 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 			said.all = slices.Grow(said.all, len(entries))
 			hits := make([]hit, 0, len(entries))
 			for e := range m.concerning(s, compare, entries) {
-				out, err := evaluate(compare, s.version, e)
+				out, err := evaluate(compare, s.public(e), e)
 				if err != nil {
 					// Of a scan's strings each holds the whole document.
 					gap := Unjudged{
@@ -469,7 +470,7 @@ func (m *matcher) concerning(s subject, compare version.Compare, entries []Affec
 					continue
 				}
 				if s.scheme.spellings && len(e.Ranges) == 0 {
-					e.Versions = spelled(compare, s.version, e.Versions)
+					e.Versions = spelled(compare, s.public(e), e.Versions)
 				}
 				if !yield(e) {
 					return
@@ -554,6 +555,9 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 		},
 		Kernel: kernelPackage(s.scheme.typ, s.name, s.source),
 	}
+	if s.unlabelled() {
+		c.Why += "; uncertain, since the package does not say of which module stream it is"
+	}
 	for _, n := range g.names {
 		if n != g.id {
 			c.Aliases = append(c.Aliases, n)
@@ -582,7 +586,7 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 		}
 	}
 	var since time.Time
-	if c.Fixed, since = fix(compare, s.version, entries); !since.IsZero() {
+	if c.Fixed, since = fix(compare, s, entries); !since.IsZero() {
 		c.FirstSeen = &since
 	}
 	c.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && c.Fixed == ""
@@ -593,12 +597,12 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 // the service first saw that fix: the newest of their first fixes above the
 // version, and from there again should one of them affect that one too. It is
 // empty where an entry that affects it has no fix.
-func fix(compare version.Compare, version string, entries []Affected) (fixed string, since time.Time) {
+func fix(compare version.Compare, s subject, entries []Affected) (fixed string, since time.Time) {
 	for range maxFixes {
 		next := advisory.Event{}
 		for _, e := range entries {
 			// An entry that cannot be evaluated has been noted as a gap.
-			out, err := evaluate(compare, version, e)
+			out, err := evaluate(compare, s.public(e), e)
 			switch {
 			case err != nil || !out.affected:
 			case out.end.Fixed == "":
@@ -610,7 +614,7 @@ func fix(compare version.Compare, version string, entries []Affected) (fixed str
 		if next.Fixed == "" {
 			return fixed, since
 		}
-		version, fixed = next.Fixed, next.Fixed
+		s.version, fixed = next.Fixed, next.Fixed
 	}
 	return "", time.Time{}
 }

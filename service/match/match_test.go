@@ -282,8 +282,24 @@ func TestVulnerabilities(t *testing.T) {
 			},
 			[]string{"CVE-2024-1111 [A-1 C-1] | [A-1 B-1 C-1 D-1]"},
 		}, {
-			"of several CVEs the smallest", []string{`{"id":"A-1","aliases":["CVE-2024-10000","CVE-2024-9999"],` + on + `}`},
-			[]string{"CVE-2024-9999 [A-1] | [A-1 CVE-2024-10000]"},
+			"of several CVEs each", []string{`{"id":"A-1","aliases":["CVE-2024-10000","CVE-2024-9999","CVE-2024-9999"],` + on + `}`},
+			[]string{"CVE-2024-9999 [A-1] | [A-1]", "CVE-2024-10000 [A-1] | [A-1]"},
+		}, {
+			"two CVEs that one record names stay two", []string{
+				`{"id":"A-1","aliases":["CVE-2024-1111","CVE-2024-2222","B-1","C-1"]}`, `{"id":"B-1","aliases":["CVE-2024-1111"],` + on + `}`,
+				`{"id":"C-1","aliases":["CVE-2024-2222","B-1"],` + on + `}`,
+			},
+			[]string{"CVE-2024-1111 [B-1] | [A-1 B-1]", "CVE-2024-2222 [C-1] | [A-1 C-1]"},
+		}, {
+			"a CVE of the record goes before those of its aliases", []string{
+				`{"id":"B-1","aliases":["CVE-2024-2222","A-1"],` + on + `}`, `{"id":"A-1","aliases":["CVE-2024-1111"]}`,
+			},
+			[]string{"CVE-2024-2222 [B-1] | [B-1]"},
+		}, {
+			"of GitHub's the CVE whose page it refers to", []string{
+				`{"id":"GHSA-1","aliases":["CVE-2024-1111","CVE-2024-2222"],"references":[{"type":"ADVISORY","url":"https://nvd.nist.gov/vuln/detail/CVE-2024-2222"}],` + on + `}`,
+			},
+			[]string{"CVE-2024-2222 [GHSA-1] | [GHSA-1]"},
 		}, {
 			"aliases without a CVE", []string{`{"id":"B-1","aliases":["A-1"],` + on + `}`},
 			[]string{"A-1 [B-1] | [B-1]"},

@@ -87,7 +87,7 @@ func (m *matcher) remember(s subject, j *judgement) {
 // the next call. The order of versions follows from the type and the ecosystems.
 func (m *matcher) memoKey(s subject) []byte {
 	by := s.scheme
-	b := append(m.key[:0], byte(by.names), byte(boolean(by.ranked)), byte(boolean(by.spellings)), byte(boolean(s.modular)))
+	b := append(m.key[:0], byte(by.names), byte(boolean(by.ranked)), byte(boolean(by.spellings)), byte(boolean(s.modular)), byte(boolean(s.noEpoch)))
 	for _, part := range [...]string{by.typ, by.joined, m.arch, s.name, s.source, s.version, s.stream} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}

@@ -17,7 +17,8 @@ const (
 
 // A vulnerability is one weakness under all its names.
 type vulnerability struct {
-	// id is the smallest CVE among the names, else the smallest name.
+	// id is the CVE among the names, of which there is one at the most, else the
+	// smallest name.
 	id string
 	// names are id and its aliases, sorted.
 	names []string
@@ -79,10 +80,11 @@ func (r records) referrers(id string) ([]*Vulnerability, error) {
 
 // vulnerabilities returns what an advisory is about, sorted by id.
 //
-//   - A record with a CVE among its aliases, or theirs, is that one
-//     vulnerability. Aliases are symmetric and transitive. Those of a
-//     distribution's bulletin are taken as upstream: before they had that
-//     field, Debian and Ubuntu listed the CVEs of a bulletin as aliases.
+//   - A record with a CVE among its aliases, or theirs, is that vulnerability;
+//     with several CVEs it is each of them. Aliases are symmetric and
+//     transitive, but never make one of two CVEs. Those of a distribution's
+//     bulletin are taken as upstream: before they had that field, Debian and
+//     Ubuntu listed the CVEs of a bulletin as aliases.
 //   - Otherwise it is about what its upstream is about, and theirs: USN-1-1 →
 //     UBUNTU-CVE-2024-1 → CVE-2024-1. An advisory that names several gives
 //     several. A record whose id ends in a CVE has that upstream even where it
@@ -94,14 +96,13 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	if vs, ok := find(r.lookedUp, r.about, id); ok {
 		return vs, nil
 	}
-	names, err := r.aliases(id)
+	selves, err := r.selves(id)
 	if err != nil {
 		return nil, err
 	}
-	self := vulnerability{id: smallest(names), names: names}
 	found := make(map[string]vulnerability)
 	seen := map[string]bool{}
-	for todo := []vulnerability{self}; len(todo) > 0; todo = todo[1:] {
+	for todo := selves; len(todo) > 0; todo = todo[1:] {
 		v := todo[0]
 		for _, n := range v.names {
 			seen[n] = true
@@ -124,15 +125,18 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 				continue
 			}
 			seen[u] = true
-			names, err := r.aliases(u)
+			above, err := r.selves(u)
 			if err != nil {
 				return nil, err
 			}
-			todo = append(todo, vulnerability{id: smallest(names), names: names, via: via})
+			for _, v := range above {
+				v.via = via
+				todo = append(todo, v)
+			}
 		}
 	}
 	if len(found) == 0 { // records that are upstream of each other
-		found[self.id] = self
+		found[selves[0].id] = selves[0]
 	}
 	all := slices.SortedFunc(maps.Values(found), func(a, b vulnerability) int {
 		return compareIDs(a.id, b.id)
@@ -140,13 +144,115 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	return keep(r.lookedUp, r.about, id, all, vulnerabilityBytes*len(all)), nil
 }
 
-// aliases returns id and all its aliases, sorted.
-func (r records) aliases(id string) ([]string, error) {
-	names := []string{id}
-	add := func(n string) {
-		if n != "" && len(names) < maxNames && !slices.Contains(names, n) {
-			names = append(names, n)
+// selves returns what a record is by its aliases: the vulnerability of each CVE
+// that it names, or if it and its aliases name none, the one of its names.
+func (r records) selves(id string) ([]vulnerability, error) {
+	cves, err := r.cves(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(cves) == 0 {
+		names, err := r.aliases(id, "")
+		if err != nil {
+			return nil, err
 		}
+		return []vulnerability{{id: smallest(names), names: names}}, nil
+	}
+	all := make([]vulnerability, 0, len(cves))
+	for _, cve := range cves {
+		names, err := r.aliases(id, cve)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, vulnerability{id: cve, names: names})
+	}
+	return all, nil
+}
+
+// cves returns the CVEs that a record is about: those that it names itself, else
+// those that its aliases name, the nearest alone. What refers to one of them tells
+// which it is only if it names no other CVE beside.
+func (r records) cves(id string) ([]string, error) {
+	if isCVE(id) {
+		return []string{id}, nil
+	}
+	seen := []string{id}
+	var cves []string
+	for level := seen; len(level) > 0 && len(seen) < maxNames; {
+		var next []string
+		reach := func(names []string) {
+			for _, n := range names {
+				if !isCVE(n) && !slices.Contains(seen, n) {
+					seen = append(seen, n)
+					next = append(next, n)
+				}
+			}
+		}
+		for _, n := range level {
+			v, err := r.get(n)
+			if err != nil {
+				return nil, err
+			}
+			if v != nil {
+				cves = append(cves, v.cves()...)
+				reach(v.equals())
+			}
+		}
+		if len(cves) > 0 {
+			slices.SortFunc(cves, compareIDs)
+			return slices.Compact(cves), nil
+		}
+		for _, n := range level {
+			refs, err := r.referrers(n)
+			if err != nil {
+				return nil, err
+			}
+			for _, ref := range refs {
+				if !slices.Contains(ref.equals(), n) {
+					continue
+				}
+				switch named := ref.cves(); len(named) {
+				case 0:
+					reach([]string{ref.ID})
+				case 1:
+					cves = append(cves, named...)
+				}
+			}
+		}
+		if len(cves) > 0 {
+			slices.SortFunc(cves, compareIDs)
+			return slices.Compact(cves), nil
+		}
+		level = next
+	}
+	return nil, nil
+}
+
+// aliases returns the names of the vulnerability that the record id is as cve,
+// sorted, id among them; or all its names where cve is empty and none of them
+// names a CVE. It leads to no other CVE: a record that names others and not this
+// one is another vulnerability, whoever calls it an alias, and one that names
+// several is one of the names but leads no further.
+func (r records) aliases(id, cve string) ([]string, error) {
+	names := []string{id}
+	if cve != "" && cve != id {
+		names = append(names, cve)
+	}
+	add := func(n string) error {
+		if n == "" || len(names) >= maxNames || isCVE(n) || slices.Contains(names, n) {
+			return nil
+		}
+		v, err := r.get(n)
+		if err != nil {
+			return err
+		}
+		if v != nil {
+			if named := v.cves(); len(named) > 0 && !slices.Contains(named, cve) {
+				return nil
+			}
+		}
+		names = append(names, n)
+		return nil
 	}
 	for i := 0; i < len(names); i++ {
 		v, err := r.get(names[i])
@@ -154,8 +260,13 @@ func (r records) aliases(id string) ([]string, error) {
 			return nil, err
 		}
 		if v != nil {
+			if len(v.cves()) > 1 {
+				continue
+			}
 			for _, a := range v.equals() {
-				add(a)
+				if err := add(a); err != nil {
+					return nil, err
+				}
 			}
 		}
 		refs, err := r.referrers(names[i])
@@ -164,7 +275,9 @@ func (r records) aliases(id string) ([]string, error) {
 		}
 		for _, ref := range refs {
 			if slices.Contains(ref.equals(), names[i]) {
-				add(ref.ID)
+				if err := add(ref.ID); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -225,6 +338,25 @@ func (v *Vulnerability) equals() []string {
 		return nil
 	}
 	return v.Aliases
+}
+
+// cves returns the CVEs that the record says to be, sorted: its own id, or those
+// among its aliases.
+func (v *Vulnerability) cves() []string {
+	if isCVE(v.ID) {
+		return []string{v.ID}
+	}
+	var cves []string
+	for _, a := range v.equals() {
+		if isCVE(a) {
+			cves = append(cves, a)
+		}
+	}
+	if len(cves) > 1 {
+		slices.SortFunc(cves, compareIDs)
+		cves = slices.Compact(cves)
+	}
+	return cves
 }
 
 // bulletin returns the distribution whose announcement of updates a record is,

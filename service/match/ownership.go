@@ -153,7 +153,7 @@ func (m *matcher) known(j *judgement) (map[string]bool, error) {
 	if o.known != nil {
 		return o.known, nil
 	}
-	said, err := m.said(o.subject, o.subject.scheme.order.Comparer(), &judgement{})
+	said, err := m.said(o.subject, o.subject.comparer(), &judgement{})
 	if err != nil {
 		return nil, err
 	}

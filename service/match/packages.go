@@ -1,9 +1,11 @@
 package match
 
 import (
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/version"
 )
 
@@ -178,6 +180,8 @@ type subject struct {
 	version string // of what is looked up
 	stream  string // module stream, "nodejs:18"; empty where it has none or nobody says
 	modular bool   // it is a module's build
+	// noEpoch: nobody says the epoch of the version, so none is compared.
+	noEpoch bool
 	// owner is what the distribution says of its package that this one lies in,
 	// and owned says how; nil where it stands for itself.
 	owner *judgement
@@ -195,9 +199,8 @@ func subjectOf(p inventory.Package, by *scheme) subject {
 	switch {
 	case by.names == bySource && p.SourceVersion != "":
 		s.version = p.SourceVersion
-		if p.Type == rpm {
-			s.version = sourceEpoch(p) + p.SourceVersion
-		}
+	case p.Type == "gem":
+		s.version = gemVersion(p.Version)
 	case p.Type == "golang" && (p.Name == "stdlib" || p.Name == "toolchain"):
 		s.version = goVersion(p.Version)
 	}
@@ -212,14 +215,89 @@ func subjectOf(p inventory.Package, by *scheme) subject {
 	return s
 }
 
-// sourceEpoch returns the epoch of an rpm package for its source, whose version
-// is known by the name of a file, in which none can stand.
-func sourceEpoch(p inventory.Package) string {
-	epoch, _, ok := strings.Cut(p.Version, ":")
-	if !ok || strings.Contains(p.SourceVersion, ":") {
-		return ""
+// gemVersion returns the version of a gem without the platform that it was built
+// for, which many tools write behind it: 1.15.4 of "1.15.4-x86_64-linux".
+func gemVersion(v string) string {
+	version, platform, ok := strings.Cut(v, "-")
+	if !ok {
+		return v
 	}
-	return epoch + ":"
+	cpu, _, _ := strings.Cut(platform, "-")
+	switch cpu {
+	case "aarch64", "amd64", "arm", "arm64", "armv6l", "armv7l", "i386", "i486", "i586", "i686", "java", "jruby", "loongarch64", "mingw32",
+		"mswin32", "mswin64", "powerpc", "ppc64", "ppc64le", "riscv64", "s390x", "sparc", "universal", "x64", "x86", "x86_64":
+		return version
+	}
+	return v
+}
+
+// public returns the version by which an entry speaks of a subject. The local label
+// of a Python version ("2.12.0+cu128") tells builds of one release apart, and does
+// not count where the entry's versions have none.
+func (s subject) public(e Affected) string {
+	if s.scheme.typ != "pypi" {
+		return s.version
+	}
+	public, _, ok := strings.Cut(s.version, "+")
+	if !ok || slices.ContainsFunc(e.Versions, labelled) || slices.ContainsFunc(e.Ranges, func(r Range) bool {
+		return slices.ContainsFunc(r.Events, func(ev advisory.Event) bool {
+			return labelled(ev.Introduced) || labelled(ev.Fixed) || labelled(ev.LastAffected) || labelled(ev.Limit)
+		})
+	}) {
+		return s.version
+	}
+	return public
+}
+
+func labelled(version string) bool { return strings.Contains(version, "+") }
+
+// comparer returns the order of the subject's versions.
+func (s subject) comparer() version.Compare {
+	compare := s.scheme.order.Comparer()
+	if !s.noEpoch {
+		return compare
+	}
+	return func(a, b string) (int, error) { return compare(withoutEpoch(a), withoutEpoch(b)) }
+}
+
+// withoutEpoch returns a version of an rpm or Debian package without its epoch.
+func withoutEpoch(v string) string {
+	if epoch, rest, ok := strings.Cut(v, ":"); ok && digits(epoch) {
+		return rest
+	}
+	return v
+}
+
+// addEpoch completes the version of an rpm package's source, which is known by the
+// name of a file, in which no epoch can stand. It is that of a package built from
+// it under its version: of perl-libs 4:5.26.3, but not of perl-Errno 1.28, which
+// has a version of its own.
+func (m *matcher) addEpoch(p inventory.Package, s subject) subject {
+	if p.Type != rpm || s.scheme.names != bySource || p.SourceVersion == "" || strings.Contains(p.SourceVersion, ":") {
+		return s
+	}
+	if epoch, ok := epochFor(p); ok {
+		s.version = epoch + s.version
+		return s
+	}
+	if m.epochs == nil {
+		m.epochs = make(map[[2]string]string)
+		for _, p := range m.packages {
+			if epoch, ok := epochFor(p); ok && p.Type == rpm {
+				m.epochs[[2]string{p.Source, p.SourceVersion}] = epoch
+			}
+		}
+	}
+	epoch, ok := m.epochs[[2]string{p.Source, p.SourceVersion}]
+	s.version, s.noEpoch = epoch+s.version, !ok
+	return s
+}
+
+// epochFor returns the epoch that an rpm package knows of its source, with its
+// colon; ok is false where it has another version than that.
+func epochFor(p inventory.Package) (epoch string, ok bool) {
+	rest := withoutEpoch(p.Version)
+	return strings.TrimSuffix(p.Version, rest), rest == p.SourceVersion
 }
 
 // lookups returns the names under which a subject is looked up.

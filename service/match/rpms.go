@@ -43,10 +43,10 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		t.release(rpm, byBoth, "openEuler:"+openEulerRelease(s))
 		t.builder = by("openEuler", "http://openeuler.org")
 	case "opensuse-leap", "opensuse":
-		t.release(rpm, byName, "openSUSE:Leap "+s.VersionID)
+		t.release(rpm, bySource, "openSUSE:Leap "+s.VersionID)
 		t.builder = by("openSUSE", "SUSE")
 	case "opensuse-tumbleweed":
-		t.release(rpm, byName, "openSUSE:Tumbleweed")
+		t.release(rpm, bySource, "openSUSE:Tumbleweed")
 		t.builder = by("openSUSE")
 	case "photon": // "4.0"
 		t.release(rpm, byName, "Photon OS:"+s.VersionID, "Photon OS:"+major)
@@ -56,16 +56,16 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		t.unfixed = true
 		t.builder = by("Red Hat")
 	case "rocky":
-		t.release(rpm, byName, "Rocky Linux:"+major)
+		t.release(rpm, bySource, "Rocky Linux:"+major)
 		t.builder = by("Rocky")
 	case "sled", "sles", "sles_sap":
-		t.release(rpm, byName, suseProducts(major, minor)...)
+		t.release(rpm, bySource, suseProducts(major, minor, s.ID == "sles_sap" || strings.Contains(s.CPE, ":sles_sap:"))...)
 		t.builder = by("SUSE")
 	case "sle-micro":
-		t.release(rpm, byName, "SUSE:Linux Enterprise Micro "+s.VersionID)
+		t.release(rpm, bySource, "SUSE:Linux Enterprise Micro "+s.VersionID)
 		t.builder = by("SUSE")
 	case "sl-micro":
-		t.release(rpm, byName, "SUSE:Linux Micro "+s.VersionID)
+		t.release(rpm, bySource, "SUSE:Linux Micro "+s.VersionID)
 		t.builder = by("SUSE")
 	default:
 		return false
@@ -145,13 +145,17 @@ func redHat(products ...string) []string {
 }
 
 // suseProducts returns the ecosystems of a SUSE Linux Enterprise, which is made
-// of modules whose packages have the same versions in every product.
-func suseProducts(major, minor string) []string {
+// of modules whose packages have the same versions in every product. The one for
+// SAP applications has entries of its own beside those of the server.
+func suseProducts(major, minor string, sap bool) []string {
 	release := major
 	if minor != "" && minor != "0" {
 		release += " SP" + minor
 	}
 	ecosystems := []string{"SUSE:Linux Enterprise Server " + release, "SUSE:Linux Enterprise Server " + release + "-LTSS"}
+	if sap {
+		ecosystems = append(ecosystems, "SUSE:Linux Enterprise Server for SAP Applications "+release)
+	}
 	if major == "12" {
 		return append(ecosystems, "SUSE:Linux Enterprise Software Development Kit "+release)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"assay/service/advisory"
+	"assay/service/version"
 )
 
 // A specific is what databases say of an affected entry in fields of their own.
@@ -55,6 +56,66 @@ func (s specific) urgency() string {
 		}
 	}
 	return ""
+}
+
+// bound is the end that GitHub's advisories give a range which has none, in a field
+// of its own: a fix for "< 2.1.3", the last affected version for "<= 2.1.2".
+func bound(af advisory.Affected) (end advisory.Event, ok bool) {
+	var specific struct {
+		Range any `json:"last_known_affected_version_range"`
+	}
+	if len(af.DatabaseSpecific) == 0 || json.Unmarshal(af.DatabaseSpecific, &specific) != nil {
+		return end, false
+	}
+	text, _ := specific.Range.(string)
+	sign, version, _ := strings.Cut(strings.TrimSpace(text), " ")
+	version = strings.TrimSpace(version)
+	switch {
+	case version == "" || len(version) > maxShown || strings.ContainsAny(version, " ,<>="):
+		return end, false
+	case sign == "<":
+		return advisory.Event{Fixed: version}, true
+	case sign == "<=":
+		return advisory.Event{LastAffected: version}, true
+	}
+	return end, false
+}
+
+// bounded ends the open ranges of an entry where its database says how, and leaves
+// out the listed versions that lie behind all of them: such lists are made from the
+// ranges. An end that lies before the range, or that is no version, is none.
+func bounded(af advisory.Affected) advisory.Affected {
+	end, ok := bound(af)
+	order, known := version.For(af.Package.Ecosystem)
+	if !ok || !known {
+		return af
+	}
+	compare := order.Comparer()
+	ranges, open := slices.Clone(af.Ranges), false
+	for i, r := range ranges {
+		if r.Type == advisory.Git || slices.ContainsFunc(r.Events, func(e advisory.Event) bool { return e.Introduced == "" }) {
+			continue
+		}
+		ended := slices.Concat(r.Events, []advisory.Event{end})
+		if in, _, err := inRange(compare, cmp.Or(end.LastAffected, end.Fixed), ended); err != nil || in != (end.Fixed == "") {
+			continue
+		}
+		ranges[i].Events, open = ended, true
+	}
+	if !open {
+		return af
+	}
+	af.Ranges = ranges
+	af.Versions = slices.DeleteFunc(slices.Clone(af.Versions), func(v string) bool {
+		if c, err := compare(v, cmp.Or(end.LastAffected, end.Fixed)); err != nil || c < 0 || c == 0 && end.Fixed == "" {
+			return false
+		}
+		return !slices.ContainsFunc(ranges, func(r advisory.Range) bool {
+			in, _, err := inRange(compare, v, r.Events)
+			return r.Type != advisory.Git && (in || err != nil)
+		})
+	})
+	return af
 }
 
 // platforms returns the architectures on which Linux is affected, nil for all;

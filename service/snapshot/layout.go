@@ -25,7 +25,7 @@ const (
 
 // format names what is in the file. It changes with any change to the layout,
 // to a value's encoding or to what match makes of an advisory.
-const format = "assay snapshot 4"
+const format = "assay snapshot 5"
 
 // buckets are those of one transaction.
 type buckets struct {
