@@ -12,17 +12,19 @@ import (
 	"time"
 
 	"assay/cli"
+	"assay/cli/environ"
 )
 
 // version is set by the linker for a release.
 var version string
 
 func main() {
+	vars := environ.Take() // before anything reads a variable
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Run(ctx, cli.Env{
 		Args:      os.Args,
-		LookupEnv: os.LookupEnv,
-		Environ:   os.Environ,
+		LookupEnv: vars.Lookup,
+		Environ:   vars.Environ,
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
 		Now:       time.Now,

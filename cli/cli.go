@@ -41,7 +41,9 @@ const (
 	codeUntrusted = 5
 )
 
-// Run does what the command line says and returns the exit code.
+// Run does what the command line says and returns the exit code. It returns soon
+// after ctx is done or a scan's --timeout has passed, even where a read of a
+// file never returns.
 func Run(ctx context.Context, env Env) int {
 	r := &run{env: env, code: codePass}
 	return r.do(ctx)
@@ -49,16 +51,33 @@ func Run(ctx context.Context, env Env) int {
 
 // do does what the command line of the run says and returns the exit code.
 func (r *run) do(ctx context.Context) int {
+	r.stuck = make(chan hinted, 1)
 	app := r.app()
 	args, err := argv.Permute(r.env.Args, app, foreign)
-	if err == nil {
-		err = app.RunContext(ctx, args)
-	}
 	if err != nil {
 		return r.fail(err)
 	}
-	return r.code
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { r.giveUp("interrupted", "run it again") })
+	})
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- app.RunContext(ctx, args) }()
+	select {
+	case err = <-done:
+		if err != nil {
+			return r.fail(err)
+		}
+		return r.code
+	case err := <-r.stuck:
+		// Not under --on-error warn: a file of the image could be the cause.
+		verdict.WriteError(r.env.Stderr, err.Error(), err.hint, codeUnable, codeUnable)
+		return codeUnable
+	}
 }
+
+// grace is the time in which whatever was told to end has to end.
+const grace = 5 * time.Second
 
 // A run is one run of assay.
 type run struct {
@@ -66,6 +85,8 @@ type run struct {
 	code int
 	// warn: --on-error warn, a scan that could not finish does not fail.
 	warn bool
+	// stuck receives why the run ends although something does not return.
+	stuck chan hinted
 
 	// What a scan has used and found, for assay buildkit.
 	server      string
@@ -73,12 +94,20 @@ type run struct {
 	answer      verdict.Verdict
 }
 
+// giveUp ends the run. The first one counts.
+func (r *run) giveUp(what, hint string) {
+	select {
+	case r.stuck <- hinted{errors.New(what), hint}:
+	default:
+	}
+}
+
 func (r *run) app() *ucli.App {
 	return &ucli.App{
 		Name:      "assay",
 		Usage:     "fails the build of an image that has known vulnerabilities",
 		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay slot --show [FILE]",
-		Description: "The token is taken from the argument, --token-file, ASSAY_TOKEN or /run/secrets/assay_token.\n" +
+		Description: "The token is taken from the argument, --token-file, /run/secrets/assay_token or ASSAY_TOKEN.\n" +
 			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
 		Version:                r.env.Version,
 		HideHelpCommand:        true,
@@ -126,7 +155,7 @@ func (r *run) inventory(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cyclonedx.Encode(r.env.Stdout, cyclonedx.Scan{Inventory: inv, Client: r.client()}); err != nil {
+	if err := cyclonedx.Encode(verdict.ASCII(r.env.Stdout), cyclonedx.Scan{Inventory: inv, Client: r.client()}); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
 	for _, p := range inv.Partial {
@@ -168,18 +197,24 @@ func (r *run) scan(c *ucli.Context) error {
 		return err
 	}
 	r.warn = s.onErrorWarn
-	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	secret, err := findToken(c, r.env.LookupEnv, readTokenFile)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
 	defer cancel()
 	c.Context = ctx
+	defer time.AfterFunc(s.timeout+grace, func() {
+		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "a file or a filesystem does not answer; assay doctor in its place tells what is mounted")
+	}).Stop()
 
 	// A variable may not hide that another was ignored.
 	if !c.Bool("quiet") {
 		for _, n := range append(s.notes, r.ignoredParameters()...) {
 			r.note(n)
+		}
+		if secret.others != "" {
+			r.note(secret.others)
 		}
 	}
 	if !s.quiet && secret.note != "" {
@@ -249,13 +284,13 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	}
 	var failed error
 	for _, o := range s.outputs {
-		if err := writeOutput(o, v, raw); err != nil {
+		if err := r.writeOutput(o, v, raw); err != nil {
 			failed = errors.Join(failed, err)
 		}
 	}
 	log := r.env.Stdout
 	if s.format == "json" {
-		if _, err := r.env.Stdout.Write(raw); err != nil {
+		if _, err := verdict.ASCII(r.env.Stdout).Write(raw); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("write the verdict: %w", err))
 		}
 		log, style.Quiet = r.env.Stderr, true
@@ -273,20 +308,30 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	return failed
 }
 
-func writeOutput(o output, v verdict.Verdict, raw []byte) (err error) {
-	f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	defer func() {
-		if cerr := f.Close(); err == nil && cerr != nil {
-			err = fmt.Errorf("write report: %w", cerr)
+// writeOutput writes a report to a file, or to the standard output or error.
+func (r *run) writeOutput(o output, v verdict.Verdict, raw []byte) (err error) {
+	var w io.Writer
+	switch stream(o.path) {
+	case 1:
+		w = r.env.Stdout
+	case 2:
+		w = r.env.Stderr
+	default:
+		var f *os.File
+		if f, err = createRegular(o.path); err != nil {
+			return fmt.Errorf("write report: %w", err)
 		}
-	}()
+		defer func() {
+			if cerr := f.Close(); err == nil && cerr != nil {
+				err = fmt.Errorf("write report: %w", cerr)
+			}
+		}()
+		w = f
+	}
 	if o.format == "json" {
-		_, err = f.Write(raw)
+		_, err = verdict.ASCII(w).Write(raw)
 	} else {
-		err = verdict.WriteText(f, v, verdict.Style{Verbose: true, Exit: v.Decision.Code})
+		err = verdict.WriteText(w, v, verdict.Style{Verbose: true, Exit: v.Decision.Code})
 	}
 	if err != nil {
 		return fmt.Errorf("write report %q: %w", o.path, err)

@@ -67,13 +67,15 @@ func (r *run) doctor(c *ucli.Context) error {
 	} else {
 		d.ok("server", "%s, from %s", s.server, s.serverFrom)
 	}
-	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	secret, err := findToken(c, r.env.LookupEnv, readTokenFile)
 	if err != nil {
 		d.bad("token", err)
 	} else {
 		d.ok("token", "well formed, from %s", secret.from)
-		if secret.note != "" {
-			d.note("token", "%s", secret.note)
+		for _, n := range []string{secret.note, secret.others} {
+			if n != "" {
+				d.note("token", "%s", n)
+			}
 		}
 	}
 	d.surroundings(c.String("root"))

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 
 	ucli "github.com/urfave/cli/v2"
@@ -44,7 +43,7 @@ func (r *run) scanned(c *ucli.Context) error {
 	if commit == "" {
 		return usage("assay scanned --commit SHA", "no commit was named")
 	}
-	secret, err := findToken(c, r.env.LookupEnv, os.ReadFile)
+	secret, err := findToken(c, r.env.LookupEnv, readTokenFile)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +14,7 @@ import (
 	"assay/remote"
 	"assay/remote/cyclonedx"
 	"assay/remote/slot"
-	"assay/remote/token"
 )
-
-const secretPath = "/run/secrets/assay_token"
 
 // treeFlags say what is read.
 func treeFlags() []ucli.Flag {
@@ -64,8 +59,9 @@ var decided = []string{
 
 // neverFromEnv are flags that no variable sets: a base image's ENV is
 // inherited, and each of these would send the token elsewhere, hide part of
-// the image, or pass a build that was not scanned.
-var neverFromEnv = []string{"on-error", "no-verify", "root", "skip"}
+// the image, pass a build that was not scanned, or change what a script that
+// reads the log finds there.
+var neverFromEnv = []string{"format", "on-error", "no-verify", "root", "skip"}
 
 // ofServer are flags that no variable sets once the slot or a flag names the
 // service: who names the service also says whom to trust for it.
@@ -140,7 +136,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 		s.server, s.serverFrom = v, origin
 	}
 	s.notes = append(s.notes, r.ignoredStores(s.server)...)
-	for _, name := range neverFromEnv[2:] { // root and skip are read elsewhere
+	for _, name := range []string{"root", "skip"} { // they are read elsewhere
 		lookup(name)
 	}
 	s.noVerify = toggle("no-verify")
@@ -177,6 +173,10 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 			bad = errors.Join(bad, badValue("output", o, "flag", "json=PATH or text=PATH"))
 			continue
 		}
+		if err := checkOutput(path); err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
 		s.outputs = append(s.outputs, output{format, path})
 	}
 	if bad != nil {
@@ -187,7 +187,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 		s.cas = append(s.cas, remote.CA{Name: "the slot", PEM: []byte(payload.CA)})
 	}
 	if path, _ := lookup("cacert"); path != "" {
-		pem, err := os.ReadFile(path)
+		pem, err := readRegular(path, maxCAFile)
 		if err != nil {
 			return s, usage("name a PEM file that the build step can read", "read --cacert: %v", err)
 		}
@@ -241,65 +241,4 @@ func badValue(name, value, origin, want string) error {
 		where = origin
 	}
 	return usage("it takes "+want, "bad value %q for %s", value, where)
-}
-
-// A secret is the token, where it came from, and what should be said about that.
-type secret struct{ value, from, note string }
-
-// findToken takes the token from the first place that has one.
-func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
-	if c.NArg() > 1 {
-		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments where one token was expected", c.NArg())
-	}
-	if c.NArg() == 1 {
-		return checked(c.Args().First(), "the argument",
-			"the token stands in this build's log and history; a secret does not: RUN --mount=type=secret,id=assay_token")
-	}
-	file := c.String("token-file")
-	if v, ok := lookupEnv(envName("token-file")); ok && file == "" {
-		file = v
-	}
-	if file != "" {
-		return fromFile(file, readFile)
-	}
-	if v, ok := lookupEnv("ASSAY_TOKEN"); ok {
-		// A secret that a builder puts into a variable has the newline of its file.
-		return checked(strings.TrimSpace(v), "ASSAY_TOKEN", "")
-	}
-	s, err := fromFile(secretPath, readFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, usage("pass --secret id=assay_token,src=FILE to docker build, or --build-arg ASSAY_TOKEN and ARG ASSAY_TOKEN, repeated after each FROM",
-			"no token was given")
-	}
-	return s, err
-}
-
-func fromFile(path string, readFile func(string) ([]byte, error)) (secret, error) {
-	b, err := readFile(path)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return secret{}, usage("mount it for the user of the step: --mount=type=secret,id=assay_token,mode=0444 or uid=UID",
-			"token file %q may not be read by this user", path)
-	case errors.Is(err, fs.ErrNotExist) && path != secretPath:
-		return secret{}, usage("a secret that docker build was not given is left out silently: pass --secret id=...,src=FILE",
-			"token file %q does not exist", path)
-	case err != nil:
-		return secret{}, fmt.Errorf("read token file: %w", err)
-	}
-	return checked(strings.TrimSpace(string(b)), fmt.Sprintf("file %q", path), "")
-}
-
-// checked refuses what cannot be a token before any network is used.
-func checked(value, where, note string) (secret, error) {
-	if err := token.Check(value); err != nil {
-		hint := "assayd token create makes a token"
-		if h, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](err); ok {
-			hint = h.Hint()
-		}
-		return secret{}, usage(hint, "token from %s: %v", where, err)
-	}
-	return secret{value, where, note}, nil
 }

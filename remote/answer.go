@@ -22,6 +22,7 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 			return verdict.Verdict{}, c.classify(err)
 		}
 	}
+	a.body = scrubJSON(a.body, c.config.Token)
 	if text := c.otherVersion(resp); text != "" {
 		c.config.Notice(text)
 	}

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,8 +92,11 @@ func New(c Config) (*Client, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Notice == nil {
+	if notice := c.Notice; notice == nil {
 		c.Notice = func(string) {}
+	} else {
+		token := c.Token
+		c.Notice = func(text string) { notice(scrub(text, token)) }
 	}
 	proxy, err := chooseProxy(c, server)
 	if err != nil {
@@ -188,11 +192,55 @@ func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict
 
 // scrub is the last line of defence: whatever was said, the token is not in it.
 func (c *Client) scrub(e *Error) *Error {
-	if c.config.Token != "" {
-		e.what = strings.ReplaceAll(e.what, c.config.Token, "[token]")
-		e.hint = strings.ReplaceAll(e.hint, c.config.Token, "[token]")
-	}
+	e.what, e.hint = scrub(e.what, c.config.Token), scrub(e.hint, c.config.Token)
 	return e
+}
+
+// redacted stands where the token was.
+const redacted = "[token]"
+
+func scrub(text, token string) string {
+	if token == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, token, redacted)
+}
+
+// scrubJSON takes the token out of JSON, also where its characters are escaped.
+func scrubJSON(b []byte, token string) []byte {
+	if token == "" {
+		return b
+	}
+	if bytes.Contains(b, []byte(`\u00`)) {
+		b = unescapeWords(b)
+	}
+	if !bytes.Contains(b, []byte(token)) {
+		return b
+	}
+	return bytes.ReplaceAll(b, []byte(token), []byte(redacted))
+}
+
+// unescapeWords writes the letters, digits and underscores of JSON that are
+// escaped as themselves, which does not change what it says.
+func unescapeWords(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' || i+1 == len(b) {
+			out = append(out, b[i])
+			continue
+		}
+		if b[i+1] == 'u' && i+6 <= len(b) {
+			n, err := strconv.ParseUint(string(b[i+2:i+6]), 16, 16)
+			if c := byte(n); err == nil && n < 0x80 && (c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {
+				out = append(out, c)
+				i += 5
+				continue
+			}
+		}
+		out = append(out, b[i], b[i+1])
+		i++
+	}
+	return out
 }
 
 func compress(scan cyclonedx.Scan) ([]byte, error) {
@@ -229,11 +277,15 @@ func chooseProxy(c Config, server *url.URL) (*url.URL, error) {
 
 func newTransport(c Config, server, proxy *url.URL) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
+	// HTTP/1 alone: net/http's HTTP/2 prints all headers, the token among them,
+	// where the image says GODEBUG=http2debug=1, which is read before main.
+	var http1 http.Protocols
+	http1.SetHTTP1(true)
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		ForceAttemptHTTP2:      true,
+		Protocols:              &http1,
 	}
 	if server.Scheme == "http" {
 		return t, nil

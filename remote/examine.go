@@ -35,6 +35,11 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	defer c.http.CloseIdleConnections()
+	told := report
+	report = func(check Check) {
+		check.Text = scrub(check.Text, c.config.Token)
+		told(check)
+	}
 	say := func(name, format string, args ...any) {
 		report(Check{Name: name, Text: clean(fmt.Sprintf(format, args...))})
 	}
@@ -139,7 +144,7 @@ func (c *Client) getQuery(ctx context.Context, token string, query url.Values, p
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	return resp, body, err
+	return resp, scrubJSON(body, c.config.Token), err
 }
 
 func port(u *url.URL) string {

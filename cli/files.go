@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxTokenFile = 4 << 10 // bytes; a token has 44
+	maxCAFile    = 4 << 20 // Mozilla's roots have 220 KB
+)
+
+// notRegular is a FIFO, device, directory or socket where a file is expected. To
+// open one can block for ever, and to read one need not end.
+func notRegular(path string) error { return fmt.Errorf("%q is not a regular file", path) }
+
+// readRegular reads a regular file of at most max bytes. It does not block.
+func readRegular(path string, max int64) ([]byte, error) {
+	if fi, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !fi.Mode().IsRegular() {
+		return nil, notRegular(path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !fi.Mode().IsRegular() {
+		return nil, notRegular(path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err == nil && int64(len(b)) > max {
+		err = fmt.Errorf("%q has more than %d bytes", path, max)
+	}
+	return b, err
+}
+
+// stream returns which of the process's own streams a path names, 1 or 2, and 0
+// for a file.
+func stream(path string) int {
+	switch filepath.Clean(path) {
+	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+		return 1
+	case "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
+		return 2
+	}
+	return 0
+}
+
+// checkOutput refuses a report's path that exists and is not a regular file.
+func checkOutput(path string) error {
+	if stream(path) != 0 {
+		return nil
+	}
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && fi.Mode().IsRegular() {
+		return nil
+	}
+	if err == nil {
+		err = notRegular(path)
+	}
+	return usage("name a file, /dev/stdout or /dev/stderr", "write report: %v", err)
+}
+
+// createRegular creates or empties a report's file. It does not block.
+func createRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = notRegular(path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"assay/remote/token"
+)
+
+// secretPath is where a builder mounts the secret assay_token.
+const secretPath = "/run/secrets/assay_token"
+
+// A secret is the token, where it came from, and what should be said about that.
+type secret struct {
+	value, from string
+	note        string // of the place
+	others      string // that other places have another token
+}
+
+// A place is one where a token can be.
+type place struct {
+	name string
+	read func() (string, error)
+}
+
+// findToken takes the token from the first place that has one: the argument,
+// --token-file, the mounted secret, ASSAY_TOKEN_FILE, ASSAY_TOKEN. The variables
+// come last, since a base image can set them and would so take the scan, and what
+// is known of the image, to an account of its own.
+func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
+	if c.NArg() > 1 {
+		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments where one token was expected", c.NArg())
+	}
+	var places []place
+	file := func(path string) place {
+		return place{fmt.Sprintf("file %q", path), func() (string, error) { return readToken(path, readFile) }}
+	}
+	text := func(name, value string) place {
+		return place{name, func() (string, error) { return value, nil }}
+	}
+	const argument = "the argument"
+	if c.NArg() == 1 {
+		places = append(places, text(argument, c.Args().First()))
+	}
+	if path := c.String("token-file"); path != "" {
+		places = append(places, file(path))
+	}
+	if _, err := readFile(secretPath); !errors.Is(err, fs.ErrNotExist) {
+		places = append(places, file(secretPath))
+	}
+	if path, _ := lookupEnv(envName("token-file")); path != "" {
+		places = append(places, file(path))
+	}
+	if v, ok := lookupEnv("ASSAY_TOKEN"); ok {
+		// A secret that a builder puts into a variable has the newline of its file.
+		places = append(places, text("ASSAY_TOKEN", strings.TrimSpace(v)))
+	}
+	if len(places) == 0 {
+		return secret{}, usage("pass --secret id=assay_token,src=FILE to docker build, or --build-arg ASSAY_TOKEN and ARG ASSAY_TOKEN, repeated after each FROM",
+			"no token was given")
+	}
+	first := places[0]
+	value, err := first.read()
+	if err != nil {
+		return secret{}, err
+	}
+	if err := token.Check(value); err != nil {
+		hint := "assayd token create makes a token"
+		if h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			hint = h.Hint()
+		}
+		return secret{}, usage(hint, "token from %s: %v", first.name, err)
+	}
+	s := secret{value: value, from: first.name}
+	if first.name == argument {
+		s.note = "the token stands in this build's log and history; a secret does not: RUN --mount=type=secret,id=assay_token"
+	}
+	var others []string
+	for _, p := range places[1:] {
+		if other, err := p.read(); err == nil && other != "" && other != value {
+			others = append(others, p.name)
+		}
+	}
+	if len(others) > 0 {
+		s.others = fmt.Sprintf("there is another token in %s; the one that counts is that of %s", strings.Join(others, " and in "), s.from)
+	}
+	return s, nil
+}
+
+// readTokenFile reads a file of which a token may be the content.
+func readTokenFile(path string) ([]byte, error) { return readRegular(path, maxTokenFile) }
+
+// readToken reads a token from a file. All its errors are of exit code 2.
+func readToken(path string, readFile func(string) ([]byte, error)) (string, error) {
+	b, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", usage("mount it for the user of the step: --mount=type=secret,id=assay_token,mode=0444 or uid=UID",
+			"token file %q may not be read by this user", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return "", usage("a secret that docker build was not given is left out silently: pass --secret id=...,src=FILE",
+			"token file %q does not exist", path)
+	case err != nil:
+		return "", usage("name a file that holds the token alone", "read token file: %v", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
