@@ -327,7 +327,7 @@ func (t *text) rest() {
 
 // rules are those that let a finding pass, in the order of the log.
 func rules() []string {
-	return []string{"unfixed", "below-threshold", "unimportant", "ignored-by-distribution", "judged-by-distribution", "kernel"}
+	return []string{"unfixed", "needs-subscription", "below-threshold", "unimportant", "ignored-by-distribution", "judged-by-distribution", "kernel"}
 }
 
 func ruleOrder(rule string) int {
@@ -341,6 +341,8 @@ func (t *text) ruleText(rule string) string {
 	switch rule {
 	case "unfixed":
 		return "no fix yet"
+	case "needs-subscription":
+		return "fix needs a subscription"
 	case "below-threshold":
 		if t.Options.FailOn == "none" {
 			return "no severity fails"

@@ -105,6 +105,9 @@ type Finding struct {
 	// Fixed is the version that mends it in this package's own release, empty
 	// where there is none. It is a version of Package.Source where that is set.
 	Fixed string `json:"fixed,omitempty"`
+	// Subscription names what has to be paid for to get the fix that Why quotes,
+	// "Ubuntu Pro"; Fixed is empty then.
+	Subscription string `json:"subscription,omitempty"`
 	// FirstSeen is when the service first saw this fix.
 	FirstSeen *time.Time `json:"first_seen,omitempty"`
 
@@ -120,7 +123,8 @@ type Finding struct {
 
 	// Fails says whether this finding fails the scan, Rule which rule decided:
 	// "severity", "known-exploited", "malicious", "unfixed", "below-threshold",
-	// "unimportant", "kernel", "ignored-by-distribution", "judged-by-distribution".
+	// "unimportant", "kernel", "ignored-by-distribution", "judged-by-distribution",
+	// "needs-subscription".
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
 	// Why is the comparison that matched, for people:

@@ -82,6 +82,8 @@ func (t *text) finding(f verdict.Finding) {
 	head := verdict.Clean(f.Package.Name) + " " + verdict.Clean(f.Package.Version)
 	if f.Fixed != "" {
 		head += " -> " + verdict.Clean(f.Fixed)
+	} else if f.Subscription != "" {
+		head += ", the fix needs " + verdict.Clean(f.Subscription)
 	} else {
 		head += ", no fix"
 	}

@@ -357,10 +357,11 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 	}
 	for _, g := range groups {
 		last := said.decide(g)
+		paid := g.leaveSubscriptions(s.scheme)
 		if len(g.hits) == 0 {
 			continue
 		}
-		c, err := m.claim(s, compare, g, said, last)
+		c, err := m.claim(s, compare, g, said, last, paid)
 		if err != nil {
 			return nil, err
 		}
@@ -532,9 +533,23 @@ func (said sayings) decide(g *group) (last int) {
 	return last
 }
 
-// claim puts together the claim of a group, of the entries in said that
-// stand in the ecosystems up to the rank last.
-func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, last int) (*Claim, error) {
+// leaveSubscriptions leaves out the hits of a subscription that the image does not
+// have, where there are others, and returns its name where there are none.
+func (g *group) leaveSubscriptions(by *scheme) string {
+	paid := func(h *hit) bool { return by.subscription(h.ecosystem) != "" }
+	if len(g.hits) == 0 || !slices.ContainsFunc(g.hits, paid) {
+		return ""
+	}
+	if name := by.subscription(g.hits[0].ecosystem); !slices.ContainsFunc(g.hits, func(h *hit) bool { return !paid(h) }) {
+		return name
+	}
+	g.hits = slices.DeleteFunc(g.hits, paid)
+	return ""
+}
+
+// claim puts together the claim of a group, of the entries in said that stand in the
+// ecosystems up to the rank last. A fix that needs the subscription paid is none.
+func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, last int, paid string) (*Claim, error) {
 	known, err := m.records.known(g.vulnerability)
 	if err != nil {
 		return nil, err
@@ -580,7 +595,7 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 	var entries []Affected
 	for _, id := range c.Advisories {
 		for _, h := range said.byName[id] {
-			if h.entry.Advisory == id && h.rank <= last {
+			if h.entry.Advisory == id && h.rank <= last && (paid != "" || s.scheme.subscription(h.ecosystem) == "") {
 				entries = append(entries, h.entry)
 			}
 		}
@@ -588,6 +603,9 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 	var since time.Time
 	if c.Fixed, since = fix(compare, s, entries); !since.IsZero() {
 		c.FirstSeen = &since
+	}
+	if paid != "" && c.Fixed != "" {
+		c.Subscription, c.Fixed, c.FirstSeen = paid, "", nil
 	}
 	c.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && c.Fixed == ""
 	return c, nil

@@ -174,8 +174,9 @@ func TestUbuntuGenuine(t *testing.T) {
 				pkgs := []inventory.Package{pkg(tt.source, v)}
 				if tt.subscribed {
 					if !strings.Contains(v, "esm") {
-						if got := findings(t, ubuntu(tt.release, pkgs...), ix); len(got) != 0 {
-							t.Errorf("%s without a subscription: %v", v, ids(got))
+						f := only(t, ubuntu(tt.release, pkgs...), ix)
+						if want := map[bool]string{true: "Ubuntu Pro"}[tt.fixed != ""]; f.Fixed != "" || f.Subscription != want || f.FirstSeen != nil {
+							t.Errorf("%s without a subscription: fixed %q, needs %q", v, f.Fixed, f.Subscription)
 						}
 					}
 					pkgs = append(pkgs, pkg("mark", "1"+pro))
@@ -413,7 +414,7 @@ func TestDecideUncomparable(t *testing.T) {
 }
 
 // TestSubscription: with a subscription Ubuntu Pro's word goes before the
-// standard release's, and without one it is not heard.
+// standard release's, and without one it is heard of nothing else.
 func TestSubscription(t *testing.T) {
 	ix := index(t, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+
 		affects("Ubuntu:22.04:LTS", "p", "")+`,`+affects("Ubuntu:Pro:22.04:LTS", "p", "1.0+esm2")+`]}`)
@@ -427,6 +428,41 @@ func TestSubscription(t *testing.T) {
 		}
 		if got != tt.fixed {
 			t.Errorf("%s: fixed %q, want %q", tt.version, got, tt.fixed)
+		}
+	}
+}
+
+// TestWithoutSubscription: what is heard of Ubuntu Pro in an image without it.
+func TestWithoutSubscription(t *testing.T) {
+	standard := func(fixed string) string { return affects("Ubuntu:22.04:LTS", "p", fixed) }
+	pro := func(fixed string) string { return affects("Ubuntu:Pro:22.04:LTS", "p", fixed) }
+	for _, tt := range []struct {
+		name, affected string
+		bulletin       string
+		want           string // fix and subscription
+		why            string
+	}{
+		{"in Pro alone", pro("1.0+esm2"), "", ",Ubuntu Pro", "UBUNTU-CVE-2024-1111: Ubuntu:Pro:22.04:LTS p 1.0 < fixed 1.0+esm2, which needs Ubuntu Pro"},
+		{"in Pro alone, without a fix", pro(""), "", ",", "UBUNTU-CVE-2024-1111: Ubuntu:Pro:22.04:LTS p 1.0 has no fix"},
+		{"in both", standard("1.1") + "," + pro("1.0+esm2"), "", "1.1,", "UBUNTU-CVE-2024-1111: Ubuntu:22.04:LTS p 1.0 < fixed 1.1"},
+		{"mended in the standard release", standard("0.9") + "," + pro("1.0+esm2"), "", "none", ""},
+		{"in a bulletin for both", "", standard("1.1") + "," + pro("1.0+esm2"), "1.1,", "USN-1-1: Ubuntu:22.04:LTS p 1.0 < fixed 1.1"},
+		{"in a bulletin for Pro", "", pro("1.0+esm2"), ",Ubuntu Pro", "USN-1-1: Ubuntu:Pro:22.04:LTS p 1.0 < fixed 1.0+esm2, which needs Ubuntu Pro"},
+		{"in Pro as mended", pro("1.0"), pro("1.0+esm2"), "none", ""},
+	} {
+		records := []string{some}
+		if tt.affected != "" {
+			records = append(records, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+tt.affected+`]}`)
+		}
+		if tt.bulletin != "" {
+			records = append(records, `{"id":"USN-1-1","upstream":["CVE-2024-1111"],"affected":[`+tt.bulletin+`]}`)
+		}
+		got, why := "none", ""
+		for _, f := range findings(t, ubuntu("22.04", pkg("p", "1.0")), index(t, records...)) {
+			got, why = f.Fixed+","+f.Subscription, f.Why
+		}
+		if got != tt.want || why != tt.why {
+			t.Errorf("%s: %q, %q", tt.name, got, why)
 		}
 	}
 }

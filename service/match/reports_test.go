@@ -54,6 +54,9 @@ func said(f match.Finding) string {
 	if f.Fixed != "" {
 		parts = append(parts, f.Fixed)
 	}
+	if f.Subscription != "" {
+		parts = append(parts, "with "+f.Subscription)
+	}
 	if f.Owned {
 		parts = append(parts, "owned")
 	}
@@ -82,6 +85,10 @@ func TestReports(t *testing.T) {
 		{"02-rocky-source-names", "ruby-libs", []string{
 			"ruby-libs CVE-2024-27280 medium " + ruby, "ruby-libs CVE-2024-27281 medium " + ruby, "ruby-libs CVE-2024-27282 medium " + ruby,
 		}, "Rocky Linux:9 ruby 3.3.0-1", ""},
+		{"03-ubuntu-pro-only", "16.04-wayland", []string{"libwayland-client0 CVE-2021-3782 medium with Ubuntu Pro"},
+			"wayland 1.12.0-1~ubuntu16.04.3 < fixed 1.12.0-1~ubuntu16.04.3+esm1, which needs Ubuntu Pro", ""},
+		{"03-ubuntu-pro-only", "20.04-glibc", []string{"libc6 CVE-2016-20013 negligible"}, "Ubuntu:Pro:20.04:LTS glibc 2.31-0ubuntu9.18 is listed as affected", ""},
+		{"03-ubuntu-pro-only", "22.04-netty", []string{"libnetty-java CVE-2022-24823 low with Ubuntu Pro"}, ", which needs Ubuntu Pro", ""},
 		{"04-ghsa-last-known", "formidable-3.5.4", nil, "", ""},
 		{"04-ghsa-last-known", "formidable-3.5.2", []string{"formidable CVE-2025-46653 low 3.5.3"}, "< fixed 3.5.3", ""},
 		{"04-ghsa-last-known", "formidable-2.1.3", nil, "", ""},

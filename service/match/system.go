@@ -127,7 +127,9 @@ func (t *target) debs(inv inventory.Inventory) bool {
 		}
 		t.release(deb, bySource, "Ubuntu:"+release, "Ubuntu")
 		if slices.ContainsFunc(inv.Packages, fromESM) {
-			t.ecosystems = slices.Insert(t.ecosystems, 0, "Ubuntu:Pro:"+release)
+			t.ecosystems = slices.Insert(t.ecosystems, 0, ubuntuPro+release)
+		} else {
+			t.ecosystems = append(t.ecosystems, ubuntuPro+release)
 		}
 	case "echo":
 		t.release(deb, bySource, "Echo")
@@ -200,11 +202,24 @@ func alpineRelease(s inventory.System) (string, bool) {
 	return "v" + major + "." + minor, true
 }
 
+// ubuntuPro begins the ecosystems of Ubuntu's subscription.
+const ubuntuPro = "Ubuntu:Pro:"
+
+// subscription names what has to be paid for to get the fixes of one of the
+// ecosystems, empty where nothing has to.
+func (s *scheme) subscription(ecosystem string) string {
+	if strings.HasPrefix(ecosystem, ubuntuPro) && s.ecosystems[0] != ecosystem {
+		return "Ubuntu Pro"
+	}
+	return ""
+}
+
 // fromESM reports whether a package comes from Ubuntu's Expanded Security
 // Maintenance, whose versions carry the word ("6.0-9ubuntu1.6+esm1",
 // "1:4.0.34-1ubuntu0.1~esm2"). One such package shows that the image is built
 // with a subscription, and so Ubuntu Pro's fixes are within reach for all its
-// packages. Without one they are not, and Pro's advisories are left alone.
+// packages. Without one they are not: Pro's advisories are heard last, of what no
+// other speaks of, and their fixes are out of reach.
 func fromESM(p inventory.Package) bool {
 	return p.Type == deb && (strings.Contains(p.Version, "esm") || strings.Contains(p.SourceVersion, "esm"))
 }

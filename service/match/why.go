@@ -20,17 +20,20 @@ func why(s subject, hits []*hit) string {
 			fmt.Fprintf(&b, "and %d more", len(hits)-maxWhy)
 			break
 		}
-		word, bound := "has no fix", ""
+		word, bound, note := "has no fix", "", ""
 		switch {
 		case h.end.Fixed != "":
 			word, bound = "< fixed ", h.end.Fixed
+			if paid := s.scheme.subscription(h.ecosystem); paid != "" {
+				note = ", which needs " + paid
+			}
 		case h.end.LastAffected != "":
 			word, bound = "<= last affected ", h.end.LastAffected
 		case h.listed:
 			word = "is listed as affected"
 		}
 		for _, part := range [...]string{
-			shown(h.entry.Advisory), ": ", shown(h.ecosystem), " ", shown(h.name), " ", shown(s.version), " ", word, shown(bound),
+			shown(h.entry.Advisory), ": ", shown(h.ecosystem), " ", shown(h.name), " ", shown(s.version), " ", word, shown(bound), note,
 		} {
 			b.WriteString(part)
 		}

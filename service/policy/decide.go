@@ -32,6 +32,7 @@ const (
 	ruleKernel         = "kernel"
 	ruleIgnored        = "ignored-by-distribution"
 	ruleOwned          = "judged-by-distribution"
+	ruleSubscription   = "needs-subscription"
 )
 
 // The further rules that make a decision.
@@ -121,7 +122,8 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 //     not about the danger.
 //   - What the distribution has set aside without a fix does not fail.
 //   - A severity at or above the threshold fails if there is a fix, or if
-//     unfixed ones are to fail too. An unrated finding counts as what the
+//     unfixed ones are to fail too. A fix that needs a subscription which the image
+//     does not have is none. An unrated finding counts as what the
 //     options say.
 func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 	negligible := f.Severity == verdict.Negligible
@@ -140,6 +142,8 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return ruleIgnored, false
 	case counted(f.Severity, o).Rank() > threshold(o.FailOn):
 		return ruleBelow, false
+	case f.Subscription != "" && !o.FailOnUnfixed:
+		return ruleSubscription, false
 	case f.Fixed == "" && !o.FailOnUnfixed:
 		return ruleUnfixed, false
 	}

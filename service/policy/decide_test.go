@@ -26,6 +26,8 @@ func found(words string) match.Finding {
 			f.Kernel = true
 		case "unimportant":
 			f.Unimportant = true
+		case "subscription":
+			f.Subscription = "Ubuntu Pro"
 		case "owned":
 			f.Owned = true
 		default:
@@ -107,6 +109,11 @@ func TestRule(t *testing.T) {
 		{"critical unimportant", byDefault, "ignored-by-distribution", false},
 		{"critical unimportant", all, "ignored-by-distribution", false},
 		{"unrated unimportant kev", byDefault, "known-exploited", true},
+
+		{"critical subscription", byDefault, "needs-subscription", false},
+		{"medium subscription", byDefault, "below-threshold", false},
+		{"critical subscription kev", byDefault, "known-exploited", true},
+		{"critical subscription", unfixed, "severity", true},
 
 		{"critical fixed owned", byDefault, "judged-by-distribution", false},
 		{"critical fixed owned kev", all, "judged-by-distribution", false},
