@@ -332,6 +332,8 @@ func TestPrivacyExample(t *testing.T) {
 		"etc/os-release": "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n",
 		"var/lib/dpkg/status": "Package: libc6\nStatus: install ok installed\nMaintainer: GNU Libc Maintainers <debian-glibc@lists.debian.org>\n" +
 			"Architecture: amd64\nSource: glibc\nVersion: 2.36-9+deb12u4\nDescription: GNU C Library: Shared libraries\n",
+		"etc/apt/sources.list": "deb https://user:hunter2@apt.example.com/debian bookworm main\n" +
+			"deb https://user:hunter2@apt.example.com/debian-security bookworm-security main\n",
 		"srv/app.env": "password=hunter2\n",
 	} {
 		path = filepath.Join(root, path)

@@ -68,6 +68,10 @@ func TestScript(t *testing.T) {
 				for _, name := range []string{"etc", "var"} {
 					ts.Check(os.CopyFS(filepath.Join(ts.MkAbs(args[0]), name), os.DirFS(filepath.Join(src, name))))
 				}
+				apt := filepath.Join(ts.MkAbs(args[0]), "etc", "apt")
+				ts.Check(os.MkdirAll(apt, 0o755))
+				ts.Check(os.WriteFile(filepath.Join(apt, "sources.list"), []byte("deb http://deb.debian.org/debian bookworm main\n"+
+					"deb http://deb.debian.org/debian-security bookworm-security main\n"), 0o644))
 			},
 			"debian-data": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(debianData(t))))

@@ -85,6 +85,9 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	}
 	inv := c.inventory()
 	inv.System = system
+	if system.Known() {
+		inv.System.Repositories = fixed.repositories(inv.Packages)
+	}
 	return inv, nil
 }
 

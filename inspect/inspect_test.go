@@ -492,9 +492,9 @@ func TestRealRoots(t *testing.T) {
 		system   inventory.System
 	}{
 		"debian12-minbase": {88, inventory.System{ID: "debian", VersionID: "12", Codename: "bookworm",
-			PrettyName: "Debian GNU/Linux 12 (bookworm)", Path: "etc/os-release"}},
+			PrettyName: "Debian GNU/Linux 12 (bookworm)", Path: "etc/os-release", Repositories: []string{"none"}}},
 		"distroless-base-debian10": {6, inventory.System{ID: "debian", VersionID: "9",
-			PrettyName: "Distroless", Path: "etc/os-release"}},
+			PrettyName: "Distroless", Path: "etc/os-release", Repositories: []string{"none"}}},
 	} {
 		inv := inventoryOf(t, testdata.Path(t, "pkgdb", "dpkg", name), Options{}, readers())
 		if len(inv.Packages) != want.packages || len(inv.Partial) != 0 || !reflect.DeepEqual(inv.System, want.system) {

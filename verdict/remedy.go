@@ -59,6 +59,11 @@ func (t *text) upgrade(most int) []string {
 	if len(malicious) > 0 {
 		say("remove " + few(malicious) + ": malicious; and change every secret that it could read")
 	}
+	blocked := t.System.Repositories
+	if blocked != nil && (len(debs) > 0 || t.ofSystem()) {
+		lines = append(lines, t.unblock(*blocked, len(debs) > 0, most-len(lines), len(lines) == 0)...)
+		debs = nil
+	}
 	if room := most - len(lines); len(debs) > 0 && room >= 2 {
 		say("add above assay in the Dockerfile, or --pull a newer base image:")
 		lines = append(lines, t.apt(debs, room-1)...)
@@ -77,6 +82,52 @@ func (t *text) upgrade(most int) []string {
 		say("no fix exists for " + few(unfixed) + ": leave it out, or take another base image")
 	}
 	return lines
+}
+
+// ofSystem reports whether a package of apk or rpm fails and has a fix.
+func (t *text) ofSystem() bool {
+	return slices.ContainsFunc(t.failing, func(g group) bool { return (g.typ == "apk" || g.typ == "rpm") && g.fixed != "" })
+}
+
+// unblock says what to do where the repositories of the image do not have the fixes:
+// with the command for apt, as far as there is room.
+func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string {
+	label := ""
+	if first {
+		label = "fix:"
+	}
+	if most <= 0 {
+		return nil
+	}
+	missing := clean(r.Missing, 40)
+	switch {
+	case r.Missing == "" || !pasteable(r.Add):
+		return t.labelled(label, "take a newer base image: this one has no package repository with the fixes", most)
+	case !apt:
+		return t.labelled(label, "add "+clean(r.Add, 90)+" to /etc/apk/repositories, which has no "+missing, min(2, most))
+	}
+	indent := pad("", labels)
+	command := []string{
+		indent + "RUN echo '" + r.Add + `' \`,
+		indent + "    >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade",
+	}
+	if most > 2 && max(len(command[0]), len(command[1])) <= t.width {
+		say := t.labelled(label, "add above assay in the Dockerfile (the image's apt sources lack "+missing+"):", 1)
+		return append(say, command...)
+	}
+	short := t.labelled(label, "upgrade after adding '"+r.Add+"' to its apt sources", min(2, most))
+	if strings.HasSuffix(short[len(short)-1], "...") {
+		return t.labelled(label, "add "+missing+" to its apt sources, then upgrade", most)
+	}
+	return short
+}
+
+// pasteable reports whether s means itself in a shell between single quotes, and in a
+// log.
+func pasteable(s string) bool {
+	return s != "" && len(s) <= 120 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(" :/.-", r)
+	})
 }
 
 // apt is the command that upgrades Debian packages, ready to paste: by name as

@@ -180,6 +180,56 @@ func untrusted() verdict.Verdict {
 	return v
 }
 
+// lacking is a verdict on an image whose repositories do not have the fixes.
+func lacking(v verdict.Verdict, suite string) verdict.Verdict {
+	v.System.Repositories = &verdict.Repositories{Missing: suite}
+	if suite != "" {
+		v.System.Repositories.Add = "deb http://deb.debian.org/debian-security " + suite + " main"
+	}
+	return v
+}
+
+// TestLacking: where the fixes cannot be got, no command is given that would not
+// find them, at any width, and nothing is made to be run that a shell would not
+// take as it stands.
+func TestLacking(t *testing.T) {
+	alpine := with([]verdict.Finding{language("CVE-2024-1", "apk", "musl", "1.2.5-r0", "1.2.5-r1", "lib/apk/db/installed")})
+	alpine.System.Repositories = &verdict.Repositories{Missing: "v3.22/main", Add: "https://dl-cdn.alpinelinux.org/alpine/v3.22/main"}
+	if tail := last(text(t, alpine, verdict.Style{Exit: 4})); !strings.Contains(tail, "fix:    add https://dl-cdn.alpinelinux.org/alpine/v3.22/main to /etc/apk/repositories,") ||
+		!strings.Contains(tail, "upgrade musl to 1.2.5-r1") {
+		t.Errorf("Alpine:\n%s", tail)
+	}
+	red := with([]verdict.Finding{language("CVE-2024-1", "rpm", "bash", "5-1", "5-2", "var/lib/rpm")})
+	red.System.Repositories = &verdict.Repositories{}
+	if tail := last(text(t, red, verdict.Style{Exit: 4})); !strings.Contains(tail, "take a newer base image") {
+		t.Errorf("rpm:\n%s", tail)
+	}
+	libraries := lacking(with([]verdict.Finding{language("CVE-2024-1", "npm", "a", "1", "2", "srv/a")}), "bookworm-security")
+	if tail := last(text(t, libraries, verdict.Style{Exit: 4})); strings.Contains(tail, "sources.list") {
+		t.Errorf("a library does not come from the system's repositories:\n%s", tail)
+	}
+	for width := 60; width <= 100; width++ {
+		for _, v := range []verdict.Verdict{lacking(june(), "bookworm-security"), lacking(one(), ""), lacking(malicious(), "bookworm-security"), alpine, red} {
+			v.Data.Sample, v.System.Ended = width%2 == 0, width%3 == 0
+			style := verdict.Style{Exit: 4, Width: width}
+			log := text(t, v, style)
+			hold(t, log, style)
+			if strings.Contains(log, "RUN apt-get") {
+				t.Errorf("a command that finds no fix:\n%s", last(log))
+			}
+		}
+	}
+	for _, add := range []string{"deb x'; reboot; '", "deb $(reboot)", "deb `id`", "a\nb", "deb http://a!b", ""} {
+		v := lacking(june(), "bookworm-security")
+		v.System.Repositories.Add = add
+		log := text(t, v, verdict.Style{Exit: 4})
+		hold(t, log, verdict.Style{})
+		if strings.Contains(log, "RUN ") || !strings.Contains(log, "take a newer base image") {
+			t.Errorf("%q:\n%s", add, last(log))
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
 	continued := june()
 	continued.Options.ContinueOnFailure = true
@@ -210,6 +260,12 @@ func TestLog(t *testing.T) {
 		{"languages", given(languages()), verdict.Style{Exit: 4}, []string{
 			"code=4",
 			"rebuild yq with Go 1.23.8, app with Go 1.23.8; upgrade golang.org/x/net to 0.33.0", "--only-upgrade libssl3"}},
+		{"no-security", given(lacking(june(), "bookworm-security")), verdict.Style{Exit: 4}, []string{
+			"code=4", "(the image's apt sources lack bookworm-security):\n",
+			"RUN echo 'deb http://deb.debian.org/debian-security bookworm-security main' \\\n            >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade\n"}},
+		{"no-security-60", given(lacking(june(), "bookworm-security")), verdict.Style{Exit: 4, Width: 60}, []string{
+			"fix:    add bookworm-security to its apt sources, then\n        upgrade\n"}},
+		{"no-repository", given(lacking(one(), "")), verdict.Style{Exit: 4}, []string{"code=4", "take a newer base image"}},
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
 		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
 		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},

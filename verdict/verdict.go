@@ -167,6 +167,19 @@ type System struct {
 	// where unknown.
 	EndOfLife string `json:"end_of_life,omitempty"`
 	Ended     bool   `json:"ended,omitempty"`
+	// Repositories says why an upgrade inside the image would not find the fixes.
+	// It is nil where they can be found, and where that is unknown.
+	Repositories *Repositories `json:"repositories,omitempty"`
+}
+
+// Repositories say what a system lacks to be upgraded.
+type Repositories struct {
+	// Missing is the repository that has the fixes and is not configured,
+	// "bookworm-security"; empty where none is configured at all.
+	Missing string `json:"missing,omitempty"`
+	// Add is the line that configures it: of sources.list for apt, of
+	// /etc/apk/repositories for apk.
+	Add string `json:"add,omitempty"`
 }
 
 // A Partial is something that the client could not read.

@@ -34,10 +34,17 @@ type System struct {
 	Codename   string   // VERSION_CODENAME, "bookworm"
 	PrettyName string   // PRETTY_NAME
 	CPE        string   // CPE_NAME
+	// Repositories are the names of those that its package manager is configured to
+	// upgrade from, sorted; NoRepository alone where there is none, and nil where
+	// that is unknown.
+	Repositories []string
 	// Path is the file that said so, relative to the root, without a leading
 	// slash and after links were followed.
 	Path string
 }
+
+// NoRepository in place of the names of repositories says that there is none.
+const NoRepository = "none"
 
 // Known reports whether a system was recognised.
 func (s System) Known() bool { return s.ID != "" }

@@ -14,6 +14,7 @@
 //	assay:content-set, assay:hash   repeated, the whole list
 //	assay:owner, assay:owner-digest the operating system package of the files
 //	assay:codename, assay:id-like   of the operating system, the second repeated
+//	assay:repository                the same, repeated: what it can upgrade from
 //
 // and among the properties of the metadata:
 //

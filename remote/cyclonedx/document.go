@@ -88,6 +88,7 @@ const (
 	propOwnerDigest   = "assay:owner-digest"
 	propCodename      = "assay:codename"
 	propIDLike        = "assay:id-like"
+	propRepository    = "assay:repository"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // and ORIGIN:NAME
 )

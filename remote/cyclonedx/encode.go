@@ -95,6 +95,9 @@ func systemComponent(s inventory.System) *component {
 	for _, id := range s.IDLike {
 		c.Properties = append(c.Properties, property{propIDLike, id})
 	}
+	for _, name := range s.Repositories {
+		c.Properties = append(c.Properties, property{propRepository, name})
+	}
 	return c
 }
 

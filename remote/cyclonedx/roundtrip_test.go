@@ -40,6 +40,7 @@ var example = cyclonedx.Scan{
 		System: inventory.System{
 			ID: "debian", IDLike: []string{"a", "b"}, VersionID: "12", Codename: "bookworm",
 			PrettyName: "Debian GNU/Linux 12 (bookworm)", CPE: "cpe:/o:debian:debian_linux:12", Path: "usr/lib/os-release",
+			Repositories: []string{"bookworm", "bookworm-security"},
 		},
 		Packages: []inventory.Package{
 			{
@@ -92,7 +93,8 @@ func TestDocument(t *testing.T) {
 		`{"name":"assay:partial","value":"{\"path\":\"root\",\"kind\":\"directory\",\"error\":\"permission denied\"}"}]},"components":[` +
 		`{"type":"operating-system","name":"debian","version":"12","description":"Debian GNU/Linux 12 (bookworm)",` +
 		`"cpe":"cpe:/o:debian:debian_linux:12","evidence":{"occurrences":[{"location":"usr/lib/os-release"}]},"properties":[` +
-		`{"name":"assay:codename","value":"bookworm"},{"name":"assay:id-like","value":"a"},{"name":"assay:id-like","value":"b"}]},` +
+		`{"name":"assay:codename","value":"bookworm"},{"name":"assay:id-like","value":"a"},{"name":"assay:id-like","value":"b"},` +
+		`{"name":"assay:repository","value":"bookworm"},{"name":"assay:repository","value":"bookworm-security"}]},` +
 		`{"type":"library","publisher":"Matthias Klose <doko@debian.org>","name":"bash","version":"5.2.15-2+b13",` +
 		`"purl":"pkg:deb/debian/bash@5.2.15-2%2Bb13?arch=amd64&distro=debian-12&upstream=bash%405.2.15-2",` +
 		`"evidence":{"occurrences":[{"location":"var/lib/dpkg/status","additionalContext":"dpkg"}]}}]}` + "\n"
@@ -143,7 +145,7 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 	}
 	if r.IntN(4) > 0 {
 		s.Inventory.System = inventory.System{
-			ID: word(), IDLike: list(), VersionID: word(), Codename: word(), PrettyName: word(), CPE: word(), Path: word(),
+			ID: word(), IDLike: list(), VersionID: word(), Codename: word(), PrettyName: word(), CPE: word(), Path: word(), Repositories: list(),
 		}
 	}
 	for range r.IntN(4) {

@@ -15,6 +15,8 @@ func systemOf(c *component) inventory.System {
 		VersionID:  c.Version,
 		PrettyName: c.Description,
 		CPE:        c.CPE,
+
+		Repositories: all(c.Properties, propRepository),
 	}
 	if len(c.Evidence.Occurrences) > 0 {
 		s.Path = relative(c.Evidence.Occurrences[0].Location)

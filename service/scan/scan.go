@@ -59,6 +59,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 		Ignored:  ignored,
 		Notices:  policy.Notices(result),
 	}
+	v.System.Repositories = lacking(s.Inventory, v.System)
 	for _, p := range s.Inventory.Partial {
 		v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}

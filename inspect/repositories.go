@@ -1,0 +1,100 @@
+package inspect
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"assay/inspect/distro/repositories"
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// repositories returns the package repositories that the packages of the system can
+// be upgraded from. What cannot be read makes them unknown: they are advice for
+// people, so it is no scan error.
+func (x *fixedPaths) repositories(packages []inventory.Package) []string {
+	var names []string
+	known := false
+	for _, typ := range []string{"deb", "apk", "rpm"} {
+		if !slices.ContainsFunc(packages, func(p inventory.Package) bool { return p.Type == typ }) {
+			continue
+		}
+		known = true
+		for _, src := range repositories.For(typ) {
+			found, err := x.repositoriesOf(src)
+			if err != nil {
+				return nil
+			}
+			names = append(names, found...)
+		}
+	}
+	if known && len(names) == 0 {
+		return []string{inventory.NoRepository}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// errSkipped is of a place that the user leaves out.
+var errSkipped = errors.New("skipped")
+
+func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
+	if src.Ext == "" {
+		return x.repositoriesIn(src, src.Path)
+	}
+	if x.skip.Covers(src.Path) {
+		return nil, errSkipped
+	}
+	d, resolved, err := x.root.OpenDir(src.Path)
+	if absent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	var names []string
+	buf := make([]byte, 32<<10)
+	for {
+		entries, err := d.Read(buf)
+		if err != nil || len(entries) == 0 {
+			return names, err
+		}
+		for name, kind := range rootfs.Entries(entries) {
+			if kind == unix.DT_DIR || !strings.HasSuffix(string(name), src.Ext) {
+				continue
+			}
+			found, err := x.repositoriesIn(src, resolved+"/"+string(name))
+			if err != nil {
+				return nil, err
+			}
+			if names = append(names, found...); len(names) > maxRepositories {
+				return nil, errors.New("too many repositories")
+			}
+		}
+	}
+}
+
+// maxRepositories bounds the names of one folder.
+const maxRepositories = 500
+
+func (x *fixedPaths) repositoriesIn(src repositories.Source, path string) ([]string, error) {
+	if x.skip.Covers(path) {
+		return nil, errSkipped
+	}
+	f, err := x.root.Open(path, repositories.Limit)
+	if absent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if x.skip.Covers(f.Path()) {
+		return nil, errSkipped
+	}
+	return src.Read(f)
+}
