@@ -51,11 +51,12 @@ test:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(PACKAGES)
 
 BUILDKIT = dist/tools/buildkit-v0.34.2
+BUILDX   = dist/tools/buildx-v0.38.2
 
-test-builders: $(BUILDKIT)/buildkitd
+test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh
 	@rm -f dist/builders.md
-	@BUILDKIT=$(CURDIR)/$(BUILDKIT) MATRIX=$(CURDIR)/dist/builders.md \
+	@BUILDKIT=$(CURDIR)/$(BUILDKIT) BUILDX=$(CURDIR)/$(BUILDX)/buildx MATRIX=$(CURDIR)/dist/builders.md \
 		$(GO) test -count 1 -timeout 60m ./check/builders; \
 		code=$$?; cat dist/builders.md; exit $$code
 
@@ -66,6 +67,13 @@ $(BUILDKIT)/buildkitd:
 		$(GO) get $(foreach c,buildkitd buildctl,github.com/moby/buildkit/cmd/$(c)@$(lastword $(subst -, ,$(BUILDKIT)))) && \
 		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o . \
 			github.com/moby/buildkit/cmd/buildctl github.com/moby/buildkit/cmd/buildkitd
+
+$(BUILDX)/buildx:
+	mkdir -p $(BUILDX)
+	cd $(BUILDX) && rm -f go.mod go.sum && $(GO) mod init tools && \
+		printf '//go:build tools\n\npackage tools\n\nimport _ "github.com/docker/buildx/cmd/buildx"\n' >tools.go && \
+		$(GO) get github.com/docker/buildx@$(lastword $(subst -, ,$(BUILDX))) && $(GO) mod tidy -e && \
+		CGO_ENABLED=0 $(GO) build -mod=mod -trimpath -ldflags '-s -w' -o . github.com/docker/buildx/cmd/buildx
 
 lint:
 	@files=$$(find . -path ./dist -prune -o -name '*.go' -exec gofmt -l {} +); \

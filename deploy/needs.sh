@@ -21,6 +21,7 @@ need docker docker.io
 need buildah buildah
 need podman podman
 need runc runc
+need docker-registry docker-registry # what builds push to
 need unshare util-linux
 need rpm rpm # the native order of rpm versions
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders

@@ -18,9 +18,14 @@ import (
 // repository is the only one that is served: "assay.example.com/assay".
 const repository = "assay"
 
-// generatorSpan is how long a generator image keeps its digest where the served
-// client never changes.
-const generatorSpan = 24 * time.Hour
+const (
+	// generatorSpan is how long a generator image keeps its digest where the served
+	// client never changes.
+	generatorSpan = 24 * time.Hour
+	// minDerived is the least time for which a derived token is valid: a build pulls
+	// the image at its beginning and scans at its end.
+	minDerived = 2 * time.Hour
+)
 
 // A generator serves the image that BuildKit runs to scan a build: the pull part
 // of the OCI distribution specification 1.1, for one repository. What a caller
@@ -214,7 +219,7 @@ func (g *generator) span() time.Duration {
 }
 
 // set returns the image of a caller at a time, and keeps the token in it, which is
-// valid for this span and the next.
+// valid for this span and the next, and for minDerived.
 func (g *generator) set(r *http.Request, c caller, at time.Time) (registry.Set, error) {
 	bucket := bucket(at, g.span())
 	secret, err := token.Derive(c.secret, "assay buildkit "+bucket)
@@ -227,7 +232,7 @@ func (g *generator) set(r *http.Request, c caller, at time.Time) (registry.Set, 
 	}
 	hash := token.Hash(secret)
 	if !g.known(hash) {
-		if err := g.Store.DeriveToken(r.Context(), c.ID, hash, g.Now(), began.Add(2*g.span())); err != nil {
+		if err := g.Store.DeriveToken(r.Context(), c.ID, hash, g.Now(), began.Add(max(2*g.span(), minDerived))); err != nil {
 			return registry.Set{}, err
 		}
 		g.note(hash)
