@@ -12,6 +12,10 @@ import (
 // another major version and ignores fields that it does not know.
 const Version = 1
 
+// ClockSkew is how far in the future data may be dated: clocks differ a little. Beyond
+// it the age of the data is unknown, and the data is not trusted.
+const ClockSkew = 5 * time.Minute
+
 // A Verdict answers POST /api/v1/scans and GET /api/v1/scans/{id}.
 type Verdict struct {
 	Version int    `json:"version"`

@@ -18,6 +18,7 @@ type Input struct {
 	Partial []inventory.Partial // what the client could not read
 	Data    verdict.Data
 	MaxAge  time.Duration // zero: data of any age is good
+	Ahead   time.Duration // how far in the future the data is dated
 	Options verdict.Options
 }
 
@@ -319,6 +320,9 @@ func distrust(in Input) []verdict.Reason {
 	if limit := int64(in.MaxAge / time.Second); in.MaxAge > 0 && !noData {
 		const hint = "update the advisories of the service"
 		switch {
+		case in.Ahead > verdict.ClockSkew:
+			add(ruleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", in.Ahead.Round(time.Minute)),
+				"set the clock of the service, and update its advisories")
 		case in.Data.Updated.IsZero():
 			add(ruleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", age(limit)), hint)
 		case in.Data.Age > limit:

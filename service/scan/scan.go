@@ -39,7 +39,9 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 	if err != nil {
 		return Answer{}, fmt.Errorf("match: %w", err)
 	}
+	var ahead time.Duration
 	if !data.Updated.IsZero() {
+		ahead = data.Updated.Sub(now)
 		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))
 	}
 	decision, findings, counts := policy.Decide(policy.Input{
@@ -47,6 +49,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 		Partial: s.Inventory.Partial,
 		Data:    data,
 		MaxAge:  j.MaxAge,
+		Ahead:   ahead,
 		Options: options,
 	})
 	v := verdict.Verdict{
