@@ -27,6 +27,9 @@ func DefaultLimits() Limits { return Limits{Bytes: 64 << 20, Values: 2_000_000, 
 // ErrTooLarge is a document that exceeds the limits.
 var ErrTooLarge = errors.New("the document is too large")
 
+// ErrTooDeep is a document that is nested more deeply than the limits.
+var ErrTooDeep = errors.New("the document is nested too deeply")
+
 // Decode reads a document of CycloneDX 1.x JSON: one that Encode wrote, or one
 // of another tool. The purl of a component says what package it is; Syft's and
 // Trivy's properties for source packages, systems and paths are understood, and

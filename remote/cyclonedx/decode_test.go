@@ -206,13 +206,13 @@ func TestDecodeIsBounded(t *testing.T) {
 		{"objects", head + strings.Repeat(`{},`, 200) + `{}]}`, "more than 100 values"},
 		{"nulls", head + strings.Repeat(`null,`, 200) + `null]}`, "more than 100 values"},
 		{"strings within strings", head + `{"name":"` + strings.Repeat(`\",{[`, 50) + `","x":[` + strings.Repeat(`1,`, 200) + `1]}]}`, "more than 100 values"},
-		{"nesting", head + strings.Repeat(`{"components":[`, 20) + strings.Repeat(`]}`, 20) + `]}`, "nested more than 10 deep"},
-		{"nesting of what is ignored", head + `{"x":` + strings.Repeat(`[`, 20), "nested more than 10 deep"},
+		{"nesting", head + strings.Repeat(`{"components":[`, 20) + strings.Repeat(`]}`, 20) + `]}`, "nested too deeply: more than 10 levels"},
+		{"nesting of what is ignored", head + `{"x":` + strings.Repeat(`[`, 20), "nested too deeply: more than 10 levels"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := cyclonedx.Decode(strings.NewReader(tt.doc), limits)
-			if !errors.Is(err, cyclonedx.ErrTooLarge) || !strings.Contains(err.Error(), tt.want) {
+			if !errors.Is(err, cyclonedx.ErrTooLarge) && !errors.Is(err, cyclonedx.ErrTooDeep) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})

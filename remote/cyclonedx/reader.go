@@ -110,7 +110,7 @@ func (r *reader) open(opening, closing byte, what string) bool {
 	}
 	r.value()
 	if r.depth++; r.depth > r.limits.Depth {
-		r.stop(fmt.Errorf("%w: nested more than %d deep", ErrTooLarge, r.limits.Depth))
+		r.stop(fmt.Errorf("%w: more than %d levels", ErrTooDeep, r.limits.Depth))
 	}
 	if r.accept(closing) {
 		r.depth--

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type Store interface {
 	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, now, expires time.Time) error
 	UsedToken(ctx context.Context, id string, at time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
+	FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error)
+	ScanVerdict(ctx context.Context, id string) ([]byte, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error)
 	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
@@ -54,23 +57,36 @@ type Config struct {
 	// end; it is never taken from a request.
 	PublicURL string
 	Rate      Rate
+	// Causes are further reasons why the service is degraded; may be nil.
+	Causes func() []Cause
+	// Memory is what requests may use; nil is DefaultMemory.
+	Memory *Memory
+	// BodyStart is the time for the first bytes of a body; zero is ten seconds.
+	BodyStart time.Duration
 	Now       func() time.Time
 	Log       *slog.Logger
 }
 
-// Bounds of a request.
+// Bounds of what is done at once.
 const (
-	maxBody     = 32 << 20 // as sent
-	maxDocument = 64 << 20 // decompressed
-	maxScans    = 8        // judged at once; others wait
+	minSlots   = 8                // requests that compute
+	maxWaiting = 1024             // requests that wait for a slot or for memory
+	patience   = 15 * time.Second // for which they wait
+	maxReading = 4096             // bodies that are being read
 )
 
 type api struct {
 	Config
-	limits  *limits
-	ended   endedTokens
-	slots   chan struct{}
-	buffers sync.Pool // of *buffers
+	limits    *limits
+	ended     endedTokens
+	spread    *spread
+	reading   *budget // bodies that are being read
+	bodies    *budget // bytes of bodies, as sent
+	slots     *budget // requests that compute
+	memory    *budget // bytes that they compute with
+	keeping   keeping
+	buffers   sync.Pool // of *buffers
+	bodyStart time.Duration
 }
 
 // New returns the handler of everything under the public address.
@@ -78,9 +94,23 @@ func New(c Config) http.Handler {
 	if c.Clients == nil {
 		c.Clients = &Clients{}
 	}
-	a := &api{Config: c, limits: newLimits(c.Rate), slots: make(chan struct{}, maxScans)}
+	if c.Memory == nil {
+		c.Memory = NewMemory(DefaultMemory)
+	}
+	if c.BodyStart == 0 {
+		c.BodyStart = bodyStart
+	}
+	slots := max(minSlots, 2*int64(runtime.GOMAXPROCS(0)))
+	a := &api{
+		Config: c, limits: newLimits(c.Rate), spread: newSpread(c.Now), bodyStart: c.BodyStart,
+		reading: newBudget(maxReading, maxReading/2, 0, 0),
+		bodies:  c.Memory.bodies,
+		slots:   newBudget(slots, slots/2, maxWaiting, patience),
+		memory:  c.Memory.work,
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.health)
+	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("POST /api/v1/scans", a.authenticated("scan", a.postScan))
 	mux.HandleFunc("GET /api/v1/scans/{id}", a.authenticated("", a.getScan))
 	mux.HandleFunc("GET /api/v1/scans/{id}/report", a.authenticated("", a.getReport))
@@ -164,20 +194,68 @@ func writeBody(w http.ResponseWriter, status int, contentType string, b []byte) 
 	w.Write(b) //nolint:errcheck // the peer has gone; nobody is left to tell
 }
 
-// health tells a load balancer whether scans can be answered.
+// send answers with what may be large. Who reads it slowly holds its memory only for
+// so long.
+func (a *api) send(w http.ResponseWriter, contentType string, b []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(min(sendTime, sendStart+time.Duration(len(b))*time.Second/bodyRate)))
+	writeBody(w, http.StatusOK, contentType, b)
+}
+
+const (
+	sendStart = 10 * time.Second
+	sendTime  = 2 * time.Minute
+)
+
+// A Cause is why the service is degraded: scans are answered, and somebody should
+// look.
+type Cause struct {
+	Rule string `json:"rule"` // a stable word
+	Text string `json:"text"`
+}
+
+// health tells whether scans can be answered, and what is wrong although they can.
 func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	v, err := a.View()
 	if err != nil {
-		a.refuse(w, r, a.noData(err))
+		a.refuse(w, r, a.noData(w, err))
 		return
 	}
 	defer v.Close()
 	d := v.Data()
-	writeJSON(w, http.StatusOK, map[string]any{"status": "ok", "snapshot": d.Snapshot, "records": d.Records, "updated": d.Updated})
+	causes := a.keeping.causes()
+	if step, cause := Stale(d, a.Judge.MaxAge, a.Now()); step > 0 {
+		causes = append(causes, cause)
+	}
+	if a.Causes != nil {
+		causes = append(causes, a.Causes()...)
+	}
+	answer := struct {
+		Status   string    `json:"status"`
+		Causes   []Cause   `json:"causes,omitempty"`
+		Snapshot string    `json:"snapshot"`
+		Records  int       `json:"records"`
+		Updated  time.Time `json:"updated"`
+	}{"ok", causes, d.Snapshot, d.Records, d.Updated}
+	if len(causes) > 0 {
+		answer.Status = "degraded"
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// ready tells a load balancer whether scans can be answered now.
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	v, err := a.View()
+	if err != nil {
+		a.refuse(w, r, a.noData(w, err))
+		return
+	}
+	v.Close()
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // noData is the answer when the index cannot be read.
-func (a *api) noData(err error) error {
+func (a *api) noData(w http.ResponseWriter, err error) error {
+	w.Header().Set("Retry-After", retryAfter(a.spread.after(0)))
 	a.Log.Error("no data is served", "err", err)
 	return problem{http.StatusServiceUnavailable, "no data is served", "assayd's log says why"}
 }

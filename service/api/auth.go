@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -99,16 +100,27 @@ type Rate struct {
 type limits struct {
 	rate Rate
 	mu   sync.Mutex
-	of   map[string]*rate.Limiter
+	of   map[string]*limiter
 }
+
+// A limiter is that of one token.
+type limiter struct {
+	*rate.Limiter
+	promised time.Time // the last time at which a client was told to come back
+}
+
+// maxPromise bounds how far ahead clients are told to come back.
+const maxPromise = time.Minute
 
 // maxLimiters bounds the memory; tokens are made by hand, and more than this
 // many in use at once start afresh.
 const maxLimiters = 10_000
 
-func newLimits(r Rate) *limits { return &limits{rate: r, of: map[string]*rate.Limiter{}} }
+func newLimits(r Rate) *limits { return &limits{rate: r, of: map[string]*limiter{}} }
 
-// wait returns how long the token must wait, zero for not at all.
+// wait returns how long a client of the token must wait, zero for not at all. Those
+// that are turned away are told to come back one after the other, as the rate allows:
+// told the same time, all of them would be turned away again but for the first.
 func (l *limits) wait(id string, now time.Time) time.Duration {
 	if l.rate.PerSecond <= 0 {
 		return 0
@@ -120,13 +132,21 @@ func (l *limits) wait(id string, now time.Time) time.Duration {
 		if len(l.of) >= maxLimiters {
 			clear(l.of)
 		}
-		lim = rate.NewLimiter(rate.Limit(l.rate.PerSecond), max(1, l.rate.Burst))
+		lim = &limiter{Limiter: rate.NewLimiter(rate.Limit(l.rate.PerSecond), max(1, l.rate.Burst))}
 		l.of[id] = lim
 	}
 	res := lim.ReserveN(now, 1)
 	if d := res.DelayFrom(now); d > 0 {
 		res.CancelAt(now)
-		return d
+		free, next := now.Add(d), lim.promised.Add(time.Duration(float64(time.Second)/l.rate.PerSecond))
+		if next.Sub(now) > maxPromise {
+			return d + time.Duration(rand.Int64N(int64(maxPromise)))
+		}
+		if next.After(free) {
+			free = next
+		}
+		lim.promised = free
+		return free.Sub(now)
 	}
 	return 0
 }

@@ -16,7 +16,7 @@ const maxAsked = 256
 
 // getExplain says why a vulnerability is a finding of a kept scan, or why not.
 func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) error {
-	s, err := a.readable(r, t)
+	s, sizes, err := a.readable(r, t)
 	if err != nil {
 		return err
 	}
@@ -27,27 +27,9 @@ func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) 
 	case format != "" && format != "json" && format != "text":
 		return problem{http.StatusBadRequest, fmt.Sprintf("no explanation of format %q", format), "json and text can be had"}
 	}
-	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
-	case <-r.Context().Done():
-		return r.Context().Err()
-	}
-	view, err := a.View()
-	if err != nil {
-		return a.noData(err)
-	}
-	defer view.Close()
-	in := explain.Input{Scan: s, ID: id, Index: view, Records: a.Store, Now: a.Now()}
-	if err := json.Unmarshal(s.Verdict, &in.Verdict); err != nil {
-		return fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
-	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(s.Request), cyclonedx.DefaultLimits())
-	if err != nil {
-		return fmt.Errorf("decode the inventory of scan %q: %w", s.ID, err)
-	}
-	in.Inventory = sent.Inventory
-	e, err := explain.Explain(r.Context(), in)
+	memory := &lease{budget: a.memory, token: t.ID}
+	defer memory.free()
+	e, err := a.explain(w, r, t, s, sizes, id, memory)
 	if err != nil {
 		return err
 	}
@@ -56,11 +38,48 @@ func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) 
 		if err := explain.WriteText(&b, e); err != nil {
 			return err
 		}
-		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
+		a.send(w, "text/plain; charset=utf-8", b.Bytes())
 		return nil
 	}
-	writeJSON(w, http.StatusOK, e)
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	a.send(w, "application/json", b)
 	return nil
+}
+
+func (a *api) explain(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan, sizes store.Sizes, id string, memory *lease) (explain.Explanation, error) {
+	none := explain.Explanation{}
+	slot, err := a.slot(w, r, t)
+	if err != nil {
+		return none, err
+	}
+	defer slot.free()
+	if err := a.reserve(w, r, memory, loadNeed(sizes.Request)+loadNeed(sizes.Verdict)+reportTimes*sizes.Verdict); err != nil {
+		return none, err
+	}
+	if s, err = a.Store.Scan(r.Context(), s.ID); err != nil {
+		return none, err
+	}
+	if err := a.more(w, memory, memory.n+scanNeed(int64(len(s.Request)), objectsIn(s.Request))); err != nil {
+		return none, err
+	}
+	view, err := a.View()
+	if err != nil {
+		return none, a.noData(w, err)
+	}
+	defer view.Close()
+	in := explain.Input{Scan: s, ID: id, Index: view, Records: a.Store, Now: a.Now()}
+	if err := json.Unmarshal(s.Verdict, &in.Verdict); err != nil {
+		return none, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
+	}
+	sent, err := cyclonedx.Decode(bytes.NewReader(s.Request), cyclonedx.DefaultLimits())
+	if err != nil {
+		return none, fmt.Errorf("decode the inventory of scan %q: %w", s.ID, err)
+	}
+	in.Inventory = sent.Inventory
+	return explain.Explain(r.Context(), in)
 }
 
 var _ explain.Records = Store(nil)

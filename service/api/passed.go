@@ -48,7 +48,7 @@ func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) e
 	}
 	for _, s := range scans {
 		if mayRead(t, s) {
-			return a.answerPassed(w, r, s)
+			return a.answerPassed(w, r, t, s)
 		}
 	}
 	writeJSON(w, http.StatusNotFound, passedAnswer{
@@ -59,8 +59,14 @@ func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) e
 	return nil
 }
 
-func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, s store.Scan) error {
-	s, err := a.Store.Scan(r.Context(), s.ID)
+func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan) error {
+	_, sizes, err := a.Store.FindScan(r.Context(), s.ID)
+	if err != nil {
+		return err
+	}
+	memory := &lease{budget: a.memory, token: t.ID}
+	defer memory.free()
+	text, err := a.verdictOf(w, r, s, sizes.Verdict, memory, 0)
 	if err != nil {
 		return err
 	}
@@ -68,11 +74,8 @@ func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, s store.Scan)
 		Decision verdict.Decision `json:"decision"`
 		Report   string           `json:"report"`
 	}
-	if err := json.Unmarshal(s.Verdict, &v); err != nil {
+	if err := json.Unmarshal(text, &v); err != nil {
 		return fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
-	}
-	if rec, ok := w.(*recorder); ok {
-		rec.scan = s.ID
 	}
 	answer := passedAnswer{
 		Commit: s.Commit, Passed: v.Decision.Outcome == verdict.Pass && v.Decision.Code == 0,

@@ -59,3 +59,6 @@ func (a Answer) AppendJSON(b []byte) (text []byte, cuts []int, err error) {
 	}
 	return append(b, after...), cuts, nil
 }
+
+// Count returns the number of findings.
+func (a Answer) Count() int { return len(a.findings) }

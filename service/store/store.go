@@ -169,15 +169,23 @@ type Scans interface {
 	// KeepScan keeps a scan under its ID, which NewID makes, and its inventory,
 	// which is kept once for all scans that sent the same bytes. Where the token has
 	// sent the same Key before, nothing is written and the earlier scan is
-	// returned. Of the bytes in s it keeps copies.
+	// returned, without Request and Verdict. Of the bytes in s it keeps copies.
 	KeepScan(ctx context.Context, s Scan) (Scan, error)
 	Scan(ctx context.Context, id string) (Scan, error)
+	// FindScan returns a scan without Request and Verdict, and how large these are.
+	FindScan(ctx context.Context, id string) (Scan, Sizes, error)
+	// ScanVerdict returns the Verdict of a scan alone.
+	ScanVerdict(ctx context.Context, id string) ([]byte, error)
 	// ListScans returns the newest scans first.
 	ListScans(ctx context.Context, limit int) ([]Scan, error)
 	// ScansOfCommit returns the newest scans of a commit first, without Request and
 	// Verdict. A project that is not empty leaves out all others.
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]Scan, error)
 }
+
+// Sizes are the bytes of the documents of a scan. Where they were not kept with it
+// they are as large as there can be.
+type Sizes struct{ Request, Verdict int64 }
 
 // A Scan is one kept scan.
 type Scan struct {

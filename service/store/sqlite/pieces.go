@@ -152,8 +152,8 @@ func appendFrame(buf []byte, scan store.Scan, list []piece) []byte {
 var errFrame = errors.New("frame is damaged")
 
 // verdict undoes the packing of a frame; a verdict that was packed whole is read
-// too.
-func (s *Store) verdict(ctx context.Context, packed []byte) ([]byte, error) {
+// too. It is told how large the verdict is, or 0.
+func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte, error) {
 	form, frame, err := unpackDocument(packed)
 	if err != nil || form != formFrame {
 		return frame, err
@@ -167,7 +167,7 @@ func (s *Store) verdict(ctx context.Context, packed []byte) ([]byte, error) {
 		frame = frame[max(size, 0):]
 		return n, size > 0
 	}
-	var verdict []byte
+	verdict := make([]byte, 0, min(max(size, 0), maxDocument))
 	for len(frame) > 0 {
 		n, ok := uvarint()
 		if !ok {

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	addRequest = `INSERT INTO request (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING`
+	addRequest = `INSERT INTO request (hash, body, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request)
-	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n FROM request WHERE hash = ?1
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size)
+	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12 FROM request WHERE hash = ?1
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -56,18 +56,19 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		}
 		buf.frame = appendFrame(buf.frame[:0], scan, pieces)
 		buf.verdict = packDocument(formFrame, buf.verdict, buf.frame)
-		if _, err := tx.exec(addRequest, hash[:], request); err != nil {
+		if _, err := tx.exec(addRequest, hash[:], request, len(scan.Request)); err != nil {
 			return err
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
-			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict)
+			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict))
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}
 		return err
 	})
 	if errors.Is(err, errKeyUsed) {
-		return s.wholeScan(ctx, findByKey, scan.Token, scan.Key)
+		earlier, _, err := s.findScan(ctx, findByKey, scan.Token, scan.Key)
+		return earlier, err
 	}
 	if err != nil {
 		return store.Scan{}, err
@@ -84,11 +85,64 @@ var errKeyUsed = errors.New("idempotency key was used")
 
 const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq`
 
-const findByKey = `SELECT ` + scanColumns + `, request.body, scan.verdict
+const findByKey = `SELECT ` + scanColumns + `, request.size, scan.size
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.token = ? AND scan.key = ? AND scan.key <> ''`
 
-const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict
+const findByID = `SELECT ` + scanColumns + `, request.size, scan.size
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
+
+const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict, scan.size
+	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
+
+const findVerdict = `SELECT verdict, size FROM scan WHERE id = ?`
+
+// maxDocument is more than any document has that was kept without its size.
+const maxDocument = 96 << 20
+
+// FindScan implements store.Scans.
+func (s *Store) FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error) {
+	scan, sizes, err := s.findScan(ctx, findByID, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Scan{}, store.Sizes{}, fmt.Errorf("scan %q: %w", id, err)
+	}
+	return scan, sizes, nil
+}
+
+func (s *Store) findScan(ctx context.Context, query string, args ...any) (store.Scan, store.Sizes, error) {
+	var k scanRow
+	var request, verdict sql.NullInt64
+	if err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict)...); err != nil {
+		return store.Scan{}, store.Sizes{}, err
+	}
+	size := func(n sql.NullInt64) int64 {
+		if n.Valid {
+			return n.Int64
+		}
+		return maxDocument
+	}
+	return k.scan(), store.Sizes{Request: size(request), Verdict: size(verdict)}, nil
+}
+
+// ScanVerdict implements store.Scans.
+func (s *Store) ScanVerdict(ctx context.Context, id string) ([]byte, error) {
+	var packed []byte
+	var size sql.NullInt64
+	err := s.ledger.read.row(ctx, findVerdict, []any{id}, &packed, &size)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verdict of scan %q: %w", id, err)
+	}
+	verdict, err := s.verdict(ctx, packed, size.Int64)
+	if err != nil {
+		return nil, fmt.Errorf("verdict of scan %q: %w", id, err)
+	}
+	return verdict, nil
+}
 
 // Scan implements store.Scans.
 func (s *Store) Scan(ctx context.Context, id string) (store.Scan, error) {
@@ -105,7 +159,8 @@ func (s *Store) Scan(ctx context.Context, id string) (store.Scan, error) {
 func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store.Scan, error) {
 	var k scanRow
 	var request, verdict []byte
-	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict)...)
+	var size sql.NullInt64
+	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict, &size)...)
 	if err != nil {
 		return store.Scan{}, err
 	}
@@ -113,7 +168,7 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 	if _, scan.Request, err = unpackDocument(request); err != nil {
 		return store.Scan{}, fmt.Errorf("kept request: %w", err)
 	}
-	if scan.Verdict, err = s.verdict(ctx, verdict); err != nil {
+	if scan.Verdict, err = s.verdict(ctx, verdict, size.Int64); err != nil {
 		return store.Scan{}, fmt.Errorf("kept verdict: %w", err)
 	}
 	return scan, nil
