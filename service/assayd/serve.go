@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +29,7 @@ func (d *daemon) serveCommand() *cli.Command {
 		Usage: "answer scans",
 		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), []cli.Flag{
 			dataFlag(),
+			memoryFlag(),
 			&cli.DurationFlag{Name: "update-every", Usage: "update the advisories each `TIME`, such as 1h; 0 for never"},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service", Required: true},
@@ -38,6 +37,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
+			&cli.DurationFlag{Name: "drain-delay", Usage: "when told to end, answer for this `TIME` before new connections are refused; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		}),
 		Action: d.serve,
@@ -45,7 +45,6 @@ func (d *daemon) serveCommand() *cli.Command {
 }
 
 func (d *daemon) serve(c *cli.Context) error {
-	collectRarely()
 	log := slog.New(slog.NewTextHandler(d.stderr, nil))
 	public, err := parsePublicURL(c.String("public-url"))
 	if err != nil {
@@ -59,6 +58,10 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	memory, err := memoryOf(c, os.DirFS("/"))
+	if err != nil {
+		return err
+	}
 	clients, err := d.clients(c, public)
 	if err != nil {
 		return err
@@ -67,35 +70,65 @@ func (d *daemon) serve(c *cli.Context) error {
 		log.Warn("no client is served: /assay answers 404", "hint", "start with --clients DIR, the folder that holds assay")
 	}
 
+	ln, err := net.Listen("tcp", c.String("listen"))
+	if err != nil {
+		return hintf("choose another address with --listen", "listen: %w", err)
+	}
+	if certFile == "" && !loopback(ln.Addr()) {
+		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that ends TLS in front")
+	}
+	front := &api.Front{}
+	srv := &server{front: front, log: log, delay: c.Duration("drain-delay")}
+	if certFile != "" {
+		if srv.certificate, err = newCertificate(certFile, keyFile, log); err != nil {
+			return errors.Join(hintf("give the chain and its key as PEM files", "read the certificate: %w", err), ln.Close())
+		}
+	}
+	// From here on requests are answered, with 503 until the data is open.
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.run(ctx, ln) }()
+	stop := func(err error) error {
+		cancel()
+		return errors.Join(err, <-ended)
+	}
+
 	st, err := d.open(c)
 	if err != nil {
-		return err
+		return stop(err)
 	}
 	defer st.Close()
 	dataDir := c.String("data")
-	if err := os.WriteFile(filepath.Join(dataDir, publicURLFile), []byte(public+"\n"), 0o600); err != nil {
-		return fmt.Errorf("keep the public address: %w", err)
-	}
 	index, err := snapshot.Open(filepath.Join(dataDir, "snapshot.db"))
 	if err != nil {
-		return hintf("is another assayd serving from this folder?", "open the snapshot: %w", err)
+		return stop(hintf("is another assayd serving from this folder?", "open the snapshot: %w", err))
 	}
 	defer index.Close()
+	if err := keepPublicURL(dataDir, public); err != nil {
+		log.Warn("the public address is not kept: assayd token create prints another", "err", err)
+	}
 	if err := index.Discarded(); err != nil {
 		log.Warn("the snapshot is built anew", "why", err)
 	}
-	if err := catchUp(c.Context, log, index, st); err != nil {
-		return fmt.Errorf("build the snapshot: %w", err)
+	if err := catchUp(ctx, log, index, st); err != nil {
+		return stop(fmt.Errorf("build the snapshot: %w", err))
 	}
-
 	var update *updater
 	if c.Duration("update-every") > 0 {
 		if update, err = d.updater(c, st, nil); err != nil {
-			return err
+			return stop(err)
 		}
 	}
+	if addr := c.String("debug-listen"); addr != "" {
+		end, err := serveProfiles(log, addr)
+		if err != nil {
+			return stop(err)
+		}
+		defer end()
+	}
 
-	handler := api.New(api.Config{
+	front.Ready(api.New(api.Config{
 		Store: st,
 		View: func() (api.View, error) {
 			v, err := index.View()
@@ -109,48 +142,35 @@ func (d *daemon) serve(c *cli.Context) error {
 		Judge:     judge,
 		PublicURL: public,
 		Rate:      api.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
+		Memory:    useMemory(memory),
 		Now:       d.now,
 		Log:       log,
-	})
-	ln, err := net.Listen("tcp", c.String("listen"))
-	if err != nil {
-		return hintf("choose another address with --listen", "listen: %w", err)
-	}
-	if addr := c.String("debug-listen"); addr != "" {
-		stop, err := serveProfiles(log, addr)
-		if err != nil {
-			return err
-		}
-		defer stop()
-	}
-	if certFile == "" && !loopback(ln.Addr()) {
-		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that ends TLS in front")
-	}
-	log.Info("serving", "listen", ln.Addr().String(), "public_url", public, "tls", certFile != "", "clients", clients.Arches(), "installer", clients.HasInstaller())
+	}))
+	log.Info("serving", "listen", ln.Addr().String(), "public_url", public, "tls", certFile != "",
+		"memory_mib", memory>>20, "clients", clients.Arches(), "installer", clients.HasInstaller())
 
-	ctx, cancel := context.WithCancel(c.Context)
+	// All of these end before the store is closed.
+	var work sync.WaitGroup
+	defer work.Wait()
 	defer cancel()
-	go follow(ctx, log, index, st)
+	work.Go(func() { follow(ctx, log, index, st) })
 	if update != nil {
-		var updating sync.WaitGroup
-		updating.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every")) })
-		defer updating.Wait() // the store is closed after it
-		defer cancel()
+		work.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every")) })
 	}
-	return run(ctx, handler, ln, certFile, keyFile)
+	return <-ended
 }
 
-// collectRarely gives memory for time: what serve keeps is a few ten MiB, small
-// beside what it may have, and a scan leaves half a MiB behind. At Go's own setting
-// a fifth of the time of a scan is the collector's. Environment variables say
-// otherwise.
-func collectRarely() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+// keepPublicURL writes the address down where that is not done yet: a full disk does
+// not keep the service from starting.
+func keepPublicURL(dataDir, public string) error {
+	if publicURL(dataDir) == public {
+		return nil
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(320 << 20) // soft; the mapped snapshot is not in it
+	path := filepath.Join(dataDir, publicURLFile)
+	if err := os.WriteFile(path+".new", []byte(public+"\n"), 0o600); err != nil {
+		return errors.Join(err, os.Remove(path+".new"))
 	}
+	return os.Rename(path+".new", path)
 }
 
 // parsePublicURL checks the address that is written into every client.
@@ -199,33 +219,4 @@ func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snap
 		log.Info("data", "snapshot", got.Data.Snapshot, "records", got.Data.Records, "read", got.Applied, "seq", got.Seq)
 	}
 	return nil
-}
-
-// run serves until ctx ends, then lets requests finish.
-func run(ctx context.Context, h http.Handler, ln net.Listener, certFile, keyFile string) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		WriteTimeout:      5 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
-	done := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		done <- srv.Shutdown(grace)
-	}()
-	var err error
-	if certFile != "" {
-		err = srv.ServeTLS(ln, certFile, keyFile)
-	} else {
-		err = srv.Serve(ln)
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
-	}
-	return <-done
 }
