@@ -85,9 +85,9 @@ func (a *api) client(r *http.Request) (*client, error) {
 	if c := a.Clients.arches[arch]; c != nil {
 		return c, nil
 	}
-	hint := "start assayd with --clients and the folder that holds assay or linux/<arch>/assay"
+	hint := "make release makes the clients for amd64 and arm64, assayd serve --clients dist/release serves them"
 	if has := a.Clients.Arches(); len(has) > 0 {
-		hint = "there is one for " + strings.Join(has, ", ")
+		hint = "there is one for " + strings.Join(has, ", ") + "; " + hint
 	}
 	return nil, problem{http.StatusNotFound, fmt.Sprintf("no client for linux/%s", arch), hint}
 }

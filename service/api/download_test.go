@@ -110,7 +110,7 @@ func TestClients(t *testing.T) {
 		}
 	}
 	for path, hint := range map[string]string{
-		"/linux/vax/assay":               "riscv64",
+		"/linux/vax/assay":               "riscv64; make release makes the clients for amd64 and arm64, assayd serve --clients",
 		"/linux/vax/assay.sha256":        "riscv64",
 		"/v0.1.0/linux/vax/assay":        "riscv64",
 		"/v0.2.0/linux/riscv64/assay":    "/v0.1.0/",
@@ -212,7 +212,8 @@ func TestInstaller(t *testing.T) {
 	}
 	bare := newRig(t, nil)
 	for _, path := range []string{"/install.sh", "/assay", "/linux/amd64/assay"} {
-		if resp, body := bare.do("GET", path, "", nil); resp.StatusCode != 404 || !strings.Contains(body, "--clients") {
+		if resp, body := bare.do("GET", path, "", nil); resp.StatusCode != 404 || !strings.Contains(body, "--clients") ||
+			path != "/install.sh" && !strings.Contains(body, "make release") {
 			t.Errorf("%s of a service without clients: %s %s", path, resp.Status, body)
 		}
 	}

@@ -67,7 +67,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		return err
 	}
 	if len(clients.Arches()) == 0 {
-		log.Warn("no client is served: /assay answers 404", "hint", "start with --clients DIR, the folder that holds assay")
+		log.Warn("no client is served: /assay answers 404", "hint", "make release makes them; start with --clients dist/release")
 	}
 
 	ln, err := net.Listen("tcp", c.String("listen"))
