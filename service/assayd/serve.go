@@ -54,6 +54,9 @@ func (d *daemon) serve(c *cli.Context) error {
 	if (certFile == "") != (keyFile == "") {
 		return hintf("give both, or neither behind a proxy that ends TLS", "--tls-cert and --tls-key belong together")
 	}
+	if err := (tlsSetup{certFile, keyFile, c.String("ca"), public}).check(log, d.now()); err != nil {
+		return err
+	}
 	judge, err := judge(c)
 	if err != nil {
 		return err
