@@ -27,7 +27,7 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		c.config.Notice(text)
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return verdict.Verdict{}, c.refusal(resp, a.body)
+		return verdict.Verdict{}, a.patient(c.refusal(resp, a.body))
 	}
 	bad := func(hint, format string, args ...any) (verdict.Verdict, error) {
 		return verdict.Verdict{}, &Error{Kind: Answer, what: clean(fmt.Sprintf(format, args...)), hint: hint}

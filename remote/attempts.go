@@ -1,15 +1,18 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -25,6 +28,42 @@ type attempts struct {
 	client *Client
 	body   []byte // of the answer, once it is complete
 	last   *Error // why the last attempt is to be repeated
+	cause  cause  // the same, by how long it is worth waiting for
+	since  time.Time
+	gaveUp time.Duration // the time after which the wait for last was given up
+	said   map[cause]bool
+}
+
+// A cause is a group of reasons to try again that share a bound. Its text is for
+// people.
+type cause string
+
+const (
+	// never is a reason not to try again.
+	never cause = ""
+	// busy is a service that is there and asks for patience: up to the deadline.
+	busy cause = "it is busy"
+	// away is a service that cannot be reached, or not as it should be, as while
+	// it is started again: up to Config.Outage. Builds do not wait longer for a
+	// service that is down.
+	away cause = "it may be starting again"
+	// unnamed is a name server that gives no answer at the moment. A step without
+	// a network looks the same, so the bound is short.
+	unnamed cause = "the name server gives no answer"
+)
+
+// maxUnnamed bounds the wait for a name server.
+const maxUnnamed = 5 * time.Second
+
+// bound is how long a cause is waited for; 0 is up to the deadline.
+func (a *attempts) bound(c cause) time.Duration {
+	switch c {
+	case away:
+		return a.client.config.Outage
+	case unnamed:
+		return maxUnnamed
+	}
+	return 0
 }
 
 var errAnswerTooLarge = errors.New("the answer is too large")
@@ -53,33 +92,39 @@ func (a *attempts) read(resp *http.Response) error {
 // checkRetry decides whether an attempt is to be repeated, and keeps why. It
 // returns no error of its own, since that would hide the cause.
 func (a *attempts) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	switch {
-	case ctx.Err() != nil:
-		return false, nil
-	case err != nil:
-		if !transient(err) {
-			return false, nil
-		}
-		a.last = a.client.classify(err)
-	case retriedStatus(resp.StatusCode):
-		a.last = a.client.refusal(resp, nil)
-		if wait, ok := a.retryAfter(resp); ok && !a.fits(ctx, wait) {
-			return false, nil
-		}
-	default:
+	if ctx.Err() != nil {
 		return false, nil
 	}
-	return true, nil
+	var why cause
+	if err != nil {
+		why = causeOf(err)
+	} else {
+		why = causeOfStatus(resp)
+	}
+	if why == never {
+		return false, nil
+	}
+	if why != a.cause {
+		a.cause, a.since = why, time.Now()
+	}
+	asked, _ := a.retryAfter(resp)
+	if bound := a.bound(why); bound > 0 && time.Since(a.since)+asked >= bound {
+		a.gaveUp = bound
+		return false, nil
+	}
+	if err != nil {
+		a.last = a.client.classify(err)
+		return true, nil
+	}
+	a.last = a.client.refusal(resp, nil)
+	return a.fits(ctx, asked), nil
 }
 
-// transient reports whether an error of the connection may be gone in a moment:
-// all but those that say the name, the certificate or the protocol is wrong.
-func transient(err error) bool {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return !dns.IsNotFound
-	}
+// causeOf says whether an error of the connection may be gone in a moment: all
+// but those that say the name, the certificate or the protocol is wrong.
+func causeOf(err error) cause {
 	var (
+		dns          *net.DNSError
 		verification *tls.CertificateVerificationError
 		authority    x509.UnknownAuthorityError
 		invalid      x509.CertificateInvalidError
@@ -89,29 +134,54 @@ func transient(err error) bool {
 		proxy        *proxyError
 	)
 	switch {
+	case errors.As(err, &dns):
+		if dns.IsNotFound {
+			return never
+		}
+		return unnamed
+	case errors.As(err, &proxy):
+		if proxy.status >= 500 { // it does not reach the service
+			return away
+		}
+		return never
 	case errors.As(err, &verification), errors.As(err, &authority), errors.As(err, &invalid), errors.As(err, &hostname),
-		errors.As(err, &record), errors.As(err, &alert), errors.As(err, &proxy),
-		errors.Is(err, http.ErrSchemeMismatch), errors.Is(err, errAnswerTooLarge):
-		return false
+		errors.As(err, &record), errors.As(err, &alert),
+		errors.Is(err, http.ErrSchemeMismatch), errors.Is(err, errAnswerTooLarge), errors.Is(err, syscall.ENETUNREACH):
+		return never
 	}
-	return true
+	return away
 }
 
-func retriedStatus(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
-		status >= 500 && status != http.StatusNotImplemented
+// causeOfStatus says whether an answer may be another one in a moment.
+func causeOfStatus(resp *http.Response) cause {
+	switch status := resp.StatusCode; {
+	case status == http.StatusTooManyRequests:
+		return busy
+	case status == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != "":
+		return busy
+	case status == http.StatusRequestTimeout, status >= 500 && status != http.StatusNotImplemented:
+		return away
+	}
+	return never
 }
 
-// backoff says how long to wait, and tells the user. What the service asks for
-// is kept to, else the wait doubles up to its bound.
+// backoff says how long to wait, and once for each cause tells the user what for.
+//
+// The wait is random between nothing and a bound that doubles ("full jitter"), so
+// that builds which were sent away together do not come back together. What the
+// service asks for is waited before that.
 func (a *attempts) backoff(shortest, longest time.Duration, attempt int, resp *http.Response) time.Duration {
-	wait, ok := a.retryAfter(resp)
-	if !ok {
-		wait = min(shortest<<min(attempt, 20), longest)
+	wait := rand.N(min(shortest<<min(attempt, 20), longest) + 1)
+	if asked, ok := a.retryAfter(resp); ok {
+		wait += asked
 	}
-	if a.last != nil {
-		what := a.client.scrub(a.last).what
-		a.client.config.Notice(fmt.Sprintf("%s; trying again in %s", what, wait.Round(10*time.Millisecond)))
+	if a.last != nil && !a.said[a.cause] {
+		if a.said == nil {
+			a.said = map[cause]bool{}
+		}
+		a.said[a.cause] = true
+		bound := cmp.Or(a.bound(a.cause), a.client.config.Timeout)
+		a.client.config.Notice(fmt.Sprintf("%s; %s, trying again for up to %s", a.client.scrub(a.last).what, a.cause, bound))
 	}
 	return wait
 }
@@ -146,7 +216,7 @@ func (a *attempts) failed(ctx context.Context, err error) *Error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &Error{Kind: Interrupted, what: "interrupted", hint: "run it again", err: err}
 	case ctx.Err() == nil:
-		return c.classify(err)
+		return a.patient(c.classify(err))
 	case a.last != nil:
 		e := *a.last
 		e.Kind = Timeout
@@ -160,4 +230,12 @@ func (a *attempts) failed(ctx context.Context, err error) *Error {
 		hint: "is the service overloaded, or a firewall in between? --timeout allows more",
 		err:  errors.Join(context.DeadlineExceeded, err),
 	}
+}
+
+// patient adds to an error how long it was waited for.
+func (a *attempts) patient(e *Error) *Error {
+	if a.gaveUp > 0 {
+		e.what += fmt.Sprintf("; gave up after %s", a.gaveUp)
+	}
+	return e
 }

@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,6 +27,11 @@ import (
 
 // DefaultTimeout is the deadline of a scan in which nobody chose another.
 const DefaultTimeout = 2 * time.Minute
+
+// DefaultOutage is how long a service that cannot be reached is tried again. It
+// starts within seconds; a service that is down for longer should not hold every
+// build of a day until its deadline.
+const DefaultOutage = 90 * time.Second
 
 // A Config says where the service is and how to reach it.
 type Config struct {
@@ -53,9 +59,12 @@ type Config struct {
 	// again, a proxy that is not used, a service of another version.
 	Notice func(string)
 
-	// RetryWait is the wait before the first retry, which doubles from one to
-	// the next until MaxRetryWait; 0 are half a second and 10 seconds.
+	// RetryWait bounds the random wait before the first retry. The bound doubles
+	// from one to the next until MaxRetryWait; 0 are half a second and 10 seconds.
 	RetryWait, MaxRetryWait time.Duration
+	// Outage is how long to try where the service cannot be reached; 0 is
+	// DefaultOutage.
+	Outage time.Duration
 	// Now is the clock that certificates and the dates of a service are compared
 	// with; nil is time.Now.
 	Now func() time.Time
@@ -88,6 +97,9 @@ func New(c Config) (*Client, error) {
 	}
 	if c.MaxRetryWait <= 0 {
 		c.MaxRetryWait = 10 * time.Second
+	}
+	if c.Outage <= 0 {
+		c.Outage = DefaultOutage
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -138,10 +150,6 @@ func parseServer(server string) (*url.URL, error) {
 	return u, nil
 }
 
-// maxRetries bounds the attempts of one scan; the deadline usually comes first
-// or the service is back.
-const maxRetries = 6
-
 // Scan sends a scan and returns the verdict, decoded and as it came. Its errors
 // are of type *Error.
 func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
@@ -168,7 +176,7 @@ func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict
 	req.SetResponseHandler(a.read)
 	retrying := retryablehttp.Client{
 		HTTPClient:   c.http,
-		RetryMax:     maxRetries,
+		RetryMax:     math.MaxInt32, // checkRetry bounds them by time
 		RetryWaitMin: c.config.RetryWait,
 		RetryWaitMax: c.config.MaxRetryWait,
 		CheckRetry:   a.checkRetry,

@@ -19,6 +19,7 @@ type Config struct {
 	Binary  string   // the program assayd
 	Data    string   // its data folder, made when missing
 	Clients string   // the folder that holds assay; "" for that of Binary
+	Addr    string   // to listen on; "" for a free port of loopback
 	Flags   []string // of serve, after its own, which they may say otherwise
 }
 
@@ -58,12 +59,15 @@ type Server struct {
 	err  error         // why it ended, once done is closed
 }
 
-// Serve starts assayd on a free port of loopback, without a limit on the rate
-// of requests, and waits until it answers. Close ends it.
+// Serve starts assayd, without a limit on the rate of requests, and waits until it
+// answers. Close ends it.
 func (c Config) Serve(ctx context.Context) (*Server, error) {
-	addr, err := FreeAddr()
-	if err != nil {
-		return nil, err
+	addr := c.Addr
+	if addr == "" {
+		var err error
+		if addr, err = FreeAddr(); err != nil {
+			return nil, err
+		}
 	}
 	s := &Server{URL: "http://" + addr, done: make(chan struct{})}
 	args := []string{"serve", "--data", c.Data, "--listen", addr, "--public-url", s.URL, "--rate", "0"}
