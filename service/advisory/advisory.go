@@ -11,6 +11,10 @@ import (
 // An Advisory is one OSV record. Fields that the schema has and the service
 // does not use are not here; the store keeps the record's own bytes.
 type Advisory struct {
+	// Source is where the record came from. It is no part of the record: whoever
+	// reads one from the store fills it in.
+	Source string `json:"-"`
+
 	SchemaVersion    string          `json:"schema_version"` // missing means 1.0.0
 	ID               string          `json:"id"`
 	Modified         time.Time       `json:"modified"`

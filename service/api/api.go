@@ -30,7 +30,7 @@ type Store interface {
 	ScanVerdict(ctx context.Context, id string) ([]byte, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error)
-	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
+	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
 }
 

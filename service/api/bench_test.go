@@ -28,7 +28,7 @@ import (
 func BenchmarkScan(b *testing.B) {
 	r := newRig(b, nil)
 	src := load.Open(testdata.Path(b, "osv", "Debian", "all.zip"))
-	if _, err := r.store.Import(b.Context(), store.Import{Source: "debian", At: now, Whole: true}, src.Records()); err != nil {
+	if _, err := r.store.Import(b.Context(), store.Import{Origin: store.Origin{Source: "debian"}, At: now, Whole: true}, src.Records()); err != nil {
 		b.Fatal(err)
 	}
 	index, err := snapshot.Open(filepath.Join(b.TempDir(), "snapshot.db"))

@@ -21,7 +21,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var one iter.Seq2[store.Record, error] = func(yield func(store.Record, error) bool) { yield(record, nil) }
-	if _, err := r.store.Import(t.Context(), store.Import{Source: "osv:Debian", At: now}, one); err != nil {
+	if _, err := r.store.Import(t.Context(), store.Import{Origin: store.Origin{Source: "osv", Part: "Debian"}, At: now}, one); err != nil {
 		t.Fatal(err)
 	}
 	secret := r.token(store.Token{Name: "ci"})

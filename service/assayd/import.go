@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/advisory/feed/osv"
 	"assay/service/advisory/load"
 	"assay/service/exploit"
 	"assay/service/store"
@@ -22,15 +25,44 @@ func (d *daemon) importCommand() *cli.Command {
 		ArgsUsage: "PATH…",
 		Flags: []cli.Flag{
 			dataFlag(),
+			&cli.StringFlag{Name: "source", Usage: "the records are all that source `NAME` has: those of its earlier imports that are missing are taken out", Value: "import"},
+			&cli.BoolFlag{Name: "add", Usage: "take nothing out: the records are some of the source's"},
+			&cli.BoolFlag{Name: "replace", Usage: "take out what is missing even if that is most of the source"},
+			&cli.BoolFlag{Name: "drop", Usage: "take out everything of the source, and import nothing"},
 			&cli.BoolFlag{Name: "sample", Usage: "mark the records as a small set for demonstration; every verdict says so"},
 		},
 		Action: d.importPaths,
 	}
 }
 
-// importPaths takes in each path in a transaction of its own.
+// sourceNames are what a source of imports may be called.
+var sourceNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+func checkSource(name string) error {
+	switch {
+	case !sourceNames.MatchString(name):
+		return hintf("up to 64 of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
+	case name == osv.Source:
+		return hintf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is the one that assayd update keeps", name)
+	case name == string(exploit.KEV) || name == string(exploit.EPSS):
+		return hintf("the lists KEV and EPSS are told by their content", "--source %q is the one of a list", name)
+	}
+	return nil
+}
+
+// importPaths takes in all records of all paths in one transaction, and then the
+// lists, each in its own.
 func (d *daemon) importPaths(c *cli.Context) error {
-	if c.NArg() == 0 {
+	name := c.String("source")
+	if err := checkSource(name); err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("drop") && (c.NArg() > 0 || c.Bool("add") || c.Bool("replace")):
+		return hintf("assayd import --source NAME --drop", "--drop imports nothing")
+	case c.Bool("add") && c.Bool("replace"):
+		return hintf("--add takes nothing out, --replace whatever is missing", "--add and --replace exclude each other")
+	case c.NArg() == 0 && !c.Bool("drop"):
 		return hintf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
 	}
 	st, err := d.open(c)
@@ -38,32 +70,101 @@ func (d *daemon) importPaths(c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
+	if c.Bool("drop") {
+		return d.dropSource(c, st, name)
+	}
+	type list struct {
+		path string
+		exploit.List
+	}
+	var lists []list
+	var paths []string
+	var sources []*load.Source
 	for _, path := range c.Args().Slice() {
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			return fmt.Errorf("import %q: %w", path, err)
 		}
-		list, err := listIn(abs)
+		l, err := listIn(abs)
 		switch {
 		case err == nil:
-			if err := d.keepList(c, st, path, list); err != nil {
-				return err
+			lists = append(lists, list{path, l})
+		case errors.Is(err, exploit.ErrNotList):
+			paths, sources = append(paths, path), append(sources, load.Open(abs))
+		default:
+			return hintf("nothing was taken in; the data from before goes on serving", "import %q: %w", path, err)
+		}
+	}
+	if len(sources) > 0 {
+		if err := d.importRecords(c, st, name, paths, sources); err != nil {
+			return err
+		}
+	}
+	for _, l := range lists {
+		if err := d.keepList(c, st, l.path, l.List); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importRecords makes the records of all paths the records of a source.
+func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, paths []string, sources []*load.Source) error {
+	im := store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: !c.Bool("add"), Sample: c.Bool("sample")}
+	if !c.Bool("replace") {
+		im.MayRemove = func(missing, held int) error {
+			if 2*missing <= held {
+				return nil
 			}
-			continue
-		case !errors.Is(err, exploit.ErrNotList):
-			return hintf("nothing of it was taken in; the data from before goes on serving", "import %q: %w", path, err)
+			return hintf("name all paths of a source in one command; --source OTHER for another set of records, --add to take nothing out, --replace if these are all",
+				"%d of the %d records of source %q are not in it", missing, held, name)
 		}
-		src := load.Open(abs)
-		got, err := st.Import(c.Context, store.Import{Source: "import:" + abs, At: d.now(), Whole: true, Sample: c.Bool("sample")}, src.Records())
-		if err != nil {
-			return hintf("nothing of it was taken in; the data from before goes on serving", "import %q: %w", path, err)
+	}
+	got, err := st.Import(c.Context, im, func(yield func(store.Record, error) bool) {
+		for _, src := range sources {
+			for r, err := range src.Records() {
+				if !yield(r, err) {
+					return
+				}
+			}
 		}
+	})
+	label := strings.Join(paths, ", ")
+	if err != nil {
+		hint := "nothing of it was taken in; the data from before goes on serving"
+		if h, ok := errors.AsType[hinted](err); ok {
+			hint = h.Hint()
+		}
+		return hintf(hint, "import %s: %w", label, err)
+	}
+	for _, src := range sources {
 		for _, r := range src.Rejected() {
 			fmt.Fprintf(d.stderr, "assayd: kept out: %s: %v\n", r.File, r.Err)
 		}
-		fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d gone, %d kept out\n",
-			path, got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
 	}
+	fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d gone, %d kept out\n",
+		label, got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
+	if got.Rejected > 0 && im.Whole {
+		fmt.Fprintln(d.stderr, "assayd: nothing was taken out: what is missing may be among the records that were kept out")
+	}
+	return nil
+}
+
+// dropSource takes out every record of a source.
+func (d *daemon) dropSource(c *cli.Context, st *sqlite.Store, name string) error {
+	sources, err := st.Sources(c.Context)
+	if err != nil {
+		return fmt.Errorf("drop: %w", err)
+	}
+	if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin.Source == name }) {
+		return hintf("assayd status names the sources", "drop: nothing ever came from source %q", name)
+	}
+	none := func(func(store.Record, error) bool) {}
+	got, err := st.Import(c.Context, store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: true}, none)
+	if err != nil {
+		return fmt.Errorf("drop: %w", err)
+	}
+	fmt.Fprintf(d.stdout, "%s: %d gone\n", name, got.Removed)
 	return nil
 }
 
@@ -86,7 +187,7 @@ func listIn(path string) (exploit.List, error) {
 // each kind, wherever the file came from.
 func (d *daemon) keepList(c *cli.Context, st *sqlite.Store, path string, l exploit.List) error {
 	kind := string(l.Kind)
-	changed, err := st.KeepList(c.Context, store.Import{Source: kind, At: d.now()}, store.List{
+	changed, err := st.KeepList(c.Context, store.Import{Origin: store.Origin{Source: kind}, At: d.now()}, store.List{
 		Kind: kind, Published: l.Published, Entries: len(l.Entries), Body: l.Encode(),
 	})
 	if err != nil {

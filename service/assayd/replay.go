@@ -76,8 +76,10 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return fmt.Errorf("decode the kept verdict: %w", err)
 	}
 	data := view.Data()
-	if data.Snapshot == kept.Snapshot {
-		data = before.Data // when data was last looked for is no part of a snapshot
+	// When data was last looked for is no part of a snapshot. An earlier version of
+	// the program may have had another id for the same data.
+	if data.Snapshot == kept.Snapshot || c.String("as-of") == kept.Snapshot {
+		data = before.Data
 	}
 	s, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
 	if err != nil {

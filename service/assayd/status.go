@@ -77,7 +77,7 @@ func (d *daemon) sources(c *cli.Context, st *sqlite.Store) error {
 		if !s.Failed.IsZero() {
 			failed = s.Failed.UTC().Format(time.RFC3339) + ": " + s.Err
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", verdict.Clean(s.Name), s.Records, at, age, failed)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", verdict.Clean(s.Origin.String()), s.Records, at, age, failed)
 	}
 	return w.Flush()
 }

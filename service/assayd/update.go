@@ -76,7 +76,7 @@ func (d *daemon) updater(c *cli.Context, st *sqlite.Store, progress func(name st
 }
 
 // update updates once. What became of each source is told to done.
-func (u *updater) update(ctx context.Context, done func(source string, o feed.Outcome, err error)) error {
+func (u *updater) update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) error {
 	names, err := u.names(ctx)
 	if err != nil {
 		return err
@@ -126,9 +126,8 @@ func (u *updater) vanished(ctx context.Context, names []string) ([]string, error
 		return nil, err
 	}
 	for _, s := range sources {
-		name, ok := strings.CutPrefix(s.Name, osv.SourcePrefix)
-		if ok && s.Feed && s.Records > 0 && !slices.Contains(names, name) {
-			names = append(names, name)
+		if s.Origin.Source == osv.Source && s.Feed && s.Records > 0 && !slices.Contains(names, s.Origin.Part) {
+			names = append(names, s.Origin.Part)
 		}
 	}
 	return names, nil
@@ -146,9 +145,8 @@ func (u *updater) unreachable(ctx context.Context, cause error) error {
 	}
 	var errs []error
 	for _, s := range sources {
-		name, ok := strings.CutPrefix(s.Name, osv.SourcePrefix)
-		if ok && s.Feed && (len(u.ecosystems) == 0 || slices.Contains(u.ecosystems, name)) {
-			errs = append(errs, u.store.FeedFailed(ctx, s.Name, u.run.Now(), feed.OneLine(cause)))
+		if s.Origin.Source == osv.Source && s.Feed && (len(u.ecosystems) == 0 || slices.Contains(u.ecosystems, s.Origin.Part)) {
+			errs = append(errs, u.store.FeedFailed(ctx, s.Origin, u.run.Now(), feed.OneLine(cause)))
 		}
 	}
 	return errors.Join(errs...)
@@ -171,17 +169,17 @@ func (d *daemon) update(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	err = u.update(c.Context, func(source string, o feed.Outcome, err error) {
+	err = u.update(c.Context, func(from store.Origin, o feed.Outcome, err error) {
 		bar.clear()
 		for _, kept := range o.KeptOut {
 			fmt.Fprintf(d.stderr, "assayd: kept out: %s\n", feed.OneLine(kept))
 		}
 		if err != nil {
-			fmt.Fprintf(d.stderr, "assayd: %s: failed: %s\n", source, feed.OneLine(err))
+			fmt.Fprintf(d.stderr, "assayd: %s: failed: %s\n", from, feed.OneLine(err))
 			return
 		}
 		fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d gone, %d kept out%s\n",
-			source, o.Added, o.Changed, o.Removed, o.Rejected, behind(o))
+			from, o.Added, o.Changed, o.Removed, o.Rejected, behind(o))
 	})
 	bar.clear()
 	if errors.Is(err, store.ErrLocked) {
@@ -204,16 +202,16 @@ func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) err
 		return fmt.Errorf("drop: %w", err)
 	}
 	for _, name := range ecosystems {
-		source := osv.SourcePrefix + name
-		if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Name == source }) {
-			return hintf("assayd status names the sources", "drop: nothing ever came from %q", source)
+		from := osv.Origin(name)
+		if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin == from }) {
+			return hintf("assayd status names the sources", "drop: nothing ever came from %q", from)
 		}
 		none := func(func(store.Record, error) bool) {}
-		got, err := st.Import(c.Context, store.Import{Source: source, At: d.now(), Whole: true, State: "{}"}, none)
+		got, err := st.Import(c.Context, store.Import{Origin: from, At: d.now(), Whole: true, State: "{}"}, none)
 		if err != nil {
 			return fmt.Errorf("drop: %w", err)
 		}
-		fmt.Fprintf(d.stdout, "%s: %d gone\n", source, got.Removed)
+		fmt.Fprintf(d.stdout, "%s: %d gone\n", from, got.Removed)
 	}
 	return nil
 }
@@ -223,12 +221,12 @@ func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.D
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		err := u.update(ctx, func(source string, o feed.Outcome, err error) {
+		err := u.update(ctx, func(from store.Origin, o feed.Outcome, err error) {
 			if err != nil {
-				log.Error("update", "source", source, "err", feed.OneLine(err))
+				log.Error("update", "source", from.String(), "err", feed.OneLine(err))
 				return
 			}
-			log.Info("update", "source", source, "new", o.Added, "changed", o.Changed, "gone", o.Removed,
+			log.Info("update", "source", from.String(), "new", o.Added, "changed", o.Changed, "gone", o.Removed,
 				"kept_out", o.Rejected, "not_given", o.Behind)
 		})
 		switch {

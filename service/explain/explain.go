@@ -27,9 +27,10 @@ type Index interface {
 	Withdrawn(name string) ([]string, error)
 }
 
-// Records gives the newest version up to upTo of an advisory, as a store.Store does.
+// Records gives the newest version up to upTo of the advisory of every source that
+// has one of that id, as a store.Store does.
 type Records interface {
-	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
+	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
 }
 
@@ -63,7 +64,7 @@ type Explanation struct {
 	// both as known now.
 	KEV  string  `json:"kev,omitempty"`
 	EPSS float64 `json:"epss,omitempty"`
-	// Records speak of it, sorted by id; More counts those beyond the bound.
+	// Records speak of it, sorted by id and source; More counts those beyond the bound.
 	Records []Record `json:"records"`
 	More    int      `json:"more,omitempty"`
 }
@@ -85,7 +86,7 @@ type Record struct {
 	Published *time.Time `json:"published,omitempty"`
 	Withdrawn *time.Time `json:"withdrawn,omitempty"`
 	Summary   string     `json:"summary,omitempty"`
-	// Source brought this version. SourceUpdated is when it was last reached, and
+	// Source, and the part of it after a colon, brought this version. SourceUpdated is when it was last reached, and
 	// SourceAge how many seconds ago that is.
 	Source        string     `json:"source"`
 	SourceUpdated *time.Time `json:"source_updated,omitempty"`

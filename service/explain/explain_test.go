@@ -33,7 +33,7 @@ type version struct {
 // A memory keeps versions as a store does.
 type memory []version
 
-func (m memory) Record(_ context.Context, id string, upTo int64) (store.Record, error) {
+func (m memory) RecordsOf(_ context.Context, id string, upTo int64) ([]store.Record, error) {
 	found := version{}
 	for _, v := range m {
 		if v.id == id && v.seq <= upTo && v.seq > found.seq {
@@ -41,17 +41,19 @@ func (m memory) Record(_ context.Context, id string, upTo int64) (store.Record, 
 		}
 	}
 	if found.seq == 0 {
-		return store.Record{}, fmt.Errorf("%q: %w", id, store.ErrNotFound)
+		return nil, nil
 	}
-	r := store.Record{Seq: found.seq, ID: id, Source: "osv:test", Removed: found.text == "", Body: []byte(found.text)}
+	r := store.Record{Seq: found.seq, ID: id, Origin: test, Removed: found.text == "", Body: []byte(found.text)}
 	if a, err := advisory.Parse(r.Body); err == nil {
 		r.Modified = a.Modified
 	}
-	return r, nil
+	return []store.Record{r}, nil
 }
 
+var test = store.Origin{Source: "osv", Part: "test"}
+
 func (m memory) Sources(context.Context) ([]store.Source, error) {
-	return []store.Source{{Name: "osv:test", Updated: scanned.Add(-2 * time.Hour)}}, nil
+	return []store.Source{{Origin: test, Updated: scanned.Add(-2 * time.Hour)}}, nil
 }
 
 // index is the data at a sequence number.
@@ -68,14 +70,15 @@ func (m memory) index(t *testing.T, upTo int64) index {
 	t.Helper()
 	var all []advisory.Advisory
 	for _, v := range m {
-		r, err := m.Record(t.Context(), v.id, upTo)
-		if err != nil || r.Removed || r.Seq != v.seq {
+		r, err := m.RecordsOf(t.Context(), v.id, upTo)
+		if err != nil || len(r) == 0 || r[0].Removed || r[0].Seq != v.seq {
 			continue
 		}
-		a, err := advisory.Parse(r.Body)
+		a, err := advisory.Parse(r[0].Body)
 		if err != nil {
 			t.Fatal(err)
 		}
+		a.Source = test.Source
 		all = append(all, a)
 	}
 	// Advisories for every package of the image, so that all of them are judged.

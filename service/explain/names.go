@@ -31,22 +31,28 @@ func namesOf(ix match.Index, id string) ([]string, error) {
 
 func equals(ix match.Index, name string) ([]string, error) {
 	var equal []string
-	if v, ok, err := ix.Vulnerability(name); err != nil {
+	own, err := ix.Vulnerabilities(name)
+	if err != nil {
 		return nil, err
-	} else if ok && cves(v.Aliases) <= 1 {
-		equal = append(equal, v.Aliases...)
+	}
+	for _, v := range own {
+		if cves(v.Aliases) <= 1 {
+			equal = append(equal, v.Aliases...)
+		}
 	}
 	refs, err := ix.Referrers(name)
 	if err != nil {
 		return nil, err
 	}
 	for _, ref := range refs[:min(len(refs), maxRecords)] {
-		v, ok, err := ix.Vulnerability(ref)
+		vs, err := ix.Vulnerabilities(ref)
 		if err != nil {
 			return nil, err
 		}
-		if ok && slices.Contains(v.Aliases, name) && cves(v.Aliases) <= 1 {
-			equal = append(equal, ref)
+		for _, v := range vs {
+			if slices.Contains(v.Aliases, name) && cves(v.Aliases) <= 1 {
+				equal = append(equal, ref)
+			}
 		}
 	}
 	return equal, nil
@@ -75,9 +81,9 @@ func (n *naming) refer(ix match.Index) error {
 	for len(todo) > 0 && len(n.ids) <= 2*maxRecords {
 		name := todo[0]
 		todo = todo[1:]
-		if _, ok, err := ix.Vulnerability(name); err != nil {
+		if vs, err := ix.Vulnerabilities(name); err != nil {
 			return err
-		} else if ok {
+		} else if len(vs) > 0 {
 			n.ids[name] = true
 		}
 		refs, err := ix.Referrers(name)

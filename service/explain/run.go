@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -128,12 +127,12 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 				return nil, err
 			}
 			for _, entry := range entries {
-				v, ok, err := e.Index.Vulnerability(entry.Advisory)
+				vs, err := e.Index.Vulnerabilities(entry.Advisory)
 				if err != nil {
 					return nil, err
 				}
-				if ok && e.naming.speaks(v) {
-					e.naming.ids[v.ID] = true
+				if slices.ContainsFunc(vs, e.naming.speaks) {
+					e.naming.ids[entry.Advisory] = true
 				}
 			}
 		}
@@ -160,40 +159,52 @@ func (e *explainer) load(ctx context.Context, ids []string) error {
 		return err
 	}
 	for _, id := range ids {
-		now, err := e.Records.Record(ctx, id, math.MaxInt64)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // a name that no record has
-		}
+		now, err := e.Records.RecordsOf(ctx, id, math.MaxInt64)
 		if err != nil {
 			return err
 		}
-		then, err := e.Records.Record(ctx, id, e.Scan.Seq)
-		state := StateUsed
-		if errors.Is(err, store.ErrNotFound) {
-			then, state, err = now, StateLater, nil
-		}
+		then, err := e.Records.RecordsOf(ctx, id, e.Scan.Seq)
 		if err != nil {
 			return err
 		}
-		h := held{Record: Record{ID: id, State: state, Changed: now.Seq != then.Seq, Modified: then.Modified.UTC(), Source: then.Source}}
-		for _, src := range sources {
-			if src.Name == then.Source && !src.Updated.IsZero() {
-				h.SourceUpdated = &src.Updated
-				h.SourceAge = max(0, int64(e.Now.Sub(src.Updated)/time.Second))
+		for _, r := range then {
+			if err := e.add(r, StateUsed, !slices.ContainsFunc(now, func(n store.Record) bool { return n.Seq == r.Seq }), sources); err != nil {
+				return err
 			}
 		}
-		if then.Removed {
-			h.State = StateRemoved
-			e.records = append(e.records, h)
-			continue
+		for _, r := range now {
+			if slices.ContainsFunc(then, func(t store.Record) bool { return t.Origin.Source == r.Origin.Source }) {
+				continue
+			}
+			if err := e.add(r, StateLater, false, sources); err != nil {
+				return err
+			}
 		}
-		if h.advisory, err = advisory.Parse(then.Body); err != nil {
-			return fmt.Errorf("record %q: %w", id, err)
-		}
-		h.describe()
-		h.used = h.State == StateUsed
-		e.records = append(e.records, h)
 	}
+	return nil
+}
+
+// add adds one source's record.
+func (e *explainer) add(r store.Record, state string, changed bool, sources []store.Source) (err error) {
+	h := held{Record: Record{ID: r.ID, State: state, Changed: changed, Modified: r.Modified.UTC(), Source: r.Origin.String()}}
+	for _, src := range sources {
+		if src.Origin == r.Origin && !src.Updated.IsZero() {
+			h.SourceUpdated = &src.Updated
+			h.SourceAge = max(0, int64(e.Now.Sub(src.Updated)/time.Second))
+		}
+	}
+	if r.Removed {
+		h.State = StateRemoved
+		e.records = append(e.records, h)
+		return nil
+	}
+	if h.advisory, err = advisory.Parse(r.Body); err != nil {
+		return fmt.Errorf("record %q: %w", r.ID, err)
+	}
+	h.advisory.Source = r.Origin.Source
+	h.describe()
+	h.used = h.State == StateUsed
+	e.records = append(e.records, h)
 	return nil
 }
 

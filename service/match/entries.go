@@ -70,6 +70,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 			Name:      NormalName(p.Ecosystem, p.Name),
 			Affected: Affected{
 				Advisory: a.ID,
+				Source:   a.Source,
 				Versions: af.Versions,
 				Ranges:   ranges,
 				Severity: af.Severity,
@@ -87,6 +88,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 func Describe(a advisory.Advisory) Vulnerability {
 	v := Vulnerability{
 		ID:        a.ID,
+		Source:    a.Source,
 		Aliases:   ownAliases(a),
 		Upstream:  a.Upstream,
 		Related:   a.Related,

@@ -230,10 +230,10 @@ func TestMemory(t *testing.T) {
 			t.Errorf("referrers of %s: %q, %v", name, refs, err)
 		}
 	}
-	if _, ok, _ := ix.Vulnerability("C"); ok {
+	if vs, _ := ix.Vulnerabilities("C"); len(vs) != 0 {
 		t.Error("a withdrawn record is there")
 	}
-	if v, ok, _ := ix.Vulnerability("A"); !ok || v.Aliases[0] != "W" {
-		t.Errorf("A: %+v, %v", v, ok)
+	if vs, _ := ix.Vulnerabilities("A"); len(vs) != 1 || vs[0].Aliases[0] != "W" {
+		t.Errorf("A: %+v", vs)
 	}
 }

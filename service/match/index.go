@@ -12,11 +12,12 @@ import (
 type Index interface {
 	// Affected returns what the advisories of ecosystem ("Debian:12", "npm")
 	// say of the package name, in the ecosystem's normalised spelling, sorted by
-	// advisory id. The result is the caller's to read, not to change.
+	// advisory id and source. The result is the caller's to read, not to change.
 	Affected(ecosystem, name string) ([]Affected, error)
-	// Vulnerability returns what is kept of the record id beside its affected
-	// entries; ok is false where there is no such record or it is withdrawn.
-	Vulnerability(id string) (v Vulnerability, ok bool, err error)
+	// Vulnerabilities returns what is kept of the records id beside their affected
+	// entries: one of each source that has such a record, sorted by source.
+	// Withdrawn ones are not among them.
+	Vulnerabilities(id string) ([]Vulnerability, error)
 	// Referrers returns the ids of the records that name id among their aliases
 	// or as their upstream, sorted. Aliases are symmetric, but records rarely
 	// say so on both sides.
@@ -38,6 +39,7 @@ type Index interface {
 // other operating systems than Linux are not in the index.
 type Affected struct {
 	Advisory string
+	Source   string // of the advisory
 	// Versions are affected as they stand; Ranges in addition.
 	Versions []string
 	Ranges   []Range
@@ -66,6 +68,7 @@ type Range struct {
 // A Vulnerability is what the index keeps of a record as a whole.
 type Vulnerability struct {
 	ID        string
+	Source    string
 	Aliases   []string
 	Upstream  []string
 	Related   []string

@@ -17,7 +17,7 @@ const (
 // use.
 type lookedUp struct {
 	mu    sync.RWMutex
-	byID  map[string]*Vulnerability // nil where there is none
+	byID  map[string][]*Vulnerability // by source; nil where there is none
 	refs  map[string][]*Vulnerability
 	about map[string][]vulnerability
 	size  int
@@ -25,7 +25,7 @@ type lookedUp struct {
 
 func newLookedUp() *lookedUp {
 	return &lookedUp{
-		byID:  make(map[string]*Vulnerability),
+		byID:  make(map[string][]*Vulnerability),
 		refs:  make(map[string][]*Vulnerability),
 		about: make(map[string][]vulnerability),
 	}

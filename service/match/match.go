@@ -330,7 +330,7 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		if !h.affected {
 			continue
 		}
-		rec, err := m.records.get(h.entry.Advisory)
+		rec, err := m.records.of(h.entry)
 		if err != nil {
 			return nil, err
 		}
@@ -356,12 +356,12 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		}
 	}
 	for _, g := range groups {
-		last := said.decide(g)
+		heard := said.decide(g)
 		paid := g.leaveSubscriptions(s.scheme)
 		if len(g.hits) == 0 {
 			continue
 		}
-		c, err := m.claim(s, compare, g, said, last, paid)
+		c, err := m.claim(s, compare, g, said, heard, paid)
 		if err != nil {
 			return nil, err
 		}
@@ -455,7 +455,7 @@ func (m *matcher) concerning(s subject, compare version.Compare, entries []Affec
 	return func(yield func(Affected) bool) {
 		for len(entries) > 0 {
 			n := 1
-			for n < len(entries) && entries[n].Advisory == entries[0].Advisory {
+			for n < len(entries) && entries[n].Advisory == entries[0].Advisory && entries[n].Source == entries[0].Source {
 				n++
 			}
 			own := entries[:n]
@@ -501,9 +501,27 @@ type group struct {
 	hits []*hit
 }
 
+// sources yields the sources of the hits, each once.
+func (g *group) sources() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i, h := range g.hits {
+			before := slices.ContainsFunc(g.hits[:i], func(o *hit) bool { return o.entry.Source == h.entry.Source })
+			if !before && !yield(h.entry.Source) {
+				return
+			}
+		}
+	}
+}
+
+// A hearing is the rank of the last ecosystem in which a source's entries count.
+type hearing struct {
+	source string
+	last   int
+}
+
 // decide leaves those hits of a group that stand, none where a record that
-// knows better says that the subject is not affected. It returns the rank of the
-// last ecosystem that is heard.
+// knows better says that the subject is not affected. It returns for each source
+// the rank of the last ecosystem that is heard.
 //
 // A record of the one vulnerability (DEBIAN-CVE-2024-1, UBUNTU-CVE-2024-1) is
 // what the distribution's tracker says of it now, for this release and source; a
@@ -512,25 +530,32 @@ type group struct {
 // Ubuntu:Pro before Ubuntu, and a release before an entry for all releases. So
 // the records of the one vulnerability in the first ecosystem that has any
 // decide whether it is affected; where none speaks of it, bulletins do.
-// A record that could not be evaluated decides nothing.
-func (said sayings) decide(g *group) (last int) {
-	last = math.MaxInt
-	affected := true
-	for _, name := range g.names {
-		for _, h := range said.byName[name] {
-			if h.failed || h.rank > last || bulletin(h.entry.Advisory) != "" {
-				continue
-			}
-			if h.rank < last {
-				last, affected = h.rank, false
-			}
-			affected = affected || h.affected
-		}
+// A record that could not be evaluated decides nothing, and none decides about the
+// records of another source.
+func (said sayings) decide(g *group) []hearing {
+	heard := make([]hearing, 0, 1)
+	for source := range g.sources() {
+		heard = append(heard, hearing{source, math.MaxInt})
 	}
-	g.hits = slices.DeleteFunc(g.hits, func(h *hit) bool {
-		return h.rank > last || h.rank == last && !affected
-	})
-	return last
+	for i := range heard {
+		by := &heard[i]
+		affected := true
+		for _, name := range g.names {
+			for _, h := range said.byName[name] {
+				if h.entry.Source != by.source || h.failed || h.rank > by.last || bulletin(h.entry.Advisory) != "" {
+					continue
+				}
+				if h.rank < by.last {
+					by.last, affected = h.rank, false
+				}
+				affected = affected || h.affected
+			}
+		}
+		g.hits = slices.DeleteFunc(g.hits, func(h *hit) bool {
+			return h.entry.Source == by.source && (h.rank > by.last || h.rank == by.last && !affected)
+		})
+	}
+	return heard
 }
 
 // leaveSubscriptions leaves out the hits of a subscription that the image does not
@@ -547,14 +572,15 @@ func (g *group) leaveSubscriptions(by *scheme) string {
 	return ""
 }
 
-// claim puts together the claim of a group, of the entries in said that stand in the
-// ecosystems up to the rank last. A fix that needs the subscription paid is none.
-func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, last int, paid string) (*Claim, error) {
+// claim puts together the claim of a group, of the entries in said that stand in
+// the ecosystems that are heard of their source. A fix that needs the subscription
+// paid is none.
+func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, heard []hearing, paid string) (*Claim, error) {
 	known, err := m.records.known(g.vulnerability)
 	if err != nil {
 		return nil, err
 	}
-	rated, err := m.records.severityOf(g, known)
+	rated, unimportant, err := m.records.severityOf(g, known)
 	if err != nil {
 		return nil, err
 	}
@@ -578,10 +604,8 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 			c.Aliases = append(c.Aliases, n)
 		}
 	}
-	aside := false
 	for _, h := range g.hits {
 		c.Advisories = append(c.Advisories, h.entry.Advisory)
-		aside = aside || setAside(h.entry.Urgency)
 	}
 	slices.Sort(c.Advisories)
 	c.Advisories = slices.Compact(c.Advisories)
@@ -592,23 +616,42 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 	if err := m.addExploits(c, g.names); err != nil {
 		return nil, err
 	}
-	var entries []Affected
-	for _, id := range c.Advisories {
-		for _, h := range said.byName[id] {
-			if h.entry.Advisory == id && h.rank <= last && (paid != "" || s.scheme.subscription(h.ecosystem) == "") {
-				entries = append(entries, h.entry)
+	aside := true // by each source
+	for _, by := range heard {
+		if !slices.ContainsFunc(g.hits, func(h *hit) bool { return h.entry.Source == by.source }) {
+			continue // none of its entries stands
+		}
+		aside = aside && slices.ContainsFunc(g.hits, func(h *hit) bool {
+			return h.entry.Source == by.source && setAside(h.entry.Urgency)
+		})
+		var entries []Affected
+		for _, id := range c.Advisories {
+			for _, h := range said.byName[id] {
+				if h.entry.Advisory == id && h.entry.Source == by.source && h.rank <= by.last && (paid != "" || s.scheme.subscription(h.ecosystem) == "") {
+					entries = append(entries, h.entry)
+				}
 			}
 		}
-	}
-	var since time.Time
-	if c.Fixed, since = fix(compare, s, entries); !since.IsZero() {
-		c.FirstSeen = &since
+		fixed, since := fix(compare, s, entries)
+		// A source that knows of no fix does not take that of another away.
+		if fixed == "" || c.Fixed != "" && !newer(compare, fixed, c.Fixed) {
+			continue
+		}
+		c.Fixed, c.FirstSeen = fixed, nil
+		if !since.IsZero() {
+			c.FirstSeen = &since
+		}
 	}
 	if paid != "" && c.Fixed != "" {
 		c.Subscription, c.Fixed, c.FirstSeen = paid, "", nil
 	}
-	c.Unimportant = rated.word && rated.severity == verdict.Negligible || aside && c.Fixed == ""
+	c.Unimportant = unimportant || aside && c.Fixed == ""
 	return c, nil
+}
+
+func newer(compare version.Compare, a, b string) bool {
+	c, err := compare(a, b)
+	return err == nil && c > 0
 }
 
 // fix returns the version that mends a source by all entries at once, and when

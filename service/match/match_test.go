@@ -697,11 +697,11 @@ func (f failing) Affected(ecosystem, name string) ([]match.Affected, error) {
 	return f.Index.Affected(ecosystem, name)
 }
 
-func (f failing) Vulnerability(id string) (match.Vulnerability, bool, error) {
+func (f failing) Vulnerabilities(id string) ([]match.Vulnerability, error) {
 	if err := f.fail(); err != nil {
-		return match.Vulnerability{}, false, err
+		return nil, err
 	}
-	return f.Index.Vulnerability(id)
+	return f.Index.Vulnerabilities(id)
 }
 
 func (f failing) Referrers(id string) ([]string, error) {

@@ -1,8 +1,10 @@
 package match
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"assay/service/advisory"
@@ -13,7 +15,7 @@ import (
 // once. It holds what Entries and Describe make of them.
 type Memory struct {
 	affected        map[key][]Affected
-	vulnerabilities map[string]Vulnerability
+	vulnerabilities map[string][]Vulnerability
 	referrers       map[string][]string
 	records         map[string]int
 	withdrawn       map[string][]string
@@ -22,24 +24,27 @@ type Memory struct {
 // A key is an ecosystem and a package's normalised name.
 type key struct{ ecosystem, name string }
 
-// NewMemory returns the index of advisories; of several with one id the last
-// counts. firstSeen tells when the service first saw that the record id names
-// version as a fix of pkg, zero where that is not known; it may be nil.
+// NewMemory returns the index of advisories; of several with one source and id
+// the last counts. firstSeen tells when the service first saw that the record id
+// names version as a fix of pkg, zero where that is not known; it may be nil.
 func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg, version string) time.Time) *Memory {
 	m := &Memory{
 		affected:        make(map[key][]Affected),
-		vulnerabilities: make(map[string]Vulnerability),
+		vulnerabilities: make(map[string][]Vulnerability),
 		referrers:       make(map[string][]string),
 		records:         make(map[string]int),
 		withdrawn:       make(map[string][]string),
 	}
-	byID := make(map[string]advisory.Advisory, len(advisories))
+	type record struct{ id, source string }
+	byID := make(map[record]advisory.Advisory, len(advisories))
 	for _, a := range advisories {
-		byID[a.ID] = a
+		byID[record{a.ID, a.Source}] = a
 	}
 	// In the order of ids, so that every list comes out sorted.
-	for _, id := range slices.Sorted(maps.Keys(byID)) {
-		a := byID[id]
+	for _, r := range slices.SortedFunc(maps.Keys(byID), func(a, b record) int {
+		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.source, b.source))
+	}) {
+		a, id := byID[r], r.id
 		v := Describe(a)
 		names := slices.Concat(v.Aliases, v.Upstream)
 		if a.Withdrawn != nil {
@@ -52,10 +57,12 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 			}
 			continue
 		}
-		m.vulnerabilities[id] = v
+		m.vulnerabilities[id] = append(m.vulnerabilities[id], v)
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
-			m.referrers[name] = append(m.referrers[name], id)
+			if refs := m.referrers[name]; len(refs) == 0 || refs[len(refs)-1] != id {
+				m.referrers[name] = append(refs, id)
+			}
 		}
 		var seen func(ecosystem, pkg, version string) time.Time
 		if firstSeen != nil {
@@ -81,10 +88,9 @@ func (m *Memory) Affected(ecosystem, name string) ([]Affected, error) {
 	return m.affected[key{ecosystem, name}], nil
 }
 
-// Vulnerability implements Index.
-func (m *Memory) Vulnerability(id string) (Vulnerability, bool, error) {
-	v, ok := m.vulnerabilities[id]
-	return v, ok, nil
+// Vulnerabilities implements Index.
+func (m *Memory) Vulnerabilities(id string) ([]Vulnerability, error) {
+	return m.vulnerabilities[id], nil
 }
 
 // Referrers implements Index.

@@ -40,23 +40,39 @@ type records struct {
 	*lookedUp
 }
 
-// get returns a record, nil where the index has none of that id.
-func (r records) get(id string) (*Vulnerability, error) {
-	if v, ok := find(r.lookedUp, r.byID, id); ok {
-		return v, nil
+// get returns the records of an id, one of each source that has one; nil where the
+// index has none.
+func (r records) get(id string) ([]*Vulnerability, error) {
+	if vs, ok := find(r.lookedUp, r.byID, id); ok {
+		return vs, nil
 	}
-	v, ok, err := r.ix.Vulnerability(id)
+	list, err := r.ix.Vulnerabilities(id)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
+	if len(list) == 0 {
 		return keep(r.lookedUp, r.byID, id, nil, 0), nil
 	}
-	return keep(r.lookedUp, r.byID, id, &v, recordBytes), nil
+	vs := make([]*Vulnerability, len(list))
+	for i := range list {
+		vs[i] = &list[i]
+	}
+	return keep(r.lookedUp, r.byID, id, vs, recordBytes*len(vs)), nil
 }
 
-// referrers returns the records that name id among their aliases or as their
-// upstream.
+// of returns the record that an entry is from, nil where the index has none.
+func (r records) of(entry Affected) (*Vulnerability, error) {
+	vs, err := r.get(entry.Advisory)
+	for _, v := range vs {
+		if v.Source == entry.Source {
+			return v, nil
+		}
+	}
+	return nil, err
+}
+
+// referrers returns the records of the ids that name id among their aliases or as
+// their upstream. Those of other sources are among them, which may not name it.
 func (r records) referrers(id string) ([]*Vulnerability, error) {
 	if found, ok := find(r.lookedUp, r.refs, id); ok {
 		return found, nil
@@ -67,13 +83,11 @@ func (r records) referrers(id string) ([]*Vulnerability, error) {
 	}
 	var found []*Vulnerability
 	for _, id := range ids[:min(len(ids), maxReferrers)] {
-		v, err := r.get(id)
+		vs, err := r.get(id)
 		if err != nil {
 			return nil, err
 		}
-		if v != nil {
-			found = append(found, v)
-		}
+		found = append(found, vs...)
 	}
 	return keep(r.lookedUp, r.refs, id, found, 8*len(found)), nil
 }
@@ -189,11 +203,11 @@ func (r records) cves(id string) ([]string, error) {
 			}
 		}
 		for _, n := range level {
-			v, err := r.get(n)
+			vs, err := r.get(n)
 			if err != nil {
 				return nil, err
 			}
-			if v != nil {
+			for _, v := range vs {
 				cves = append(cves, v.cves()...)
 				reach(v.equals())
 			}
@@ -242,24 +256,26 @@ func (r records) aliases(id, cve string) ([]string, error) {
 		if n == "" || len(names) >= maxNames || isCVE(n) || slices.Contains(names, n) {
 			return nil
 		}
-		v, err := r.get(n)
+		vs, err := r.get(n)
 		if err != nil {
 			return err
 		}
-		if v != nil {
-			if named := v.cves(); len(named) > 0 && !slices.Contains(named, cve) {
-				return nil
-			}
+		var named []string
+		for _, v := range vs {
+			named = append(named, v.cves()...)
+		}
+		if len(named) > 0 && !slices.Contains(named, cve) {
+			return nil
 		}
 		names = append(names, n)
 		return nil
 	}
 	for i := 0; i < len(names); i++ {
-		v, err := r.get(names[i])
+		vs, err := r.get(names[i])
 		if err != nil {
 			return nil, err
 		}
-		if v != nil {
+		for _, v := range vs {
 			if len(v.cves()) > 1 {
 				continue
 			}
@@ -291,21 +307,20 @@ func (r records) upstream(names []string) ([]string, error) {
 	var up []string
 	for _, n := range names {
 		up = append(up, cveIn(n))
-		v, err := r.get(n)
+		vs, err := r.get(n)
 		if err != nil {
 			return nil, err
 		}
-		if v == nil {
-			continue
-		}
-		up = append(up, v.Upstream...)
 		kind := bulletin(n)
-		if kind != "" {
-			up = append(up, v.Aliases...)
-		}
-		if kind == "AlmaLinux" || kind == "Rocky Linux" {
-			for _, rel := range v.Related {
-				up = append(up, cveIn(rel))
+		for _, v := range vs {
+			up = append(up, v.Upstream...)
+			if kind != "" {
+				up = append(up, v.Aliases...)
+			}
+			if kind == "AlmaLinux" || kind == "Rocky Linux" {
+				for _, rel := range v.Related {
+					up = append(up, cveIn(rel))
+				}
 			}
 		}
 	}
@@ -321,9 +336,9 @@ func (r records) upstream(names []string) ([]string, error) {
 	var told []string
 	for _, u := range up {
 		if strings.HasPrefix(u, "GHSA-") || strings.HasPrefix(u, "EUVD-") {
-			if v, err := r.get(u); err != nil {
+			if vs, err := r.get(u); err != nil {
 				return nil, err
-			} else if v == nil {
+			} else if len(vs) == 0 {
 				continue
 			}
 		}

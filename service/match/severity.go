@@ -158,21 +158,40 @@ func baseScore(vector string) (score float64, version string, ok bool) {
 	return v.BaseScore(), "2.0", true
 }
 
-// severityOf rates a finding: in this order by what the affected entries say,
+// severityOf rates a finding. Each source whose entries affect the subject rates it
+// by itself, and the worst of their ratings counts. It is unimportant where each of
+// them says so in its own word.
+func (r records) severityOf(g *group, known []*Vulnerability) (rated rating, unimportant bool, err error) {
+	rated, unimportant = rating{severity: verdict.Unrated}, true
+	for source := range g.sources() {
+		own, err := r.severityBy(g, source, known)
+		if err != nil {
+			return rating{}, false, err
+		}
+		unimportant = unimportant && own.word && own.severity == verdict.Negligible
+		rated = worst(rated, own)
+	}
+	return rated, unimportant, nil
+}
+
+// severityBy rates a finding as one source does: in this order by what the affected entries say,
 // the records that hold them, the distribution's word for the package, and who
 // else has rated the vulnerability, known being the records that know of it. Of several at one step the worst counts. A
 // distribution that calls it unimportant in its own package is heard first,
 // since the others speak of the software elsewhere.
-func (r records) severityOf(g *group, known []*Vulnerability) (rating, error) {
+func (r records) severityBy(g *group, source string, known []*Vulnerability) (rating, error) {
 	var unimportant, entry, record, word rating
 	for _, h := range g.hits {
+		if h.entry.Source != source {
+			continue
+		}
 		urgent := urgencyRating(h.entry.Urgency, h.ecosystem)
 		if urgent.severity == verdict.Negligible {
 			unimportant = worst(unimportant, urgent)
 		}
 		word = worst(word, urgent)
 		entry = worst(entry, rate(h.entry.Severity, h.entry.Advisory))
-		rec, err := r.get(h.entry.Advisory)
+		rec, err := r.of(h.entry)
 		if err != nil {
 			return rating{}, err
 		}
@@ -193,7 +212,10 @@ func (r records) severityOf(g *group, known []*Vulnerability) (rating, error) {
 		}
 	}
 	other := rating{severity: verdict.Unrated}
-	for _, k := range known {
+	for i, k := range known {
+		if other.rated() && known[i-1].ID != k.ID {
+			break
+		}
 		ratings := k.Severity
 		if !slices.Contains(g.via, k.ID) && !slices.Contains(g.names, k.ID) {
 			// Another distribution's word is about its own package.
@@ -201,9 +223,7 @@ func (r records) severityOf(g *group, known []*Vulnerability) (rating, error) {
 				return s.Type == "Ubuntu" || s.Type == severityWord
 			})
 		}
-		if other = rate(ratings, k.ID); other.rated() {
-			break
-		}
+		other = worst(other, rate(ratings, k.ID)) // of all sources' records of the id
 	}
 	return other, nil
 }
@@ -214,13 +234,11 @@ func (r records) severityOf(g *group, known []*Vulnerability) (rating, error) {
 func (r records) known(v vulnerability) ([]*Vulnerability, error) {
 	var found []*Vulnerability
 	for _, id := range slices.Concat(v.names, v.via) {
-		rec, err := r.get(id)
+		recs, err := r.get(id)
 		if err != nil {
 			return nil, err
 		}
-		if rec != nil {
-			found = append(found, rec)
-		}
+		found = append(found, recs...)
 	}
 	for _, name := range v.names {
 		refs, err := r.referrers(name)

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,12 @@ const maxWhy = 3
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 func why(s subject, hits []*hit) string {
 	var b strings.Builder
+	for i := 1; i < len(hits); i++ {
+		if repeats(hits[i-1], hits[i]) {
+			hits = slices.CompactFunc(slices.Clone(hits), repeats)
+			break
+		}
+	}
 	for i, h := range hits {
 		if i > 0 {
 			b.WriteString("; ")
@@ -39,4 +46,10 @@ func why(s subject, hits []*hit) string {
 		}
 	}
 	return b.String()
+}
+
+// repeats reports whether b is what another source's record has of a.
+func repeats(a, b *hit) bool {
+	return a.entry.Advisory == b.entry.Advisory && a.entry.Source != b.entry.Source &&
+		a.ecosystem == b.ecosystem && a.name == b.name && a.end == b.end && a.listed == b.listed
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,9 +16,12 @@ import (
 	"assay/service/store"
 )
 
+// maxSource bounds the name of a source, which is in many keys.
+const maxSource = 100
+
 // A change is what the newest version of one advisory makes of the index.
 type change struct {
-	id string
+	id, source string
 	// record is nil where the advisory is removed or withdrawn.
 	record  *record
 	entries []match.Entry
@@ -28,7 +32,7 @@ type change struct {
 // readChange reads a version of an advisory. With an error the change takes the
 // advisory out of the index: what its earlier version said does not hold any more.
 func readChange(r store.Record) (change, error) {
-	gone := change{id: r.ID}
+	gone := change{id: r.ID, source: r.Origin.Source}
 	if r.Removed {
 		return gone, nil
 	}
@@ -39,8 +43,9 @@ func readChange(r store.Record) (change, error) {
 	if a.ID != r.ID {
 		return gone, fmt.Errorf("advisory %q: its record says that it is %q", r.ID, a.ID)
 	}
+	a.Source = r.Origin.Source
 	if a.Withdrawn != nil {
-		kept := change{id: r.ID, record: &record{Vulnerability: match.Describe(a)}}
+		kept := change{id: r.ID, source: a.Source, record: &record{Vulnerability: match.Describe(a)}}
 		if err := kept.checkKeys(); err != nil {
 			return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
 		}
@@ -49,7 +54,8 @@ func readChange(r store.Record) (change, error) {
 	}
 	c := change{
 		id:      r.ID,
-		record:  &record{Vulnerability: match.Describe(a), digest: digestOf(r.ID, r.Body)},
+		source:  a.Source,
+		record:  &record{Vulnerability: match.Describe(a), digest: digestOf(recordKey(r.ID, a.Source), r.Body)},
 		entries: match.Entries(a, firstSeen(r.Fixes)),
 	}
 	c.record.Modified = c.record.Modified.UTC()
@@ -69,11 +75,14 @@ func readChange(r store.Record) (change, error) {
 
 // checkKeys holds that everything can be a key.
 func (c *change) checkKeys() error {
+	if len(c.source) > maxSource {
+		return errors.New("name of the source is too long")
+	}
 	for _, target := range c.record.targets() {
 		if strings.Contains(target, "\x00") {
 			return fmt.Errorf("%.80q is no id", target)
 		}
-		if len(referrerKey(target, c.id)) > bolt.MaxKeySize {
+		if len(referrerKey(target, c.id, c.source)) > bolt.MaxKeySize {
 			return errors.New("id of an alias or upstream is too long")
 		}
 	}
@@ -113,14 +122,24 @@ func (w *writer) begin(tx *bolt.Tx) (err error) {
 
 // An edit is what a batch does to the entries of one package.
 type edit struct {
-	drop []string         // advisories, sorted
-	add  []match.Affected // sorted by advisory
+	drop []match.Affected // their Advisory and Source, sorted
+	add  []match.Affected // sorted
 }
 
-// apply makes a batch part of the index. An advisory is in it at most once; the
-// batch is sorted by apply.
+// byRecord orders the entries of a package, and what stands for them.
+func byRecord(a, b match.Affected) int {
+	if c := strings.Compare(a.Advisory, b.Advisory); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Source, b.Source)
+}
+
+// apply makes a batch part of the index. An advisory of a source is in it at most
+// once; the batch is sorted by apply.
 func (w *writer) apply(batch []change) error {
-	slices.SortFunc(batch, func(a, b change) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(batch, func(a, b change) int {
+		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.source, b.source))
+	})
 	edits := map[string]*edit{}
 	at := func(key string) *edit {
 		e := edits[key]
@@ -132,24 +151,24 @@ func (w *writer) apply(batch []change) error {
 	}
 	ecosystems := map[string]int{}
 	for _, c := range batch {
-		old, err := w.takeOut(c.id)
+		old, err := w.takeOut(c.id, c.source)
 		if err != nil {
 			return err
 		}
 		if old != nil {
 			for _, key := range old.packages {
 				e := at(key)
-				e.drop = append(e.drop, c.id)
+				e.drop = append(e.drop, match.Affected{Advisory: c.id, Source: c.source})
 			}
 			for _, name := range old.ecosystems() {
 				ecosystems[name]--
 			}
 		}
-		if err := w.dropWithdrawn(c.id); err != nil {
+		if err := w.dropWithdrawn(c.id, c.source); err != nil {
 			return err
 		}
 		if c.record == nil {
-			if err := w.putWithdrawn(c.id, c.withdrawn); err != nil {
+			if err := w.putWithdrawn(c.id, c.source, c.withdrawn); err != nil {
 				return err
 			}
 			continue
@@ -181,17 +200,18 @@ func (w *writer) apply(batch []change) error {
 
 // takeOut removes the record of an advisory and what refers to it by key, and
 // returns it; nil where there is none.
-func (w *writer) takeOut(id string) (*record, error) {
-	value := w.advisories.Get([]byte(id))
+func (w *writer) takeOut(id, source string) (*record, error) {
+	key := []byte(recordKey(id, source))
+	value := w.advisories.Get(key)
 	if value == nil {
 		return nil, nil
 	}
-	old, err := decodeRecord([]byte(id), value)
+	old, err := decodeRecord(key, value)
 	if err != nil {
 		return nil, err
 	}
 	for _, target := range old.targets() {
-		if err := w.referrers.Delete([]byte(referrerKey(target, id))); err != nil {
+		if err := w.referrers.Delete([]byte(referrerKey(target, id, source))); err != nil {
 			return nil, err
 		}
 	}
@@ -199,12 +219,12 @@ func (w *writer) takeOut(id string) (*record, error) {
 	if old.Modified.Equal(w.state.newest) {
 		w.newestGone = true
 	}
-	return &old, w.advisories.Delete([]byte(id))
+	return &old, w.advisories.Delete(key)
 }
 
 func (w *writer) putIn(r *record) error {
 	for _, target := range r.targets() {
-		key := []byte(referrerKey(target, r.ID))
+		key := []byte(referrerKey(target, r.ID, r.Source))
 		if err := w.referrers.Put(key, seal(key, newValue(0))); err != nil {
 			return err
 		}
@@ -213,10 +233,10 @@ func (w *writer) putIn(r *record) error {
 	if r.Modified.Equal(w.state.newest) {
 		w.newestGone = false
 	}
-	return w.advisories.Put([]byte(r.ID), r.encode())
+	return w.advisories.Put([]byte(r.key()), r.encode())
 }
 
-// edit changes the entries of one package, which stay sorted by advisory.
+// edit changes the entries of one package, which stay sorted by advisory and source.
 func (w *writer) edit(key []byte, e *edit) error {
 	var entries []match.Affected
 	value := w.packages.Get(key)
@@ -226,12 +246,12 @@ func (w *writer) edit(key []byte, e *edit) error {
 			return err
 		}
 		entries = slices.DeleteFunc(entries, func(a match.Affected) bool {
-			_, found := slices.BinarySearch(e.drop, a.Advisory)
+			_, found := slices.BinarySearchFunc(e.drop, a, byRecord)
 			return found
 		})
 	}
 	entries = append(entries, e.add...)
-	slices.SortStableFunc(entries, func(a, b match.Affected) int { return strings.Compare(a.Advisory, b.Advisory) })
+	slices.SortStableFunc(entries, byRecord)
 	switch {
 	case len(entries) > 0 && value == nil:
 		w.state.packages++

@@ -150,7 +150,7 @@ func FuzzRecord(f *testing.F) {
 			f.Fatal(err)
 		}
 		if c.record != nil && len(c.record.packages) < 20 {
-			f.Add(r.ID, c.record.encode()[sumSize:])
+			f.Add(c.record.key(), c.record.encode()[sumSize:])
 		}
 	}
 	f.Fuzz(func(t *testing.T, id string, content []byte) {

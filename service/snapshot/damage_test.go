@@ -208,8 +208,8 @@ func TestDamagedWhileOpen(t *testing.T) {
 			if _, err := v.Affected("AlmaLinux:8", "libecap-devel"); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Affected: %v", err)
 			}
-			if _, _, err := v.Vulnerability("PYSEC-2024-1"); !errors.Is(err, ErrDamaged) {
-				t.Errorf("Vulnerability: %v", err)
+			if _, err := v.Vulnerabilities("PYSEC-2024-1"); !errors.Is(err, ErrDamaged) {
+				t.Errorf("Vulnerabilities: %v", err)
 			}
 			v.Close()
 			if _, err := db.View(); !errors.Is(err, ErrDamaged) {
@@ -233,7 +233,7 @@ func TestDamagedForWriter(t *testing.T) {
 	db := open(t, path)
 	catchUp(t, db, src)
 	err := db.current.bolt.Update(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte(advisoriesBucket)).Put([]byte(samples[1].ID), []byte("nonsense"))
+		return tx.Bucket([]byte(advisoriesBucket)).Put([]byte(recordKey(samples[1].ID, "")), []byte("nonsense"))
 	})
 	if err != nil {
 		t.Fatal(err)

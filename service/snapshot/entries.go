@@ -19,7 +19,8 @@ import (
 //	             architectures are among them
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
-//	entries      count, (advisory, severities, versions, ranges, urgency, modules, arches)…
+//	entries      count, (advisory doubled, and one more where a source follows that
+//	             is another than before, severities, versions, ranges, urgency, modules, arches)…
 //
 // Read back, entries share what they have in common.
 
@@ -87,12 +88,13 @@ func (t *listTable) number(b []byte, elements, inner int) int {
 }
 
 // encodeEntries returns the value of the package key. entries are sorted by
-// advisory.
+// advisory and source.
 func encodeEntries(key []byte, entries []match.Affected) []byte {
 	var (
 		strings                      stringTable
 		severities, versions, ranges listTable
 		body, scratch                []byte
+		source                       string
 	)
 	number := func(list []string) int {
 		if len(list) == 0 {
@@ -105,7 +107,13 @@ func encodeEntries(key []byte, entries []match.Affected) []byte {
 		return versions.number(scratch, len(list), 0)
 	}
 	for _, e := range entries {
-		body = appendUint(body, strings.number(e.Advisory))
+		advisory := 2 * strings.number(e.Advisory)
+		if e.Source == source {
+			body = appendUint(body, advisory)
+		} else {
+			source = e.Source
+			body = appendUint(appendUint(body, advisory+1), strings.number(source))
+		}
 
 		n := 0
 		if len(e.Severity) > 0 {
@@ -190,9 +198,15 @@ func decodeEntries(key, value []byte) ([]match.Affected, error) {
 	ranges := r.readRanges()
 
 	entries := make([]match.Affected, r.count())
+	source := ""
 	for i := range entries {
 		e := &entries[i]
-		e.Advisory = r.tableString()
+		n := r.int(2*len(r.table) - 1)
+		e.Advisory = r.table[n/2]
+		if n%2 == 1 {
+			source = r.tableString()
+		}
+		e.Source = source
 		e.Severity = severities[r.int(len(severities)-1)]
 		e.Versions = versions[r.int(len(versions)-1)]
 		e.Ranges = ranges[r.int(len(ranges)-1)]

@@ -12,12 +12,12 @@ import (
 const (
 	metaBucket       = "meta"
 	packagesBucket   = "packages"   // packageKey → entries
-	advisoriesBucket = "advisories" // id → record
+	advisoriesBucket = "advisories" // recordKey → record
 	referrersBucket  = "referrers"  // referrerKey → nothing
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
 	listsBucket      = "lists"      // kind → listed
 	blocksBucket     = "blocks"     // blockKey → entries of a list
-	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; id → names
+	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; withdrawnKey → names
 
 	formatKey = "format"
 	stateKey  = "state"

@@ -30,9 +30,16 @@ const (
 // packageKey is the key of a package: ecosystem with its release, and name.
 func packageKey(ecosystem, name string) string { return ecosystem + "\x00" + name }
 
-// referrerKey is the key that says that the advisory id names target. With the
-// prefix of target alone all of them are found, sorted.
-func referrerKey(target, id string) string { return target + "\x00" + id }
+// recordKey is the key of a source's record. With the prefix of the id alone those
+// of all sources are found, sorted.
+func recordKey(id, source string) string { return id + "\x00" + source }
+
+// referrerKey is the key that says that a source's record id names target. With
+// the prefix of target alone all of them are found, sorted.
+func referrerKey(target, id, source string) string { return target + "\x00" + recordKey(id, source) }
+
+// key is the key of the record.
+func (r *record) key() string { return recordKey(r.ID, r.Source) }
 
 // ecosystems returns the ecosystems that the advisory speaks of, sorted.
 func (r *record) ecosystems() []string {
@@ -51,10 +58,10 @@ func (r *record) targets() []string {
 	list := slices.Concat(r.Aliases, r.Upstream)
 	slices.Sort(list)
 	list = slices.Compact(list)
-	return slices.DeleteFunc(list, func(target string) bool { return target == r.ID })
+	return slices.DeleteFunc(list, func(target string) bool { return target == r.ID || target == "" })
 }
 
-// encode returns the value of the advisory r.ID.
+// encode returns the value of r.key.
 func (r *record) encode() []byte {
 	flags := 0
 	if r.KnownExploited {
@@ -74,7 +81,7 @@ func (r *record) encode() []byte {
 	b = appendStrings(b, r.Related)
 	b = appendSeverities(b, r.Severity)
 	b = appendStrings(b, r.packages)
-	return seal([]byte(r.ID), b)
+	return seal([]byte(r.key()), b)
 }
 
 // recordDigest returns the digest in the value of an advisory, and checks the
@@ -96,8 +103,13 @@ func decodeRecord(key, value []byte) (record, error) {
 	var rec record
 	copy(rec.digest[:], r.bytes(sha256.Size))
 	flags := r.int(recordFlags - 1)
+	id, source, ok := strings.Cut(string(key), "\x00")
+	if !ok {
+		return record{}, fmt.Errorf("%w: key %q names no source", ErrDamaged, key)
+	}
 	rec.Vulnerability = match.Vulnerability{
-		ID:             string(key),
+		ID:             id,
+		Source:         source,
 		KnownExploited: flags&flagKnownExploited != 0,
 		Notice:         flags&flagNotice != 0,
 		Modified:       r.time(),

@@ -13,7 +13,7 @@
 // # Identity
 //
 // A snapshot's id is a digest of the advisories and lists that it holds, not of
-// how they got there: SHA-256 over id and body of each, summed modulo 2^256,
+// how they got there: SHA-256 over id, source and body of each, summed modulo 2^256,
 // which neither depends on the order nor on advisories that came and went. Such
 // a sum can be forged by whoever chooses the advisories. It is there to compare
 // two instances and to name a state, not to stand against an attacker. Advisories

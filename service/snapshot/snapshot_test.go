@@ -147,7 +147,7 @@ func TestDebian(t *testing.T) {
 			t.Errorf("%v: %v, %v", k, entries, err)
 		}
 	}
-	if _, ok, err := v.Vulnerability("CVE-2023-4911"); ok || err != nil {
+	if _, ok, err := only(v, "CVE-2023-4911"); ok || err != nil {
 		t.Errorf("CVE-2023-4911 is a record: %v, %v", ok, err)
 	}
 	if ids, err := v.Referrers("CVE-2023-491"); ids != nil || err != nil {
@@ -158,7 +158,7 @@ func TestDebian(t *testing.T) {
 	}
 }
 
-func TestVulnerability(t *testing.T) {
+func TestVulnerabilities(t *testing.T) {
 	src := newMemory()
 	records := sampleRecords(t)
 	src.put(records...)
@@ -171,7 +171,7 @@ func TestVulnerability(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok, err := v.Vulnerability(r.ID)
+		got, ok, err := only(v, r.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -485,11 +485,11 @@ func TestViewsDuringImports(t *testing.T) {
 				}
 				// Records are in order of their ids, one each: so many are before seq.
 				id := debian[seq-1].ID
-				if _, ok, err := v.Vulnerability(id); !ok || err != nil {
+				if _, ok, err := only(v, id); !ok || err != nil {
 					t.Errorf("%s is missing at %d: %v", id, seq, err)
 				}
 				if int(seq) < len(debian) {
-					if _, ok, err := v.Vulnerability(debian[seq].ID); ok || err != nil {
+					if _, ok, err := only(v, debian[seq].ID); ok || err != nil {
 						t.Errorf("%s is there at %d: %v", debian[seq].ID, seq, err)
 					}
 				}
@@ -666,7 +666,7 @@ func TestUnreadable(t *testing.T) {
 	if got := v.Data().Records; got != n-1 {
 		t.Errorf("%d records, want %d", got, n-1)
 	}
-	if _, ok, _ := v.Vulnerability(samples[live].ID); ok {
+	if _, ok, _ := only(v, samples[live].ID); ok {
 		t.Errorf("%s is still there", samples[live].ID)
 	}
 	again := openTemp(t)
@@ -704,4 +704,90 @@ func TestClosed(t *testing.T) {
 	}
 	// The last view has let the file go.
 	open(t, db.path)
+}
+
+// Each source has a record of its own under the same id.
+func TestSources(t *testing.T) {
+	samples := sampleRecords(t)
+	of := func(r store.Record, source string) store.Record {
+		r.Origin.Source = source
+		return r
+	}
+	live := slices.IndexFunc(samples, func(r store.Record) bool { return r.ID == "ALBA-2019:0973" })
+	r := samples[live]
+	c, err := readChange(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about, per := c.entries[0], 0 // entries of one record
+	for _, e := range c.entries {
+		if e.Ecosystem == about.Ecosystem && e.Name == about.Name {
+			per++
+		}
+	}
+	src := newMemory()
+	db := openTemp(t)
+	ids := map[string]string{}
+	step := func(what string, sources string, records ...store.Record) {
+		t.Helper()
+		src.put(records...)
+		res := catchUp(t, db, src)
+		v := view(t, db)
+		list, err := v.Vulnerabilities(r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range list {
+			got = append(got, l.Source)
+		}
+		if g := strings.Join(got, " "); g != sources {
+			t.Errorf("%s: records of %q, want %q", what, g, sources)
+		}
+		n := 0
+		entries, err := v.Affected(about.Ecosystem, about.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Advisory == r.ID {
+				n++
+				if (n-1)/per >= len(list) || e.Source != list[(n-1)/per].Source {
+					t.Errorf("%s: entry %d is of %q", what, n, e.Source)
+				}
+			}
+		}
+		if n != per*len(list) {
+			t.Errorf("%s: %d entries, want %d", what, n, per*len(list))
+		}
+		refs, err := v.Referrers("X-1")
+		if err != nil || len(refs) > 1 {
+			t.Errorf("%s: referrers %q, %v", what, refs, err)
+		}
+		if before, ok := ids[sources]; ok != (before == res.Data.Snapshot) {
+			t.Errorf("%s: id %s of sources %q, before %q", what, res.Data.Snapshot, sources, before)
+		}
+		for other, id := range ids {
+			if id == res.Data.Snapshot && other != sources {
+				t.Errorf("%s: sources %q and %q have one id", what, sources, other)
+			}
+		}
+		ids[sources] = res.Data.Snapshot
+		v.Close()
+		fresh := openTemp(t)
+		catchUp(t, fresh, src)
+		diff(t, dump(t, db), dump(t, fresh))
+	}
+	aliased := rewrite(t, r, map[string]any{"aliases": []string{"X-1", ""}})
+	gone := store.Record{ID: r.ID}
+	step("one", "b", of(aliased, "b"))
+	step("two", "a b", of(aliased, "a"))
+	step("withdrawn by one", "b", of(rewrite(t, aliased, map[string]any{"withdrawn": "2025-01-01T00:00:00Z"}), "a"))
+	step("removed by the other", "", of(gone, "b"))
+	if got, err := view(t, db).Withdrawn("X-1"); err != nil || !slices.Equal(got, []string{r.ID}) {
+		t.Errorf("withdrawn as X-1: %q, %v", got, err)
+	}
+	step("one again", "a", of(aliased, "a"))
+	step("both again", "a b", of(aliased, "b"))
+	step("one of them", "b", of(gone, "a"))
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"assay/service/advisory"
+	"assay/service/match"
 	"assay/service/store"
 	"assay/testdata"
 )
@@ -98,11 +99,11 @@ func (m *memory) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store
 		m.mu.Unlock()
 		newest := map[string]int64{}
 		for _, r := range versions {
-			newest[r.ID] = r.Seq
+			newest[recordKey(r.ID, r.Origin.Source)] = r.Seq
 		}
 		n := 0
 		for _, r := range versions {
-			if newest[r.ID] != r.Seq || r.ID == "" {
+			if newest[recordKey(r.ID, r.Origin.Source)] != r.Seq || r.ID == "" {
 				continue
 			}
 			if n++; m.failAfter > 0 && n > m.failAfter {
@@ -273,4 +274,16 @@ func dump(t testing.TB, db *DB) map[string]string {
 	s.seq, s.updated = 0, time.Time{}
 	all[metaBucket+"/"+stateKey] = fmt.Sprintf("%+v", s)
 	return all
+}
+
+// only returns the one record of an id.
+func only(v *View, id string) (match.Vulnerability, bool, error) {
+	list, err := v.Vulnerabilities(id)
+	if err != nil || len(list) == 0 {
+		return match.Vulnerability{}, false, err
+	}
+	if len(list) > 1 {
+		err = fmt.Errorf("%q has %d records", id, len(list))
+	}
+	return list[0], true, err
 }

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bytes"
+	"fmt"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -122,19 +123,21 @@ func (v *View) Memo() *match.Memo {
 	return v.recent.memo
 }
 
-// Vulnerability returns what is kept of the record id, as match.Index has it.
-func (v *View) Vulnerability(id string) (vulnerability match.Vulnerability, ok bool, err error) {
+// Vulnerabilities returns what is kept of the records id, as match.Index has it.
+func (v *View) Vulnerabilities(id string) (found []match.Vulnerability, err error) {
 	err = v.handle.guard(func() error {
-		v.key = append(v.key[:0], id...)
-		value := v.advisories.Get(v.key)
-		if value == nil {
-			return nil
+		v.key = append(append(v.key[:0], id...), 0)
+		c := v.advisories.Cursor()
+		for k, value := c.Seek(v.key); bytes.HasPrefix(k, v.key); k, value = c.Next() {
+			rec, err := decodeRecord(k, value)
+			if err != nil {
+				return err
+			}
+			found = append(found, rec.Vulnerability)
 		}
-		rec, err := decodeRecord(v.key, value)
-		vulnerability, ok = rec.Vulnerability, err == nil
-		return err
+		return nil
 	})
-	return vulnerability, ok, err
+	return found, err
 }
 
 // Referrers returns the ids of the records that name id, as match.Index has it.
@@ -147,13 +150,19 @@ func (v *View) Referrers(id string) (ids []string, err error) {
 	return ids, err
 }
 
-// referring returns the ids of the referrerKeys that begin with prefix.
+// referring returns the ids of the referrerKeys that begin with prefix, each once.
 func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
 	for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
 		if _, err := checkValue(k, value); err != nil {
 			return nil, err
 		}
-		ids = append(ids, string(k[len(prefix):]))
+		id, _, ok := bytes.Cut(k[len(prefix):], []byte{0})
+		if !ok {
+			return nil, fmt.Errorf("%w: key %q names no source", ErrDamaged, k)
+		}
+		if len(ids) == 0 || ids[len(ids)-1] != string(id) {
+			ids = append(ids, string(id))
+		}
 	}
 	return ids, nil
 }

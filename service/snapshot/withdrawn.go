@@ -7,8 +7,12 @@ import (
 
 // Nothing is judged by a record that was withdrawn, but people ask for the
 // vulnerability by another of its names. The bucket "withdrawn" holds for each
-// such record a referrerKey of every name, and under its id the list of the
-// names, by which the keys are found when it is put back.
+// such record a referrerKey of every name, and under its withdrawnKey the list of
+// the names, by which the keys are found when it is put back.
+
+// withdrawnKey is the key of the names of a source's withdrawn record. No name is
+// empty, so that no referrerKey begins as it does.
+func withdrawnKey(id, source string) string { return "\x00" + recordKey(id, source) }
 
 // otherNames returns the names by which a withdrawn record is found: those of
 // targets, and the CVE that its id ends in.
@@ -22,16 +26,16 @@ func (r *record) otherNames() []string {
 }
 
 // putWithdrawn notes a withdrawn record.
-func (w *writer) putWithdrawn(id string, names []string) error {
+func (w *writer) putWithdrawn(id, source string, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	key := []byte(id)
+	key := []byte(withdrawnKey(id, source))
 	if err := w.withdrawn.Put(key, seal(key, appendStrings(newValue(64), names))); err != nil {
 		return err
 	}
 	for _, name := range names {
-		key := []byte(referrerKey(name, id))
+		key := []byte(referrerKey(name, id, source))
 		if err := w.withdrawn.Put(key, seal(key, newValue(0))); err != nil {
 			return err
 		}
@@ -41,8 +45,8 @@ func (w *writer) putWithdrawn(id string, names []string) error {
 }
 
 // dropWithdrawn takes back what putWithdrawn noted of a record, if anything.
-func (w *writer) dropWithdrawn(id string) error {
-	key := []byte(id)
+func (w *writer) dropWithdrawn(id, source string) error {
+	key := []byte(withdrawnKey(id, source))
 	value := w.withdrawn.Get(key)
 	if value == nil {
 		return nil
@@ -57,7 +61,7 @@ func (w *writer) dropWithdrawn(id string) error {
 		return err
 	}
 	for _, name := range names {
-		if err := w.withdrawn.Delete([]byte(referrerKey(name, id))); err != nil {
+		if err := w.withdrawn.Delete([]byte(referrerKey(name, id, source))); err != nil {
 			return err
 		}
 	}

@@ -11,25 +11,25 @@ import (
 var ErrLocked = errors.New("locked by another process")
 
 // Feeds is the part that knows where advisories come from and how current they
-// are. A feed is a source that is updated again and again; see Import.State.
+// are. A feed is an origin that is updated again and again; see Import.State.
 type Feeds interface {
 	// LockFeeds makes the caller the only one that updates feeds, over all
 	// processes, until unlock or the end of the process; ErrLocked where another
 	// does already. It keeps nobody from importing.
 	LockFeeds(ctx context.Context) (unlock func() error, err error)
-	// FeedFailed notes that an update of a source failed and why, in one line.
-	// The next import from it takes the note away. The source may be new.
-	FeedFailed(ctx context.Context, source string, at time.Time, reason string) error
-	// Sources returns every source that was ever imported from, by name.
+	// FeedFailed notes that an update of an origin failed and why, in one line.
+	// The next import from it takes the note away. The origin may be new.
+	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
+	// Sources returns every origin that was ever imported from, by name and part.
 	Sources(ctx context.Context) ([]Source, error)
-	// Held yields the advisories that belong to a source and are not removed, by
-	// id: their ID, Seq, Modified and Source alone.
-	Held(ctx context.Context, source string) iter.Seq2[Record, error]
+	// Held yields the advisories that belong to an origin and are not removed, by
+	// id: their ID, Seq, Modified and Origin alone.
+	Held(ctx context.Context, from Origin) iter.Seq2[Record, error]
 }
 
-// A Source is where records or a list come from.
+// A Source is what is known of an origin of records or of a list.
 type Source struct {
-	Name    string
+	Origin  Origin
 	Feed    bool
 	State   string    // of the last import that had one
 	Records int       // that belong to it and are not removed, or entries of its list

@@ -6,7 +6,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -41,14 +43,17 @@ type Store interface {
 // Advisories is the part that import writes and the snapshot reads.
 type Advisories interface {
 	// Import writes records in one transaction: either all of it is seen by
-	// others or nothing. A record whose bytes are the current ones is counted as
-	// unchanged and gets no new version. With im.Whole, records of im.Source
-	// that are not in the import are marked as removed. A record belongs to the
-	// source that brought it last.
+	// others or nothing. A record replaces the one with its id from the same
+	// source, and no other: each source has a record of its own. A record whose
+	// bytes are the current ones is counted as unchanged and gets no new version.
+	//
+	// Within a source a record belongs to the part that brought it last. With
+	// im.Whole, records of im.Origin that are not in the import are marked as
+	// removed: those of the part, or all of the source where no part is named.
 	//
 	// Where several records of an import have the same id, the one modified last
 	// counts, and of equals the first. A record with Removed set marks the one
-	// with its id as removed, if it belongs to im.Source.
+	// with its id as removed, if it belongs to im.Origin.
 	//
 	// An error among the records ends the import and leaves nothing of it, but
 	// for one that wraps ErrRejected: it is counted, and since what was rejected
@@ -59,9 +64,12 @@ type Advisories interface {
 	// Changes yields, in the order of their sequence numbers, the newest version
 	// in (after, upTo] of every advisory that has one.
 	Changes(ctx context.Context, after, upTo int64) iter.Seq2[Record, error]
-	// Record returns the newest version up to upTo of one advisory, which may be
-	// a Removed one; ErrNotFound where it has none.
-	Record(ctx context.Context, id string, upTo int64) (Record, error)
+	// Record returns the newest version up to upTo of one advisory of a source,
+	// which may be a Removed one; ErrNotFound where it has none.
+	Record(ctx context.Context, source, id string, upTo int64) (Record, error)
+	// RecordsOf returns the newest version up to upTo of the advisory of every
+	// source that has one with this id, by source. Removed ones are among them.
+	RecordsOf(ctx context.Context, id string, upTo int64) ([]Record, error)
 	// Published keeps that the state upTo has the snapshot id; Snapshot finds
 	// the sequence number again, by the whole id or by a beginning of it that has
 	// at least MinPrefix bytes. ErrNotFound where no such id was published,
@@ -75,7 +83,7 @@ type Record struct {
 	Seq      int64 // set by the store
 	ID       string
 	Modified time.Time
-	Source   string // set by the store on reading
+	Origin   Origin // set by the store on reading
 	Removed  bool   // no longer part of its source; Body is then empty
 	Body     []byte // the OSV record as it came, JSON
 	// Fixes are the fixes that the record names. The importer fills in what they
@@ -90,13 +98,47 @@ type Fix struct {
 	FirstSeen                   time.Time
 }
 
+// An Origin is where records come from.
+type Origin struct {
+	// Source is a publisher's data as a whole: "osv", "import". Records are kept
+	// by source and id. The name has no colon and no NUL.
+	Source string
+	// Part is what is updated by itself within the source, such as an ecosystem;
+	// empty for the source as a whole.
+	Part string
+}
+
+// String returns "osv:Debian", or the source alone where there is no part.
+func (o Origin) String() string {
+	if o.Part == "" {
+		return o.Source
+	}
+	return o.Source + ":" + o.Part
+}
+
+// Check returns an error for an origin that records cannot be kept under.
+func (o Origin) Check() error {
+	switch {
+	case o.Source == "":
+		return errors.New("no source is named")
+	case strings.ContainsAny(o.Source, ":\x00"):
+		return fmt.Errorf("invalid source name %q: it has a colon or a NUL", o.Source)
+	case strings.Contains(o.Part, "\x00"):
+		return fmt.Errorf("invalid part %q of source %q: it has a NUL", o.Part, o.Source)
+	}
+	return nil
+}
+
 // An Import says where records come from.
 type Import struct {
-	Source string    // "import:/path" or a feed's name
+	Origin Origin
 	At     time.Time // the clock of the caller
-	Whole  bool      // the import is everything that the source has
+	Whole  bool      // the import is everything that the origin has
 	Sample bool      // a small set for demonstration
-	// State makes the source a feed: it is kept with the source, for the next
+	// MayRemove, if set, is called before records are marked as removed by Whole,
+	// with how many of the held ones that are. Its error ends the import.
+	MayRemove func(missing, held int) error
+	// State makes the origin a feed: it is kept with the origin, for the next
 	// update to go on from, in the transaction of the import. Empty, it leaves
 	// what is there.
 	State string

@@ -17,19 +17,19 @@ import (
 // A Store is what a feed needs of the source of record.
 type Store interface {
 	Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error)
-	Record(ctx context.Context, id string, upTo int64) (store.Record, error)
-	Held(ctx context.Context, source string) iter.Seq2[store.Record, error]
+	Record(ctx context.Context, source, id string, upTo int64) (store.Record, error)
+	Held(ctx context.Context, from store.Origin) iter.Seq2[store.Record, error]
 	Sources(ctx context.Context) ([]store.Source, error)
-	FeedFailed(ctx context.Context, source string, at time.Time, reason string) error
+	FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error
 	LockFeeds(ctx context.Context) (unlock func() error, err error)
 }
 
-// A Feed is one source that can be brought up to date.
+// A Feed is what can be brought up to date by itself: a source, or a part of one.
 type Feed interface {
-	// Source is the name under which the store keeps what it brings.
-	Source() string
-	// Update brings the store up to date with the source, at the time now of the
-	// caller's clock. With an error the store has the source's earlier data, or a
+	// Origin is what the store keeps it under.
+	Origin() store.Origin
+	// Update brings the store up to date with the feed, at the time now of the
+	// caller's clock. With an error the store has the feed's earlier data, or a
 	// whole newer state of it, and a later Update goes on from there.
 	Update(ctx context.Context, st Store, now time.Time) (Outcome, error)
 }
@@ -70,7 +70,7 @@ type Run struct {
 	Now     func() time.Time
 	Timeout time.Duration // for each feed; zero: none
 	// Done is told what became of each feed.
-	Done func(source string, o Outcome, err error)
+	Done func(from store.Origin, o Outcome, err error)
 }
 
 // Update updates the feeds one after the other. What fails is noted in the store,
@@ -86,13 +86,13 @@ func (r Run) Update(ctx context.Context, feeds []Feed) (err error) {
 	for _, f := range feeds {
 		o, err := r.one(ctx, f)
 		if ctx.Err() != nil {
-			return fmt.Errorf("update %q: %w", f.Source(), ctx.Err())
+			return fmt.Errorf("update %q: %w", f.Origin(), ctx.Err())
 		}
 		if err != nil {
 			failed++
-			err = errors.Join(err, r.Store.FeedFailed(ctx, f.Source(), r.Now(), OneLine(err)))
+			err = errors.Join(err, r.Store.FeedFailed(ctx, f.Origin(), r.Now(), OneLine(err)))
 		}
-		r.Done(f.Source(), o, err)
+		r.Done(f.Origin(), o, err)
 	}
 	if failed > 0 {
 		return fmt.Errorf("update: %d of %d sources failed; their earlier data goes on serving", failed, len(feeds))

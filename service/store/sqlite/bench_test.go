@@ -28,7 +28,7 @@ func openBench(b *testing.B, dir string) *sqlite.Store {
 func importDebian(b *testing.B, s store.Store) store.Imported {
 	b.Helper()
 	src := load.Open(testdata.Path(b, "osv", "Debian", "all.zip"))
-	got, err := s.Import(b.Context(), store.Import{Source: "debian", At: time.Now(), Whole: true}, src.Records())
+	got, err := s.Import(b.Context(), store.Import{Origin: store.Origin{Source: "debian"}, At: time.Now(), Whole: true}, src.Records())
 	if err != nil {
 		b.Fatal(err)
 	}

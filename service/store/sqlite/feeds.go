@@ -35,31 +35,29 @@ func (s *Store) LockFeeds(context.Context) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-const noteFailure = `UPDATE source SET failed = ?, error = ? WHERE name = ?`
+const noteFailure = `UPDATE feed SET failed = ?, error = ? WHERE n = ?`
 
 // FeedFailed implements store.Feeds.
-func (s *Store) FeedFailed(ctx context.Context, source string, at time.Time, reason string) error {
+func (s *Store) FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error {
 	err := s.advisories.update(ctx, durable, func(tx transaction) error {
-		if source == "" {
-			return errors.New("no source is named")
-		}
-		if _, err := tx.exec(addSource, source); err != nil {
+		feed, _, err := originOf(tx, from)
+		if err != nil {
 			return err
 		}
-		_, err := tx.exec(noteFailure, toMicro(at), reason, source)
+		_, err = tx.exec(noteFailure, toMicro(at), reason, feed)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the failure of %q: %w", source, err)
+		return fmt.Errorf("note the failure of %q: %w", from, err)
 	}
 	return nil
 }
 
 const listSources = `
-	SELECT s.name, s.state, s.succeeded, s.failed, s.error,
-		(SELECT count(*) FROM advisory a WHERE a.source = s.n AND a.digest IS NOT NULL),
-		(SELECT l.entries FROM list l JOIN import i ON i.n = l.import WHERE i.source = s.n ORDER BY l.seq DESC LIMIT 1)
-	FROM source s ORDER BY s.name`
+	SELECT s.name, f.part, f.state, f.succeeded, f.failed, f.error,
+		(SELECT count(*) FROM advisory a WHERE a.feed = f.n AND a.digest IS NOT NULL),
+		(SELECT l.entries FROM list l JOIN import i ON i.n = l.import WHERE i.feed = f.n ORDER BY l.seq DESC LIMIT 1)
+	FROM feed f JOIN source s ON s.n = f.source ORDER BY s.name, f.part`
 
 // Sources implements store.Feeds.
 func (s *Store) Sources(ctx context.Context) ([]store.Source, error) {
@@ -68,7 +66,7 @@ func (s *Store) Sources(ctx context.Context) ([]store.Source, error) {
 		var src store.Source
 		var state, reason sql.NullString
 		var succeeded, failed, entries sql.NullInt64
-		if err := rows.Scan(&src.Name, &state, &succeeded, &failed, &reason, &src.Records, &entries); err != nil {
+		if err := rows.Scan(&src.Origin.Source, &src.Origin.Part, &state, &succeeded, &failed, &reason, &src.Records, &entries); err != nil {
 			return false, err
 		}
 		src.Feed, src.State, src.Err = state.Valid, state.String, reason.String
@@ -84,14 +82,14 @@ func (s *Store) Sources(ctx context.Context) ([]store.Source, error) {
 }
 
 const listHeld = `
-	SELECT a.id, a.seq, a.modified FROM advisory a JOIN source s ON s.n = a.source
-	WHERE s.name = ? AND a.digest IS NOT NULL ORDER BY a.id`
+	SELECT a.id, a.seq, a.modified FROM advisory a JOIN feed f ON f.n = a.feed
+	WHERE f.name = ? AND a.digest IS NOT NULL ORDER BY a.id`
 
 // Held implements store.Feeds.
-func (s *Store) Held(ctx context.Context, source string) iter.Seq2[store.Record, error] {
+func (s *Store) Held(ctx context.Context, from store.Origin) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		err := s.advisories.read.rows(ctx, listHeld, []any{source}, func(rows *sql.Rows) (bool, error) {
-			r := store.Record{Source: source}
+		err := s.advisories.read.rows(ctx, listHeld, []any{from.String()}, func(rows *sql.Rows) (bool, error) {
+			r := store.Record{Origin: from}
 			var modified int64
 			if err := rows.Scan(&r.ID, &r.Seq, &modified); err != nil {
 				return false, err
@@ -100,7 +98,7 @@ func (s *Store) Held(ctx context.Context, source string) iter.Seq2[store.Record,
 			return yield(r, nil), nil
 		})
 		if err != nil {
-			yield(store.Record{}, fmt.Errorf("read what %q holds: %w", source, err))
+			yield(store.Record{}, fmt.Errorf("read what %q holds: %w", from, err))
 		}
 	}
 }

@@ -109,7 +109,8 @@ func TestMigration(t *testing.T) {
 	}
 	for _, q := range []string{
 		string(first), "PRAGMA user_version = 1",
-		"INSERT INTO source (n, name) VALUES (1, 'a'), (2, 'b')",
+		"INSERT INTO source (n, name) VALUES (1, 'import:/a'), (2, 'osv:b:c')",
+		"INSERT INTO advisory (id, source, seq, modified) VALUES ('X-1', 1, 1, 0)",
 		"INSERT INTO import (source, at, whole, sample) VALUES (1, 5000000, 1, 0), (1, 3000000, 1, 0)",
 	} {
 		if _, err := db.Exec(q); err != nil {
@@ -120,7 +121,10 @@ func TestMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := open(t, dir).Sources(t.Context())
-	want := []store.Source{{Name: "a", Updated: time.Unix(5, 0).UTC()}, {Name: "b"}}
+	want := []store.Source{
+		{Origin: store.Origin{Source: "import", Part: "/a"}, Updated: time.Unix(5, 0).UTC()},
+		{Origin: store.Origin{Source: "osv", Part: "b:c"}},
+	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("sources %+v, %v, want %+v", got, err, want)
 	}

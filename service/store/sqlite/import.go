@@ -38,7 +38,7 @@ func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 		}
 		if im.Whole && x.got.Rejected == 0 {
 			if err := x.removeMissing(ctx); err != nil {
-				return fmt.Errorf("remove what is missing: %w", err)
+				return err
 			}
 		}
 		if err := x.end(ctx); err != nil {
@@ -48,7 +48,7 @@ func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 		return nil
 	})
 	if err != nil {
-		return store.Imported{}, fmt.Errorf("import from %q: %w", im.Source, err)
+		return store.Imported{}, fmt.Errorf("import from %q: %w", im.Origin, err)
 	}
 	return got, nil
 }
@@ -58,7 +58,8 @@ type importer struct {
 	tx     transaction
 	im     store.Import
 	list   bool  // a list is imported, not advisories
-	source int64 // im.Source in the table of sources
+	source int64 // im.Origin.Source in the table of sources
+	feed   int64 // im.Origin in the table of feeds
 	number int64 // of the import
 	start  int64 // the last sequence number before it
 	head   head
@@ -70,22 +71,32 @@ type importer struct {
 }
 
 const (
-	addSource  = `INSERT INTO source (name) VALUES (?) ON CONFLICT DO NOTHING`
-	findSource = `SELECT n FROM source WHERE name = ?`
-	addImport  = `INSERT INTO import (source, at, whole, sample) VALUES (?, ?, ?, ?) RETURNING n`
+	addSource = `INSERT INTO source (name) VALUES (?) ON CONFLICT DO NOTHING`
+	addFeed   = `INSERT INTO feed (name, source, part) SELECT ?1, n, ?3 FROM source WHERE name = ?2 ON CONFLICT DO NOTHING`
+	findFeed  = `SELECT n, source FROM feed WHERE name = ?`
+	addImport = `INSERT INTO import (feed, at, whole, sample) VALUES (?, ?, ?, ?) RETURNING n`
 )
 
-func (x *importer) begin() error {
-	if x.im.Source == "" {
-		return errors.New("no source is named")
+// originOf returns the numbers of an origin, which it adds where it is new.
+func originOf(tx transaction, o store.Origin) (feed, source int64, err error) {
+	if err := o.Check(); err != nil {
+		return 0, 0, err
 	}
-	if _, err := x.tx.exec(addSource, x.im.Source); err != nil {
+	if _, err := tx.exec(addSource, o.Source); err != nil {
+		return 0, 0, err
+	}
+	if _, err := tx.exec(addFeed, o.String(), o.Source, o.Part); err != nil {
+		return 0, 0, err
+	}
+	err = tx.row(findFeed, []any{o.String()}, &feed, &source)
+	return feed, source, err
+}
+
+func (x *importer) begin() (err error) {
+	if x.feed, x.source, err = originOf(x.tx, x.im.Origin); err != nil {
 		return err
 	}
-	if err := x.tx.row(findSource, []any{x.im.Source}, &x.source); err != nil {
-		return err
-	}
-	err := x.head.read(x.tx.ctx, x.tx.stmts)
+	err = x.head.read(x.tx.ctx, x.tx.stmts)
 	if errors.Is(err, sql.ErrNoRows) {
 		x.head = head{sample: true} // the first import
 		if !x.list {
@@ -95,19 +106,19 @@ func (x *importer) begin() error {
 		return err
 	}
 	x.start = x.head.seq
-	return x.tx.row(addImport, []any{x.source, toMicro(x.im.At), x.im.Whole, x.im.Sample}, &x.number)
+	return x.tx.row(addImport, []any{x.feed, toMicro(x.im.At), x.im.Whole, x.im.Sample}, &x.number)
 }
 
 const (
 	maxModified = `SELECT coalesce(max(modified), 0) FROM advisory WHERE digest IS NOT NULL`
 	closeImport = `UPDATE import SET added = ?, changed = ?, unchanged = ?, removed = ?, rejected = ? WHERE n = ?`
-	closeSource = `
-	UPDATE source SET succeeded = max(coalesce(succeeded, ?2), ?2), failed = NULL, error = NULL,
+	closeFeed   = `
+	UPDATE feed SET succeeded = max(coalesce(succeeded, ?2), ?2), failed = NULL, error = NULL,
 		state = CASE ?3 WHEN '' THEN state ELSE ?3 END
 	WHERE n = ?1`
 	oldestFeed = `
-	SELECT min(s.succeeded) FROM source s
-	WHERE s.state IS NOT NULL AND EXISTS (SELECT 1 FROM advisory a WHERE a.source = s.n AND a.digest IS NOT NULL)`
+	SELECT min(f.succeeded) FROM feed f
+	WHERE f.state IS NOT NULL AND EXISTS (SELECT 1 FROM advisory a WHERE a.feed = f.n AND a.digest IS NOT NULL)`
 )
 
 // end writes the counters.
@@ -117,7 +128,7 @@ func (x *importer) end(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := x.tx.exec(closeSource, x.source, toMicro(x.im.At), x.im.State); err != nil {
+	if _, err := x.tx.exec(closeFeed, x.feed, toMicro(x.im.At), x.im.State); err != nil {
 		return err
 	}
 	if !x.list {
@@ -142,12 +153,12 @@ func (x *importer) end(ctx context.Context) error {
 
 // A current is the row of an advisory.
 type current struct {
-	n, source, seq int64
-	modified       int64
-	digest         []byte // nil: removed
+	n, feed, seq int64
+	modified     int64
+	digest       []byte // nil: removed
 }
 
-const findAdvisory = `SELECT n, source, seq, modified, digest FROM advisory WHERE id = ?`
+const findAdvisory = `SELECT n, feed, seq, modified, digest FROM advisory WHERE id = ? AND source = ?`
 
 // take makes a record the newest version of its advisory, if it is not.
 func (x *importer) take(r store.Record) error {
@@ -155,13 +166,13 @@ func (x *importer) take(r store.Record) error {
 		return err
 	}
 	var cur current
-	err := x.tx.row(findAdvisory, []any{r.ID}, &cur.n, &cur.source, &cur.seq, &cur.modified, &cur.digest)
+	err := x.tx.row(findAdvisory, []any{r.ID, x.source}, &cur.n, &cur.feed, &cur.seq, &cur.modified, &cur.digest)
 	found := err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	switch {
-	case r.Removed && (!found || cur.digest == nil || cur.source != x.source):
+	case r.Removed && (!found || cur.digest == nil || x.im.Origin.Part != "" && cur.feed != x.feed):
 		return nil
 	case r.Removed:
 		return x.remove(cur)
@@ -198,14 +209,14 @@ func check(r store.Record) error {
 	return nil
 }
 
-const addAdvisory = `INSERT INTO advisory (id, source, seq, modified, digest) VALUES (?, ?, ?, ?, ?) RETURNING n`
+const addAdvisory = `INSERT INTO advisory (id, source, feed, seq, modified, digest) VALUES (?, ?, ?, ?, ?, ?) RETURNING n`
 
 // add is for an advisory that was never there.
 func (x *importer) add(r store.Record) error {
 	digest := sha256.Sum256(r.Body)
 	seq := x.head.next()
 	var n int64
-	err := x.tx.row(addAdvisory, []any{r.ID, x.source, seq, toMicro(r.Modified), digest[:]}, &n)
+	err := x.tx.row(addAdvisory, []any{r.ID, x.source, x.feed, seq, toMicro(r.Modified), digest[:]}, &n)
 	if err != nil {
 		return err
 	}
@@ -217,7 +228,7 @@ func (x *importer) add(r store.Record) error {
 
 const (
 	findFixes      = `SELECT fixes FROM version WHERE seq = ?`
-	updateAdvisory = `UPDATE advisory SET source = ?, seq = ?, modified = ?, digest = ? WHERE n = ?`
+	updateAdvisory = `UPDATE advisory SET feed = ?, seq = ?, modified = ?, digest = ? WHERE n = ?`
 )
 
 // replace is for an advisory that is or was there.
@@ -225,10 +236,10 @@ func (x *importer) replace(cur current, r store.Record) error {
 	digest := sha256.Sum256(r.Body)
 	if bytes.Equal(cur.digest, digest[:]) {
 		x.got.Unchanged++
-		if cur.source == x.source {
+		if cur.feed == x.feed {
 			return nil
 		}
-		_, err := x.tx.exec(updateAdvisory, x.source, cur.seq, cur.modified, cur.digest, cur.n)
+		_, err := x.tx.exec(updateAdvisory, x.feed, cur.seq, cur.modified, cur.digest, cur.n)
 		return err
 	}
 	earlier, err := x.fixesOf(cur.seq)
@@ -243,7 +254,7 @@ func (x *importer) replace(cur current, r store.Record) error {
 	}
 	x.head.appear(toMicro(r.Modified))
 	seq := x.head.next()
-	if _, err := x.tx.exec(updateAdvisory, x.source, seq, toMicro(r.Modified), digest[:], cur.n); err != nil {
+	if _, err := x.tx.exec(updateAdvisory, x.feed, seq, toMicro(r.Modified), digest[:], cur.n); err != nil {
 		return err
 	}
 	return x.addVersion(seq, cur.n, r, earlier)
@@ -258,7 +269,7 @@ func (x *importer) remove(cur current) error {
 	x.got.Removed++
 	x.vanish(cur.modified)
 	seq := x.head.next()
-	if _, err := x.tx.exec(updateAdvisory, cur.source, seq, cur.modified, nil, cur.n); err != nil {
+	if _, err := x.tx.exec(updateAdvisory, cur.feed, seq, cur.modified, nil, cur.n); err != nil {
 		return err
 	}
 	return x.addVersion(seq, cur.n, store.Record{Removed: true, Modified: fromMicro(cur.modified)}, earlier)
@@ -316,7 +327,7 @@ func (x *importer) forget(cur current) (current, error) {
 	}
 	x.vanish(cur.modified)
 	var packed []byte
-	before := current{n: cur.n, source: cur.source}
+	before := current{n: cur.n, feed: cur.feed}
 	err := x.tx.row(previousVersion, []any{cur.n}, &before.seq, &before.modified, &packed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return cur, err
@@ -334,20 +345,29 @@ func (x *importer) forget(cur current) (current, error) {
 		digest := sha256.Sum256(body)
 		before.digest = digest[:]
 	}
-	_, err = x.tx.exec(updateAdvisory, before.source, before.seq, before.modified, before.digest, before.n)
+	_, err = x.tx.exec(updateAdvisory, before.feed, before.seq, before.modified, before.digest, before.n)
 	return before, err
 }
 
-const listOfSource = `SELECT n, source, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
+const (
+	listOfFeed   = `SELECT n, feed, seq, modified, digest FROM advisory WHERE feed = ? AND digest IS NOT NULL ORDER BY n`
+	listOfSource = `SELECT n, feed, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
+)
 
-// removeMissing marks as removed what the source once brought and now did not.
+// removeMissing marks as removed what the origin once brought and now did not.
 func (x *importer) removeMissing(ctx context.Context) error {
+	query, number := listOfFeed, x.feed
+	if x.im.Origin.Part == "" {
+		query, number = listOfSource, x.source
+	}
 	var missing []current
-	err := x.tx.stmts.rows(ctx, listOfSource, []any{x.source}, func(rows *sql.Rows) (bool, error) {
+	held := 0 // before the import
+	err := x.tx.stmts.rows(ctx, query, []any{number}, func(rows *sql.Rows) (bool, error) {
 		var cur current
-		if err := rows.Scan(&cur.n, &cur.source, &cur.seq, &cur.modified, &cur.digest); err != nil {
+		if err := rows.Scan(&cur.n, &cur.feed, &cur.seq, &cur.modified, &cur.digest); err != nil {
 			return false, err
 		}
+		held++
 		if !x.seen.has(cur.n) {
 			missing = append(missing, cur)
 		}
@@ -355,6 +375,11 @@ func (x *importer) removeMissing(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if held -= x.got.Added; len(missing) > 0 && x.im.MayRemove != nil {
+		if err := x.im.MayRemove(len(missing), held); err != nil {
+			return err
+		}
 	}
 	for _, cur := range missing {
 		if err := ctx.Err(); err != nil {

@@ -49,16 +49,16 @@ func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (ch
 		return x.end(ctx)
 	})
 	if err != nil {
-		return false, fmt.Errorf("keep list %q from %q: %w", l.Kind, im.Source, err)
+		return false, fmt.Errorf("keep list %q from %q: %w", l.Kind, im.Origin, err)
 	}
 	return changed, nil
 }
 
 const listLists = `
-	SELECT l.seq, l.kind, s.name, l.published, l.entries, l.body
+	SELECT l.seq, l.kind, f.name, l.published, l.entries, l.body
 	FROM list l
 	JOIN import i ON i.n = l.import
-	JOIN source s ON s.n = i.source
+	JOIN feed f ON f.n = i.feed
 	WHERE l.seq > ?1 AND l.seq <= ?2
 	AND NOT EXISTS (SELECT 1 FROM list m WHERE m.kind = l.kind AND m.seq > l.seq AND m.seq <= ?2)
 	ORDER BY l.seq`

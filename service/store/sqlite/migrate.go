@@ -28,7 +28,12 @@ func (d *database) migrate(ctx context.Context, steps fs.FS) error {
 	if have, err := d.schema(ctx); err != nil || have == len(names) {
 		return err
 	}
-	return d.update(ctx, durable, func(transaction) error {
+	// A step that makes a table anew drops one that others refer to. This has no
+	// effect within a transaction; checkReferences looks at all of them at the end.
+	if _, err := d.conn.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
+		return err
+	}
+	err = d.update(ctx, durable, func(transaction) error {
 		have, err := d.schema(ctx) // another process may have been first
 		if err != nil {
 			return err
@@ -45,9 +50,33 @@ func (d *database) migrate(ctx context.Context, steps fs.FS) error {
 				return fmt.Errorf("migration %q: %w", name, err)
 			}
 		}
+		if err := d.checkReferences(ctx); err != nil {
+			return err
+		}
 		_, err = d.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(names)))
 		return err
 	})
+	if _, on := d.conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err == nil {
+		err = on
+	}
+	return err
+}
+
+// checkReferences holds that no row refers to one that is not there.
+func (d *database) checkReferences(ctx context.Context) error {
+	rows, err := d.conn.QueryContext(ctx, "SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		var table, parent string
+		if err := rows.Scan(&table, &parent); err != nil {
+			return err
+		}
+		return fmt.Errorf("a row of table %q refers to none of %q", table, parent)
+	}
+	return rows.Err()
 }
 
 func (d *database) schema(ctx context.Context) (n int, err error) {

@@ -41,7 +41,7 @@ func importAsChild(dir string) error {
 		return err
 	}
 	in := bufio.NewReader(os.Stdin)
-	im := store.Import{Source: "child", At: time.Now(), Whole: true}
+	im := store.Import{Origin: store.Origin{Source: "child"}, At: time.Now(), Whole: true}
 	_, err = s.Import(context.Background(), im, func(yield func(store.Record, error) bool) {
 		i := 0
 		for r, err := range generation(2) {
@@ -88,7 +88,7 @@ func generation(n int) iter.Seq2[store.Record, error] {
 // firstGeneration imports it, and returns the head.
 func firstGeneration(t *testing.T, s store.Store) store.Head {
 	t.Helper()
-	im := store.Import{Source: "child", At: time.Now(), Whole: true}
+	im := store.Import{Origin: store.Origin{Source: "child"}, At: time.Now(), Whole: true}
 	if _, err := s.Import(t.Context(), im, generation(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestKilledImport(t *testing.T) {
 			default:
 				wantGeneration(t, s, 1)
 			}
-			im := store.Import{Source: "child", At: time.Now(), Whole: true}
+			im := store.Import{Origin: store.Origin{Source: "child"}, At: time.Now(), Whole: true}
 			if _, err := s.Import(t.Context(), im, generation(2)); err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +271,7 @@ func TestImportOfAnotherProcess(t *testing.T) {
 	// A second import would have to wait, but not beyond its context.
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Import(ctx, store.Import{Source: "other", At: time.Now()}, generation(2)); err == nil {
+	if _, err := s.Import(ctx, store.Import{Origin: store.Origin{Source: "other"}, At: time.Now()}, generation(2)); err == nil {
 		t.Error("two imports at once")
 	}
 

@@ -35,12 +35,12 @@ func importCounts(t *testing.T, open Open) {
 		got = append(got, r)
 	}
 	for i, want := range []store.Record{
-		{Seq: 1, ID: "X-1", Modified: day(1), Source: "a", Body: []byte("one")},
-		{Seq: 2, ID: "X-2", Modified: day(2), Source: "a", Body: []byte(big)},
-		{Seq: 3, ID: "X-3", Modified: day(1), Source: "a", Body: []byte(odd)},
+		{Seq: 1, ID: "X-1", Modified: day(1), Origin: from("a"), Body: []byte("one")},
+		{Seq: 2, ID: "X-2", Modified: day(2), Origin: from("a"), Body: []byte(big)},
+		{Seq: 3, ID: "X-3", Modified: day(1), Origin: from("a"), Body: []byte(odd)},
 	} {
 		g := got[i]
-		if g.Seq != want.Seq || g.ID != want.ID || !g.Modified.Equal(want.Modified) || g.Source != want.Source ||
+		if g.Seq != want.Seq || g.ID != want.ID || !g.Modified.Equal(want.Modified) || g.Origin != want.Origin ||
 			g.Removed || string(g.Body) != string(want.Body) || len(g.Fixes) != 0 {
 			t.Errorf("record %d: %.200v, want %.200v", i, g, want)
 		}
@@ -168,29 +168,90 @@ func firstSeen(t *testing.T, open Open) {
 
 func wholeImports(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
-	mustImport(t, s, whole("a", 1), all(record("X-1", day(1), "a"), record("X-2", day(1), "b"), record("X-3", day(1), "c")), store.Imported{Added: 3, Seq: 3})
-	mustImport(t, s, whole("b", 2), all(record("Y-1", day(1), "d")), store.Imported{Added: 1, Seq: 4})
-	// What another source brings in the same bytes, is that one's from now on.
-	mustImport(t, s, source("b", 3), all(record("X-3", day(1), "c")), store.Imported{Unchanged: 1, Seq: 4})
-	mustImport(t, s, whole("a", 4), all(record("X-2", day(1), "b")), store.Imported{Unchanged: 1, Removed: 1, Seq: 5})
+	mustImport(t, s, whole("s:a", 1), all(record("X-1", day(1), "a"), record("X-2", day(1), "b"), record("X-3", day(1), "c")), store.Imported{Added: 3, Seq: 3})
+	mustImport(t, s, whole("s:b", 2), all(record("Y-1", day(1), "d")), store.Imported{Added: 1, Seq: 4})
+	// What another part brings in the same bytes, is that one's from now on.
+	mustImport(t, s, source("s:b", 3), all(record("X-3", day(1), "c")), store.Imported{Unchanged: 1, Seq: 4})
+	mustImport(t, s, whole("s:a", 4), all(record("X-2", day(1), "b")), store.Imported{Unchanged: 1, Removed: 1, Seq: 5})
 	wantTexts(t, s, 4, 5, "5 X-1 removed")
 	// A removed one is not removed again, and one that came back is new.
-	mustImport(t, s, whole("a", 5), all(record("X-2", day(1), "b")), store.Imported{Unchanged: 1, Seq: 5})
-	mustImport(t, s, whole("a", 6), all(record("X-1", day(1), "a"), record("X-2", day(1), "b")), store.Imported{Added: 1, Unchanged: 1, Seq: 6})
-	mustImport(t, s, whole("b", 7), all(), store.Imported{Removed: 2, Seq: 8})
+	mustImport(t, s, whole("s:a", 5), all(record("X-2", day(1), "b")), store.Imported{Unchanged: 1, Seq: 5})
+	mustImport(t, s, whole("s:a", 6), all(record("X-1", day(1), "a"), record("X-2", day(1), "b")), store.Imported{Added: 1, Unchanged: 1, Seq: 6})
+	mustImport(t, s, whole("s:b", 7), all(), store.Imported{Removed: 2, Seq: 8})
 	wantTexts(t, s, 6, 8, "7 X-3 removed", "8 Y-1 removed")
 	if got := mustHead(t, s).Records; got != 2 {
 		t.Errorf("%d records, want 2", got)
+	}
+	// A whole import of the source is one of all its parts.
+	mustImport(t, s, whole("s", 8), all(record("X-1", day(1), "a")), store.Imported{Unchanged: 1, Removed: 1, Seq: 9})
+	wantTexts(t, s, 8, 9, "9 X-2 removed")
+
+	// What it takes out can be refused.
+	im := whole("s", 9)
+	im.MayRemove = func(missing, held int) error { return fmt.Errorf("%d of %d", missing, held) }
+	_, err := s.Import(t.Context(), im, all(record("X-7", day(1), "g"), record("X-8", day(1), "h")))
+	if err == nil || !strings.Contains(err.Error(), "1 of 1") {
+		t.Errorf("error %v, want that of MayRemove", err)
+	}
+	wantTexts(t, s, 9, 99)
+	mustImport(t, s, im, all(record("X-1", day(1), "a")), store.Imported{Unchanged: 1, Seq: 9})
+}
+
+// sources holds that each source has records of its own.
+func sources(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	gone := store.Record{ID: "X-1", Removed: true}
+	mustImport(t, s, whole("a", 1), all(record("X-1", day(1), "same", fix("1")), record("X-2", day(1), "b")), store.Imported{Added: 2, Seq: 2})
+	mustImport(t, s, whole("b:part", 2), all(record("X-1", day(2), "same", fix("1"))), store.Imported{Added: 1, Seq: 3})
+	mustImport(t, s, whole("c", 3), all(record("X-1", day(1), "other")), store.Imported{Added: 1, Seq: 4})
+	if got := mustHead(t, s).Records; got != 4 {
+		t.Errorf("%d records, want 4", got)
+	}
+	wantTexts(t, s, 0, 9, "1 X-1 same 1@1", "2 X-2 b", "3 X-1 same 1@2", "4 X-1 other")
+	// None of them takes out or replaces another's.
+	mustImport(t, s, source("b:other", 4), all(gone), store.Imported{Seq: 4})
+	mustImport(t, s, source("a", 5), all(gone), store.Imported{Removed: 1, Seq: 5})
+	mustImport(t, s, whole("c", 6), all(record("X-1", day(3), "third")), store.Imported{Changed: 1, Seq: 6})
+	wantTexts(t, s, 0, 9, "2 X-2 b", "3 X-1 same 1@2", "5 X-1 removed", "6 X-1 third")
+
+	for upTo, want := range map[int64]string{
+		0: "", 2: "a same", 3: "a same; b:part same", 4: "a same; b:part same; c other", 9: "a removed; b:part same; c third",
+	} {
+		records, err := s.RecordsOf(t.Context(), "X-1", upTo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range records {
+			body := string(r.Body)
+			if r.Removed {
+				body = "removed"
+			}
+			got = append(got, r.Origin.String()+" "+body)
+		}
+		if g := strings.Join(got, "; "); g != want {
+			t.Errorf("up to %d: %q, want %q", upTo, g, want)
+		}
+	}
+	if r, err := s.Record(t.Context(), "b", "X-1", 9); err != nil || r.Origin != from("b:part") || string(r.Body) != "same" {
+		t.Errorf("record of b: %+v, %v", r, err)
+	}
+	for _, o := range []store.Origin{{Source: "a:b"}, {Source: "a\x00"}, {Source: "a", Part: "\x00"}, {Part: "a"}} {
+		if _, err := s.Import(t.Context(), store.Import{Origin: o, At: day(1)}, all()); err == nil {
+			t.Errorf("an import from %+v: no error", o)
+		}
 	}
 }
 
 func removedRecords(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
 	gone := func(id string) store.Record { return store.Record{ID: id, Removed: true} }
-	mustImport(t, s, source("a", 1), all(record("X-1", day(1), "a"), record("X-2", day(1), "b")), store.Imported{Added: 2, Seq: 2})
-	mustImport(t, s, source("b", 2), all(gone("X-1")), store.Imported{Seq: 2}) // not b's to remove
-	mustImport(t, s, source("a", 3), all(gone("X-1"), gone("X-1"), gone("X-9")), store.Imported{Removed: 1, Seq: 3})
+	mustImport(t, s, source("s:a", 1), all(record("X-1", day(1), "a"), record("X-2", day(1), "b")), store.Imported{Added: 2, Seq: 2})
+	mustImport(t, s, source("s:b", 2), all(gone("X-1")), store.Imported{Seq: 2}) // not b's to remove
+	mustImport(t, s, source("s:a", 3), all(gone("X-1"), gone("X-1"), gone("X-9")), store.Imported{Removed: 1, Seq: 3})
 	wantTexts(t, s, 0, 3, "2 X-2 b", "3 X-1 removed")
+	// An import of the whole source may remove those of all its parts.
+	mustImport(t, s, source("s", 4), all(gone("X-2")), store.Imported{Removed: 1, Seq: 4})
 }
 
 func rejectedRecords(t *testing.T, open Open) {

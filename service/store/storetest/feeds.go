@@ -13,17 +13,17 @@ import (
 
 func currentRecord(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
-	mustImport(t, s, source("a", 1), all(record("X-1", day(1), "one", fix("1")), record("X-2", day(1), "other")), store.Imported{Added: 2, Seq: 2})
-	mustImport(t, s, source("b", 2), all(record("X-1", day(2), "two")), store.Imported{Changed: 1, Seq: 3})
-	mustImport(t, s, source("b", 3), all(store.Record{ID: "X-1", Removed: true}), store.Imported{Removed: 1, Seq: 4})
+	mustImport(t, s, source("s:a", 1), all(record("X-1", day(1), "one", fix("1")), record("X-2", day(1), "other")), store.Imported{Added: 2, Seq: 2})
+	mustImport(t, s, source("s:b", 2), all(record("X-1", day(2), "two")), store.Imported{Changed: 1, Seq: 3})
+	mustImport(t, s, source("s:b", 3), all(store.Record{ID: "X-1", Removed: true}), store.Imported{Removed: 1, Seq: 4})
 	for upTo, want := range map[int64]store.Record{
-		1:       {Seq: 1, ID: "X-1", Modified: day(1), Source: "a", Body: []byte("one")},
-		2:       {Seq: 1, ID: "X-1", Modified: day(1), Source: "a", Body: []byte("one")},
-		3:       {Seq: 3, ID: "X-1", Modified: day(2), Source: "b", Body: []byte("two")},
-		4:       {Seq: 4, ID: "X-1", Modified: day(2), Source: "b", Removed: true},
-		1 << 40: {Seq: 4, ID: "X-1", Modified: day(2), Source: "b", Removed: true},
+		1:       {Seq: 1, ID: "X-1", Modified: day(1), Origin: from("s:a"), Body: []byte("one")},
+		2:       {Seq: 1, ID: "X-1", Modified: day(1), Origin: from("s:a"), Body: []byte("one")},
+		3:       {Seq: 3, ID: "X-1", Modified: day(2), Origin: from("s:b"), Body: []byte("two")},
+		4:       {Seq: 4, ID: "X-1", Modified: day(2), Origin: from("s:b"), Removed: true},
+		1 << 40: {Seq: 4, ID: "X-1", Modified: day(2), Origin: from("s:b"), Removed: true},
 	} {
-		got, err := s.Record(t.Context(), "X-1", upTo)
+		got, err := s.Record(t.Context(), "s", "X-1", upTo)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,9 +36,11 @@ func currentRecord(t *testing.T, open Open) {
 		}
 	}
 	for id, upTo := range map[string]int64{"X-1": 0, "X-2": 1, "x-1": 9, "": 9} {
-		_, err := s.Record(t.Context(), id, upTo)
+		_, err := s.Record(t.Context(), "s", id, upTo)
 		wantNotFound(t, fmt.Sprintf("record %q up to %d", id, upTo), err)
 	}
+	_, err := s.Record(t.Context(), "t", "X-1", 9)
+	wantNotFound(t, "record of another source", err)
 }
 
 // listTexts reads lists as "seq kind source entries published-day body".
@@ -132,44 +134,44 @@ func feeds(t *testing.T, open Open) {
 		}
 	}
 	wantSources()
-	feed("folder", 9, "", record("X-1", day(1), "a"))
+	feed("s:folder", 9, "", record("X-1", day(1), "a"))
 	updated(9)
 	// From the first feed on, feeds alone tell the age.
-	feed("feed b", 2, "s1", record("X-2", day(2), "b"), record("X-3", day(3), "c"))
+	feed("s:b", 2, "s1", record("X-2", day(2), "b"), record("X-3", day(3), "c"))
 	updated(2)
-	feed("feed a", 5, "t1", record("X-4", day(1), "d"))
+	feed("s:a", 5, "t1", record("X-4", day(1), "d"))
 	updated(2) // the one that was not reached for longer
-	if err := s.FeedFailed(t.Context(), "feed b", day(6), "no route"); err != nil {
+	if err := s.FeedFailed(t.Context(), from("s:b"), day(6), "no route"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.FeedFailed(t.Context(), "feed c", day(6), "404"); err != nil {
+	if err := s.FeedFailed(t.Context(), from("s:c"), day(6), "404"); err != nil {
 		t.Fatal(err)
 	}
 	updated(2)
-	a := store.Source{Name: "feed a", Feed: true, State: "t1", Records: 1, Updated: day(5)}
-	b := store.Source{Name: "feed b", Feed: true, State: "s1", Records: 2, Updated: day(2), Failed: day(6), Err: "no route"}
-	c := store.Source{Name: "feed c", Failed: day(6), Err: "404"}
-	folder := store.Source{Name: "folder", Records: 1, Updated: day(9)}
+	a := store.Source{Origin: from("s:a"), Feed: true, State: "t1", Records: 1, Updated: day(5)}
+	b := store.Source{Origin: from("s:b"), Feed: true, State: "s1", Records: 2, Updated: day(2), Failed: day(6), Err: "no route"}
+	c := store.Source{Origin: from("s:c"), Failed: day(6), Err: "404"}
+	folder := store.Source{Origin: from("s:folder"), Records: 1, Updated: day(9)}
 	wantSources(a, b, c, folder)
 
 	// Nothing new is a success too; its clock does not go back.
-	feed("feed b", 7, "s2")
-	feed("feed b", 4, "")
+	feed("s:b", 7, "s2")
+	feed("s:b", 4, "")
 	b.State, b.Updated, b.Failed, b.Err = "s2", day(7), store.Source{}.Failed, ""
 	wantSources(a, b, c, folder)
 	updated(5)
 
 	// A failed import keeps the state.
-	im := source("feed b", 8)
+	im := source("s:b", 8)
 	im.State = "s3"
 	if _, err := s.Import(t.Context(), im, then(errors.New("cut"), all(record("X-5", day(1), "e")))); err == nil {
 		t.Fatal("no error")
 	}
 	wantSources(a, b, c, folder)
 
-	// What another source brings is that one's; a feed without records does not
+	// What another part of the source brings is that one's; a feed without records does not
 	// count any more.
-	feed("folder", 10, "", record("X-4", day(1), "d"))
+	feed("s:folder", 10, "", record("X-4", day(1), "d"))
 	a.Records, folder.Records, folder.Updated = 0, 2, day(10)
 	wantSources(a, b, c, folder)
 	updated(7)
@@ -177,10 +179,10 @@ func feeds(t *testing.T, open Open) {
 	if _, err := s.KeepList(t.Context(), source("kev", 11), store.List{Kind: "kev", Entries: 40, Body: []byte("k")}); err != nil {
 		t.Fatal(err)
 	}
-	wantSources(a, b, c, folder, store.Source{Name: "kev", Records: 40, Updated: day(11)})
+	wantSources(store.Source{Origin: from("kev"), Records: 40, Updated: day(11)}, a, b, c, folder)
 	updated(7)
 
-	if err := s.FeedFailed(t.Context(), "", day(1), "x"); err == nil {
+	if err := s.FeedFailed(t.Context(), store.Origin{}, day(1), "x"); err == nil {
 		t.Error("a failure of no source: no error")
 	}
 }
@@ -190,21 +192,21 @@ func held(t *testing.T, open Open) {
 	ids := func(source string) string {
 		t.Helper()
 		var out []string
-		for r, err := range s.Held(t.Context(), source) {
+		for r, err := range s.Held(t.Context(), from(source)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Source != source || r.Body != nil {
+			if r.Origin != from(source) || r.Body != nil {
 				t.Errorf("held %+v", r)
 			}
 			out = append(out, fmt.Sprintf("%s@%d#%d", r.ID, r.Modified.Day(), r.Seq))
 		}
 		return strings.Join(out, " ")
 	}
-	mustImport(t, s, source("a", 1), all(record("X-2", day(2), "b"), record("X-1", day(1), "a"), record("X-3", day(3), "c")), store.Imported{Added: 3, Seq: 3})
-	mustImport(t, s, source("b", 2), all(record("X-3", day(3), "c")), store.Imported{Unchanged: 1, Seq: 3})
-	mustImport(t, s, source("a", 3), all(store.Record{ID: "X-2", Removed: true}), store.Imported{Removed: 1, Seq: 4})
-	for source, want := range map[string]string{"a": "X-1@1#2", "b": "X-3@3#3", "c": ""} {
+	mustImport(t, s, source("s:a", 1), all(record("X-2", day(2), "b"), record("X-1", day(1), "a"), record("X-3", day(3), "c")), store.Imported{Added: 3, Seq: 3})
+	mustImport(t, s, source("s:b", 2), all(record("X-3", day(3), "c")), store.Imported{Unchanged: 1, Seq: 3})
+	mustImport(t, s, source("s:a", 3), all(store.Record{ID: "X-2", Removed: true}), store.Imported{Removed: 1, Seq: 4})
+	for source, want := range map[string]string{"s:a": "X-1@1#2", "s:b": "X-3@3#3", "s:c": "", "s": ""} {
 		if got := ids(source); got != want {
 			t.Errorf("%s holds %q, want %q", source, got, want)
 		}

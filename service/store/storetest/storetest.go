@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"first seen", firstSeen},
 		{"whole imports", wholeImports},
 		{"removed records", removedRecords},
+		{"sources", sources},
 		{"rejected records", rejectedRecords},
 		{"same id twice", sameIDTwice},
 		{"newest", newest},
@@ -95,10 +97,16 @@ func then(err error, records iter.Seq2[store.Record, error]) iter.Seq2[store.Rec
 	}
 }
 
-func source(name string, at int) store.Import { return store.Import{Source: name, At: day(at)} }
+// from is "source", or "source:part".
+func from(name string) store.Origin {
+	source, part, _ := strings.Cut(name, ":")
+	return store.Origin{Source: source, Part: part}
+}
+
+func source(name string, at int) store.Import { return store.Import{Origin: from(name), At: day(at)} }
 
 func whole(name string, at int) store.Import {
-	return store.Import{Source: name, At: day(at), Whole: true}
+	return store.Import{Origin: from(name), At: day(at), Whole: true}
 }
 
 // mustImport imports and compares what was counted.

@@ -251,8 +251,8 @@ func (r *rig) update(ecosystems ...string) error {
 	}
 	r.errs, r.out = map[string]error{}, map[string]feed.Outcome{}
 	var first error
-	err = feed.Run{Store: r.store, Now: func() time.Time { return r.now }, Timeout: time.Minute, Done: func(source string, o feed.Outcome, err error) {
-		r.errs[source], r.out[source] = err, o
+	err = feed.Run{Store: r.store, Now: func() time.Time { return r.now }, Timeout: time.Minute, Done: func(from store.Origin, o feed.Outcome, err error) {
+		r.errs[from.String()], r.out[from.String()] = err, o
 		if first == nil {
 			first = err
 		}
@@ -304,7 +304,7 @@ func (r *rig) source(name string) store.Source {
 		r.t.Fatal(err)
 	}
 	for _, s := range sources {
-		if s.Name == name {
+		if s.Origin.String() == name {
 			return s
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"assay/service/advisory/feed"
+	"assay/service/store"
 )
 
 // PublicBucket is where the OSV project publishes the data.
@@ -87,8 +88,14 @@ func checkEcosystem(name string) error {
 	return nil
 }
 
-// SourcePrefix begins the names of the sources of all ecosystems.
-const SourcePrefix = "osv:"
+// Source is the source of all records: the ecosystems are parts of it, which have
+// records in common.
+const Source = "osv"
+
+// Origin returns the origin of the records of one ecosystem.
+func Origin(ecosystem string) store.Origin {
+	return store.Origin{Source: Source, Part: ecosystem}
+}
 
 // Ecosystem returns the feed of one ecosystem, "Debian" or "crates.io".
 func (b Bucket) Ecosystem(name string) (feed.Feed, error) {
@@ -103,8 +110,8 @@ type ecosystem struct {
 	name   string
 }
 
-// Source implements feed.Feed.
-func (e *ecosystem) Source() string { return SourcePrefix + e.name }
+// Origin implements feed.Feed.
+func (e *ecosystem) Origin() store.Origin { return Origin(e.name) }
 
 // file is the name of one of its files in the bucket.
 func (e *ecosystem) file(name string) string { return e.name + "/" + name }

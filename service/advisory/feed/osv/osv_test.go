@@ -158,7 +158,7 @@ func TestShared(t *testing.T) {
 	b.set("CRAN", "GHSA-1", only)
 	b.set("Hackage", "GHSA-1", "")
 	r.must("Hackage", "CRAN")
-	got, err := r.store.Record(t.Context(), "GHSA-1", 1<<40)
+	got, err := r.store.Record(t.Context(), osv.Source, "GHSA-1", 1<<40)
 	if err != nil || string(got.Body) != only {
 		t.Errorf("%+v, %v", got, err)
 	}

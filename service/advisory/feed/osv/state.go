@@ -35,7 +35,7 @@ func (e *ecosystem) load(ctx context.Context, st feed.Store) (s state, ok bool, 
 		return fresh, false, err
 	}
 	for _, src := range sources {
-		if src.Name != e.Source() || json.Unmarshal([]byte(src.State), &s) != nil || s.Place != fresh.Place {
+		if src.Origin != e.Origin() || json.Unmarshal([]byte(src.State), &s) != nil || s.Place != fresh.Place {
 			continue
 		}
 		return s, true, nil

@@ -112,7 +112,7 @@ func (c comparison) empty() bool { return len(c.wanted) == 0 && len(c.gone) == 0
 
 // compare holds a list against the store. A record is wanted that the store does
 // not have at all, and one that is listed as newer than the watermark and than
-// what the store has. Records that several ecosystems share belong to the source
+// what the store has. Records that several ecosystems share belong to the ecosystem
 // that brought them last and are wanted once.
 func (u *update) compare(ctx context.Context, list listing) (comparison, error) {
 	var c comparison
@@ -122,7 +122,7 @@ func (u *update) compare(ctx context.Context, list listing) (comparison, error) 
 		// The store keeps microseconds.
 		return listed.After(u.state.Watermark) && listed.Truncate(time.Microsecond).After(held)
 	}
-	for r, err := range u.st.Held(ctx, u.Source()) {
+	for r, err := range u.st.Held(ctx, u.Origin()) {
 		if err != nil {
 			return c, err
 		}
@@ -140,7 +140,7 @@ func (u *update) compare(ctx context.Context, list listing) (comparison, error) 
 		if at, ok := u.state.Unreadable[id]; own[id] || ok && at.Equal(listed) {
 			continue
 		}
-		r, err := u.st.Record(ctx, id, math.MaxInt64)
+		r, err := u.st.Record(ctx, Source, id, math.MaxInt64)
 		switch {
 		case errors.Is(err, store.ErrNotFound), err == nil && r.Removed:
 			c.wanted = append(c.wanted, id)
@@ -223,7 +223,7 @@ func (u *update) put(ctx context.Context, records iter.Seq2[store.Record, error]
 			}
 		}
 	}
-	im, err := u.st.Import(ctx, store.Import{Source: u.Source(), At: u.now, State: s}, noted)
+	im, err := u.st.Import(ctx, store.Import{Origin: u.Origin(), At: u.now, State: s}, noted)
 	if err != nil {
 		return err
 	}
