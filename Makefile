@@ -8,6 +8,9 @@
 # fuzz     every fuzz target for FUZZTIME each
 # bench    the budgets, measured (ROOT=folder; default a fresh Debian 12), with a
 #          CPU profile of assayd for each kind of scan in dist/profiles
+# load     assayd under load, on loopback: LOAD=flags of check/load
+# verdicts the verdicts of the test data beside those of an earlier release, whose
+#          programs are in BEFORE=folder
 # compare  the inventory beside the native tools', Syft's, Trivy's and osv-scanner's,
 #          and the findings beside osv-scanner's (ROOT as for bench; FAT=folder, made
 #          when it is not there: an hour)
@@ -23,7 +26,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh testdata/*/*.sh)
 
-.PHONY: build release demo test test-builders lint fuzz bench compare
+.PHONY: build release demo test test-builders lint fuzz bench load verdicts compare
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -91,6 +94,12 @@ fuzz:
 
 bench: build
 	$(GO) run ./check/bench -root "$(ROOT)" -dist dist -profiles dist/profiles
+
+load: build
+	$(GO) run ./check/load -assayd dist/assayd $(LOAD)
+
+verdicts: build
+	$(GO) run ./check/verdicts -before "$(BEFORE)" -after dist -root "$(ROOT)" -popular
 
 compare: build
 	$(GO) run ./check/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools

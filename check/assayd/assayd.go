@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -112,6 +114,21 @@ func (s *Server) healthy(ctx context.Context) bool {
 
 // PID is its process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Resident is the memory that it holds now, VmRSS of proc(5), in bytes.
+func (s *Server) Resident() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if kib, found := strings.CutPrefix(line, "VmRSS:"); found {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS of process %d", s.PID())
+}
 
 // Log returns what it has logged so far.
 func (s *Server) Log() string { return s.log.String() }

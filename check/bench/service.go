@@ -80,7 +80,7 @@ func measureService(ctx context.Context, c config) (_ []row, err error) {
 		}
 		rows = append(rows, measured...)
 	}
-	resident, err := residentBytes(s.PID())
+	resident, err := s.Resident()
 	if err != nil {
 		return nil, err
 	}
@@ -269,19 +269,4 @@ func threadTime(pid int) (ran time.Duration, ok bool) {
 		ran += time.Duration(n)
 	}
 	return ran, err == nil && ran > 0
-}
-
-// residentBytes is VmRSS of proc(5).
-func residentBytes(pid int) (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if kib, found := strings.CutPrefix(line, "VmRSS:"); found {
-			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
-			return n << 10, err
-		}
-	}
-	return 0, fmt.Errorf("no VmRSS of process %d", pid)
 }

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"assay/check/inventories"
+)
+
+// bodies are inventories of ordinary images, gzipped: every tenth of those with 50
+// to 1,000 packages.
+func bodies(testdata string) ([][]byte, error) {
+	all, err := inventories.All(testdata)
+	if err != nil {
+		return nil, err
+	}
+	var docs [][]byte
+	ordinary := 0
+	for _, i := range all {
+		if _, _, ok := i.System(); !ok || len(i.PURLs) < 50 || len(i.PURLs) > 1000 {
+			continue
+		}
+		if ordinary++; ordinary%10 != 0 {
+			continue
+		}
+		doc, err := i.Document()
+		if err != nil {
+			return nil, err
+		}
+		packed, err := pack(doc)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, packed)
+	}
+	if len(docs) == 0 {
+		return nil, errors.New("no inventories in the test data")
+	}
+	return docs, nil
+}
+
+func pack(doc []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(doc)
+	err = errors.Join(err, z.Close())
+	return b.Bytes(), err
+}
+
+// client returns a client that opens as many connections to assayd as it has
+// requests, and gives up on an answer after patience.
+func client(patience time.Duration) *http.Client {
+	return &http.Client{
+		Timeout: patience,
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: patience}).DialContext,
+			MaxIdleConnsPerHost: 10_000,
+			DisableCompression:  true,
+		},
+	}
+}
+
+// An answer is the status of a request and how long the service says to wait.
+type answer struct {
+	status int
+	wait   time.Duration
+	took   time.Duration
+	body   []byte
+}
+
+func request(ctx context.Context, c *http.Client, method, url, token string, body []byte, keep bool) (a answer, err error) {
+	start := time.Now()
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return a, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/vnd.cyclonedx+json")
+		req.Header.Set("Content-Encoding", "gzip")
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return answer{took: time.Since(start)}, err
+	}
+	defer resp.Body.Close()
+	if keep {
+		a.body, err = io.ReadAll(resp.Body)
+	} else {
+		_, err = io.Copy(io.Discard, resp.Body)
+	}
+	a.status, a.took = resp.StatusCode, time.Since(start)
+	if seconds, aerr := strconv.Atoi(resp.Header.Get("Retry-After")); aerr == nil {
+		a.wait = time.Duration(seconds) * time.Second
+	}
+	return a, err
+}
+
+func (a answer) shed() bool {
+	return a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout
+}
+
+// A tally counts the answers of one measurement.
+type tally struct {
+	mu       sync.Mutex
+	answered []time.Duration // answers 200, how long each took
+	shed     int             // answers 408, 429 and 503
+	refused  map[int]int     // other answers, by status
+	failed   int             // no answer
+	first    error           // of those that failed
+}
+
+func (t *tally) add(a answer, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.failed++
+		if t.first == nil {
+			t.first = err
+		}
+	case a.status == http.StatusOK:
+		t.answered = append(t.answered, a.took)
+	case a.shed():
+		t.shed++
+	default:
+		if t.refused == nil {
+			t.refused = map[int]int{}
+		}
+		t.refused[a.status]++
+	}
+}
+
+func (t *tally) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := fmt.Sprintf("%d answered, %d shed, %d without an answer", len(t.answered), t.shed, t.failed)
+	if len(t.answered) > 0 {
+		slices.Sort(t.answered)
+		text += fmt.Sprintf("; p50 %s, p99 %s, longest %s",
+			round(t.answered[len(t.answered)/2]), round(t.answered[len(t.answered)*99/100]), round(t.answered[len(t.answered)-1]))
+	}
+	if len(t.refused) > 0 {
+		text += fmt.Sprintf("; other statuses %v", t.refused)
+	}
+	if t.first != nil {
+		text += fmt.Sprintf("; first error: %v", t.first)
+	}
+	return text
+}
+
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}
+
+// scanning sends scans over n connections until scans were answered or the bound
+// has passed. A connection that is shed waits as long as it is told.
+func scanning(ctx context.Context, c *http.Client, url, token string, bodies [][]byte, n, scans int, bound time.Duration) (*tally, time.Duration) {
+	ctx, stop := context.WithTimeout(ctx, bound)
+	defer stop()
+	var t tally
+	var sent, answered atomic.Int64
+	var group sync.WaitGroup
+	start := time.Now()
+	for range n {
+		group.Go(func() {
+			for ctx.Err() == nil && answered.Load() < int64(scans) {
+				body := bodies[int(sent.Add(1))%len(bodies)]
+				a, err := request(context.WithoutCancel(ctx), c, http.MethodPost, url+"/api/v1/scans", token, body, false)
+				t.add(a, err)
+				if err == nil && a.status == http.StatusOK {
+					answered.Add(1)
+					continue
+				}
+				select { // never in a busy loop, whatever the answer is
+				case <-time.After(max(a.wait, 100*time.Millisecond)):
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	group.Wait()
+	took := time.Since(start)
+	c.CloseIdleConnections()
+	return &t, took
+}
