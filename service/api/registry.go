@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,18 +53,41 @@ func (a *api) generators(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("GET /v2/"+repository+"/manifests/{reference}", g.pull(g.manifest))
 	mux.HandleFunc("GET /v2/"+repository+"/blobs/{digest}", g.pull(g.blob))
-	mux.HandleFunc("GET /v2/"+repository+"/tags/list", g.pull(func(w http.ResponseWriter, _ *http.Request, _ caller) error {
-		writeJSON(w, http.StatusOK, map[string]any{"name": repository, "tags": g.tags()})
-		return nil
-	}))
+	mux.HandleFunc("GET /v2/"+repository+"/tags/list", g.pull(g.tagList))
 }
 
 // tags are the names of the image, sorted.
 func (g *generator) tags() []string {
-	if v := g.Clients.version; v != "" && v < "latest" {
-		return []string{v, "latest"}
+	tags := []string{"latest"}
+	if v := g.Clients.version; tagForm.MatchString(v) && v != "latest" {
+		tags = append(tags, v)
 	}
-	return []string{"latest"}
+	slices.Sort(tags)
+	return tags
+}
+
+var tagForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+
+// tagList answers with at most n tags after last, as the request asks.
+func (g *generator) tagList(w http.ResponseWriter, r *http.Request, _ caller) error {
+	tags, query := g.tags(), r.URL.Query()
+	if last := query.Get("last"); last != "" {
+		tags = slices.DeleteFunc(tags, func(tag string) bool { return tag <= last })
+	}
+	if query.Has("n") {
+		n, err := strconv.Atoi(query.Get("n"))
+		if err != nil || n < 0 {
+			return distError{http.StatusBadRequest, "UNSUPPORTED", fmt.Sprintf("n is %q, not a number of tags", query.Get("n"))}
+		}
+		if n < len(tags) {
+			tags = tags[:n]
+			if n > 0 {
+				w.Header().Set("Link", fmt.Sprintf(`</v2/%s/tags/list?n=%d&last=%s>; rel="next"`, repository, n, tags[n-1]))
+			}
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"name": repository, "tags": tags})
+	return nil
 }
 
 // A caller is who pulls.

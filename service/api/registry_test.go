@@ -144,8 +144,13 @@ func TestGeneratorImage(t *testing.T) {
 	if other := r.pullImage(secret, "0.1.0"); other.index != p.index {
 		t.Errorf("the tag of the version has digest %q, want %q", other.index, p.index)
 	}
-	if resp, body := r.pull(http.MethodGet, "/v2/assay/tags/list", secret); body != `{"name":"assay","tags":["0.1.0","latest"]}` {
-		t.Errorf("tags: %d %s", resp.StatusCode, body)
+	for query, want := range map[string]string{
+		"": `["0.1.0","latest"]`, "?n=1": `["0.1.0"]`, "?n=0": `[]`, "?n=9&last=0.1.0": `["latest"]`, "?last=latest": `[]`,
+	} {
+		resp, body := r.pull(http.MethodGet, "/v2/assay/tags/list"+query, secret)
+		if body != `{"name":"assay","tags":`+want+`}` || (resp.Header.Get("Link") != "") != (query == "?n=1") {
+			t.Errorf("tags%s: %d %s, link %q; want %s", query, resp.StatusCode, body, resp.Header.Get("Link"), want)
+		}
 	}
 	if strings.Contains(r.log.String(), "assay_") {
 		t.Error("a token is in the log")
