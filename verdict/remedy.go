@@ -65,7 +65,7 @@ func (t *text) upgrade(most int) []string {
 		debs = nil
 	}
 	if room := most - len(lines); len(debs) > 0 && room >= 2 {
-		say("add above assay in the Dockerfile, or --pull a newer base image:")
+		say("add to the Dockerfile before the scan, or --pull a newer base image:")
 		lines = append(lines, t.apt(debs, room-1)...)
 	}
 	var apart []string // what no one command does
@@ -112,7 +112,7 @@ func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string 
 		indent + "    >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade",
 	}
 	if most > 2 && max(len(command[0]), len(command[1])) <= t.width {
-		say := t.labelled(label, "add above assay in the Dockerfile (the image's apt sources lack "+missing+"):", 1)
+		say := t.labelled(label, "add to the Dockerfile before the scan (the image's apt sources lack "+missing+"):", 1)
 		return append(say, command...)
 	}
 	short := t.labelled(label, "upgrade after adding '"+r.Add+"' to its apt sources", min(2, most))
