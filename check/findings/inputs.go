@@ -144,7 +144,14 @@ func databaseInput(ctx context.Context, assay, name string, d pkgdb.Database, sy
 			return input{}, err
 		}
 	}
-	return rootInput(ctx, assay, name, root)
+	in, err := rootInput(ctx, assay, name, root)
+	if err != nil {
+		return input{}, err
+	}
+	for i := range in.inventory.Packages {
+		in.inventory.Packages[i].Vendor = "" // of another system than it is told to be
+	}
+	return in, nil
 }
 
 // syftInput has the packages of languages that Syft finds in a root.

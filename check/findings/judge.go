@@ -48,7 +48,10 @@ func loadData(osv string) (*data, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", file, r.ID, err)
 			}
-			a.Details, a.References = "", nil // which is most of a record
+			a.Details = "" // which with the references is most of a record
+			if !strings.HasPrefix(a.ID, "GHSA-") {
+				a.References = nil
+			}
 			d.byID[a.ID] = append(d.byID[a.ID], kept{a, filepath.Base(filepath.Dir(file))})
 			all = append(all, a)
 		}

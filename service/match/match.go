@@ -200,6 +200,10 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		s = subjectOf(p, by)
 		gap.Cause, gap.Reason = CauseSystem, "no advisories of Root are held"
 	case m.target.reason == "" && p.Type == m.target.typ:
+		if vendor := m.target.stranger(p); vendor != "" {
+			gap.Cause, gap.Reason = CauseVendor, fmt.Sprintf("built by %s, not by %s", vendor, m.target.distribution())
+			return subject{}, gap, nil
+		}
 		s = m.addEpoch(p, subjectOf(p, &m.target.scheme))
 	case systemPackage(p.Type):
 		gap.Cause, gap.Reason = CauseSystem, m.target.reason
@@ -355,8 +359,18 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 			}
 		}
 	}
+	streams, err := m.streams(s, said)
+	if err != nil {
+		return nil, err
+	}
 	for _, g := range groups {
 		heard := said.decide(g)
+		for i, by := range heard {
+			if streams[stream{by.source, g.id}] {
+				heard[i].last = 0
+				g.hits = slices.DeleteFunc(g.hits, func(h *hit) bool { return h.entry.Source == by.source && h.rank > 0 })
+			}
+		}
 		paid := g.leaveSubscriptions(s.scheme)
 		if len(g.hits) == 0 {
 			continue
@@ -365,10 +379,11 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := m.leave(s, c); err != nil {
+		if owners, err := m.leave(s, c); err != nil {
 			return nil, err
+		} else if !owners {
+			j.findings = append(j.findings, c)
 		}
-		j.findings = append(j.findings, c)
 	}
 	slices.SortFunc(j.findings, func(a, b *Claim) int { return compareIDs(a.ID, b.ID) })
 	return j, nil
@@ -419,8 +434,12 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 	var said sayings
 	for i, ecosystem := range s.scheme.ecosystems {
 		rank := 0
-		if s.scheme.ranked {
+		base := s.scheme.extended != "" && redHatBase(ecosystem)
+		switch {
+		case s.scheme.ranked:
 			rank = i
+		case base:
+			rank = 1
 		}
 		for _, name := range s.lookups() {
 			entries, err := m.ix.Affected(ecosystem, NormalName(ecosystem, name))
@@ -430,6 +449,13 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 			said.all = slices.Grow(said.all, len(entries))
 			hits := make([]hit, 0, len(entries))
 			for e := range m.concerning(s, compare, entries) {
+				if base {
+					if main, err := m.mainPhase(s, e); err != nil {
+						return sayings{}, err
+					} else if !main {
+						continue
+					}
+				}
 				out, err := evaluate(compare, s.public(e), e)
 				if err != nil {
 					// Of a scan's strings each holds the whole document.
@@ -447,6 +473,51 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 		}
 	}
 	return said, nil
+}
+
+// mainPhase reports whether an entry for the whole release of Red Hat is for the
+// minor release too whose extended support the image has.
+func (m *matcher) mainPhase(s subject, e Affected) (bool, error) {
+	rec, err := m.records.of(e)
+	if err != nil {
+		return false, err
+	}
+	var published time.Time
+	if rec != nil {
+		published = rec.Published
+	}
+	for _, r := range e.Ranges {
+		if fix := lastFix(r); fix != "" && !mainPhase(s.scheme.extended, fix, published) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// A stream is a vulnerability of which a source's advisories of an extended support
+// speak.
+type stream struct{ source, id string }
+
+// streams returns the vulnerabilities that the advisories of an extended support
+// are about, affected or not; nil for other packages.
+func (m *matcher) streams(s subject, said sayings) (map[stream]bool, error) {
+	if s.scheme.extended == "" {
+		return nil, nil
+	}
+	about := make(map[stream]bool)
+	for _, h := range said.all {
+		if h.rank > 0 || h.failed {
+			continue
+		}
+		vs, err := m.records.vulnerabilities(h.entry.Advisory)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range vs {
+			about[stream{h.entry.Source, v.id}] = true
+		}
+	}
+	return about, nil
 }
 
 // concerning yields those of a package's entries that are about the subject: its

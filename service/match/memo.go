@@ -88,7 +88,7 @@ func (m *matcher) remember(s subject, j *judgement) {
 func (m *matcher) memoKey(s subject) []byte {
 	by := s.scheme
 	b := append(m.key[:0], byte(by.names), byte(boolean(by.ranked)), byte(boolean(by.spellings)), byte(boolean(s.modular)), byte(boolean(s.noEpoch)))
-	for _, part := range [...]string{by.typ, by.joined, m.arch, s.name, s.source, s.version, s.stream} {
+	for _, part := range [...]string{by.typ, by.joined, by.extended, m.arch, s.name, s.source, s.version, s.stream} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	m.key = b

@@ -22,9 +22,11 @@ import (
 //
 //   - One that is what its owner packages, in the version of it (requests 2.28.1
 //     in python3-requests 2.28.1+dfsg-1), is judged by the owner's advisories
-//     alone, provided that they name also what has no fix: Debian's, Ubuntu's
-//     and Red Hat's do. The owner's version tells what was mended in it, which
-//     the package's own does not.
+//     alone, provided that they name also what has no fix: Debian's and Ubuntu's
+//     do. The owner's version tells what was mended in it, which the package's own
+//     does not. AlmaLinux, CentOS, Red Hat and Rocky Linux answer for such a package
+//     in the same way, but their data names only now and then what has no fix. Where
+//     it does not for this owner, what the package's own advisories find is shown.
 //   - One that is built into a program of the owner, as a Go module is, is matched
 //     by its own advisories too. What they find is shown, and fails only if the
 //     owner's advisories find the same vulnerability: the distribution has built
@@ -33,6 +35,8 @@ import (
 //     it carries them beside what it packages, and those whose owner's advisories
 //     name only what has a fix. What their own find fails unless the owner's know
 //     the vulnerability, and by them the owner is not affected.
+//
+// What the owner is found to have is the owner's finding, and no other's.
 func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 	if p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent || systemPackage(p.Type) || m.target.reason != "" {
 		return s, nil
@@ -62,8 +66,15 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 			return s, err
 		}
 	}
-	s.owner, s.embedded = judged, embedded
-	if !same || !m.target.unfixed {
+	alone := same && m.target.unfixed
+	if same && !alone && m.target.answers {
+		// Their data rarely names what has no fix; of this package it may.
+		if alone, err = m.namesUnfixed(judged); err != nil {
+			return s, err
+		}
+	}
+	s.owner, s.embedded, s.answered = judged, embedded, same && m.target.answers
+	if !alone {
 		s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
 	}
 	return s, nil
@@ -118,32 +129,51 @@ func upstreams(v string) []string {
 	return []string{v, bare, strings.ReplaceAll(bare, "~", "")}
 }
 
-// leave marks a claim that is left to the distribution, and says why.
-func (m *matcher) leave(s subject, c *Claim) error {
+// leave marks a claim that is left to the distribution, and says why. It reports
+// whether the owner has the same finding: then that one stands, with a fix that the
+// package can take.
+func (m *matcher) leave(s subject, c *Claim) (owners bool, err error) {
 	if s.owner == nil {
-		return nil
+		return false, nil
 	}
 	known, err := m.known(s.owner)
 	if err != nil {
-		return err
+		return false, err
 	}
+	isKnown := known[c.ID] || slices.ContainsFunc(c.Aliases, func(name string) bool { return known[name] })
 	switch {
-	case slices.ContainsFunc(s.owner.findings, func(o *Claim) bool { return o.ID == c.ID }):
-		c.Why += fmt.Sprintf("; it is part of %s and says to be affected", s.owned)
-	case known[c.ID]:
+	case slices.ContainsFunc(s.owner.findings, func(o *Claim) bool { return o.same(c) }):
+		return true, nil
+	case isKnown:
 		c.Owned = true
 		c.Why += fmt.Sprintf("; it is part of %s and says not to be affected", s.owned)
+	case s.answered:
+		c.Owned = true
+		c.Why += fmt.Sprintf("; it is what is in %s, and no advisory for that names it", s.owned)
 	case s.embedded:
 		c.Owned = true
 		c.Why += fmt.Sprintf("; it is built into %s and does not say to be affected", s.owned)
 	}
-	return nil
+	return false, nil
+}
+
+// same reports whether two claims are of one vulnerability.
+func (c *Claim) same(o *Claim) bool {
+	return c.ID == o.ID || slices.Contains(c.Aliases, o.ID) || slices.Contains(o.Aliases, c.ID)
 }
 
 // An owning is a package of the system that has others in it.
 type owning struct {
 	subject subject
 	known   map[string]bool // vulnerabilities; nil until it is asked for
+	open    bool            // some of its advisories name no fix
+}
+
+// namesUnfixed reports whether the advisories about the owner, whose judgement j is,
+// name also what has no fix.
+func (m *matcher) namesUnfixed(j *judgement) (bool, error) {
+	_, err := m.known(j)
+	return m.owning[j].open, err
 }
 
 // known returns the vulnerabilities that advisories about the owner, whose judgement
@@ -162,6 +192,7 @@ func (m *matcher) known(j *judgement) (map[string]bool, error) {
 		if h.failed {
 			continue
 		}
+		o.open = o.open || slices.ContainsFunc(h.entry.Ranges, func(r Range) bool { return lastFix(r) == "" })
 		about, err := m.records.vulnerabilities(h.entry.Advisory)
 		if err != nil {
 			return nil, err

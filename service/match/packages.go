@@ -16,9 +16,12 @@ type scheme struct {
 	// telling is first: "Ubuntu:Pro:22.04:LTS", "Ubuntu:22.04:LTS", "Ubuntu".
 	ecosystems []string
 	joined     string // ecosystems as one
-	ranked     bool
-	order      version.Order
-	names      naming
+	// extended is the minor release of Red Hat Enterprise Linux ("8.4") whose extended
+	// support has ecosystems before those of the whole release; empty for none.
+	extended string
+	ranked   bool
+	order    version.Order
+	names    naming
 	// spellings: versions that compare as equal are one release, so a listed
 	// version may be written in another way.
 	spellings bool
@@ -188,6 +191,8 @@ type subject struct {
 	owned string
 	// embedded: it is built into a program of the owner.
 	embedded bool
+	// answered: the distribution that built the owner answers for it.
+	answered bool
 }
 
 // subjectOf returns what a package is judged as by a scheme.

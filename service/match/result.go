@@ -81,4 +81,7 @@ const (
 	// CauseName: the package is known by the name of its file only, which is not
 	// what advisories call it.
 	CauseName Cause = "name"
+	// CauseVendor: another vendor built the package for the system, whose advisories
+	// do not speak of such builds.
+	CauseVendor Cause = "vendor"
 )

@@ -3,7 +3,9 @@ package match
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"assay/inspect/inventory"
 )
@@ -17,6 +19,7 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 	case "almalinux":
 		t.release(rpm, byName, "AlmaLinux:"+major)
 		t.builder = by("AlmaLinux")
+		t.answers = true
 	case "amzn":
 		t.release(rpm, byName, "Amazon Linux:"+major)
 		t.builder = by("Amazon")
@@ -30,6 +33,7 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		}
 		t.release(rpm, byName, redHat("enterprise_linux:"+major)...)
 		t.builder = by("CentOS")
+		t.answers = true
 	case "fedora":
 		t.release(rpm, byName, "Fedora:"+major)
 		t.builder = by("Fedora")
@@ -38,7 +42,9 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		t.builder = by("Mageia")
 	case "ol":
 		t.release(rpm, byName, "Oracle Linux:"+major)
-		t.builder = by("Oracle")
+		t.builder = func(vendor string) bool { // MySQL's own are "Oracle and/or its affiliates"
+			return strings.HasPrefix(vendor, "Oracle") && !strings.HasPrefix(vendor, "Oracle and/or")
+		}
 	case "openEuler":
 		t.release(rpm, byBoth, "openEuler:"+openEulerRelease(s))
 		t.builder = by("openEuler", "http://openeuler.org")
@@ -47,17 +53,22 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		t.builder = by("openSUSE", "SUSE")
 	case "opensuse-tumbleweed":
 		t.release(rpm, bySource, "openSUSE:Tumbleweed")
-		t.builder = by("openSUSE")
+		t.builder = by("openSUSE", "SUSE")
 	case "photon": // "4.0"
 		t.release(rpm, byName, "Photon OS:"+s.VersionID, "Photon OS:"+major)
-		t.builder = by("VMware")
+		t.builder = by("VMware", "Broadcom")
 	case "rhel":
-		t.release(rpm, byName, redHatEcosystems(inv, major, minor)...)
-		t.unfixed = true
+		extended := extendedSupport(inv, major, minor)
+		t.release(rpm, byName, redHatEcosystems(extended, major)...)
+		if len(extended) > 0 {
+			_, t.extended, _ = strings.Cut(extended[0], ":")
+		}
+		t.answers = true
 		t.builder = by("Red Hat")
 	case "rocky":
 		t.release(rpm, bySource, "Rocky Linux:"+major)
-		t.builder = by("Rocky")
+		t.builder = by("Rocky", "RESF")
+		t.answers = true
 	case "sled", "sles", "sles_sap":
 		t.release(rpm, bySource, suseProducts(major, minor, s.ID == "sles_sap" || strings.Contains(s.CPE, ":sles_sap:"))...)
 		t.builder = by("SUSE")
@@ -83,16 +94,27 @@ func by(names ...string) func(vendor string) bool {
 	}
 }
 
-// redHatEcosystems returns the ecosystems of a Red Hat Enterprise Linux. Red
-// Hat's name is the end of a CPE: product, version and, mostly, repository
-// ("enterprise_linux:9::baseos"). All repositories of the release are taken, as
-// an image does not say from which of them a package came, and no package name
-// stands in two of them for different things.
-//
-// An image of a release with extended support (EUS, AUS, TUS, E4S) is judged by
-// the advisories for it and not by those of the release that moves on. It is
-// recognised by its CPE, or by the content sets that its packages came from.
-func redHatEcosystems(inv inventory.Inventory, major, minor string) []string {
+// redHatEcosystems returns the ecosystems of a Red Hat Enterprise Linux, those of its
+// extended support first. Red Hat's name is the end of a CPE: product, version and,
+// mostly, repository ("enterprise_linux:9::baseos"). All repositories of the release
+// are taken, as an image does not say from which of them a package came, and no
+// package name stands in two of them for different things.
+func redHatEcosystems(extended []string, major string) []string {
+	products := append(slices.Clone(extended), "enterprise_linux:"+major)
+	if len(major) > 1 {
+		// Since 10 the products have minor versions, and what mends an image may
+		// stand under a later one.
+		for n := range 11 {
+			products = append(products, fmt.Sprintf("enterprise_linux:%s.%d", major, n))
+		}
+	}
+	return redHat(products...)
+}
+
+// extendedSupport returns the products of extended support (EUS, AUS, TUS, E4S) of a
+// minor release that an image is of, sorted. It is recognised by its CPE, or by the
+// content sets that its packages came from.
+func extendedSupport(inv inventory.Inventory, major, minor string) []string {
 	var extended []string
 	add := func(product string) {
 		if !slices.Contains(extended, product) {
@@ -114,19 +136,60 @@ func redHatEcosystems(inv inventory.Inventory, major, minor string) []string {
 			}
 		}
 	}
-	if len(extended) > 0 {
-		slices.Sort(extended)
-		return redHat(extended...)
-	}
-	products := []string{"enterprise_linux:" + major}
-	if len(major) > 1 {
-		// Since 10 the products have minor versions, and what mends an image may
-		// stand under a later one.
-		for n := range 11 {
-			products = append(products, fmt.Sprintf("enterprise_linux:%s.%d", major, n))
+	slices.Sort(extended)
+	return extended
+}
+
+// redHatBase reports whether an ecosystem is that of a whole Red Hat Enterprise
+// Linux, which moves on from minor release to minor release.
+func redHatBase(ecosystem string) bool {
+	return strings.HasPrefix(ecosystem, "Red Hat:enterprise_linux:")
+}
+
+// mainPhase reports whether an advisory for the whole of a Red Hat Enterprise Linux
+// is for its minor release too, whose extended support has advisories of its own. It
+// is if it appeared while that was the newest: builds name the release that they
+// were made for (el8_4), and those that do not are told by the day on which the next
+// one came. Where neither is known it is taken for one.
+func mainPhase(release, fix string, published time.Time) bool {
+	major, minor, _ := strings.Cut(release, ".")
+	_, tag, ok := strings.Cut(fix, "el"+major)
+	if ok && tag != "" && (tag[0] == '_' || tag[0] == '.' && modular(fix)) {
+		n := 1
+		for n < len(tag) && '0' <= tag[n] && tag[n] <= '9' {
+			n++
+		}
+		if of := tag[1:n]; of != "" {
+			return len(of) < len(minor) || len(of) == len(minor) && of <= minor
 		}
 	}
-	return redHat(products...)
+	next := redHatSince(major, minor)
+	return next.IsZero() || published.IsZero() || published.Before(next)
+}
+
+// redHatSince returns the day on which the minor release after the named one of a
+// Red Hat Enterprise Linux came, zero where that is not known.
+func redHatSince(major, minor string) time.Time {
+	var days []string // of the releases from .1 on
+	switch major {
+	case "7":
+		days = []string{"2015-03-05", "2015-11-19", "2016-11-03", "2017-08-01", "2018-04-10", "2018-10-30", "2019-08-06", "2020-03-31", "2020-09-29"}
+	case "8":
+		days = []string{
+			"2019-11-05", "2020-04-28", "2020-11-03", "2021-05-18", "2021-11-09", "2022-05-10", "2022-11-09", "2023-05-16", "2023-11-14", "2024-05-22",
+		}
+	case "9":
+		days = []string{"2022-11-15", "2023-05-10", "2023-11-07", "2024-04-30", "2024-11-12", "2025-05-20"}
+	}
+	n, err := strconv.Atoi(minor)
+	if err != nil || n < 0 || n >= len(days) {
+		return time.Time{}
+	}
+	day, err := time.Parse(time.DateOnly, days[n])
+	if err != nil {
+		return time.Time{}
+	}
+	return day
 }
 
 // redHat returns the ecosystems of products in all their repositories.

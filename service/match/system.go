@@ -28,6 +28,9 @@ type target struct {
 	// unfixed: the advisories name also what has no fix, so a package in which
 	// they find nothing has nothing that is known.
 	unfixed bool
+	// answers: the distribution mends what it packages and has to be mended, so that
+	// a package of its own is not judged by what others say of the software.
+	answers bool
 	// builder recognises who built the system's own packages, by their vendor.
 	builder func(vendor string) bool
 }
@@ -85,6 +88,8 @@ func (t *target) hold(ix Index) error {
 		}
 	}
 	switch {
+	case t.extended != "" && (len(held) == 0 || redHatBase(held[0])):
+		t.reason = fmt.Sprintf("no advisories for %s are held", t.system.Ecosystem)
 	case !t.ranked && len(held) > 0:
 		// Which of them it is called by does not matter, they are all its own.
 		t.system.Ecosystem = held[0]

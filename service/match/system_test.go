@@ -101,9 +101,9 @@ func TestRedHat(t *testing.T) {
 		{"7", inventory.System{ID: "rhel", VersionID: "7.9"}, nil, "enterprise_linux:7::server enterprise_linux:7::computenode", "enterprise_linux:9::baseos"},
 		{"10", inventory.System{ID: "rhel", VersionID: "10.1"}, nil, "enterprise_linux:10.1 enterprise_linux:10.2::baseos enterprise_linux:10::appstream", ""},
 		{"extended support by its CPE", inventory.System{ID: "rhel", VersionID: "9.2", CPE: "cpe:/o:redhat:rhel_eus:9.2::baseos"}, nil,
-			"rhel_eus:9.2 rhel_eus:9.2::appstream", "enterprise_linux:9::baseos"},
+			"rhel_eus:9.2 rhel_eus:9.2::appstream enterprise_linux:9::baseos", "rhel_eus:9.4::baseos"},
 		{"extended support by its content sets", inventory.System{ID: "rhel", VersionID: "8.6"},
-			sets("rhel-8-for-x86_64-baseos-aus-rpms", "rhel-8-for-x86_64-appstream-tus-rpms"), "rhel_aus:8.6::baseos rhel_tus:8.6::appstream", "enterprise_linux:8::baseos"},
+			sets("rhel-8-for-x86_64-baseos-aus-rpms", "rhel-8-for-x86_64-appstream-tus-rpms"), "rhel_aus:8.6::baseos rhel_tus:8.6::appstream enterprise_linux:8::baseos", "rhel_eus:8.6::baseos"},
 		{"content sets without", inventory.System{ID: "rhel", VersionID: "8.6"}, sets("rhel-8-for-x86_64-baseos-rpms"), "enterprise_linux:8::baseos", "rhel_aus:8.6::baseos"},
 		{"centos", inventory.System{ID: "centos", VersionID: "7", PrettyName: "CentOS Linux 7 (Core)"}, nil, "enterprise_linux:7::server", ""},
 	} {
