@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"assay/inspect/inventory"
 	"assay/inspect/mount"
 	"assay/remote"
+	"assay/remote/cyclonedx"
 	"assay/remote/slot"
 	"assay/verdict"
 )
@@ -49,8 +51,9 @@ func (d *diagnosis) badWith(code int, name, text, hint string) {
 	d.code = cmp.Or(d.code, code)
 }
 
-// doctor is the command of that name: it tells what a scan would see and use,
-// and which of it is wrong. It takes the flags of a scan.
+// doctor is the command of that name: it tells what a scan would see and use, and
+// which of it is wrong, and ends with the code that the scan would end with. It
+// takes the flags of a scan.
 func (r *run) doctor(c *ucli.Context) error {
 	d := &diagnosis{w: r.env.Stdout}
 	if p, err := slot.Read(); err == nil && p.Server == "" {
@@ -78,34 +81,71 @@ func (r *run) doctor(c *ucli.Context) error {
 			}
 		}
 	}
-	d.surroundings(c.String("root"))
-	if err := r.examineTree(c, d); err != nil {
-		d.bad("root", err)
-	}
+	var client *remote.Client
 	if s.server != "" {
-		client, err := remote.New(r.remote(s, secret, func(text string) { d.note("way", "%s", text) }))
-		if err != nil {
+		if client, err = remote.New(r.remote(s, secret, func(text string) { d.note("way", "%s", text) })); err != nil {
 			d.bad("way", err)
-		} else {
-			client.Examine(c.Context, func(check remote.Check) {
-				switch {
-				case check.Err != nil:
-					d.bad(check.Name, check.Err)
-				case check.Aside:
-					d.note(check.Name, "%s", check.Text)
-				default:
-					d.ok(check.Name, "%s", check.Text)
-				}
-			})
 		}
 	}
-	if d.bads == 0 {
-		fmt.Fprintln(d.w, "assay doctor: nothing is wrong")
-	} else {
-		fmt.Fprintf(d.w, "assay doctor: %d of %d are bad, exit code %d\n", d.bads, d.seen, d.code)
+	d.surroundings(c.String("root"))
+	inv, err := r.examineTree(c, d)
+	if err != nil {
+		d.bad("root", err)
+	}
+	ready := d.bads == 0 // for a scan, but for the way to the service
+	if client != nil && d.examine(c.Context, client) && ready {
+		v, err := client.Try(c.Context, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
+		if err != nil {
+			d.code = 0
+			d.bad("verdict", err)
+		} else {
+			d.verdict(v, exitCode(v, s.continueOnFailure))
+		}
 	}
 	r.code = d.code
+	warned := ""
+	if s.onErrorWarn && r.code == codeUnable {
+		r.code, warned = codePass, ", which --on-error warn makes 0"
+	}
+	if d.bads == 0 {
+		fmt.Fprintf(d.w, "assay doctor: nothing is wrong, exit code %d\n", d.code)
+	} else {
+		fmt.Fprintf(d.w, "assay doctor: %d of %d are bad, exit code %d%s\n", d.bads, d.seen, d.code, warned)
+	}
 	return nil
+}
+
+// examine looks at the way to the service. It reports whether a scan could use it.
+func (d *diagnosis) examine(ctx context.Context, client *remote.Client) bool {
+	passable := true
+	client.Examine(ctx, func(check remote.Check) {
+		switch {
+		case check.Err != nil:
+			d.bad(check.Name, check.Err)
+			passable = passable && check.Name == "clock" // which ends no scan by itself
+		case check.Aside:
+			d.note(check.Name, "%s", check.Text)
+		default:
+			d.ok(check.Name, "%s", check.Text)
+		}
+	})
+	return passable
+}
+
+// verdict tells what a scan would end with, which is then the code of doctor too.
+func (d *diagnosis) verdict(v verdict.Verdict, code int) {
+	for _, o := range v.Ignored {
+		d.note("ignored", "%s=%s: %s", o.Origin, o.Value, o.Reason)
+	}
+	for i, reason := range v.Decision.Reasons {
+		switch {
+		case v.Decision.Outcome == verdict.Untrusted:
+			d.badWith(code, "verdict", reason.Text, cmp.Or(reason.Hint, "docs/exit-codes.md has the rule "+reason.Rule))
+		case i == 0:
+			d.ok("verdict", "%s: %s", v.Decision.Outcome, reason.Text)
+		}
+	}
+	d.code = code
 }
 
 // surroundings tells who runs this, in which builder, and what is mounted into
@@ -159,31 +199,32 @@ func guessBuilder(exists func(string) bool, mountinfo string) string {
 	return "none that is recognised"
 }
 
-// examineTree makes the inventory and tells what is in it.
-func (r *run) examineTree(c *ucli.Context, d *diagnosis) error {
+// examineTree makes the inventory and tells what is in it. What that is worth the
+// service decides.
+func (r *run) examineTree(c *ucli.Context, d *diagnosis) (inventory.Inventory, error) {
 	inv, err := r.inspect(c)
 	if err != nil {
-		return err
+		return inv, err
 	}
 	if inv.System.Known() {
 		d.ok("system", "%s, by /%s", cmp.Or(inv.System.PrettyName, inv.System.ID+" "+inv.System.VersionID), inv.System.Path)
 	} else {
 		d.note("system", "none is recognised")
 	}
-	if len(inv.Packages) == 0 && !inv.System.Known() {
-		d.badWith(codeUntrusted, "packages", "none: a scan ends with code 5", "is --root right? an image of one static program has no packages to look up")
+	if len(inv.Packages) == 0 {
+		d.note("packages", "none")
 	} else {
 		d.ok("packages", "%s", summarise(inv.Packages))
 	}
-	for _, p := range inv.Partial {
-		if p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
-			d.badWith(codeUntrusted, "packages", fmt.Sprintf("/%s cannot be read: %s", p.Path, p.Err), "what is installed is not known without it: run as a user that may read it")
+	const most = 3
+	for i, p := range inv.Partial {
+		if i == most {
+			d.note("gaps", "and %d more", len(inv.Partial)-most)
+			break
 		}
+		d.note("gaps", "/%s cannot be read (%s): %s", p.Path, p.Kind, p.Err)
 	}
-	if n := len(inv.Partial); n > 0 {
-		d.note("gaps", "%d, the first /%s: %s", n, inv.Partial[0].Path, inv.Partial[0].Err)
-	}
-	return nil
+	return inv, nil
 }
 
 // summarise counts packages by type and names a file that tells of them.

@@ -77,7 +77,7 @@ func TestNoHintWeakens(t *testing.T) {
 			}
 			texts++
 			for _, w := range weakening {
-				if strings.Contains(s+" ", w) && !strings.Contains(s, "THE BUILD GOES ON") {
+				if strings.Contains(s+" ", w) && !strings.Contains(s, "THE BUILD GOES ON") && !strings.Contains(s, "which --on-error warn makes 0") {
 					t.Errorf("%s: %q advises %q", path, s, w)
 				}
 			}

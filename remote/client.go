@@ -153,13 +153,23 @@ func parseServer(server string) (*url.URL, error) {
 // Scan sends a scan and returns the verdict, decoded and as it came. Its errors
 // are of type *Error.
 func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
+	return c.post(ctx, scan, "")
+}
+
+// Try asks for the verdict that Scan would bring, and the service keeps nothing.
+func (c *Client) Try(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, error) {
+	v, _, err := c.post(ctx, scan, "?keep=false")
+	return v, err
+}
+
+func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (verdict.Verdict, []byte, error) {
 	body, err := compress(scan)
 	if err != nil {
 		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Internal, what: clean(err.Error()), hint: "this is a fault of assay; please report it", err: err})
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, body)
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+query, body)
 	if err != nil {
 		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "check --server", err: err})
 	}

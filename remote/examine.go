@@ -219,8 +219,11 @@ func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 		Status  string    `json:"status"`
 		Records int       `json:"records"`
 		Updated time.Time `json:"updated"`
+		Causes  []struct {
+			Text string `json:"text"`
+		} `json:"causes"`
 	}
-	if mediaType(resp) != "application/json" || json.Unmarshal(body, &h) != nil || h.Status != "ok" {
+	if mediaType(resp) != "application/json" || json.Unmarshal(body, &h) != nil || h.Status != "ok" && h.Status != "degraded" {
 		return "", &Error{Kind: Answer, what: clean(fmt.Sprintf("%s answered with %s, not as assayd does", c.address(), mediaType(resp))), hint: hintOther}
 	}
 	if h.Records == 0 {
@@ -229,6 +232,9 @@ func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 	text := fmt.Sprintf("%d advisories, last taken in %s", h.Records, h.Updated.UTC().Format("2006-01-02 15:04 MST"))
 	if v := resp.Header.Get(versionHeader); v != "" {
 		text = "assayd " + v + ", " + text
+	}
+	for _, cause := range h.Causes {
+		text += "; " + cause.Text
 	}
 	return text, nil
 }

@@ -24,6 +24,10 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if len(key) > 128 {
 		return problem{http.StatusBadRequest, "the idempotency key is longer than 128 bytes", "use a random one"}
 	}
+	keep, err := keeps(r)
+	if err != nil {
+		return err
+	}
 	zipped, err := encodingOf(r)
 	if err != nil {
 		return err
@@ -37,7 +41,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	}
 	memory := &lease{budget: a.memory, token: t.ID}
 	defer memory.free()
-	text, err := a.answer(w, r, t, key, zipped, memory, buf)
+	text, err := a.answer(w, r, t, key, zipped, keep, memory, buf)
 	if err != nil {
 		return err
 	}
@@ -49,6 +53,18 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	a.spread.done()
 	a.send(w, "application/json", text)
 	return nil
+}
+
+// keeps reads the parameter keep of a request.
+func keeps(r *http.Request) (bool, error) {
+	switch keep := r.URL.Query().Get("keep"); keep {
+	case "", "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, problem{http.StatusBadRequest, fmt.Sprintf("invalid value %q of keep", keep), "it is true or false"}
+	}
 }
 
 // receiveOne reads a body, as one of those that are read at the same time.
@@ -94,9 +110,10 @@ func (a *api) more(w http.ResponseWriter, l *lease, n int64) error {
 	return nil
 }
 
-// answer decodes, judges and keeps what was sent, and returns the verdict's JSON. It
+// answer decodes and judges what was sent, keeps it or not, and returns the
+// verdict's JSON. It
 // lies in buf mostly, and memory holds it.
-func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped bool, memory *lease, buf *buffers) ([]byte, error) {
+func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, memory *lease, buf *buffers) ([]byte, error) {
 	slot, err := a.slot(w, r, t)
 	if err != nil {
 		return nil, err
@@ -118,10 +135,16 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err := a.more(w, memory, memory.n+findingsNeed(v.Count())); err != nil {
 		return nil, err
 	}
+	if !keep {
+		v.Scan, v.Report = "", ""
+	}
 	if kept.Verdict, kept.Cuts, err = v.AppendJSON(buf.verdict[:0]); err != nil {
 		return nil, err
 	}
 	buf.verdict = kept.Verdict
+	if !keep {
+		return kept.Verdict, nil
+	}
 	if rec, ok := w.(*recorder); ok {
 		rec.scan = kept.ID
 	}
