@@ -26,6 +26,7 @@ import (
 type served struct {
 	url, token string
 	inventory  []byte
+	server     *assayd.Server
 }
 
 // serveDebian starts assayd on the data folder.
@@ -50,7 +51,7 @@ func serveDebian(t *testing.T, data string) served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return served{s.URL, token, inventory}
+	return served{s.URL, token, inventory, s}
 }
 
 // scan sends the inventory and returns the verdict.

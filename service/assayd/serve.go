@@ -18,6 +18,7 @@ import (
 
 	"assay/service/api"
 	"assay/service/snapshot"
+	"assay/service/store/sqlite"
 )
 
 // pollEvery is how often serve looks for data that another process has taken in.
@@ -157,6 +158,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	defer work.Wait()
 	defer cancel()
 	work.Go(func() { follow(ctx, log, index, st) })
+	work.Go(func() { tidy(ctx, log, st) })
 	if update != nil {
 		work.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every")) })
 	}
@@ -202,6 +204,25 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snaps
 		}
 		if err := catchUp(ctx, log, index, src); err != nil && ctx.Err() == nil {
 			log.Error("catch up with the store; the old data goes on serving", "err", err)
+		}
+	}
+}
+
+// tidyEvery is how often serve looks for room on the disk that nobody needs.
+const tidyEvery = time.Minute
+
+// tidy gives room on the disk back that an import has left which was killed.
+func tidy(ctx context.Context, log *slog.Logger, st *sqlite.Store) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		if err := st.GiveBack(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("give room on the disk back", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // A part is a file that has come in part. Beside it lies what it is a part of.
@@ -93,7 +94,7 @@ func (w *web) Save(ctx context.Context, name, path string, limit int64, before V
 	case err == nil:
 	case errors.Is(err, ErrUnchanged):
 		return Version{}, errors.Join(err, p.drop())
-	case p.size == 0:
+	case p.size == 0, errors.Is(err, syscall.ENOSPC): // a full disk needs the room
 		return Version{}, errors.Join(err, p.drop())
 	default:
 		return Version{}, errors.Join(err, p.file.Close())

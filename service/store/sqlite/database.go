@@ -16,6 +16,8 @@ import (
 
 // A database is one file: one connection that writes, and some that read.
 type database struct {
+	path    string
+	wait    time.Duration // for other processes
 	writer  *sql.DB
 	conn    *sql.Conn     // the writer's only one
 	writing chan struct{} // holds one element while conn is in use
@@ -35,7 +37,7 @@ func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	d := &database{writing: make(chan struct{}, 1)}
+	d := &database{path: path, wait: patience, writing: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -117,6 +119,31 @@ func (d *database) close() error {
 		errs = append(errs, d.writer.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// giveBack empties the log, which after a transaction that failed, or whose process was
+// killed, may be as large as an import. While somebody reads or writes it stays.
+func (d *database) giveBack(ctx context.Context) error {
+	if logSize(d.path) < maxIdleLog {
+		return nil
+	}
+	select {
+	case d.writing <- struct{}{}:
+		defer func() { <-d.writing }()
+	default:
+		return nil // it is in use
+	}
+	ctx = context.WithoutCancel(ctx)
+	timeout := func(t time.Duration) error {
+		_, err := d.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", t.Milliseconds()))
+		return err
+	}
+	if err := timeout(time.Second); err != nil {
+		return err
+	}
+	var busy, log, moved int
+	err := d.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved)
+	return errors.Join(err, timeout(d.wait))
 }
 
 // A durability says whether a commit waits for the disk.

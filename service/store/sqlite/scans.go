@@ -30,6 +30,9 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 }
 
 func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
+	if !s.reserve.whole() {
+		return store.Scan{}, errNoRoom
+	}
 	buf, _ := s.buffers.Get().(*buffers)
 	if buf == nil {
 		buf = new(buffers)

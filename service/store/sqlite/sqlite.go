@@ -11,9 +11,12 @@
 // ledger.db, has reached the disk. Scans are committed without waiting for it,
 // in some 100 µs: killing the process loses none, a power failure the last ones,
 // and there is no commit worth grouping with others.
+//
+// A file beside them keeps some room on the disk, for revoking tokens when it is full.
 package sqlite
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -31,6 +34,7 @@ type Store struct {
 	dir        string
 	advisories *database
 	ledger     *database
+	reserve    reserve
 	buffers    sync.Pool // of *buffers
 	pieces     *pieces
 	used       lastUses
@@ -53,7 +57,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	s := &Store{dir: dir, pieces: newPieces()}
+	s := &Store{dir: dir, pieces: newPieces(), reserve: reserve{filepath.Join(dir, "reserve")}}
 	// An import of another process may be under way for long; all else is short.
 	s.advisories, err = s.open("advisories", time.Minute, 64<<10)
 	if err != nil {
@@ -64,8 +68,13 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.advisories.close())
 	}
+	s.reserve.fill()
 	return s, nil
 }
+
+// GiveBack gives room on the disk back that an import has left which did not come to
+// its end.
+func (s *Store) GiveBack(ctx context.Context) error { return s.advisories.giveBack(ctx) }
 
 func (s *Store) open(name string, patience time.Duration, cache int) (*database, error) {
 	steps, err := fs.Sub(migrations, "migrations/"+name)
@@ -73,7 +82,11 @@ func (s *Store) open(name string, patience time.Duration, cache int) (*database,
 		return nil, err
 	}
 	path := filepath.Join(s.dir, name+".db")
-	d, err := openDatabase(path, patience, cache, steps)
+	var d *database
+	err = s.reserve.with(func() (err error) {
+		d, err = openDatabase(path, patience, cache, steps)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", path, err)
 	}

@@ -161,11 +161,11 @@ const (
 	revokeByName = `UPDATE token SET revoked = ?2 WHERE (id = ?1 OR name = ?1) AND revoked IS NULL`
 )
 
-// RevokeToken implements store.Tokens. All tokens of a name are revoked. One
+// RevokeToken implements store.Tokens. It has room on a disk that is full. All tokens of a name are revoked. One
 // that was revoked before keeps its time and is returned too.
 func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
 	var tokens []store.Token
-	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+	revoke := func(tx transaction) error {
 		if _, err := tx.exec(revokeByName, idOrName, toMicro(at)); err != nil {
 			return err
 		}
@@ -175,7 +175,9 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 			err = store.ErrNotFound
 		}
 		return err
-	})
+	}
+	err := s.reserve.with(func() error { return s.ledger.update(ctx, durable, revoke) })
+	s.reserve.whole()
 	if err != nil {
 		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
 	}
