@@ -140,7 +140,7 @@ func TestOpenFlipped(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	page := os.Getpagesize()
 	dir := t.TempDir()
-	for i := range 400 {
+	for i := range 500 {
 		at := random.IntN(len(file))
 		if i%2 == 0 { // the head of a page and its first elements
 			at = random.IntN(len(file)/page)*page + random.IntN(96)
@@ -158,6 +158,7 @@ func TestOpenFlipped(t *testing.T) {
 		} else {
 			harmless++
 			diff(t, dump(t, db), want)
+			lookedUp(t, db)
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
@@ -307,5 +308,79 @@ func TestDiskErrors(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// lookedUp holds that every key that a walk finds, a look-up finds too.
+func lookedUp(t *testing.T, db *DB) {
+	t.Helper()
+	v, err := db.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, n := range v.named() {
+		err := each(*n.bucket, func(k, value []byte) error {
+			if got := (*n.bucket).Get(k); !bytes.Equal(got, value) {
+				t.Errorf("bucket %q: key %q is not found", n.name, k)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Every bit of the branch pages, which lead look-ups to the page of a key, and of
+// the page of free ones.
+func TestOpenFlippedBranch(t *testing.T) {
+	src := newMemory()
+	src.put(sampleRecords(t)...)
+	file := built(t, src)
+	reference := openTemp(t)
+	catchUp(t, reference, src)
+	want := dump(t, reference)
+	page := os.Getpagesize()
+	path := filepath.Join(t.TempDir(), "index")
+	random := rand.New(rand.NewPCG(3, 4))
+	noticed, harmless, pages := 0, 0, 0
+	for at := 2 * page; at < len(file); at += page {
+		flags := int(file[at+8]) | int(file[at+9])<<8
+		if int(file[at]) != at/page&0xff || flags != branchFlag && flags != freelistFlag {
+			continue
+		}
+		pages++
+		count := int(file[at+10]) | int(file[at+11])<<8
+		keys := 0 // bytes of the keys, behind the elements
+		for i := range count {
+			if flags == branchFlag {
+				keys += int(file[at+pageHeader+i*elementHeader+4])
+			}
+		}
+		size := min(page, pageHeader+count*elementHeader+keys)
+		for range 100 {
+			damaged := bytes.Clone(file)
+			damaged[at+random.IntN(size)] ^= 1 << random.IntN(8)
+			writeFile(t, path, damaged)
+			db, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if db.Discarded() != nil {
+				noticed++
+			} else {
+				harmless++
+				diff(t, dump(t, db), want)
+				lookedUp(t, db)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("%d pages: %d flips noticed, %d harmless", pages, noticed, harmless)
+	if pages < 3 || noticed < 100 {
+		t.Errorf("%d pages, %d flips noticed", pages, noticed)
 	}
 }

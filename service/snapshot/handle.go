@@ -89,6 +89,9 @@ func (h *handle) checkOnce(path string) error {
 func (h *handle) check() error {
 	empty := false
 	err := h.read(func(tx *bolt.Tx) error {
+		if err := checkTree(tx, h.file, h.bolt.Info().PageSize); err != nil {
+			return err
+		}
 		if name, _ := tx.Cursor().First(); name == nil {
 			empty = true
 			return nil

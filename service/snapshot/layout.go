@@ -23,10 +23,6 @@ const (
 	stateKey  = "state"
 )
 
-// format names what is in the file. It changes with any change to the layout,
-// to a value's encoding or to what match makes of an advisory.
-const format = "assay snapshot 5"
-
 // buckets are those of one transaction.
 type buckets struct {
 	meta, packages, advisories, referrers, ecosystems, lists, blocks, withdrawn *bolt.Bucket
@@ -71,7 +67,7 @@ func initialise(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	if err := b.meta.Put([]byte(formatKey), []byte(format)); err != nil {
+	if err := b.meta.Put([]byte(formatKey), []byte(format())); err != nil {
 		return err
 	}
 	var empty state
@@ -93,8 +89,8 @@ func verify(tx *bolt.Tx, file *os.File) error {
 	if meta == nil {
 		return fmt.Errorf("%w: it is another program's", ErrDamaged)
 	}
-	if found := meta.Get([]byte(formatKey)); string(found) != format {
-		return fmt.Errorf("%w: its format is %.40q, not %q", ErrDamaged, found, format)
+	if found := meta.Get([]byte(formatKey)); string(found) != format() {
+		return fmt.Errorf("%w: its format is %.40q, not %q", ErrDamaged, found, format())
 	}
 	b, err := openBuckets(tx)
 	if err != nil {

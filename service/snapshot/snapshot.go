@@ -24,8 +24,9 @@
 //
 // A kill at any moment leaves the old or the new state: bbolt commits by
 // writing one checksummed page, and a second file counts from its rename on.
-// Every value carries a checksum over its key and itself, and Open reads the
-// whole file once against the totals that it holds. bbolt panics on pages that
+// Every value carries a checksum over its key and itself. Open checks every page
+// of the tree, which bbolt does not, and reads the whole file once against the
+// totals that it holds. bbolt panics on pages that
 // make no sense, and a mapped page that the disk cannot deliver is a fault; at
 // the boundary to it both become ErrDamaged. From then on no view is given out
 // (a damaged index must not say that an image is clean) and the next CatchUp
