@@ -403,7 +403,7 @@ func TestInstallServed(t *testing.T) {
 	link(t, filepath.Join(testdata.Root(t), "install.sh"), filepath.Join(clients, "install.sh"))
 	cert, key := selfSigned(t)
 	addr := closedAddr(t)
-	assayd := exec.Command(filepath.Join(bin, "assayd"), "serve", "--data", t.TempDir(), "--listen", addr,
+	assayd := exec.Command(filepath.Join(bin, "assayd"), "serve", "--update-every", "0", "--data", t.TempDir(), "--listen", addr,
 		"--public-url", "https://"+addr, "--tls-cert", cert, "--tls-key", key, "--ca", cert, "--clients", clients)
 	var served bytes.Buffer
 	assayd.Stderr = &served

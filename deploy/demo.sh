@@ -52,7 +52,7 @@ advisories() {
 serve() {
 	for port in 18080 28080 38080 48080 58080; do
 		url=http://127.0.0.1:$port
-		dist/assayd serve --data "$work/data" --listen "127.0.0.1:$port" --public-url "$url" 2>"$work/log" &
+		dist/assayd serve --update-every 0 --data "$work/data" --listen "127.0.0.1:$port" --public-url "$url" 2>"$work/log" &
 		service=$!
 		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 			if grep -q msg=serving "$work/log"; then

@@ -72,7 +72,7 @@ func (c Config) Serve(ctx context.Context) (*Server, error) {
 		}
 	}
 	s := &Server{URL: "http://" + addr, done: make(chan struct{})}
-	args := []string{"serve", "--data", c.Data, "--listen", addr, "--public-url", s.URL, "--rate", "0"}
+	args := []string{"serve", "--data", c.Data, "--listen", addr, "--public-url", s.URL, "--rate", "0", "--update-every", "0"}
 	if c.Clients != "" {
 		args = append(args, "--clients", c.Clients)
 	}

@@ -19,6 +19,7 @@ import (
 	"assay/service/api"
 	"assay/service/snapshot"
 	"assay/service/store/sqlite"
+	"assay/verdict"
 )
 
 // pollEvery is how often serve looks for data that another process has taken in.
@@ -31,7 +32,7 @@ func (d *daemon) serveCommand() *cli.Command {
 		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), []cli.Flag{
 			dataFlag(),
 			memoryFlag(),
-			&cli.DurationFlag{Name: "update-every", Usage: "update the advisories each `TIME`, such as 1h; 0 for never"},
+			&cli.DurationFlag{Name: "update-every", Usage: "update what was fetched before each `TIME`, and everything into an empty store; 0 for never", Value: 6 * time.Hour},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service", Required: true},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
@@ -123,6 +124,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		if update, err = d.updater(c, st, nil); err != nil {
 			return stop(err)
 		}
+		update.held = true
 	}
 	if addr := c.String("debug-listen"); addr != "" {
 		end, err := serveProfiles(log, addr)
@@ -132,6 +134,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		defer end()
 	}
 
+	updated := &updateState{}
 	front.Ready(api.New(api.Config{
 		Store: st,
 		View: func() (api.View, error) {
@@ -147,6 +150,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		PublicURL: public,
 		Rate:      api.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
 		Memory:    useMemory(memory),
+		Causes:    updated.causes,
 		Now:       d.now,
 		Log:       log,
 	}))
@@ -157,10 +161,11 @@ func (d *daemon) serve(c *cli.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	work.Go(func() { follow(ctx, log, index, st) })
+	age := &ageWatch{log: log, maxAge: judge.MaxAge, now: d.now}
+	work.Go(func() { follow(ctx, log, index, st, age) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if update != nil {
-		work.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every")) })
+		work.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every"), updated) })
 	}
 	return <-ended
 }
@@ -192,11 +197,16 @@ func loopback(a net.Addr) bool {
 	return ok && t.IP.IsLoopback()
 }
 
-// follow keeps the index up with what other processes write to the store.
-func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source) {
+// follow keeps the index up with what other processes write to the store, and looks
+// how old the data is.
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, age *ageWatch) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
+		if view, err := index.View(); err == nil {
+			age.look(view.Data())
+			view.Close()
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -206,6 +216,28 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snaps
 			log.Error("catch up with the store; the old data goes on serving", "err", err)
 		}
 	}
+}
+
+// An ageWatch warns in the log before the data is too old to be trusted: once for each
+// of the steps of api.Stale.
+type ageWatch struct {
+	log    *slog.Logger
+	maxAge time.Duration
+	now    func() time.Time
+	step   int
+}
+
+func (w *ageWatch) look(d verdict.Data) {
+	step, cause := api.Stale(d, w.maxAge, w.now())
+	switch {
+	case step > w.step && step == 3:
+		w.log.Error("every scan ends with code 5: "+cause.Text, "hint", "assayd status says what failed; assayd update, or import, mends it")
+	case step > w.step:
+		w.log.Warn("the data grows old: "+cause.Text, "hint", "assayd status says what failed; scans end with code 5 when it is too old")
+	case step == 0 && w.step > 0:
+		w.log.Info("the data is fresh again", "updated", d.Updated)
+	}
+	w.step = step
 }
 
 // tidyEvery is how often serve looks for room on the disk that nobody needs.

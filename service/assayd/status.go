@@ -47,6 +47,9 @@ func (d *daemon) status(c *cli.Context) error {
 		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)
 		fmt.Fprintf(w, "newest record\t%s\n", head.Newest.UTC().Format(time.RFC3339))
 	}
+	if f, ok := lastFailure(c.String("data")); ok {
+		fmt.Fprintf(w, "last update\tfailed at %s: %s\n", f.At.UTC().Format(time.RFC3339), verdict.Clean(f.Err))
+	}
 	last := "none yet"
 	if len(scans) > 0 {
 		last = fmt.Sprintf("%s at %s", scans[0].ID, scans[0].At.UTC().Format(time.RFC3339))

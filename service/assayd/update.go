@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -17,6 +18,7 @@ import (
 
 	"assay/service/advisory/feed"
 	"assay/service/advisory/feed/osv"
+	"assay/service/api"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 )
@@ -47,7 +49,9 @@ func feedFlags() []cli.Flag {
 type updater struct {
 	store      *sqlite.Store
 	bucket     osv.Bucket
+	dir        string   // for downloads
 	ecosystems []string // empty: all
+	held       bool     // with no ecosystems: those that are wanted
 	connect    time.Duration
 	run        feed.Run
 }
@@ -62,12 +66,10 @@ func (d *daemon) updater(c *cli.Context, st *sqlite.Store, progress func(name st
 	if err != nil {
 		return nil, hintf("name a folder or an address that has ecosystems.txt in it", "bad --mirror: %w", err)
 	}
-	dir := filepath.Join(c.String("data"), "feed")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make a folder for downloads: %w", err)
-	}
+	dir := feedDir(c.String("data"))
 	return &updater{
 		store:      st,
+		dir:        dir,
 		bucket:     osv.Bucket{Place: place, Dir: dir},
 		ecosystems: c.StringSlice("ecosystem"),
 		connect:    config.ConnectTimeout,
@@ -77,7 +79,28 @@ func (d *daemon) updater(c *cli.Context, st *sqlite.Store, progress func(name st
 
 // update updates once. What became of each source is told to done.
 func (u *updater) update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) error {
-	names, err := u.names(ctx)
+	ecosystems, all := u.ecosystems, len(u.ecosystems) == 0
+	if all && u.held {
+		var err error
+		if ecosystems, all, err = u.wanted(ctx); err != nil {
+			return err
+		}
+		if len(ecosystems) == 0 && !all {
+			return nil
+		}
+	}
+	if err := os.MkdirAll(u.dir, 0o700); err != nil {
+		return fmt.Errorf("make a folder for downloads: %w", err)
+	}
+	if all {
+		if err := os.WriteFile(filepath.Join(u.dir, allFile), nil, 0o600); err != nil {
+			return fmt.Errorf("note that all ecosystems are wanted: %w", err)
+		}
+	}
+	names, err := u.names(ctx, ecosystems)
+	if ctx.Err() == nil {
+		err = errors.Join(err, u.noteFailure(err))
+	}
 	if err != nil {
 		return err
 	}
@@ -95,8 +118,8 @@ func (u *updater) update(ctx context.Context, done func(from store.Origin, o fee
 }
 
 // names asks the bucket for its ecosystems, which also tells soon whether it can
-// be reached, and returns those to update.
-func (u *updater) names(ctx context.Context) ([]string, error) {
+// be reached, and returns those to update: ecosystems, or all where there are none.
+func (u *updater) names(ctx context.Context, ecosystems []string) ([]string, error) {
 	within, cancel := context.WithTimeout(ctx, u.connect)
 	defer cancel()
 	all, err := u.bucket.Ecosystems(within)
@@ -105,17 +128,25 @@ func (u *updater) names(ctx context.Context) ([]string, error) {
 	}
 	if err != nil {
 		err = hintf("--mirror reads a copy of the bucket, an address or a folder", "update: %w", err)
-		return nil, errors.Join(err, u.unreachable(ctx, err))
+		return nil, errors.Join(err, u.unreachable(ctx, ecosystems, err))
 	}
-	if len(u.ecosystems) == 0 {
+	if len(ecosystems) == 0 {
+		if u.held {
+			if all, err = u.undropped(ctx, all); err != nil {
+				return nil, err
+			}
+		}
 		return u.vanished(ctx, all)
 	}
-	for _, name := range u.ecosystems {
+	if u.held && len(u.ecosystems) == 0 {
+		return ecosystems, nil // one that the bucket has no longer fails by itself
+	}
+	for _, name := range ecosystems {
 		if !slices.Contains(all, name) {
 			return nil, hintf("it has "+strings.Join(all, ", "), "update: %s has no ecosystem %q", u.bucket.Place, name)
 		}
 	}
-	return u.ecosystems, nil
+	return ecosystems, nil
 }
 
 // vanished adds to the names of the bucket those that it once had and whose
@@ -135,7 +166,7 @@ func (u *updater) vanished(ctx context.Context, names []string) ([]string, error
 
 // unreachable notes for every source that is to be updated that the bucket was
 // not reached.
-func (u *updater) unreachable(ctx context.Context, cause error) error {
+func (u *updater) unreachable(ctx context.Context, ecosystems []string, cause error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -145,7 +176,7 @@ func (u *updater) unreachable(ctx context.Context, cause error) error {
 	}
 	var errs []error
 	for _, s := range sources {
-		if s.Origin.Source == osv.Source && s.Feed && (len(u.ecosystems) == 0 || slices.Contains(u.ecosystems, s.Origin.Part)) {
+		if s.Origin.Source == osv.Source && s.Feed && (len(ecosystems) == 0 || slices.Contains(ecosystems, s.Origin.Part)) {
 			errs = append(errs, u.store.FeedFailed(ctx, s.Origin, u.run.Now(), feed.OneLine(cause)))
 		}
 	}
@@ -207,7 +238,7 @@ func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) err
 			return hintf("assayd status names the sources", "drop: nothing ever came from %q", from)
 		}
 		none := func(func(store.Record, error) bool) {}
-		got, err := st.Import(c.Context, store.Import{Origin: from, At: d.now(), Whole: true, State: "{}"}, none)
+		got, err := st.Import(c.Context, store.Import{Origin: from, At: d.now(), Whole: true, State: dropped}, none)
 		if err != nil {
 			return fmt.Errorf("drop: %w", err)
 		}
@@ -216,10 +247,14 @@ func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) err
 	return nil
 }
 
-// updateEvery updates again and again, beginning at once, until ctx ends.
-func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+// retryFirst is the pause after an update that failed, which doubles from one to the
+// next up to that between two updates.
+const retryFirst = time.Minute
+
+// updateEvery updates again and again, beginning at once, until ctx ends. How the last
+// one went is told to state.
+func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.Duration, state *updateState) {
+	retry := retryFirst
 	for {
 		err := u.update(ctx, func(from store.Origin, o feed.Outcome, err error) {
 			if err != nil {
@@ -229,6 +264,7 @@ func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.D
 			log.Info("update", "source", from.String(), "new", o.Added, "changed", o.Changed, "gone", o.Removed,
 				"kept_out", o.Rejected, "not_given", o.Behind)
 		})
+		pause := every
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -236,13 +272,41 @@ func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.D
 			log.Info("no update: another process is updating")
 		case err != nil:
 			log.Error("update; the old data goes on serving", "err", feed.OneLine(err))
+			state.set(err)
+			pause = min(every, retry)
+			retry *= 2
+		default:
+			state.set(nil)
+			retry = retryFirst
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
+}
+
+// An updateState is how the last update of the server went.
+type updateState struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (s *updateState) set(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// causes says that the last update failed.
+func (s *updateState) causes() []api.Cause {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		return nil
+	}
+	return []api.Cause{{Rule: api.CauseUpdate, Text: "the last update of the advisories failed; assayd status says of which source and why"}}
 }
 
 // A bar is the line of a terminal that shows how a download goes on.
