@@ -63,7 +63,29 @@ func filled(t *testing.T, p slot.Payload) string {
 	return path
 }
 
-const passes = `{"version":1,"scan":"abc","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"x"}]}}`
+// passes and fails are verdicts on the packages of oneRoot.
+const (
+	passes = `{"version":1,"scan":"abc","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"x"}]},` +
+		`"counts":{"packages":1,"evaluated":1},"evaluated":[{"part":"language","type":"pypi","packages":1,"evaluated":1,"state":"evaluated"}],"data":{"records":1}}`
+	fails = `{"version":1,"scan":"abc","decision":{"outcome":"fail","code":4,"reasons":[{"rule":"severity","text":"x"}]},` +
+		`"findings":[{"id":"CVE-2024-1","fails":true,"rule":"severity","severity":"high","package":{"name":"idna"}}],` +
+		`"counts":{"packages":1,"evaluated":1,"findings":1,"failing":1,"by_severity":{"high":1}},` +
+		`"evaluated":[{"part":"language","type":"pypi","packages":1,"evaluated":1,"state":"evaluated"}],"data":{"records":1}}`
+)
+
+// oneRoot makes a root with one package.
+func oneRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	dir := filepath.Join(root, "srv", "idna-3.3.dist-info")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "METADATA"), []byte("Metadata-Version: 2.1\nName: idna\nVersion: 3.3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
 
 // A trap is a proxy that reads what is sent through it: it ends TLS itself, with
 // a certificate of its own.
@@ -135,7 +157,7 @@ func TestNoVariableSendsTheTokenElsewhere(t *testing.T) {
 		"HTTPS_PROXY=" + p.URL, "HTTP_PROXY=" + p.URL, "ALL_PROXY=" + p.URL,
 	}
 	scan := func(client string, env []string, args ...string) process {
-		cmd := exec.CommandContext(t.Context(), client, append([]string{"--root", t.TempDir(), "--timeout", "10s", aToken()}, args...)...)
+		cmd := exec.CommandContext(t.Context(), client, append([]string{"--root", oneRoot(t), "--timeout", "10s", aToken()}, args...)...)
 		cmd.Env = env
 		return runClient(t, cmd)
 	}
@@ -180,11 +202,11 @@ func TestNoProxyWithoutTLS(t *testing.T) {
 func TestNoVariablePassesWhatWasNotScanned(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"version":1,"scan":"abc","decision":{"outcome":"fail","code":4,"reasons":[{"rule":"severity","text":"x"}]}}`)
+		io.WriteString(w, fails)
 	}))
 	defer srv.Close()
 	client := filled(t, slot.Payload{Server: srv.URL})
-	cmd := exec.CommandContext(t.Context(), client, "--root", t.TempDir(), "--on-error", "warn", aToken())
+	cmd := exec.CommandContext(t.Context(), client, "--root", oneRoot(t), "--on-error", "warn", aToken())
 	cmd.Env = []string{"ASSAY_TIMEOUT=1ns", "ASSAY_ON_ERROR=warn"}
 	if got := runClient(t, cmd); got.code != 4 || !strings.Contains(got.stderr, "ASSAY_TIMEOUT is set and was ignored") {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
@@ -199,7 +221,7 @@ func TestOtherVersion(t *testing.T) {
 		io.WriteString(w, passes)
 	}))
 	defer srv.Close()
-	got := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "--server", srv.URL, "--root", t.TempDir(), aToken()))
+	got := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "--server", srv.URL, "--root", oneRoot(t), aToken()))
 	if got.code != 0 || !strings.Contains(got.stderr, "note: this is assay 0.0.0-test and the service is 0.7.2; fetch assay anew") {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
 	}

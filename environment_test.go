@@ -181,6 +181,7 @@ func TestEnvironment(t *testing.T) {
 		"ASSAY_OUTPUT":              {"json=" + fifo: {codes: []int{2}}, "json=/dev/zero": {codes: []int{2}}, "json=/dev/stdout": {}, "text=/dev/stderr": {}},
 		"ASSAY_ON_ERROR":            {"warn": {say: "ASSAY_ON_ERROR is set and was ignored"}},
 		"ASSAY_NO_VERIFY":           {"true": {say: "ASSAY_NO_VERIFY is set and was ignored"}},
+		"ASSAY_NO_OS_PACKAGES":      {"true": {say: "ASSAY_NO_OS_PACKAGES is set and was ignored"}},
 		"ASSAY_ROOT":                {never: {}},
 		"ASSAY_SKIP":                {"/": {say: "ASSAY_SKIP is set and was ignored"}},
 		"ASSAY_FAIL_ON":             {"none": {}, "x": {codes: []int{2}}},

@@ -75,10 +75,6 @@ func TestServiceFailures(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, `{"version":2,"decision":{"outcome":"pass","code":0}}`)
 		}, 1, "version"},
-		{"a pass with a failing code", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{"version":1,"scan":"x","decision":{"outcome":"fail","code":0}}`)
-		}, 1, ""},
 		{"a silent service", func(http.ResponseWriter, *http.Request) { <-release }, 1, ""},
 		{"an endless slow answer", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -201,9 +197,9 @@ func TestRetry(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"version":1,"scan":"abc","decision":{"outcome":"fail","code":4,"reasons":[{"rule":"severity","text":"x"}]}}`)
+		fmt.Fprint(w, fails)
 	}))
-	err := exec.Command(filepath.Join(bin, "assay"), aToken(), "--server", srv.URL, "--root", t.TempDir(), "--timeout", "20s").Run()
+	err := exec.Command(filepath.Join(bin, "assay"), aToken(), "--server", srv.URL, "--root", oneRoot(t), "--timeout", "20s").Run()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 4 {
 		t.Errorf("assay: %v, want exit code 4", err)

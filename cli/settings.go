@@ -35,6 +35,7 @@ func scanFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "unrated", Usage: "what a finding that nobody rated counts as: `SEVERITY` (default high)"},
 		&ucli.BoolFlag{Name: "strict", Usage: "do not trust a scan that could not read everything"},
 		&ucli.BoolFlag{Name: "kernel", Usage: "list kernel packages and let them fail; an image does not run its kernel"},
+		&ucli.BoolFlag{Name: "no-os-packages", Usage: "accept an image of a named system that has no package database"},
 		&ucli.BoolFlag{Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings"},
 		&ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn when the scan cannot finish", Value: "fail"},
 		&ucli.StringFlag{Name: "format", Usage: "standard output: `text` or json", Value: "text"},
@@ -54,14 +55,14 @@ func scanFlags() []ucli.Flag {
 // place that gave them.
 var decided = []string{
 	"fail-on", "fail-on-unfixed", "fail-on-eol", "unrated", "strict", "kernel",
-	"continue-on-failure", "project", "ref", "commit",
+	"no-os-packages", "continue-on-failure", "project", "ref", "commit",
 }
 
 // neverFromEnv are flags that no variable sets: a base image's ENV is
 // inherited, and each of these would send the token elsewhere, hide part of
 // the image, pass a build that was not scanned, or change what a script that
 // reads the log finds there.
-var neverFromEnv = []string{"format", "on-error", "no-verify", "root", "skip"}
+var neverFromEnv = []string{"format", "on-error", "no-verify", "no-os-packages", "root", "skip"}
 
 // ofServer are flags that no variable sets once the slot or a flag names the
 // service: who names the service also says whom to trust for it.

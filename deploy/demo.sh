@@ -52,7 +52,11 @@ advisories() {
 serve() {
 	for port in 18080 28080 38080 48080 58080; do
 		url=http://127.0.0.1:$port
-		dist/assayd serve --update-every 0 --data "$work/data" --listen "127.0.0.1:$port" --public-url "$url" 2>"$work/log" &
+		# The demo's advisories are those of a distribution: packages of languages
+		# are named as not evaluated. Your service holds them; see assayd update.
+		dist/assayd serve --update-every 0 --data "$work/data" --listen "127.0.0.1:$port" \
+			--public-url "$url" --without PyPI --without npm --without Maven --without Go --without crates.io \
+			--without RubyGems --without Packagist --without NuGet --without CRAN 2>"$work/log" &
 		service=$!
 		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 			if grep -q msg=serving "$work/log"; then
@@ -152,8 +156,9 @@ cat <<NEXT
 - Mend it: uncomment the line with "apt-get upgrade" in Dockerfile.example.
 - Use all records of your distribution, in the OSV format:
       ADVISORIES=FOLDER-OR-ZIP make demo
-- Run the service where your builds reach it:
-      dist/assayd import FOLDER-OR-ZIP --data DIR
+- Run the service where your builds reach it, with the advisories of languages too
+  (the demo was started with --without for each of them):
+      dist/assayd update --data DIR
       dist/assayd token create --name ci --data DIR
       dist/assayd serve --data DIR --listen :443 --tls-cert FILE --tls-key FILE \\
           --public-url https://assay.example.com

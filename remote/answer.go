@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -52,24 +53,19 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 	if err := json.Unmarshal(a.body, &v); err != nil {
 		return bad(hintOther, "the verdict of %s cannot be read: %v", c.address(), err)
 	}
-	if !consistent(v.Decision) {
-		return bad("this is a fault of the service; see its log",
-			"the verdict of %s contradicts itself: outcome %q with code %d", c.address(), v.Decision.Outcome, v.Decision.Code)
+	err := v.Check()
+	if err == nil && v.Counts.Packages != a.packages {
+		err = fmt.Errorf("%d packages were sent and it is about %d", a.packages, v.Counts.Packages)
+	}
+	if err != nil {
+		v = v.Distrusted(err)
+		var b bytes.Buffer
+		if err := verdict.WriteJSON(&b, v); err != nil {
+			return bad("this is a fault of assay; please report it", "%v", err)
+		}
+		a.body = b.Bytes()
 	}
 	return v, nil
-}
-
-// consistent reports whether a decision is one of the three that there are.
-func consistent(d verdict.Decision) bool {
-	switch d.Outcome {
-	case verdict.Pass:
-		return d.Code == 0
-	case verdict.Fail:
-		return d.Code == 4
-	case verdict.Untrusted:
-		return d.Code == 5
-	}
-	return false
 }
 
 // mediaType is the type of an answer without its parameters.

@@ -41,7 +41,10 @@ var scan = cyclonedx.Scan{
 	},
 }
 
-const pass = `{"version":1,"scan":"s1","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"nothing found"}]},"later":{"x":1}}`
+// pass is a verdict on scan, whose one package was evaluated.
+const pass = `{"version":1,"scan":"s1","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"nothing found"}]},` +
+	`"findings":[],"counts":{"packages":1,"evaluated":1,"findings":0,"failing":0,"fixable":0,"by_severity":{}},` +
+	`"evaluated":[{"part":"system","type":"deb","packages":1,"evaluated":1,"state":"evaluated"}],"data":{"records":1},"later":{"x":1}}`
 
 func answer(w http.ResponseWriter, status int, contentType, body string) {
 	w.Header().Set("Content-Type", contentType)
@@ -264,9 +267,6 @@ func TestAnswersThatEndTheScan(t *testing.T) {
 	html := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { answer(w, code, "text/html; charset=utf-8", page) }
 	}
-	decision := func(outcome string, code int) http.HandlerFunc {
-		return json200(fmt.Sprintf(`{"version":1,"decision":{"outcome":%q,"code":%d}}`, outcome, code))
-	}
 	tests := []struct {
 		name       string
 		handler    http.HandlerFunc
@@ -291,12 +291,6 @@ func TestAnswersThatEndTheScan(t *testing.T) {
 		{"other JSON", json200(`{"status":"ok"}`), remote.Answer, "is not a verdict", "assayd"},
 		{"later version", json200(`{"version":2,"decision":"other"}`), remote.Answer, "version 2", "fetch assay anew"},
 		{"other types", json200(`{"version":1,"scan":{}}`), remote.Answer, "cannot be read", "assayd"},
-		{"no decision", json200(`{"version":1}`), remote.Answer, "contradicts itself", "fault of the service"},
-		{"pass with 4", decision("pass", 4), remote.Answer, `outcome "pass" with code 4`, "fault of the service"},
-		{"fail with 0", decision("fail", 0), remote.Answer, `outcome "fail" with code 0`, "fault of the service"},
-		{"untrusted with 0", decision("untrusted", 0), remote.Answer, "contradicts itself", "fault of the service"},
-		{"fail with 1", decision("fail", 1), remote.Answer, "contradicts itself", "fault of the service"},
-		{"unknown outcome", decision("maybe", 0), remote.Answer, "contradicts itself", "fault of the service"},
 		{"control characters", said(400, `{"error":"a\u001b[31mred\u0007\nline\u202eb","hint":"x\ry"}`), remote.Rejected, "a [31mred line b", "x y"},
 		{"long text", said(400, `{"error":"`+strings.Repeat("long ", 2000)+`"}`), remote.Rejected, "long", "log"},
 		{"token echoed", said(400, `{"error":"bad `+secret+`","hint":"not `+secret+`"}`), remote.Rejected, "bad [token]", "not [token]"},
@@ -315,15 +309,49 @@ func TestAnswersThatEndTheScan(t *testing.T) {
 
 func TestVerdictsThatAreTaken(t *testing.T) {
 	for outcome, code := range map[verdict.Outcome]int{verdict.Pass: 0, verdict.Fail: 4, verdict.Untrusted: 5} {
-		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusCreated)
-			json.NewEncoder(w).Encode(verdict.Verdict{Version: 1, Decision: verdict.Decision{Outcome: outcome, Code: code}})
-		})
-		v, _, err := send(t, c)
-		if err != nil || v.Decision.Outcome != outcome || v.Decision.Code != code {
+		body := strings.Replace(pass, `"outcome":"pass","code":0,"reasons":[{"rule":"clean"`,
+			fmt.Sprintf(`"outcome":%q,"code":%d,"reasons":[{"rule":"of a later version"`, outcome, code), 1)
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusCreated, "application/json", body) })
+		v, raw, err := send(t, c)
+		if err != nil || v.Decision.Outcome != outcome || v.Decision.Code != code || string(raw) != body {
 			t.Errorf("%s: %+v, %v", outcome, v.Decision, err)
 		}
+	}
+}
+
+// TestContradictions: a verdict that cannot be meant is one that is not trusted,
+// in the log and in the JSON, and no error that --on-error warn lets go.
+func TestContradictions(t *testing.T) {
+	decision := func(outcome string, code int) string {
+		return fmt.Sprintf(`{"version":1,"decision":{"outcome":%q,"code":%d}}`, outcome, code)
+	}
+	for name, tt := range map[string]struct{ body, says string }{
+		"no decision":      {`{"version":1}`, `the outcome "" is unknown`},
+		"a bare pass":      {decision("pass", 0), `outcome "pass" without a reason`},
+		"a bare fail":      {decision("fail", 4), `outcome "fail" without a reason`},
+		"pass with 4":      {decision("pass", 4), `outcome "pass" with code 4`},
+		"fail with 0":      {decision("fail", 0), `outcome "fail" with code 0`},
+		"untrusted with 0": {decision("untrusted", 0), `outcome "untrusted" with code 0`},
+		"fail with 1":      {decision("fail", 1), `outcome "fail" with code 1`},
+		"unknown outcome":  {decision("maybe", 0), `the outcome "maybe" is unknown`},
+		"failing findings": {strings.Replace(pass, `"failing":0`, `"failing":16`, 1), "16 failing findings are counted and 0 are there"},
+		"other packages":   {strings.NewReplacer(`"packages":1`, `"packages":2`, `"evaluated":1`, `"evaluated":2`).Replace(pass), "1 packages were sent and it is about 2"},
+		"no packages":      {strings.Replace(pass, `"packages":1,"evaluated":1,"findings"`, `"packages":0,"evaluated":0,"findings"`, 1), "the parts have 1 of 0 packages"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "application/json", tt.body) })
+			v, raw, err := send(t, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := v.Decision; d.Outcome != verdict.Untrusted || d.Code != 5 || d.Reasons[0].Rule != "contradiction" || !strings.Contains(d.Reasons[0].Text, tt.says) {
+				t.Errorf("%+v, want %q", d, tt.says)
+			}
+			var written verdict.Verdict
+			if err := json.Unmarshal(raw, &written); err != nil || !reflect.DeepEqual(written.Decision, v.Decision) {
+				t.Errorf("%v, %s", err, raw)
+			}
+		})
 	}
 }
 

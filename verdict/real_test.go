@@ -34,7 +34,8 @@ func real(t testing.TB, root string) verdict.Verdict {
 	defer records.Close()
 
 	v := base()
-	v.Counts.Packages = len(packages)
+	v.Counts.Packages, v.Counts.Evaluated = len(packages), len(packages)
+	v.Evaluated[0].Packages, v.Evaluated[0].Evaluated = len(packages), len(packages)
 	v.Decision = verdict.Decision{Outcome: verdict.Fail, Code: 4}
 	for _, e := range expected {
 		rec := readRecord(t, &records.Reader, e.ID)
@@ -110,7 +111,8 @@ func base() verdict.Verdict {
 			Outcome: verdict.Pass,
 			Reasons: []verdict.Reason{{Rule: "clean", Text: "nothing that the policy forbids"}},
 		},
-		Counts: verdict.Counts{Packages: 88},
+		Counts:    verdict.Counts{Packages: 88, Evaluated: 88},
+		Evaluated: []verdict.Part{{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 88, Evaluated: 88, State: verdict.Evaluated}},
 		System: verdict.System{
 			ID: "debian", VersionID: "12", PrettyName: "Debian GNU/Linux 12 (bookworm)",
 			Ecosystem: "Debian:12", EndOfLife: "2028-06-30",
@@ -129,7 +131,7 @@ func base() verdict.Verdict {
 
 // count fills in the counts that follow from the findings.
 func count(v *verdict.Verdict) {
-	c := verdict.Counts{Packages: v.Counts.Packages, Kernel: v.Counts.Kernel, BySeverity: map[verdict.Severity]int{}}
+	c := verdict.Counts{Packages: v.Counts.Packages, Evaluated: v.Counts.Evaluated, Kernel: v.Counts.Kernel, BySeverity: map[verdict.Severity]int{}}
 	c.Findings = len(v.Findings) + c.Kernel
 	for _, f := range v.Findings {
 		c.BySeverity[f.Severity]++

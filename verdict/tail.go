@@ -126,7 +126,7 @@ func (t *text) inWords() []string {
 	words := fmt.Sprintf("%s, exit code %d: ", strings.ToUpper(token(string(t.Decision.Outcome), 16)), t.style.Exit)
 	switch t.Decision.Outcome {
 	case Pass:
-		words += count(c.Packages, "package") + ", "
+		words += t.howMuch() + ", "
 		switch {
 		case c.Findings > 1:
 			words += "none of " + number(c.Findings) + " findings fails"
@@ -135,6 +135,7 @@ func (t *text) inWords() []string {
 		default:
 			words += "no findings"
 		}
+		words += t.howMuchNot()
 	case Fail:
 		if t.style.Exit == 0 {
 			words = "FAIL, yet THE BUILD GOES ON (--continue-on-failure): "
@@ -150,8 +151,102 @@ func (t *text) inWords() []string {
 		} else {
 			words += "the policy forbids this image"
 		}
+		words += t.howMuchNot()
 	case Untrusted:
 		words += "this answer says nothing about the image"
 	}
 	return t.wrap("assay: ", "       ", strings.Fields(words), 2)
+}
+
+// howMuch says how many packages were evaluated.
+func (t *text) howMuch() string {
+	c := t.Counts
+	switch {
+	case t.Evaluated == nil: // a service that does not say
+		return count(c.Packages, "package")
+	case c.Evaluated == c.Packages:
+		return count(c.Packages, "package") + " evaluated"
+	}
+	return number(c.Evaluated) + " of " + count(c.Packages, "package") + " evaluated"
+}
+
+// howMuchNot says what was not evaluated, and why.
+func (t *text) howMuchNot() string {
+	if t.Evaluated == nil {
+		return ""
+	}
+	text := ""
+	if n := t.Counts.Packages - t.Counts.Evaluated; n > 0 {
+		text = "; " + number(n) + " not evaluated"
+		if causes := t.causes(); causes != "" {
+			text += " (" + causes + ")"
+		}
+	}
+	system := slices.IndexFunc(t.Evaluated, func(p Part) bool { return p.Part == PartSystem })
+	switch {
+	case system < 0 && t.System.ID == "":
+		text += "; no operating system"
+	case t.Options.NoOSPackages && system >= 0:
+		if _, missing := t.Evaluated[system].causes(CauseMissing); missing {
+			text += "; no packages of the operating system (accepted)"
+		}
+	}
+	return text
+}
+
+// causes is why packages were not evaluated, in a few words, the most frequent
+// first.
+func (t *text) causes() string {
+	const most = 3
+	type cause struct {
+		words    string
+		packages int
+	}
+	var all []cause
+	for _, p := range t.Evaluated {
+		for _, c := range p.Causes {
+			if c.Packages <= 0 {
+				continue
+			}
+			words := causeWords(p, c)
+			if i := slices.IndexFunc(all, func(o cause) bool { return o.words == words }); i >= 0 {
+				all[i].packages += c.Packages
+				continue
+			}
+			all = append(all, cause{words, c.Packages})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b cause) int { return cmp.Compare(b.packages, a.packages) })
+	if len(all) == 1 {
+		return all[0].words
+	}
+	var texts []string
+	for i, c := range all {
+		if i == most {
+			texts = append(texts, "other causes")
+			break
+		}
+		texts = append(texts, number(c.packages)+" "+c.words)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// causeWords is a cause in a few words.
+func causeWords(p Part, c PartCause) string {
+	of := clean(cmp.Or(p.Ecosystem, p.Type, "packages of other types"), 30)
+	switch c.Cause {
+	case CauseSystem, CauseType:
+		return "no advisories for " + of
+	case CauseWithout:
+		return "without " + of
+	case CauseUncovered:
+		return "no source for " + of
+	case CauseVersion:
+		return "invalid version"
+	case CauseName:
+		return "unidentified"
+	case CauseVendor:
+		return "other vendor"
+	}
+	return clean(c.Cause, 30)
 }

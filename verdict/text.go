@@ -106,8 +106,8 @@ func (t *text) head() {
 	}
 	o := t.Options
 	t.add(t.labelled("with:", fmt.Sprintf(
-		"fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t continue-on-failure=%t",
-		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.ContinueOnFailure), 2)...)
+		"fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t no-os-packages=%t continue-on-failure=%t",
+		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.NoOSPackages, o.ContinueOnFailure), 2)...)
 }
 
 func (t *text) system() string {
@@ -363,6 +363,7 @@ func (t *text) ruleText(rule string) string {
 // notes are what changes how far the findings can be relied on.
 func (t *text) notes() {
 	t.blank()
+	t.evaluated()
 	t.partial()
 	for i, o := range t.Ignored {
 		if i == maxNotes {
@@ -379,6 +380,68 @@ func (t *text) notes() {
 		}
 		t.note(s)
 	}
+}
+
+// evaluated says of each part of the image how far it was evaluated. What was
+// evaluated wholly is said verbosely only.
+func (t *text) evaluated() {
+	listed := 0
+	for _, p := range t.Evaluated {
+		if p.State == Evaluated && !t.style.Verbose {
+			continue
+		}
+		if listed++; listed > 2*maxNotes {
+			t.note("and more parts that were not evaluated")
+			break
+		}
+		name := clean(cmp.Or(p.Ecosystem, p.Type, p.Part), 60)
+		if p.Part == PartSystem && p.Ecosystem == "" {
+			name = t.system()
+		}
+		head := fmt.Sprintf("%s: %s of %s evaluated", name, number(p.Evaluated), count(p.Packages, "package"))
+		switch {
+		case p.Packages == 0:
+			head = name + ": not evaluated"
+		case p.State == Evaluated:
+			head = fmt.Sprintf("%s: %s evaluated", name, count(p.Packages, "package"))
+		}
+		if !t.style.Verbose || len(p.Causes) == 0 {
+			t.note(head + t.because(p))
+			continue
+		}
+		t.note(head + ":")
+		for _, c := range p.Causes {
+			text := clean(c.Text, maxWidth)
+			if c.Packages > 0 {
+				text = number(c.Packages) + ": " + text
+			}
+			if len(c.Names) > 0 {
+				text += " " + among(c.Names, maxNotes)
+			}
+			t.add(t.labelled("", text, 3)...)
+		}
+	}
+}
+
+// because is the first causes of a part.
+func (t *text) because(p Part) string {
+	const most = 3
+	var texts []string
+	for i, c := range p.Causes {
+		if i == most {
+			texts = append(texts, "and "+count(len(p.Causes)-most, "more reason"))
+			break
+		}
+		text := clean(c.Text, maxWidth)
+		if len(p.Causes) > 1 && c.Packages > 0 {
+			text = number(c.Packages) + " " + text
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(texts, "; ")
 }
 
 func (t *text) note(s string) { t.add(t.labelled("note:", s, 2)...) }

@@ -88,6 +88,7 @@ func june() verdict.Verdict {
 		)),
 	)
 	v.Counts.Kernel, v.Counts.Findings = 2017, v.Counts.Findings+2017
+	v.Counts.BySeverity[verdict.Medium] += 2017
 	v.Decision.Reasons = []verdict.Reason{
 		{Rule: "known-exploited", Text: "1 vulnerability is known to be exploited"},
 		{Rule: "severity", Text: "11 findings of severity high or worse have a fix"},
@@ -173,7 +174,7 @@ func unfixed() verdict.Verdict {
 func untrusted() verdict.Verdict {
 	v := base()
 	v.System = verdict.System{}
-	v.Counts = verdict.Counts{}
+	v.Counts, v.Evaluated = verdict.Counts{}, []verdict.Part{}
 	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
 		Rule: "nothing-recognised", Text: "no operating system and no packages were recognised",
 		Hint: "an image that holds only a program says nothing about what is in it; scan the stage that builds it"}}}
@@ -185,6 +186,19 @@ func lacking(v verdict.Verdict, suite string) verdict.Verdict {
 	v.System.Repositories = &verdict.Repositories{Missing: suite}
 	if suite != "" {
 		v.System.Repositories.Add = "deb http://deb.debian.org/debian-security " + suite + " main"
+	}
+	return v
+}
+
+// parts sets the parts of a verdict, and the counts that follow.
+func parts(v verdict.Verdict, all ...verdict.Part) verdict.Verdict {
+	v.Evaluated = nil
+	v.Counts.Packages, v.Counts.Evaluated = 0, 0
+	for _, p := range all {
+		p.State = p.StateOf()
+		v.Evaluated = append(v.Evaluated, p)
+		v.Counts.Packages += p.Packages
+		v.Counts.Evaluated += p.Evaluated
 	}
 	return v
 }
@@ -230,6 +244,54 @@ func TestLacking(t *testing.T) {
 	}
 }
 
+var (
+	system   = verdict.Part{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 88, Evaluated: 88}
+	vendored = verdict.Part{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 170, Evaluated: 165,
+		Causes: []verdict.PartCause{{Cause: verdict.CauseVendor, Packages: 5, Text: "another vendor built them", Names: []string{"nginx 1.25.3-1~bookworm", "nginx-module-xslt 1.25.3-1~bookworm"}}}}
+	python = verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, Evaluated: 1}
+	jars   = verdict.Part{Part: verdict.PartLanguage, Type: "maven", Ecosystem: "Maven", Packages: 30, Evaluated: 10,
+		Causes: []verdict.PartCause{
+			{Cause: verdict.CauseName, Packages: 18, Text: "Java archives that do not say who they are, by group and artifact", Names: []string{"dom4j", "h2"}},
+			{Cause: verdict.CauseVersion, Packages: 1, Text: `a:b: version "" is empty`}, {Cause: verdict.CauseVersion, Packages: 1, Text: `a:c: version "" is empty`}}}
+	npm = verdict.Part{Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm", Packages: 12,
+		Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 12, Text: "no advisories for npm packages are held"}}}
+	conda = verdict.Part{Part: verdict.PartOther, Type: "conda", Packages: 7,
+		Causes: []verdict.PartCause{{Cause: verdict.CauseUncovered, Packages: 7, Text: "no public source has advisories for conda packages"}}}
+	noSystem = verdict.Part{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12",
+		Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}}}
+)
+
+// bare is a verdict on an image without an operating system.
+func bare() verdict.Verdict {
+	v := parts(base(), python)
+	v.System = verdict.System{}
+	return v
+}
+
+// without is an image of which the service does without a part.
+func without() verdict.Verdict {
+	left := npm
+	left.Causes = []verdict.PartCause{{Cause: verdict.CauseWithout, Packages: 12, Text: "this service does without npm"}}
+	v := parts(one(), vendored, jars, left, conda)
+	v.Without = []string{"npm"}
+	return v
+}
+
+func excused() verdict.Verdict {
+	v := parts(base(), noSystem, python)
+	v.Options.NoOSPackages = true
+	return v
+}
+
+// unheld is an image with an ecosystem that the service does not hold.
+func unheld() verdict.Verdict {
+	v := parts(base(), system, npm)
+	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
+		Rule: "no-data", Text: "12 packages cannot be evaluated: the service holds no advisories of npm",
+		Hint: "assayd update fetches them; a service that is to do without is started with assayd serve --without npm"}}}
+	return v
+}
+
 func TestLog(t *testing.T) {
 	continued := june()
 	continued.Options.ContinueOnFailure = true
@@ -241,8 +303,16 @@ func TestLog(t *testing.T) {
 		// and the link.
 		tail []string
 	}{
-		{"pass", given(base()), verdict.Style{}, []string{"verdict=pass code=0 findings=0 failing=0 ", "PASS, exit code 0: 88 packages, no findings"}},
+		{"pass", given(base()), verdict.Style{}, []string{"verdict=pass code=0 findings=0 failing=0 ", "PASS, exit code 0: 88 packages evaluated, no findings"}},
 		{"pass-listed", given(listed()), verdict.Style{}, []string{"verdict=pass code=0 findings=2 failing=0 ", "sample data", "none of 2 findings fails"}},
+		{"pass-partly", given(parts(base(), vendored)), verdict.Style{}, []string{
+			"PASS, exit code 0: 165 of 170 packages evaluated, no findings; 5 not evaluated (other vendor)"}},
+		{"pass-no-system", given(bare()), verdict.Style{}, []string{"PASS, exit code 0: 1 package evaluated, no findings; no operating system"}},
+		{"pass-excused", given(excused()), verdict.Style{}, []string{"1 package evaluated, no findings; no packages of the operating system"}},
+		{"fail-partly", given(without()), verdict.Style{Exit: 4}, []string{
+			"1 of 1 finding fails, in 1 package; 44 not evaluated (18 unidentified,", "7 no source for conda, other causes)"}},
+		{"fail-partly-verbose", given(without()), verdict.Style{Exit: 4, Verbose: true}, []string{"code=4"}},
+		{"untrusted-npm", given(unheld()), verdict.Style{Exit: 5}, []string{"no advisories of npm", "assayd update", "--without npm"}},
 		{"fail-1", given(one()), verdict.Style{Exit: 4}, []string{
 			"verdict=fail code=4 findings=1 failing=1 ", "openssl 3.0.9-1 -> 3.0.11-1~deb12u2, CVE-2023-5363",
 			"RUN apt-get update && apt-get install -y --only-upgrade libssl3", "FAIL, exit code 4"}},
@@ -314,7 +384,7 @@ func TestLogInDocs(t *testing.T) {
 // TestWidths holds a log at every width, and beyond those that are taken.
 func TestWidths(t *testing.T) {
 	for width := range 120 {
-		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed()} {
+		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed(), without(), unheld(), excused()} {
 			style := verdict.Style{Width: width, Exit: v.Decision.Code, Verbose: width%2 == 0}
 			hold(t, text(t, v, style), style)
 		}

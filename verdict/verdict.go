@@ -26,6 +26,12 @@ type Verdict struct {
 	// package, installed version and id.
 	Findings []Finding `json:"findings"`
 	Counts   Counts    `json:"counts"`
+	// Evaluated says of each part of the image how far it was evaluated: the
+	// system's first, then by type.
+	Evaluated []Part `json:"evaluated"`
+	// Without names the ecosystems that the service was told to do without: their
+	// packages may be left unevaluated.
+	Without []string `json:"without,omitempty"`
 
 	System System `json:"system"`
 	// Partial is what the client could not read.
@@ -66,8 +72,8 @@ type Decision struct {
 // A Reason is one rule that spoke.
 type Reason struct {
 	// Rule is a stable word: "severity", "known-exploited", "malicious",
-	// "end-of-life", "nothing-recognised", "database-unreadable", "no-data",
-	// "data-too-old", "partial", "clean".
+	// "end-of-life", "nothing-recognised", "no-os-packages", "database-unreadable",
+	// "no-data", "data-too-old", "partial", "contradiction", "clean".
 	Rule string `json:"rule"`
 	Text string `json:"text"` // one sentence for people, lower case, no period
 	Hint string `json:"hint,omitempty"`
@@ -151,6 +157,7 @@ type Package struct {
 // Counts are over all findings, the folded ones too.
 type Counts struct {
 	Packages   int              `json:"packages"`
+	Evaluated  int              `json:"evaluated"` // packages; the sum over the parts
 	Findings   int              `json:"findings"`
 	Failing    int              `json:"failing"`
 	Fixable    int              `json:"fixable"`
@@ -216,7 +223,8 @@ type Options struct {
 	FailOnEOL         bool     `json:"fail_on_eol"`
 	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
 	Strict            bool     `json:"strict"`
-	Kernel            bool     `json:"kernel"` // kernel findings are listed and may fail
+	Kernel            bool     `json:"kernel"`         // kernel findings are listed and may fail
+	NoOSPackages      bool     `json:"no_os_packages"` // the system may be without a package database
 	ContinueOnFailure bool     `json:"continue_on_failure"`
 	Project           string   `json:"project,omitempty"`
 	Ref               string   `json:"ref,omitempty"`

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/match"
 	"assay/service/policy"
 	"assay/service/scan"
 )
@@ -13,6 +15,7 @@ import (
 func judgeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated this `TIME` ago; 0 for any", Value: 7 * 24 * time.Hour},
+		&cli.StringSliceFlag{Name: "without", Usage: "do without the advisories of `ECOSYSTEM`, such as npm, where none are held (repeatable)"},
 		&cli.StringSliceFlag{Name: "allow-env", Usage: "let a variable of the image weaken this `OPTION` (repeatable)"},
 	}
 }
@@ -22,5 +25,24 @@ func judge(c *cli.Context) (scan.Judge, error) {
 	if err != nil {
 		return scan.Judge{}, hintf("name options of assay, without the dashes", "bad --allow-env: %w", err)
 	}
-	return scan.Judge{MaxAge: c.Duration("max-age"), Allow: allow}, nil
+	without, err := without(c.StringSlice("without"))
+	if err != nil {
+		return scan.Judge{}, err
+	}
+	return scan.Judge{MaxAge: c.Duration("max-age"), Allow: allow, Without: without}, nil
+}
+
+// without returns the ecosystems of names, sorted.
+func without(names []string) ([]string, error) {
+	var ecosystems []string
+	for _, name := range names {
+		e, ok := match.LanguageEcosystem(name)
+		if !ok {
+			return nil, hintf("take the ecosystem of a language, such as npm, PyPI or Maven; the advisories of an operating system are never done without",
+				"bad --without %q", name)
+		}
+		ecosystems = append(ecosystems, e)
+	}
+	slices.Sort(ecosystems)
+	return slices.Compact(ecosystems), nil
 }

@@ -76,7 +76,7 @@ func TestLanguagesUnjudged(t *testing.T) {
 		{onePackage("maven", "a", "1.0"), match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{overwritten, match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{onePackage("npm", "x", "1.0.0"), match.Unjudged{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
-		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseType, Reason: "no advisories for generic packages are held"}},
+		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
 		{onePackage("golang", "@rootio/x", "1.0.0"), match.Unjudged{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},
 	} {
 		res, err := match.Match(inventory.Inventory{Packages: []inventory.Package{tt.p}}, ix, day)

@@ -28,7 +28,8 @@ var ErrTooMany = fmt.Errorf("more than %d findings", maxFindings)
 
 // Match judges every package of an inventory by the advisories in ix, on the
 // day of today. An error comes from ix or is ErrTooMany; what cannot be judged is
-// in the result as Unjudged.
+// in the result as Unjudged. Purls of container images are no packages and not
+// counted.
 //
 // Where ix has a Memo, what is in it is not judged again.
 //
@@ -43,16 +44,31 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 	if err := m.target.hold(ix); err != nil {
 		return Result{}, err
 	}
-	res := Result{System: m.target.system, Packages: len(inv.Packages)}
+	res := Result{System: m.target.system}
 	judgements := make([]*judgement, len(inv.Packages)) // nil where a package is not judged
 	total := 0
 	for i, p := range inv.Packages {
+		if container(p.Type) {
+			continue
+		}
+		res.Packages++
+		part := m.account.of(p.Type)
+		part.Packages++
 		s, gap, err := m.subject(p)
 		if err != nil {
 			return Result{}, err
 		}
 		if s.scheme == nil {
-			m.gaps[gap]++
+			answered, err := m.answered(p, gap)
+			if err != nil {
+				return Result{}, err
+			}
+			if answered {
+				res.Judged++
+				part.Evaluated++
+				continue
+			}
+			part.missed(p, gap)
 			continue
 		}
 		if s, err = m.ownership(p, s); err != nil {
@@ -63,12 +79,15 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 			return Result{}, err
 		}
 		if j.badVersion != "" {
-			m.gaps[Unjudged{Ecosystem: s.scheme.ecosystems[0], Type: p.Type, Cause: CauseVersion, Reason: j.badVersion}]++
+			part.missed(p, Unjudged{Ecosystem: s.scheme.ecosystems[0], Type: p.Type, Cause: CauseVersion, Reason: j.badVersion})
 			continue
 		}
 		res.Judged++
+		if len(j.gaps) == 0 {
+			part.Evaluated++
+		}
 		for _, gap := range j.gaps {
-			m.gaps[gap]++
+			part.missed(p, gap)
 		}
 		judgements[i] = j
 		if total += len(j.findings); total > maxFindings {
@@ -78,19 +97,20 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 	if total > 0 {
 		res.Findings = m.findings(judgements, total)
 	}
-	for gap, n := range m.gaps {
-		gap.Packages = n
-		res.Unjudged = append(res.Unjudged, gap)
-	}
-	slices.SortFunc(res.Unjudged, func(a, b Unjudged) int {
-		return cmp.Or(
-			cmp.Compare(b.Packages, a.Packages),
-			cmp.Compare(a.Reason, b.Reason),
-			cmp.Compare(a.Ecosystem, b.Ecosystem),
-			cmp.Compare(a.Type, b.Type),
-		)
-	})
+	res.Unjudged = m.account.unjudged()
+	res.Parts = m.account.result(m.target)
 	return res, nil
+}
+
+// answered reports whether the distribution alone answers for a package of a
+// language whose own advisories are not held: they would not be asked.
+func (m *matcher) answered(p inventory.Package, gap Unjudged) (bool, error) {
+	by := m.languages[languageKey{p.Type, originOf(p.Name)}]
+	if gap.Cause != CauseType || p.Owner == nil || by == nil {
+		return false, nil
+	}
+	s, err := m.ownership(p, subjectOf(p, by))
+	return s.owner != nil && s.owned == "", err
 }
 
 // findings returns what the judgements of the packages find, sorted.
@@ -143,7 +163,7 @@ type matcher struct {
 	key      []byte // see memoKey
 	records  records
 	subjects map[subject]*judgement
-	gaps     map[Unjudged]int // packages by gap, its Packages being zero
+	account  account
 	// languages are the schemes of packages that belong to no system; without
 	// ecosystems where nothing is held for them, nil where they have none.
 	languages map[languageKey]*scheme
@@ -164,7 +184,7 @@ func newMatcher(inv inventory.Inventory, ix Index, today time.Time) *matcher {
 		target:    judgedAs(inv, today),
 		ix:        ix,
 		subjects:  make(map[subject]*judgement),
-		gaps:      make(map[Unjudged]int),
+		account:   newAccount(),
 		languages: make(map[languageKey]*scheme),
 		owning:    make(map[*judgement]*owning),
 	}
@@ -221,6 +241,10 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		}
 		if by == nil || len(by.ecosystems) == 0 {
 			gap.Reason = fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
+			if !Covered(p.Type) {
+				gap.Cause = CauseUncovered
+				gap.Reason = fmt.Sprintf("no public source has advisories for %s packages", shown(p.Type))
+			}
 			return subject{}, gap, nil
 		}
 		s = subjectOf(p, by)

@@ -15,6 +15,9 @@ type Result struct {
 	// Packages counts the packages of the inventory; Judged those whose
 	// ecosystem the index holds.
 	Packages, Judged int
+	// Parts say of each part of the image how far it was evaluated: the system's
+	// first, then by type. Their numbers add up to Packages.
+	Parts []verdict.Part
 	// Unjudged counts, by the reason, packages that nothing can be said about:
 	// "no advisories for Debian:sid". Sorted by package count, then text.
 	Unjudged []Unjudged
@@ -72,16 +75,19 @@ type Cause string
 const (
 	// CauseSystem: the packages are the operating system's, and its advisories
 	// are not held or do not exist. Without them a pass means nothing.
-	CauseSystem Cause = "system"
-	// CauseType: the service holds no advisories for packages of this type.
-	CauseType Cause = "type"
+	CauseSystem Cause = verdict.CauseSystem
+	// CauseType: the service holds no advisories for packages of this type, which
+	// public sources cover.
+	CauseType Cause = verdict.CauseType
+	// CauseUncovered: no public source has advisories for packages of this type.
+	CauseUncovered Cause = verdict.CauseUncovered
 	// CauseVersion: a version cannot be compared, the package's own or one in an
 	// advisory, which then is neither said to affect it nor not to.
-	CauseVersion Cause = "version"
+	CauseVersion Cause = verdict.CauseVersion
 	// CauseName: the package is known by the name of its file only, which is not
 	// what advisories call it.
-	CauseName Cause = "name"
+	CauseName Cause = verdict.CauseName
 	// CauseVendor: another vendor built the package for the system, whose advisories
 	// do not speak of such builds.
-	CauseVendor Cause = "vendor"
+	CauseVendor Cause = verdict.CauseVendor
 )

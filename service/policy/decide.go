@@ -20,6 +20,8 @@ type Input struct {
 	MaxAge  time.Duration // zero: data of any age is good
 	Ahead   time.Duration // how far in the future the data is dated
 	Options verdict.Options
+	// Without are the ecosystems whose advisories the service does without.
+	Without []string
 }
 
 // The rules by which a finding fails or does not.
@@ -40,6 +42,7 @@ const (
 const (
 	ruleEndOfLife  = "end-of-life"
 	ruleNothing    = "nothing-recognised"
+	ruleNoPackages = "no-os-packages"
 	ruleUnreadable = "database-unreadable"
 	ruleNoData     = "no-data"
 	ruleTooOld     = "data-too-old"
@@ -63,7 +66,7 @@ type Finding struct {
 
 // Decide decides a scan. The findings returned are sorted as a verdict has
 // them, each with the rule that spoke; those of kernel packages are among them
-// only where the options ask for them, and always counted.
+// only where the options ask for them or they fail, and always counted.
 //
 // An answer that is not to be trusted (code 5) goes before findings that fail
 // (code 4): --continue-on-failure takes back the second and not the first, and
@@ -76,6 +79,10 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 		BySeverity: make(map[verdict.Severity]int),
 	}
 	findings := make([]Finding, 0, len(in.Result.Findings))
+	parts := Evaluated(in)
+	for _, p := range parts {
+		counts.Evaluated += p.Evaluated
+	}
 	for _, f := range in.Result.Findings {
 		name, fails := rule(f, in.Options)
 		counts.BySeverity[f.Severity]++
@@ -85,16 +92,17 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 		if f.Fixed != "" {
 			counts.Fixable++
 		}
-		if f.Kernel {
+		folded := f.Kernel && !in.Options.Kernel && !fails
+		if folded || f.Kernel && in.Options.Kernel {
 			counts.Kernel++
 		}
-		if !f.Kernel || in.Options.Kernel {
+		if !folded {
 			findings = append(findings, Finding{f, fails, name})
 		}
 	}
 	findings = arrange(findings)
 
-	untrusted := distrust(in)
+	untrusted := distrust(in, parts, counts.Evaluated)
 	failing := failures(in, findings)
 	reasons := slices.Concat(untrusted, failing)
 	decision := verdict.Decision{Outcome: verdict.Pass, Code: codePass, Reasons: reasons}
@@ -269,7 +277,7 @@ func failures(in Input, findings []Finding) []verdict.Reason {
 
 // distrust returns the rules by which the answer says nothing about the image,
 // the cause before what follows from it.
-func distrust(in Input) []verdict.Reason {
+func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 	res := in.Result
 	var reasons []verdict.Reason
 	add := func(rule, text, hint string) {
@@ -279,17 +287,13 @@ func distrust(in Input) []verdict.Reason {
 	if noData {
 		add(ruleNoData, "the service holds no advisories at all", "import advisories into the service first")
 	}
-	var unreadable []string
-	for _, p := range in.Partial {
-		if p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
-			unreadable = append(unreadable, "/"+p.Path)
-		}
-	}
+	unreadable := unreadable(in)
 	if len(unreadable) > 0 {
 		add(ruleUnreadable,
 			"what says which packages are installed could not be read: "+some(unreadable),
 			"run assay as a user who may read it, and see that the file is whole")
 	}
+	u := sumUp(parts, in.Options)
 	switch {
 	case res.Packages == 0 && res.System.ID == "":
 		add(ruleNothing, "neither an operating system nor a package was recognised",
@@ -297,23 +301,26 @@ func distrust(in Input) []verdict.Reason {
 	case res.Packages == 0:
 		add(ruleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
 			"the package database may have been removed from the image; scan before that")
+	case u.systemMissing:
+		add(ruleNoPackages, fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
+			"the package database is missing, empty or of a kind that assay does not read; scan the stage that still has it")
 	}
 	if !noData {
-		var gaps []string
-		packages := 0
-		for _, u := range res.Unjudged {
-			if u.Cause == match.CauseSystem {
-				packages += u.Packages
-				gaps = append(gaps, u.Reason)
-			}
+		switch {
+		case u.system > 0:
+			add(ruleNoData, fmt.Sprintf("%s of the operating system cannot be evaluated: %s",
+				plural(u.system, "package", "packages"), some(u.systemTexts)),
+				"build on a system whose advisories the service holds, or import them")
+		case u.systemNone > 0:
+			add(ruleNoData, fmt.Sprintf("not one of %s of the operating system could be evaluated", plural(u.systemNone, "package", "packages")),
+				"see the notes for the causes")
 		}
 		switch {
-		case packages > 0:
-			add(ruleNoData, fmt.Sprintf("%s of the operating system cannot be judged: %s",
-				plural(packages, "package", "packages"), some(gaps)),
-				"build on a system whose advisories the service holds, or import them")
-		case res.Packages > 0 && res.Judged == 0:
-			add(ruleNoData, fmt.Sprintf("not one of %s could be judged", plural(res.Packages, "package", "packages")),
+		case len(u.missing) > 0:
+			text, hint := u.withoutData()
+			add(ruleNoData, text, hint)
+		case u.system == 0 && u.systemNone == 0 && res.Packages > 0 && evaluated == 0:
+			add(ruleNoData, fmt.Sprintf("not one of %s could be evaluated", plural(res.Packages, "package", "packages")),
 				"import advisories for what the image holds")
 		}
 	}
@@ -335,15 +342,9 @@ func distrust(in Input) []verdict.Reason {
 			add(rulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
 				"run assay as root, or leave out what does not matter with --skip")
 		}
-		packages := 0
-		for _, u := range res.Unjudged {
-			if u.Cause != match.CauseSystem {
-				packages += u.Packages
-			}
-		}
-		if packages > 0 {
-			add(rulePartial, plural(packages, "package", "packages")+" could not be judged, which strict does not accept",
-				"see the notices for what they are")
+		if u.single > 0 {
+			add(rulePartial, plural(u.single, "package", "packages")+" could not be evaluated, which strict does not accept",
+				"see the notes for the causes")
 		}
 	}
 	return reasons
@@ -351,28 +352,21 @@ func distrust(in Input) []verdict.Reason {
 
 func clean(c verdict.Counts) verdict.Reason {
 	text := "no findings in " + plural(c.Packages, "package", "packages")
+	if n := c.Packages - c.Evaluated; n > 0 {
+		text = fmt.Sprintf("no findings in %d of %s; %s not evaluated",
+			c.Evaluated, plural(c.Packages, "package", "packages"), plural(n, "is", "are"))
+	}
 	if c.Findings > 0 {
 		text = form(c.Findings, "the one finding does not fail", fmt.Sprintf("none of the %d findings fails", c.Findings)) + " by the policy"
 	}
 	return verdict.Reason{Rule: ruleClean, Text: text}
 }
 
-// maxNotices bounds the gaps that Notices lists.
-const maxNotices = 10
-
 // Notices returns what people should know of a result that changes nothing
-// about the decision: an end of life, and packages that were not judged.
+// about the decision: an end of life.
 func Notices(r match.Result) []string {
-	var notices []string
 	if r.System.Ended {
-		notices = append(notices, ended(r.System)+", so what was found since is missing here")
+		return []string{ended(r.System) + ", so what was found since is missing here"}
 	}
-	for i, u := range r.Unjudged {
-		if i == maxNotices {
-			notices = append(notices, fmt.Sprintf("%s of packages not judged for other reasons", plural(len(r.Unjudged)-i, "more group", "more groups")))
-			break
-		}
-		notices = append(notices, fmt.Sprintf("%s not judged: %s", plural(u.Packages, "package", "packages"), u.Reason))
-	}
-	return notices
+	return nil
 }

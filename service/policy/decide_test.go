@@ -43,6 +43,7 @@ func judged(findings ...match.Finding) Input {
 		Result: match.Result{
 			System:   verdict.System{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"},
 			Findings: findings, Packages: 3, Judged: 3,
+			Parts: []verdict.Part{{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 3, Evaluated: 3, State: verdict.Evaluated}},
 		},
 		Data:    verdict.Data{Records: 1, Updated: time.Unix(1e9, 0), Age: 3600},
 		Options: Default(),
@@ -141,13 +142,34 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	strict := func(in *Input) { in.Options.Strict = true }
-	unjudged := func(cause match.Cause) func(*Input) {
+	// add adds a part to the image, and takes away what the part replaces.
+	add := func(p verdict.Part) func(*Input) {
 		return func(in *Input) {
-			in.Result.Unjudged = append(in.Result.Unjudged, match.Unjudged{Type: "x", Packages: 2, Reason: "a reason", Cause: cause})
-			in.Result.Packages += 2
+			p.State = p.StateOf()
+			in.Result.Parts = append(in.Result.Parts, p)
+			in.Result.Packages += p.Packages
+			in.Result.Judged += p.Evaluated
 		}
 	}
-	empty := func(in *Input) { in.Result.Packages, in.Result.Judged = 0, 0 }
+	cause := func(word string, packages int) []verdict.PartCause {
+		return []verdict.PartCause{{Cause: word, Packages: packages, Text: "a reason"}}
+	}
+	bad := func(kind, typ, ecosystem, word string) func(*Input) {
+		return add(verdict.Part{Part: kind, Type: typ, Ecosystem: ecosystem, Packages: 2, Causes: cause(word, 2)})
+	}
+	foreign := bad(verdict.PartSystem, "apk", "", verdict.CauseSystem)
+	npm := bad(verdict.PartLanguage, "npm", "npm", verdict.CauseType)
+	pypi := bad(verdict.PartLanguage, "pypi", "PyPI", verdict.CauseType)
+	actions := bad(verdict.PartLanguage, "githubactions", "GitHub Actions", verdict.CauseType)
+	versions := bad(verdict.PartLanguage, "golang", "Go", verdict.CauseVersion)
+	generic := bad(verdict.PartOther, "generic", "", verdict.CauseUncovered)
+	fine := add(verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, Evaluated: 1})
+	without := func(ecosystems ...string) func(*Input) { return func(in *Input) { in.Without = ecosystems } }
+	bare := func(in *Input) { in.Result.Packages, in.Result.Judged, in.Result.Parts = 0, 0, nil }
+	unknown := func(in *Input) { in.Result.System = verdict.System{} }
+	missing := add(verdict.Part{Part: verdict.PartSystem, Type: "deb", Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}}})
+	empty := func(in *Input) { bare(in); missing(in) }
+	excused := func(in *Input) { in.Options.NoOSPackages = true }
 	high := found("high fixed")
 	tests := []struct {
 		name     string
@@ -180,8 +202,18 @@ func TestDecide(t *testing.T) {
 		{"going on after failure does not change the code", []match.Finding{high}, []func(*Input){func(in *Input) { in.Options.ContinueOnFailure = true }},
 			4, "severity", "1 finding of severity high or worse has a fix"},
 
-		{"no system and no packages", nil, []func(*Input){empty, func(in *Input) { in.Result.System = verdict.System{} }}, 5, "nothing-recognised", "neither an operating system nor a package was recognised"},
+		{"no system and no packages", nil, []func(*Input){bare, unknown}, 5, "nothing-recognised", "neither an operating system nor a package was recognised"},
 		{"a system without packages", nil, []func(*Input){empty}, 5, "nothing-recognised", "the system is debian 12, but not one package was recognised"},
+		{"a system without packages, excused", nil, []func(*Input){empty, excused}, 5, "nothing-recognised", "the system is debian 12, but not one package was recognised"},
+		{"a system without its packages", nil, []func(*Input){empty, fine}, 5, "no-os-packages", "the system is debian 12, but none of its packages was found"},
+		{"a system without its packages, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine}, 5, "no-os-packages severity", "the system is debian 12, but none of its packages was found"},
+		{"a system without its packages, excused", nil, []func(*Input){empty, fine, excused}, 0, "clean", "no findings in 1 package"},
+		{"excused, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine, excused}, 4, "severity", "1 finding of severity high or worse has a fix"},
+		{"excused, but its packages are there and have no advisories", nil, []func(*Input){bare, foreign, fine, excused}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
+		{"excused, but a database could not be read", nil, []func(*Input){empty, fine, excused, gap(inventory.GapDatabase)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"no system and a package of a language", nil, []func(*Input){bare, unknown, fine}, 0, "clean", "no findings in 1 package"},
+		{"other packages of the system, of which none can be evaluated", nil, []func(*Input){bare, fine, bad(verdict.PartSystem, "deb", "Debian:12", verdict.CauseVendor)},
+			5, "no-data", "not one of 2 packages of the operating system could be evaluated"},
 		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.GapDatabase)}, 5, "database-unreadable severity", "what says which packages are installed could not be read: /var/x"},
 		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.GapSystem)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
 		{"a database that could not be read, and so no packages", nil, []func(*Input){empty, gap(inventory.GapDatabase)}, 5, "database-unreadable nothing-recognised", "what says which packages are installed could not be read: /var/x"},
@@ -191,13 +223,21 @@ func TestDecide(t *testing.T) {
 		{"a database, strictly, is no second gap", nil, []func(*Input){gap(inventory.GapDatabase), strict}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
 		{"strict without a gap", []match.Finding{high}, []func(*Input){strict}, 4, "severity", "1 finding of severity high or worse has a fix"},
 
-		{"no advisories at all", nil, []func(*Input){func(in *Input) { in.Data = verdict.Data{}; in.MaxAge = time.Hour; in.Result.Judged = 0 }, unjudged(match.CauseSystem)}, 5, "no-data", "the service holds no advisories at all"},
-		{"a system without advisories", nil, []func(*Input){unjudged(match.CauseSystem)}, 5, "no-data", "2 packages of the operating system cannot be judged: a reason"},
-		{"nothing could be judged", nil, []func(*Input){func(in *Input) { in.Result.Packages, in.Result.Judged = 0, 0 }, unjudged(match.CauseType)}, 5, "no-data", "not one of 2 packages could be judged"},
-		{"some of another type", nil, []func(*Input){unjudged(match.CauseType)}, 0, "clean", "no findings in 5 packages"},
-		{"some of another type, strictly", nil, []func(*Input){unjudged(match.CauseType), strict}, 5, "partial", "2 packages could not be judged, which strict does not accept"},
-		{"a version that cannot be compared", nil, []func(*Input){unjudged(match.CauseVersion)}, 0, "clean", "no findings in 5 packages"},
-		{"a version that cannot be compared, strictly", nil, []func(*Input){unjudged(match.CauseVersion), strict}, 5, "partial", "2 packages could not be judged, which strict does not accept"},
+		{"no advisories at all", nil, []func(*Input){func(in *Input) { in.Data = verdict.Data{}; in.MaxAge = time.Hour }, bare, foreign, npm}, 5, "no-data", "the service holds no advisories at all"},
+		{"a system without advisories", nil, []func(*Input){foreign}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
+		{"nothing could be evaluated", nil, []func(*Input){bare, unknown, generic}, 5, "no-data", "not one of 2 packages could be evaluated"},
+		{"nothing could be evaluated, and that is accepted", nil, []func(*Input){bare, unknown, npm, without("npm")}, 5, "no-data", "not one of 2 packages could be evaluated"},
+		{"an ecosystem that is not held", nil, []func(*Input){npm}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm"},
+		{"ecosystems that are not held", []match.Finding{high}, []func(*Input){npm, pypi, actions}, 5, "no-data severity", "6 packages cannot be evaluated: the service holds no advisories of npm; PyPI; GitHub Actions"},
+		{"an ecosystem that the service does without", nil, []func(*Input){npm, without("npm")}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
+		{"one of two that the service does without", nil, []func(*Input){npm, pypi, without("npm")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of PyPI"},
+		{"one that the service does without, strictly", nil, []func(*Input){npm, without("npm"), strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"a system is never done without", nil, []func(*Input){foreign, without("apk", "Debian:12", "Debian", "")}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
+		{"a type without a source", nil, []func(*Input){generic}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
+		{"a type without a source, strictly", nil, []func(*Input){generic, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"a version that cannot be compared", nil, []func(*Input){versions}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
+		{"a version that cannot be compared, strictly", nil, []func(*Input){versions, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"some of each, strictly", nil, []func(*Input){versions, generic, npm, strict}, 5, "no-data partial", "2 packages cannot be evaluated: the service holds no advisories of npm"},
 
 		{"data as old as may be", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour }}, 0, "clean", "no findings in 3 packages"},
 		{"data too old", []match.Finding{high}, []func(*Input){func(in *Input) { in.MaxAge = time.Hour - time.Second }}, 5, "data-too-old severity", "the advisories are 60 minutes old, and at most 59 minutes is trusted"},
@@ -213,7 +253,18 @@ func TestDecide(t *testing.T) {
 			for _, change := range tt.changes {
 				change(&in)
 			}
-			d, _, _ := Decide(in)
+			d, findings, counts := Decide(in)
+			checked := verdict.Verdict{
+				Decision: d, Counts: counts, Evaluated: Evaluated(in), Without: in.Without,
+				System: in.Result.System, Data: in.Data, Options: in.Options,
+			}
+			for _, f := range findings {
+				f.Claim.Finding.Fails, f.Claim.Finding.Rule = f.Fails, f.Rule
+				checked.Findings = append(checked.Findings, f.Claim.Finding)
+			}
+			if err := checked.Check(); err != nil {
+				t.Errorf("the verdict contradicts itself: %v", err)
+			}
 			want := map[int]verdict.Outcome{0: verdict.Pass, 4: verdict.Fail, 5: verdict.Untrusted}[tt.code]
 			if d.Code != tt.code || d.Outcome != want {
 				t.Errorf("code %d, %s; want %d, %s", d.Code, d.Outcome, tt.code, want)
@@ -308,17 +359,60 @@ func TestNotices(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 	r.System.Ended = true
-	r.Unjudged = []match.Unjudged{{Packages: 2, Reason: "no advisories for npm packages are held"}, {Packages: 1, Reason: "x"}}
-	want := []string{
-		"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so what was found since is missing here",
-		"2 packages not judged: no advisories for npm packages are held",
-		"1 package not judged: x",
-	}
+	want := []string{"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so what was found since is missing here"}
 	if got := Notices(r); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	r.Unjudged = slices.Repeat(r.Unjudged, 10)
-	if got := Notices(r); len(got) != 12 || got[11] != "10 more groups of packages not judged for other reasons" {
-		t.Errorf("of many: %q", got[11:])
+}
+
+// TestHints: whoever reads that an ecosystem is not held reads what to do.
+func TestHints(t *testing.T) {
+	in := judged()
+	for _, e := range []string{"npm", "PyPI", "GitHub Actions", "Go"} {
+		p := verdict.Part{Part: verdict.PartLanguage, Type: strings.ToLower(e), Ecosystem: e, Packages: 1, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1}}}
+		in.Result.Parts = append(in.Result.Parts, p)
+		in.Result.Packages++
+	}
+	d, _, _ := Decide(in)
+	hint := d.Reasons[0].Hint
+	for _, want := range []string{"assayd update", "assayd serve --without npm --without PyPI --without 'GitHub Actions'"} {
+		if !strings.Contains(hint, want) {
+			t.Errorf("hint %q, want %q in it", hint, want)
+		}
+	}
+}
+
+// TestEvaluated: what the client could not read is a cause, and neither the result
+// of the matcher nor a cause of another ecosystem is changed.
+func TestEvaluated(t *testing.T) {
+	in := judged()
+	in.Result.Parts = append(in.Result.Parts,
+		verdict.Part{Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}},
+		verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}})
+	in.Without = []string{"npm"}
+	in.Partial = []inventory.Partial{{Path: "var/lib/dpkg/status", Kind: inventory.GapDatabase}, {Path: "root", Kind: inventory.GapDirectory}}
+	parts := Evaluated(in)
+	if p := parts[0]; p.State != verdict.Partly || p.Evaluated != 3 || p.Causes[0].Cause != verdict.CauseUnreadable || p.Causes[0].Text != "could not be read: /var/lib/dpkg/status" {
+		t.Errorf("%+v", p)
+	}
+	if parts[1].Causes[0].Cause != verdict.CauseWithout || parts[2].Causes[0].Cause != verdict.CauseType {
+		t.Errorf("%+v", parts[1:])
+	}
+	if p := in.Result.Parts; p[0].State != verdict.Evaluated || p[0].Causes != nil || p[1].Causes[0].Cause != verdict.CauseType {
+		t.Errorf("the input was changed: %+v", p)
+	}
+	in.Result.Parts = nil
+	if parts := Evaluated(in); len(parts) != 1 || parts[0].Part != verdict.PartSystem || parts[0].State != verdict.NotEvaluated {
+		t.Errorf("of nothing: %+v", parts)
+	}
+}
+
+// TestMaliciousKernel: a malicious package fails whatever it calls itself, and is
+// among the findings.
+func TestMaliciousKernel(t *testing.T) {
+	in := judged(found("unrated malicious kernel"), found("high fixed kernel"))
+	d, findings, counts := Decide(in)
+	if d.Code != 4 || d.Reasons[0].Rule != "malicious" || len(findings) != 1 || counts.Failing != 1 || counts.Kernel != 1 {
+		t.Errorf("%+v, %d findings, %+v", d, len(findings), counts)
 	}
 }

@@ -32,7 +32,9 @@ type Allow struct {
 	weaken []string
 }
 
-// weakenable are the options that can let through what the default holds back.
+// weakenable are the options that can let through what the default holds back and
+// that the owner may leave to variables. no-os-packages is not among them: a base
+// image without its package database would excuse itself.
 var weakenable = []string{"fail-on", "unrated", "continue-on-failure"}
 
 // AllowOf lets environment variables weaken the options of these names
@@ -105,6 +107,8 @@ func set(o *verdict.Options, name, value string) (known bool, err error) {
 		o.Strict, err = boolean(value)
 	case "kernel":
 		o.Kernel, err = boolean(value)
+	case "no-os-packages":
+		o.NoOSPackages, err = boolean(value)
 	case "continue-on-failure":
 		o.ContinueOnFailure, err = boolean(value)
 	case "project":
@@ -130,6 +134,8 @@ func weaker(name string, o verdict.Options) bool {
 		return o.Unrated.Rank() > byDefault.Unrated.Rank()
 	case "continue-on-failure":
 		return o.ContinueOnFailure
+	case "no-os-packages":
+		return o.NoOSPackages
 	}
 	return false
 }

@@ -24,10 +24,10 @@ func TestOptions(t *testing.T) {
 			sent: []opt{{"fail-on", "critical", "flag"}, {"unrated", "low", "flag"}, {"fail-on-unfixed", "true", "flag"},
 				{"fail-on-eol", "true", "flag"}, {"strict", "1", "flag"}, {"kernel", "true", "flag"},
 				{"continue-on-failure", "true", "flag"}, {"project", "shop: näher", "flag"}, {"ref", "refs/heads/main", "flag"},
-				{"commit", "abc", "flag"}},
+				{"commit", "abc", "flag"}, {"no-os-packages", "true", "flag"}},
 			change: func(o *verdict.Options) {
 				*o = verdict.Options{FailOn: "critical", Unrated: "low", FailOnUnfixed: true, FailOnEOL: true, Strict: true,
-					Kernel: true, ContinueOnFailure: true, Project: "shop: näher", Ref: "refs/heads/main", Commit: "abc"}
+					Kernel: true, NoOSPackages: true, ContinueOnFailure: true, Project: "shop: näher", Ref: "refs/heads/main", Commit: "abc"}
 			},
 		},
 		{"upper case", []opt{{"fail-on", "LOW", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
@@ -43,6 +43,8 @@ func TestOptions(t *testing.T) {
 		{"a variable weakens unrated", []opt{{"unrated", "medium", "ASSAY_UNRATED"}}, Allow{}, nil, "unrated"},
 		{"a variable goes on", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
 		{"a variable does not go on", []opt{{"continue-on-failure", "false", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, ""},
+		{"a variable excuses the system", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{}, nil, "no-os-packages"},
+		{"a variable that another may weaken", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{weakenable}, nil, "no-os-packages"},
 		{
 			name: "switches by variable",
 			sent: []opt{{"fail-on-unfixed", "true", "ASSAY_A"}, {"fail-on-eol", "true", "ASSAY_B"}, {"strict", "true", "ASSAY_C"}, {"kernel", "true", "ASSAY_D"}},
@@ -118,12 +120,13 @@ func FuzzOptions(f *testing.F) {
 	f.Add("fail-on", "none", "unrated", "low")
 	f.Add("continue-on-failure", "T", "fail-on", "LOW")
 	f.Add("strict", "false", "kernel", "0")
+	f.Add("no-os-packages", "true", "no-os-packages", "1")
 	f.Fuzz(func(t *testing.T, n1, v1, n2, v2 string) {
 		o, ignored, err := Options([]cyclonedx.Option{{Name: n1, Value: v1, Origin: "A"}, {Name: n2, Value: v2, Origin: "B"}}, Allow{})
 		if err != nil {
 			return
 		}
-		if o.ContinueOnFailure || threshold(o.FailOn) < verdict.High.Rank() || o.Unrated.Rank() > verdict.High.Rank() || o.Unrated.Rank() < 0 {
+		if o.ContinueOnFailure || o.NoOSPackages || threshold(o.FailOn) < verdict.High.Rank() || o.Unrated.Rank() > verdict.High.Rank() || o.Unrated.Rank() < 0 {
 			t.Errorf("%s=%s %s=%s: %+v", n1, v1, n2, v2, o)
 		}
 		for _, i := range ignored {

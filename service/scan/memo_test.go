@@ -116,6 +116,9 @@ func TestMemoChangesNothing(t *testing.T) {
 		if err := errors.Join(err, merr, werr); err != nil {
 			t.Error(err)
 		}
+		if err := v.Whole().Check(); err != nil {
+			t.Errorf("the verdict contradicts itself: %v", err)
+		}
 		if !bytes.Equal(b, whole) {
 			t.Errorf("an answer of %d bytes is not its verdict of %d bytes", len(b), len(whole))
 		}

@@ -19,6 +19,9 @@ type Judge struct {
 	MaxAge time.Duration
 	// Allow are the options that an environment variable may weaken.
 	Allow policy.Allow
+	// Without are the ecosystems ("PyPI") whose advisories the service does without:
+	// that they are not held is no reason to distrust an answer.
+	Without []string
 }
 
 // A BadOptionError is a request whose options cannot be understood.
@@ -44,23 +47,27 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 		ahead = data.Updated.Sub(now)
 		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))
 	}
-	decision, findings, counts := policy.Decide(policy.Input{
+	in := policy.Input{
 		Result:  result,
 		Partial: s.Inventory.Partial,
 		Data:    data,
 		MaxAge:  j.MaxAge,
 		Ahead:   ahead,
 		Options: options,
-	})
+		Without: j.Without,
+	}
+	decision, findings, counts := policy.Decide(in)
 	v := verdict.Verdict{
-		Version:  verdict.Version,
-		Decision: decision,
-		Counts:   counts,
-		System:   result.System,
-		Data:     data,
-		Options:  options,
-		Ignored:  ignored,
-		Notices:  policy.Notices(result),
+		Version:   verdict.Version,
+		Decision:  decision,
+		Counts:    counts,
+		Evaluated: policy.Evaluated(in),
+		Without:   j.Without,
+		System:    result.System,
+		Data:      data,
+		Options:   options,
+		Ignored:   ignored,
+		Notices:   policy.Notices(result),
 	}
 	v.System.Repositories = lacking(s.Inventory, v.System)
 	for _, p := range s.Inventory.Partial {

@@ -1,0 +1,240 @@
+package verdict
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ruleContradiction is the rule of a verdict that was not believed.
+const ruleContradiction = "contradiction"
+
+// Check reports the first thing by which a verdict contradicts itself, nil where
+// there is none. It looks for what a service, or something between, cannot have
+// meant: a pass with findings that fail, numbers that do not add up, a decision
+// without a reason. It does not decide again.
+func (v Verdict) Check() error {
+	if err := v.checkDecision(); err != nil {
+		return err
+	}
+	if err := v.checkFindings(); err != nil {
+		return err
+	}
+	if err := v.checkEvaluated(); err != nil {
+		return err
+	}
+	if v.Decision.Outcome == Pass {
+		return v.checkPass()
+	}
+	return nil
+}
+
+// Distrusted returns the verdict as one that is not to be trusted, because of err,
+// which Check returned.
+func (v Verdict) Distrusted(err error) Verdict {
+	reason := Reason{
+		Rule: ruleContradiction,
+		Text: "the verdict contradicts itself: " + err.Error(),
+		Hint: "is this assayd, of the version of this client, with nothing in between that changes its answers? see the log of the service",
+	}
+	// What else was said explains nothing now, but for findings that fail.
+	var reasons []Reason
+	for _, r := range v.Decision.Reasons {
+		if codeOf(r.Rule) != 0 {
+			reasons = append(reasons, r)
+		}
+	}
+	v.Decision = Decision{Outcome: Untrusted, Code: 5, Reasons: append([]Reason{reason}, reasons...)}
+	return v
+}
+
+// codeOf returns the exit code that a rule of a decision goes with, -1 for rules
+// that are not known here.
+func codeOf(rule string) int {
+	switch rule {
+	case "clean":
+		return 0
+	case "severity", "known-exploited", "malicious", "end-of-life":
+		return 4
+	case "nothing-recognised", "no-os-packages", "database-unreadable", "no-data", "data-too-old", "partial", ruleContradiction:
+		return 5
+	}
+	return -1
+}
+
+func (v Verdict) checkDecision() error {
+	d := v.Decision
+	codes := map[Outcome]int{Pass: 0, Fail: 4, Untrusted: 5}
+	code, ok := codes[d.Outcome]
+	switch {
+	case !ok:
+		return fmt.Errorf("the outcome %q is unknown", clean(string(d.Outcome), 20))
+	case code != d.Code:
+		return fmt.Errorf("outcome %q with code %d", d.Outcome, d.Code)
+	case len(d.Reasons) == 0:
+		return fmt.Errorf("outcome %q without a reason", d.Outcome)
+	}
+	for i, r := range d.Reasons {
+		switch of := codeOf(r.Rule); {
+		case r.Rule == "":
+			return errors.New("a reason without a rule")
+		case of < 0:
+		case i == 0 && of != code, of > code, of == 0 && code != 0:
+			return fmt.Errorf("outcome %q by the rule %q", d.Outcome, r.Rule)
+		}
+	}
+	return nil
+}
+
+func (v Verdict) checkFindings() error {
+	c := v.Counts
+	failing, malicious := 0, 0
+	for _, f := range v.Findings {
+		if f.Fails {
+			failing++
+		}
+		if f.Malicious {
+			malicious++
+		}
+		if err := v.checkFinding(f); err != nil {
+			return fmt.Errorf("finding %q of package %q: %w", clean(f.ID, 40), clean(f.Package.Name, 50), err)
+		}
+	}
+	folded := c.Kernel
+	if v.Options.Kernel {
+		folded = 0
+	}
+	rated := 0
+	for _, n := range c.BySeverity {
+		if n < 0 {
+			return errors.New("a negative number of findings")
+		}
+		rated += n
+	}
+	switch {
+	case min(c.Packages, c.Evaluated, c.Findings, c.Failing, c.Fixable, c.Kernel) < 0:
+		return errors.New("a negative number in the counts")
+	case c.Findings != len(v.Findings)+folded:
+		return fmt.Errorf("%d findings are counted and %d are there", c.Findings, len(v.Findings)+folded)
+	case c.Failing != failing:
+		return fmt.Errorf("%d failing findings are counted and %d are there", c.Failing, failing)
+	case rated != c.Findings:
+		return fmt.Errorf("the findings by severity add up to %d of %d", rated, c.Findings)
+	case c.Fixable > c.Findings:
+		return fmt.Errorf("%d of %d findings have a fix", c.Fixable, c.Findings)
+	case v.Decision.Outcome == Pass && failing > 0:
+		return fmt.Errorf("outcome %q with %d failing findings", Pass, failing)
+	case v.Decision.Outcome == Fail && failing == 0 && slices.Contains([]string{"severity", "known-exploited", "malicious"}, v.Decision.Reasons[0].Rule):
+		return fmt.Errorf("outcome %q by the rule %q without a failing finding", Fail, v.Decision.Reasons[0].Rule)
+	}
+	return nil
+}
+
+// checkFinding holds what a finding says against the rule that decided on it.
+func (v Verdict) checkFinding(f Finding) error {
+	fails := slices.Contains([]string{"severity", "known-exploited", "malicious"}, f.Rule)
+	passes := slices.Contains(rules(), f.Rule)
+	below := f.Severity
+	if below == Unrated {
+		below = v.Options.Unrated
+	}
+	switch {
+	case f.Rule == "":
+		return errors.New("no rule decided on it")
+	case f.Fails && passes, !f.Fails && fails:
+		return fmt.Errorf("fails is %t by the rule %q", f.Fails, f.Rule)
+	case f.Malicious && !f.Fails:
+		return errors.New("it is malicious and does not fail")
+	case f.Rule == "unfixed" && f.Fixed != "":
+		return fmt.Errorf("the rule %q with the fix %q", f.Rule, clean(f.Fixed, 40))
+	case f.Rule == "below-threshold" && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
+		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
+	}
+	return nil
+}
+
+// checkEvaluated holds the parts of the image against the counts.
+func (v Verdict) checkEvaluated() error {
+	packages, evaluated := 0, 0
+	for _, p := range v.Evaluated {
+		most := 0
+		for _, c := range p.Causes {
+			most = max(most, c.Packages)
+		}
+		switch {
+		case min(p.Packages, p.Evaluated) < 0 || p.Evaluated > p.Packages || most > p.Packages:
+			return fmt.Errorf("%d of %d packages of %q are evaluated", p.Evaluated, p.Packages, p.name())
+		case p.State != p.StateOf():
+			return fmt.Errorf("%q is %q with %d of %d packages evaluated", p.name(), clean(p.State, 20), p.Evaluated, p.Packages)
+		case p.State != Evaluated && len(p.Causes) == 0:
+			return fmt.Errorf("%q is %q without a cause", p.name(), p.State)
+		}
+		packages += p.Packages
+		evaluated += p.Evaluated
+	}
+	switch {
+	case packages != v.Counts.Packages:
+		return fmt.Errorf("the parts have %d of %d packages", packages, v.Counts.Packages)
+	case evaluated != v.Counts.Evaluated:
+		return fmt.Errorf("%d packages are evaluated by the parts and %d by the counts", evaluated, v.Counts.Evaluated)
+	}
+	return nil
+}
+
+func (p Part) name() string {
+	name := p.Ecosystem
+	if name == "" {
+		name = p.Type
+	}
+	if name == "" {
+		name = p.Part
+	}
+	return clean(name, 40)
+}
+
+// checkPass holds a pass against what no pass may leave open.
+func (v Verdict) checkPass() error {
+	switch {
+	case v.Data.Records <= 0:
+		return fmt.Errorf("outcome %q without advisories", Pass)
+	case v.Counts.Evaluated == 0:
+		return fmt.Errorf("outcome %q without an evaluated package", Pass)
+	case v.Options.Strict && (v.Counts.Evaluated != v.Counts.Packages || len(v.Partial) > 0):
+		return fmt.Errorf("outcome %q under strict, with %d of %d packages evaluated and %d places not read",
+			Pass, v.Counts.Evaluated, v.Counts.Packages, len(v.Partial))
+	case v.Options.FailOnEOL && v.System.Ended:
+		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
+	}
+	for _, p := range v.Partial {
+		if p.Kind == "database" || p.Kind == "system" {
+			return fmt.Errorf("outcome %q although /%s could not be read", Pass, clean(p.Path, 60))
+		}
+	}
+	system := false
+	for _, p := range v.Evaluated {
+		system = system || p.Part == PartSystem
+		for _, c := range p.Causes {
+			switch c.Cause {
+			case CauseMissing:
+				if v.Options.NoOSPackages {
+					continue
+				}
+			case CauseWithout:
+				if slices.Contains(v.Without, p.Ecosystem) {
+					continue
+				}
+			case CauseSystem, CauseUnreadable, CauseType:
+			default:
+				continue
+			}
+			return fmt.Errorf("outcome %q although %q was not evaluated (%s)", Pass, p.name(), c.Cause)
+		}
+		if p.Part == PartSystem && p.Packages > 0 && p.Evaluated == 0 {
+			return fmt.Errorf("outcome %q although no package of the operating system was evaluated", Pass)
+		}
+	}
+	if v.System.ID != "" && !system {
+		return fmt.Errorf("outcome %q, and nothing is said of the packages of %s", Pass, clean(v.System.ID, 40))
+	}
+	return nil
+}
