@@ -2,6 +2,8 @@ package walk
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 
 	"assay/inspect/elf"
@@ -37,9 +39,13 @@ func (w *walker) program(d *dir, name string, buf buffers) {
 		return
 	}
 	defer f.Close()
-	head, _ := f.Peek(buf.head) // what cannot be read does not begin so
-	if bytes.HasPrefix(head, []byte(elf.Magic)) && !w.exclude[f.ID()] {
+	head, err := f.Peek(buf.head)
+	switch {
+	case w.exclude[f.ID()]:
+	case bytes.HasPrefix(head, []byte(elf.Magic)):
 		w.visitor.File(rule, f)
+	case err != nil && !errors.Is(err, io.EOF):
+		w.visitor.FileFailed(rule, inventory.Text(path), err)
 	}
 }
 

@@ -206,6 +206,18 @@ func TestPrograms(t *testing.T) {
 	})
 }
 
+// A file whose beginning cannot be read may be a program: it is reported.
+func TestProgramThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "app"), elf.Magic+strings.Repeat("\x00", minProgram))
+	write(t, filepath.Join(dir, "text"), strings.Repeat("#", minProgram))
+	got := walk(t, dir, Options{Rules: []Rule{{Programs: true, Limit: 2}}}) // reading fails at its third byte
+	slices.Sort(got.missing)
+	if len(got.files) != 0 || len(got.missing) != 2 || !strings.Contains(got.missing[0], "app") || !strings.Contains(got.missing[1], "text") {
+		t.Errorf("files %q, failed %q", got.files, got.missing)
+	}
+}
+
 // TestDataNames holds the names that are not searched for programs against the
 // names of this machine's.
 func TestDataNames(t *testing.T) {

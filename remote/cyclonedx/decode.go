@@ -119,10 +119,27 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 			if err := json.Unmarshal([]byte(p.Value), &v); err != nil {
 				return fmt.Errorf("property %q: %w", p.Name, err)
 			}
-			d.inventory.Partial = append(d.inventory.Partial, inventory.Partial{Path: v.Path, Kind: inventory.Gap(v.Kind), Err: v.Err})
+			d.inventory.Partial = append(d.inventory.Partial, inventory.Partial{Path: v.Path, Kind: gapOf(v.Kind), Err: v.Err})
 		}
 	}
 	return nil
+}
+
+// isImage reports whether a purl is that of a container image, which is no package
+// in itself.
+func isImage(text string) bool {
+	typ, _, _ := strings.Cut(strings.TrimPrefix(text, "pkg:"), "/")
+	return strings.EqualFold(typ, "oci") || strings.EqualFold(typ, "docker")
+}
+
+// gapOf returns the kind of a scan error. One that this version does not know may
+// mean anything, so it is taken for the worst.
+func gapOf(kind string) inventory.Gap {
+	switch k := inventory.Gap(kind); k {
+	case inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile:
+		return k
+	}
+	return inventory.GapDatabase
 }
 
 func (d *decoder) components(list []*component) {
@@ -146,6 +163,10 @@ func (d *decoder) take(c *component) {
 		}
 	case "library", "framework", "application", "":
 		d.component(c)
+	default: // "platform", "firmware", "file" …: a package only where it says so
+		if c.PURL != "" && !isImage(c.PURL) {
+			d.component(c)
+		}
 	}
 	d.components(c.Components)
 }

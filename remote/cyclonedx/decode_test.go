@@ -250,6 +250,34 @@ func FuzzDecode(f *testing.F) {
 
 // What is there twice is read as encoding/json reads it: a list is in the place of
 // the one before, and nothing of a component is left in the next.
+// What this version does not know is taken for the worst: it must not make a
+// package disappear, a scan error harmless, or a distribution answer for a file.
+func TestDecodeUnknown(t *testing.T) {
+	got := decode(t, []byte(`{"bomFormat": "CycloneDX", "specVersion": "1.6",
+		"metadata": {"properties": [{"name": "assay:partial", "value": "{\"path\":\"a\",\"kind\":\"archive\",\"error\":\"x\"}"}]},
+		"components": [
+			{"type": "platform", "purl": "pkg:npm/a@1"},
+			{"type": "firmware", "purl": "pkg:npm/b@1", "components": [{"type": "file", "purl": "pkg:npm/c@1"}]},
+			{"type": "container", "name": "debian", "purl": "pkg:oci/debian@sha256:0"},
+			{"type": "file", "name": "/etc/passwd"},
+			{"type": "library", "purl": "pkg:pypi/d@1", "properties": [
+				{"name": "assay:owner", "value": "python3-d"}, {"name": "assay:owner-digest", "value": "probably"}]}
+		]}`)).Inventory
+	var names []string
+	for _, p := range got.Packages {
+		names = append(names, p.Name)
+		if p.Name == "d" && (p.Owner == nil || p.Owner.Digest != inventory.DigestDifferent) {
+			t.Errorf("the owner of d: %+v", p.Owner)
+		}
+	}
+	if want := []string{"a", "b", "c", "d"}; !slices.Equal(names, want) {
+		t.Errorf("packages %q, want %q", names, want)
+	}
+	if len(got.Partial) != 1 || got.Partial[0].Kind != inventory.GapDatabase {
+		t.Errorf("scan errors %+v", got.Partial)
+	}
+}
+
 func TestDecodeTwice(t *testing.T) {
 	const doc = `{"bomFormat":"CycloneDX","specVersion":"1.6",
 	  "components":[{"type":"operating-system","name":"debian"},{"purl":"pkg:deb/debian/a@1?distro=debian-12"},{"name":"no purl"}],

@@ -36,9 +36,19 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 	}
 	if owner, ok := lookup(props, propOwner); ok {
 		digest, _ := lookup(props, propOwnerDigest)
-		p.Owner = &inventory.Owner{Package: owner, Digest: inventory.Digest(digest)}
+		p.Owner = &inventory.Owner{Package: owner, Digest: digestOf(digest)}
 	}
 	return err
+}
+
+// digestOf returns how a file compares with what its owner installed. A word that
+// this version does not know gives the owner no say.
+func digestOf(word string) inventory.Digest {
+	switch d := inventory.Digest(word); d {
+	case inventory.DigestEqual, inventory.DigestUnknown:
+		return d
+	}
+	return inventory.DigestDifferent
 }
 
 // overrides names the properties that take the place of a field.

@@ -125,6 +125,8 @@ var words = []string{
 	"a@b", "x-1-2.src.rpm", "\u2028", "tab\there",
 }
 
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
 func randomScan(r *rand.Rand) cyclonedx.Scan {
 	word := func() string { return words[r.IntN(len(words))] }
 	list := func() []string {
@@ -157,12 +159,12 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 			p.Evidence = append(p.Evidence, inventory.Evidence{Path: word(), Kind: word()})
 		}
 		if r.IntN(2) == 0 {
-			p.Owner = &inventory.Owner{Package: word(), Digest: inventory.Digest(word())}
+			p.Owner = &inventory.Owner{Package: word(), Digest: pick(r, inventory.DigestEqual, inventory.DigestDifferent, inventory.DigestUnknown)}
 		}
 		s.Inventory.Packages = append(s.Inventory.Packages, p)
 	}
 	for range r.IntN(3) {
-		s.Inventory.Partial = append(s.Inventory.Partial, inventory.Partial{Path: word(), Kind: inventory.Gap(word()), Err: word()})
+		s.Inventory.Partial = append(s.Inventory.Partial, inventory.Partial{Path: word(), Kind: pick(r, inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile), Err: word()})
 	}
 	s.Inventory.Sort()
 	return s
@@ -200,7 +202,7 @@ func TestEveryFieldTravels(t *testing.T) {
 	full := inventory.Package{
 		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", Module: "e", CPE: "f",
 		ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
-		Owner: &inventory.Owner{Package: "l", Digest: "m"}, EmbeddedIn: "n",
+		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n",
 	}
 	s := cyclonedx.Scan{Client: "o", Options: example.Options, Inventory: inventory.Inventory{
 		System: system, Packages: []inventory.Package{full}, Partial: example.Inventory.Partial}}

@@ -60,9 +60,9 @@ func Default() verdict.Options {
 // A base image's ENV is inherited by every build on it, so an option from
 // anywhere but the command line is taken only where it does not weaken the gate
 // against the default. One that would is returned as ignored, unless allow
-// names it; so is one of a name that the service does not know, which a newer
-// client may send. A value that cannot be read is an error, wherever it comes
-// from.
+// names it; so is one of a name that the service does not know. A flag that it
+// does not know is an error: the gate that was asked for would not be the one that
+// decides. So is a value that cannot be read, wherever it comes from.
 func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.IgnoredOption, error) {
 	options := Default()
 	var ignored []verdict.IgnoredOption
@@ -77,6 +77,8 @@ func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.I
 			switch {
 			case err != nil:
 				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: %w", short(o.Name), given(o.Origin), err)
+			case !known && flags:
+				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: this service does not know it", short(o.Name), given(o.Origin))
 			case !known:
 				reason = "this service does not know the option"
 			case !flags && !slices.Contains(allow.weaken, o.Name) && weaker(o.Name, next):

@@ -55,7 +55,7 @@ func TestOptions(t *testing.T) {
 		{"an option of no origin is no flag", []opt{{"fail-on", "critical", ""}}, Allow{}, nil, "fail-on"},
 		{"a name that begins like a flag is none", []opt{{"fail-on", "critical", "FLAG"}}, Allow{}, nil, "fail-on"},
 
-		{"unknown", []opt{{"fail-on-fire", "yes", "flag"}, {"strict", "true", "flag"}}, Allow{}, func(o *verdict.Options) { o.Strict = true }, "fail-on-fire"},
+		{"an unknown variable", []opt{{"fail-on-fire", "yes", "ASSAY_FAIL_ON_FIRE"}, {"strict", "true", "flag"}}, Allow{}, func(o *verdict.Options) { o.Strict = true }, "fail-on-fire"},
 		{"the last flag counts", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
 		{"a flag before a variable", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, ""},
 		{"an ignored variable beside a flag", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}, {"fail-on", "critical", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, "fail-on"},
@@ -110,6 +110,11 @@ func TestOptionsErrors(t *testing.T) {
 	}
 	_, _, err := Options([]cyclonedx.Option{{Name: "strict", Value: "x", Origin: "flag"}}, Allow{})
 	if want := `option "strict" of the command line: "x" is neither true nor false`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	// A newer client may have flags that make the gate stricter.
+	_, _, err = Options([]cyclonedx.Option{{Name: "fail-on-fire", Value: "yes", Origin: "flag"}}, Allow{})
+	if want := `option "fail-on-fire" of the command line: this service does not know it`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,13 +29,13 @@ const (
 func Bases() []string { return []string{manifest} }
 
 // Read reads the package.json at path, relative to the root, and returns its
-// package: none if it has no version, as that names nothing an advisory could be
-// about. The name is the one in the file, which an alias of npm does not change;
+// package. The name is the one in the file, which an alias of npm does not change;
 // a file without one has the name of its folder, as in npm. Of a key that is there
 // twice the last counts, as it does to JSON.parse. The version is as written.
 //
 // Errors are: no JSON object, also when that shows only after name and version,
-// which are returned then; a name that cannot be one; a version that is none.
+// which are returned then; an invalid name; a missing or invalid version. Node.js
+// loads a package without a version all the same, and nobody can say which it is.
 func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	var name, version string
 	s := jsonscan.New(r)
@@ -61,8 +62,10 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	}
 	version = strings.TrimSpace(version)
 	switch {
-	case name == "" || version == "":
+	case name == "":
 		return nil, err
+	case version == "":
+		return nil, cmp.Or(err, fmt.Errorf("package.json: %.*q: no version", word.Max, name))
 	case err != nil && (!isName(name) || !isVersion(version)):
 		return nil, err
 	case !isName(name):

@@ -28,8 +28,8 @@ type Source struct {
 //   - a .zip archive: every .json entry, in the archive's order;
 //   - a folder: every .json file and .zip archive below it, by name. The layout
 //     of the public bucket, <Ecosystem>/all.zip, is one such. Symbolic links to
-//     files are followed as long as they stay in the folder, links to folders
-//     are not.
+//     files are followed as long as they stay in the folder. Links to folders are
+//     not: one that leads out of the folder, or nowhere, is a rejection.
 //
 // Nothing is read before Records is, and nothing is held open after it.
 func Open(path string) *Source {

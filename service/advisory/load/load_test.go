@@ -116,8 +116,9 @@ func TestFolder(t *testing.T) {
 		"d.json": filepath.Join(dir, "b.json"), // absolute, so it leads out
 		"e.json": "b.json",
 		"f.json": "../" + filepath.Base(outside) + "/secret.json",
-		"g":      outside,
-		"h.json": "a", // a folder with the name of a record
+		"g":      outside, // its records would be missing
+		"inside": "npm",   // is read where it leads to
+		"h.json": "a",     // a folder with the name of a record
 		"i.json": "nowhere",
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
@@ -135,19 +136,19 @@ func TestFolder(t *testing.T) {
 	got := rejections(src)
 	want := []string{
 		`c.json: record "X-3" without a modification time`,
-		"d.json: ", "f.json: ", "i.json: ",
+		"d.json: ", "f.json: ", "g: ", "i.json: ",
 		"npm/all.zip: sub/X-6.json: not an OSV record",
 		"old/all.zip: zip: not a valid zip file",
 	}
 	if !slices.EqualFunc(got, want, strings.HasPrefix) {
 		t.Errorf("rejected %q, want %q", got, want)
 	}
-	if c, want := src.Counts(), (load.Counts{Files: 11, Records: 5, Rejected: 6}); c != want {
+	if c, want := src.Counts(), (load.Counts{Files: 12, Records: 5, Rejected: 7}); c != want {
 		t.Errorf("counts %+v, want %+v", c, want)
 	}
 
 	// A second reading begins anew.
-	if again, err := read(src); err != nil || !slices.Equal(again, ids) || src.Counts().Files != 11 || len(src.Rejected()) != 6 {
+	if again, err := read(src); err != nil || !slices.Equal(again, ids) || src.Counts().Files != 12 || len(src.Rejected()) != 7 {
 		t.Errorf("second reading: %q, %v, %+v", again, err, src.Counts())
 	}
 	// So does one after a reading that was ended early.

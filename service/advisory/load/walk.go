@@ -62,14 +62,17 @@ func (w *walker) folder(path string) error {
 		if err := w.count(); err != nil {
 			return err
 		}
-		if d.IsDir() || !isRecord(name) && !isArchive(name) {
+		// Any link is asked: a folder outside that it leads to is not read, and its
+		// records are missing.
+		candidate := isRecord(name) || isArchive(name)
+		if d.IsDir() || !candidate && d.Type()&fs.ModeSymlink == 0 {
 			return nil
 		}
 		info, err := root.Stat(name)
 		if err != nil {
 			return w.reject(name, err)
 		}
-		if info.IsDir() {
+		if info.IsDir() || !candidate {
 			return nil
 		}
 		return w.file(name, info, func() (*os.File, error) { return root.Open(name) })
