@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// FuzzDecide: no decision contradicts the rest of its verdict, whatever the image,
+// the options and the service are. The client ends with code 5 where one does, so
+// a pass also holds what the client holds of it.
+func FuzzDecide(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"))
+	f.Add([]byte("\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7\xf6\xf5\xf4\xf3\xf2\xf1\xf0\x10\x20\x30\x40"))
+	f.Add([]byte("a system, a language, and what is not held of it"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		next := func(n int) int {
+			if len(data) == 0 {
+				return 0
+			}
+			b := data[0]
+			data = data[1:]
+			return int(b) % n
+		}
+		in := Input{Options: Default(), Data: verdict.Data{Records: next(3), Updated: time.Unix(1, 0), Age: int64(next(100))}, MaxAge: time.Duration(next(60)) * time.Second}
+		o := &in.Options
+		o.Strict, o.Kernel, o.NoOSPackages, o.FailOnEOL, o.FailOnUnfixed = next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1
+		o.FailOn = append(rated(), FailOnNone)[next(6)]
+		o.Unrated = rated()[next(5)]
+		if next(2) == 1 {
+			in.Result.System = verdict.System{ID: "debian", Ended: next(2) == 1, EndOfLife: "2020-01-01"}
+		}
+		if next(2) == 1 {
+			in.Without = []string{"npm"}
+		}
+		gaps := []inventory.Gap{inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile}
+		for range next(3) {
+			in.Partial = append(in.Partial, inventory.Partial{Path: "x", Kind: gaps[next(len(gaps))]})
+		}
+		// As the matcher has it: each package is evaluated or has a cause of its part.
+		missing := true
+		for _, part := range []verdict.Part{
+			{Part: verdict.PartSystem, Type: "deb"}, {Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm"},
+			{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI"}, {Part: verdict.PartOther, Type: "generic"},
+		} {
+			causes := map[string][]string{
+				verdict.PartSystem:   {verdict.CauseSystem, verdict.CauseVendor, verdict.CauseVersion},
+				verdict.PartLanguage: {verdict.CauseType, verdict.CauseVersion, verdict.CauseName},
+				verdict.PartOther:    {verdict.CauseUncovered},
+			}[part.Part]
+			for range next(4) {
+				part.Packages++
+				if part.Part != verdict.PartOther && next(2) == 1 {
+					part.Evaluated++
+					continue
+				}
+				part.Causes = append(part.Causes, verdict.PartCause{Cause: causes[next(len(causes))], Packages: 1, Text: "x"})
+			}
+			if part.Packages == 0 {
+				continue
+			}
+			missing = missing && part.Part != verdict.PartSystem
+			part.State = part.StateOf()
+			in.Result.Parts = append(in.Result.Parts, part)
+			in.Result.Packages += part.Packages
+		}
+		if missing && in.Result.System.ID != "" {
+			part := verdict.Part{Part: verdict.PartSystem, Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "x"}}}
+			part.State = part.StateOf()
+			in.Result.Parts = slices.Insert(in.Result.Parts, 0, part)
+		}
+		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "owned"}
+		for range next(5) {
+			var chosen []string
+			for _, w := range words {
+				if next(3) == 1 {
+					chosen = append(chosen, w)
+				}
+			}
+			chosen = append(chosen, string(verdict.Severities()[next(6)]))
+			in.Result.Findings = append(in.Result.Findings, found(strings.Join(chosen, " ")))
+		}
+
+		d, findings, counts := Decide(in)
+		v := verdict.Verdict{
+			Decision: d, Counts: counts, Evaluated: Evaluated(in), Without: in.Without,
+			System: in.Result.System, Data: in.Data, Options: in.Options,
+		}
+		for _, f := range findings {
+			one := f.Claim.Finding
+			one.Fails, one.Rule = f.Fails, f.Rule
+			v.Findings = append(v.Findings, one)
+		}
+		for _, p := range in.Partial {
+			v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind)})
+		}
+		if err := v.Check(); err != nil {
+			t.Errorf("%v\n%+v", err, v)
+		}
+		if d.Code != codePass {
+			return
+		}
+		// What no pass may leave out.
+		for _, p := range v.Evaluated {
+			for _, c := range p.Causes {
+				held := c.Cause == verdict.CauseWithout || c.Cause == verdict.CauseMissing && o.NoOSPackages ||
+					slices.Contains([]string{verdict.CauseVersion, verdict.CauseName, verdict.CauseVendor, verdict.CauseUncovered}, c.Cause)
+				if !held || o.Strict && c.Packages > 0 {
+					t.Errorf("a pass with %+v of %+v", c, p)
+				}
+			}
+		}
+		if slices.ContainsFunc(in.Result.Findings, func(f match.Finding) bool { return f.Malicious }) {
+			t.Errorf("a pass with a malicious package: %+v", v)
+		}
+	})
+}
