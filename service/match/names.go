@@ -110,13 +110,14 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	if vs, ok := find(r.lookedUp, r.about, id); ok {
 		return vs, nil
 	}
-	selves, err := r.selves(id)
+	todo, err := r.appendSelves(nil, id, nil)
 	if err != nil {
 		return nil, err
 	}
+	self := todo[0]
 	found := make(map[string]vulnerability)
 	seen := map[string]bool{}
-	for todo := selves; len(todo) > 0; todo = todo[1:] {
+	for ; len(todo) > 0; todo = todo[1:] {
 		v := todo[0]
 		for _, n := range v.names {
 			seen[n] = true
@@ -139,18 +140,13 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 				continue
 			}
 			seen[u] = true
-			above, err := r.selves(u)
-			if err != nil {
+			if todo, err = r.appendSelves(todo, u, via); err != nil {
 				return nil, err
-			}
-			for _, v := range above {
-				v.via = via
-				todo = append(todo, v)
 			}
 		}
 	}
 	if len(found) == 0 { // records that are upstream of each other
-		found[selves[0].id] = selves[0]
+		found[self.id] = self
 	}
 	all := slices.SortedFunc(maps.Values(found), func(a, b vulnerability) int {
 		return compareIDs(a.id, b.id)
@@ -158,37 +154,58 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	return keep(r.lookedUp, r.about, id, all, vulnerabilityBytes*len(all)), nil
 }
 
-// selves returns what a record is by its aliases: the vulnerability of each CVE
+// appendSelves appends what a record is by its aliases: the vulnerability of each CVE
 // that it names, or if it and its aliases name none, the one of its names.
-func (r records) selves(id string) ([]vulnerability, error) {
-	cves, err := r.cves(id)
-	if err != nil {
-		return nil, err
+func (r records) appendSelves(all []vulnerability, id string, via []string) ([]vulnerability, error) {
+	var cves []string
+	if !isCVE(id) {
+		var err error
+		if cves, err = r.cves(id); err != nil {
+			return nil, err
+		}
 	}
 	if len(cves) == 0 {
-		names, err := r.aliases(id, "")
+		cve := ""
+		if isCVE(id) {
+			cve = id
+		}
+		names, err := r.aliases(id, cve)
 		if err != nil {
 			return nil, err
 		}
-		return []vulnerability{{id: smallest(names), names: names}}, nil
+		return append(all, vulnerability{id: smallest(names), names: names, via: via}), nil
 	}
-	all := make([]vulnerability, 0, len(cves))
 	for _, cve := range cves {
 		names, err := r.aliases(id, cve)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, vulnerability{id: cve, names: names})
+		all = append(all, vulnerability{id: cve, names: names, via: via})
 	}
 	return all, nil
 }
 
-// cves returns the CVEs that a record is about: those that it names itself, else
+// lone reports whether a record has no aliases and is none, as most of Debian's.
+func (r records) lone(id string) (bool, error) {
+	vs, err := r.get(id)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range vs {
+		if len(v.equals()) > 0 {
+			return false, nil
+		}
+	}
+	refs, err := r.referrers(id)
+	return len(refs) == 0, err
+}
+
+// cves returns the CVEs that a record which is no CVE's own is about: those that it names itself, else
 // those that its aliases name, the nearest alone. What refers to one of them tells
 // which it is only if it names no other CVE beside.
 func (r records) cves(id string) ([]string, error) {
-	if isCVE(id) {
-		return []string{id}, nil
+	if lone, err := r.lone(id); err != nil || lone {
+		return nil, err
 	}
 	seen := []string{id}
 	var cves []string
@@ -260,11 +277,12 @@ func (r records) aliases(id, cve string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		var named []string
+		own, others := false, false
 		for _, v := range vs {
-			named = append(named, v.cves()...)
+			is, other := v.names(cve)
+			own, others = own || is, others || other
 		}
-		if len(named) > 0 && !slices.Contains(named, cve) {
+		if others && !own {
 			return nil
 		}
 		names = append(names, n)
@@ -276,7 +294,7 @@ func (r records) aliases(id, cve string) ([]string, error) {
 			return nil, err
 		}
 		for _, v := range vs {
-			if len(v.cves()) > 1 {
+			if _, others := v.names(cve); others {
 				continue
 			}
 			for _, a := range v.equals() {
@@ -353,6 +371,20 @@ func (v *Vulnerability) equals() []string {
 		return nil
 	}
 	return v.Aliases
+}
+
+// names reports whether the record says to be a CVE, and whether it says to be
+// others.
+func (v *Vulnerability) names(cve string) (own, others bool) {
+	if isCVE(v.ID) {
+		return v.ID == cve, v.ID != cve
+	}
+	for _, a := range v.equals() {
+		if isCVE(a) {
+			own, others = own || a == cve, others || a != cve
+		}
+	}
+	return own, others
 }
 
 // cves returns the CVEs that the record says to be, sorted: its own id, or those

@@ -47,6 +47,9 @@ func addressVendor(maintainer string) string {
 	if !ok {
 		return ""
 	}
+	if strings.HasSuffix(host, "debian.org") || strings.HasSuffix(host, "ubuntu.com") {
+		return "" // as most are
+	}
 	host = strings.ToLower(host)
 	for host != "" {
 		switch host {
@@ -80,30 +83,37 @@ func addressVendor(maintainer string) string {
 // versionVendor returns the vendor that a version of Debian's form names, or shows by
 // a form that the distributions do not use.
 func versionVendor(v string) string {
-	switch {
-	case strings.Contains(v, "nodesource"):
-		return "NodeSource"
-	case strings.Contains(v, ".pgdg"):
-		return "apt.postgresql.org"
-	case strings.Contains(v, "+maria~"):
-		return "mariadb.org"
-	case hasNumbered(v, "+rpt"), hasNumbered(v, "+rpi"), hasNumbered(v, "~rpt"):
-		return "Raspberry Pi"
-	case strings.Contains(v, "deb.sury.org"), hasNumbered(v, "+0~20"):
-		return "deb.sury.org"
-	case hasNumbered(v, "~++20"):
-		return "apt.llvm.org"
-	case hasNumbered(v, "~debian."), hasNumbered(v, "~ubuntu."):
-		return "Docker"
-	}
-	for i := 0; ; {
-		at := strings.Index(v[i:], "ppa")
-		if at < 0 {
-			break
-		}
-		at, i = i+at, i+at+len("ppa")
-		if (at == 0 || !letter(v[at-1])) && (i == len(v) || !letter(v[i])) {
-			return "a PPA"
+	for i := range len(v) {
+		rest := v[i+1:]
+		switch v[i] {
+		case 'n':
+			if strings.HasPrefix(rest, "odesource") {
+				return "NodeSource"
+			}
+		case '.':
+			switch {
+			case strings.HasPrefix(rest, "pgdg"):
+				return "apt.postgresql.org"
+			case strings.HasPrefix(rest, "sury.org"):
+				return "deb.sury.org"
+			}
+		case 'p':
+			if strings.HasPrefix(rest, "pa") && (i == 0 || !letter(v[i-1])) && (len(rest) == 2 || !letter(rest[2])) {
+				return "a PPA"
+			}
+		case '+', '~':
+			switch {
+			case strings.HasPrefix(rest, "maria~"):
+				return "mariadb.org"
+			case numbered(rest, "rpt"), numbered(rest, "rpi"):
+				return "Raspberry Pi"
+			case numbered(rest, "0~20"):
+				return "deb.sury.org"
+			case numbered(rest, "++20"):
+				return "apt.llvm.org"
+			case numbered(rest, "debian."), numbered(rest, "ubuntu."):
+				return "Docker"
+			}
 		}
 	}
 	// "1.25.3-1~bookworm", "3.11.9-1+jammy1"
@@ -121,9 +131,9 @@ func versionVendor(v string) string {
 	return ""
 }
 
-// hasNumbered reports whether a version has a mark with a digit behind it.
-func hasNumbered(v, mark string) bool {
-	_, rest, ok := strings.Cut(v, mark)
+// numbered reports whether a text begins with a mark and a digit behind it.
+func numbered(s, mark string) bool {
+	rest, ok := strings.CutPrefix(s, mark)
 	return ok && rest != "" && '0' <= rest[0] && rest[0] <= '9'
 }
 
