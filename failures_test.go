@@ -181,6 +181,35 @@ func holdFailure(t *testing.T, server string, code int, says string) {
 	}
 }
 
+// TestContradictions holds that a verdict that cannot be meant ends with 5, also
+// where findings and errors are let go.
+func TestContradictions(t *testing.T) {
+	for name, body := range map[string]string{
+		"a bare pass":                 `{"version":1,"scan":"x","decision":{"outcome":"pass","code":0}}`,
+		"a pass with failing":         strings.Replace(passes, `"evaluated":1}`, `"evaluated":1,"failing":16}`, 1),
+		"a pass with nothing":         strings.Replace(passes, `"packages":1,"evaluated":1`, `"packages":1,"evaluated":0`, 1),
+		"a pass of other packages":    strings.ReplaceAll(passes, `"packages":1,"evaluated":1`, `"packages":2,"evaluated":2`),
+		"a failing code for a pass":   strings.Replace(passes, `"code":0`, `"code":4`, 1),
+		"a passing code for a fail":   strings.Replace(fails, `"code":4`, `"code":0`, 1),
+		"a pass that names a finding": strings.Replace(fails, `"outcome":"fail","code":4`, `"outcome":"pass","code":0`, 1),
+		"an outcome that nobody has":  strings.Replace(passes, `"outcome":"pass"`, `"outcome":"good"`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, body)
+			}))
+			defer srv.Close()
+			got := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), aToken(), "--server", srv.URL,
+				"--root", oneRoot(t), "--timeout", "10s", "--on-error", "warn", "-c"))
+			if got.code != 5 || !strings.Contains(got.stdout, "verdict=untrusted code=5 ") || !strings.Contains(got.stdout, "contradicts itself") {
+				t.Errorf("exit code %d\n%s%s", got.code, got.stdout, got.stderr)
+			}
+		})
+	}
+}
+
 // TestRetry holds that a service that comes back is waited for, and that all
 // tries are one scan.
 func TestRetry(t *testing.T) {

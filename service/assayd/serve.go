@@ -155,7 +155,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		Log:       log,
 	}))
 	log.Info("serving", "listen", ln.Addr().String(), "public_url", public, "tls", certFile != "",
-		"memory_mib", memory>>20, "clients", clients.Arches(), "installer", clients.HasInstaller())
+		"memory_mib", memory>>20, "clients", clients.Arches(), "installer", clients.HasInstaller(), "without", judge.Without)
 
 	// All of these end before the store is closed.
 	var work sync.WaitGroup
