@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -28,27 +29,44 @@ type collector struct {
 
 	mu       sync.Mutex
 	packages []inventory.Package
+	// real are the paths of files that were found by links, by the paths of those.
+	real map[string]string
 	// contentSets are the repositories of rpm's packages, repetitions included.
 	contentSets []string
 	gaps        map[inventory.Gap]*gaps
 }
 
 func newCollector(readers []reader) *collector {
-	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}}
+	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}, real: map[string]string{}}
 }
 
 // File reads a file that the walk has found.
-func (c *collector) File(i int, f *rootfs.File) { c.read(i, f, nil) }
+func (c *collector) File(i int, f *rootfs.File) bool { return c.read(i, f, nil, nil) }
 
-// read reads a file with a reader. sibling may be nil.
-func (c *collector) read(i int, f, sibling *rootfs.File) {
+// Linked reads a file that a link leads to, and notes where it is.
+func (c *collector) Linked(i int, f *rootfs.File, real string) bool {
+	found := c.read(i, f, nil, nil)
+	if found {
+		c.mu.Lock()
+		c.real[f.Path()] = real
+		c.mu.Unlock()
+	}
+	return found
+}
+
+// read reads a file with a reader, and returns whether it has packages. sibling and
+// updates may be nil.
+func (c *collector) read(i int, f, sibling *rootfs.File, updates iter.Seq[*rootfs.File]) bool {
 	r := c.readers[i]
 	var packages []inventory.Package
 	var sets []string
 	var err error
-	if r.contentSets != nil {
+	switch {
+	case r.contentSets != nil:
 		sets, err = r.contentSets(f)
-	} else {
+	case r.updated != nil:
+		packages, err = r.updated(f, updates)
+	default:
 		packages, err = r.read(f, sibling)
 	}
 	c.mu.Lock()
@@ -58,6 +76,7 @@ func (c *collector) read(i int, f, sibling *rootfs.File) {
 	if err != nil {
 		c.gap(f.Path(), r.gap, err)
 	}
+	return len(packages) > 0
 }
 
 // FileFailed notes a file that a reader wanted and could not have.
@@ -68,6 +87,12 @@ func (c *collector) FileFailed(i int, path string, err error) {
 // DirFailed notes a directory that could not be read.
 func (c *collector) DirFailed(path string, err error) {
 	c.gap(path, inventory.GapDirectory, err)
+}
+
+// PathTooLong notes what could not be held against the rules. It may be anything,
+// so that nothing can be said of the tree.
+func (c *collector) PathTooLong(path string, err error) {
+	c.gap(path, inventory.GapDatabase, err)
 }
 
 // listFailed notes a list of installed files that could not be read.

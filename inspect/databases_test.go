@@ -133,7 +133,7 @@ func TestRPMFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
-			root := testdata.Tree(t, map[string]string{"etc/os-release": "ID=rhel\nVERSION_ID=9.4\n"})
+			root := testdata.Tree(t, map[string]string{"etc/os-release": "ID=any\nVERSION_ID=9.4\n"})
 			lay(t, root, d)
 			if dir != pkgdb.RPMDir {
 				if err := os.MkdirAll(filepath.Join(root, filepath.Dir(dir)), 0o755); err != nil {
@@ -144,7 +144,7 @@ func TestRPMFolders(t *testing.T) {
 				}
 			}
 			inv := inventoryOf(t, root, Options{}, readers())
-			if got := rows(inv.Packages); !slices.Equal(got, want) || len(inv.Partial) > 0 || inv.System.ID != "rhel" {
+			if got := rows(inv.Packages); !slices.Equal(got, want) || len(inv.Partial) > 0 || inv.System.ID != "any" {
 				t.Errorf("%s in %s: %d packages, want %d; %+v", name, dir, len(got), len(want), inv.Partial)
 			}
 			if at := inv.Packages[0].Evidence[0].Path; filepath.Dir(at) != dir {

@@ -1,8 +1,13 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
 
 	"assay/inspect/distro/osrelease"
 	"assay/inspect/inventory"
@@ -18,7 +23,8 @@ import (
 // listed, as many can for who is not root.
 type fixedPaths struct {
 	root      *rootfs.Root
-	skip      *walk.Skip
+	skip      *walk.Skip // what is left out
+	leftOut   *walk.Skip // the same, and where no link may lead
 	collector *collector
 	seen      map[seen]bool
 }
@@ -43,7 +49,9 @@ func (x *fixedPaths) system() inventory.System {
 			continue
 		}
 		var sys inventory.System
-		if !x.skip.Covers(f.Path()) {
+		if x.leftOut.Covers(f.Path()) {
+			err = errLeftOut
+		} else {
 			sys, err = src.Parse(f)
 		}
 		f.Close()
@@ -57,6 +65,10 @@ func (x *fixedPaths) system() inventory.System {
 	}
 	return inventory.System{}
 }
+
+// errLeftOut says that a link leads to what is no part of the image, or may be a
+// secret.
+var errLeftOut = errors.New("leads into what is left out")
 
 // read gives every reader the files at its fixed paths.
 func (x *fixedPaths) read(ctx context.Context) {
@@ -91,7 +103,8 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 		return
 	}
 	defer d.Close()
-	if x.skip.Covers(resolved) {
+	if x.leftOut.Covers(resolved) {
+		x.collector.gap(path, r.gap, errLeftOut)
 		return
 	}
 	buf := make([]byte, 32<<10)
@@ -128,7 +141,11 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	}
 	defer f.Close()
 	at := seen{i, f.Path()}
-	if x.skip.Covers(f.Path()) || x.seen[at] {
+	if x.seen[at] {
+		return
+	}
+	if x.leftOut.Covers(f.Path()) {
+		x.collector.FileFailed(i, path, errLeftOut)
 		return
 	}
 	x.seen[at] = true
@@ -136,7 +153,83 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	if sibling != nil {
 		defer sibling.Close()
 	}
-	x.collector.read(i, f, sibling)
+	x.collector.read(i, f, sibling, x.updates(i, f))
+}
+
+// maxUpdates bounds the files of updates; dpkg itself takes them into its database
+// when there are 250.
+const maxUpdates = 10_000
+
+// updates yields the files in the folder of updates beside f, in the order of their
+// names, and closes each after it.
+func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
+	r := x.collector.readers[i]
+	return func(yield func(*rootfs.File) bool) {
+		if r.updates == "" {
+			return
+		}
+		folder := path.Join(path.Dir(f.Path()), r.updates)
+		if x.skip.Covers(folder) {
+			return
+		}
+		d, resolved, err := x.root.OpenDir(folder)
+		if err == nil {
+			defer d.Close()
+			if x.leftOut.Covers(resolved) {
+				err = errLeftOut
+			}
+		}
+		if err != nil {
+			if !absent(err) {
+				x.collector.FileFailed(i, folder, err)
+			}
+			return
+		}
+		names, err := list(d, r.inDir)
+		if err != nil {
+			x.collector.FileFailed(i, resolved, err)
+		}
+		for _, name := range names {
+			u, err := x.root.Open(resolved+"/"+name, r.limit)
+			if err == nil && x.leftOut.Covers(u.Path()) {
+				u.Close()
+				err = errLeftOut
+			}
+			if err != nil {
+				x.collector.FileFailed(i, resolved+"/"+name, err)
+				continue
+			}
+			more := yield(u)
+			u.Close()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// list returns the names in a folder that are wanted, sorted as numbers are. With an
+// error come those before it.
+func list(d rootfs.Dir, wanted func(string) bool) ([]string, error) {
+	var names []string
+	buf := make([]byte, 32<<10)
+	for {
+		entries, err := d.Read(buf)
+		if err == nil && len(names) > maxUpdates {
+			err = fmt.Errorf("more than %d files", maxUpdates)
+		}
+		if err != nil || len(entries) == 0 {
+			slices.SortFunc(names, func(a, b string) int {
+				return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+			})
+			return names, err
+		}
+		for name := range rootfs.Entries(entries) {
+			if wanted(string(name)) {
+				names = append(names, string(name))
+			}
+		}
+	}
 }
 
 // sibling opens what reader i reads together with f, or returns nil.
@@ -150,6 +243,10 @@ func (x *fixedPaths) sibling(i int, f *rootfs.File) *rootfs.File {
 		return nil
 	}
 	sibling, err := x.root.Open(path, r.limit)
+	if err == nil && x.leftOut.Covers(sibling.Path()) {
+		sibling.Close()
+		err = errLeftOut
+	}
 	if err != nil {
 		if !absent(err) {
 			x.collector.FileFailed(i, path, err)

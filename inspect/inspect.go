@@ -8,14 +8,17 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
+	"assay/inspect/distro/release"
 	"assay/inspect/inventory"
 	"assay/inspect/mount"
 	"assay/inspect/owner"
+	"assay/inspect/process"
 	"assay/inspect/rootfs"
 	"assay/inspect/walk"
 )
@@ -32,9 +35,12 @@ type Options struct {
 	// program itself. One that cannot be found is ignored.
 	Exclude []string
 	// Mounts is the text of mountinfo, which tells what is mounted into the
-	// tree. When nil, that of this process is read; without a /proc no mounts are
-	// known.
+	// tree. When nil, that of this process is read; without a /proc of the kernel
+	// no mounts are known.
 	Mounts io.Reader
+	// Kaniko says that kaniko runs this process, whose own folder in the tree is
+	// then left out. It is asked of the kernel where Mounts is nil.
+	Kaniko bool
 	// Workers is how many directories are read at once; 0 stands for GOMAXPROCS,
 	// at least 2. The inventory does not depend on it.
 	Workers int
@@ -55,14 +61,17 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	defer root.Close()
 
 	c := newCollector(readers)
-	skip := walk.NewSkip(append(c.outside(root.Path(), opts.Mounts), relative(root.Path(), path, opts.Skip)...))
+	out := append(c.outside(root.Path(), opts), relative(root.Path(), path, opts.Skip)...)
+	skip := walk.NewSkip(out)
+	// A link leads nowhere where a secret may be, mounted or not.
+	leftOut := walk.NewSkip(slices.Concat(out, kernelDirs(), secrets()))
 	workers := opts.Workers
 	if workers <= 0 {
 		workers = max(2, runtime.GOMAXPROCS(0))
 	}
 
 	// The fixed paths are read beside the walk.
-	fixed := fixedPaths{root: root, skip: skip, collector: c, seen: map[seen]bool{}}
+	fixed := fixedPaths{root: root, skip: skip, leftOut: leftOut, collector: c, seen: map[seen]bool{}}
 	var system inventory.System
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -72,6 +81,8 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	err = walk.Walk(ctx, root, walk.Options{
 		Rules:   rules(readers),
 		Skip:    skip,
+		LeftOut: leftOut,
+		Context: inContext,
 		Exclude: identify(opts.Exclude),
 		Workers: workers,
 	}, c)
@@ -79,9 +90,12 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}
-	owner.Join(ctx, owner.Tree{Root: root, Skip: skip, Workers: workers, Failed: c.listFailed}, c.packages)
+	owner.Join(ctx, owner.Tree{Root: root, Skip: skip, Workers: workers, Failed: c.listFailed, Real: c.real}, c.packages)
 	if err := ctx.Err(); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
+	}
+	if err := release.Check(system, c.packages); err != nil {
+		c.gap(system.Path, inventory.GapSystem, err)
 	}
 	inv := c.inventory()
 	inv.System = system
@@ -94,39 +108,60 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 func rules(readers []reader) []walk.Rule {
 	rules := make([]walk.Rule, len(readers))
 	for i, r := range readers {
-		rules[i] = walk.Rule{Bases: r.bases, Exts: r.exts, Programs: r.programs, Wants: r.wants, Limit: r.limit}
+		rules[i] = walk.Rule{Bases: r.bases, Exts: r.exts, Programs: r.programs, Wants: r.wants, Limit: r.limit, Probes: r.probes}
 	}
 	return rules
 }
 
 // outside returns what is in the tree and no part of the image, relative to the
-// root: kaniko's own folder, what is mounted there, and where nothing is known
-// of that, the places of the kernel's filesystems.
-func (c *collector) outside(root string, text io.Reader) []string {
-	out := []string{"kaniko"}
+// root: the folder of kaniko where that runs the build, what is mounted there, and
+// where nothing is known of that, the kernel's filesystems.
+func (c *collector) outside(root string, opts Options) []string {
+	text, kaniko := opts.Mounts, opts.Kaniko
 	if text == nil {
-		f, err := os.Open("/proc/self/mountinfo")
+		proc, err := process.Open()
 		if err != nil {
-			return append(out, kernelDirs(root)...)
+			return kernelMounts(root)
 		}
-		defer f.Close()
-		text = f
+		defer proc.Close()
+		kaniko = kaniko || root == "/" && proc.Kaniko()
+		mounts, err := proc.Mounts()
+		if err != nil {
+			return append(ofKaniko(kaniko), kernelMounts(root)...)
+		}
+		defer mounts.Close()
+		text = mounts
 	}
 	mounts, err := mount.Parse(text)
 	if err != nil {
 		c.gap("", inventory.GapFile, fmt.Errorf("mountinfo: %w", err))
 	}
+	out := ofKaniko(kaniko)
 	if len(mounts) == 0 {
-		out = append(out, kernelDirs(root)...)
+		out = append(out, kernelMounts(root)...)
 	}
 	return append(out, mount.Outside(mounts, root)...)
 }
 
-func kernelDirs(root string) []string {
-	if root != "/" {
-		return nil
+func ofKaniko(runs bool) []string {
+	if runs {
+		return []string{"kaniko"}
 	}
-	return []string{"proc", "sys", "dev"}
+	return nil
+}
+
+// kernelDirs are where the kernel's filesystems are.
+func kernelDirs() []string { return []string{"proc", "sys", "dev"} }
+
+// secrets are where builders put secrets.
+func secrets() []string { return []string{"run/secrets"} }
+
+// kernelMounts returns those of kernelDirs where such a filesystem is, and not a
+// folder of the image.
+func kernelMounts(root string) []string {
+	return slices.DeleteFunc(kernelDirs(), func(dir string) bool {
+		return !process.IsKernel(filepath.Join(root, dir))
+	})
 }
 
 // relative makes the directories to skip relative to the root, which is known

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strings"
 
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/dpkg"
@@ -13,6 +15,7 @@ import (
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
 	"assay/inspect/lang/dotnet"
+	"assay/inspect/lang/fixture"
 	"assay/inspect/lang/golang"
 	"assay/inspect/lang/java"
 	"assay/inspect/lang/node"
@@ -37,12 +40,20 @@ type reader struct {
 	// sibling, unless it is empty, is what the path of a second file ends in that
 	// belongs to each of files, and is read together with it.
 	sibling string
+	// updates, unless it is empty, is the name of a folder beside each of files: the
+	// files in it that inDir accepts are read together with it, in the order of their
+	// names.
+	updates string
 	// bases and exts are file names and endings (".jar") that are wanted wherever
 	// they are in the tree.
 	bases []string
 	exts  []string
 	// wants, unless it is nil, says of the path of such a file whether it is one.
 	wants func(path string) bool
+	// probes are paths below a folder by which wants is asked whether it wants more
+	// in one place than in another. One is wanted in any folder, the others in those
+	// that inContext tells.
+	probes []string
 	// programs wants the programs and libraries in the tree.
 	programs bool
 
@@ -54,6 +65,8 @@ type reader struct {
 	// found which the file belongs to. Those that come with an error are kept.
 	// sibling is nil where there is none.
 	read func(f, sibling *rootfs.File) ([]inventory.Package, error)
+	// updated is read for readers that have updates.
+	updated func(f *rootfs.File, updates iter.Seq[*rootfs.File]) ([]inventory.Package, error)
 	// contentSets, of readers that have no read, returns the repositories that all
 	// packages of rpm came from.
 	contentSets func(io.Reader) ([]string, error)
@@ -62,14 +75,44 @@ type reader struct {
 // readers is the one list of all formats.
 func readers() []reader { return append(distributions(), languages()...) }
 
+// inContext reports whether a folder of this name may decide what one of languages
+// wants below it, in either direction. Links are followed for its sake.
+func inContext(name string) bool {
+	switch name {
+	case "node_modules", "nodejs",
+		"site-packages", "dist-packages", "conda-meta", "pkgs", "EGG-INFO", "egg-info",
+		"specifications", "bundler", "gems", "default",
+		"composer", ".registry",
+		"test", "tests", "_vendor", "_vendored", ".eggs", ".cache", "CopyPipInstall", "SymlinkPipInstall",
+		".m2", ".gradle", ".ivy2", ".sbt", ".nuget", "mod", "testFixtures", "doc":
+		return true
+	}
+	for _, begin := range [...]string{"node_modules_", "archive-v", "bdist.", "yarn-v", "npm-"} {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, "-info") || strings.HasSuffix(name, ".egg") || fixture.In(name)
+}
+
 // distributions read the databases of operating systems.
 func distributions() []reader {
 	return []reader{
 		{
-			files: dpkg.StatusFiles(),
-			limit: dpkg.Limit,
-			gap:   inventory.GapDatabase,
-			read:  stream(dpkg.ReadStatus),
+			files:   dpkg.StatusFiles(),
+			updates: dpkg.UpdatesDir,
+			inDir:   dpkg.IsUpdate,
+			limit:   dpkg.Limit,
+			gap:     inventory.GapDatabase,
+			updated: func(f *rootfs.File, updates iter.Seq[*rootfs.File]) ([]inventory.Package, error) {
+				return dpkg.ReadUpdated(f, f.Path(), func(yield func(dpkg.Update) bool) {
+					for u := range updates {
+						if !yield(dpkg.Update{Path: u.Path(), Content: u}) {
+							return
+						}
+					}
+				})
+			},
 		},
 		{
 			dirs:  dpkg.StatusDirs(),
@@ -125,81 +168,91 @@ func distributions() []reader {
 func languages() []reader {
 	return []reader{
 		{
-			bases: python.MetadataBases(),
-			exts:  python.MetadataExts(),
-			wants: python.WantsMetadata,
-			limit: python.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(python.ReadMetadata),
+			bases:  python.MetadataBases(),
+			exts:   python.MetadataExts(),
+			wants:  python.WantsMetadata,
+			probes: []string{"x-1.dist-info/METADATA", "x-1.egg-info", "x.dist-info/METADATA", "METADATA", "PKG-INFO"},
+			limit:  python.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(python.ReadMetadata),
 		},
 		{
-			exts:  python.EggExts(),
-			wants: python.WantsEgg,
-			limit: python.EggLimit,
-			gap:   inventory.GapFile,
-			read:  archive(python.ReadEgg),
+			exts:   python.EggExts(),
+			wants:  python.WantsEgg,
+			probes: []string{"x-1.egg"},
+			limit:  python.EggLimit,
+			gap:    inventory.GapFile,
+			read:   archive(python.ReadEgg),
 		},
 		{
-			exts:  python.CondaExts(),
-			wants: python.WantsConda,
-			limit: python.CondaLimit,
-			gap:   inventory.GapFile,
-			read:  stream(python.ReadConda),
+			exts:   python.CondaExts(),
+			wants:  python.WantsConda,
+			probes: []string{"conda-meta/x.json", "x.json"},
+			limit:  python.CondaLimit,
+			gap:    inventory.GapFile,
+			read:   stream(python.ReadConda),
 		},
 		{
-			bases: node.Bases(),
-			wants: node.Wants,
-			limit: node.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(node.Read),
+			bases:  node.Bases(),
+			wants:  node.Wants,
+			probes: []string{"node_modules/x/package.json", "x/package.json", "package.json"},
+			limit:  node.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(node.Read),
 		},
 		{
-			exts:  java.Exts(),
-			wants: java.Wants,
-			limit: java.Limit,
-			gap:   inventory.GapFile,
-			read:  archive(java.Read),
+			exts:   java.Exts(),
+			wants:  java.Wants,
+			probes: []string{"x.jar"},
+			limit:  java.Limit,
+			gap:    inventory.GapFile,
+			read:   archive(java.Read),
 		},
 		{
-			exts:  ruby.Exts(),
-			wants: ruby.Wants,
-			limit: ruby.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(ruby.Read),
+			exts:   ruby.Exts(),
+			wants:  ruby.Wants,
+			probes: []string{"specifications/x-1.gemspec", "x-1.gemspec", "x.gemspec", "x-1/x.gemspec", "gems/x-1/x.gemspec"},
+			limit:  ruby.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(ruby.Read),
 		},
 		{
-			bases: php.ComposerBases(),
-			wants: php.WantsComposer,
-			limit: php.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(php.ReadComposer),
+			bases:  php.ComposerBases(),
+			wants:  php.WantsComposer,
+			probes: []string{"composer/installed.json", "installed.json"},
+			limit:  php.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(php.ReadComposer),
 		},
 		{
-			exts:  php.PEARExts(),
-			wants: php.WantsPEAR,
-			limit: php.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(php.ReadPEAR),
+			exts:   php.PEARExts(),
+			wants:  php.WantsPEAR,
+			probes: []string{".registry/x.reg", "x.reg"},
+			limit:  php.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(php.ReadPEAR),
 		},
 		{
-			exts:  dotnet.Exts(),
-			wants: dotnet.Wants,
-			limit: dotnet.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(dotnet.Read),
+			exts:   dotnet.Exts(),
+			wants:  dotnet.Wants,
+			probes: []string{"x.deps.json"},
+			limit:  dotnet.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(dotnet.Read),
 		},
 		{
-			bases: r.Bases(),
-			wants: r.Wants,
-			limit: r.Limit,
-			gap:   inventory.GapFile,
-			read:  stream(r.Read),
+			bases:  r.Bases(),
+			wants:  r.Wants,
+			probes: []string{"x/DESCRIPTION"},
+			limit:  r.Limit,
+			gap:    inventory.GapFile,
+			read:   stream(r.Read),
 		},
 		{
 			programs: true,
 			limit:    maxProgram,
 			gap:      inventory.GapFile,
-			read:     readProgram,
+			read:     programReader(),
 		},
 	}
 }
@@ -207,9 +260,14 @@ func languages() []reader {
 // maxProgram is how large a program may be; little of it is read.
 const maxProgram = 4 << 30
 
-// readProgram reads what the toolchains of Go and Rust left in a program.
-func readProgram(f, _ *rootfs.File) ([]inventory.Package, error) {
-	program, err := elf.Open(f, f.Size(), golang.Section, rust.Section)
+// programReader reads what the toolchains of Go and Rust left in a program.
+func programReader() func(f, _ *rootfs.File) ([]inventory.Package, error) {
+	sections := append(golang.Sections(), rust.Section)
+	return func(f, _ *rootfs.File) ([]inventory.Package, error) { return readProgram(f, sections) }
+}
+
+func readProgram(f *rootfs.File, sections []string) ([]inventory.Package, error) {
+	program, err := elf.Open(f, f.Size(), sections...)
 	if errors.Is(err, elf.ErrNotProgram) {
 		return nil, nil
 	}

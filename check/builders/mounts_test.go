@@ -152,9 +152,30 @@ func kinds(t *testing.T, text []byte) map[string]int {
 }
 
 // testKaniko runs assay as a step of kaniko does: in the image's own root, with
-// kaniko's folder in it. That folder has packages and a part that may not be
-// read, and neither comes up, while the same elsewhere does.
+// kaniko's folder in it, by the executor in that. The folder has packages and a part
+// that may not be read, and neither comes up, while the same elsewhere does.
 func testKaniko(t *testing.T, r *rig) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	text := `package main
+
+import (
+	"os"
+	"os/exec"
+)
+
+func main() {
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if cmd.Run() != nil {
+		os.Exit(1)
+	}
+}
+`
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	executor := filepath.Join(filepath.Dir(source), "executor")
+	must(t, append(os.Environ(), "CGO_ENABLED=0"), nil, "go", "build", "-o", executor, source)
 	inventory := func(folder string) string {
 		t.Helper()
 		root := t.TempDir()
@@ -167,14 +188,17 @@ func testKaniko(t *testing.T, r *rig) {
 		must(t, nil, nil, "/bin/cp", filepath.Join(r.root, "usr/lib/os-release"), filepath.Join(root, "etc"))
 		must(t, nil, nil, "/bin/cp", "-a", filepath.Join(r.root, "var/lib/dpkg"), filepath.Join(root, "var/lib"))
 		must(t, nil, nil, "/bin/cp", "-a", foreign(t), filepath.Join(place, "image"))
-		must(t, nil, nil, "/bin/cp", filepath.Join(r.dir, "assayd-bin"), filepath.Join(place, "executor"))
+		must(t, nil, nil, "/bin/cp", executor, filepath.Join(place, "executor"))
 		must(t, nil, nil, "/bin/cp", r.client(t), filepath.Join(root, "assay"))
 		for path, mode := range map[string]os.FileMode{root: 0o755, filepath.Join(place, "locked"): 0o700} {
 			if err := os.Chmod(path, mode); err != nil {
 				t.Fatal(err)
 			}
 		}
-		return must(t, []string{}, nil, "/usr/sbin/chroot", "--userspec=65534:65534", root, "/assay", "inventory")
+		return must(t, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, nil, "unshare", "--mount", "/bin/sh", "-ec", `
+mkdir -p "$1/proc"
+mount --rbind /proc "$1/proc"
+exec chroot --userspec=65534:65534 "$1" "$2/executor" /assay inventory`, "sh", root, "/"+folder)
 	}
 	if got := inventory("srv"); !strings.Contains(got, "not read: directory /srv/locked") {
 		t.Fatalf("a folder that may not be read does not come up:\n%s", last(got, 5))

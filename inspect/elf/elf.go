@@ -27,6 +27,8 @@ const (
 	maxSegments = 256
 	// maxNames is how many bytes the names of sections may have.
 	maxNames = 256 << 10
+	// maxWritable is how many sections that can be written are kept.
+	maxWritable = 64
 	// headers is how many section headers are read at once.
 	headers = 64
 	// nearby is how many bytes before the section headers are read with them:
@@ -47,6 +49,7 @@ type File struct {
 
 	segments []segment
 	sections map[string]Section
+	writable []Section
 	named    bool
 
 	window *window // while the headers are read
@@ -131,6 +134,8 @@ const (
 	segmentWrite      = 2
 	segmentExec       = 1
 	sectionNull       = 0
+	sectionContent    = 1
+	sectionWrite      = 1
 	sectionNoBits     = 8
 	// indexIsElsewhere says that the number which belongs here is in section 0.
 	indexIsElsewhere = 0xffff
@@ -255,6 +260,9 @@ func (f *File) readSections(h header, names []string) error {
 				continue
 			}
 			f.named = true
+			if typ == sectionContent && f.isWritable(part) && len(f.writable) < maxWritable {
+				f.writable = append(f.writable, s)
+			}
 			for _, name := range names {
 				if _, known := f.sections[name]; !known && named(text, f.order.Uint32(part), name) {
 					f.sections[name] = s
@@ -297,6 +305,9 @@ func (f *File) section(b []byte) (s Section, typ uint32, size uint64, link uint3
 	s = Section{Addr: f.word(b[12:]), Off: f.word(b[16:]), Size: f.word(b[20:])}
 	return s, typ, s.Size, f.order.Uint32(b[24:])
 }
+
+// isWritable reports whether a section is loaded into memory that can be written.
+func (f *File) isWritable(b []byte) bool { return f.word(b[8:])&sectionWrite != 0 }
 
 // part returns a part of the file, which is valid until the next is asked for.
 func (f *File) part(off uint64, size int) ([]byte, error) {
@@ -352,9 +363,16 @@ func (f *File) Read(s Section, limit int64) ([]byte, error) {
 	return b, f.readAt(b, s.Off)
 }
 
+// Size returns the size of the file.
+func (f *File) Size() int64 { return f.size }
+
 // Named reports whether the sections of the file have names. A program runs
 // without them.
 func (f *File) Named() bool { return f.named }
+
+// Writable returns the sections with content that can be written, the first of very
+// many.
+func (f *File) Writable() []Section { return f.writable }
 
 // Data returns the first segment that can be written and not executed, where
 // compilers put initialised data. ok is false where there is none.

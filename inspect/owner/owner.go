@@ -43,6 +43,9 @@ type Tree struct {
 	Skip *walk.Skip
 	// Workers is how many lists or files are read at once, at least 1.
 	Workers int
+	// Real are the paths of files that were found through links, by the paths by
+	// which they were found.
+	Real map[string]string
 	// Failed is told the lists that could not be read to their end, from several
 	// goroutines. Databases that hold more than lists have their own readers,
 	// which have told of them.
@@ -64,7 +67,7 @@ type Tree struct {
 func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	j := &join{Tree: tree, anchors: map[string]*anchor{}}
 	for _, p := range packages {
-		if path, ok := anchorOf(p); ok && j.anchors[path] == nil {
+		if path, ok := j.anchorOf(p); ok && j.anchors[path] == nil {
 			j.anchors[path] = &anchor{path: path}
 		}
 	}
@@ -77,14 +80,14 @@ func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	j.apk()
 	j.compare(ctx)
 	for i := range packages {
-		if path, ok := anchorOf(packages[i]); ok {
+		if path, ok := j.anchorOf(packages[i]); ok {
 			packages[i].Owner = j.anchors[path].owner
 		}
 	}
 }
 
 // anchorOf returns the file whose owner is that of a package.
-func anchorOf(p inventory.Package) (path string, ok bool) {
+func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 	if len(p.Evidence) == 0 {
 		return "", false
 	}
@@ -92,7 +95,7 @@ func anchorOf(p inventory.Package) (path string, ok bool) {
 	case dpkg.Kind, rpm.Kind, apk.Kind:
 		return "", false
 	default:
-		return e.Path, true
+		return cmp.Or(j.Real[e.Path], e.Path), true
 	}
 }
 

@@ -115,7 +115,7 @@ func Entries(buf []byte) iter.Seq2[[]byte, uint8] {
 }
 
 // Type returns the type of the entry name, for the filesystems that leave it
-// unknown in a listing: unix.DT_DIR, DT_REG, or DT_UNKNOWN for all else. One that
+// unknown in a listing: unix.DT_DIR, DT_REG, DT_LNK, or DT_UNKNOWN for all else. One that
 // cannot be asked is called a directory: to open it then shows the error.
 func (d Dir) Type(name string) uint8 {
 	mode, err := d.mode(name)
@@ -124,6 +124,8 @@ func (d Dir) Type(name string) uint8 {
 		return unix.DT_DIR
 	case mode == unix.S_IFREG:
 		return unix.DT_REG
+	case mode == unix.S_IFLNK:
+		return unix.DT_LNK
 	}
 	return unix.DT_UNKNOWN
 }
@@ -155,7 +157,15 @@ func (d Dir) stat(name string) (unix.Stat_t, error) {
 	}
 }
 
-func (d Dir) readlink(name string) (string, error) {
+// ID returns what tells the directory from all others.
+func (d Dir) ID() (ID, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(d.fd, &st)
+	return ID{uint64(st.Dev), uint64(st.Ino)}, err
+}
+
+// Readlink returns what the link name in d says that it leads to.
+func (d Dir) Readlink(name string) (string, error) {
 	var buf [unix.PathMax]byte
 	for {
 		n, err := unix.Readlinkat(d.fd, name, buf[:])

@@ -60,28 +60,69 @@ func (d Dir) OpenFile(name, path string, limit int64) (*File, error) {
 // OpenListedFile is OpenFile for a name that a listing has just called a regular
 // file, which saves asking first.
 func (d Dir) OpenListedFile(name, path string, limit int64) (*File, error) {
+	f, err := d.openUnseen(name, path, limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.see(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenListedBegin opens a file as OpenListedFile does if what it begins with, as much
+// as buf takes, is wanted; else it returns nil. Of a file that is not wanted no more
+// is asked. Peek has then been called with buf. opened says that an error is one of
+// reading.
+func (d Dir) OpenListedBegin(name, path string, limit int64, buf []byte, wanted func([]byte) bool) (f *File, opened bool, err error) {
+	f, err = d.openUnseen(name, path, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	head, err := f.Peek(buf)
+	if !wanted(head) {
+		f.Close()
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return nil, true, err
+	}
+	if err := f.see(); err != nil {
+		f.Close()
+		return nil, true, err
+	}
+	return f, true, nil
+}
+
+func (d Dir) openUnseen(name, path string, limit int64) (*File, error) {
 	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		return nil, err
 	}
+	return &File{fd: fd, path: inventory.Text(path), limit: limit}, nil
+}
+
+// see asks what was opened, which must be a regular file.
+func (f *File) see() error {
 	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
-	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = ErrNotRegular
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return err
 	}
-	if err != nil {
-		unix.Close(fd)
-		return nil, err
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return ErrNotRegular
 	}
-	return &File{
-		fd: fd, path: inventory.Text(path), size: st.Size, limit: limit,
-		id: ID{uint64(st.Dev), uint64(st.Ino)},
-	}, nil
+	f.size, f.id = st.Size, ID{uint64(st.Dev), uint64(st.Ino)}
+	return nil
 }
 
 // Path returns the file's path relative to the root, without links and as
 // inventory.Text.
 func (f *File) Path() string { return f.path }
+
+// As gives the file the path under which a link leads to it, by which readers
+// know it from then on.
+func (f *File) As(path string) { f.path = inventory.Text(path) }
 
 // Size returns the size that the file had when it was opened.
 func (f *File) Size() int64 { return f.size }

@@ -57,7 +57,7 @@ func (at *place) walk(path string) error {
 			if links++; links > maxLinks {
 				return unix.ELOOP
 			}
-			target, err := at.parent().readlink(name)
+			target, err := at.parent().Readlink(name)
 			if err != nil {
 				return err
 			}

@@ -91,3 +91,24 @@ func (r *Root) OpenDir(path string) (Dir, string, error) {
 	d, err := at.parent().OpenDir(at.name)
 	return d, at.path(), err
 }
+
+// Identify returns what tells the file or directory that path leads to from all
+// others, and its type (unix.S_IFREG, …). Links are followed inside the tree.
+func (r *Root) Identify(path string) (ID, uint32, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	if fd, err := unix.Openat2(r.dir.fd, path, &how); err == nil {
+		defer unix.Close(fd)
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
+	}
+	// The kernel, or a filter before it, may not know openat2; and a path may be
+	// longer than it takes.
+	at, err := r.resolve(path)
+	if err != nil {
+		return ID{}, 0, err
+	}
+	defer at.close()
+	st, err := at.parent().stat(at.name)
+	return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
+}

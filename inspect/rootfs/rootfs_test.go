@@ -402,7 +402,7 @@ func TestType(t *testing.T) {
 	dir := testdata.Tree(t, map[string]string{"dir": "/", "file": "", "link": "-> dir"})
 	root := open(t, dir)
 	for name, want := range map[string]uint8{
-		"dir": unix.DT_DIR, "file": unix.DT_REG, "link": unix.DT_UNKNOWN, "none": unix.DT_DIR,
+		"dir": unix.DT_DIR, "file": unix.DT_REG, "link": unix.DT_LNK, "none": unix.DT_DIR,
 	} {
 		if got := root.dir.Type(name); got != want {
 			t.Errorf("Type(%q) = %d, want %d", name, got, want)

@@ -15,7 +15,10 @@ type dir struct {
 	depth  int
 	size   int // length of its path
 	skip   *Skip
-	data   bool // nothing in it or below is a program
+	data   bool // what is in it or below is data unless it can be run
+	bulk   bool // of data in it is not asked whether it can be run
+	// context says that a folder in its path may decide what a rule wants.
+	context bool
 
 	// fd is open while users is above zero: one for the reading of the
 	// directory, one for each child that is to be opened through it, one for each
@@ -38,6 +41,7 @@ func newChild(parent *dir, name string, skip *Skip) *dir {
 	return &dir{
 		parent: parent, name: name, depth: parent.depth + 1, size: size, skip: skip,
 		data: parent.data || isDataDir(name),
+		bulk: parent.bulk && !isProgramDir(name) || isBulkDir(name),
 	}
 }
 

@@ -15,6 +15,9 @@ type Rule struct {
 	Wants func(path string) bool
 	// Limit is how many bytes of a file may be read.
 	Limit int64
+	// Probes are paths below a folder by which Wants is asked whether it wants more
+	// in one place than in another.
+	Probes []string
 }
 
 // names is a table of rules. A file goes to the first that wants it; those that
@@ -22,19 +25,25 @@ type Rule struct {
 type names struct {
 	rules    []Rule
 	bases    map[string][]int
-	exts     map[string][]int
-	programs int             // the rule that wants programs, or -1
-	data     map[string]bool // dataNames
+	exts     map[string][]int // in lower case
+	maxExt   int              // the length of the longest of exts
+	programs int              // the rule that wants programs, or -1
+	data     map[string]bool  // dataNames: true where they come in bulk
+	context  func(string) bool
 }
 
-func newNames(rules []Rule) *names {
-	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1}
+func newNames(rules []Rule, context func(string) bool) *names {
+	if context == nil {
+		context = func(string) bool { return false }
+	}
+	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1, context: context}
 	for i, r := range rules {
 		for _, base := range r.Bases {
 			n.bases[base] = append(n.bases[base], i)
 		}
 		for _, ext := range r.Exts {
 			n.exts[ext] = append(n.exts[ext], i)
+			n.maxExt = max(n.maxExt, len(ext))
 		}
 		if r.Programs && n.programs < 0 {
 			n.programs, n.data = i, dataNames()
@@ -46,23 +55,42 @@ func newNames(rules []Rule) *names {
 // A match is what the table says of a file's name.
 type match struct {
 	byBase, byExt []int // the rules that name it
-	program       bool  // no rule does, and it may be a program
+	data          bool  // it is called as data
+	bulk          bool  // it is called as data that comes in bulk
 }
 
 // match looks up a file name. It allocates nothing: nearly every file of a tree is
-// asked for in vain.
+// asked for in vain. In endings case does not matter.
 func (n *names) match(name []byte) match {
 	m := match{byBase: n.bases[string(name)]}
-	data := false
 	switch dot := bytes.LastIndexByte(name, '.'); {
 	case dot > 0:
 		ext := name[dot:]
-		m.byExt, data = n.exts[string(ext)], n.data[string(ext)]
+		m.byExt = n.byExt(ext)
+		m.bulk, m.data = n.data[string(ext)]
 	case dot < 0:
-		data = n.data[string(name)]
+		m.bulk, m.data = n.data[string(name)]
 	}
-	m.program = n.programs >= 0 && !data && len(m.byBase) == 0 && len(m.byExt) == 0
 	return m
+}
+
+// byExt returns the rules that name an ending, in whatever case.
+func (n *names) byExt(ext []byte) []int {
+	if rules := n.exts[string(ext)]; rules != nil || len(ext) > n.maxExt {
+		return rules
+	}
+	var buf [32]byte
+	lower, capital := buf[:0], false
+	for _, c := range ext[:min(len(ext), len(buf))] {
+		if 'A' <= c && c <= 'Z' {
+			c, capital = c+'a'-'A', true
+		}
+		lower = append(lower, c)
+	}
+	if !capital || len(lower) < len(ext) {
+		return nil
+	}
+	return n.exts[string(lower)]
 }
 
 // rule returns the rule that wants the file at path, of whose name m is the match.

@@ -11,7 +11,6 @@ package walk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,6 +46,11 @@ type Options struct {
 	Rules []Rule
 	// Skip is what is left out.
 	Skip *Skip
+	// LeftOut is where links do not lead: what Skip has, and more.
+	LeftOut *Skip
+	// Context reports whether a folder of this name may decide what a rule wants
+	// below it. Links are followed where such a one is in their path or target.
+	Context func(name string) bool
 	// Exclude are files that are left out wherever they are found.
 	Exclude []rootfs.ID
 	// Workers is how many directories are read at once, at least 1.
@@ -56,20 +60,33 @@ type Options struct {
 // A Visitor is told what a walk meets, from several goroutines at once and in
 // no order. Paths are relative to the root, as inventory.Text.
 type Visitor interface {
-	// File gets a file that rule wants. The walk closes it afterwards.
-	File(rule int, f *rootfs.File)
+	// File gets a file that rule wants, and returns whether there are packages in
+	// it. The walk closes it afterwards.
+	File(rule int, f *rootfs.File) bool
+	// Linked is File for one that a link leads to. Its path is then that of the
+	// link, or what leads through one; real is the path that it has itself. It is
+	// called for a file only as long as there were no packages in it.
+	Linked(rule int, f *rootfs.File, real string) bool
 	// FileFailed gets a file that rule wants and that could not be opened.
 	FileFailed(rule int, path string, err error)
 	// DirFailed gets a directory that could not be read, or not to its end.
 	DirFailed(path string, err error)
+	// PathTooLong gets what no rule could be asked about, since its path is longer
+	// than any program takes, or there are too many of its kind.
+	PathTooLong(path string, err error)
 }
 
 // Walk goes through the tree at root, of which it visits regular files only. It
 // returns an error only when ctx ended before the walk.
+//
+// Links are followed inside the tree where a rule wants what they lead to by the
+// link's path: a file, or what is in a folder. One file (by device and inode) in
+// which a rule has found packages is not given to that rule for a link again.
 func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error {
 	w := &walker{
 		root:    root,
-		names:   newNames(opts.Rules),
+		names:   newNames(opts.Rules, opts.Context),
+		links:   links{found: map[read]int{}},
 		exclude: make(map[rootfs.ID]bool, len(opts.Exclude)),
 		visitor: v,
 		pending: newStack(),
@@ -78,6 +95,10 @@ func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error
 		w.exclude[id] = true
 	}
 	w.pending.push(&dir{skip: opts.Skip})
+	leftOut := opts.LeftOut
+	if leftOut == nil {
+		leftOut = opts.Skip
+	}
 	stop := context.AfterFunc(ctx, w.pending.close) // for the workers that wait
 	defer stop()
 
@@ -90,7 +111,8 @@ func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error
 		w.abandon()
 		return err
 	}
-	return nil
+	w.follow(ctx, leftOut)
+	return ctx.Err()
 }
 
 type walker struct {
@@ -99,6 +121,7 @@ type walker struct {
 	exclude map[rootfs.ID]bool
 	visitor Visitor
 	pending *stack
+	links   links
 	open    atomic.Int32 // directories open
 }
 
@@ -167,12 +190,19 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 		case unix.DT_DIR:
 			skip := d.skip.atBytes(name)
 			if skip == nil || !skip.out {
-				children = append(children, newChild(d, string(name), skip))
+				child := newChild(d, string(name), skip)
+				child.context = d.context || w.names.context(child.name)
+				children = append(children, child)
+			}
+		case unix.DT_LNK:
+			if skip := d.skip.atBytes(name); skip == nil || !skip.out {
+				w.link(d, name)
 			}
 		case unix.DT_REG:
 			m := w.names.match(name)
 			named := len(m.byBase) > 0 || len(m.byExt) > 0
-			if !named && (!m.program || d.data) {
+			data := m.data || d.data
+			if !named && (w.names.programs < 0 || m.bulk && d.bulk || data && d.isTerminal(name)) {
 				continue
 			}
 			if skip := d.skip.atBytes(name); skip != nil && skip.out {
@@ -181,7 +211,7 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 			if named {
 				w.file(d, string(name), m)
 			} else {
-				w.program(d, string(name), buf)
+				w.program(d, string(name), data, buf)
 			}
 		}
 	}
@@ -191,19 +221,20 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 // file gives the file name in d to the rule that wants it, if one does.
 func (w *walker) file(d *dir, name string, m match) {
 	path := d.join(name)
-	rule, wanted := w.names.rule(m, path)
-	if !wanted {
+	if d.size+1+len(name) > maxPath {
+		// Whether it is wanted there nobody can say, whose path is cut.
+		w.visitor.PathTooLong(inventory.Text(path), errLongPath)
 		return
 	}
-	if d.size+1+len(name) > maxPath {
-		w.visitor.FileFailed(rule, inventory.Text(path), fmt.Errorf("path longer than %d bytes", maxPath))
+	rule, wanted := w.names.rule(m, path)
+	if !wanted {
 		return
 	}
 	f, err := d.fd.OpenListedFile(name, path, w.names.rules[rule].Limit)
 	switch {
 	case err == nil:
 		if !w.exclude[f.ID()] {
-			w.visitor.File(rule, f)
+			w.links.note(rule, f.ID(), w.visitor.File(rule, f))
 		}
 		f.Close()
 	case !gone(err) && !errors.Is(err, rootfs.ErrNotRegular):

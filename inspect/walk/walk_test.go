@@ -31,10 +31,20 @@ type recorder struct {
 	files   []string
 	missing []string
 	dirs    []string
+	links   []string
 	onFile  func()
 }
 
-func (r *recorder) File(rule int, f *rootfs.File) {
+func (r *recorder) Linked(rule int, f *rootfs.File, real string) bool {
+	r.mu.Lock()
+	r.links = append(r.links, f.Path()+" at "+real)
+	r.mu.Unlock()
+	return r.File(rule, f)
+}
+
+func (r *recorder) PathTooLong(path string, err error) { r.FileFailed(-1, path, err) }
+
+func (r *recorder) File(rule int, f *rootfs.File) bool {
 	if r.onFile != nil {
 		r.onFile()
 	}
@@ -45,6 +55,7 @@ func (r *recorder) File(rule int, f *rootfs.File) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.files = append(r.files, fmt.Sprintf("%d %s=%s", rule, f.Path(), content))
+	return len(content) > 0
 }
 
 func (r *recorder) FileFailed(rule int, path string, err error) {
@@ -322,7 +333,8 @@ func TestWalkFindsWhatIsThere(t *testing.T) {
 	wantEqual(t, "files", walk(t, dir, Options{Rules: testRules()}).files, want)
 }
 
-// Links are not followed, special files not opened, whatever they are called.
+// Links are followed inside the tree only, special files not opened, whatever they
+// are called.
 func TestHostileEntries(t *testing.T) {
 	outside := t.TempDir()
 	write(t, filepath.Join(outside, "METADATA"), "outside")
@@ -361,6 +373,7 @@ func TestHostileEntries(t *testing.T) {
 	wantEqual(t, "files", got.files, []string{
 		"0 a/METADATA=inside",
 		`2 \xff\xfe/caf\xe9.json=x`,
+		"2 e/x.json=inside", // by a link
 		"2 new\nline/\x1b[31mred.json=x",
 	})
 	wantEqual(t, "failures", append(got.missing, got.dirs...), nil)
@@ -468,7 +481,7 @@ func TestLongPaths(t *testing.T) {
 	got := walk(t, dir, Options{Rules: testRules()})
 	wantEqual(t, "files", got.files, []string{"0 " + strings.Repeat(name+"/", 100) + "METADATA=x"})
 	wantEqual(t, "failures", got.missing, []string{
-		"0 " + strings.Repeat(name+"/", 256) + "…/METADATA: path longer than 65536 bytes",
+		"-1 " + strings.Repeat(name+"/", 256) + "…/METADATA: path longer than 65536 bytes",
 	})
 }
 
@@ -532,7 +545,7 @@ func TestManyDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	w := &walker{root: root, names: newNames(nil), visitor: &recorder{}, pending: newStack()}
+	w := &walker{root: root, names: newNames(nil, nil), links: links{found: map[read]int{}}, visitor: &recorder{}, pending: newStack()}
 	w.visit(&dir{}, newBuffers())
 	if pending := len(w.pending.dirs); pending <= maxPending || pending > 3*maxPending {
 		t.Errorf("%d directories pending after one visit", pending)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -39,6 +40,23 @@ func StatusDirs() []string {
 // others list digests.
 func IsStanzaFile(name string) bool { return !strings.HasSuffix(name, ".md5sums") }
 
+// UpdatesDir is the folder beside a status file of what dpkg has done since it last
+// wrote that.
+const UpdatesDir = "updates"
+
+// IsUpdate reports whether a file of that folder holds an update. Their names are
+// numbers, of the same length.
+func IsUpdate(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == ""
+}
+
+// An Update is a file of the folder UpdatesDir: a stanza that takes the place of the
+// package's in the status file.
+type Update struct {
+	Path    string
+	Content io.Reader
+}
+
 // ReadStatus reads a status file at path and returns the installed packages: those
 // whose files are on the disk, in the states installed, unpacked,
 // half-configured, triggers-awaited and triggers-pending, whatever is wanted of
@@ -49,42 +67,88 @@ func IsStanzaFile(name string) bool { return !strings.HasSuffix(name, ".md5sums"
 // without Status, which dpkg never writes and takes for not installed: it may
 // be the rest of a damaged one. An empty file has no packages and is no error.
 func ReadStatus(r io.Reader, path string) ([]inventory.Package, error) {
-	return read(r, path, true)
+	return ReadUpdated(r, path, nil)
+}
+
+// ReadUpdated is ReadStatus for a status file and the updates of it, in the order of
+// their names. The error of an update is the first of those of the stanzas.
+func ReadUpdated(r io.Reader, path string, updates iter.Seq[Update]) ([]inventory.Package, error) {
+	var db records
+	err := db.read(r, path, true)
+	if updates == nil {
+		return db.packages, err
+	}
+	db.updating = true
+	for u := range updates {
+		if failed := db.read(u.Content, u.Path, true); failed != nil && err == nil {
+			err = fmt.Errorf("%s: %w", u.Path, failed)
+		}
+	}
+	return db.packages, err
 }
 
 // ReadStanza reads a file of a folder status.d. There all is installed, and a
 // stanza need have no Status.
 func ReadStanza(r io.Reader, path string) ([]inventory.Package, error) {
-	return read(r, path, false)
+	var db records
+	err := db.read(r, path, false)
+	return db.packages, err
+}
+
+// Records are what has been read of a database.
+type records struct {
+	packages []inventory.Package
+	// same says of each whether it can be installed for several architectures.
+	same []bool
+	// updating says that a stanza takes the place of the one before of its package.
+	updating bool
 }
 
 // read is strict for what dpkg itself writes.
-func read(r io.Reader, path string, strict bool) ([]inventory.Package, error) {
-	var packages []inventory.Package
+func (db *records) read(r io.Reader, path string, strict bool) error {
 	var first error
 	broken := 0
 	s := newScanner(r)
 	for s.next() {
 		p, installed, err := s.stanza.decode(strict)
+		same := s.stanza.value[fieldMultiArch] == "same"
+		if err == nil && db.updating {
+			db.remove(s.stanza.value[fieldPackage], inventory.Text(s.stanza.value[fieldArchitecture]), same)
+		}
 		switch {
 		case err != nil:
 			if broken++; first == nil {
 				first = fmt.Errorf("line %d: %w", s.stanza.line, err)
 			}
-		case len(packages) == maxPackages:
-			return packages, fmt.Errorf("line %d: more than %d packages", s.stanza.line, maxPackages)
+		case len(db.packages) == maxPackages:
+			return fmt.Errorf("line %d: more than %d packages", s.stanza.line, maxPackages)
 		case installed:
 			p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
-			packages = append(packages, p)
+			db.packages = append(db.packages, p)
+			db.same = append(db.same, same)
 		}
 	}
 	if broken > 1 {
 		first = fmt.Errorf("%w, and %d more broken stanzas", first, broken-1)
 	}
 	if first != nil && s.err != nil {
-		return packages, fmt.Errorf("%w; %w", first, s.err)
+		return fmt.Errorf("%w; %w", first, s.err)
 	}
-	return packages, cmp.Or(first, s.err)
+	return cmp.Or(first, s.err)
+}
+
+// remove removes the package of that name. Those of another architecture stay, if
+// both can be installed together.
+func (db *records) remove(name, arch string, same bool) {
+	n := 0
+	for i, p := range db.packages {
+		if p.Name == name && (p.Arch == arch || !same || !db.same[i]) {
+			continue
+		}
+		db.packages[n], db.same[n] = p, db.same[i]
+		n++
+	}
+	db.packages, db.same = db.packages[:n], db.same[:n]
 }
 
 // decode returns the package of a stanza and whether it is installed.

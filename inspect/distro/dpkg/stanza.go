@@ -27,12 +27,13 @@ const (
 	fieldArchitecture
 	fieldSource
 	fieldMaintainer
+	fieldMultiArch
 	numFields
 	fieldOther = -1
 )
 
 func fieldNames() [numFields]string {
-	return [numFields]string{"Package", "Status", "Version", "Architecture", "Source", "Maintainer"}
+	return [numFields]string{"Package", "Status", "Version", "Architecture", "Source", "Maintainer", "Multi-Arch"}
 }
 
 // fieldOf returns the field of a name, in which case does not matter.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"assay/inspect/elf"
 )
@@ -22,9 +23,13 @@ const (
 	// maxText bounds the version of the toolchain and the list of modules; a list
 	// of a thousand has a hundred kilobytes.
 	maxText = 4 << 20
-	// maxSearch is how far into the data of a program without section names the
-	// information is looked for. The linker puts it near the beginning.
-	maxSearch = 1 << 20
+	// maxSearch is how much of the data of a program the information is looked for
+	// in, searchSize at once. Programs with more data than that are not known.
+	maxSearch  = 256 << 20
+	searchSize = 64 << 10
+	// minProgram is the size of a file below which its data is not searched: that of
+	// the smallest programs of Go is twice as much.
+	minProgram = 512 << 10
 	// frame is what the list of modules is enclosed in, on either side.
 	frame = 16
 )
@@ -76,33 +81,93 @@ func buildInfo(f *elf.File) (toolchain, modules string, err error) {
 	return toolchain, modules[frame : len(modules)-frame], nil
 }
 
-// find returns the address of the build information.
+// errSearch says that the information may be beyond maxSearch.
+var errSearch = fmt.Errorf("more than %d bytes of data to search", maxSearch)
+
+// find returns the address of the build information. As debug/buildinfo does, it
+// looks into the section of its name, and where there is none into all data: the
+// program needs no names of sections, and they can be changed.
+//
+// Of a program whose sections have names, of which none is one of Go's, only the
+// beginnings of the sections are looked at. Nearly all programs are of that kind,
+// and have a hundred megabytes of data in a large tree.
 func find(f *elf.File) (uint64, error) {
-	where, ok := f.Section(Section)
-	if !ok {
-		if f.Named() {
-			return 0, errNotGo
-		}
-		if where, ok = f.Data(); !ok {
-			return 0, errNotGo
+	if where, ok := f.Section(Section); ok {
+		if addr, err := search(f, where); err != errNotGo {
+			return addr, err
 		}
 	}
+	where, ok := f.Data()
+	if !ok || f.Size() < minProgram {
+		return 0, errNotGo
+	}
+	if !other(f) {
+		return search(f, where)
+	}
+	for _, section := range f.Writable() {
+		section.Size = min(section.Size, headerSize)
+		if addr, err := search(f, section); err != errNotGo {
+			return addr, err
+		}
+	}
+	return 0, errNotGo
+}
+
+// other reports whether a program has sections with names, and none of Go's.
+func other(f *elf.File) bool {
+	for _, name := range sections() {
+		if _, ok := f.Section(name); ok {
+			return false
+		}
+	}
+	return f.Named()
+}
+
+// sections are those that only programs of Go have.
+func sections() []string {
+	return []string{".gopclntab", ".gosymtab", ".typelink", ".itablink", ".note.go.buildid", ".go.fipsinfo"}
+}
+
+// Sections are what elf.Open is to be asked for before Read.
+func Sections() []string { return append(sections(), Section) }
+
+// buffers are kept for the next programs: a system has hundreds, few of Go.
+var buffers = sync.Pool{New: func() any { return new([searchSize]byte) }}
+
+// search returns the address of the build information in a part of the file.
+func search(f *elf.File, where elf.Section) (uint64, error) {
+	buf := buffers.Get().(*[searchSize]byte)
+	defer buffers.Put(buf)
 	start := (where.Addr + align - 1) &^ (align - 1)
-	data := make([]byte, min(where.Size, maxSearch))
-	n, err := io.ReadFull(f.At(start), data)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return 0, err
-	}
-	for at := 0; ; at += align {
-		i := bytes.Index(data[min(at, n):n], []byte(magic))
-		if i < 0 {
-			return 0, errNotGo
+	in := f.At(start)
+	size := min(int64(min(where.Size, maxSearch)), in.Size())
+	// A chunk is a multiple of align, and the information begins at one: no chunk
+	// ends within its mark.
+	for off := int64(0); off < size; off += searchSize {
+		data := buf[:min(size-off, searchSize)]
+		n, err := in.ReadAt(data, off)
+		if err != nil && err != io.EOF {
+			return 0, err
 		}
-		if at += i; at%align == 0 {
-			return start + uint64(at), nil
+		for data = data[:n]; ; {
+			i := bytes.Index(data, []byte(magic))
+			if i < 0 {
+				break
+			}
+			at := n - len(data) + i
+			if at%align == 0 {
+				return start + uint64(off) + uint64(at), nil
+			}
+			data = data[i+1:]
 		}
-		at -= at % align
+		if n < len(buf) {
+			break
+		}
 	}
+	if where.Size > maxSearch {
+		return 0, errSearch
+	}
+	return 0, errNotGo
 }
 
 // inlineText reads a text with its length before it.

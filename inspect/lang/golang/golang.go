@@ -32,7 +32,7 @@ const noVersion = "(devel)"
 // the version "(devel)", as the program itself often has. A program without Go in
 // it has none, and gives no error.
 //
-// The file has been opened with Section.
+// The file has been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	toolchain, text, err := buildInfo(f)
 	if errors.Is(err, errNotGo) {

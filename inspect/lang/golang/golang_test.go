@@ -140,7 +140,7 @@ func distributed(t *testing.T, name string) []byte {
 
 func open(t *testing.T, program []byte) *elf.File {
 	t.Helper()
-	f, err := elf.Open(bytes.NewReader(program), int64(len(program)), Section)
+	f, err := elf.Open(bytes.NewReader(program), int64(len(program)), Sections()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +297,7 @@ func FuzzRead(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	program, err := elf.Open(bytes.NewReader(whole), int64(len(whole)), Section)
+	program, err := elf.Open(bytes.NewReader(whole), int64(len(whole)), Sections()...)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(old)
 	f.Fuzz(func(t *testing.T, content []byte) {
 		b := image(content)
-		file, err := elf.Open(bytes.NewReader(b), int64(len(b)), Section)
+		file, err := elf.Open(bytes.NewReader(b), int64(len(b)), Sections()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -379,4 +379,48 @@ func image(content []byte) []byte {
 	copy(b[text:], names)
 	copy(b[info:], content)
 	return b
+}
+
+// TestRenamedSection reads programs whose section of the build information has
+// another name, as debug/buildinfo does.
+func TestRenamedSection(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Read(open(t, text), "app")
+	if err != nil || len(whole) < 2 {
+		t.Fatalf("%v, %v", whole, err)
+	}
+	renamed := bytes.ReplaceAll(text, []byte("\x00.go.buildinfo\x00"), []byte("\x00.my.buildinfo\x00"))
+	all := bytes.Clone(renamed)
+	for _, name := range sections() {
+		all = bytes.ReplaceAll(all, []byte("\x00"+name+"\x00"), []byte("\x00"+strings.Repeat("x", len(name))+"\x00"))
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"renamed":            func([]byte) []byte { return renamed },
+		"with all others":    func([]byte) []byte { return all },
+		"no section headers": func(b []byte) []byte { clear(b[40:48]); clear(b[58:64]); return b },
+	} {
+		file := filepath.Join(t.TempDir(), name)
+		changed := change(bytes.Clone(text))
+		if bytes.Equal(changed, text) {
+			t.Fatalf("%s: nothing is changed", name)
+		}
+		if err := os.WriteFile(file, changed, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Read(open(t, changed), "app")
+		if err != nil || !slices.EqualFunc(found, whole, func(a, b inventory.Package) bool { return a.Name == b.Name && a.Version == b.Version }) {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+		info, err := buildinfo.ReadFile(file)
+		if err != nil || "go"+found[0].Version != strings.Fields(info.GoVersion)[0] {
+			t.Errorf("%s: debug/buildinfo: %v, %v", name, info, err)
+		}
+	}
 }

@@ -1,0 +1,313 @@
+package walk
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"assay/inspect/inventory"
+	"assay/inspect/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxLinks is how many links of one tree are followed. Installations by links
+	// (pnpm, uv) have some ten thousand.
+	maxLinks = 200_000
+	// maxLinkText is how many bytes their paths may have together.
+	maxLinkText = 64 << 20
+	// maxFound is how many packages a file may be asked for under different names
+	// while it gives none.
+	maxFound = 16
+)
+
+var (
+	errLeftOut  = errors.New("leads into what is left out")
+	errLinks    = fmt.Errorf("more than %d links, or longer ones than %d bytes together", maxLinks, maxLinkText)
+	errNames    = fmt.Errorf("file with more than %d names", maxFound)
+	errLongPath = fmt.Errorf("path longer than %d bytes", maxPath)
+)
+
+// A link is one that leads to what a rule may want.
+type link struct {
+	path string // of the link, as a rule sees it
+	real string // of the link, its folder without links
+}
+
+// links gathers the links of a walk, for the time after it: only then is it known
+// which files have been read under names of their own.
+type links struct {
+	mu   sync.Mutex
+	all  []link
+	size int
+	over bool
+	// found counts, of the files that were given to a rule, how often that was;
+	// -1 stands for one in which there were packages.
+	found map[read]int
+}
+
+// A read is a file that was given to a rule.
+type read struct {
+	rule int
+	id   rootfs.ID
+}
+
+func (l *links) add(at link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.all) >= maxLinks || l.size > maxLinkText {
+		l.over = true
+		return
+	}
+	l.size += len(at.path) + len(at.real)
+	l.all = append(l.all, at)
+}
+
+func (l *links) note(rule int, id rootfs.ID, packages bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := read{rule, id}
+	switch {
+	case packages:
+		l.found[at] = -1
+	case l.found[at] >= 0:
+		l.found[at]++
+	}
+}
+
+// link notes the link name in d if it may lead to what a rule wants and the walk
+// does not find by itself. It is asked for every link of the tree.
+func (w *walker) link(d *dir, entry []byte) {
+	m := w.names.match(entry)
+	named := len(m.byBase) > 0 || len(m.byExt) > 0
+	if !named && !d.context && (m.data || isLibrary(entry)) {
+		return // to a file, as nine in ten are
+	}
+	name := string(entry)
+	if d.size+1+len(name) > maxPath {
+		if named {
+			w.visitor.PathTooLong(inventory.Text(d.join(name)), errLongPath)
+		}
+		return
+	}
+	var file string
+	if named {
+		file = d.join(name)
+		if _, wanted := w.names.rule(m, file); wanted {
+			w.links.add(link{file, file})
+			return
+		}
+	}
+	context := d.context || w.names.context(name)
+	target, err := d.fd.Readlink(name)
+	if err != nil || !context && !w.inContext(target) {
+		return // gone, or to what the walk finds by itself
+	}
+	file = d.join(name)
+	lexical := path.Join("/", path.Dir(file), target)
+	if path.IsAbs(target) {
+		lexical = path.Clean(target)
+	}
+	if w.names.more(file, lexical[1:]) != 0 {
+		w.links.add(link{file, file})
+	}
+}
+
+// isLibrary reports whether a link of that name is to a shared library.
+func isLibrary(name []byte) bool {
+	return bytes.HasSuffix(name, []byte(".so")) || bytes.Contains(name, []byte(".so."))
+}
+
+// inContext reports whether a path has a folder that a rule's answer may depend on.
+func (w *walker) inContext(path string) bool {
+	for name := range strings.SplitSeq(path, "/") {
+		if w.names.context(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// more returns which of the probes of all rules a rule wants in the folder file and
+// not in the folder real: what it would not find there. They are bits of a set.
+func (n *names) more(file, real string) uint64 {
+	if file == real {
+		return 0
+	}
+	var set uint64
+	bit := uint64(1)
+	for i := range n.rules {
+		r := &n.rules[i]
+		for _, probe := range r.Probes {
+			if wants := r.Wants; wants != nil && wants(join(file, probe)) && !wants(join(real, probe)) {
+				set |= bit
+			}
+			bit <<= 1
+		}
+	}
+	return set
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// follow reads what the links of the walk lead to.
+func (w *walker) follow(ctx context.Context, skip *Skip) {
+	if len(w.links.all) == 0 {
+		return
+	}
+	f := follower{walker: w, skip: skip, visited: map[visit]bool{}, buf: make([]byte, bufSize)}
+	slices.SortFunc(w.links.all, func(a, b link) int { return strings.Compare(a.path, b.path) })
+	for _, at := range w.links.all {
+		f.pending = append(f.pending, at)
+		for len(f.pending) > 0 && ctx.Err() == nil {
+			next := f.pending[len(f.pending)-1]
+			f.pending = f.pending[:len(f.pending)-1]
+			f.link(next)
+		}
+	}
+	if w.links.over {
+		w.visitor.PathTooLong("", errLinks)
+	}
+}
+
+// A follower reads what links lead to, one after the other, so that the result does
+// not depend on what is found first.
+type follower struct {
+	*walker
+	skip    *Skip
+	visited map[visit]bool
+	pending []link
+	buf     []byte
+	links   int // in folders that links lead to
+}
+
+// A visit is that of a folder, with what rules want in it and not in its own place.
+type visit struct {
+	id   rootfs.ID
+	more uint64
+}
+
+// link reads what a link leads to: a file that a rule wants, or a folder.
+func (f *follower) link(at link) {
+	m := f.names.match([]byte(path.Base(at.path)))
+	rule, wanted := f.names.rule(m, at.path)
+	id, kind, err := f.root.Identify(at.real)
+	switch {
+	case err != nil:
+		if wanted && !gone(err) {
+			f.visitor.FileFailed(rule, inventory.Text(at.path), err)
+		}
+	case kind == unix.S_IFREG && wanted:
+		f.file(at, rule, id)
+	case kind == unix.S_IFDIR:
+		f.dir(at)
+	}
+}
+
+// file gives the file that a link leads to to a rule, if that has not had it.
+func (f *follower) file(at link, rule int, id rootfs.ID) {
+	// Nobody else adds to it: the walk has ended.
+	switch n := f.walker.links.found[read{rule, id}]; {
+	case n < 0 || f.exclude[id]:
+		return
+	case n >= maxFound:
+		f.visitor.FileFailed(rule, inventory.Text(at.path), errNames)
+		return
+	}
+	file, err := f.root.Open(at.real, f.names.rules[rule].Limit)
+	if err != nil {
+		if !gone(err) && !errors.Is(err, rootfs.ErrNotRegular) {
+			f.visitor.FileFailed(rule, inventory.Text(at.path), err)
+		}
+		return
+	}
+	defer file.Close()
+	if f.skip.Covers(file.Path()) {
+		f.visitor.FileFailed(rule, inventory.Text(at.path), errLeftOut)
+		return
+	}
+	f.give(rule, file, at.path)
+}
+
+// give gives a file to a rule under the path that leads to it.
+func (f *follower) give(rule int, file *rootfs.File, as string) {
+	real := file.Path()
+	file.As(as)
+	f.walker.links.note(rule, file.ID(), f.visitor.Linked(rule, file, real))
+}
+
+// dir goes through the folder that a link leads to, where rules want more of it
+// under the link's path.
+func (f *follower) dir(at link) {
+	d, real, err := f.root.OpenDir(at.real)
+	if err != nil {
+		return // the walk has told of it, or will never get there
+	}
+	defer d.Close()
+	more := f.names.more(at.path, real)
+	if more == 0 {
+		return
+	}
+	if f.skip.Covers(real) {
+		f.visitor.DirFailed(inventory.Text(at.path), errLeftOut)
+		return
+	}
+	id, err := d.ID()
+	if err != nil || f.visited[visit{id, more}] {
+		return
+	}
+	f.visited[visit{id, more}] = true
+	var below []link
+	for {
+		entries, err := d.Read(f.buf)
+		if err != nil || len(entries) == 0 {
+			break // the walk tells of an error
+		}
+		for name, kind := range rootfs.Entries(entries) {
+			if kind == unix.DT_UNKNOWN {
+				kind = d.Type(string(name))
+			}
+			if l := (link{at.path + "/" + string(name), join(real, string(name))}); f.wanted(l, kind) {
+				below = append(below, l)
+			}
+		}
+	}
+	slices.SortFunc(below, func(a, b link) int { return cmp.Compare(b.path, a.path) }) // the first on top
+	if f.links += len(below); f.links > maxLinks {
+		f.walker.links.over = true
+		return
+	}
+	f.pending = append(f.pending, below...)
+}
+
+// wanted reports whether an entry of a folder that a link leads to is to be looked
+// at under the link's path.
+func (f *follower) wanted(l link, kind uint8) bool {
+	if len(l.path) > maxPath || f.skip.Covers(l.real) {
+		return false
+	}
+	switch kind {
+	case unix.DT_DIR:
+		return f.names.more(l.path, l.real) != 0
+	case unix.DT_LNK:
+		return true
+	case unix.DT_REG:
+		name := []byte(path.Base(l.path))
+		rule, wanted := f.names.rule(f.names.match(name), l.path)
+		own, read := f.names.rule(f.names.match(name), l.real)
+		return wanted && !(read && own == rule)
+	}
+	return false
+}
