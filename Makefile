@@ -8,6 +8,8 @@
 # fuzz     every fuzz target for FUZZTIME each
 # bench    the budgets, measured (ROOT=folder; default a fresh Debian 12), with a
 #          CPU profile of assayd for each kind of scan in dist/profiles
+# kills    100 SIGKILLs in import, update and under load, half of them with a disk that is
+#          nearly full (root); make test does 12
 # load     assayd under load, on loopback: LOAD=flags of check/load
 # verdicts the verdicts of the test data beside those of an earlier release, whose
 #          programs are in BEFORE=folder
@@ -26,7 +28,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh testdata/*/*.sh)
 
-.PHONY: build release demo test test-builders lint fuzz bench load verdicts compare
+.PHONY: build release demo test test-builders lint fuzz bench load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -52,6 +54,9 @@ test:
 
 BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
+
+kills:
+	ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled .
 
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh

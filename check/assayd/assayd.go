@@ -145,6 +145,15 @@ func (s *Server) Close() error {
 	return nil
 }
 
+// Kill ends it with SIGKILL and waits until it has ended.
+func (s *Server) Kill() error {
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-s.done
+	return nil
+}
+
 // FreeAddr returns an address of loopback that nobody listens on now.
 func FreeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

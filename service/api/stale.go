@@ -12,6 +12,7 @@ const (
 	CauseStale  = "data-old"
 	CauseUnkept = "not-kept"
 	CauseUpdate = "update-failed"
+	CauseBehind = "not-served"
 )
 
 // Stale tells how near the data is to the age from which it is not trusted any more:

@@ -116,8 +116,14 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err := index.Discarded(); err != nil {
 		log.Warn("the snapshot is built anew", "why", err)
 	}
+	behind := &problemState{rule: api.CauseBehind, text: "what was taken in last is not served yet; assayd's log says why"}
 	if err := catchUp(ctx, log, index, st); err != nil {
-		return stop(fmt.Errorf("build the snapshot: %w", err))
+		// With a full disk, say, what was served before is better than nothing.
+		if ctx.Err() != nil || !holdsData(index) {
+			return stop(fmt.Errorf("build the snapshot: %w", err))
+		}
+		log.Error("catch up with the store; the old data goes on serving", "err", err)
+		behind.set(err)
 	}
 	var update *updater
 	if c.Duration("update-every") > 0 {
@@ -134,7 +140,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		defer end()
 	}
 
-	updated := &updateState{}
+	updated := &problemState{rule: api.CauseUpdate, text: "the last update of the advisories failed; assayd status says of which source and why"}
 	front.Ready(api.New(api.Config{
 		Store: st,
 		View: func() (api.View, error) {
@@ -150,7 +156,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		PublicURL: public,
 		Rate:      api.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
 		Memory:    useMemory(memory),
-		Causes:    updated.causes,
+		Causes:    func() []api.Cause { return append(updated.causes(), behind.causes()...) },
 		Now:       d.now,
 		Log:       log,
 	}))
@@ -162,7 +168,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	defer work.Wait()
 	defer cancel()
 	age := &ageWatch{log: log, maxAge: judge.MaxAge, now: d.now}
-	work.Go(func() { follow(ctx, log, index, st, age) })
+	work.Go(func() { follow(ctx, log, index, st, age, behind) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if update != nil {
 		work.Go(func() { updateEvery(ctx, log, update, c.Duration("update-every"), updated) })
@@ -199,7 +205,7 @@ func loopback(a net.Addr) bool {
 
 // follow keeps the index up with what other processes write to the store, and looks
 // how old the data is.
-func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, age *ageWatch) {
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, age *ageWatch, behind *problemState) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -212,10 +218,24 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snaps
 			return
 		case <-tick.C:
 		}
-		if err := catchUp(ctx, log, index, src); err != nil && ctx.Err() == nil {
+		err := catchUp(ctx, log, index, src)
+		if ctx.Err() != nil {
+			return
+		}
+		if behind.set(err) {
 			log.Error("catch up with the store; the old data goes on serving", "err", err)
 		}
 	}
+}
+
+// holdsData reports whether an index can answer scans.
+func holdsData(index *snapshot.DB) bool {
+	view, err := index.View()
+	if err != nil {
+		return false
+	}
+	defer view.Close()
+	return view.Data().Records > 0
 }
 
 // An ageWatch warns in the log before the data is too old to be trusted: once for each

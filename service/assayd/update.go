@@ -253,7 +253,7 @@ const retryFirst = time.Minute
 
 // updateEvery updates again and again, beginning at once, until ctx ends. How the last
 // one went is told to state.
-func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.Duration, state *updateState) {
+func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.Duration, state *problemState) {
 	retry := retryFirst
 	for {
 		err := u.update(ctx, func(from store.Origin, o feed.Outcome, err error) {
@@ -287,26 +287,30 @@ func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.D
 	}
 }
 
-// An updateState is how the last update of the server went.
-type updateState struct {
-	mu  sync.Mutex
-	err error
+// A problemState is whether something that is done again and again failed the last time.
+type problemState struct {
+	rule, text string
+	mu         sync.Mutex
+	err        error
 }
 
-func (s *updateState) set(err error) {
+// set notes how it went, and reports whether it failed in another way than before.
+func (s *problemState) set(err error) (other bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	other = err != nil && (s.err == nil || s.err.Error() != err.Error())
 	s.err = err
+	return other
 }
 
-// causes says that the last update failed.
-func (s *updateState) causes() []api.Cause {
+// causes says that it failed, if it did.
+func (s *problemState) causes() []api.Cause {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
 		return nil
 	}
-	return []api.Cause{{Rule: api.CauseUpdate, Text: "the last update of the advisories failed; assayd status says of which source and why"}}
+	return []api.Cause{{Rule: s.rule, Text: s.text}}
 }
 
 // A bar is the line of a terminal that shows how a download goes on.
