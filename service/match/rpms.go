@@ -71,13 +71,13 @@ func (t *target) rpms(inv inventory.Inventory) bool {
 		t.answers = true
 	case "sled", "sles", "sles_sap":
 		t.release(rpm, bySource, suseProducts(major, minor, s.ID == "sles_sap" || strings.Contains(s.CPE, ":sles_sap:"))...)
-		t.builder = by("SUSE")
+		t.builder = by("SUSE", "openSUSE")
 	case "sle-micro":
 		t.release(rpm, bySource, "SUSE:Linux Enterprise Micro "+s.VersionID)
-		t.builder = by("SUSE")
+		t.builder = by("SUSE", "openSUSE")
 	case "sl-micro":
 		t.release(rpm, bySource, "SUSE:Linux Micro "+s.VersionID)
-		t.builder = by("SUSE")
+		t.builder = by("SUSE", "openSUSE")
 	default:
 		return false
 	}

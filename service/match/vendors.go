@@ -32,7 +32,11 @@ func (t *target) stranger(p inventory.Package) string {
 			return shown(p.Vendor)
 		}
 	case deb:
-		return cmp.Or(addressVendor(p.Vendor), versionVendor(p.Version))
+		vendor := addressVendor(p.Vendor)
+		if vendor == fromPPA && t.system.ID != "ubuntu" { // some of Debian's teams have lists there
+			vendor = ""
+		}
+		return cmp.Or(vendor, versionVendor(p.Version))
 	case apk:
 		if vendor := addressVendor(p.Vendor); vendor == "nginx.org" {
 			return vendor
@@ -40,6 +44,9 @@ func (t *target) stranger(p inventory.Package) string {
 	}
 	return ""
 }
+
+// fromPPA is the vendor of a personal package archive of Ubuntu's.
+const fromPPA = "a PPA"
 
 // addressVendor returns the vendor whose address a maintainer has.
 func addressVendor(maintainer string) string {
@@ -59,18 +66,18 @@ func addressVendor(maintainer string) string {
 			return "NodeSource"
 		case "mariadb.com", "mariadb.org":
 			return "mariadb.org"
-		case "oracle.com":
+		case "oss.oracle.com", "virtualbox.org":
 			return "Oracle"
 		case "docker.com":
 			return "Docker"
 		case "launchpad.net":
-			return "a PPA"
+			return fromPPA
 		case "10gen.com", "mongodb.com":
 			return "MongoDB"
 		case "adoptium.net", "eclipse.org":
 			return "Eclipse Adoptium"
 		case "azul.com", "clickhouse.com", "cloudflare.com", "confluent.io", "datadoghq.com", "elastic.co", "erlang-solutions.com", "gitlab.com",
-			"grafana.com", "haproxy.com", "hashicorp.com", "influxdata.com", "kitware.com", "kubernetes.io", "microsoft.com", "newrelic.com",
+			"grafana.com", "haproxy.com", "hashicorp.com", "influxdata.com", "kubernetes.io", "microsoft.com", "newrelic.com",
 			"nvidia.com", "percona.com", "puppet.com", "rabbitmq.com", "redis.com", "redis.io", "timescale.com", "varnish-software.com", "winehq.org",
 			"yarnpkg.com", "zabbix.com":
 			return host
@@ -99,7 +106,7 @@ func versionVendor(v string) string {
 			}
 		case 'p':
 			if strings.HasPrefix(rest, "pa") && (i == 0 || !letter(v[i-1])) && (len(rest) == 2 || !letter(rest[2])) {
-				return "a PPA"
+				return fromPPA
 			}
 		case '+', '~':
 			switch {
@@ -124,7 +131,7 @@ func versionVendor(v string) string {
 	switch word := strings.TrimRight(v[at+1:], "0123456789"); word {
 	case "jessie", "stretch", "buster", "bullseye", "bookworm", "trixie", "trusty", "xenial", "bionic", "focal", "jammy", "noble":
 		if v[at] == '+' {
-			return "a PPA"
+			return fromPPA
 		}
 		return "another vendor"
 	}

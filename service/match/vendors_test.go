@@ -14,9 +14,10 @@ func TestVendors(t *testing.T) {
 	debian, ubuntu := system("debian", "12"), system("ubuntu", "22.04")
 	alpine, alma, leap, ol, centos := system("alpine", "3.19.1"), system("almalinux", "9.4"), system("opensuse-leap", "15.5"), system("ol", "9.4"),
 		inventory.System{ID: "centos", VersionID: "8", PrettyName: "CentOS Linux 8"}
+	sles := system("sles", "15.5")
 	ix := index(t, some,
 		`{"id":"X-1","affected":[`+affects("Alpine:v3.19", "other", "1")+`,`+affects("AlmaLinux:9", "other", "1")+`,`+affects("openSUSE:Leap 15.5", "other", "1")+`,`+
-			affects("Oracle Linux:9", "other", "1")+`,`+affects("Red Hat:enterprise_linux:8::baseos", "other", "1")+`]}`)
+			affects("Oracle Linux:9", "other", "1")+`,`+affects("SUSE:Linux Enterprise Server 15 SP5", "other", "1")+`,`+affects("Red Hat:enterprise_linux:8::baseos", "other", "1")+`]}`)
 	for _, tt := range []struct {
 		system               inventory.System
 		typ, version, vendor string
@@ -46,6 +47,8 @@ func TestVendors(t *testing.T) {
 		{ubuntu, "deb", "6.0-9ubuntu1~22.04.1", "Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>", mine},
 		{ubuntu, "deb", "1.12.0-1~ubuntu16.04.3", "", mine},
 		{debian, "deb", "1.0", "", mine},
+		{debian, "deb", "1.0-1", "A Team <a-team@lists.launchpad.net>", mine},
+		{ubuntu, "deb", "1.0-1", "A Team <a-team@lists.launchpad.net>", "built by a PPA, not by Ubuntu"},
 		{alpine, "apk", "1.25.3-r1", "NGINX Packaging <nginx-packaging@f5.com>", "built by nginx.org, not by Alpine"},
 		{alpine, "apk", "1.25.3-r1", "Someone <someone@microsoft.com>", mine},
 		{alma, "rpm", "1.0-1.el9", "AlmaLinux", mine},
@@ -55,6 +58,8 @@ func TestVendors(t *testing.T) {
 		{leap, "rpm", "1.0-1.1", "SUSE LLC <https://www.suse.com/>", mine},
 		{leap, "rpm", "1.0-1.1", "openSUSE", mine},
 		{leap, "rpm", "1.0-1.1", "obs://build.opensuse.org/devel:languages:python", "built by obs://build.opensuse.org/devel:languages:python, not by openSUSE"},
+		{sles, "rpm", "1.0-1.1", "openSUSE", mine}, // of Package Hub
+		{sles, "rpm", "1.0-1.1", "SUSE LLC <https://www.suse.com/>", mine},
 		{ol, "rpm", "1.0-1.el9", "Oracle America", mine},
 		{ol, "rpm", "8.0.35-1.el9", "Oracle and/or its affiliates", "built by Oracle and/or its affiliates, not by Oracle Linux"},
 		{centos, "rpm", "1.0-1.el8", "CentOS", mine},
