@@ -114,7 +114,7 @@ func (r *run) app() *ucli.App {
 		UseShortOptionHandling: true,
 		Writer:                 r.env.Stdout,
 		ErrWriter:              r.env.Stderr,
-		Flags:                  scanFlags(),
+		Flags:                  append(scanFlags(), ucli.HelpFlag), // which the library leaves out beside a command help
 		Action:                 r.scan,
 		OnUsageError:           func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
 		ExitErrHandler:         func(*ucli.Context, error) {},
@@ -123,6 +123,8 @@ func (r *run) app() *ucli.App {
 			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
 			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil, r.buildkit)),
 			command("scanned", "fail unless a passing scan of a commit has arrived at the service", "[TOKEN]", scannedFlags(), r.scanned),
+			command("version", "print the version", "", nil, r.version),
+			command("help", "print this, or the flags of a command", "[COMMAND]", nil, r.help),
 			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags(), r.slot),
 		},
 	}
@@ -164,6 +166,27 @@ func (r *run) inventory(c *ucli.Context) error {
 	return nil
 }
 
+// version is the command of that name.
+func (r *run) version(c *ucli.Context) error {
+	if c.NArg() > 0 {
+		return usage("assay version takes nothing", "unexpected argument %q", c.Args().First())
+	}
+	ucli.ShowVersion(c)
+	return nil
+}
+
+// help is the command of that name.
+func (r *run) help(c *ucli.Context) error {
+	if c.NArg() == 0 {
+		return ucli.ShowAppHelp(c)
+	}
+	name := c.Args().First()
+	if c.App.Command(name) == nil {
+		return usage("assay --help lists the commands", "unknown command %q", name)
+	}
+	return ucli.ShowCommandHelp(c, name)
+}
+
 // client names this program in the documents that it writes.
 func (r *run) client() string { return "assay " + r.env.Version }
 
@@ -192,6 +215,9 @@ func (r *run) inspect(c *ucli.Context) (inspect.Inventory, error) {
 
 // scan is what assay does without a command: the build step.
 func (r *run) scan(c *ucli.Context) error {
+	if err := checkWord(c); err != nil {
+		return err
+	}
 	s, err := r.settings(c)
 	if err != nil {
 		return err

@@ -55,6 +55,9 @@ func (d *diagnosis) badWith(code int, name, text, hint string) {
 // which of it is wrong, and ends with the code that the scan would end with. It
 // takes the flags of a scan.
 func (r *run) doctor(c *ucli.Context) error {
+	if err := checkWord(c); err != nil {
+		return err
+	}
 	d := &diagnosis{w: r.env.Stdout}
 	if p, err := slot.Read(); err == nil && p.Server == "" {
 		d.note("slot", "empty: this assay was not handed out by a service")

@@ -215,18 +215,6 @@ func (r *run) ignoredStores(server string) []string {
 	return notes
 }
 
-// foreign are flags that people bring along from other scanners, with what
-// does the same here.
-var foreign = map[string]string{
-	"severity":       "assay fails from a severity upwards: --fail-on high",
-	"exit-code":      "findings end with code 4 without any flag (docs/exit-codes.md)",
-	"ignore-unfixed": "findings without a fix do not fail here; --fail-on-unfixed makes them",
-	"only-fixed":     "findings without a fix do not fail here; --fail-on-unfixed makes them",
-	"ignorefile":     "exceptions belong to the service, not to the image",
-	"input":          "assay reads a filesystem: --root DIR",
-	"scanners":       "assay looks for vulnerable packages only",
-}
-
 // usage returns an error of exit code 2 with its hint.
 func usage(hint, format string, args ...any) error {
 	return &argv.UsageError{What: fmt.Sprintf(format, args...), Next: hint}

@@ -32,6 +32,9 @@ type place struct {
 // come last, since a base image can set them and would so take the scan, and what
 // is known of the image, to an account of its own.
 func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
+	if err := checkWord(c); err != nil {
+		return secret{}, err
+	}
 	if c.NArg() > 1 {
 		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments where one token was expected", c.NArg())
 	}

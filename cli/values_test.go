@@ -46,8 +46,8 @@ var weakening = []string{
 }
 
 // TestNoHintWeakens holds that no text of the client advises to weaken the gate.
-// What stands in a flag's own description, and the shout of a build that goes on,
-// is no advice.
+// What stands in a flag's own description or translates another scanner's, and the
+// shout of a build that goes on, is no advice.
 func TestNoHintWeakens(t *testing.T) {
 	var files []string
 	for _, dir := range []string{".", "argv", "../remote", "../remote/token", "../remote/slot", "../verdict"} {
@@ -59,7 +59,7 @@ func TestNoHintWeakens(t *testing.T) {
 	}
 	texts := 0
 	for _, path := range files {
-		if strings.HasSuffix(path, "_test.go") {
+		if strings.HasSuffix(path, "_test.go") || path == "foreign.go" { // which translates
 			continue
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

@@ -1,0 +1,86 @@
+package cli
+
+import ucli "github.com/urfave/cli/v2"
+
+// What people type who know other scanners. Each entry says what does the same in
+// assay: a flag that is translated is no advice to use it.
+
+// foreign are flags of Trivy, Grype and others, by name.
+var foreign = map[string]string{
+	"severity":         "assay fails from a severity upwards: --fail-on high",
+	"exit-code":        "findings end with code 4 without any flag (docs/exit-codes.md)",
+	"ignore-unfixed":   "findings without a fix do not fail here; --fail-on-unfixed makes them",
+	"only-fixed":       "findings without a fix do not fail here; --fail-on-unfixed makes them",
+	"ignore-states":    "exceptions belong to the service, not to the image",
+	"ignorefile":       "exceptions belong to the service, not to the image",
+	"ignore-policy":    "exceptions belong to the service, not to the image",
+	"vex":              "exceptions belong to the service, not to the image",
+	"input":            "assay reads a filesystem: --root DIR",
+	"scanners":         "assay looks for vulnerable packages only",
+	"security-checks":  "assay looks for vulnerable packages only",
+	"vuln-type":        "assay looks at the packages of the system and of languages",
+	"pkg-types":        "assay looks at the packages of the system and of languages",
+	"o":                "write reports with --output json=FILE or --output text=FILE",
+	"file":             "write reports with --output json=FILE or --output text=FILE",
+	"f":                "print JSON with --format json, or write it with --output json=FILE",
+	"t":                "there are two formats: --format text and --format json",
+	"template":         "there are two formats: --format text and --format json",
+	"token":            "mount the token: RUN --mount=type=secret,id=assay_token; or name its file with --token-file FILE",
+	"skip-dirs":        "a folder is named with --skip DIR",
+	"exclude":          "a folder is named with --skip DIR",
+	"skip-files":       "whole folders are named with --skip DIR, single files are read",
+	"insecure":         "trust the service's authority with --cacert FILE; without any check it is --no-verify",
+	"q":                "it is --quiet",
+	"debug":            "assay doctor in place of the scan tells what it sees and uses",
+	"list-all-pkgs":    "assay inventory prints all packages",
+	"by-cve":           "findings are listed by CVE wherever there is one",
+	"no-progress":      "progress is shown on a terminal only",
+	"platform":         "assay reads the filesystem that it runs in",
+	"scope":            "assay reads the filesystem that it runs in",
+	"cache-dir":        "assay keeps nothing: the data is at the service",
+	"skip-db-update":   "assay has no data: the service has, and assayd update fetches it",
+	"download-db-only": "assay has no data: the service has, and assayd update fetches it",
+	"db-repository":    "assay has no data: the service has, and assayd update fetches it",
+	"offline-scan":     "assay talks to the service alone",
+	"username":         "assay reads no registry: it runs in the build, or with --root DIR",
+	"password":         "assay reads no registry: it runs in the build, or with --root DIR",
+}
+
+const fromInside = "assay reads the filesystem that it runs in: RUN /assay in the Dockerfile; docs/patterns has more"
+
+// foreignWords are the first words of other command lines, where assay expects
+// the token.
+var foreignWords = map[string]string{
+	"image":      fromInside,
+	"i":          fromInside,
+	"scan":       "the scan needs no word: assay [flags] [TOKEN]",
+	"fs":         "assay --root DIR reads a tree",
+	"filesystem": "assay --root DIR reads a tree",
+	"rootfs":     "assay --root DIR reads a tree",
+	"dir":        "assay --root DIR reads a tree",
+	"repo":       "assay reads what is installed, not sources: assay --root DIR",
+	"repository": "assay reads what is installed, not sources: assay --root DIR",
+	"vm":         "assay --root DIR reads a mounted tree",
+	"sbom":       "assay inventory prints CycloneDX; a document of another tool is sent with POST /api/v1/scans (docs/api.md)",
+	"k8s":        fromInside,
+	"kubernetes": fromInside,
+	"config":     "assay looks for vulnerable packages only",
+	"db":         "the data is at the service: assayd update, assayd status",
+	"update":     "that is assayd update",
+	"import":     "that is assayd import",
+	"status":     "that is assayd status",
+	"explain":    "that is assayd explain",
+	"token":      "that is assayd token create",
+	"client":     "the scan needs no word: assay [flags] [TOKEN]",
+	"server":     "that is assayd serve",
+	"serve":      "that is assayd serve",
+}
+
+// checkWord refuses the first word of another command line.
+func checkWord(c *ucli.Context) error {
+	word := c.Args().First()
+	if hint, ok := foreignWords[word]; ok {
+		return usage(hint, "unknown command %q", word)
+	}
+	return nil
+}
