@@ -72,7 +72,7 @@ func (s tlsSetup) checkTrust(log *slog.Logger, leaf *x509.Certificate, chain [][
 		if err != nil {
 			return fmt.Errorf("read --ca: %w", err)
 		}
-		roots.AppendCertsFromPEM(text) // the clients have been loaded with it
+		roots.AppendCertsFromPEM(text) // what is wrong with it, loading the clients says
 	}
 	between := x509.NewCertPool()
 	for _, der := range chain {
