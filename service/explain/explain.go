@@ -2,10 +2,9 @@
 // not: which records speak of it, where they come from, and what became of each
 // package that they name.
 //
-// It asks the matcher itself: every answer comes from running match.Match on the
-// scan's inventory with one affected entry of one record, or with a range that
-// ends at one version. So it knows no rule of any ecosystem, and cannot say
-// anything else than what scans are judged by.
+// It asks the matcher itself: every answer comes from the trace of running it on the
+// scan's inventory with the records of the vulnerability. So it knows no rule of any
+// ecosystem, and cannot say anything else than what scans are judged by.
 package explain
 
 import (
@@ -120,7 +119,8 @@ const (
 	Matches        = "matches"
 	Overruled      = "overruled"       // it would match, were it not for other records
 	NotAffected    = "not-affected"    // its version is in none of the ranges
-	NotApplicable  = "not-applicable"  // the entry is about another module, architecture or build of it
+	NotApplicable  = "not-applicable"  // the entry is about another module, architecture, build or operating system
+	JudgedByOwner  = "judged-by-owner" // the distribution's package that it is a part of is judged in its place
 	NotComparable  = "not-comparable"  // its version, or one of the entry, is none
 	OtherRelease   = "other-release"   // the entry is about another release
 	OtherEcosystem = "other-ecosystem" // the entry is about another package of that name
@@ -142,5 +142,5 @@ const (
 	maxNames     = 64
 	maxElsewhere = 10
 	maxVersions  = 10
-	maxProbes    = 20_000 // runs of the matcher
+	maxPairs     = 20_000 // of an affected entry and a package of its name
 )

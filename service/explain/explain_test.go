@@ -190,7 +190,7 @@ func TestExplain(t *testing.T) {
 		{"GHSA-aaaa-bbbb-cccc", true, `fails it`, nil},
 		{"CVE-2024-1001", false, "the record of it that counts says that the package is not affected", []string{
 			"DEBIAN-CVE-2024-1001 used Debian:12: bash not-affected: 5.2.15-2 > fixed 5.1",
-			"DSA-1-1 used Debian:12: bash overruled: DSA-1-1: Debian:12 bash 5.2.15-2 < fixed 6; but another record of the vulnerability says that the package is not affected",
+			"DSA-1-1 used Debian:12: bash overruled: DSA-1-1: Debian:12 bash 5.2.15-2 < fixed 6; but DEBIAN-CVE-2024-1001 says that the package is not affected",
 		}},
 		{"CVE-2024-1002", true, `fails it`, []string{
 			"DSA-1-1 used Debian:12: bash matches: DSA-1-1: Debian:12 bash 5.2.15-2 < fixed 6",

@@ -27,6 +27,7 @@ func reason(e Explanation, folded bool) string {
 	}
 	states := map[string]int{}
 	outcomes := map[string]int{}
+	why := map[string]string{} // of the first package
 	for _, r := range e.Records {
 		states[r.State]++
 		for _, a := range r.Affected {
@@ -35,7 +36,9 @@ func reason(e Explanation, folded bool) string {
 					outcomes[StateLater+p.Outcome]++
 					continue
 				}
-				outcomes[p.Outcome]++
+				if outcomes[p.Outcome]++; outcomes[p.Outcome] == 1 {
+					why[p.Outcome] = p.Why
+				}
 			}
 		}
 	}
@@ -45,8 +48,9 @@ func reason(e Explanation, folded bool) string {
 		{StateLater + Matches, "no finding when the scan was decided: the record came later; a new scan would find it"},
 		{Overruled, "no finding: the record of it that counts says that the package is not affected"},
 		{NotComparable, "not known: a version cannot be compared"},
+		{JudgedByOwner, "no finding: " + why[JudgedByOwner]},
 		{NotAffected, "no finding: the installed version is not affected"},
-		{NotApplicable, "no finding: what is known is about another build of the package"},
+		{NotApplicable, "no finding: " + why[NotApplicable]},
 		{NotJudged, "not known: nothing can be said about the package"},
 		{OtherRelease, "no finding: what is known is about another release"},
 		{NotUsed, "no finding: the records of the package are withdrawn, or notices"},

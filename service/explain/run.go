@@ -3,11 +3,12 @@ package explain
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
+	"assay/remote/purl"
 	"assay/service/advisory"
 	"assay/service/exploit"
 	"assay/service/match"
@@ -18,7 +19,7 @@ import (
 // Explain explains one vulnerability, by its id or that of an advisory. Records
 // are those of the time of the scan; the index of now serves to find them.
 func Explain(ctx context.Context, in Input) (Explanation, error) {
-	e := &explainer{Input: in, prober: prober{held: in.Index, today: in.Scan.At, left: maxProbes + len(in.Inventory.Packages)}}
+	e := &explainer{Input: in}
 	out, err := e.explain(ctx)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain %q: %w", in.ID, err)
@@ -28,8 +29,9 @@ func Explain(ctx context.Context, in Input) (Explanation, error) {
 
 type explainer struct {
 	Input
-	prober   prober
-	subjects []subject
+	subjects []*subject // of the inventory, in its order
+	byName   map[string][]*subject
+	pairs    int // of an entry and a package
 	naming   naming
 	records  []held
 }
@@ -60,7 +62,7 @@ func (e *explainer) explain(ctx context.Context) (Explanation, error) {
 	if err := e.exploits(&out); err != nil {
 		return out, err
 	}
-	if e.subjects, err = e.prober.subjects(e.Inventory); err != nil {
+	if err := e.subjectsOf(); err != nil {
 		return out, err
 	}
 	ids, err := e.find(out)
@@ -115,14 +117,14 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 			e.naming.ids[id] = true
 		}
 	}
-	seen := map[lookup]bool{}
+	seen := map[match.Lookup]bool{}
 	for _, s := range e.subjects {
 		for l := range s.lookups {
 			if seen[l] {
 				continue
 			}
 			seen[l] = true
-			entries, err := e.Index.Affected(l.ecosystem, l.name)
+			entries, err := e.Index.Affected(l.Ecosystem, l.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -225,35 +227,35 @@ func (h *held) describe() {
 // It reports whether a package is a finding that the verdict does not list, as
 // those of kernels are.
 func (e *explainer) judge() (folded bool, err error) {
-	names := map[string]bool{}
-	var used []advisory.Advisory
+	var used, all []advisory.Advisory
 	for _, h := range e.records {
-		for _, entry := range h.advisory.Affected {
-			names[match.NormalName(entry.Package.Ecosystem, entry.Package.Name)] = true
-			names[entry.Package.Name] = true
-		}
 		if h.used {
 			used = append(used, h.advisory)
 		}
-	}
-	e.prober.narrow(e.Inventory, e.subjects, func(s subject) bool {
-		for n := range s.names {
-			if names[n] {
-				return true
-			}
+		if h.used || h.State == StateLater {
+			all = append(all, h.advisory)
 		}
-		return false
-	})
-	res, _, err := e.prober.run(e.prober.inventory, used...)
+	}
+	res, trace, err := e.run(used)
 	if err != nil {
 		return false, err
 	}
-	// A bulletin brings findings of other vulnerabilities too.
-	together := byPackage(slices.DeleteFunc(res.Findings, func(f match.Finding) bool { return !e.naming.of(f.Finding) }))
+	then := e.read(trace)
+	now := then // with the records that came later
+	if len(all) > len(used) {
+		if _, trace, err = e.run(all); err != nil {
+			return false, err
+		}
+		now = e.read(trace)
+	}
 	for i := range e.records {
 		h := &e.records[i]
+		by := then
+		if h.State == StateLater {
+			by = now
+		}
 		for _, entry := range h.advisory.Affected {
-			if err := e.entry(h, entry, together); err != nil {
+			if err := e.entry(h, entry, by); err != nil {
 				return false, err
 			}
 		}
@@ -262,49 +264,47 @@ func (e *explainer) judge() (folded bool, err error) {
 		h.ElsewhereCount = len(h.Elsewhere)
 		h.Elsewhere = h.Elsewhere[:min(len(h.Elsewhere), maxElsewhere)]
 	}
-	for _, f := range together {
-		folded = folded || f.Kernel && !e.Verdict.Options.Kernel
+	for _, f := range res.Findings {
+		folded = folded || f.Kernel && !e.Verdict.Options.Kernel && e.naming.of(f.Finding)
 	}
 	return folded, nil
 }
 
 // entry judges one affected entry.
-func (e *explainer) entry(h *held, entry advisory.Affected, together map[packageKey]match.Finding) error {
+func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 	name := match.NormalName(entry.Package.Ecosystem, entry.Package.Name)
 	if entry.Package.Ecosystem == "" || name == "" {
 		return nil
 	}
-	named := slices.DeleteFunc(slices.Clone(e.subjects), func(s subject) bool { return !s.names[name] && !s.names[entry.Package.Name] })
+	named := e.named(name, entry.Package.Name)
 	if len(named) == 0 {
 		h.Elsewhere = append(h.Elsewhere, entry.Package.Ecosystem+" "+entry.Package.Name)
 		return nil
+	}
+	if e.pairs += len(named); e.pairs > maxPairs {
+		return errTooMuch
 	}
 	af := Affected{Ecosystem: entry.Package.Ecosystem, Name: entry.Package.Name, VersionCount: len(entry.Versions)}
 	af.Versions = entry.Versions[:min(len(entry.Versions), maxVersions)]
 	for _, r := range entry.Ranges {
 		af.Ranges = append(af.Ranges, Range{r.Type, r.Events})
 	}
-	found, gaps, err := e.prober.matched(h.advisory, entry)
-	if err != nil {
-		return err
-	}
+	// The entry as an index has it.
+	one := h.advisory
+	one.Affected = []advisory.Affected{entry}
+	indexed := match.Entries(one, nil)
 	for _, s := range named {
 		p := Package{Package: verdict.Package{
 			Type: s.pkg.Type, Name: s.pkg.Name, Version: s.pkg.Version, Arch: s.pkg.Arch,
 			Source: s.pkg.Source, SourceVersion: s.pkg.SourceVersion,
+			PURL: purl.Of(s.pkg, e.Inventory.System).String(),
 		}}
 		for _, ev := range s.pkg.Evidence {
 			if !slices.Contains(p.Package.Paths, ev.Path) {
 				p.Package.Paths = append(p.Package.Paths, ev.Path)
 			}
 		}
-		f, matches := found[s.key]
-		if matches {
-			p.Package.PURL = f.Package.PURL
-		}
-		if p.Outcome, p.Why, err = e.outcome(h, entry, s, f, matches, gaps, together); err != nil {
-			return err
-		}
+		p.Outcome, p.Why = e.outcome(h, entry, indexed, s, by)
 		af.Packages = append(af.Packages, p)
 	}
 	h.Affected = append(h.Affected, af)
@@ -312,63 +312,65 @@ func (e *explainer) entry(h *held, entry advisory.Affected, together map[package
 }
 
 // outcome says what one entry means for one package that has its name.
-func (e *explainer) outcome(h *held, entry advisory.Affected, s subject, f match.Finding, matches bool, gaps []match.Unjudged, together map[packageKey]match.Finding) (outcome, why string, err error) {
+func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.Entry, s *subject, by reading) (outcome, why string) {
 	ecosystem := entry.Package.Ecosystem
-	looked := s.lookups[lookup{ecosystem, match.NormalName(ecosystem, entry.Package.Name)}]
+	l := match.Lookup{Ecosystem: ecosystem, Name: match.NormalName(ecosystem, entry.Package.Name)}
+	left, leftWhy, out := match.LeftOut(entry)
 	switch {
 	case h.State == StateWithdrawn:
-		return NotUsed, "the record was withdrawn on " + h.Withdrawn.Format(time.DateOnly), nil
+		return NotUsed, "the record was withdrawn on " + h.Withdrawn.Format(time.DateOnly)
+	case s.unjudged != "" && left == match.EntryNotLinux:
+		return NotApplicable, leftWhy // whatever is known of the package
 	case s.unjudged != "":
-		return NotJudged, s.unjudged, nil
-	case !looked:
-		outcome, why := elsewhere(s, ecosystem)
-		return outcome, why, nil
+		return NotJudged, s.unjudged
+	case s.owner != "" && len(s.lookups) == 0:
+		return JudgedByOwner, e.byOwner(s)
+	case !s.lookups[l]:
+		return elsewhere(s, ecosystem)
 	case match.Describe(h.advisory).Notice:
-		return NotUsed, "the record is a notice, not a vulnerability", nil
-	case matches:
-		// Without the others the finding is called by another id, perhaps.
-		_, stands := together[s.key]
-		if h.used && !stands {
-			return Overruled, f.Why + "; but another record of the vulnerability says that the package is not affected", nil
+		return NotUsed, "the record is a notice, not a vulnerability"
+	case left == match.EntryNotLinux:
+		return NotApplicable, leftWhy
+	case out:
+		return NotAffected, leftWhy
+	case s.owner != "":
+		return JudgedByOwner, e.byOwner(s)
+	}
+	var t *match.TracedEntry
+	for _, in := range indexed {
+		if t == nil {
+			t = by.entry(s, l, in.Affected)
 		}
-		return Matches, f.Why, nil
-	case len(gaps) > 0:
-		return NotComparable, gaps[0].Reason, nil
 	}
-	how, applies, err := e.prober.stands(s, h.advisory, entry)
-	if err != nil {
-		return "", "", err
+	if t == nil {
+		return NotApplicable, "the matcher did not take the entry for one of this package"
 	}
-	if !applies {
-		return NotApplicable, "the entry is about another build of the package, whatever its version", nil
+	switch t.Verdict {
+	case match.EntryAffects:
+		for _, f := range by.findings[s.i] {
+			if slices.Contains(f.Advisories, h.ID) {
+				return Matches, t.Why
+			}
+		}
+		return Overruled, t.Why + "; but " + e.overruled(t)
+	case match.EntryNotAffected:
+		return NotAffected, t.Why
+	case match.EntryNotComparable:
+		return NotComparable, t.Why
 	}
-	version := s.pkg.Version
-	if s.pkg.SourceVersion != "" && s.pkg.Source == entry.Package.Name {
-		version = s.pkg.SourceVersion
-	}
-	why = version + " is not among the listed versions"
-	if len(how) > 0 {
-		why = version + " " + strings.Join(how, ", ")
-	} else if len(entry.Versions) == 0 {
-		why = "the entry has nothing to compare " + version + " with"
-	}
-	return NotAffected, why, nil
+	return NotApplicable, t.Why
 }
 
-// elsewhere says why a package is not looked up where an entry is kept.
-func elsewhere(s subject, ecosystem string) (outcome, why string) {
-	var in []string
-	same := false
-	for l := range s.lookups {
-		if !slices.Contains(in, l.ecosystem) {
-			in = append(in, l.ecosystem)
+func (e *explainer) byOwner(s *subject) string {
+	return fmt.Sprintf("it is judged by its owner %s, which %s built", s.owner, e.Verdict.System.Ecosystem)
+}
+
+// overruled says why an entry that affects a package is no finding.
+func (e *explainer) overruled(t *match.TracedEntry) string {
+	for _, id := range slices.Sorted(maps.Keys(t.Overruled)) {
+		if slices.Contains(e.naming.names, id) || len(t.Overruled) == 1 {
+			return t.Overruled[id]
 		}
-		same = same || base(l.ecosystem) == base(ecosystem)
 	}
-	slices.Sort(in)
-	why = "the entry is about " + ecosystem + ", this package is looked up in " + strings.Join(in, " and ")
-	if same {
-		return OtherRelease, why
-	}
-	return OtherEcosystem, why
+	return "another record of the vulnerability counts before it"
 }

@@ -15,7 +15,7 @@ const width = 100
 // WriteText writes an explanation for people, in lines of at most 100 columns.
 func WriteText(w io.Writer, e Explanation) error {
 	t := &text{}
-	t.line(0, verdict.Clean(e.ID)+" in scan "+verdict.Clean(e.Scan)+": "+e.Reason)
+	t.line(0, verdict.Clean(e.ID)+" in scan "+verdict.Clean(e.Scan)+": "+cleanLong(e.Reason))
 	if others := slices.DeleteFunc(slices.Clone(e.Names), func(n string) bool { return n == e.ID }); len(others) > 0 {
 		t.line(2, "also called "+cleanAll(others))
 	}

@@ -40,7 +40,15 @@ var ErrTooMany = fmt.Errorf("more than %d findings", maxFindings)
 // is judged by the advisories of its ecosystem, unless it lies in a package of
 // the system (ownership).
 func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
+	return matchWith(inv, ix, today, nil)
+}
+
+// matchWith is Match that notes what it does in a trace, unless that is nil.
+func matchWith(inv inventory.Inventory, ix Index, today time.Time, trace *Trace) (Result, error) {
 	m := newMatcher(inv, ix, today)
+	if m.trace = trace; trace != nil {
+		m.memo = nil
+	}
 	if err := m.target.hold(ix); err != nil {
 		return Result{}, err
 	}
@@ -49,6 +57,7 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 	total := 0
 	for i, p := range inv.Packages {
 		if container(p.Type) {
+			m.trace.notEvaluated(i, "a container image is no package")
 			continue
 		}
 		res.Packages++
@@ -66,9 +75,11 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 			if answered {
 				res.Judged++
 				part.Evaluated++
+				m.trace.answered(i, p)
 				continue
 			}
 			part.missed(p, gap)
+			m.trace.notEvaluated(i, gap.Reason)
 			continue
 		}
 		if s, err = m.ownership(p, s); err != nil {
@@ -78,6 +89,7 @@ func Match(inv inventory.Inventory, ix Index, today time.Time) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
+		m.trace.evaluated(i, p, s, j)
 		if j.badVersion != "" {
 			part.missed(p, Unjudged{Ecosystem: s.scheme.ecosystems[0], Type: p.Type, Cause: CauseVersion, Reason: j.badVersion})
 			continue
@@ -160,6 +172,7 @@ type matcher struct {
 	arch     string // of the system, by Go's name; empty where it is not known
 	ix       Index
 	memo     *Memo  // nil where ix has none
+	trace    *Trace // nil for none
 	key      []byte // see memoKey
 	records  records
 	subjects map[subject]*judgement
@@ -388,6 +401,7 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		return nil, err
 	}
 	for _, g := range groups {
+		before := m.trace.hits(g)
 		heard := said.decide(g)
 		for i, by := range heard {
 			if streams[stream{by.source, g.id}] {
@@ -396,6 +410,7 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 			}
 		}
 		paid := g.leaveSubscriptions(s.scheme)
+		m.trace.decided(j, g, before, said)
 		if len(g.hits) == 0 {
 			continue
 		}
@@ -472,11 +487,12 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 			}
 			said.all = slices.Grow(said.all, len(entries))
 			hits := make([]hit, 0, len(entries))
-			for e := range m.concerning(s, compare, entries) {
+			for e := range m.concerning(s, compare, entries, Lookup{ecosystem, name}, j) {
 				if base {
 					if main, err := m.mainPhase(s, e); err != nil {
 						return sayings{}, err
 					} else if !main {
+						m.trace.entry(j, Lookup{ecosystem, name}, e, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
 						continue
 					}
 				}
@@ -493,6 +509,7 @@ func (m *matcher) said(s subject, compare version.Compare, j *judgement) (saying
 				}
 				hits = append(hits, hit{ecosystem, rank, name, e, out, err != nil})
 				said.all = append(said.all, &hits[len(hits)-1])
+				m.trace.compared(j, s, compare, Lookup{ecosystem, name}, &hits[len(hits)-1], err)
 			}
 		}
 	}
@@ -545,8 +562,8 @@ func (m *matcher) streams(s subject, said sayings) (map[stream]bool, error) {
 }
 
 // concerning yields those of a package's entries that are about the subject: its
-// architecture and, of an rpm package, its build.
-func (m *matcher) concerning(s subject, compare version.Compare, entries []Affected) iter.Seq[Affected] {
+// architecture and, of an rpm package, its build. The trace is told of the others.
+func (m *matcher) concerning(s subject, compare version.Compare, entries []Affected, by Lookup, j *judgement) iter.Seq[Affected] {
 	return func(yield func(Affected) bool) {
 		for len(entries) > 0 {
 			n := 1
@@ -556,13 +573,22 @@ func (m *matcher) concerning(s subject, compare version.Compare, entries []Affec
 			own := entries[:n]
 			entries = entries[n:]
 			if s.scheme.typ == rpm {
-				own = slices.DeleteFunc(slices.Clone(own), func(e Affected) bool { return !s.sameBuild(e) })
+				own = slices.DeleteFunc(slices.Clone(own), func(e Affected) bool {
+					other := !s.sameBuild(e)
+					if other && m.trace != nil {
+						m.trace.entry(j, by, e, EntryOtherBuild, s.otherBuild(e), nil)
+					}
+					return other
+				})
 				if len(own) > 1 {
+					all := own
 					own = ownEntries(compare, s.version, own)
+					m.trace.nearer(j, by, all, own)
 				}
 			}
 			for _, e := range own {
 				if len(e.Arches) > 0 && m.arch != "" && !slices.Contains(e.Arches, m.arch) {
+					m.trace.otherArch(j, by, e, m.arch)
 					continue
 				}
 				if s.scheme.spellings && len(e.Ranges) == 0 {

@@ -1,0 +1,146 @@
+package explain
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/service/advisory"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+var errTooMuch = errors.New("the vulnerability names too many packages of the image to be explained")
+
+// few is an index of a few records that pretends to hold whatever the service holds.
+type few struct {
+	*match.Memory
+	held match.Index
+}
+
+func (f few) Records(ecosystem string) (int, error) { return f.held.Records(ecosystem) }
+
+// run matches the inventory with a few records and returns what was made of them.
+func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace, error) {
+	res, trace, err := match.MatchTraced(e.Inventory, few{match.NewMemory(records, nil), e.Index}, e.Scan.At)
+	if errors.Is(err, match.ErrTooMany) {
+		err = errTooMuch
+	}
+	return res, trace, err
+}
+
+// A subject is a package of the image and what it is looked up as.
+type subject struct {
+	i       int // in the inventory
+	pkg     inventory.Package
+	lookups map[match.Lookup]bool
+	// unjudged is why nothing is said about it, where that is so.
+	unjudged string
+	// owner is judged in its place, where that is so.
+	owner string
+}
+
+// subjectsOf asks what each package is looked up as, and finds them by the names of
+// the lookups, and their own.
+func (e *explainer) subjectsOf() error {
+	_, trace, err := e.run(nil)
+	if err != nil {
+		return err
+	}
+	e.byName = map[string][]*subject{}
+	for i, p := range trace.Packages {
+		pkg := e.Inventory.Packages[i]
+		s := &subject{i: i, pkg: pkg, lookups: map[match.Lookup]bool{}, unjudged: p.NotEvaluated, owner: p.Owner}
+		names := map[string]bool{pkg.Name: true}
+		if pkg.Source != "" {
+			names[pkg.Source] = true
+		}
+		for _, l := range p.Lookups {
+			s.lookups[l] = true
+			names[l.Name] = true
+		}
+		e.subjects = append(e.subjects, s)
+		for n := range names {
+			e.byName[n] = append(e.byName[n], s)
+		}
+	}
+	return nil
+}
+
+// named returns the packages that have one of two names, in the inventory's order.
+func (e *explainer) named(a, b string) []*subject {
+	list := slices.Clone(e.byName[a])
+	for _, s := range e.byName[b] {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *subject) int { return a.i - b.i })
+	return list
+}
+
+// A reading is what the matcher made of the records together.
+type reading struct {
+	trace *match.Trace
+	// findings are those of the vulnerability, by package of the inventory.
+	findings map[int][]verdict.Finding
+}
+
+func (e *explainer) read(trace *match.Trace) reading {
+	r := reading{trace, map[int][]verdict.Finding{}}
+	for i, p := range trace.Packages {
+		for _, c := range p.Findings {
+			if e.naming.of(c.Finding) {
+				r.findings[i] = append(r.findings[i], c.Finding)
+			}
+		}
+	}
+	return r
+}
+
+// entry returns what the matcher made of one affected entry for one package, nil where
+// it did not look at it.
+func (r reading) entry(s *subject, l match.Lookup, entry match.Affected) *match.TracedEntry {
+	for _, t := range r.trace.Packages[s.i].Entries {
+		if t.Is(l, entry) {
+			return t
+		}
+	}
+	return nil
+}
+
+// base is an ecosystem without its release: "Debian" of "Debian:12".
+func base(ecosystem string) string {
+	name, _, _ := strings.Cut(ecosystem, ":")
+	return name
+}
+
+// elsewhere says why a package is not looked up where an entry is kept.
+func elsewhere(s *subject, ecosystem string) (outcome, why string) {
+	in := map[string]bool{}
+	same := false
+	for l := range s.lookups {
+		in[l.Ecosystem] = true
+		same = same || base(l.Ecosystem) == base(ecosystem)
+	}
+	why = "the entry is about " + ecosystem + ", this package is looked up in " + strings.Join(slices.Sorted(maps.Keys(in)), " and ")
+	if same {
+		return OtherRelease, why
+	}
+	return OtherEcosystem, why
+}
+
+// bound is the word and the version of an event.
+func bound(e advisory.Event) (word, version string) {
+	switch {
+	case e.Introduced != "":
+		return "introduced", e.Introduced
+	case e.Fixed != "":
+		return "fixed", e.Fixed
+	case e.LastAffected != "":
+		return "last affected", e.LastAffected
+	}
+	return "limit", e.Limit
+}
