@@ -4,12 +4,19 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"assay/service/advisory"
 	"assay/service/advisory/load"
+	"assay/service/api"
 	"assay/service/explain"
+	"assay/service/match"
 	"assay/service/store"
+	"assay/testdata"
 )
 
 func TestExplain(t *testing.T) {
@@ -59,3 +66,78 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainReports: reasons are those of the matcher, and records are found that
+// name the vulnerability as related only.
+func TestExplainReports(t *testing.T) {
+	for _, tt := range []struct{ folder, document, id, outcome, reason string }{
+		{"13-explain", "explain", "CVE-2023-32681", explain.JudgedByOwner, "no finding: it is judged by its owner python3-requests, which Debian:12 built"},
+		{"13-explain", "explain", "CVE-2026-39824", explain.NotApplicable, "no finding: the entry is about windows only"},
+		{"02-rocky-source-names", "headless", "CVE-2021-35550", explain.Matches, "a finding of this scan"},
+		{"02-rocky-source-names", "ruby-libs", "CVE-2024-27282", explain.Matches, "a finding of this scan"},
+	} {
+		t.Run(tt.document+" "+tt.id, func(t *testing.T) {
+			folder := testdata.Path(t, "faults", "matching", tt.folder)
+			names, err := filepath.Glob(filepath.Join(folder, "records", "*.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var records []store.Record
+			var all []advisory.Advisory
+			for _, name := range names {
+				b, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				record, err := load.Record(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, err := advisory.Parse(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.Source = "osv"
+				records, all = append(records, record), append(all, a)
+			}
+			index := match.NewMemory(all, nil)
+			r := newRig(t, func(c *api.Config) {
+				c.View = func() (api.View, error) { return later{view{index}}, nil }
+			})
+			im := store.Import{Origin: store.Origin{Source: "osv", Part: "test"}, At: now}
+			_, err = r.store.Import(t.Context(), im, func(yield func(store.Record, error) bool) {
+				for _, record := range records {
+					if !yield(record, nil) {
+						return
+					}
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			document, err := os.ReadFile(filepath.Join(folder, tt.document+".cdx.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret := r.token(store.Token{Name: "ci"})
+			_, body := r.do("POST", "/api/v1/scans", secret, document)
+			resp, body := r.do("GET", "/api/v1/scans/"+decodeVerdict(t, body).Scan+"/explain?id="+tt.id, secret, nil)
+			var e explain.Explanation
+			if err := json.Unmarshal([]byte(body), &e); err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %s", resp.Status, body)
+			}
+			if !strings.HasPrefix(e.Reason, tt.reason) || len(e.Records) != 1 {
+				t.Fatalf("%s", body)
+			}
+			packages := e.Records[0].Affected[0].Packages
+			if !slices.ContainsFunc(packages, func(p explain.Package) bool { return p.Outcome == tt.outcome }) {
+				t.Errorf("%+v", packages)
+			}
+		})
+	}
+}
+
+// later is a view of the state after an import of several records.
+type later struct{ view }
+
+func (later) Seq() int64 { return 1000 }
