@@ -11,6 +11,7 @@ import (
 type group struct {
 	typ, name, installed string
 	fixed                string   // the highest of the fixes; empty where there is none
+	subscription         string   // what has to be paid for to get the fix
 	malicious            bool     // some finding says so
 	binaries             []string // the installed packages, sorted, each once
 	paths                []string // where they lie, for packages that have no source
@@ -24,6 +25,7 @@ func groups(findings []Finding, options Options) []group {
 	type key struct {
 		typ, name, installed string
 		fixable              bool
+		subscription         string
 	}
 	index := map[key]int{}
 	var all []group
@@ -32,12 +34,12 @@ func groups(findings []Finding, options Options) []group {
 		if f.Package.Source != "" {
 			name, installed = f.Package.Source, cmp.Or(f.Package.SourceVersion, installed)
 		}
-		k := key{f.Package.Type, name, installed, f.Fixed != ""}
+		k := key{f.Package.Type, name, installed, f.Fixed != "", f.Subscription}
 		i, ok := index[k]
 		if !ok {
 			i = len(all)
 			index[k] = i
-			all = append(all, group{typ: k.typ, name: name, installed: installed})
+			all = append(all, group{typ: k.typ, name: name, installed: installed, subscription: k.subscription})
 		}
 		g := &all[i]
 		g.findings = append(g.findings, f)

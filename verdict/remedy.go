@@ -27,11 +27,13 @@ func (t *text) remedy(most int) []string {
 
 // upgrade is what mends the findings.
 func (t *text) upgrade(most int) []string {
-	var malicious, debs, others, programs, unfixed []string
+	var malicious, debs, others, programs, paid, unfixed []string
 	for _, g := range t.failing {
 		switch {
 		case g.malicious:
 			malicious = append(malicious, clean(g.name, 50)+" "+clean(g.installed, 40))
+		case g.fixed == "" && g.subscription != "":
+			paid = append(paid, clean(g.name, 50)+" by "+clean(g.subscription, 40))
 		case g.fixed == "":
 			unfixed = append(unfixed, clean(g.name, 50))
 		case g.typ == "deb":
@@ -77,6 +79,9 @@ func (t *text) upgrade(most int) []string {
 	}
 	if len(apart) > 0 {
 		say(strings.Join(apart, "; "))
+	}
+	if len(lines) == 0 && len(paid) > 0 {
+		say("a fix is given for " + few(paid) + " alone: leave it out, or take another base image")
 	}
 	if len(lines) == 0 && len(unfixed) > 0 {
 		say("no fix exists for " + few(unfixed) + ": leave it out, or take another base image")

@@ -212,6 +212,9 @@ func chunk(findings []Finding) func(func([]Finding) bool) {
 // title names a group: "openssl 3.0.11-1 -> 3.0.13-1".
 func (g group) title() []string {
 	name, installed := clean(g.name, 50), clean(g.installed, 40)
+	if g.fixed == "" && g.subscription != "" {
+		return []string{name, installed + ",", "fix needs", clean(g.subscription, 40)}
+	}
 	if g.fixed == "" {
 		return []string{name, installed + ",", "no fix"}
 	}

@@ -171,6 +171,12 @@ func unfixed() verdict.Verdict {
 	return v
 }
 
+func subscription() verdict.Verdict {
+	v := unfixed()
+	v.Findings[0].Subscription = "Ubuntu Pro"
+	return v
+}
+
 func untrusted() verdict.Verdict {
 	v := base()
 	v.System = verdict.System{}
@@ -337,6 +343,8 @@ func TestLog(t *testing.T) {
 			"fix:    add bookworm-security to its apt sources, then\n        upgrade\n"}},
 		{"no-repository", given(lacking(one(), "")), verdict.Style{Exit: 4}, []string{"code=4", "take a newer base image"}},
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
+		{"subscription", given(subscription()), verdict.Style{Exit: 4}, []string{
+			"code=4", "perl 5.36.0-7, fix needs Ubuntu Pro, CVE-2023-31484", "a fix is given for perl by Ubuntu Pro alone"}},
 		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
 		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},
 	}
