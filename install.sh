@@ -124,7 +124,7 @@ fetch() { # ADDRESS FILE
 	*'(18)'* | *closed* | *outstanding* | *reset* | *'Read error'*)
 		hint="the download broke off; run it again"
 		;;
-	*404*)
+	*'error: 404'* | *'ERROR 404'* | *'404 Not Found'*) # not a port with these digits
 		hint="is this assayd, and does it serve linux/$arch?"
 		;;
 	*)

@@ -221,6 +221,7 @@ func TestInstallFailures(t *testing.T) {
 		t.Run("nobody listens", func(t *testing.T) {
 			i.t = t
 			i.fails("fetch http://", "may this machine reach it?", "ASSAYD_URL=http://"+closedAddr(t))
+			i.fails("fetch http://", "may this machine reach it?", "ASSAYD_URL=http://127.0.0.1:404")
 		})
 		t.Run("no such name", func(t *testing.T) {
 			i.t = t
