@@ -21,10 +21,10 @@ func memoryFlag() cli.Flag {
 }
 
 const (
-	// memoryBase is what serve keeps whatever it is asked: the program, the caches of
-	// the databases and of the index.
-	memoryBase    = 192 << 20
-	memoryMin     = 256 << 20
+	// memoryBase is what serve keeps whatever it is asked: the program, what is
+	// remembered of the index (152 MiB), the caches of the databases, an update.
+	memoryBase    = 320 << 20
+	memoryMin     = 384 << 20
 	memoryDefault = 1 << 30
 	// memoryIdle is what the heap may grow to while no large request is answered.
 	memoryIdle = 320 << 20
