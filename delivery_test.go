@@ -263,9 +263,9 @@ func TestScratch(t *testing.T) {
 	got = run("doctor", aToken())
 	for _, want := range []string{
 		srv.URL + ", from the slot", "uid 65534, gid 65534", "not known without /proc", "none that is recognised",
-		"packages  none: a scan ends with code 5", "connect   127.0.0.1", "there is no assayd at",
+		"packages  none", "connect   127.0.0.1", "there is no assayd at",
 	} {
-		if got.code != 5 || !strings.Contains(got.stdout, want) {
+		if got.code != 1 || !strings.Contains(got.stdout, want) {
 			t.Errorf("doctor: exit code %d, no %q in\n%s%s", got.code, want, got.stdout, got.stderr)
 		}
 	}
@@ -368,7 +368,9 @@ func TestPrivacyExample(t *testing.T) {
 	}
 	sent := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "inventory", "--root", root))
 	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, []byte(strings.TrimSpace(sent.stdout)), "", "  "); err != nil {
+	// On standard output, which may be a log, the colon is escaped.
+	text := strings.ReplaceAll(strings.TrimSpace(sent.stdout), `"assay\u003a`, `"assay:`)
+	if err := json.Indent(&pretty, []byte(text), "", "  "); err != nil {
 		t.Fatalf("%v\n%s", err, sent.stderr)
 	}
 	if want := strings.Replace(pretty.String(), "0.0.0-test", "0.1.0", 1) + "\n"; shown != want {
