@@ -122,7 +122,7 @@ func (m *matcher) answered(p inventory.Package, gap Unjudged) (bool, error) {
 		return false, nil
 	}
 	s, err := m.ownership(p, subjectOf(p, by))
-	return s.owner != nil && s.owned == "", err
+	return s.alone, err
 }
 
 // findings returns what the judgements of the packages find, sorted.
@@ -355,10 +355,11 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 		return &judgement{badVersion: fmt.Sprintf("%s: %v", shown(s.shownName()), err)}, nil
 	}
 	j := &judgement{}
-	if s.owner != nil && s.owned == "" {
-		return j, nil // its owner is judged in its place
+	failed := j
+	if s.alone {
+		failed = &judgement{} // its owner is judged in its place
 	}
-	said, err := m.said(s, compare, j)
+	said, err := m.said(s, compare, failed)
 	if err != nil {
 		return nil, err
 	}

@@ -16,14 +16,14 @@ import (
 // since. So a package whose file has another digest than the owner's database
 // has, or whose owner is a stranger's, stands for itself. Who keeps the owner shows
 // in its address; but one in ten of Debian's maintainers has an address of his own.
-// Their package is no stranger's if it is of the version that it packages and the
-// distribution's advisories speak of it: then their comparison holds whoever built
-// it. Of all others:
+// Their package is no stranger's if it is of the version that it packages. An owner
+// that none of the distribution's advisories is about answers for nothing, whoever
+// keeps it: its name may be made up. Of all others:
 //
 //   - One that is what its owner packages, in the version of it (requests 2.28.1
 //     in python3-requests 2.28.1+dfsg-1), is judged by the owner's advisories
 //     alone, provided that they name also what has no fix: Debian's and Ubuntu's
-//     do. The owner's version tells what was mended in it, which the package's own
+//     do. What the package's own advisories find is shown as judged by the owner. The owner's version tells what was mended in it, which the package's own
 //     does not. AlmaLinux, CentOS, Red Hat and Rocky Linux answer for such a package
 //     in the same way, but their data names only now and then what has no fix. Where
 //     it does not for this owner, what the package's own advisories find is shown.
@@ -56,15 +56,14 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 	if m.owning[judged] == nil {
 		m.owning[judged] = &owning{subject: of}
 	}
+	// Anybody can write a package into the database that claims the files of others.
+	if known, err := m.known(judged); err != nil || len(known) == 0 {
+		return s, err
+	}
 	embedded := p.EmbeddedIn != ""
 	same := !embedded && packages(s, of, owner.Version)
-	if !m.target.builder(owner.Vendor) {
-		if !same {
-			return s, nil
-		}
-		if known, err := m.known(judged); err != nil || len(known) == 0 {
-			return s, err
-		}
+	if !m.target.builder(owner.Vendor) && !same {
+		return s, nil
 	}
 	alone := same && m.target.unfixed
 	if same && !alone && m.target.answers {
@@ -73,10 +72,9 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 			return s, err
 		}
 	}
-	s.owner, s.embedded, s.answered = judged, embedded, same && m.target.answers
-	if !alone {
-		s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
-	}
+	s.owner, s.embedded, s.alone = judged, embedded, alone
+	s.answered = alone || same && m.target.answers
+	s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
 	return s, nil
 }
 

@@ -25,6 +25,9 @@ func TestOwnership(t *testing.T) {
 	debianSays := func(source, fixed string) string {
 		return `{"id":"DEBIAN-CVE-2024-1111","upstream":["CVE-2024-1111"],"affected":[` + affects("Debian:12", source, fixed) + `]}`
 	}
+	debianOther := func(source string) string {
+		return `{"id":"DEBIAN-CVE-2001-0001","upstream":["CVE-2001-0001"],"affected":[` + affects("Debian:12", source, "0.1") + `]}`
+	}
 	owner := func(typ, name, version, vendor string) inventory.Package {
 		p := onePackage(typ, name, version)
 		p.Vendor = vendor
@@ -55,15 +58,22 @@ func TestOwnership(t *testing.T) {
 		ofSystem int    // findings of the owner
 	}{
 		{"nobody's", bookworm, python, onePackage("pypi", "requests", "2.28.1"), nil, fails, "", 0},
-		{"the distribution's package of it", bookworm, python, requests("python3-requests", inventory.DigestEqual), nil, none, "", 0},
-		{"of an unknown digest", bookworm, python, requests("python3-requests", inventory.DigestUnknown), nil, none, "", 0},
+		{"the distribution's package of it", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianOther("python3-requests")}, shown,
+			"; it is what is in python3-requests, which Debian:12 built, and no advisory for that names it", 0},
+		{"of an unknown digest", bookworm, python, requests("python3-requests", inventory.DigestUnknown), []string{debianOther("python3-requests")}, shown,
+			"; it is what is in python3-requests, which Debian:12 built, and no advisory for that names it", 0},
+		{"that it mended", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.28.1+dfsg-1")}, shown,
+			"; it is part of python3-requests, which Debian:12 built and says not to be affected", 0},
+		{"of an owner that its advisories do not know", bookworm, python, requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
+		{"of a made-up owner", bookworm, owner("deb", "my-app", "2.28.1-1", "X <x@debian.org>"), requests("my-app", inventory.DigestUnknown), []string{debianOther("python3-requests")}, fails, "", 0},
 		{"that it says to be affected", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.28.1+dfsg-1+deb12u1")}, none, "", 1},
 		{"that it says to be affected without a fix", bookworm, python, requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "")}, none, "", 1},
 		{"overwritten", bookworm, python, requests("python3-requests", inventory.DigestDifferent), nil, fails, "", 0},
 		{"of an owner that is not there", bookworm, python, requests("python3-gone", inventory.DigestEqual), nil, fails, "", 0},
 		{"a stranger's package of it", bookworm, owner("deb", "python3-requests", "2.28.1-1", "NodeSource <gpg@nodesource.com>"), requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
 		{"a maintainer's with an address of his own", bookworm, owner("deb", "python3-requests", "2.28.1+dfsg-1+deb12u1", "A Maintainer <a@example.org>"),
-			requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.28.1+dfsg-1+deb12u1")}, none, "", 0},
+			requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.28.1+dfsg-1+deb12u1")}, shown,
+			"; it is part of python3-requests, which Debian:12 built and says not to be affected", 0},
 		{"such a one's, of another version", bookworm, owner("deb", "python3-requests", "2.27.0-1", "A Maintainer <a@example.org>"),
 			requests("python3-requests", inventory.DigestEqual), []string{debianSays("python3-requests", "2.27.0-1")}, fails, "", 0},
 		{"such a one's program", bookworm, owner("deb", "docker.io", "20.10.24+dfsg1-1", "A Maintainer <a@example.org>"),
@@ -76,10 +86,11 @@ func TestOwnership(t *testing.T) {
 			[]string{debianSays("python3-pip-whl", "23.0.1+dfsg-2")}, none, "", 1},
 		{"a system without advisories", system("debian", "13"), python, requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0},
 
-		{"Red Hat's package of it", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."), requests("python3-requests", inventory.DigestEqual), nil, shown,
+		{"Red Hat's package of it", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."), requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "0:2.28.1-6.el9")}, shown,
 			"; it is what is in python3-requests, which Red Hat:enterprise_linux:9::baseos built, and no advisory for that names it", 0},
 		{"Red Hat's package of it, of which it names something unfixed", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."),
-			requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "")}, none, "", 1},
+			requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "")}, shown,
+			"; it is what is in python3-requests, which Red Hat:enterprise_linux:9::baseos built, and no advisory for that names it", 1},
 		{"Red Hat's package of it, affected", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."),
 			requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-1111", "0:2.28.1-7.el9")}, none, "", 1},
 		{"Red Hat's package of it, mended", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."),
@@ -93,7 +104,8 @@ func TestOwnership(t *testing.T) {
 			[]string{`{"id":"ALPINE-CVE-2024-1111","upstream":["CVE-2024-1111"],"affected":[` + affects("Alpine:v3.19", "py3-requests", "2.28.1-r1") + `]}`},
 			shown, "; it is part of py3-requests, which Alpine:v3.19 built and says not to be affected", 0},
 
-		{"built into a program", bookworm, docker, net("docker.io", inventory.DigestEqual), nil, shown, "; it is built into docker.io, which Debian:12 built and does not say to be affected", 0},
+		{"built into a program that its advisories do not know", bookworm, docker, net("docker.io", inventory.DigestEqual), nil, fails, "", 0},
+		{"built into a program", bookworm, docker, net("docker.io", inventory.DigestEqual), []string{debianOther("docker.io")}, shown, "; it is built into docker.io, which Debian:12 built and does not say to be affected", 0},
 		{"built into a program that is affected", bookworm, docker, net("docker.io", inventory.DigestEqual), []string{debianSays("docker.io", "")}, none, "", 1},
 		{"built into a program that was mended", bookworm, docker, net("docker.io", inventory.DigestEqual), []string{debianSays("docker.io", "20.10.24+dfsg1-1")}, shown,
 			"; it is part of docker.io, which Debian:12 built and says not to be affected", 0},
@@ -139,7 +151,8 @@ func TestOwnership(t *testing.T) {
 
 // TestOwnerVersions: when the versions of a package and its owner agree.
 func TestOwnerVersions(t *testing.T) {
-	ix := index(t, `{"id":"GHSA-1","affected":[`+affects("PyPI", "p", "")+`]}`, some)
+	ix := index(t, `{"id":"GHSA-1","affected":[`+affects("PyPI", "p", "")+`]}`, some,
+		`{"id":"DEBIAN-CVE-2001-0001","affected":[`+affects("Debian:12", "python3-p", "0.1")+`]}`)
 	for _, tt := range []struct {
 		owner, version string
 		agrees         bool
@@ -160,8 +173,9 @@ func TestOwnerVersions(t *testing.T) {
 		owner.Vendor = debianPython
 		p := onePackage("pypi", "p", tt.version)
 		p.Owner = &inventory.Owner{Package: "python3-p", Digest: inventory.DigestEqual}
-		if got := on(t, ix, system("debian", "12"), owner, p); (len(got) == 0) != tt.agrees {
-			t.Errorf("%s in %s: %v", tt.version, tt.owner, got)
+		res, err := match.Match(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{owner, p}}, ix, day)
+		if err != nil || len(res.Findings) != 1 || res.Findings[0].Owned != tt.agrees {
+			t.Errorf("%s in %s: %v, %v", tt.version, tt.owner, res.Findings, err)
 		}
 	}
 }

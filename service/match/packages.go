@@ -193,6 +193,8 @@ type subject struct {
 	embedded bool
 	// answered: the distribution that built the owner answers for it.
 	answered bool
+	// alone: nobody else does, and what is found is shown only.
+	alone bool
 }
 
 // subjectOf returns what a package is judged as by a scheme.

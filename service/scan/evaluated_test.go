@@ -27,6 +27,7 @@ import (
 // held are advisories of Debian 12, PyPI and Go that affect nothing here.
 var held = []string{
 	`{"id":"DEBIAN-CVE-2024-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"none"},"versions":["1"]}]}`,
+	`{"id":"DEBIAN-CVE-2024-2","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"python-idna"},"versions":["1"]}]}`,
 	`{"id":"PYSEC-2024-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"PyPI","name":"none"},"versions":["1"]}]}`,
 	`{"id":"GO-2024-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go","name":"none"},"versions":["1"]}]}`,
 }
@@ -254,6 +255,10 @@ func TestParts(t *testing.T) {
 	carried.Owner = &inventory.Owner{Package: "python3-idna", Digest: inventory.DigestEqual}
 	npmOwned := library("npm", "idna", "3.3.0")
 	npmOwned.Owner = &inventory.Owner{Package: "python3-idna", Digest: inventory.DigestEqual}
+	madeUp := idna
+	madeUp.Name, madeUp.Source = "my-app", "my-app"
+	npmOfMadeUp := npmOwned
+	npmOfMadeUp.Owner = &inventory.Owner{Package: "my-app", Digest: inventory.DigestUnknown}
 	without := func(ecosystems ...string) scan.Judge { return scan.Judge{Without: ecosystems} }
 	strict := cyclonedx.Option{Name: "strict", Value: "true", Origin: "flag"}
 	for _, tt := range []struct {
@@ -290,6 +295,8 @@ func TestParts(t *testing.T) {
 		// held for it.
 		{"owned by the distribution", scan.Judge{}, []inventory.Package{bash, idna, npmOwned}, 0, "clean", "no findings in 3 packages", 0,
 			"deb 2/2 evaluated, npm 1/1 evaluated"},
+		{"owned by what no advisory of the distribution is about", scan.Judge{}, []inventory.Package{bash, madeUp, npmOfMadeUp}, 5, "no-data", "npm", 5,
+			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
 		{"beside what the owner packages", scan.Judge{}, []inventory.Package{bash, idna, carried}, 5, "no-data", "npm", 5,
 			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
 		{"owned, and held", scan.Judge{}, []inventory.Package{bash, idna, owned, changed}, 0, "clean", "no findings in 4 packages", 0,
