@@ -91,6 +91,8 @@ func caseOf(name string) func(claim) bool {
 		return func(c claim) bool {
 			return c.every(func(e entryOf) bool { return len(e.Ranges) > 1 && e.Ranges[0].Type == advisory.Git })
 		}
+	case "end beside it":
+		return func(c claim) bool { return c.every(entryOf.endBeside) }
 	case "touching ranges":
 		return func(c claim) bool { return c.every(entryOf.touching) }
 	case "spelling":
@@ -187,6 +189,19 @@ func (c claim) otherBuild(e entryOf) bool {
 		}
 	}
 	return false
+}
+
+// endBeside: the range has no end, and GitHub gives one in a field beside it.
+func (e entryOf) endBeside() bool {
+	var about struct {
+		Range string `json:"last_known_affected_version_range"`
+	}
+	if json.Unmarshal(e.DatabaseSpecific, &about) != nil || about.Range == "" {
+		return false
+	}
+	return !slices.ContainsFunc(e.Ranges, func(r advisory.Range) bool {
+		return slices.ContainsFunc(r.Events, func(v advisory.Event) bool { return v.Introduced == "" })
+	})
 }
 
 // touching: a range ends where another begins.

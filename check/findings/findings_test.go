@@ -135,6 +135,7 @@ func TestCases(t *testing.T) {
 		{"GO-2021-0159", of("golang", "stdlib", "X:loopvar"), "no version"},
 		{"PYSEC-2021-579", of("pypi", "tensorflow-cpu", "1.0"), "git first"},
 		{"PYSEC-2023-72", of("pypi", "pyspark", "3.2.1"), "touching ranges"},
+		{"GHSA-wjxj-5m7g-mg7q", of("maven", "org.bouncycastle:bcprov-jdk15on", "1.70"), "end beside it"},
 		{"PYSEC-2020-341", of("pypi", "jw-util", "2.2"), "spelling"},
 		{"PYSEC-2020-35", of("pypi", "other", "1"), ""},
 		{"GHSA-77rm-9x9h-xj3g", of("composer", "google/protobuf", "3.9.2"), "other archive"},
@@ -150,7 +151,7 @@ func TestCases(t *testing.T) {
 		in := input{inventory: inventory.Inventory{System: alma, Packages: []inventory.Package{about, node}}}
 		claim := d.claims(in, ecosystem)(difference{finding: newFinding(pkgOf(about), []string{c.record}, c.record)})
 		var got []string
-		for _, name := range []string{"custom ranges", "git first", "kernel", "module", "no version", "notice", "other archive",
+		for _, name := range []string{"custom ranges", "end beside it", "git first", "kernel", "module", "no version", "notice", "other archive",
 			"other system", "several builds", "source version", "spelling", "touching ranges"} {
 			if caseOf(name)(claim) {
 				got = append(got, name)
