@@ -56,7 +56,7 @@ func codeOf(rule string) int {
 		return 0
 	case "severity", "known-exploited", "malicious", "end-of-life":
 		return 4
-	case "nothing-recognised", "no-os-packages", "database-unreadable", "no-data", "data-too-old", "partial", ruleContradiction:
+	case "nothing-recognised", "no-os-packages", "database-unreadable", "no-data", "data-too-old", "partial", "end-of-life-unknown", ruleContradiction:
 		return 5
 	}
 	return -1

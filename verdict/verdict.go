@@ -72,8 +72,8 @@ type Decision struct {
 // A Reason is one rule that spoke.
 type Reason struct {
 	// Rule is a stable word: "severity", "known-exploited", "malicious",
-	// "end-of-life", "nothing-recognised", "no-os-packages", "database-unreadable",
-	// "no-data", "data-too-old", "partial", "contradiction", "clean".
+	// "end-of-life", "end-of-life-unknown", "nothing-recognised", "no-os-packages",
+	// "database-unreadable", "no-data", "data-too-old", "partial", "contradiction", "clean".
 	Rule string `json:"rule"`
 	Text string `json:"text"` // one sentence for people, lower case, no period
 	Hint string `json:"hint,omitempty"`

@@ -188,17 +188,24 @@ func keepLarge(ctx context.Context, r *rig, s *assayd.Server) (string, error) {
 	return "", errors.New("no large scan is accepted")
 }
 
-// postFlood sends eight scans of 900,000 packages at once.
+// postFlood sends eight large scans at once: such as fit the memory of the cgroup
+// one at a time, and such as do not.
 func postFlood(ctx context.Context, c config, r *rig) error {
-	body, err := large(func(i int) string { return fmt.Sprintf("pkg:npm/%x@1", i) }, 900_000)
-	if err != nil {
-		return err
-	}
-	return flood(ctx, c, r, "post: 8 × 900,000 packages", func(s *assayd.Server) *tally {
-		return atOnce(c, 8, func(h *http.Client) (answer, error) {
-			return request(ctx, h, http.MethodPost, s.URL+"/api/v1/scans", r.token, body, false)
+	for _, n := range []int{200_000, 900_000} {
+		body, err := large(func(i int) string { return fmt.Sprintf("pkg:npm/%x@1", i) }, n)
+		if err != nil {
+			return err
+		}
+		err = flood(ctx, c, r, fmt.Sprintf("post: 8 × %d packages", n), func(s *assayd.Server) *tally {
+			return atOnce(c, 8, func(h *http.Client) (answer, error) {
+				return request(ctx, h, http.MethodPost, s.URL+"/api/v1/scans", r.token, body, false)
+			})
 		})
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func large(purl func(int) string, n int) ([]byte, error) {

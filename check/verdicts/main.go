@@ -28,6 +28,7 @@ type config struct {
 	before, after, testdata, records string
 	roots                            []string
 	popular                          bool
+	serve                            string
 }
 
 func main() {
@@ -35,6 +36,7 @@ func main() {
 	flag.StringVar(&c.before, "before", "", "`folder` of assay and assayd of the earlier release")
 	flag.StringVar(&c.after, "after", "dist", "`folder` of assay and assayd of the later release")
 	flag.StringVar(&c.records, "records", "", "`folder` of the advisories; default osv of the test data")
+	flag.StringVar(&c.serve, "serve", "", "more `flags` of the later assayd serve, separated by spaces")
 	flag.BoolVar(&c.popular, "popular", false, "post the inventories of popular images too")
 	program.TestData(&c.testdata, "")
 	program.Roots(&c.roots, "`folder` to scan beside the databases")
@@ -63,6 +65,9 @@ func run(ctx context.Context, c config) (err error) {
 	var sides [2]side
 	for i, dir := range [2]string{c.before, c.after} {
 		d := assayd.Config{Binary: filepath.Join(dir, "assayd"), Data: filepath.Join(tmp, fmt.Sprint("data", i))}
+		if i == 1 {
+			d.Flags = strings.Fields(c.serve)
+		}
 		if err := d.Import(ctx, c.records); err != nil {
 			return err
 		}

@@ -35,6 +35,16 @@ func endOfLife(s verdict.System) string {
 	return ""
 }
 
+// Rolling reports whether the system of an ecosystem has no releases, and so no end
+// of their support.
+func Rolling(ecosystem string) bool {
+	switch ecosystem {
+	case "Chainguard", "Echo", "MinimOS", "Wolfi", "openSUSE:Tumbleweed":
+		return true
+	}
+	return false
+}
+
 // alpineEndOfLife returns the last day of an Alpine release. Source:
 // https://alpinelinux.org/releases/.
 func alpineEndOfLife(release string) string {

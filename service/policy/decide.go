@@ -43,6 +43,7 @@ const (
 	ruleEndOfLife  = "end-of-life"
 	ruleNothing    = "nothing-recognised"
 	ruleNoPackages = "no-os-packages"
+	ruleEndUnknown = "end-of-life-unknown"
 	ruleUnreadable = "database-unreadable"
 	ruleNoData     = "no-data"
 	ruleTooOld     = "data-too-old"
@@ -323,6 +324,10 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 			add(ruleNoData, fmt.Sprintf("not one of %s could be evaluated", plural(res.Packages, "package", "packages")),
 				"import advisories for what the image holds")
 		}
+	}
+	if s := res.System; in.Options.FailOnEOL && s.Ecosystem != "" && s.EndOfLife == "" && !match.Rolling(s.Ecosystem) {
+		add(ruleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
+			"build on a release whose end is known: docs/matching.md lists them")
 	}
 	if limit := int64(in.MaxAge / time.Second); in.MaxAge > 0 && !noData {
 		const hint = "update the advisories of the service"

@@ -198,7 +198,16 @@ func TestDecide(t *testing.T) {
 		{"end of life alone", nil, []func(*Input){func(in *Input) {
 			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
 		}}, 4, "end-of-life", "debian 12 has had no free security support since 2020-01-01"},
-		{"a life that goes on", nil, []func(*Input){func(in *Input) { in.Options.FailOnEOL = true }}, 0, "clean", "no findings in 3 packages"},
+		{"a life that goes on", nil, []func(*Input){func(in *Input) {
+			in.Result.System.EndOfLife, in.Options.FailOnEOL = "2999-01-01", true
+		}}, 0, "clean", "no findings in 3 packages"},
+		{"a life of unknown length", []match.Finding{high}, []func(*Input){func(in *Input) {
+			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Debian:12", true
+		}}, 5, "end-of-life-unknown severity", "this service does not know until when debian 12 has security support"},
+		{"a life of unknown length that nobody asks for", nil, []func(*Input){func(in *Input) { in.Result.System.Ecosystem = "Debian:12" }}, 0, "clean", "no findings in 3 packages"},
+		{"a system without releases", nil, []func(*Input){func(in *Input) {
+			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Wolfi", true
+		}}, 0, "clean", "no findings in 3 packages"},
 		{"going on after failure does not change the code", []match.Finding{high}, []func(*Input){func(in *Input) { in.Options.ContinueOnFailure = true }},
 			4, "severity", "1 finding of severity high or worse has a fix"},
 
