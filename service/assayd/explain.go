@@ -2,23 +2,27 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
 	"assay/service/explain"
+	"assay/service/store"
 )
 
 func (d *daemon) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
 		Usage:     "say why a vulnerability is a finding of a kept scan, or why it is not",
-		ArgsUsage: "SCAN CVE",
+		ArgsUsage: "SCAN CVE, or --between SCAN SCAN",
 		Flags: []cli.Flag{
 			dataFlag(),
+			&cli.BoolFlag{Name: "between", Usage: "say why two scans of one image have different answers: data, packages or policy"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
 		},
 		Action: d.explain,
@@ -26,6 +30,10 @@ func (d *daemon) explainCommand() *cli.Command {
 }
 
 func (d *daemon) explain(c *cli.Context) (err error) {
+	between := c.Bool("between")
+	if between && c.NArg() != 2 {
+		return hintf("assayd explain --between SCAN SCAN; every verdict names its scan", "two scans must be named")
+	}
 	if c.NArg() != 2 {
 		return hintf("assayd explain SCAN CVE; every verdict names its scan", "one scan and one vulnerability must be named")
 	}
@@ -38,19 +46,25 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 		return err
 	}
 	defer st.Close()
-	kept, err := st.Scan(c.Context, c.Args().First())
+	kept, err := keptScan(c.Context, st, c.Args().First())
 	if err != nil {
-		return hintf("every verdict names its scan", "explain %q: %w", c.Args().First(), err)
+		return err
 	}
-	in := explain.Input{Scan: kept, ID: c.Args().Get(1), Records: st, Now: d.now()}
-	if err := json.Unmarshal(kept.Verdict, &in.Verdict); err != nil {
-		return fmt.Errorf("decode the kept verdict: %w", err)
+	if between {
+		other, err := keptScan(c.Context, st, c.Args().Get(1))
+		if err != nil {
+			return err
+		}
+		b := explain.Compare(kept, other)
+		if format == "text" {
+			return b.WriteText(d.stdout)
+		}
+		return printJSON(d.stdout, b)
 	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
-	if err != nil {
-		return fmt.Errorf("decode the kept inventory: %w", err)
+	in := explain.Input{
+		Scan: kept.Scan, Inventory: kept.Inventory, Verdict: kept.Verdict,
+		ID: c.Args().Get(1), Records: st, Now: d.now(),
 	}
-	in.Inventory = sent.Inventory
 
 	head, err := st.Head(c.Context)
 	if err != nil {
@@ -74,10 +88,32 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 	if format == "text" {
 		return explain.WriteText(d.stdout, e)
 	}
-	b, err := json.MarshalIndent(e, "", "  ")
+	return printJSON(d.stdout, e)
+}
+
+func printJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the explanation: %w", err)
 	}
-	_, err = fmt.Fprintln(d.stdout, string(b))
+	_, err = fmt.Fprintln(w, string(b))
 	return err
+}
+
+// keptScan reads a scan from the store and decodes it.
+func keptScan(ctx context.Context, st store.Scans, id string) (explain.Kept, error) {
+	kept, err := st.Scan(ctx, id)
+	if err != nil {
+		return explain.Kept{}, hintf("every verdict names its scan", "explain %q: %w", id, err)
+	}
+	out := explain.Kept{Scan: kept}
+	if err := json.Unmarshal(kept.Verdict, &out.Verdict); err != nil {
+		return out, fmt.Errorf("decode the verdict of scan %q: %w", id, err)
+	}
+	sent, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
+	if err != nil {
+		return out, fmt.Errorf("decode the inventory of scan %q: %w", id, err)
+	}
+	out.Inventory = sent.Inventory
+	return out, nil
 }

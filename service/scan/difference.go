@@ -49,6 +49,9 @@ func Compare(before, after verdict.Verdict) Difference {
 		Change{"kernel findings", strconv.Itoa(before.Counts.Kernel), strconv.Itoa(after.Counts.Kernel)},
 		Change{"options", options(before.Options), options(after.Options)},
 	)}
+	if len(before.Evaluated) > 0 { // since when verdicts say it
+		d.Changes = append(d.Changes, changes(Change{"evaluated packages", strconv.Itoa(before.Counts.Evaluated), strconv.Itoa(after.Counts.Evaluated)})...)
+	}
 	type key struct{ id, purl, name, version string }
 	of := func(f verdict.Finding) key {
 		return key{f.ID, f.Package.PURL, f.Package.Name, f.Package.Version}
@@ -76,6 +79,11 @@ func Compare(before, after verdict.Verdict) Difference {
 		}
 	}
 	return d
+}
+
+// ComparePolicy returns the options of after that differ from those of before.
+func ComparePolicy(before, after verdict.Verdict) []Change {
+	return changes(Change{"options", options(before.Options), options(after.Options)})
 }
 
 func changes(all ...Change) []Change {
@@ -112,8 +120,8 @@ func system(s verdict.System) string {
 
 // options are those of the policy.
 func options(o verdict.Options) string {
-	return fmt.Sprintf("fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t",
-		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel)
+	return fmt.Sprintf("fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t no-os-packages=%t",
+		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.NoOSPackages)
 }
 
 // maxListed bounds each list of WriteText.
