@@ -65,6 +65,11 @@ func (d *daemon) importPaths(c *cli.Context) error {
 	case c.NArg() == 0 && !c.Bool("drop"):
 		return hintf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
 	}
+	if c.Bool("drop") {
+		if err := requireData(c); err != nil {
+			return err
+		}
+	}
 	st, err := d.open(c)
 	if err != nil {
 		return err

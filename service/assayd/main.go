@@ -19,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/argv"
+	"assay/service/store"
 	"assay/service/store/sqlite"
 )
 
@@ -37,6 +38,8 @@ func main() {
 			Hint() string
 		}](err); ok {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", h.Hint())
+		} else if errors.Is(err, store.ErrDamaged) {
+			fmt.Fprintln(os.Stderr, "hint: stop assayd, then run: assayd repair")
 		}
 		os.Exit(1)
 	}
@@ -91,6 +94,8 @@ func (d *daemon) app() *cli.App {
 			d.explainCommand(),
 			d.compareCommand(),
 			d.verifyCommand(),
+			d.verifyDataCommand(),
+			d.repairCommand(),
 		},
 	}
 }
@@ -112,6 +117,9 @@ func dataFlag() cli.Flag {
 // open opens the store in the data directory of a command.
 func (d *daemon) open(c *cli.Context) (*sqlite.Store, error) {
 	s, err := sqlite.Open(c.String("data"))
+	if errors.Is(err, store.ErrDamaged) {
+		return nil, mended(c, fmt.Errorf("open the store: %w", err))
+	}
 	if err != nil {
 		return nil, hintf("name a folder that this user may write with --data DIR", "open the store: %w", err)
 	}

@@ -36,7 +36,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if format := c.String("format"); format != "text" && format != "json" {
 		return hintf("text or json", "bad format %q", format)
 	}
-	st, err := d.open(c)
+	st, err := d.openExisting(c)
 	if err != nil {
 		return err
 	}

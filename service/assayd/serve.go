@@ -18,6 +18,7 @@ import (
 
 	"assay/service/api"
 	"assay/service/snapshot"
+	"assay/service/store"
 	"assay/service/store/sqlite"
 	"assay/verdict"
 )
@@ -99,13 +100,22 @@ func (d *daemon) serve(c *cli.Context) error {
 		return errors.Join(err, <-ended)
 	}
 
+	// Before anything is opened: another assayd may have it open.
+	unlock, err := sqlite.Lock(c.String("data"))
+	if err != nil {
+		return stop(hintf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err))
+	}
+	defer unlock()
 	st, err := d.open(c)
 	if err != nil {
 		return stop(err)
 	}
 	defer st.Close()
+	if err := st.Check(ctx); err != nil {
+		return stop(mended(c, err))
+	}
 	dataDir := c.String("data")
-	index, err := snapshot.Open(filepath.Join(dataDir, "snapshot.db"))
+	index, err := snapshot.Open(filepath.Join(dataDir, indexName))
 	if err != nil {
 		return stop(hintf("is another assayd serving from this folder?", "open the snapshot: %w", err))
 	}
@@ -119,8 +129,8 @@ func (d *daemon) serve(c *cli.Context) error {
 	behind := &problemState{rule: api.CauseBehind, text: "what was taken in last is not served yet; assayd's log says why"}
 	if err := catchUp(ctx, log, index, st); err != nil {
 		// With a full disk, say, what was served before is better than nothing.
-		if ctx.Err() != nil || !holdsData(index) {
-			return stop(fmt.Errorf("build the snapshot: %w", err))
+		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
+			return stop(mended(c, fmt.Errorf("build the snapshot: %w", err)))
 		}
 		log.Error("catch up with the store; the old data goes on serving", "err", err)
 		behind.set(err)

@@ -22,7 +22,7 @@ func (d *daemon) statusCommand() *cli.Command {
 }
 
 func (d *daemon) status(c *cli.Context) error {
-	st, err := d.open(c)
+	st, err := d.openExisting(c)
 	if err != nil {
 		return err
 	}

@@ -187,12 +187,18 @@ func (d *daemon) update(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return hintf("assayd update --ecosystem Debian --ecosystem npm", "unexpected argument %q", c.Args().First())
 	}
+	drop := c.StringSlice("drop")
+	if len(drop) > 0 {
+		if err := requireData(c); err != nil {
+			return err
+		}
+	}
 	st, err := d.open(c)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	if drop := c.StringSlice("drop"); len(drop) > 0 {
+	if len(drop) > 0 {
 		return d.drop(c, st, drop)
 	}
 	bar := progressOn(d.stderr)

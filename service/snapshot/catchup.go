@@ -284,6 +284,9 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 		if err := l.load(ctx, src, now.seq, upTo); err != nil {
 			return err
 		}
+		if now.seq == 0 && upTo == head.Seq && l.live != head.Records {
+			return fmt.Errorf("%w: the store has %d records, and gave %d", store.ErrDamaged, head.Records, l.live)
+		}
 		if err := l.finish(head, upTo); err != nil {
 			return err
 		}

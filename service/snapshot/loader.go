@@ -21,6 +21,7 @@ type loader struct {
 	tx      *bolt.Tx
 	pending []change
 	size    int // of the bodies of pending
+	live    int // records that are not removed
 	done    Result
 }
 
@@ -90,6 +91,9 @@ func (l *loader) loadChanges(ctx context.Context, changes iter.Seq2[store.Record
 	for r, err := range changes {
 		if err != nil {
 			return err
+		}
+		if !r.Removed {
+			l.live++
 		}
 		c, err := readChange(r)
 		if err != nil {

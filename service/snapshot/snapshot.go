@@ -125,6 +125,16 @@ func (db *DB) replace(h *handle) {
 	_ = db.retire(old) // its file has no name any more, and nothing depends on it
 }
 
+// Remove removes the index at path and what belongs to it. Nobody may have it open.
+func Remove(path string) error {
+	for _, p := range []string{path, checkPath(path), stagePath(path), looseName(stagePath(path))} {
+		if err := removeFile(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func stagePath(path string) string { return path + ".new" }
 
 func removeFile(path string) error {

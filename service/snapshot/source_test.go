@@ -89,7 +89,17 @@ func (m *memory) Lists(_ context.Context, after, upTo int64) iter.Seq2[store.Lis
 func (m *memory) Head(context.Context) (store.Head, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return store.Head{Seq: int64(len(m.versions)), Updated: m.updated, Sample: m.sample}, nil
+	newest := map[string]bool{}
+	for _, r := range m.versions {
+		newest[recordKey(r.ID, r.Origin.Source)] = r.ID != "" && !r.Removed
+	}
+	records := 0
+	for _, live := range newest {
+		if live {
+			records++
+		}
+	}
+	return store.Head{Seq: int64(len(m.versions)), Records: records, Updated: m.updated, Sample: m.sample}, nil
 }
 
 func (m *memory) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {

@@ -24,6 +24,9 @@ const MinPrefix = 6
 // ErrNameTaken is returned, wrapped, for a token whose name a valid token has.
 var ErrNameTaken = errors.New("a valid token has this name")
 
+// ErrDamaged is returned, wrapped, where what is kept is not what was written.
+var ErrDamaged = errors.New("damaged data")
+
 // ErrRejected is wrapped by an error that an iterator of records yields for one
 // record that cannot be read. An import goes on after it.
 var ErrRejected = errors.New("record rejected")

@@ -10,7 +10,7 @@ import (
 )
 
 const listChanges = `
-	SELECT v.seq, a.id, v.modified, s.name, f.part, v.fixes, v.body
+	SELECT v.seq, a.id, v.modified, s.name, f.part, v.fixes, v.body, v.sum, CASE a.seq WHEN v.seq THEN a.digest END
 	FROM version v
 	JOIN advisory a ON a.n = v.advisory
 	JOIN import i ON i.n = v.import
@@ -20,16 +20,37 @@ const listChanges = `
 	AND NOT EXISTS (SELECT 1 FROM version w WHERE w.advisory = v.advisory AND w.seq > v.seq AND w.seq <= ?2)
 	ORDER BY v.seq`
 
+// countChanges counts what listChanges yields, without the index that tells what is
+// the newest version: SQLite does not notice when that is damaged. An advisory that is
+// added meanwhile has no version in the range.
+const countChanges = `SELECT count(DISTINCT advisory) FROM version NOT INDEXED WHERE seq > ? AND seq <= ?`
+
 // Changes implements store.Advisories. It is one statement, so what it yields
 // is of one state, whatever is committed meanwhile. The caller may use the
 // store while it iterates.
 func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		var u unpacker
+		n, stopped := int64(0), false
 		err := s.advisories.read.rows(ctx, listChanges, []any{after, upTo}, func(rows *sql.Rows) (bool, error) {
 			r, err := scanRecord(rows, &u)
-			return err == nil && yield(r, nil), err
+			if err == nil {
+				n++
+				stopped = !yield(r, nil)
+			}
+			return !stopped, err
 		})
+		if stopped {
+			return
+		}
+		// Versions up to upTo do not change any more.
+		var want int64
+		if err == nil {
+			err = s.advisories.read.row(ctx, countChanges, []any{after, upTo}, &want)
+		}
+		if err == nil && n < want {
+			err = fmt.Errorf("%w: %d advisories have changed, and %d were read", store.ErrDamaged, want, n)
+		}
 		if err != nil {
 			yield(store.Record{}, fmt.Errorf("read changes after %d: %w", after, err))
 		}
@@ -38,7 +59,7 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 
 const (
 	selectVersion = `
-	SELECT v.seq, a.id, v.modified, s.name, f.part, v.fixes, v.body
+	SELECT v.seq, a.id, v.modified, s.name, f.part, v.fixes, v.body, v.sum, CASE a.seq WHEN v.seq THEN a.digest END
 	FROM advisory a
 	JOIN version v ON v.advisory = a.n
 	JOIN import i ON i.n = v.import
@@ -88,21 +109,27 @@ func (s *Store) records(ctx context.Context, query string, args ...any) ([]store
 	return found, err
 }
 
+// scanRecord reads one row. With an error the record has its Seq alone, if that could be
+// read.
 func scanRecord(rows *sql.Rows, u *unpacker) (store.Record, error) {
 	var r store.Record
 	var modified int64
-	var fixes, body sql.RawBytes // valid until the next row
-	if err := rows.Scan(&r.Seq, &r.ID, &modified, &r.Origin.Source, &r.Origin.Part, &fixes, &body); err != nil {
+	var fixes, body, digest sql.RawBytes // valid until the next row
+	var sum sql.NullInt64
+	if err := rows.Scan(&r.Seq, &r.ID, &modified, &r.Origin.Source, &r.Origin.Part, &fixes, &body, &sum, &digest); err != nil {
 		return store.Record{}, err
 	}
 	r.Modified = fromMicro(modified)
+	if err := checkSum(sum, versionSum(r.Seq, r.ID, r.Origin, modified, fixes, body)); err != nil {
+		return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w", r.ID, r.Seq, err)
+	}
 	if body == nil {
 		r.Removed = true
 		return r, nil
 	}
 	kept, err := decodeFixes(fixes)
 	if err != nil {
-		return store.Record{}, fmt.Errorf("advisory %q, version %d: %w", r.ID, r.Seq, err)
+		return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w: %w", r.ID, r.Seq, store.ErrDamaged, err)
 	}
 	for _, f := range kept {
 		if f.named {
@@ -110,7 +137,12 @@ func scanRecord(rows *sql.Rows, u *unpacker) (store.Record, error) {
 		}
 	}
 	if r.Body, err = u.unpack(body); err != nil {
-		return store.Record{}, fmt.Errorf("advisory %q, version %d: %w", r.ID, r.Seq, err)
+		return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w: %w", r.ID, r.Seq, store.ErrDamaged, err)
+	}
+	if !sum.Valid {
+		if err := checkDigest(digest, r.Body); err != nil {
+			return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w", r.ID, r.Seq, err)
+		}
 	}
 	return r, nil
 }

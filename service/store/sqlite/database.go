@@ -211,7 +211,7 @@ func (t transaction) exec(query string, args ...any) (int64, error) {
 	}
 	res, err := stmt.ExecContext(t.ctx, args...)
 	if err != nil {
-		return 0, err
+		return 0, damaged(err)
 	}
 	return res.RowsAffected()
 }

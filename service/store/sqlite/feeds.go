@@ -21,16 +21,35 @@ const lockName = "update.lock"
 
 // LockFeeds implements store.Feeds by flock(2), which ends with the process.
 func (s *Store) LockFeeds(context.Context) (unlock func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(s.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	unlock, err = lock(filepath.Join(s.dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("lock feeds: %w", err)
+	}
+	return unlock, nil
+}
+
+// Lock makes the caller the only one that serves from the folder dir, or repairs it,
+// over all processes, until unlock or the end of the process; store.ErrLocked where
+// another does already. It keeps nobody from opening the store.
+func Lock(dir string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	return lock(filepath.Join(dir, "serve.lock"))
+}
+
+// lock takes the lock of a file, whose content means nothing, and which stays.
+func lock(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = store.ErrLocked
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock feeds: %w", err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f.Close, nil
 }

@@ -16,16 +16,20 @@ type head struct {
 }
 
 const (
-	readHead  = `SELECT seq, records, updated, newest, sample FROM head`
-	writeHead = `INSERT OR REPLACE INTO head (one, seq, records, updated, newest, sample) VALUES (1, ?, ?, ?, ?, ?)`
+	readHead  = `SELECT seq, records, updated, newest, sample, sum FROM head`
+	writeHead = `INSERT OR REPLACE INTO head (one, seq, records, updated, newest, sample, sum) VALUES (1, ?, ?, ?, ?, ?, ?)`
 )
 
 func (h *head) read(ctx context.Context, s *statements) error {
-	return s.row(ctx, readHead, nil, &h.seq, &h.records, &h.updated, &h.newest, &h.sample)
+	var sum sql.NullInt64
+	if err := s.row(ctx, readHead, nil, &h.seq, &h.records, &h.updated, &h.newest, &h.sample, &sum); err != nil {
+		return err
+	}
+	return checkSum(sum, h.sum())
 }
 
 func (h *head) write(tx transaction) error {
-	_, err := tx.exec(writeHead, h.seq, h.records, h.updated, h.newest, h.sample)
+	_, err := tx.exec(writeHead, h.seq, h.records, h.updated, h.newest, h.sample, h.sum())
 	return err
 }
 

@@ -153,6 +153,7 @@ func (x *importer) end(ctx context.Context) error {
 
 // A current is the row of an advisory.
 type current struct {
+	id           string
 	n, feed, seq int64
 	modified     int64
 	digest       []byte // nil: removed
@@ -165,7 +166,7 @@ func (x *importer) take(r store.Record) error {
 	if err := check(r); err != nil {
 		return err
 	}
-	var cur current
+	cur := current{id: r.ID}
 	err := x.tx.row(findAdvisory, []any{r.ID, x.source}, &cur.n, &cur.feed, &cur.seq, &cur.modified, &cur.digest)
 	found := err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -272,7 +273,7 @@ func (x *importer) remove(cur current) error {
 	if _, err := x.tx.exec(updateAdvisory, cur.feed, seq, cur.modified, nil, cur.n); err != nil {
 		return err
 	}
-	return x.addVersion(seq, cur.n, store.Record{Removed: true, Modified: fromMicro(cur.modified)}, earlier)
+	return x.addVersion(seq, cur.n, store.Record{ID: cur.id, Removed: true, Modified: fromMicro(cur.modified)}, earlier)
 }
 
 // vanish takes a version that was the current one from the counters.
@@ -293,10 +294,10 @@ func (x *importer) fixesOf(seq int64) ([]keptFix, error) {
 	return decodeFixes(b)
 }
 
-const addVersion = `INSERT INTO version (seq, advisory, import, modified, fixes, body) VALUES (?, ?, ?, ?, ?, ?)`
+const addVersion = `INSERT INTO version (seq, advisory, import, modified, fixes, body, sum) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 func (x *importer) addVersion(seq, n int64, r store.Record, earlier []keptFix) error {
-	var body any // NULL for a removed one
+	var body []byte // NULL for a removed one
 	if !r.Removed {
 		b, err := x.pack.pack(r.Body)
 		if err != nil {
@@ -305,7 +306,8 @@ func (x *importer) addVersion(seq, n int64, r store.Record, earlier []keptFix) e
 		body = b
 	}
 	fixes := encodeFixes(mergeFixes(earlier, r.Fixes, x.im.At))
-	_, err := x.tx.exec(addVersion, seq, n, x.number, toMicro(r.Modified), fixes, body)
+	sum := versionSum(seq, r.ID, x.im.Origin, toMicro(r.Modified), fixes, body)
+	_, err := x.tx.exec(addVersion, seq, n, x.number, toMicro(r.Modified), fixes, body, sum)
 	return err
 }
 
@@ -327,7 +329,7 @@ func (x *importer) forget(cur current) (current, error) {
 	}
 	x.vanish(cur.modified)
 	var packed []byte
-	before := current{n: cur.n, feed: cur.feed}
+	before := current{id: cur.id, n: cur.n, feed: cur.feed}
 	err := x.tx.row(previousVersion, []any{cur.n}, &before.seq, &before.modified, &packed)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return cur, err
@@ -350,8 +352,8 @@ func (x *importer) forget(cur current) (current, error) {
 }
 
 const (
-	listOfFeed   = `SELECT n, feed, seq, modified, digest FROM advisory WHERE feed = ? AND digest IS NOT NULL ORDER BY n`
-	listOfSource = `SELECT n, feed, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
+	listOfFeed   = `SELECT id, n, feed, seq, modified, digest FROM advisory WHERE feed = ? AND digest IS NOT NULL ORDER BY n`
+	listOfSource = `SELECT id, n, feed, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
 )
 
 // removeMissing marks as removed what the origin once brought and now did not.
@@ -364,7 +366,7 @@ func (x *importer) removeMissing(ctx context.Context) error {
 	held := 0 // before the import
 	err := x.tx.stmts.rows(ctx, query, []any{number}, func(rows *sql.Rows) (bool, error) {
 		var cur current
-		if err := rows.Scan(&cur.n, &cur.feed, &cur.seq, &cur.modified, &cur.digest); err != nil {
+		if err := rows.Scan(&cur.id, &cur.n, &cur.feed, &cur.seq, &cur.modified, &cur.digest); err != nil {
 			return false, err
 		}
 		held++

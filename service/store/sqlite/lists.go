@@ -14,7 +14,7 @@ import (
 
 const (
 	newestList = `SELECT digest, published FROM list WHERE kind = ? ORDER BY seq DESC LIMIT 1`
-	addList    = `INSERT INTO list (seq, kind, import, published, entries, digest, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	addList    = `INSERT INTO list (seq, kind, import, published, entries, digest, body, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // KeepList implements store.Lists. The same body again makes no new version,
@@ -41,7 +41,9 @@ func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (ch
 				return err
 			}
 			x.got.Changed++
-			_, err = tx.exec(addList, x.head.next(), l.Kind, x.number, nullMicro(l.Published), l.Entries, digest[:], body)
+			seq := x.head.next()
+			sum := listSum(seq, l.Kind, im.Origin.String(), nullMicro(l.Published), int64(l.Entries), body)
+			_, err = tx.exec(addList, seq, l.Kind, x.number, nullMicro(l.Published), l.Entries, digest[:], body, sum)
 			if err != nil {
 				return err
 			}
@@ -55,7 +57,7 @@ func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (ch
 }
 
 const listLists = `
-	SELECT l.seq, l.kind, f.name, l.published, l.entries, l.body
+	SELECT l.seq, l.kind, f.name, l.published, l.entries, l.body, l.digest, l.sum
 	FROM list l
 	JOIN import i ON i.n = l.import
 	JOIN feed f ON f.n = i.feed
@@ -70,13 +72,20 @@ func (s *Store) Lists(ctx context.Context, after, upTo int64) iter.Seq2[store.Li
 		err := s.advisories.read.rows(ctx, listLists, []any{after, upTo}, func(rows *sql.Rows) (bool, error) {
 			var l store.List
 			var published sql.NullInt64
-			var body sql.RawBytes
-			err := rows.Scan(&l.Seq, &l.Kind, &l.Source, &published, &l.Entries, &body)
+			var body, digest sql.RawBytes
+			var sum sql.NullInt64
+			err := rows.Scan(&l.Seq, &l.Kind, &l.Source, &published, &l.Entries, &body, &digest, &sum)
 			if err != nil {
 				return false, err
 			}
 			l.Published = fromNull(published)
+			if err := checkSum(sum, listSum(l.Seq, l.Kind, l.Source, published, int64(l.Entries), body)); err != nil {
+				return false, fmt.Errorf("list %q, version %d: %w", l.Kind, l.Seq, err)
+			}
 			if l.Body, err = u.unpack(body); err != nil {
+				return false, fmt.Errorf("list %q, version %d: %w: %w", l.Kind, l.Seq, store.ErrDamaged, err)
+			}
+			if err := checkDigest(digest, l.Body); err != nil {
 				return false, fmt.Errorf("list %q, version %d: %w", l.Kind, l.Seq, err)
 			}
 			return yield(l, nil), nil

@@ -13,8 +13,8 @@ import (
 const (
 	addRequest = `INSERT INTO request (hash, body, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size)
-	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12 FROM request WHERE hash = ?1
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum)
+	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12, ?13, ?14 FROM request WHERE hash = ?1
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -63,7 +63,8 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 			return err
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
-			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict))
+			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict),
+			scanSum(scan, toMicro(scan.At)), int64(new(rowSum).bytes(hash[:]).sum))
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}
@@ -86,7 +87,7 @@ type buffers struct{ frame, verdict, request []byte }
 // errKeyUsed takes back what a scan with the key of an earlier one wrote.
 var errKeyUsed = errors.New("idempotency key was used")
 
-const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq`
+const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq, scan.sum`
 
 const findByKey = `SELECT ` + scanColumns + `, request.size, scan.size
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.token = ? AND scan.key = ? AND scan.key <> ''`
@@ -94,7 +95,7 @@ const findByKey = `SELECT ` + scanColumns + `, request.size, scan.size
 const findByID = `SELECT ` + scanColumns + `, request.size, scan.size
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
 
-const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict, scan.size
+const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict, scan.size, request.hash, scan.request_sum
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
 
 const findVerdict = `SELECT verdict, size FROM scan WHERE id = ?`
@@ -126,7 +127,8 @@ func (s *Store) findScan(ctx context.Context, query string, args ...any) (store.
 		}
 		return maxDocument
 	}
-	return k.scan(), store.Sizes{Request: size(request), Verdict: size(verdict)}, nil
+	found, err := k.scan()
+	return found, store.Sizes{Request: size(request), Verdict: size(verdict)}, err
 }
 
 // ScanVerdict implements store.Scans.
@@ -161,13 +163,19 @@ func (s *Store) Scan(ctx context.Context, id string) (store.Scan, error) {
 
 func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store.Scan, error) {
 	var k scanRow
-	var request, verdict []byte
-	var size sql.NullInt64
-	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict, &size)...)
+	var request, verdict, hash []byte
+	var size, requestSum sql.NullInt64
+	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict, &size, &hash, &requestSum)...)
 	if err != nil {
 		return store.Scan{}, err
 	}
-	scan := k.scan()
+	scan, err := k.scan()
+	if err == nil {
+		err = checkSum(requestSum, int64(new(rowSum).bytes(hash).sum))
+	}
+	if err != nil {
+		return store.Scan{}, err
+	}
 	if _, scan.Request, err = unpackDocument(request); err != nil {
 		return store.Scan{}, fmt.Errorf("kept request: %w", err)
 	}
@@ -200,8 +208,9 @@ func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]st
 		if err := rows.Scan(k.dest()...); err != nil {
 			return false, err
 		}
-		scans = append(scans, k.scan())
-		return true, nil
+		scan, err := k.scan()
+		scans = append(scans, scan)
+		return err == nil, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list scans: %w", err)
@@ -213,14 +222,18 @@ func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]st
 type scanRow struct {
 	kept store.Scan
 	at   int64
+	sum  sql.NullInt64
 }
 
 func (r *scanRow) dest() []any {
 	k := &r.kept
-	return []any{&k.ID, &r.at, &k.Token, &k.Key, &k.Project, &k.Ref, &k.Commit, &k.Snapshot, &k.Seq}
+	return []any{&k.ID, &r.at, &k.Token, &k.Key, &k.Project, &k.Ref, &k.Commit, &k.Snapshot, &k.Seq, &r.sum}
 }
 
-func (r *scanRow) scan() store.Scan {
+func (r *scanRow) scan() (store.Scan, error) {
+	if err := checkSum(r.sum, scanSum(r.kept, r.at)); err != nil {
+		return store.Scan{}, fmt.Errorf("kept scan %q: %w", r.kept.ID, err)
+	}
 	r.kept.At = fromMicro(r.at)
-	return r.kept
+	return r.kept, nil
 }

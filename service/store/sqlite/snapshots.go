@@ -9,13 +9,13 @@ import (
 	"assay/service/store"
 )
 
-const addSnapshot = `INSERT INTO snapshot (id, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`
+const addSnapshot = `INSERT INTO snapshot (id, seq, sum) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
 // Published implements store.Advisories. The same id again keeps its first
 // sequence number: the content is the same.
 func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) error {
 	err := s.ledger.update(ctx, durable, func(tx transaction) error {
-		_, err := tx.exec(addSnapshot, snapshot, upTo)
+		_, err := tx.exec(addSnapshot, snapshot, upTo, snapshotSum(snapshot, upTo))
 		return err
 	})
 	if err != nil {
@@ -25,14 +25,19 @@ func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) erro
 }
 
 const (
-	findSnapshot = `SELECT seq FROM snapshot WHERE id = ?`
+	findSnapshot = `SELECT id, seq, sum FROM snapshot WHERE id = ?`
 	// Ids are hexadecimal, and '~' sorts after every digit of one.
-	findSnapshots = `SELECT seq FROM snapshot WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2`
+	findSnapshots = `SELECT id, seq, sum FROM snapshot WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2`
 )
 
 // Snapshot implements store.Advisories.
 func (s *Store) Snapshot(ctx context.Context, snapshot string) (upTo int64, err error) {
-	err = s.ledger.read.row(ctx, findSnapshot, []any{snapshot}, &upTo)
+	var id string
+	var sum sql.NullInt64
+	err = s.ledger.read.row(ctx, findSnapshot, []any{snapshot}, &id, &upTo, &sum)
+	if err == nil {
+		err = checkSum(sum, snapshotSum(id, upTo))
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		upTo, err = s.snapshotByPrefix(ctx, snapshot)
 	}
@@ -49,7 +54,12 @@ func (s *Store) snapshotByPrefix(ctx context.Context, prefix string) (upTo int64
 	found := 0
 	err = s.ledger.read.rows(ctx, findSnapshots, []any{prefix}, func(rows *sql.Rows) (bool, error) {
 		found++
-		return true, rows.Scan(&upTo)
+		var id string
+		var sum sql.NullInt64
+		if err := rows.Scan(&id, &upTo, &sum); err != nil {
+			return false, err
+		}
+		return true, checkSum(sum, snapshotSum(id, upTo))
 	})
 	switch {
 	case err != nil:

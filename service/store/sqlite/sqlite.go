@@ -68,6 +68,9 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.advisories.close())
 	}
+	if err := s.reserve.with(s.sealEarlier); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), s.Close())
+	}
 	s.reserve.fill()
 	return s, nil
 }
@@ -88,7 +91,7 @@ func (s *Store) open(name string, patience time.Duration, cache int) (*database,
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open %q: %w", path, err)
+		return nil, fmt.Errorf("open %q: %w", path, damaged(err))
 	}
 	return d, nil
 }

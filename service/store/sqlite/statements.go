@@ -32,7 +32,7 @@ func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 	}
 	stmt, err := s.on.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, damaged(err)
 	}
 	s.prepared[query] = stmt
 	return stmt, nil
@@ -45,7 +45,7 @@ func (s *statements) row(ctx context.Context, query string, args []any, dest ...
 	if err != nil {
 		return err
 	}
-	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+	return damaged(stmt.QueryRowContext(ctx, args...).Scan(dest...))
 }
 
 // rows runs a query and calls scan for every row, as long as scan returns true
@@ -57,7 +57,7 @@ func (s *statements) rows(ctx context.Context, query string, args []any, scan fu
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return err
+		return damaged(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -65,7 +65,7 @@ func (s *statements) rows(ctx context.Context, query string, args []any, scan fu
 			return err
 		}
 	}
-	return rows.Err()
+	return damaged(rows.Err())
 }
 
 func (s *statements) close() error {

@@ -13,8 +13,8 @@ import (
 )
 
 const addToken = `
-	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used, sum)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // CreateToken implements store.Tokens. An id or a hash that is there already is
 // an error, too.
@@ -53,6 +53,9 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, e
 			if _, err := tx.exec(endToken, old.ID, toMicro(end)); err != nil {
 				return err
 			}
+			if err := sealTokens(tx, tokenByID, old.ID); err != nil {
+				return err
+			}
 			if old.Expires.IsZero() || end.Before(old.Expires) {
 				before[i].Expires = fromMicro(toMicro(end))
 			}
@@ -71,11 +74,12 @@ func insertToken(tx transaction, t store.Token, hash [32]byte) error {
 		return err
 	}
 	_, err = tx.exec(addToken, t.ID, hash[:], t.Name, string(scopes), t.Project,
-		toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked), nullMicro(t.Used))
+		toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked), nullMicro(t.Used),
+		tokenSum(t.ID, t.Name, string(scopes), t.Project, toMicro(t.Created), nullMicro(t.Expires), nullMicro(t.Revoked)))
 	return err
 }
 
-const tokenColumns = `id, name, scopes, project, created, expires, revoked, used`
+const tokenColumns = `id, name, scopes, project, created, expires, revoked, used, sum`
 
 const findToken = `SELECT ` + tokenColumns + ` FROM token WHERE hash = ?`
 
@@ -98,9 +102,12 @@ func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, er
 
 const (
 	findParent  = `SELECT ` + tokenColumns + ` FROM token WHERE id = (SELECT parent FROM derived WHERE hash = ?)`
-	findDerived = `SELECT expires FROM derived WHERE hash = ?`
-	addDerived  = `INSERT INTO derived (hash, parent, expires) SELECT ?1, id, ?3 FROM token WHERE id = ?2
-		ON CONFLICT (hash) DO UPDATE SET expires = max(expires, excluded.expires)`
+	findDerived = `SELECT parent, expires, sum FROM derived WHERE hash = ?`
+	addDerived  = `INSERT INTO derived (hash, parent, expires, sum) SELECT ?1, id, ?3, ?4 FROM token WHERE id = ?2
+		ON CONFLICT (hash) DO UPDATE SET
+			parent  = CASE WHEN excluded.expires > expires THEN excluded.parent  ELSE parent  END,
+			sum     = CASE WHEN excluded.expires > expires THEN excluded.sum     ELSE sum     END,
+			expires = CASE WHEN excluded.expires > expires THEN excluded.expires ELSE expires END`
 	dropDerived = `DELETE FROM derived WHERE expires < ?`
 )
 
@@ -111,7 +118,12 @@ func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, e
 	}
 	var micro int64
 	if err == nil {
-		err = s.ledger.read.row(ctx, findDerived, []any{hash[:]}, &micro)
+		var parent string
+		var sum sql.NullInt64
+		err = s.ledger.read.row(ctx, findDerived, []any{hash[:]}, &parent, &micro, &sum)
+		if err == nil {
+			err = checkSum(sum, derivedSum(hash[:], parent, micro))
+		}
 	}
 	if errors.Is(err, sql.ErrNoRows) { // expired and removed between the two
 		err = store.ErrNotFound
@@ -133,7 +145,7 @@ func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, n
 		if _, err := tx.exec(dropDerived, toMicro(now)); err != nil {
 			return err
 		}
-		n, err := tx.exec(addDerived, hash[:], parent, toMicro(expires))
+		n, err := tx.exec(addDerived, hash[:], parent, toMicro(expires), derivedSum(hash[:], parent, toMicro(expires)))
 		if err == nil && n == 0 {
 			err = store.ErrNotFound
 		}
@@ -167,6 +179,10 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 	var tokens []store.Token
 	revoke := func(tx transaction) error {
 		if _, err := tx.exec(revokeByName, idOrName, toMicro(at)); err != nil {
+			return err
+		}
+		// All of them are revoked: a damaged one does no harm any more.
+		if err := sealTokens(tx, sumsByName, idOrName); err != nil {
 			return err
 		}
 		var err error
@@ -238,10 +254,13 @@ func queryTokens(ctx context.Context, s *statements, query string, args ...any) 
 		var t store.Token
 		var scopes string
 		var created int64
-		var expires, revoked, used sql.NullInt64
-		err := rows.Scan(&t.ID, &t.Name, &scopes, &t.Project, &created, &expires, &revoked, &used)
+		var expires, revoked, used, sum sql.NullInt64
+		err := rows.Scan(&t.ID, &t.Name, &scopes, &t.Project, &created, &expires, &revoked, &used, &sum)
 		if err != nil {
 			return false, err
+		}
+		if err := checkSum(sum, tokenSum(t.ID, t.Name, scopes, t.Project, created, expires, revoked)); err != nil {
+			return false, fmt.Errorf("token %q: %w", t.ID, err)
 		}
 		if err := json.Unmarshal([]byte(scopes), &t.Scopes); err != nil {
 			return false, fmt.Errorf("scopes of token %q: %w", t.ID, err)
@@ -252,6 +271,49 @@ func queryTokens(ctx context.Context, s *statements, query string, args ...any) 
 		return true, nil
 	})
 	return tokens, err
+}
+
+const (
+	tokenByID  = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE id = ?`
+	sumsByName = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE id = ?1 OR name = ?1`
+	unsealed   = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE sum IS NULL`
+	sealToken  = `UPDATE token SET sum = ? WHERE id = ?`
+)
+
+// sealTokens writes the checksums of tokens that were changed.
+func sealTokens(tx transaction, query string, args ...any) error {
+	sums := map[string]int64{}
+	err := tx.stmts.rows(tx.ctx, query, args, func(rows *sql.Rows) (bool, error) {
+		var id, name, scopes, project string
+		var created int64
+		var expires, revoked sql.NullInt64
+		err := rows.Scan(&id, &name, &scopes, &project, &created, &expires, &revoked)
+		sums[id] = tokenSum(id, name, scopes, project, created, expires, revoked)
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	for id, sum := range sums {
+		if _, err := tx.exec(sealToken, sum, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealEarlier writes the checksums of tokens that an earlier version made.
+func (s *Store) sealEarlier() error {
+	ctx := context.Background()
+	found := false
+	err := s.ledger.read.rows(ctx, unsealed, nil, func(*sql.Rows) (bool, error) {
+		found = true
+		return false, nil
+	})
+	if err != nil || !found {
+		return err
+	}
+	return s.ledger.update(ctx, durable, func(tx transaction) error { return sealTokens(tx, unsealed) })
 }
 
 // nullMicro keeps the zero time as NULL: never.

@@ -1,0 +1,397 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/service/store"
+)
+
+// Repair takes what can be read of a damaged database in the folder dir to a new one
+// and puts that in its place; the damaged file stays beside it, with the name that it
+// reports. A database that is whole is left alone. Nobody may have the store open.
+//
+// Rows whose checksum does not match are dropped. An origin that lost records is noted
+// as failed and has to be fetched again as a whole: it forgets how far it was.
+func Repair(ctx context.Context, dir string, at time.Time, report func(line string)) error {
+	for _, name := range []string{"advisories", "ledger"} {
+		if err := repair(ctx, dir, name, at, report); err != nil {
+			return fmt.Errorf("repair %q: %w", name+".db", err)
+		}
+	}
+	return nil
+}
+
+func repair(ctx context.Context, dir, name string, at time.Time, report func(string)) error {
+	path := filepath.Join(dir, name+".db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	problem, err := firstProblem(ctx, dir, name)
+	if err != nil {
+		return err
+	}
+	if problem == "" {
+		report(name + ".db is whole")
+		return nil
+	}
+	report(fmt.Sprintf("%s.db is damaged: %s", name, problem))
+	fresh, err := os.MkdirTemp(dir, "repair-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	st, err := Open(fresh)
+	if err != nil {
+		return err
+	}
+	s := &salvage{ctx: ctx, at: at, report: report, name: name}
+	err = s.copy(st, path)
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	// The journal belongs to the damaged file.
+	kept := fmt.Sprintf("%s.damaged-%s", path, at.UTC().Format("20060102T150405Z"))
+	for _, suffix := range []string{"-wal", "-shm", ""} {
+		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Rename(filepath.Join(fresh, name+".db"), path); err != nil {
+		return err
+	}
+	report(fmt.Sprintf("the damaged file is kept as %s", filepath.Base(kept)))
+	return nil
+}
+
+// firstProblem returns what is wrong with one database, empty for nothing.
+func firstProblem(ctx context.Context, dir, name string) (string, error) {
+	s := &Store{dir: dir, pieces: newPieces()}
+	d, err := s.open(name, time.Second, 1<<10)
+	if errors.Is(err, store.ErrDamaged) {
+		return err.Error(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer d.close()
+	found, err := d.pragma(ctx, "integrity_check(1)")
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	if errors.Is(err, store.ErrDamaged) {
+		return err.Error(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := d.checkReferences(ctx); err != nil {
+		return err.Error(), nil
+	}
+	check := s.verifyAdvisories
+	if s.advisories = d; name == "ledger" {
+		s.ledger, s.advisories, check = d, nil, s.verifyLedger
+	}
+	problem := ""
+	err = check(ctx, func(err error) {
+		if problem == "" {
+			problem = err.Error()
+		}
+	})
+	if err != nil && problem == "" {
+		problem = err.Error()
+	}
+	return problem, ctx.Err()
+}
+
+// A salvage copies rows of a damaged database to a new one.
+type salvage struct {
+	ctx    context.Context
+	at     time.Time
+	report func(string)
+	name   string
+}
+
+func (s *salvage) copy(to *Store, path string) error {
+	d := to.advisories
+	if s.name == "ledger" {
+		d = to.ledger
+	}
+	old, err := sql.Open("sqlite", dataSource(path, time.Second, "query_only(1)"))
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	if _, err := d.conn.ExecContext(s.ctx, "PRAGMA foreign_keys = OFF"); err != nil {
+		return err
+	}
+	tables, err := textsOf(s.ctx, d.conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if err := s.table(d, old, table); err != nil {
+			return fmt.Errorf("table %q: %w", table, err)
+		}
+	}
+	if s.name == "ledger" {
+		return s.mendLedger(to)
+	}
+	return s.mendAdvisories(to)
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func textsOf(ctx context.Context, q querier, query string, args ...any) ([]string, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var t string
+		if err := rows.Scan(&t); err != nil {
+			return list, err
+		}
+		list = append(list, t)
+	}
+	return list, rows.Err()
+}
+
+// table copies the rows that can be read: from the first on to where reading fails,
+// and from the last back to there.
+func (s *salvage) table(d *database, old *sql.DB, table string) error {
+	columns, err := textsOf(s.ctx, d.conn, "SELECT name FROM pragma_table_info(?)", table)
+	if err != nil {
+		return err
+	}
+	list := strings.Join(columns, ", ")
+	insert := fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table, list, strings.Repeat(", ?", len(columns)-1))
+	lost := 0
+	run := func(query string, args ...any) (last int64, whole bool) {
+		last = math.MinInt64
+		rows, err := old.QueryContext(s.ctx, query, args...)
+		if err != nil {
+			return last, false
+		}
+		defer rows.Close()
+		values := make([]any, len(columns)+1)
+		dest := make([]any, len(values))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		for rows.Next() {
+			if rows.Scan(dest...) != nil {
+				return last, false
+			}
+			last, _ = values[0].(int64)
+			res, err := d.conn.ExecContext(s.ctx, insert, values[1:]...)
+			if err != nil { // of another type than the table's
+				lost++
+				continue
+			}
+			if n, err := res.RowsAffected(); err == nil && n == 0 {
+				lost++
+			}
+		}
+		return last, rows.Err() == nil
+	}
+	last, whole := run(fmt.Sprintf("SELECT rowid, %s FROM %s NOT INDEXED ORDER BY rowid", list, table))
+	if !whole && s.ctx.Err() == nil {
+		run(fmt.Sprintf("SELECT rowid, %s FROM %s NOT INDEXED WHERE rowid > ? ORDER BY rowid DESC", list, table), last)
+		s.report(fmt.Sprintf("%s.db: part of the table %q cannot be read", s.name, table))
+	}
+	if lost > 0 {
+		s.report(fmt.Sprintf("%s.db: %d rows of the table %q make no sense and were dropped", s.name, lost, table))
+	}
+	return s.ctx.Err()
+}
+
+// mendAdvisories drops versions that are not what was written, and makes the rest
+// agree with what is left.
+func (s *salvage) mendAdvisories(to *Store) error {
+	d := to.advisories
+	var bad []int64
+	var u unpacker
+	err := d.read.rows(s.ctx, everyVersion, nil, func(rows *sql.Rows) (bool, error) {
+		if r, err := scanRecord(rows, &u); err != nil {
+			bad = append(bad, r.Seq)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.update(s.ctx, durable, func(tx transaction) error {
+		// A record whose version is gone belongs to a feed that must be read again.
+		var feeds []int64
+		note := func(query string, args ...any) error {
+			return tx.stmts.rows(s.ctx, query, args, func(rows *sql.Rows) (bool, error) {
+				var n sql.NullInt64
+				if err := rows.Scan(&n); err != nil {
+					return false, err
+				}
+				if n.Valid && !slices.Contains(feeds, n.Int64) {
+					feeds = append(feeds, n.Int64)
+				}
+				return true, nil
+			})
+		}
+		for _, seq := range bad {
+			if err := note(`SELECT feed FROM advisory WHERE n = (SELECT advisory FROM version WHERE seq = ?)`, seq); err != nil {
+				return err
+			}
+			if _, err := tx.exec(dropVersion, seq); err != nil {
+				return err
+			}
+		}
+		for _, q := range []string{
+			`DELETE FROM feed WHERE source IS NULL OR source NOT IN (SELECT n FROM source)`,
+			`DELETE FROM advisory WHERE feed NOT IN (SELECT n FROM feed) OR source NOT IN (SELECT n FROM source)`,
+			`DELETE FROM import WHERE feed NOT IN (SELECT n FROM feed)`,
+		} {
+			if _, err := tx.exec(q); err != nil {
+				return err
+			}
+		}
+		const astray = `FROM version WHERE advisory NOT IN (SELECT n FROM advisory) OR import NOT IN (SELECT n FROM import)`
+		var n int64
+		if err := tx.row(`SELECT count(*) `+astray, nil, &n); err != nil {
+			return err
+		}
+		if n > 0 { // whose they were cannot be told
+			if err := note(`SELECT n FROM feed`); err != nil {
+				return err
+			}
+		}
+		const current = `(SELECT v.seq FROM version v WHERE v.advisory = advisory.n ORDER BY v.seq DESC LIMIT 1)`
+		for _, q := range []string{`DELETE ` + astray,
+			`DELETE FROM list WHERE import NOT IN (SELECT n FROM import)`} {
+			if _, err := tx.exec(q); err != nil {
+				return err
+			}
+		}
+		if err := note(`SELECT feed FROM advisory WHERE seq IS NOT ` + current); err != nil {
+			return err
+		}
+		for _, q := range []string{
+			`DELETE FROM advisory WHERE n NOT IN (SELECT advisory FROM version)`,
+			// The digest of an earlier version is not known: that of nothing makes the
+			// next import replace it.
+			`UPDATE advisory SET digest = CASE WHEN (SELECT body FROM version WHERE seq = ` + current + `) IS NULL THEN NULL ELSE zeroblob(32) END,
+				seq = ` + current + ` WHERE seq IS NOT ` + current + ` OR (digest IS NULL) <> ((SELECT body FROM version WHERE seq = ` + current + `) IS NULL)`,
+		} {
+			if _, err := tx.exec(q); err != nil {
+				return err
+			}
+		}
+		var h head
+		err := h.read(s.ctx, tx.stmts)
+		if err != nil { // damaged or gone: everything is as old as it can be
+			h = head{}
+			if err := note(`SELECT n FROM feed`); err != nil {
+				return err
+			}
+		}
+		var version, list, advisories int64
+		if err := tx.row(countAdvisories, nil, &advisories, &version, &list, new(int64), new(int64)); err != nil {
+			return err
+		}
+		lost := h.records - advisories
+		h.records, h.seq = advisories, max(h.seq, version, list)+1 // no snapshot goes on from here
+		if err := tx.stmts.row(s.ctx, maxModified, nil, &h.newest); err != nil {
+			return err
+		}
+		if err := h.write(tx); err != nil {
+			return err
+		}
+		if lost > 0 || len(bad) > 0 {
+			s.report(fmt.Sprintf("advisories.db: %d versions were dropped, and %d records are gone", len(bad)+int(n), max(lost, 0)))
+			if len(feeds) == 0 {
+				if err := note(`SELECT n FROM feed`); err != nil {
+					return err
+				}
+			}
+		}
+		return s.failed(tx, feeds)
+	})
+}
+
+// failed notes for feeds that they have to be read again.
+func (s *salvage) failed(tx transaction, feeds []int64) error {
+	for _, n := range feeds {
+		var name string
+		if err := tx.row(`SELECT name FROM feed WHERE n = ?`, []any{n}, &name); errors.Is(err, sql.ErrNoRows) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		_, err := tx.exec(`UPDATE feed SET state = CASE WHEN state IS NULL THEN NULL ELSE '{}' END, failed = ?, error = ? WHERE n = ?`,
+			toMicro(s.at), "records were lost in a repair: fetch or import them again", n)
+		if err != nil {
+			return err
+		}
+		s.report(fmt.Sprintf("%s must be fetched or imported again", name))
+	}
+	return nil
+}
+
+const findTokenByID = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?`
+
+// mendLedger drops what cannot be read.
+func (s *salvage) mendLedger(to *Store) error {
+	var bad []string
+	ids, err := textsOf(s.ctx, to.ledger.conn, everyScan)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := to.Scan(s.ctx, id); err != nil {
+			bad = append(bad, id)
+		}
+	}
+	names, err := textsOf(s.ctx, to.ledger.conn, `SELECT id FROM token ORDER BY created, id`)
+	if err != nil {
+		return err
+	}
+	dropped := 0
+	err = to.ledger.update(s.ctx, durable, func(tx transaction) error {
+		for _, id := range names {
+			if _, err := queryTokens(tx.ctx, tx.stmts, findTokenByID, id); err == nil {
+				continue
+			}
+			dropped++
+			s.report(fmt.Sprintf("ledger.db: token %q is damaged and was dropped: make another", id))
+			for _, q := range []string{`DELETE FROM derived WHERE parent = ?`, `DELETE FROM token WHERE id = ?`} {
+				if _, err := tx.exec(q, id); err != nil {
+					return err
+				}
+			}
+		}
+		for _, id := range bad {
+			if _, err := tx.exec(`DELETE FROM scan WHERE id = ?`, id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.exec(`DELETE FROM derived WHERE parent NOT IN (SELECT id FROM token)`)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.report(fmt.Sprintf("ledger.db: %d tokens and %d scans were kept, %d tokens and %d scans were dropped",
+		len(names)-dropped, len(ids)-len(bad), dropped, len(bad)))
+	return nil
+}
