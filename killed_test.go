@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -71,7 +72,8 @@ type killing struct {
 	body    []byte
 	sources map[string]*killedSource // "import", "update"
 	mu      sync.Mutex
-	kept    map[string][sha256.Size]byte // verdicts that were acknowledged, by scan
+	kept    map[string][sha256.Size]byte // verdicts that were acknowledged since the last check, by scan
+	held    map[string][sha256.Size]byte // those before, which are checked again at the end
 	revoked []string                     // secrets of tokens that were revoked
 	filler  string
 }
@@ -177,15 +179,23 @@ func (k *killing) check(s *assayd.Server) {
 			k.t.Errorf("%s is of generation %d, want %d or %d", name, got, source.has, source.maybe)
 		}
 	}
-	for id, sum := range k.kept {
-		code, b, err := k.do(k.t.Context(), s, http.MethodGet, "/api/v1/scans/"+id, k.token, nil)
-		if err != nil || code != http.StatusOK || sha256.Sum256(b) != sum {
-			k.t.Errorf("scan %q was acknowledged: %d, %v, %.200s", id, code, err, b)
-		}
-	}
+	k.holdScans(s, k.kept)
+	maps.Copy(k.held, k.kept)
+	clear(k.kept)
 	for _, secret := range k.revoked {
 		if code, b, err := k.do(k.t.Context(), s, http.MethodGet, "/api/v1/token", secret, nil); err != nil || code != http.StatusUnauthorized {
 			k.t.Errorf("a token was revoked: %d, %v, %s", code, err, b)
+		}
+	}
+}
+
+// holdScans holds that scans are kept as they were answered.
+func (k *killing) holdScans(s *assayd.Server, scans map[string][sha256.Size]byte) {
+	k.t.Helper()
+	for id, sum := range scans {
+		code, b, err := k.do(k.t.Context(), s, http.MethodGet, "/api/v1/scans/"+id, k.token, nil)
+		if err != nil || code != http.StatusOK || sha256.Sum256(b) != sum {
+			k.t.Errorf("scan %q was acknowledged: %d, %v, %.200s", id, code, err, b)
 		}
 	}
 }
@@ -216,7 +226,7 @@ func TestKilled(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	k := &killing{t: t, disk: newDisk(t, 256), kept: map[string][sha256.Size]byte{}}
+	k := &killing{t: t, disk: newDisk(t, 256), kept: map[string][sha256.Size]byte{}, held: map[string][sha256.Size]byte{}}
 	k.data = filepath.Join(k.disk.dir, "data")
 	doc := &strings.Builder{}
 	doc.WriteString(`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[`)
@@ -328,9 +338,12 @@ func TestKilled(t *testing.T) {
 		for name, source := range k.sources {
 			source.has, source.maybe = seen[name], seen[name]
 		}
+		if i == kills-1 {
+			k.holdScans(s, k.held)
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	t.Logf("%d kills, of them %d before the end of an import, %d after; %d scans and %d revoked tokens held", kills, died, finished, len(k.kept), len(k.revoked))
+	t.Logf("%d kills, of them %d before the end of an import, %d after; %d scans and %d revoked tokens held", kills, died, finished, len(k.held), len(k.revoked))
 }
