@@ -318,3 +318,28 @@ func TestAttackedRoots(t *testing.T) {
 		}
 	}
 }
+
+// The output of Nitro, whose store no other package manager has: Node.js resolves
+// what its links lead to. The test data has them as files with the links' targets.
+func TestNitro(t *testing.T) {
+	from := testdata.Path(t, "faults", "inventory", "nitro")
+	entries := map[string]string{}
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name := strings.TrimPrefix(path, from+"/")
+		if entries[name] = string(text); d.Name() != "package.json" {
+			entries[name] = "-> " + string(text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := inventoryOf(t, testdata.Tree(t, entries), Options{}, readers())
+	if len(inv.Packages) != 23 || len(inv.Partial) > 0 {
+		t.Errorf("%d packages\n%s", len(inv.Packages), names(inv))
+	}
+}

@@ -154,6 +154,12 @@ func distributions() []reader {
 			},
 		},
 		{
+			files: rpm.ManifestFiles(),
+			limit: rpm.ManifestLimit,
+			gap:   inventory.GapDatabase,
+			read:  stream(rpm.ReadManifest),
+		},
+		{
 			files:       redhat.ManifestFiles(),
 			dirs:        redhat.ManifestDirs(),
 			inDir:       redhat.IsManifest,

@@ -19,7 +19,8 @@ const (
 //     have there is test data or compiled into them, and npm does not list it;
 //   - node_modules/.pnpm/KEY/node_modules/NAME and its like in .store, .bun and
 //     .deno, where pnpm, npm's linked installations, Bun and Deno keep the files
-//     of what node_modules links to; node_modules/.store/KEY/package of Yarn;
+//     of what node_modules links to; node_modules/.store/KEY/package of Yarn and
+//     node_modules/.nitro/NAME@VERSION of Nitro;
 //   - NAME in the folders where Debian's Node.js looks, /usr/share/nodejs and
 //     nodejs in /usr/lib and below it for the architecture;
 //   - /opt/yarn-vVERSION, where the official images have Yarn.
@@ -108,6 +109,14 @@ func lastName(path string) (string, bool) {
 					return "", true
 				}
 				rest = strings.TrimPrefix(below, "/")
+			}
+		} else if entry == ".nitro" && more {
+			var key string
+			if key, rest, more = cutEntry(rest); isHidden(key) || key == "" {
+				return "", false
+			}
+			if !more {
+				return "", true
 			}
 		} else if isHidden(entry) || entry == "" {
 			return "", false

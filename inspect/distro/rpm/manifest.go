@@ -1,0 +1,95 @@
+package rpm
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+const (
+	// ManifestLimit is how many bytes of a manifest are read; a package has some 120.
+	ManifestLimit = 16 << 20
+	// maxLine bounds a line of one.
+	maxLine = 16 << 10
+)
+
+// ManifestFiles are the paths of the list of packages that the distroless images of
+// Azure Linux and CBL-Mariner have in place of a database.
+func ManifestFiles() []string { return []string{"var/lib/rpmmanifest/container-manifest-2"} }
+
+// ReadManifest reads such a list: a package a line, its fields between tabs. They are
+// name, version and release, times of installation and building, vendor, epoch or
+// "(none)", size, architecture, the epoch as a number, and the source package's file.
+// An error names the first line that is broken and how many more are; the packages of
+// the others are returned with it.
+func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
+	var packages []inventory.Package
+	var first error
+	broken := 0
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, maxLine)
+	for n := 1; s.Scan(); n++ {
+		if s.Text() == "" {
+			continue
+		}
+		p, err := manifestLine(s.Text())
+		switch {
+		case err != nil:
+			if broken++; first == nil {
+				first = fmt.Errorf("line %d: %w", n, err)
+			}
+			continue
+		case len(packages) == maxHeaders:
+			return packages, fmt.Errorf("line %d: more than %d packages", n, maxHeaders)
+		case p.Name == keyName:
+			continue
+		}
+		p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
+		packages = append(packages, p)
+	}
+	if broken > 1 {
+		first = fmt.Errorf("%w, and %d more broken lines", first, broken-1)
+	}
+	return packages, cmp.Or(first, s.Err())
+}
+
+func manifestLine(line string) (inventory.Package, error) {
+	const fields = 10
+	f := strings.Split(line, "\t")
+	if len(f) != fields {
+		return inventory.Package{}, fmt.Errorf("%d fields, not %d", len(f), fields)
+	}
+	name, version, vendor, epoch, arch, file := f[0], f[1], f[4], f[5], f[7], f[9]
+	switch {
+	case !isWord(name):
+		return inventory.Package{}, errors.New("invalid package name")
+	case !isWord(version) || strings.Count(version, "-") != 1:
+		return inventory.Package{}, fmt.Errorf("package %q: invalid version %q", name, version)
+	case arch != "(none)" && !isWord(arch):
+		return inventory.Package{}, fmt.Errorf("package %q: invalid architecture %q", name, arch)
+	case epoch != "(none)" && (epoch == "" || strings.Trim(epoch, "0123456789") != ""):
+		return inventory.Package{}, fmt.Errorf("package %q: invalid epoch %q", name, epoch)
+	}
+	source, sourceVersion, ok := splitSource(file)
+	if !ok {
+		source, sourceVersion = name, version
+	}
+	if epoch != "(none)" {
+		version = epoch + ":" + version
+	}
+	none := func(s string) string {
+		if s == "(none)" {
+			return ""
+		}
+		return inventory.Text(s)
+	}
+	return inventory.Package{
+		Type: "rpm", Name: inventory.Text(name), Version: inventory.Text(version), Arch: none(arch),
+		Source: inventory.Text(source), SourceVersion: inventory.Text(sourceVersion), Vendor: none(vendor),
+	}, nil
+}
