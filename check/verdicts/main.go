@@ -119,8 +119,8 @@ func databases(ctx context.Context, c config, tmp string, sides [2]side, r *repo
 	return nil
 }
 
-// nameSystem writes the os-release of the system that a database comes from, which
-// most databases come without.
+// nameSystem writes the os-release of the system that a database comes from, by its
+// release package; most databases come without one.
 func nameSystem(root string, d pkgdb.Database) error {
 	path := filepath.Join(root, "etc/os-release")
 	if _, err := os.Stat(path); err == nil {
@@ -129,7 +129,8 @@ func nameSystem(root string, d pkgdb.Database) error {
 	text := map[string]string{"dpkg": "ID=debian\nVERSION_ID=12\n", "apk": "ID=alpine\nVERSION_ID=3.11.6\n", "rpm": "ID=centos\nVERSION_ID=8\n"}[d.Kind]
 	for _, s := range [...]struct{ prefix, text string }{
 		{"dpkg/claircore-", "ID=debian\nVERSION_ID=10\n"},
-		{"dpkg/claircore-texlive", "ID=debian\nVERSION_ID=12\n"},
+		{"dpkg/claircore-texlive", "ID=ubuntu\nVERSION_ID=18.04\n"},
+		{"dpkg/trivy-valid", "ID=ubuntu\nVERSION_ID=18.04\n"},
 		{"dpkg/distroless-base-debian10", "ID=debian\nVERSION_ID=10\n"},
 		{"apk/alpine-3.10", "ID=alpine\nVERSION_ID=3.10.9\n"},
 		{"rpm/cbl-mariner2", "ID=mariner\nVERSION_ID=2.0\n"},
@@ -137,10 +138,12 @@ func nameSystem(root string, d pkgdb.Database) error {
 		{"rpm/centos6", "ID=centos\nVERSION_ID=6\n"},
 		{"rpm/centos7", "ID=centos\nVERSION_ID=7\n"},
 		{"rpm/fedora", "ID=fedora\nVERSION_ID=35\n"},
-		{"rpm/opensuse", "ID=opensuse-leap\nVERSION_ID=15.1\n"},
+		{"rpm/damaged-nonsense-block-ndb", "ID=opensuse-leap\nVERSION_ID=15.4\n"},
+		{"rpm/opensuse-claircore-ndb", "ID=sles\nVERSION_ID=15.4\n"},
+		{"rpm/unreadable-ndb", "ID=sles\nVERSION_ID=15.3\n"},
 		{"rpm/sle15", "ID=sles\nVERSION_ID=15.3\n"},
-		{"rpm/rocky", "ID=rocky\nVERSION_ID=9.0\n"},
-		{"rpm/ubi8", "ID=rhel\nVERSION_ID=8.5\n"},
+		{"rpm/rocky", "ID=rocky\nVERSION_ID=9.2\n"},
+		{"rpm/ubi8", "ID=rhel\nVERSION_ID=8.6\n"},
 	} {
 		if strings.HasPrefix(d.String(), s.prefix) {
 			text = s.text
