@@ -1,5 +1,7 @@
 # build    dist/assay and dist/assayd
 # release  both for linux on amd64 and arm64, with SHA256SUMS, in dist/release
+# manual   assayd's manual page and shell completions, in dist/share as a system has
+#          them
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
 # test     installs what the tests need, runs lint and every test
 # test-builders  docs/patterns with a BuildKit of today too, made first (minutes);
@@ -28,7 +30,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh testdata/*/*.sh)
 
-.PHONY: build release demo test test-builders lint fuzz bench load verdicts compare kills
+.PHONY: build release manual demo test test-builders lint fuzz bench load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -43,6 +45,15 @@ release:
 	done
 	cp install.sh dist/release/
 	cd dist/release && sha256sum install.sh linux/*/* >SHA256SUMS
+
+SHARE = dist/share
+manual:
+	$(GOBUILD) -o dist/assayd ./service/assayd
+	mkdir -p $(SHARE)/man/man8 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	dist/assayd man >$(SHARE)/man/man8/assayd.8
+	dist/assayd completion bash >$(SHARE)/bash-completion/completions/assayd
+	dist/assayd completion zsh >$(SHARE)/zsh/site-functions/_assayd
+	dist/assayd completion fish >$(SHARE)/fish/vendor_completions.d/assayd.fish
 
 demo: build
 	@deploy/demo.sh

@@ -96,6 +96,8 @@ func (d *daemon) app() *cli.App {
 			d.verifyCommand(),
 			d.verifyDataCommand(),
 			d.repairCommand(),
+			d.completionCommand(),
+			d.manCommand(),
 		},
 	}
 }
