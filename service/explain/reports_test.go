@@ -35,6 +35,8 @@ func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 		}
 		records = append(records, version{int64(i + 1), a.ID, string(b)})
 	}
+	// An owner answers if the distribution's advisories know it.
+	records = append(records, version{int64(len(names) + 1), "DEBIAN-CVE-2018-18074", requests})
 	f, err := os.Open(testdata.Path(t, "faults", "matching", folder, document+".cdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +48,8 @@ func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 	}
 	return s, records
 }
+
+const requests = `{"id":"DEBIAN-CVE-2018-18074","modified":"2024-01-01T00:00:00Z","upstream":["CVE-2018-18074"],"affected":[{"package":{"ecosystem":"Debian:12","name":"requests"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.20.0-1"}]}]}]}`
 
 // TestReports: reasons come from the matcher, and records that name a vulnerability
 // as related only are found.
@@ -59,12 +63,12 @@ func TestReports(t *testing.T) {
 		outcome              string
 	}{
 		{folder: "13-explain", document: "explain", id: "CVE-2023-32681",
-			reason:  "no finding: it is judged by its owner python3-requests, which Debian:12 built",
+			found: true, reason: "does not fail it, by the rule \"judged-by-distribution\"",
 			outcome: "PYSEC-2023-74 used PyPI: requests judged-by-owner: it is judged by its owner python3-requests, which Debian:12 built"},
 		{folder: "13-explain", document: "explain", id: "CVE-2026-39824",
 			reason:  "no finding: the entry is about windows only",
 			outcome: "GO-2026-5024 used Go: golang.org/x/sys not-applicable: the entry is about windows only"},
-		{folder: "13-explain", document: "explain", id: "GHSA-j8r2-6x86-q33q", reason: "python3-requests, which Debian:12 built"},
+		{folder: "13-explain", document: "explain", id: "GHSA-j8r2-6x86-q33q", found: true, reason: "judged-by-distribution"},
 		{folder: "02-rocky-source-names", document: "headless", id: "CVE-2021-35550", found: true,
 			reason:  "a finding of this scan",
 			outcome: "RLSA-2021:3891 used Rocky Linux:8: java-11-openjdk-headless matches: RLSA-2021:3891: Rocky Linux:8 java-11-openjdk 1:11.0.12.0.7-0.el8_4 < fixed 1:11.0.13.0.8-1.el8_4"},

@@ -31,7 +31,8 @@ type explainer struct {
 	Input
 	subjects []*subject // of the inventory, in its order
 	byName   map[string][]*subject
-	pairs    int // of an entry and a package
+	owners   map[match.Lookup]bool // what packages are looked up as that have others in them
+	pairs    int                   // of an entry and a package
 	naming   naming
 	records  []held
 }
@@ -316,6 +317,7 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 	ecosystem := entry.Package.Ecosystem
 	l := match.Lookup{Ecosystem: ecosystem, Name: match.NormalName(ecosystem, entry.Package.Name)}
 	left, leftWhy, out := match.LeftOut(entry)
+	owner := by.trace.Packages[s.i].Owner
 	switch {
 	case h.State == StateWithdrawn:
 		return NotUsed, "the record was withdrawn on " + h.Withdrawn.Format(time.DateOnly)
@@ -323,8 +325,8 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 		return NotApplicable, leftWhy // whatever is known of the package
 	case s.unjudged != "":
 		return NotJudged, s.unjudged
-	case s.owner != "" && len(s.lookups) == 0:
-		return JudgedByOwner, e.byOwner(s)
+	case owner != "" && len(s.lookups) == 0:
+		return JudgedByOwner, e.byOwner(owner)
 	case !s.lookups[l]:
 		return elsewhere(s, ecosystem)
 	case match.Describe(h.advisory).Notice:
@@ -333,8 +335,6 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 		return NotApplicable, leftWhy
 	case out:
 		return NotAffected, leftWhy
-	case s.owner != "":
-		return JudgedByOwner, e.byOwner(s)
 	}
 	var t *match.TracedEntry
 	for _, in := range indexed {
@@ -347,6 +347,9 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 	}
 	switch t.Verdict {
 	case match.EntryAffects:
+		if owner != "" {
+			return JudgedByOwner, e.byOwner(owner)
+		}
 		for _, f := range by.findings[s.i] {
 			if slices.Contains(f.Advisories, h.ID) {
 				return Matches, t.Why
@@ -361,8 +364,8 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 	return NotApplicable, t.Why
 }
 
-func (e *explainer) byOwner(s *subject) string {
-	return fmt.Sprintf("it is judged by its owner %s, which %s built", s.owner, e.Verdict.System.Ecosystem)
+func (e *explainer) byOwner(owner string) string {
+	return fmt.Sprintf("it is judged by its owner %s, which %s built", owner, e.Verdict.System.Ecosystem)
 }
 
 // overruled says why an entry that affects a package is no finding.

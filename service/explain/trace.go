@@ -15,16 +15,46 @@ import (
 var errTooMuch = errors.New("the vulnerability names too many packages of the image to be explained")
 
 // few is an index of a few records that pretends to hold whatever the service holds.
+// Of packages that others are part of it has all records, since an owner answers only
+// if the distribution's advisories know it.
 type few struct {
 	*match.Memory
-	held match.Index
+	held   match.Index
+	ids    map[string]bool // of the few records
+	owners map[match.Lookup]bool
+}
+
+func (f few) Affected(ecosystem, name string) ([]match.Affected, error) {
+	own, err := f.Memory.Affected(ecosystem, name)
+	if err != nil || !f.owners[match.Lookup{Ecosystem: ecosystem, Name: name}] {
+		return own, err
+	}
+	all, err := f.held.Affected(ecosystem, name)
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(slices.Clone(all), func(a match.Affected) bool { return f.ids[a.Advisory] })
+	out := slices.Concat(own, others)
+	slices.SortStableFunc(out, func(a, b match.Affected) int { return strings.Compare(a.Advisory, b.Advisory) })
+	return out, nil
+}
+
+func (f few) Vulnerabilities(id string) ([]match.Vulnerability, error) {
+	if f.ids[id] || len(f.owners) == 0 {
+		return f.Memory.Vulnerabilities(id)
+	}
+	return f.held.Vulnerabilities(id)
 }
 
 func (f few) Records(ecosystem string) (int, error) { return f.held.Records(ecosystem) }
 
 // run matches the inventory with a few records and returns what was made of them.
 func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace, error) {
-	res, trace, err := match.MatchTraced(e.Inventory, few{match.NewMemory(records, nil), e.Index}, e.Scan.At)
+	ix := few{match.NewMemory(records, nil), e.Index, map[string]bool{}, e.owners}
+	for _, r := range records {
+		ix.ids[r.ID] = true
+	}
+	res, trace, err := match.MatchTraced(e.Inventory, ix, e.Scan.At)
 	if errors.Is(err, match.ErrTooMany) {
 		err = errTooMuch
 	}
@@ -38,8 +68,6 @@ type subject struct {
 	lookups map[match.Lookup]bool
 	// unjudged is why nothing is said about it, where that is so.
 	unjudged string
-	// owner is judged in its place, where that is so.
-	owner string
 }
 
 // subjectsOf asks what each package is looked up as, and finds them by the names of
@@ -50,15 +78,26 @@ func (e *explainer) subjectsOf() error {
 		return err
 	}
 	e.byName = map[string][]*subject{}
+	owning := map[string]bool{}
+	for _, pkg := range e.Inventory.Packages {
+		if pkg.Owner != nil {
+			owning[pkg.Owner.Package] = true
+		}
+	}
+	owners := map[match.Lookup]bool{}
+	defer func() { e.owners = owners }()
 	for i, p := range trace.Packages {
 		pkg := e.Inventory.Packages[i]
-		s := &subject{i: i, pkg: pkg, lookups: map[match.Lookup]bool{}, unjudged: p.NotEvaluated, owner: p.Owner}
+		s := &subject{i: i, pkg: pkg, lookups: map[match.Lookup]bool{}, unjudged: p.NotEvaluated}
 		names := map[string]bool{pkg.Name: true}
 		if pkg.Source != "" {
 			names[pkg.Source] = true
 		}
 		for _, l := range p.Lookups {
 			s.lookups[l] = true
+			if owning[pkg.Name] {
+				owners[l] = true
+			}
 			names[l.Name] = true
 		}
 		e.subjects = append(e.subjects, s)

@@ -363,6 +363,7 @@ func (m *matcher) judge(s subject) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.trace.join(j, failed)
 	if !slices.ContainsFunc(said.all, func(h *hit) bool { return h.affected }) {
 		return j, nil
 	}

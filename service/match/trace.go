@@ -102,7 +102,7 @@ func (t *Trace) evaluated(i int, p inventory.Package, s subject, j *judgement) {
 		to.NotEvaluated = j.badVersion
 		return
 	}
-	if s.owner != nil && s.owned == "" {
+	if s.alone {
 		to.Owner = p.Owner.Package
 	}
 	to.Entries, to.Findings = t.entries[j], j.findings
@@ -113,6 +113,13 @@ func (t *Trace) entry(j *judgement, l Lookup, e Affected, verdict, why string, h
 	if t != nil {
 		l.Name = NormalName(l.Ecosystem, l.Name)
 		t.entries[j] = append(t.entries[j], &TracedEntry{Lookup: l, Entry: e, Verdict: verdict, Why: why, hit: h})
+	}
+}
+
+// join gives a judgement the entries that were noted for another.
+func (t *Trace) join(j, other *judgement) {
+	if t != nil && j != other {
+		t.entries[j] = append(t.entries[j], t.entries[other]...)
 	}
 }
 
