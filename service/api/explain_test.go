@@ -105,7 +105,15 @@ func TestExplainReports(t *testing.T) {
 				a.Source = "osv"
 				records, all = append(records, record), append(all, a)
 			}
-			index := match.NewMemory(all, nil)
+			// An owner answers for a package only where the distribution's data knows it.
+			known, err := advisory.Parse([]byte(`{"id":"DEBIAN-CVE-2018-18074","modified":"2024-01-01T00:00:00Z",
+				"affected":[{"package":{"ecosystem":"Debian:12","name":"requests"},
+				"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.20.0-1"}]}]}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			known.Source = "osv"
+			index := match.NewMemory(append(all, known), nil)
 			r := newRig(t, func(c *api.Config) {
 				c.View = func() (api.View, error) { return later{view{index}}, nil }
 			})
