@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +27,8 @@ func startDocker(t *testing.T, dir, roots string) docker {
 	execRoot := filepath.Join(dir, "exec")
 	// Debian's client knows the daemon's own BuildKit; one from elsewhere may
 	// want a plugin for it.
-	d := docker{client: "/usr/bin/docker", env: append(os.Environ(), "DOCKER_HOST="+host, "DOCKER_CONFIG="+dir)}
+	// Clipped, since two builders append to it at the same time.
+	d := docker{client: "/usr/bin/docker", env: slices.Clip(append(os.Environ(), "DOCKER_HOST="+host, "DOCKER_CONFIG="+dir))}
 	if _, err := os.Stat(d.client); err != nil {
 		d.client = "docker"
 	}

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"assay/remote/slot"
 	"assay/verdict"
 )
 
 // patterns are the files of docs/patterns, and what they need to be built.
 type patterns struct {
 	*rig
-	context string // holds a program, app
+	context string // holds a program, app, and the client
 	digest  string // of the client of this version
 }
 
@@ -20,6 +21,7 @@ func newPatterns(t *testing.T, r *rig) patterns {
 	t.Helper()
 	p := patterns{rig: r, context: t.TempDir()}
 	must(t, nil, nil, "/bin/cp", filepath.Join(r.dir, "assayd-bin"), filepath.Join(p.context, "app"))
+	must(t, nil, nil, "/bin/cp", r.client(t), p.context)
 	sum := r.get(t, r.service.URL+"/v"+version+"/linux/amd64/assay.sha256")
 	p.digest, _, _ = strings.Cut(string(sum), " ")
 	return p
@@ -56,6 +58,9 @@ func (p patterns) job(text string) job {
 	}
 	if strings.Contains(text, "\nARG IMAGE\n") {
 		j.args["IMAGE"] = base
+	}
+	if strings.Contains(text, dayLine) {
+		j.args["day"] = "2026-01-31"
 	}
 	return j
 }
@@ -127,6 +132,8 @@ func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 	switch file {
 	case "report.Dockerfile":
 		return p.report(t, b, j)
+	case "context.Dockerfile", "registry.Dockerfile":
+		p.daily(t, b, j.mend())
 	case "checksum.Dockerfile":
 		j.dockerfile = replaced(t, j.dockerfile, p.digest, noDigest)
 		if got := b.build(t, j); got.code == 0 || !strings.Contains(got.log, "digest mismatch") {
@@ -134,6 +141,52 @@ func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 		}
 	}
 	return ""
+}
+
+// dayLine is in the patterns whose client is not fetched by the build.
+const dayLine = "\nARG day\n"
+
+// daily builds a pattern that passes on the same day, when its scan is cached, on
+// the next, when it is not, and with a client whose service cannot be reached: the
+// build goes on, and says what it did not do.
+func (p patterns) daily(t *testing.T, b builder, j job) {
+	t.Helper()
+	const scanned = "assay: verdict=pass"
+	caches := true
+	switch l := b.(type) {
+	case buildah: // keeps no cache unless it is told to, and then podman's
+		caches = false
+	case podman:
+		b = l.caching()
+		mustBuild(t, b, j)
+	}
+	if log := mustBuild(t, b, j); caches && strings.Contains(log, scanned) {
+		t.Errorf("on the same day the scan is not cached:\n%s", last(log, 30))
+	}
+	j.args["day"] = "2026-02-01"
+	if log := mustBuild(t, b, j); !strings.Contains(log, scanned) {
+		t.Errorf("on another day there is no scan:\n%s", last(log, 30))
+	}
+	if !strings.Contains(j.dockerfile, "\nCOPY assay /\n") {
+		return
+	}
+	// Its certificate is one that this client does not know, which ends the scan at
+	// once: nothing is waited for.
+	client, err := os.ReadFile(filepath.Join(p.dir, "assay"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, err = slot.Fill(client, slot.Payload{Server: p.private}); err != nil {
+		t.Fatal(err)
+	}
+	j.context = t.TempDir()
+	write(t, filepath.Join(j.context, "assay"), string(client))
+	log := mustBuild(t, b, j)
+	for _, want := range []string{"assay: verdict=error code=1 exit=0", "THIS IMAGE WAS NOT SCANNED"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q where the service cannot be reached:\n%s", want, last(log, 30))
+		}
+	}
 }
 
 // verdictOf gets the verdict of a scan from the service that made it.

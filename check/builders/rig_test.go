@@ -29,6 +29,7 @@ const (
 	distroless       = "gcr.io/distroless/base-debian12"
 	distrolessMended = "gcr.io/distroless/base-debian12:mended"
 	authority        = "registry.example.com/authority:1"
+	clientImage      = "registry.example.com/assay:1"
 )
 
 // version is what the programs say they are: docs/patterns names it.
@@ -183,8 +184,9 @@ func (r *rig) engines(t *testing.T) {
 	t.Helper()
 	r.docker = startDocker(t, r.dir, r.roots())
 	archives := map[string]string{
-		base:      r.archive(t, r.root),
-		authority: r.archive(t, filepath.Dir(r.roots())),
+		base:        r.archive(t, r.root),
+		authority:   r.archive(t, filepath.Dir(r.roots())),
+		clientImage: r.archive(t, filepath.Dir(r.client(t))),
 	}
 	r.load(t, archives[base], base)
 	b := classic{r.docker}
