@@ -26,7 +26,9 @@ type until struct {
 }
 
 func (u until) Head(context.Context) (store.Head, error) {
-	return store.Head{Seq: u.seq, Updated: importTime}, nil
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return store.Head{Seq: u.seq, Records: live(u.versions[:u.seq]), Updated: importTime}, nil
 }
 
 func (u until) Snapshot(context.Context, string) (int64, error) { return u.seq, nil }

@@ -89,17 +89,21 @@ func (m *memory) Lists(_ context.Context, after, upTo int64) iter.Seq2[store.Lis
 func (m *memory) Head(context.Context) (store.Head, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return store.Head{Seq: int64(len(m.versions)), Records: live(m.versions), Updated: m.updated, Sample: m.sample}, nil
+}
+
+// live counts the records that are not removed.
+func live(versions []store.Record) (n int) {
 	newest := map[string]bool{}
-	for _, r := range m.versions {
+	for _, r := range versions {
 		newest[recordKey(r.ID, r.Origin.Source)] = r.ID != "" && !r.Removed
 	}
-	records := 0
-	for _, live := range newest {
-		if live {
-			records++
+	for _, is := range newest {
+		if is {
+			n++
 		}
 	}
-	return store.Head{Seq: int64(len(m.versions)), Records: records, Updated: m.updated, Sample: m.sample}, nil
+	return n
 }
 
 func (m *memory) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
