@@ -313,3 +313,39 @@ func TestDamagedDatabases(t *testing.T) {
 		})
 	}
 }
+
+// unusual returns a root of the test data, which has the link etc/os-release as a file
+// with the link's target, and more.
+func unusual(t *testing.T, name string, more map[string]string) string {
+	t.Helper()
+	from := testdata.Path(t, "faults", "inventory", name)
+	entries := maps.Clone(more)
+	if entries == nil {
+		entries = map[string]string{}
+	}
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		entries[strings.TrimPrefix(path, from+"/")] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if target := entries["etc/os-release"]; strings.HasPrefix(target, "../") {
+		entries["etc/os-release"] = "-> " + target
+	}
+	return testdata.Tree(t, entries)
+}
+
+// Databases as images have them that other scanners did not read, or not whole.
+func TestUnusualDatabases(t *testing.T) {
+	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7} {
+		inv := inventoryOf(t, unusual(t, name, nil), Options{}, readers())
+		if len(inv.Packages) != want || len(inv.Partial) > 0 || !inv.System.Known() {
+			t.Errorf("%s: %d packages, want %d\n%s", name, len(inv.Packages), want, names(inv))
+		}
+	}
+}

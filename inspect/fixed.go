@@ -55,7 +55,10 @@ func (x *fixedPaths) system() inventory.System {
 			sys, err = src.Parse(f)
 		}
 		f.Close()
-		if err != nil {
+		switch {
+		case errors.Is(err, osrelease.ErrStray):
+			x.collector.gap(f.Path(), inventory.GapFile, err)
+		case err != nil:
 			x.collector.gap(f.Path(), inventory.GapSystem, err)
 		}
 		if sys.Known() {

@@ -107,6 +107,10 @@ func TestInspect(t *testing.T) {
 		{name: "no os-release, then the next", entries: map[string]string{
 			"etc/os-release": "nonsense\n", "etc/debian_version": "12.5\n",
 		}, want: "debian 12 from etc/debian_version\nsystem \"etc/os-release\": line 1: not an assignment\n"},
+		{name: "a stray line", entries: map[string]string{"etc/os-release": debian + "this is a stray line\n"},
+			want: "debian 12 from etc/os-release\nfile \"etc/os-release\": line 3: not an assignment\n"},
+		{name: "a stray line that may be the version", entries: map[string]string{"etc/os-release": "ID=debian\n12\n"},
+			want: "debian  from etc/os-release\nsystem \"etc/os-release\": line 2: not an assignment\n"},
 		{name: "debian_version alone", entries: map[string]string{"etc/debian_version": "trixie/sid\n"}, want: "debian  from etc/debian_version\n"},
 		{name: "alpine-release alone", entries: map[string]string{"etc/alpine-release": "3.18.4\n"},
 			want: "alpine 3.18.4 from etc/alpine-release\n"},

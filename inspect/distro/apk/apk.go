@@ -40,7 +40,9 @@ func InstalledFiles() []string {
 // paragraph without name or version, a field given twice or after the files, a
 // file of no folder, a digest of no file or of no known form, and the end of the
 // database within a line. An empty database has no packages and is no error;
-// that the last paragraph lacks its empty line is none either.
+// that the last paragraph lacks its empty line is none either, nor that the last
+// line lacks its newline where that line is a whole digest, or one of the fields
+// that follow all that are kept, which are there.
 func ReadInstalled(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
 	err := read(newScanner(r, nil), func(p *paragraph) error {

@@ -80,18 +80,20 @@ func (s *scanner) next() bool {
 		switch {
 		case terminated && !empty:
 			s.add(text)
+		case err == io.EOF && !empty:
+			s.addLast(text)
 		case err == bufio.ErrBufferFull:
 			s.addLong(text[:2])
 			for err == bufio.ErrBufferFull {
 				_, err = s.r.ReadSlice('\n')
 			}
+			if err == io.EOF {
+				s.broken(errCut)
+			}
 		}
 		switch {
 		case err == io.EOF:
 			s.ended = true
-			if !empty {
-				s.broken(errors.New("file ends within a line"))
-			}
 		case err != nil:
 			s.ended, s.err = true, err
 			return p.whole
@@ -198,6 +200,31 @@ func (s *scanner) add(line []byte) {
 			p.has[f], p.value[f] = true, inventory.Text(string(value))
 		}
 	}
+}
+
+var errCut = errors.New("file ends within a line")
+
+// lateFields are fields that apk writes after those that are kept.
+const lateFields = "mtckDpirqs"
+
+// addLast takes in a last line that lacks its newline, if it is seen not to be cut, or
+// to say nothing that is kept.
+func (s *scanner) addLast(line []byte) {
+	p := &s.paragraph
+	whole := false
+	switch {
+	case !isField(line):
+	case line[0] == 'Z':
+		_, err := parseDigest(line[2:], p.sha256)
+		whole = err == nil
+	case !p.ended && strings.IndexByte(lateFields, line[0]) >= 0:
+		whole = p.has[fieldName] && p.has[fieldVersion] && p.has[fieldArch] && p.has[fieldOrigin]
+	}
+	if !whole {
+		s.broken(errCut)
+		return
+	}
+	s.add(line)
 }
 
 // addLong takes in a line of which only the beginning is looked at.

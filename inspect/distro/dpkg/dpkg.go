@@ -64,8 +64,10 @@ type Update struct {
 //
 // An error names the first stanza that is broken and how many more are; the
 // packages of the whole ones are returned with it. Broken is also a stanza
-// without Status, which dpkg never writes and takes for not installed: it may
-// be the rest of a damaged one. An empty file has no packages and is no error.
+// without Status among others that have one: dpkg never writes it and takes it
+// for not installed, and it may be the rest of a damaged one. A file without any
+// Status was not written by dpkg: all its packages are installed, as those of
+// ReadStanza are. An empty file has no packages and is no error.
 func ReadStatus(r io.Reader, path string) ([]inventory.Package, error) {
 	return ReadUpdated(r, path, nil)
 }
@@ -74,13 +76,13 @@ func ReadStatus(r io.Reader, path string) ([]inventory.Package, error) {
 // their names. The error of an update is the first of those of the stanzas.
 func ReadUpdated(r io.Reader, path string, updates iter.Seq[Update]) ([]inventory.Package, error) {
 	var db records
-	err := db.read(r, path, true)
+	err := db.read(r, path, statusFile)
 	if updates == nil {
 		return db.packages, err
 	}
 	db.updating = true
 	for u := range updates {
-		if failed := db.read(u.Content, u.Path, true); failed != nil && err == nil {
+		if failed := db.read(u.Content, u.Path, updateFile); failed != nil && err == nil {
 			err = fmt.Errorf("%s: %w", u.Path, failed)
 		}
 	}
@@ -91,7 +93,7 @@ func ReadUpdated(r io.Reader, path string, updates iter.Seq[Update]) ([]inventor
 // stanza need have no Status.
 func ReadStanza(r io.Reader, path string) ([]inventory.Package, error) {
 	var db records
-	err := db.read(r, path, false)
+	err := db.read(r, path, stanzaFile)
 	return db.packages, err
 }
 
@@ -104,37 +106,80 @@ type records struct {
 	updating bool
 }
 
-// read is strict for what dpkg itself writes.
-func (db *records) read(r io.Reader, path string, strict bool) error {
-	var first error
-	broken := 0
+// A form is what a file of a database is.
+type form int
+
+const (
+	stanzaFile form = iota // a file of a folder status.d
+	statusFile
+	updateFile // a file of a folder UpdatesDir
+)
+
+// read reads a file.
+func (db *records) read(r io.Reader, path string, form form) error {
+	var broken failures
+	// without are the lines of the stanzas of a status file that have no Status, while
+	// none has one; their packages are the last of db.
+	var without []int
+	hasStatus := form == updateFile
+	whole := form != stanzaFile
 	s := newScanner(r)
 	for s.next() {
-		p, installed, err := s.stanza.decode(strict)
+		if form == statusFile && !hasStatus && s.stanza.has[fieldStatus] {
+			hasStatus = true
+			rest := len(db.packages) - len(without)
+			for i, line := range without {
+				broken.add(line, wrap(db.packages[rest+i].Name, errNoStatus))
+			}
+			db.packages, db.same = db.packages[:rest], db.same[:rest]
+		}
+		p, installed, err := s.stanza.decode(whole, hasStatus)
 		same := s.stanza.value[fieldMultiArch] == "same"
 		if err == nil && db.updating {
 			db.remove(s.stanza.value[fieldPackage], inventory.Text(s.stanza.value[fieldArchitecture]), same)
 		}
 		switch {
 		case err != nil:
-			if broken++; first == nil {
-				first = fmt.Errorf("line %d: %w", s.stanza.line, err)
-			}
+			broken.add(s.stanza.line, err)
 		case len(db.packages) == maxPackages:
 			return fmt.Errorf("line %d: more than %d packages", s.stanza.line, maxPackages)
 		case installed:
 			p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
 			db.packages = append(db.packages, p)
 			db.same = append(db.same, same)
+			if form == statusFile && !hasStatus {
+				without = append(without, s.stanza.line)
+			}
 		}
 	}
-	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more broken stanzas", first, broken-1)
+	if err := broken.err(); err != nil && s.err != nil {
+		return fmt.Errorf("%w; %w", err, s.err)
 	}
-	if first != nil && s.err != nil {
-		return fmt.Errorf("%w; %w", first, s.err)
+	return cmp.Or(broken.err(), s.err)
+}
+
+// failures are the broken stanzas of a file.
+type failures struct {
+	n     int
+	line  int // that of the first
+	first error
+}
+
+func (f *failures) add(line int, err error) {
+	if f.n++; f.first == nil || line < f.line {
+		f.line, f.first = line, err
 	}
-	return cmp.Or(first, s.err)
+}
+
+// err names the first and counts the others.
+func (f *failures) err() error {
+	switch f.n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("line %d: %w", f.line, f.first)
+	}
+	return fmt.Errorf("line %d: %w, and %d more broken stanzas", f.line, f.first, f.n-1)
 }
 
 // remove removes the package of that name. Those of another architecture stay, if
@@ -151,12 +196,13 @@ func (db *records) remove(name, arch string, same bool) {
 	db.packages, db.same = db.packages[:n], db.same[:n]
 }
 
-// decode returns the package of a stanza and whether it is installed.
-func (st *stanza) decode(strict bool) (inventory.Package, bool, error) {
+// decode returns the package of a stanza and whether it is installed. With whole the
+// file must not end within the stanza's last line, with hasStatus it must have a Status.
+func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error) {
 	if st.err != nil {
 		return inventory.Package{}, false, st.err
 	}
-	if strict && st.cut {
+	if whole && st.cut {
 		return inventory.Package{}, false, errors.New("file ends within a line")
 	}
 	name := st.value[fieldPackage]
@@ -166,7 +212,7 @@ func (st *stanza) decode(strict bool) (inventory.Package, bool, error) {
 	if !isName(name) {
 		return inventory.Package{}, false, fmt.Errorf("package %q: not a package name", name)
 	}
-	if strict || st.value[fieldStatus] != "" {
+	if hasStatus || st.value[fieldStatus] != "" {
 		installed, err := isInstalled(st.value[fieldStatus])
 		if err != nil || !installed {
 			return inventory.Package{}, false, wrap(name, err)
@@ -199,6 +245,8 @@ func (st *stanza) decode(strict bool) (inventory.Package, bool, error) {
 	}, true, nil
 }
 
+var errNoStatus = errors.New("no Status")
+
 func wrap(name string, err error) error {
 	if err == nil {
 		return nil
@@ -209,7 +257,7 @@ func wrap(name string, err error) error {
 // isInstalled judges the value of Status: what is wanted, a flag, the state.
 func isInstalled(status string) (bool, error) {
 	if status == "" {
-		return false, errors.New("no Status")
+		return false, errNoStatus
 	}
 	bad := fmt.Errorf("status %q: not a status", status)
 	words := strings.Fields(strings.ToLower(status))

@@ -229,6 +229,13 @@ func TestReadStatus(t *testing.T) {
 		{"all states", states(), "i 1  i 1\nu 1  u 1\nh 1  h 1\nta 1  ta 1\ntp 1  tp 1\n", ""},
 		{"a version that breaks the rules, as dpkg", "Package: a\nStatus: install ok installed\nVersion: 1_\xe4\n", "a 1_\\xe4  a 1_\\xe4\n", ""},
 
+		{"no Status at all", "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2\nSource: s\n", "a 1  a 1\nb 2  s 2\n", ""},
+		{"no Status at all, one broken", "Package: a\nVersion: 1\n\nPackage: b\n", "a 1  a 1\n", `line 4: package "b": no Version`},
+		{"no Status at all, cut", "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2", "a 1  a 1\n", "ends within a line"},
+		{"Status in the last alone", "Package: a\nVersion: 1\n\nbad\n\nPackage: b\nVersion: 2\n\n" + good, "good 1 all good 1\n",
+			`line 1: package "a": no Status, and 2 more broken stanzas`},
+		{"an empty Status", "Package: a\nVersion: 1\n\nPackage: b\nStatus:\nVersion: 2\n", "", `line 1: package "a": no Status, and 1 more`},
+
 		{"no Package", "Version: 1\n\n" + good, "good 1 all good 1\n", "line 1: stanza without Package"},
 		{"no Status", "Package: a\nVersion: 1\n\n" + good, "good 1 all good 1\n", `line 1: package "a": no Status`},
 		{"no Version", good + "\nPackage: a\nStatus: install ok installed\n", "good 1 all good 1\n", `line 6: package "a": no Version`},
@@ -307,6 +314,19 @@ func TestReadStanza(t *testing.T) {
 	}
 	if IsStanzaFile("a.md5sums") || !IsStanzaFile("a") {
 		t.Error("IsStanzaFile")
+	}
+}
+
+// The status file of a chiseled image, which dpkg has not written.
+func TestWithoutStatus(t *testing.T) {
+	f, err := os.Open(testdata.Path(t, "faults", "inventory", "chiseled-dotnet", StatusFiles()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	packages, err := ReadStatus(f, "p")
+	if err != nil || len(packages) != 7 || packages[0].Name != "base-files" || packages[0].Version != "12.4+deb12u15" {
+		t.Errorf("%s%v", list(packages), err)
 	}
 }
 

@@ -51,7 +51,7 @@ func ParseLSBRelease(r io.Reader) (inventory.System, error) {
 	if err != nil {
 		return inventory.System{}, err
 	}
-	values, err := assignments(text)
+	values, err := assignments(text, "DISTRIB_ID", "DISTRIB_RELEASE", "DISTRIB_CODENAME")
 	id := strings.ToLower(values["DISTRIB_ID"])
 	if id == "" {
 		return inventory.System{}, err

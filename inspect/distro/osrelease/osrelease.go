@@ -5,8 +5,10 @@ package osrelease
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -41,15 +43,20 @@ func Sources() []Source {
 	}
 }
 
+// ErrStray says that a line of a file is not an assignment, that it does not name a
+// variable that tells the system, and that the other lines do tell it.
+var ErrStray = errors.New("not an assignment")
+
 // Parse reads an os-release file. A file without ID is that of a "linux", as
 // os-release(5) has it. With an error comes what the other lines say; a file
-// with content and without a single assignment is no system at all.
+// with content and without a single assignment is no system at all. The error is
+// ErrStray if no line is worse than that.
 func Parse(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
 	if err != nil {
 		return inventory.System{}, err
 	}
-	values, failed := assignments(text)
+	values, failed := assignments(text, "ID", "VERSION_ID", "VERSION_CODENAME")
 	if len(values) == 0 && failed != nil {
 		return inventory.System{}, failed
 	}
@@ -71,22 +78,45 @@ func Parse(r io.Reader) (inventory.System, error) {
 }
 
 // assignments returns the variables of a text, and what is wrong with the first
-// line that is none.
-func assignments(text []byte) (map[string]string, error) {
+// line that is none. id, version and codename are the variables that tell the system.
+// The error is ErrStray if no line names one of them, or begins a text in quotes, and
+// they are there without those lines: id, and one of the others.
+func assignments(text []byte, id, version, codename string) (map[string]string, error) {
 	values := map[string]string{}
 	var failed error
+	stray := 0
 	for n, line := range lines(text) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		key, value, err := assignment(line)
-		if err == nil {
+		switch {
+		case err == nil:
 			values[key] = value
-		} else if failed == nil {
+		case failed == nil && (err != errNoAssignment || names(line, id, version, codename)):
 			failed = fmt.Errorf("line %d: %w", n, err)
+		case stray == 0:
+			stray = n
+		}
+	}
+	if failed == nil && stray > 0 {
+		failed = fmt.Errorf("line %d: %w", stray, errNoAssignment)
+		if values[id] != "" && (values[version] != "" || values[codename] != "") {
+			failed = fmt.Errorf("line %d: %w", stray, ErrStray)
 		}
 	}
 	return values, failed
+}
+
+// names reports whether a line has one of variables before the sign, as a word.
+func names(line string, variables ...string) bool {
+	line, _, _ = strings.Cut(line, "=")
+	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return !isName("_" + string(r)) }) {
+		if slices.Contains(variables, word) {
+			return true
+		}
+	}
+	return false
 }
 
 func read(r io.Reader) ([]byte, error) {

@@ -2,6 +2,7 @@ package osrelease
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -107,6 +108,32 @@ func TestParse(t *testing.T) {
 		if (err != nil) != c.fails || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
 		}
+	}
+}
+
+// A line that cannot be what tells the system is stray.
+func TestStrayLine(t *testing.T) {
+	for text, stray := range map[string]bool{
+		"ID=x\nVERSION_ID=1\nnonsense\n":                  true,
+		"a stray line\nID=x\nVERSION_CODENAME=c\n":        true,
+		"ID=x\nVERSION_ID=1\nMY-KEY=1\n":                  true,
+		"ID=x\nVERSION_ID=1\n\x00\x01\n":                  true,
+		"ID=x\nVERSION_ID=1\nVERSION_ID 2\n":              false,
+		"ID=x\nVERSION_ID=1\nexport ID=y\n":               false,
+		"ID=x\nVERSION_ID=1\nVERSION_CODENAME =y\n":       false,
+		"ID=x\nVERSION_ID=1\nPRETTY_NAME=\"x\n":           false,
+		"ID=x\nVERSION_ID=1\nnonsense\nPRETTY_NAME=\"x\n": false,
+		"ID=x\nnonsense\n":                                false,
+		"VERSION_ID=1\nnonsense\n":                        false,
+		"nonsense\n":                                      false,
+	} {
+		if _, err := Parse(strings.NewReader(text)); err == nil || errors.Is(err, ErrStray) != stray {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	sys, err := ParseLSBRelease(strings.NewReader("DISTRIB_ID=X\nDISTRIB_RELEASE=1\nnonsense\n"))
+	if sys.ID != "x" || !errors.Is(err, ErrStray) {
+		t.Errorf("%+v, %v", sys, err)
 	}
 }
 
