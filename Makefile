@@ -1,7 +1,7 @@
 # build    dist/assay and dist/assayd
-# release  both for linux on amd64 and arm64, with SHA256SUMS, in dist/release
-# manual   assayd's manual page and shell completions, in dist/share as a system has
-#          them
+# release  both for linux on amd64 and arm64, with what manual writes and SHA256SUMS, in
+#          dist/release
+# manual   manual pages and shell completions of both, in dist/share as a system has them
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
 # test     installs what the tests need, runs lint and every test
 # test-builders  docs/patterns with a BuildKit of today too, made first (minutes);
@@ -44,13 +44,18 @@ release:
 		$(GOBUILD) -o dist/release/linux/$$arch/assayd ./service/assayd; \
 	done
 	cp install.sh dist/release/
-	cd dist/release && sha256sum install.sh linux/*/* >SHA256SUMS
+	$(MAKE) manual SHARE=dist/release/share
+	cd dist/release && sha256sum install.sh linux/*/* $$(find share -type f | LC_ALL=C sort) >SHA256SUMS
 
 SHARE = dist/share
+# The pages have the date of the commit.
+DATE ?= $(shell git log -1 --format=%cs 2>/dev/null || date -u +%F)
 manual:
+	rm -rf $(SHARE)
+	$(GO) run ./check/manual -version '$(VERSION)' -date '$(DATE)' -dir $(SHARE)
 	$(GOBUILD) -o dist/assayd ./service/assayd
-	mkdir -p $(SHARE)/man/man8 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	dist/assayd man >$(SHARE)/man/man8/assayd.8
+	mkdir -p $(SHARE)/man/man8
+	dist/assayd man --date '$(DATE)' >$(SHARE)/man/man8/assayd.8
 	dist/assayd completion bash >$(SHARE)/bash-completion/completions/assayd
 	dist/assayd completion zsh >$(SHARE)/zsh/site-functions/_assayd
 	dist/assayd completion fish >$(SHARE)/fish/vendor_completions.d/assayd.fish

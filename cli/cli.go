@@ -102,6 +102,9 @@ func (r *run) giveUp(what, hint string) {
 	}
 }
 
+// Model is the command line of assay, for what describes it.
+func Model(version string) *ucli.App { return (&run{env: Env{Version: version}}).app() }
+
 func (r *run) app() *ucli.App {
 	return &ucli.App{
 		Name:      "assay",

@@ -34,6 +34,11 @@ need curl curl
 need wget wget
 need openssl openssl
 need perl perl
+# The man pages and the completions are read by their own programs.
+need groff groff-base
+need mandoc mandoc
+need zsh zsh
+need fish fish
 need qemu-aarch64-static qemu-user-static # the arm64 client
 # The native orders of versions: npm's semver, gem, packaging, Maven, Composer.
 need node nodejs

@@ -2,81 +2,45 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"assay/cli/manual"
 )
 
 func (d *daemon) completionCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "completion",
-		Usage:     "print what completes the command line of assayd in a shell",
-		ArgsUsage: "bash|zsh|fish",
+		Name:            "completion",
+		Usage:           "print what completes the command line of assayd in a shell",
+		ArgsUsage:       "bash|zsh|fish",
+		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			var text string
-			var err error
-			switch c.Args().First() {
+			switch shell := c.Args().First(); shell {
 			case "bash":
-				text = bashCompletion(c.App)
+				text = manual.Bash(c.App)
 			case "zsh":
-				text = "#compdef assayd\nautoload -U +X bashcompinit && bashcompinit\n" + bashCompletion(c.App)
+				text = manual.Zsh(c.App)
 			case "fish":
-				text, err = c.App.ToFishCompletion()
+				text = manual.Fish(c.App)
 			default:
-				return hintf("assayd completion bash|zsh|fish", "no completion for %q", c.Args().First())
+				return hintf("assayd completion bash|zsh|fish", "no completion for %q", shell)
 			}
-			if err == nil {
-				_, err = fmt.Fprint(d.stdout, text)
-			}
+			_, err := fmt.Fprint(d.stdout, text)
 			return err
 		},
 	}
 }
 
-// bashCompletion is a function of bash that completes the commands and flags of app.
-// After a flag that takes a value, and for arguments, names of files are completed.
-func bashCompletion(app *cli.App) string {
-	var b strings.Builder
-	b.WriteString(`_assayd() {
-	local word path=assayd words i
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
-		case "$path $word" in
-`)
-	var paths []string
-	walkCommands("assayd", app.Commands, func(path string, _ *cli.Command) { paths = append(paths, "'"+path+"'") })
-	b.WriteString("\t\t" + strings.Join(paths, "|") + ") path=\"$path $word\" ;;\n\t\tesac\n\tdone\n\tcase $path in\n")
-	line := func(path string, commands []*cli.Command, flags []cli.Flag) {
-		var words []string
-		for _, c := range commands {
-			if !c.Hidden {
-				words = append(words, c.Name)
-			}
-		}
-		for _, f := range flags {
-			for _, name := range f.Names() {
-				if len(name) > 1 {
-					words = append(words, "--"+name)
-				}
-			}
-		}
-		slices.Sort(words)
-		fmt.Fprintf(&b, "\t'%s') words='%s' ;;\n", path, strings.Join(words, " "))
-	}
-	line("assayd", app.Commands, app.Flags)
-	walkCommands("assayd", app.Commands, func(path string, c *cli.Command) { line(path, c.Subcommands, c.Flags) })
-	b.WriteString(`	esac
-	COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
-}
-complete -o default -F _assayd assayd
-`)
-	return b.String()
-}
-
-func walkCommands(path string, commands []*cli.Command, f func(path string, c *cli.Command)) {
-	for _, c := range commands {
-		f(path+" "+c.Name, c)
-		walkCommands(path+" "+c.Name, c.Subcommands, f)
+func (d *daemon) manCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "man",
+		Usage:           "print the manual page of assayd",
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{&cli.StringFlag{Name: "date", Usage: "`DATE` of the page, such as 2006-01-02"}},
+		Action: func(c *cli.Context) error {
+			_, err := fmt.Fprint(d.stdout, manual.Man(manual.Program{App: c.App, Section: 8, Date: c.String("date"), SeeAlso: "assay(1)"}))
+			return err
+		},
 	}
 }
