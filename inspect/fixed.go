@@ -95,7 +95,8 @@ func (x *fixedPaths) read(ctx context.Context) {
 }
 
 // dir gives reader i the files in the directory at path, and those that links
-// in it lead to. What else is there is nobody's.
+// in it lead to. An entry that is neither a file nor a directory is a gap: the
+// directory says that something is there, and it cannot be read.
 func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 	r := x.collector.readers[i]
 	d, resolved, err := x.root.OpenDir(path)
@@ -126,9 +127,11 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 			}
 			file := resolved + "/" + string(name)
 			f, err := x.root.Open(file, r.limit)
-			if !errors.Is(err, rootfs.ErrNotRegular) {
-				x.file(i, file, f, err)
+			if err != nil {
+				x.collector.FileFailed(i, file, err)
+				continue
 			}
+			x.file(i, file, f, nil)
 		}
 	}
 }
@@ -137,7 +140,7 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 // that two paths lead to is read once.
 func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	if err != nil {
-		if !absent(err) {
+		if !absent(err) || x.broken(path, err) {
 			x.collector.FileFailed(i, path, err)
 		}
 		return
@@ -157,6 +160,22 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 		defer sibling.Close()
 	}
 	x.collector.read(i, f, sibling, x.updates(i, f))
+}
+
+// broken reports whether a path of which the error says that nothing is there is
+// broken: a file stands where the database's folder belongs, or it or its folder is a
+// link that leads to nothing. A database was to be read there, and one at another
+// path does not stand for it.
+func (x *fixedPaths) broken(file string, err error) bool {
+	if errors.Is(err, unix.ENOTDIR) || x.root.IsLink(file) {
+		return true
+	}
+	folder := path.Dir(file)
+	if !x.root.IsLink(folder) {
+		return false
+	}
+	_, _, err = x.root.Identify(folder)
+	return absent(err)
 }
 
 // maxUpdates bounds the files of updates; dpkg itself takes them into its database

@@ -114,6 +114,23 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// What a link leads to deeper in the tree than a path is followed is named.
+func TestHiddenDeep(t *testing.T) {
+	deep := strings.Repeat("d/", 300) + "x"
+	for name, c := range map[string]struct{ link, file, content string }{
+		"a package of Node": {"app/node_modules/minimist", "package.json", minimist},
+		"site-packages":     {"app/lib/site-packages", "Django.dist-info/METADATA", django},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := testdata.Tree(t, map[string]string{c.link: "-> /" + deep, deep + "/" + c.file: c.content})
+			want := fmt.Sprintf("directory %q: file name too long", c.link)
+			if got := names(inventoryOf(t, root, Options{}, readers())); got != want {
+				t.Errorf("%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
 // A link to what belongs to a package of the system has that for its owner; one of
 // the system to what does not has none.
 func TestOwnerOfLinked(t *testing.T) {

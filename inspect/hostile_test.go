@@ -93,6 +93,22 @@ func TestSocketAtADatabasesPath(t *testing.T) {
 	}
 }
 
+// What is no file in a folder in which each file is a package is named.
+func TestFIFOInStatusDir(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "var/lib/dpkg/status.d")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(folder, "libssl3"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inv := inventoryOf(t, dir, Options{}, readers())
+	if got, want := summary(inv), "database \"var/lib/dpkg/status.d/libssl3\": not a regular file\n"; got != want {
+		t.Errorf("%s", got)
+	}
+}
+
 // A database that shrinks or grows between its opening and its reading gives
 // what was read, and a gap unless that is whole.
 func TestChangingDatabase(t *testing.T) {

@@ -162,7 +162,16 @@ func TestInspect(t *testing.T) {
 		}, want: "a 1 usr/lib/dpkg/status\nb 1 usr/lib/dpkg/status.d/b\n"},
 		{name: "a link in status.d", entries: map[string]string{
 			"var/lib/dpkg/status.d/a": "-> ../b", "var/lib/dpkg/b": "Package: b\nVersion: 1\n", "var/lib/dpkg/status.d/c": "-> gone",
-		}, want: "b 1 var/lib/dpkg/b\n"},
+		}, want: "b 1 var/lib/dpkg/b\ndatabase \"var/lib/dpkg/status.d/c\": no such file or directory\n"},
+		{name: "status leads to nothing, beside another one", entries: map[string]string{
+			"var/lib/dpkg/status": "-> /gone", "usr/lib/dpkg/status": status,
+		}, want: "a 1 usr/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": no such file or directory\n"},
+		{name: "its folder leads to nothing, beside another one", entries: map[string]string{
+			"lib/apk/db": "-> /gone", "var/lib/dpkg/status": status,
+		}, want: "a 1 var/lib/dpkg/status\ndatabase \"lib/apk/db/installed\": no such file or directory\n"},
+		{name: "its folder is a file, beside another one", entries: map[string]string{
+			"lib/apk/db": "x", "var/lib/dpkg/status": status,
+		}, want: "a 1 var/lib/dpkg/status\ndatabase \"lib/apk/db/installed\": not a directory\n"},
 		{name: "status is a loop", entries: map[string]string{"var/lib/dpkg/status": "-> status"},
 			want: "database \"var/lib/dpkg/status\": too many levels of symbolic links\n"},
 		{name: "status is a folder", entries: map[string]string{"var/lib/dpkg/status/x": ""},

@@ -92,6 +92,22 @@ func (r *Root) OpenDir(path string) (Dir, string, error) {
 	return d, at.path(), err
 }
 
+// IsLink reports whether the entry at path is a link. Links in the folders above it
+// are followed inside the tree.
+func (r *Root) IsLink(path string) bool {
+	folder, name := ".", path
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		folder, name = path[:i+1], path[i+1:]
+	}
+	at, err := r.resolve(folder)
+	if err != nil {
+		return false
+	}
+	defer at.close()
+	mode, err := at.parent().mode(name)
+	return err == nil && mode == unix.S_IFLNK
+}
+
 // Identify returns what tells the file or directory that path leads to from all
 // others, and its type (unix.S_IFREG, …). Links are followed inside the tree.
 func (r *Root) Identify(path string) (ID, uint32, error) {

@@ -205,10 +205,11 @@ func (f *follower) link(at link) {
 	rule, wanted := f.names.rule(m, at.path)
 	id, kind, err := f.root.Identify(at.real)
 	switch {
+	case err != nil && gone(err):
+	case err != nil && wanted:
+		f.visitor.FileFailed(rule, inventory.Text(at.path), err)
 	case err != nil:
-		if wanted && !gone(err) {
-			f.visitor.FileFailed(rule, inventory.Text(at.path), err)
-		}
+		f.visitor.DirFailed(inventory.Text(at.path), err)
 	case kind == unix.S_IFREG && wanted:
 		f.file(at, rule, id)
 	case kind == unix.S_IFDIR:
@@ -253,7 +254,10 @@ func (f *follower) give(rule int, file *rootfs.File, as string) {
 func (f *follower) dir(at link) {
 	d, real, err := f.root.OpenDir(at.real)
 	if err != nil {
-		return // the walk has told of it, or will never get there
+		if !gone(err) {
+			f.visitor.DirFailed(inventory.Text(at.path), err)
+		}
+		return
 	}
 	defer d.Close()
 	more := f.names.more(at.path, real)
@@ -295,7 +299,11 @@ func (f *follower) dir(at link) {
 // wanted reports whether an entry of a folder that a link leads to is to be looked
 // at under the link's path.
 func (f *follower) wanted(l link, kind uint8) bool {
-	if len(l.path) > maxPath || f.skip.Covers(l.real) {
+	if f.skip.Covers(l.real) {
+		return false
+	}
+	if len(l.path) > maxPath {
+		f.visitor.PathTooLong(inventory.Text(l.path), errLongPath)
 		return false
 	}
 	switch kind {
