@@ -42,6 +42,11 @@ func (e Entry) Stored() bool {
 	return e.method == methodStored && e.flags&flagEncrypted == 0
 }
 
+// Empty reports whether an entry has no content, as far as that is known before it
+// was read. What has bytes in the archive is not empty, whatever its size is said to
+// be.
+func (e Entry) Empty() bool { return e.Size == 0 && e.compressed == 0 }
+
 // readable returns an error for content that nothing here can decode.
 func (e Entry) readable() error {
 	switch {

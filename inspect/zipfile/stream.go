@@ -6,16 +6,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"strings"
 )
 
 // A Stream is an archive that is read from its beginning to its end, by the local
-// header that stands before each entry. The central directory, which comes last,
-// is not read: an entry that only one of the two names is met, or not, unlike in
-// an Archive. Writers that write from beginning to end, as Java's do, make no
-// such archives. It is used by one goroutine, and one entry is open at a time.
+// header that stands before each entry. The central directory, which comes last, is
+// what other programs go by. So it must tell of the same entries, and end where r
+// does: anything else is an error, after the entries. Writers that write from
+// beginning to end, as Java's do, make no such archives. It is used by one
+// goroutine, and one entry is open at a time.
 type Stream struct {
 	in     counter
 	r      *bufio.Reader // of in
@@ -27,12 +29,15 @@ type Stream struct {
 	raw     *io.LimitedReader // of r, the bytes of entry; nil where their end is not known
 	inflate io.ReadCloser     // kept from one entry to the next
 	buf     []byte
+
+	offset int64       // of the local header of entry
+	met    fingerprint // of the entries before
 }
 
 // NewStream returns the archive that r holds from its first byte on. What is read
 // of it is taken from budget.
 func NewStream(r io.Reader, budget *Budget) *Stream {
-	s := &Stream{in: counter{r: r}, budget: budget, buf: make([]byte, headerBuffer)}
+	s := &Stream{in: counter{r: r}, budget: budget, buf: make([]byte, headerBuffer), met: fingerprint{seed: maphash.MakeSeed()}}
 	s.r = bufio.NewReaderSize(&s.in, headerBuffer)
 	return s
 }
@@ -46,6 +51,9 @@ func (s *Stream) Entries() iter.Seq2[Entry, error] {
 			err := s.next()
 			switch {
 			case errors.Is(err, errEnd):
+				if err := s.directory(); err != nil {
+					yield(Entry{}, fmt.Errorf("directory: %w", err))
+				}
 				return
 			case err != nil && count > 0:
 				err = fmt.Errorf("archive after entry %d: %w", count, err)
@@ -117,6 +125,7 @@ func (s *Stream) next() error {
 		e.Size, e.compressed = -1, -1
 	}
 	s.entry, s.begin, s.body, s.raw = e, s.at(), nil, nil
+	s.offset = s.begin - int64(localLen+name+extra)
 	if e.compressed >= 0 {
 		s.raw = &io.LimitedReader{R: s.r, N: e.compressed}
 	}
@@ -169,7 +178,13 @@ func (s *Stream) finish() error {
 	} else if _, err := io.CopyN(io.Discard, s.r, s.raw.N); err != nil {
 		return unexpected(err)
 	}
-	if s.entry.flags&flagDescriptor == 0 {
+	e := s.entry
+	e.offset = s.offset
+	if s.raw == nil {
+		e.compressed, e.Size = s.at()-s.begin, s.body.n
+	}
+	s.met.add(e)
+	if e.flags&flagDescriptor == 0 {
 		return nil
 	}
 	return s.descriptor()

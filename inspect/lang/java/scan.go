@@ -111,7 +111,7 @@ func (s *scan) entry(a source, e zipfile.Entry, at place, c *contents) error {
 	case isPOM(name, "pom.xml"):
 		c.addPOMXML(name)
 		return nil
-	case e.Size != 0 && isArchive(name):
+	case !e.Empty() && isArchive(name):
 		return s.nested(a, e, at)
 	}
 	return nil
