@@ -214,6 +214,50 @@ os._exit(0)
 	}
 }
 
+// A database beside a journal is not what rpm reads, which takes back the changes
+// that the journal holds.
+func TestRPMJournal(t *testing.T) {
+	d := database(t, "rpm", "rocky-sqlite")
+	expected, err := d.Expected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := len(expected)
+	for name, c := range map[string]struct {
+		journal string
+		want    string
+	}{
+		"none":               {"", ""},
+		"hot":                {"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", `database "var/lib/rpm/rpmdb.sqlite-journal": ` + errJournal.Error()},
+		"done with":          {"\x00\x00\x00\x00\x00\x00\x00\x00", ""},
+		"done with, cut off": {"empty", ""},
+		"a folder":           {"folder", `database "var/lib/rpm/rpmdb.sqlite-journal": not a regular file`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			lay(t, root, d)
+			path := filepath.Join(root, "var/lib/rpm/rpmdb.sqlite-journal")
+			var err error
+			switch c.journal {
+			case "":
+			case "empty":
+				err = os.WriteFile(path, nil, 0o644)
+			case "folder":
+				err = os.Mkdir(path, 0o755)
+			default:
+				err = os.WriteFile(path, []byte(c.journal), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			inv := inventoryOf(t, root, Options{}, readers())
+			if got := strings.TrimSpace(summary(Inventory{Partial: inv.Partial})); len(inv.Packages) != all || got != c.want {
+				t.Errorf("%d packages of %d, %s", len(inv.Packages), all, got)
+			}
+		})
+	}
+}
+
 // All packages of rpm have the content sets of all manifests of the image.
 func TestContentSets(t *testing.T) {
 	root := testdata.Tree(t, map[string]string{

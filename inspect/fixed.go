@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"path"
 	"slices"
@@ -155,6 +156,7 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 		return
 	}
 	x.seen[at] = true
+	x.journal(i, f)
 	sibling := x.sibling(i, f)
 	if sibling != nil {
 		defer sibling.Close()
@@ -251,6 +253,32 @@ func list(d rootfs.Dir, wanted func(string) bool) ([]string, error) {
 				names = append(names, string(name))
 			}
 		}
+	}
+}
+
+var errJournal = errors.New("holds changes that are to be taken back from the database beside it")
+
+// journal notes a journal beside f that makes f another than it is: whoever opens the
+// database by SQLite has first what was there before. One that begins with zero is
+// done with.
+func (x *fixedPaths) journal(i int, f *rootfs.File) {
+	r := x.collector.readers[i]
+	path := f.Path() + r.journal
+	if r.journal == "" || x.skip.Covers(path) {
+		return
+	}
+	journal, err := x.root.Open(path, r.limit)
+	if err == nil {
+		defer journal.Close()
+		first := make([]byte, 1)
+		if n, failed := journal.ReadAt(first, 0); n == 1 && first[0] != 0 {
+			err = errJournal
+		} else if failed != nil && !errors.Is(failed, io.EOF) {
+			err = failed
+		}
+	}
+	if err != nil && !absent(err) {
+		x.collector.FileFailed(i, path, err)
 	}
 }
 

@@ -40,6 +40,9 @@ type reader struct {
 	// sibling, unless it is empty, is what the path of a second file ends in that
 	// belongs to each of files, and is read together with it.
 	sibling string
+	// journal, unless it is empty, is what the path of a file ends in that, as long as
+	// it is not empty, makes each of files another than it is.
+	journal string
 	// updates, unless it is empty, is the name of a folder beside each of files: the
 	// files in it that inDir accepts are read together with it, in the order of their
 	// names.
@@ -146,6 +149,7 @@ func distributions() []reader {
 		{
 			files:   rpm.SQLiteFiles(),
 			sibling: rpm.WAL,
+			journal: rpm.Journal,
 			limit:   rpm.Limit,
 			gap:     inventory.GapDatabase,
 			read: func(f, wal *rootfs.File) ([]inventory.Package, error) {

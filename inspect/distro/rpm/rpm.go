@@ -23,6 +23,9 @@ const (
 	// WAL is what a path of SQLiteFiles ends in for the file of its write-ahead
 	// log, which may be there or not.
 	WAL = "-wal"
+	// Journal is what a path of SQLiteFiles ends in for its rollback journal. rpm
+	// works with a log and leaves none.
+	Journal = "-journal"
 )
 
 // BDBFiles are the paths where a Berkeley DB database may be.

@@ -2,7 +2,8 @@
 // database, rpm's rpmdb.sqlite, and the write-ahead log beside it. It follows
 // SQLite's description of its file format (https://www.sqlite.org/fileformat2.html)
 // and writes nothing: no lock, no shared memory, no recovery. A rollback journal
-// is not looked at: rpm works with a log.
+// is not read: rpm works with a log. Whoever reads a database looks whether one is
+// there.
 package sqlite
 
 import (
