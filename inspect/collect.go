@@ -100,6 +100,12 @@ func (c *collector) listFailed(path string, err error) {
 	c.gap(path, inventory.GapFile, err)
 }
 
+// listsMissing notes that there are no lists of installed files where there must be.
+// What belongs to a package of the system is then unknown, and nothing can be said of it.
+func (c *collector) listsMissing(path string, err error) {
+	c.gap(path, inventory.GapDatabase, err)
+}
+
 func (c *collector) gap(path string, kind inventory.Gap, err error) {
 	p := inventory.Partial{
 		Path: clip(inventory.Text(path)),

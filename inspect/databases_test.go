@@ -384,6 +384,22 @@ func unusual(t *testing.T, name string, more map[string]string) string {
 	return testdata.Tree(t, entries)
 }
 
+// Debian's packages without their lists of files: whose its Python packages are is
+// unknown, which is said, and they are not judged as anybody's.
+func TestNoLists(t *testing.T) {
+	inv := inventoryOf(t, unusual(t, "dpkg-noinfo", nil), Options{}, readers())
+	want := "deb python3-idna 3.3-1+deb12u1\npypi idna 3.3\n" +
+		`database "var/lib/dpkg/info": no list of the files of any package: what belongs to the system's packages is unknown`
+	if got := names(inv); got != want {
+		t.Errorf("%s", got)
+	}
+	for _, p := range inv.Packages {
+		if p.Type == "pypi" && (p.Owner == nil || *p.Owner != inventory.Owner{Digest: inventory.DigestUnknown}) {
+			t.Errorf("owner %+v", p.Owner)
+		}
+	}
+}
+
 // Databases as images have them that other scanners did not read, or not whole.
 func TestUnusualDatabases(t *testing.T) {
 	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7} {

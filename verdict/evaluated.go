@@ -59,6 +59,7 @@ const (
 	CauseVersion = "version" // a version that cannot be parsed
 	CauseName    = "name"    // a Java archive without coordinates
 	CauseVendor  = "vendor"  // a package that another vendor built
+	CauseOwner   = "owner"   // a part of a package of the system, of which is unknown
 )
 
 // StateOf returns the state that follows from the numbers and causes.

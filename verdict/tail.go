@@ -247,6 +247,8 @@ func causeWords(p Part, c PartCause) string {
 		return "unidentified"
 	case CauseVendor:
 		return "other vendor"
+	case CauseOwner:
+		return "owner unknown"
 	}
 	return clean(c.Cause, 30)
 }

@@ -92,7 +92,7 @@ type Evidence struct {
 
 // An Owner says which operating system package a file belongs to.
 type Owner struct {
-	Package string // its binary package name
+	Package string // its binary package name; empty where there is one and it is unknown
 	Digest  Digest // whether the file is still the one that was installed
 }
 

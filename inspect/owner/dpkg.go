@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 
 	"assay/inspect/distro/dpkg"
@@ -13,15 +14,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dpkg gathers the claims of dpkg's packages.
-func (j *join) dpkg(ctx context.Context) {
+// dpkg gathers the claims of dpkg's packages, and reports whether lists of theirs are
+// missing.
+func (j *join) dpkg(ctx context.Context) (unlisted bool) {
 	d := dpkgJoin{join: j, diversions: j.diversions()}
-	for _, dir := range dpkg.InfoDirs() {
-		j.dir(ctx, dir, isList, d.list)
+	for i, dir := range dpkg.InfoDirs() {
+		lists := j.dir(ctx, dir, isList, d.list)
+		if lists > 0 || ctx.Err() != nil || j.Skip.Covers(dir) || !j.listed(dpkg.StatusFiles()[i]) {
+			continue
+		}
+		unlisted = true
+		if slices.ContainsFunc(slices.Collect(maps.Keys(j.anchors)), dpkg.MayInstall) {
+			j.Missing(dir, errUnlisted)
+		}
 	}
 	for _, dir := range dpkg.StatusDirs() {
 		j.dir(ctx, dir, isDigests, d.digests)
 	}
+	return unlisted
+}
+
+var errUnlisted = errors.New("no list of the files of any package: what belongs to the system's packages is unknown")
+
+// listed reports whether dpkg has written the status file at path, and so has lists of
+// the files of its packages.
+func (j *join) listed(path string) bool {
+	f := j.open(path, dpkg.Limit)
+	if f == nil {
+		return false
+	}
+	defer f.Close()
+	return dpkg.HasInstalled(f)
 }
 
 // diversions returns dpkg's diversions, by where they lead from.
@@ -54,10 +77,11 @@ func isDigests(name string) bool {
 	return ok
 }
 
-// dir calls read for each wanted name in the directory at path, where there is one.
-func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, read func(in folder, name string, lists *dpkg.FileLists)) {
+// dir calls read for each wanted name in the directory at path, where there is one, and
+// returns how many there are.
+func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, read func(in folder, name string, lists *dpkg.FileLists)) int {
 	if j.Skip.Covers(path) {
-		return
+		return 0
 	}
 	d, resolved, err := j.Root.OpenDir(path)
 	if err != nil || j.Skip.Covers(resolved) {
@@ -66,7 +90,7 @@ func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, r
 		} else if !absent(err) {
 			j.Failed(path, err)
 		}
-		return
+		return 0
 	}
 	defer d.Close()
 	var names []string
@@ -92,6 +116,7 @@ func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, r
 	each(ctx, j.Workers, len(names), dpkg.NewFileLists, func(i int, lists *dpkg.FileLists) {
 		read(folder{d, resolved}, names[i], lists)
 	})
+	return len(names)
 }
 
 func absent(err error) bool {

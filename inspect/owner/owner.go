@@ -50,6 +50,8 @@ type Tree struct {
 	// goroutines. Databases that hold more than lists have their own readers,
 	// which have told of them.
 	Failed func(path string, err error)
+	// Missing is told where lists must be and are not.
+	Missing func(path string, err error)
 }
 
 // Join fills in the Owner of each package whose first evidence is a file that
@@ -63,6 +65,10 @@ type Tree struct {
 // different, else unknown, and the first by name among those. A digest is unknown
 // where the list has none, or the file is larger than 256 MiB.
 //
+// Where dpkg has packages and no list of any, it is unknown what belongs to them.
+// Missing is told, if a file in question is where packages of the system install
+// files; one in a folder that they alone use has an owner without a name.
+//
 // It returns when ctx ends; what was not found by then has no owner.
 func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	j := &join{Tree: tree, anchors: map[string]*anchor{}}
@@ -75,10 +81,17 @@ func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 		return
 	}
 	j.links = topLinks(tree.Root)
-	j.dpkg(ctx)
+	unlisted := j.dpkg(ctx)
 	j.rpm(ctx)
 	j.apk()
 	j.compare(ctx)
+	if unlisted {
+		for path, a := range j.anchors {
+			if a.owner == nil && dpkg.InOwnFolder(path) {
+				a.owner = &inventory.Owner{Digest: inventory.DigestUnknown}
+			}
+		}
+	}
 	for i := range packages {
 		if path, ok := j.anchorOf(packages[i]); ok {
 			packages[i].Owner = j.anchors[path].owner

@@ -46,7 +46,7 @@ func owners(t *testing.T, dir string, skip []string, paths ...string) (got map[s
 			mu.Lock()
 			defer mu.Unlock()
 			gaps = append(gaps, path+": "+err.Error())
-		}}, packages)
+		}, Missing: func(path string, err error) { gaps = append(gaps, path+" missing: "+err.Error()) }}, packages)
 		slices.Sort(gaps)
 		now := map[string]string{}
 		for _, p := range packages {
@@ -194,6 +194,53 @@ func many(list string) map[string]string {
 
 // Packages of the operating system have no owner, though rpm's own database is
 // on the list of a package.
+// TestNoLists: dpkg has packages and no list of their files.
+func TestNoLists(t *testing.T) {
+	const (
+		idna    = "usr/lib/python3/dist-packages/idna-3.3.egg-info/PKG-INFO"
+		pip     = "usr/local/lib/python3.11/dist-packages/idna-3.4.dist-info/METADATA"
+		program = "usr/bin/x"
+		app     = "srv/node_modules/x/package.json"
+		status  = "Package: a\nStatus: install ok installed\nVersion: 1\n"
+		gap     = "var/lib/dpkg/info missing: " // beginning
+	)
+	for _, c := range []struct {
+		name    string
+		entries map[string]string
+		paths   []string
+		owned   bool // of idna
+		gap     bool
+	}{
+		{"no folder", map[string]string{"var/lib/dpkg/status": status}, []string{idna, pip, program, app}, true, true},
+		{"an empty folder", map[string]string{"var/lib/dpkg/status": status, info: "/"}, []string{idna}, true, true},
+		{"digests alone", map[string]string{"var/lib/dpkg/status": status, info + "a.md5sums": md5Line("x", idna)}, []string{idna}, true, true},
+		{"a program", map[string]string{"var/lib/dpkg/status": status}, []string{program, app}, false, true},
+		{"nothing of the system's", map[string]string{"var/lib/dpkg/status": status}, []string{pip, app}, false, false},
+		{"a list", map[string]string{"var/lib/dpkg/status": status, info + "b.list": "/x\n"}, []string{idna, program}, false, false},
+		{"not written by dpkg", map[string]string{"var/lib/dpkg/status": "Package: a\nVersion: 1\n"}, []string{idna, program}, false, false},
+		{"removed packages", map[string]string{"var/lib/dpkg/status": strings.Replace(status, "ok installed", "ok config-files", 1)}, []string{idna}, false, false},
+		{"no dpkg", map[string]string{"etc/x": ""}, []string{idna, program}, false, false},
+		{"status.d", map[string]string{"var/lib/dpkg/status.d/a": status}, []string{idna, program}, false, false},
+	} {
+		for _, p := range c.paths {
+			c.entries[p] = "x"
+		}
+		got, failed := owners(t, testdata.Tree(t, c.entries), nil, c.paths...)
+		for path, owner := range got {
+			want := ""
+			if path == idna && c.owned {
+				want = " unknown"
+			}
+			if owner != want {
+				t.Errorf("%s: %s: %q, want %q", c.name, path, owner, want)
+			}
+		}
+		if gaps := strings.Join(failed, "\n"); strings.HasPrefix(gaps, gap) != c.gap || len(failed) > 1 || !c.gap && gaps != "" {
+			t.Errorf("%s: %q", c.name, failed)
+		}
+	}
+}
+
 func TestDatabasesHaveNoOwner(t *testing.T) {
 	dir := testdata.Tree(t, map[string]string{
 		"var/lib/dpkg/status": "x", "usr/lib/x": "x",

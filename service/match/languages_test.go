@@ -63,6 +63,9 @@ func TestLanguagesUnjudged(t *testing.T) {
 		`{"id":"M-1","affected":[`+affects("Maven", "g:a", "2")+`]}`)
 	overwritten := onePackage("maven", "a", "1.0")
 	overwritten.Owner = &inventory.Owner{Package: "liba-java", Digest: inventory.DigestDifferent}
+	// Which package of the system it belongs to is unknown.
+	systems := onePackage("golang", "m", "1.0.0")
+	systems.Owner = &inventory.Owner{Digest: inventory.DigestUnknown}
 	const unidentified = "Java archives that do not say who they are, by group and artifact"
 	for _, tt := range []struct {
 		p    inventory.Package
@@ -75,6 +78,8 @@ func TestLanguagesUnjudged(t *testing.T) {
 			Reason: `v/p: version "dev-main": names a branch`}},
 		{onePackage("maven", "a", "1.0"), match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{overwritten, match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
+		{systems, match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
+			Reason: "parts of packages of the system, whose lists of files are missing"}},
 		{onePackage("npm", "x", "1.0.0"), match.Unjudged{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
 		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
 		{onePackage("golang", "@rootio/x", "1.0.0"), match.Unjudged{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},

@@ -265,6 +265,11 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	if len(s.scheme.ecosystems) == 0 {
 		return subject{}, gap, nil
 	}
+	if p.Owner != nil && p.Owner.Package == "" && p.Owner.Digest != inventory.DigestDifferent {
+		gap.Cause, gap.Ecosystem = CauseOwner, s.scheme.ecosystems[0]
+		gap.Reason = "parts of packages of the system, whose lists of files are missing"
+		return subject{}, gap, nil
+	}
 	if stranger := p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent; stranger && p.Type == "maven" && !strings.Contains(p.Name, ":") {
 		gap.Cause, gap.Ecosystem = CauseName, s.scheme.ecosystems[0]
 		gap.Reason = "Java archives that do not say who they are, by group and artifact"

@@ -90,4 +90,7 @@ const (
 	// CauseVendor: another vendor built the package for the system, whose advisories
 	// do not speak of such builds.
 	CauseVendor Cause = verdict.CauseVendor
+	// CauseOwner: the package belongs to a package of the system, and it is unknown to
+	// which.
+	CauseOwner Cause = verdict.CauseOwner
 )

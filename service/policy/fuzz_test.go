@@ -51,7 +51,7 @@ func FuzzDecide(f *testing.F) {
 		} {
 			causes := map[string][]string{
 				verdict.PartSystem:   {verdict.CauseSystem, verdict.CauseVendor, verdict.CauseVersion},
-				verdict.PartLanguage: {verdict.CauseType, verdict.CauseVersion, verdict.CauseName},
+				verdict.PartLanguage: {verdict.CauseType, verdict.CauseVersion, verdict.CauseName, verdict.CauseOwner},
 				verdict.PartOther:    {verdict.CauseUncovered},
 			}[part.Part]
 			for range next(4) {
@@ -110,7 +110,7 @@ func FuzzDecide(f *testing.F) {
 		for _, p := range v.Evaluated {
 			for _, c := range p.Causes {
 				held := c.Cause == verdict.CauseWithout || c.Cause == verdict.CauseMissing && o.NoOSPackages ||
-					slices.Contains([]string{verdict.CauseVersion, verdict.CauseName, verdict.CauseVendor, verdict.CauseUncovered}, c.Cause)
+					slices.Contains([]string{verdict.CauseVersion, verdict.CauseName, verdict.CauseVendor, verdict.CauseOwner, verdict.CauseUncovered}, c.Cause)
 				if !held || o.Strict && c.Packages > 0 {
 					t.Errorf("a pass with %+v of %+v", c, p)
 				}

@@ -97,6 +97,18 @@ func ReadStanza(r io.Reader, path string) ([]inventory.Package, error) {
 	return db.packages, err
 }
 
+// HasInstalled reports whether a status file was written by dpkg and has an installed
+// package: a stanza with such a Status.
+func HasInstalled(r io.Reader) bool {
+	s := newScanner(r)
+	for s.next() {
+		if _, installed, err := s.stanza.decode(true, true); err == nil && installed {
+			return true
+		}
+	}
+	return false
+}
+
 // Records are what has been read of a database.
 type records struct {
 	packages []inventory.Package

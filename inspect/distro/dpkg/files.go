@@ -145,3 +145,39 @@ func ReadDiversions(r io.Reader) ([]Diversion, error) {
 	}
 	return diversions, err
 }
+
+// MayInstall reports whether packages of the distribution install files at a path,
+// relative to the root: not in folders that are left to others.
+func MayInstall(path string) bool {
+	top, rest, _ := strings.Cut(path, "/")
+	switch top {
+	case "usr":
+		return !strings.HasPrefix(rest, "local/")
+	case "bin", "sbin":
+		return true
+	}
+	return strings.HasPrefix(top, "lib")
+}
+
+// InOwnFolder reports whether a path, relative to the root, lies in a folder where
+// packages of Debian and Ubuntu install what is written in a language. Package managers
+// of languages use others.
+func InOwnFolder(path string) bool {
+	rest, ok := strings.CutPrefix(path, "usr/")
+	if !ok {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(rest, "lib/python"); ok {
+		_, rest, _ = strings.Cut(rest, "/")
+		return strings.HasPrefix(rest, "dist-packages/")
+	}
+	for _, folder := range [...]string{
+		"share/python-wheels/", "share/nodejs/", "lib/nodejs/", "share/java/", "share/maven-repo/",
+		"share/rubygems-integration/", "share/php/", "lib/R/library/", "lib/R/site-library/",
+	} {
+		if strings.HasPrefix(rest, folder) {
+			return true
+		}
+	}
+	return false
+}
