@@ -97,7 +97,10 @@ func (c *contents) own(found []pack, base string) int {
 	if i := only(func(p coordinates) bool { return withoutDigits(p.artifact) == plain }); i >= 0 || len(found) > 1 {
 		return i
 	}
-	return only(func(coordinates) bool { return true })
+	_, version, versioned := splitName(base)
+	return only(func(p coordinates) bool {
+		return !versioned || samePrefix(version, p.version) || strings.HasSuffix(version, "-"+p.version)
+	})
 }
 
 func withoutDigits(s string) string {
@@ -174,7 +177,7 @@ func samePrefix(a, b string) bool {
 // itself returns the package that an archive without pom.properties of its own
 // is, in this order: with the coordinates of a plugin of Jenkins, with those of
 // the folder of a pom.xml that its name speaks of, with those that its manifest
-// gives away, and unidentified.
+// gives away, with the group that publishes a library of its name, and unidentified.
 func (c *contents) itself(base string) (pack, bool) {
 	m := c.manifest
 	if m.title == "Java Runtime Environment" { // rt.jar, jrt-fs.jar and the like
@@ -189,12 +192,17 @@ func (c *contents) itself(base string) (pack, bool) {
 	}
 	if !versioned {
 		version = cmp.Or(m.version, m.bundleVersion)
-		artifact = base
+		version = strings.TrimSuffix(version, ".???") // Derby, where its build knows no revision
+		artifact = strings.TrimSuffix(base, "-"+version)
 		if isID(m.title) {
 			artifact = m.title
 		}
-	} else if v := cmp.Or(m.version, m.bundleVersion); strings.HasPrefix(version, v+"-") {
-		version = v // what follows is a classifier
+	} else if v := cmp.Or(m.version, m.bundleVersion); v != "" {
+		if strings.HasPrefix(version, v+"-") {
+			version = v // what follows is a classifier
+		} else if name, ok := strings.CutSuffix(base, "-"+v); ok {
+			artifact, version = name, v // log4j-1.2-1.2.17
+		}
 	}
 	if !isVersion(version) {
 		return pack{}, false
@@ -207,6 +215,11 @@ func (c *contents) itself(base string) (pack, bool) {
 	}
 	if c := m.coordinates(artifact, version); c.valid() {
 		return pack{c, true}, true
+	}
+	for _, name := range [...]string{artifact, base} {
+		if c := published(name, version); c.valid() {
+			return pack{c, true}, true
+		}
 	}
 	artifact = inventory.Text(artifact)
 	return pack{coordinates{"", strings.ReplaceAll(artifact, ":", "-"), version}, true}, artifact != ""
