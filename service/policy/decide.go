@@ -325,7 +325,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 				"import advisories for what the image holds")
 		}
 	}
-	if s := res.System; in.Options.FailOnEOL && s.Ecosystem != "" && s.EndOfLife == "" && !match.Rolling(s.Ecosystem) {
+	if s := res.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !match.Rolling(s.Ecosystem) {
 		add(ruleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
 			"build on a release whose end is known: docs/matching.md lists them")
 	}

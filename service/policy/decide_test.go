@@ -204,6 +204,8 @@ func TestDecide(t *testing.T) {
 		{"a life of unknown length", []match.Finding{high}, []func(*Input){func(in *Input) {
 			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Debian:12", true
 		}}, 5, "end-of-life-unknown severity", "this service does not know until when debian 12 has security support"},
+		{"an unknown system without its packages, excused", nil, []func(*Input){empty, fine, excused, func(in *Input) { in.Options.FailOnEOL = true }},
+			5, "end-of-life-unknown", "this service does not know until when debian 12 has security support"},
 		{"a life of unknown length that nobody asks for", nil, []func(*Input){func(in *Input) { in.Result.System.Ecosystem = "Debian:12" }}, 0, "clean", "no findings in 3 packages"},
 		{"a system without releases", nil, []func(*Input){func(in *Input) {
 			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Wolfi", true
