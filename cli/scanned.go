@@ -62,10 +62,10 @@ func (r *run) scanned(c *ucli.Context) error {
 		if !s.quiet {
 			fmt.Fprintf(r.env.Stdout, "assay: %s\n", verdict.Clean(got.Text))
 		}
-	case got.Scan == "" || got.Code == codePass:
+	case got.Scan != "" && got.Code == codeFindings:
+		r.code = codeFindings
+	default: // no other code of a service becomes that of the process: 256 would be 0
 		r.code = codeUntrusted
-	default:
-		r.code = got.Code
 	}
 	if r.code != codePass {
 		fmt.Fprintf(r.env.Stderr, "assay: error: %s\nhint: %s\n", verdict.Clean(got.Text), verdict.Clean(got.Hint))
