@@ -70,20 +70,17 @@ func Compare(before, after Kept) Between {
 		all := map[[2]string][]string{}
 		for _, p := range inv.Packages {
 			key := [2]string{p.Type, p.Name}
-			if !slices.Contains(all[key], p.Version) {
-				all[key] = append(all[key], p.Version)
-			}
+			all[key] = append(all[key], p.Version)
+		}
+		for key, list := range all {
+			slices.Sort(list)
+			all[key] = slices.Compact(list)
 		}
 		return all
 	}
 	old, now := versions(before.Inventory), versions(after.Inventory)
-	changed := func(key [2]string) bool {
-		slices.Sort(old[key])
-		slices.Sort(now[key])
-		return !slices.Equal(old[key], now[key])
-	}
 	for key := range now {
-		if changed(key) {
+		if !slices.Equal(old[key], now[key]) {
 			b.Packages = append(b.Packages, PackageChange{key[0], key[1], old[key], now[key]})
 		}
 	}
@@ -96,13 +93,19 @@ func Compare(before, after Kept) Between {
 		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.Name, y.Name))
 	})
 	has := func(versions map[[2]string][]string, p verdict.Package) bool {
-		return slices.Contains(versions[[2]string{p.Type, p.Name}], p.Version)
+		_, ok := slices.BinarySearch(versions[[2]string{p.Type, p.Name}], p.Version)
+		return ok
+	}
+	// Kernel findings are listed or not by the policy alone.
+	cause := CauseData
+	if len(b.Data) == 0 && len(b.Policy) > 0 {
+		cause = CausePolicy
 	}
 	for _, f := range b.Difference.Added {
-		b.count(CauseData, has(old, f.Package))
+		b.count(cause, has(old, f.Package))
 	}
 	for _, f := range b.Difference.Removed {
-		b.count(CauseData, has(now, f.Package))
+		b.count(cause, has(now, f.Package))
 	}
 	for _, c := range b.Difference.Changed {
 		// The policy decides what fails; all else of a finding is the data's.

@@ -57,6 +57,10 @@ func TestBetween(t *testing.T) {
 			"scans base and lax differ; findings: 1 by another policy", "data: the same", "packages: the same",
 			"changed: CVE-2024-1002 in bash 5.2.15-2+b13: fails: true -> false, rule: severity -> below-threshold",
 		}, "by other data"},
+		{"the kernel", kept("lists", image, scanSeq, cyclonedx.Option{Name: "kernel", Value: "true", Origin: "flag"}), []string{
+			"scans base and lists differ; findings: 1 by another policy", "data: the same", "packages: the same",
+			"only now: CVE-2024-1003 in linux-libc-dev 6.1.1-1: unrated, fix 7, fails",
+		}, "by other data"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
