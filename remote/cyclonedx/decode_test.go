@@ -248,8 +248,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What is there twice is read as encoding/json reads it: a list is in the place of
-// the one before, and nothing of a component is left in the next.
 // What this version does not know is taken for the worst: it must not make a
 // package disappear, a scan error harmless, or a distribution answer for a file.
 func TestDecodeUnknown(t *testing.T) {
@@ -278,6 +276,8 @@ func TestDecodeUnknown(t *testing.T) {
 	}
 }
 
+// What is there twice is read as encoding/json reads it: the later list replaces the
+// earlier one, and nothing of a component is left in the next.
 func TestDecodeTwice(t *testing.T) {
 	const doc = `{"bomFormat":"CycloneDX","specVersion":"1.6",
 	  "components":[{"type":"operating-system","name":"debian"},{"purl":"pkg:deb/debian/a@1?distro=debian-12"},{"name":"no purl"}],
