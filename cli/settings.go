@@ -42,7 +42,7 @@ func scanFlags() []ucli.Flag {
 		&ucli.StringSliceFlag{Name: "output", Usage: "write a report: `FORMAT=PATH` (repeatable; json, text)"},
 		&ucli.StringFlag{Name: "cacert", Usage: "trust the certificates in `FILE` (PEM), too"},
 		&ucli.BoolFlag{Name: "no-verify", Aliases: []string{"n"}, Usage: "do not verify the certificate of the service"},
-		&ucli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`", Value: 5 * time.Minute},
+		&ucli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`", Value: remote.DefaultTimeout},
 		&ucli.StringFlag{Name: "project", Usage: "keep the scan under this `NAME`"},
 		&ucli.StringFlag{Name: "ref", Usage: "branch or tag that is built"},
 		&ucli.StringFlag{Name: "commit", Usage: "commit that is built"},

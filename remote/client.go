@@ -26,7 +26,7 @@ import (
 )
 
 // DefaultTimeout is the deadline of a scan in which nobody chose another.
-const DefaultTimeout = 2 * time.Minute
+const DefaultTimeout = 5 * time.Minute
 
 // DefaultOutage is how long a service that cannot be reached is tried again. It
 // starts within seconds; a service that is down for longer should not hold every
