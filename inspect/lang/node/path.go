@@ -17,13 +17,18 @@ const (
 //   - DIR/node_modules/NAME and, below, NAME/node_modules/NAME, to any depth. A
 //     folder node_modules that lies deeper in a package is none: what packages
 //     have there is test data or compiled into them, and npm does not list it;
-//   - node_modules/.pnpm/KEY/node_modules/NAME and its like in .store, .bun and
-//     .deno, where pnpm, npm's linked installations, Bun and Deno keep the files
-//     of what node_modules links to; node_modules/.store/KEY/package of Yarn and
+//   - node_modules/.pnpm/KEY/node_modules/NAME and its like in .store, .bun,
+//     .deno, .vlt and .aspect_rules_js, where pnpm, npm's linked installations, Bun,
+//     Deno, vlt and rules_js keep the files of what node_modules links to; node_modules/.store/KEY/package of Yarn and
 //     node_modules/.nitro/NAME@VERSION of Nitro;
 //   - NAME in the folders where Debian's Node.js looks, /usr/share/nodejs and
 //     nodejs in /usr/lib and below it for the architecture;
-//   - /opt/yarn-vVERSION, where the official images have Yarn.
+//   - /opt/yarn-vVERSION, where the official images have Yarn;
+//   - npm/REGISTRY/NAME/VERSION in Deno's global cache, from which Deno runs packages
+//     without a folder node_modules;
+//   - corepack/v1/NAME/VERSION, the package managers that Corepack has installed;
+//   - node_modules/meteor/NAME/node_modules/NAME below programs/server/npm, the
+//     packages of a package of Meteor, and node_modules in code-server's lib/vscode.
 //
 // NAME may have a scope. Names that begin with a dot are not packages, but what
 // package managers keep for themselves. Not installed is what lies in the cache
@@ -44,6 +49,12 @@ func folderName(path string) (string, bool) {
 	if version, ok := strings.CutPrefix(dir, "opt/yarn-v"); ok {
 		return "", !strings.Contains(version, "/")
 	}
+	if name, ok := cutDeno(dir); ok {
+		return name, !fixture.In(dir)
+	}
+	if name, ok := cutCorepack(dir); ok {
+		return name, !fixture.In(dir)
+	}
 	rest, ok := cutDebian(dir)
 	if !ok {
 		var project string
@@ -51,8 +62,69 @@ func folderName(path string) (string, bool) {
 		if !ok || fixture.In(project) || inYarnCache(project) {
 			return "", false
 		}
+		rest = belowMeteor(project, rest)
 	}
 	return lastName(rest)
+}
+
+// cutDeno returns the name of the package whose files Deno keeps in dir: NAME/VERSION
+// below npm/REGISTRY in its cache, which is called deno-dir, as in its images, or
+// .cache/deno; with the registry of npm whatever the cache is called.
+func cutDeno(dir string) (name string, ok bool) {
+	const npm, registry = "/npm/", "registry.npmjs.org/"
+	for at := 0; ; {
+		i := strings.Index(dir[at:], npm)
+		if i < 0 {
+			return "", false
+		}
+		at += i + len(npm) - 1
+		cache, rest := dir[:at-len(npm)+1], dir[at+1:]
+		if !strings.HasPrefix(rest, registry) && !isFolder(cache, "deno-dir") && !isFolder(cache, ".cache/deno") {
+			continue
+		}
+		_, rest, _ = strings.Cut(rest, "/")
+		name, version, more := cutEntry(rest)
+		return name, more && isVersionFolder(version) && !isHidden(name)
+	}
+}
+
+// cutCorepack returns the name of the package manager that Corepack keeps in dir.
+func cutCorepack(dir string) (name string, ok bool) {
+	const folder = "corepack/"
+	i := strings.Index(dir, folder)
+	if i < 0 || i > 0 && dir[i-1] != '/' {
+		return "", false
+	}
+	rest := strings.TrimPrefix(dir[i+len(folder):], "v1/")
+	name, version, more := strings.Cut(rest, "/")
+	return name, more && (name == "npm" || name == "pnpm" || name == "yarn") && isVersionFolder(version)
+}
+
+// isFolder reports whether a path is a folder of that name.
+func isFolder(path, name string) bool {
+	parent, ok := strings.CutSuffix(path, name)
+	return ok && (parent == "" || strings.HasSuffix(parent, "/"))
+}
+
+// isVersionFolder reports whether s is the name of one folder that can be a version.
+func isVersionFolder(s string) bool {
+	return s != "" && '0' <= s[0] && s[0] <= '9' && !strings.Contains(s, "/")
+}
+
+// belowMeteor cuts meteor/NAME/node_modules off a path from a folder node_modules of
+// an application of Meteor.
+func belowMeteor(project, rest string) string {
+	if !isFolder(project, "programs/server/npm") {
+		return rest
+	}
+	if below, ok := strings.CutPrefix(rest, "meteor/"); ok {
+		if _, below, ok = strings.Cut(below, "/"); ok {
+			if below, ok = strings.CutPrefix(below, modules+"/"); ok {
+				return below
+			}
+		}
+	}
+	return rest
 }
 
 // cutDebian returns what of dir is below a folder of Debian's Node.js.
@@ -122,12 +194,30 @@ func lastName(path string) (string, bool) {
 			return "", false
 		} else if !more {
 			return entry, true
+		} else if entry == "code-server" {
+			rest = belowVSCode(rest)
 		}
 		var ok bool
 		if path, ok = strings.CutPrefix(rest, modules+"/"); !ok {
 			return "", false
 		}
 	}
+}
+
+// belowVSCode cuts the folder of the editor, or of one of its extensions, off a path
+// in code-server: its installation puts their packages there.
+func belowVSCode(path string) string {
+	rest, ok := strings.CutPrefix(path, "lib/vscode/")
+	if !ok {
+		return path
+	}
+	if extension, ok := strings.CutPrefix(rest, "extensions/"); ok {
+		if !strings.HasPrefix(extension, modules+"/") {
+			_, extension, _ = strings.Cut(extension, "/")
+		}
+		return extension
+	}
+	return rest
 }
 
 // afterKey returns what of a path in a store is below a package's key. npm's keys
@@ -158,7 +248,7 @@ func cutEntry(path string) (entry, rest string, more bool) {
 // that are linked to.
 func isStore(entry string) bool {
 	switch entry {
-	case ".pnpm", ".store", ".bun", ".deno":
+	case ".pnpm", ".store", ".bun", ".deno", ".vlt", ".aspect_rules_js":
 		return true
 	}
 	return false

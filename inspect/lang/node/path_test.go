@@ -61,6 +61,58 @@ func TestWants(t *testing.T) {
 		"a/node_modules/.store/b-npm-1.0.0-b5/packages/package.json":                false,
 		"a/node_modules/.pnpm/b@1.0.0/package/package.json":                         false,
 
+		"a/node_modules/.vlt/·npm·b@1.0.0/node_modules/b/package.json":              true,
+		"a/node_modules/.vlt/··@s§b@1.0.0/node_modules/@s/b/package.json":           true,
+		"a/node_modules/.vlt/·npm·b@1.0.0/package.json":                             false,
+		"a/node_modules/.aspect_rules_js/b@1.0.0/node_modules/b/package.json":       true,
+		"a/node_modules/.aspect_rules_js/@s+b@1.0.0/node_modules/@s/b/package.json": true,
+
+		// Deno's global cache
+		"deno-dir/npm/npm.example.com/minimist/1.2.5/package.json":            true,
+		"deno-dir/npm/registry.npmjs.org/@s/b/1.0.0/package.json":             true,
+		"deno-dir/npm/registry.npmjs.org/b/1.0.0_1/package.json":              true,
+		"root/.cache/deno/npm/registry.npmjs.org/b/1.0.0/package.json":        true,
+		"root/.cache/deno/npm/localhost_4873/b/1.0.0/package.json":            true,
+		"srv/cache/npm/registry.npmjs.org/b/1.0.0/package.json":               true,
+		"deno-dir/npm/registry.npmjs.org/b/1.0.0/node_modules/c/package.json": true,
+		"deno-dir/npm/registry.npmjs.org/b/1.0.0/dist/package.json":           false,
+		"deno-dir/npm/registry.npmjs.org/b/package.json":                      false,
+		"deno-dir/npm/registry.npmjs.org/@s/1.0.0/package.json":               false,
+		"deno-dir/npm/registry.npmjs.org/b/dist/package.json":                 false,
+		"deno-dir/gen/npm.example.com/b/1.0.0/package.json":                   false,
+		"srv/my-deno-dir/npm/npm.example.com/b/1.0.0/package.json":            false,
+		"srv/npm/npm.example.com/b/1.0.0/package.json":                        false,
+		"srv/fixtures/deno-dir/npm/npm.example.com/b/1.0.0/package.json":      false,
+
+		"srv/npm/npm/deno-dir/npm/npm.example.com/npm/10.0.0/package.json": true,
+
+		// Corepack
+		"root/.cache/node/corepack/v1/pnpm/9.1.0/package.json":                     true,
+		"root/.cache/node/corepack/pnpm/8.6.0/package.json":                        true,
+		"corepack/v1/yarn/1.22.22/package.json":                                    true,
+		"corepack/v1/npm/10.8.1/package.json":                                      true,
+		"corepack/v1/npm/10.8.1/node_modules/b/package.json":                       true,
+		"root/.cache/node/corepack/v1/pnpm/9.1.0/dist/node_modules/b/package.json": true,
+		"root/.cache/node/corepack/v1/pnpm/9.1.0/dist/package.json":                false,
+		"root/.cache/node/corepack/v1/other/9.1.0/package.json":                    false,
+		"root/.cache/node/corepack/v1/pnpm/package.json":                           false,
+		"srv/my-corepack/v1/pnpm/9.1.0/package.json":                               false,
+
+		// Meteor and code-server
+		"app/programs/server/npm/node_modules/meteor/ddp-client/node_modules/b/package.json":            true,
+		"app/programs/server/npm/node_modules/meteor/a_b/node_modules/@s/b/node_modules/c/package.json": true,
+		"app/programs/server/npm/node_modules/b/package.json":                                           true,
+		"app/programs/server/npm/node_modules/meteor/ddp-client/package.json":                           false,
+		"app/programs/server/npm/node_modules/meteor/ddp-client/x/node_modules/b/package.json":          false,
+		"app/node_modules/meteor/ddp-client/node_modules/b/package.json":                                false,
+		"usr/lib/node_modules/code-server/lib/vscode/node_modules/b/package.json":                       true,
+		"usr/lib/node_modules/code-server/lib/vscode/extensions/git/node_modules/b/package.json":        true,
+		"usr/lib/node_modules/code-server/lib/vscode/extensions/node_modules/b/package.json":            true,
+		"usr/lib/node_modules/code-server/lib/vscode/package.json":                                      false,
+		"usr/lib/node_modules/code-server/lib/vscode/extensions/git/package.json":                       false,
+		"usr/lib/code-server/lib/vscode/node_modules/b/package.json":                                    true,
+		"usr/lib/node_modules/other/lib/vscode/node_modules/b/package.json":                             false,
+
 		// the cache of Yarn 1
 		"usr/local/share/.cache/yarn/v6/npm-b-1.0.0-4c3b-integrity/node_modules/b/package.json": false,
 		"srv/v6/app/node_modules/b/package.json":                                                true,
