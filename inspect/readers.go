@@ -57,7 +57,8 @@ type reader struct {
 	// in one place than in another. One is wanted in any folder, the others in those
 	// that inContext tells.
 	probes []string
-	// programs wants the programs and libraries in the tree.
+	// programs wants the programs and libraries in the tree, and the executable
+	// scripts and archives.
 	programs bool
 
 	limit int64         // bytes of a file that may be read
@@ -270,7 +271,8 @@ func languages() []reader {
 // maxProgram is how large a program may be; little of it is read.
 const maxProgram = 4 << 30
 
-// programReader reads what the toolchains of Go and Rust left in a program.
+// programReader reads what the toolchains of Go and Rust left in a program, and
+// executable jars.
 func programReader() func(f, _ *rootfs.File) ([]inventory.Package, error) {
 	sections := append(golang.Sections(), rust.Section)
 	return func(f, _ *rootfs.File) ([]inventory.Package, error) { return readProgram(f, sections) }
@@ -279,7 +281,10 @@ func programReader() func(f, _ *rootfs.File) ([]inventory.Package, error) {
 func readProgram(f *rootfs.File, sections []string) ([]inventory.Package, error) {
 	program, err := elf.Open(f, f.Size(), sections...)
 	if errors.Is(err, elf.ErrNotProgram) {
-		return nil, nil
+		if !java.Wants(f.Path()) {
+			return nil, nil
+		}
+		return java.ReadExecutable(f, f.Size(), f.Path())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("elf: %w", err)

@@ -32,7 +32,9 @@ func (w *walker) program(d *dir, name string, data bool, buf buffers) {
 		w.visitor.FileFailed(rule, inventory.Text(path), err)
 		return
 	}
-	f, opened, err := d.fd.OpenListedBegin(name, path, w.names.rules[rule].Limit, buf.head, isProgram)
+	f, opened, err := d.fd.OpenListedBegin(name, path, w.names.rules[rule].Limit, buf.head, func(head []byte) bool {
+		return isProgram(head) || info.Executable && mayBeArchive(head)
+	})
 	switch {
 	case err != nil:
 		// What cannot be run and not be opened is a program to nobody.
@@ -48,6 +50,12 @@ func (w *walker) program(d *dir, name string, data bool, buf buffers) {
 }
 
 func isProgram(head []byte) bool { return bytes.HasPrefix(head, []byte(elf.Magic)) }
+
+// mayBeArchive reports whether a file that may be run can be an executable jar: a
+// script with a zip archive behind it, or the archive alone.
+func mayBeArchive(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("#!")) || bytes.HasPrefix(head, []byte("PK\x03\x04"))
+}
 
 // dataNames returns the endings of files that are data: texts, images and archives,
 // nine in ten of all files of a large tree; and whole names without an ending. Such

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,9 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("not well formed: %+v", p)
 			}
 			want = append(want, p.Name+" "+p.Version+" b.ear!/a-1.jar"+in)
+		}
+		if executable, err := ReadExecutable(bytes.NewReader(b), int64(len(b)), "a-1.jar"); err == nil && len(executable) > 0 && !reflect.DeepEqual(executable, found) {
+			t.Fatalf("as an executable jar: %+v, want %+v", executable, found)
 		}
 		if err != nil {
 			return // a bound may come earlier in another archive

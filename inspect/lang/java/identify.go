@@ -47,7 +47,9 @@ func (c *contents) addPOMXML(name string) {
 // tells neither a name nor a version of itself is no package.
 func (c *contents) packages(file string) []pack {
 	base := file[strings.LastIndexByte(file, '/')+1:]
-	base = base[:len(base)-len(extension(base))]
+	if ext := extension(base); !isDigitAt(ext, 1) { // else it is a version's last part
+		base = base[:len(base)-len(ext)]
+	}
 	var found []pack
 	met := make(map[coordinates]bool, len(c.poms))
 	for _, pom := range c.poms {

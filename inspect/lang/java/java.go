@@ -40,6 +40,34 @@ func Read(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
 	return s.packages, s.problems.err()
 }
 
+// ReadExecutable is Read for a file that is only a jar if it turns out to be one:
+// an executable jar has a script before the archive, and its name needs no ending. A
+// file that is no zip archive, or one without a manifest, has no packages.
+func ReadExecutable(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
+	s := scan{path: path, budget: zipfile.BudgetFor(size)}
+	a, err := zipfile.Open(r, size, s.budget)
+	if errors.Is(err, zipfile.ErrNotZip) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	isJar := false
+	for e, err := range a.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		if isJar = strings.EqualFold(e.Name, manifestName); isJar {
+			break
+		}
+	}
+	if !isJar {
+		return nil, nil
+	}
+	s.archive(a, place{name: path})
+	return s.packages, s.problems.err()
+}
+
 // problems are the causes why parts of an archive were not read. The first are
 // told, the others counted.
 type problems struct {
