@@ -159,7 +159,9 @@ func (r *rig) roots() string { return filepath.Join(r.dir, "authority", "ca.pem"
 // folder of the rig, else a copy of it.
 func (r *rig) serve(t *testing.T, flags ...string) *assayd.Server {
 	t.Helper()
-	config := assayd.Config{Binary: filepath.Join(r.dir, "assayd-bin"), Data: r.data, Clients: r.dir, Flags: flags}
+	// It holds Debian's advisories alone, and one image has a program of Go.
+	config := assayd.Config{Binary: filepath.Join(r.dir, "assayd-bin"), Data: r.data, Clients: r.dir,
+		Flags: append([]string{"--without", "Go"}, flags...)}
 	if len(flags) > 0 {
 		config.Data = filepath.Join(t.TempDir(), "data")
 		must(t, nil, nil, "/bin/cp", "-a", r.data, config.Data)
