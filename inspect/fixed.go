@@ -108,6 +108,9 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 		return
 	}
 	defer d.Close()
+	if x.mounted(path, resolved) {
+		return
+	}
 	if x.leftOut.Covers(resolved) {
 		x.collector.gap(path, r.gap, errLeftOut)
 		return
@@ -137,6 +140,13 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 	}
 }
 
+// mounted reports whether the builder has mounted something at a fixed path, which
+// a system with merged /usr has below usr: "lib/apk/db" is "usr/lib/apk/db" there.
+// It belongs to the build step and not to the image, whatever name leads to it.
+func (x *fixedPaths) mounted(path, resolved string) bool {
+	return resolved == "usr/"+path && x.skip.Covers(resolved)
+}
+
 // file gives reader i the file that was opened at path, or notes the error. One
 // that two paths lead to is read once.
 func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
@@ -149,6 +159,9 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	defer f.Close()
 	at := seen{i, f.Path()}
 	if x.seen[at] {
+		return
+	}
+	if x.mounted(path, f.Path()) {
 		return
 	}
 	if x.leftOut.Covers(f.Path()) {

@@ -185,6 +185,9 @@ func TestInspect(t *testing.T) {
 			"etc/os-release": "-> /opt/os-release", "opt/os-release": debian, "usr/lib/os-release": "ID=x\n",
 		}, opts: Options{Skip: []string{"opt"}}, want: "x  from usr/lib/os-release\nsystem \"opt/os-release\": leads into what is left out\n" +
 			"database \"var/lib/dpkg/status\": leads into what is left out\n"},
+		{name: "a mount where merged /usr leads", entries: map[string]string{
+			"lib": "-> usr/lib", "usr/lib/apk/db/installed": "P:x\nV:1\n", "var/lib/dpkg/status": status,
+		}, opts: Options{Skip: []string{"usr/lib/apk/db"}}, want: "a 1 var/lib/dpkg/status\n"},
 		{name: "kaniko runs the build", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /kaniko/status", "kaniko/status": status,
 		}, opts: Options{Kaniko: true}, want: "database \"var/lib/dpkg/status\": leads into what is left out\n"},
