@@ -253,14 +253,24 @@ func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) err
 	return nil
 }
 
-// retryFirst is the pause after an update that failed, which doubles from one to the
-// next up to that between two updates.
+// retryFirst is the pause after the first update that fails.
 const retryFirst = time.Minute
+
+// retries are the pauses after updates that fail. Each is twice the one before, up to
+// the pause between two updates that work.
+type retries struct{ last, most time.Duration }
+
+func (r *retries) failed() time.Duration {
+	r.last = min(max(retryFirst, 2*r.last), r.most)
+	return r.last
+}
+
+func (r *retries) worked() { r.last = 0 }
 
 // updateEvery updates again and again, beginning at once, until ctx ends. How the last
 // one went is told to state.
 func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.Duration, state *problemState) {
-	retry := retryFirst
+	after := retries{most: every}
 	for {
 		err := u.update(ctx, func(from store.Origin, o feed.Outcome, err error) {
 			if err != nil {
@@ -279,11 +289,10 @@ func updateEvery(ctx context.Context, log *slog.Logger, u *updater, every time.D
 		case err != nil:
 			log.Error("update; the old data goes on serving", "err", feed.OneLine(err))
 			state.set(err)
-			pause = min(every, retry)
-			retry *= 2
+			pause = after.failed()
 		default:
 			state.set(nil)
-			retry = retryFirst
+			after.worked()
 		}
 		select {
 		case <-ctx.Done():
