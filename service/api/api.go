@@ -39,6 +39,8 @@ type View interface {
 	explain.Index
 	Data() verdict.Data
 	Seq() int64
+	// Unreadable is how many records and lists are left out since they cannot be read.
+	Unreadable() int
 	Close()
 }
 
@@ -223,6 +225,12 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	defer v.Close()
 	d := v.Data()
 	causes := a.keeping.causes()
+	if n := v.Unreadable(); n > 0 {
+		causes = append(causes, Cause{CauseUnreadable, fmt.Sprintf("%d records or lists cannot be read, and nothing is judged by them; assayd's log named them when they were taken in", n)})
+	}
+	if d.Records == 0 {
+		causes = append(causes, Cause{CauseEmpty, "there are no advisories: every scan ends with code 5"})
+	}
 	if step, cause := Stale(d, a.Judge.MaxAge, a.Now()); step > 0 {
 		causes = append(causes, cause)
 	}

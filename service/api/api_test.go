@@ -31,11 +31,17 @@ import (
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // A view is a fixed state of the data.
-type view struct{ *match.Memory }
+type view struct {
+	*match.Memory
+	records, unreadable int
+}
 
-func (view) Data() verdict.Data { return verdict.Data{Snapshot: "s1", Records: 1, Updated: now} }
-func (view) Seq() int64         { return 1 }
-func (view) Close()             {}
+func (v view) Data() verdict.Data {
+	return verdict.Data{Snapshot: "s1", Records: v.records, Updated: now}
+}
+func (v view) Unreadable() int { return v.unreadable }
+func (view) Seq() int64        { return 1 }
+func (view) Close()            {}
 
 // A rig is a service under test.
 type rig struct {
@@ -62,7 +68,7 @@ func newRig(t testing.TB, change func(*api.Config)) *rig {
 	var mu sync.Mutex
 	c := api.Config{
 		Store:     st,
-		View:      func() (api.View, error) { return view{index}, nil },
+		View:      func() (api.View, error) { return view{Memory: index, records: 1}, nil },
 		PublicURL: "https://assay.example.com",
 		Now:       func() time.Time { return now },
 		Log:       slog.New(slog.NewTextHandler(lockedWriter{&mu, r.log}, nil)),

@@ -115,7 +115,7 @@ func TestExplainReports(t *testing.T) {
 			known.Source = "osv"
 			index := match.NewMemory(append(all, known), nil)
 			r := newRig(t, func(c *api.Config) {
-				c.View = func() (api.View, error) { return later{view{index}}, nil }
+				c.View = func() (api.View, error) { return later{view{Memory: index, records: 1}}, nil }
 			})
 			im := store.Import{Origin: store.Origin{Source: "osv", Part: "test"}, At: now}
 			_, err = r.store.Import(t.Context(), im, func(yield func(store.Record, error) bool) {

@@ -286,6 +286,27 @@ func TestUnkept(t *testing.T) {
 	}
 }
 
+// Data that lacks something degrades the service for as long as it does.
+func TestHealthOfData(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		view view
+		want string
+	}{
+		{"whole", view{records: 1}, `{"status":"ok","snapshot"`},
+		{"unreadable", view{records: 1, unreadable: 2}, `{"status":"degraded","causes":[{"rule":"records-unreadable","text":"2 records`},
+		{"empty", view{}, `{"status":"degraded","causes":[{"rule":"no-data","text"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(c *api.Config) { c.View = func() (api.View, error) { return tt.view, nil } })
+			resp, body := r.do("GET", "/healthz", "", nil)
+			if resp.StatusCode != http.StatusOK || !strings.HasPrefix(body, tt.want) {
+				t.Errorf("%s: %s", resp.Status, body)
+			}
+		})
+	}
+}
+
 // Errors of bodies say what they mean.
 func TestBodyErrors(t *testing.T) {
 	r := newRig(t, nil)

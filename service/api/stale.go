@@ -13,6 +13,9 @@ const (
 	CauseUnkept = "not-kept"
 	CauseUpdate = "update-failed"
 	CauseBehind = "not-served"
+	// Records or lists that this version cannot read.
+	CauseUnreadable = "records-unreadable"
+	CauseEmpty      = "no-data"
 )
 
 // Stale tells how near the data is to the age from which it is not trusted any more:

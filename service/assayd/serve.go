@@ -135,6 +135,12 @@ func (d *daemon) serve(c *cli.Context) error {
 		log.Error("catch up with the store; the old data goes on serving", "err", err)
 		behind.set(err)
 	}
+	if view, err := index.View(); err == nil {
+		if n := view.Unreadable(); n > 0 { // catchUp names those alone that are new
+			log.Error("records or lists cannot be read and are left out", "left_out", n)
+		}
+		view.Close()
+	}
 	var update *updater
 	if c.Duration("update-every") > 0 {
 		if update, err = d.updater(c, st, nil); err != nil {

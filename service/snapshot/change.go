@@ -27,11 +27,20 @@ type change struct {
 	entries []match.Entry
 	// withdrawn are the names by which a withdrawn one is still found.
 	withdrawn []string
+	// unreadable: the record is there and cannot be read.
+	unreadable bool
 }
 
 // readChange reads a version of an advisory. With an error the change takes the
-// advisory out of the index: what its earlier version said does not hold any more.
+// advisory out of the index, since what its earlier version said does not hold any
+// more, and counts it as unreadable.
 func readChange(r store.Record) (change, error) {
+	c, err := compile(r)
+	c.unreadable = err != nil
+	return c, err
+}
+
+func compile(r store.Record) (change, error) {
 	gone := change{id: r.ID, source: r.Origin.Source}
 	if r.Removed {
 		return gone, nil
@@ -165,6 +174,9 @@ func (w *writer) apply(batch []change) error {
 			}
 		}
 		if err := w.dropWithdrawn(c.id, c.source); err != nil {
+			return err
+		}
+		if err := w.noteUnreadable(recordKey(c.id, c.source), c.unreadable); err != nil {
 			return err
 		}
 		if c.record == nil {

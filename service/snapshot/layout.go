@@ -18,6 +18,7 @@ const (
 	listsBucket      = "lists"      // kind → listed
 	blocksBucket     = "blocks"     // blockKey → entries of a list
 	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; withdrawnKey → names
+	unreadableBucket = "unreadable" // unreadableKey → nothing
 
 	formatKey = "format"
 	stateKey  = "state"
@@ -25,7 +26,7 @@ const (
 
 // buckets are those of one transaction.
 type buckets struct {
-	meta, packages, advisories, referrers, ecosystems, lists, blocks, withdrawn *bolt.Bucket
+	meta, packages, advisories, referrers, ecosystems, lists, blocks, withdrawn, unreadable *bolt.Bucket
 }
 
 func openBuckets(tx *bolt.Tx) (buckets, error) {
@@ -43,7 +44,7 @@ type namedBucket struct {
 	bucket **bolt.Bucket
 }
 
-func (b *buckets) named() [8]namedBucket {
+func (b *buckets) named() [9]namedBucket {
 	return [...]namedBucket{
 		{metaBucket, &b.meta},
 		{packagesBucket, &b.packages},
@@ -53,6 +54,7 @@ func (b *buckets) named() [8]namedBucket {
 		{listsBucket, &b.lists},
 		{blocksBucket, &b.blocks},
 		{withdrawnBucket, &b.withdrawn},
+		{unreadableBucket, &b.unreadable},
 	}
 }
 
@@ -128,6 +130,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		{b.ecosystems, &got.ecosystems},
 		{b.blocks, &got.blocks},
 		{b.withdrawn, &got.withdrawn},
+		{b.unreadable, &got.unreadable},
 	} {
 		err := each(c.bucket, func(k, v []byte) error {
 			*c.keys++

@@ -113,7 +113,7 @@ func TestLists(t *testing.T) {
 	// A list that cannot be read takes what it said with it.
 	src.putList(store.List{Kind: "epss", Body: []byte("CVE-2021-44399 much\n")})
 	res, err := db.CatchUp(t.Context(), src)
-	if err != nil || res.UnreadableCount != 1 {
+	if err != nil || res.UnreadableCount != 1 || view(t, db).Unreadable() != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	wantExploit(t, db, "CVE-2021-44399", "- -")

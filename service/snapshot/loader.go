@@ -72,7 +72,14 @@ func (l *loader) loadLists(lists iter.Seq2[store.List, error]) error {
 			// that said does not hold any more.
 			l.unreadable(err)
 		}
-		if err := l.handle.guard(func() error { return l.writer.putList(kept, entries) }); err != nil {
+		unreadable := err != nil
+		err = l.handle.guard(func() error {
+			if err := l.writer.noteUnreadable(listKey(kept.Kind), unreadable); err != nil {
+				return err
+			}
+			return l.writer.putList(kept, entries)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -669,11 +669,21 @@ func TestUnreadable(t *testing.T) {
 	if _, ok, _ := only(v, samples[live].ID); ok {
 		t.Errorf("%s is still there", samples[live].ID)
 	}
+	if got := v.Unreadable(); got != 3 {
+		t.Errorf("%d records are unreadable, want 3", got)
+	}
 	again := openTemp(t)
 	if res, err := again.CatchUp(t.Context(), src); err != nil || res.UnreadableCount != 3 {
 		t.Errorf("from the beginning: %+v, %v", res, err)
 	}
 	diff(t, dump(t, again), dump(t, db))
+
+	src.put(samples[live])
+	src.put(store.Record{ID: "BAD-1", Removed: true})
+	catchUp(t, db, src)
+	if got := view(t, db).Unreadable(); got != 1 {
+		t.Errorf("%d records are unreadable after one was mended and one removed, want 1", got)
+	}
 }
 
 func TestClosed(t *testing.T) {

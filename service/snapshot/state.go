@@ -25,6 +25,7 @@ type state struct {
 	lists      int
 	blocks     int
 	withdrawn  int
+	unreadable int
 	newest     time.Time
 	updated    time.Time
 	sample     bool
@@ -82,6 +83,7 @@ func (s *state) encode() []byte {
 	b = appendUint(b, s.lists)
 	b = appendUint(b, s.blocks)
 	b = appendUint(b, s.withdrawn)
+	b = appendUint(b, s.unreadable)
 	b = appendTime(b, s.newest)
 	b = appendTime(b, s.updated)
 	sample := 0
@@ -112,6 +114,7 @@ func decodeState(value []byte) (state, error) {
 	s.lists = r.int(maxCount)
 	s.blocks = r.int(maxCount)
 	s.withdrawn = r.int(maxCount)
+	s.unreadable = r.int(maxCount)
 	s.newest = r.time()
 	s.updated = r.time()
 	s.sample = r.int(1) == 1
