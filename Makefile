@@ -28,7 +28,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 # The pattern ./... leaves out every folder called testdata.
 PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
-SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh testdata/*/*.sh)
+SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
 .PHONY: build release manual demo test test-builders lint fuzz bench load verdicts compare kills
 

@@ -66,6 +66,7 @@ func TestGenerator(t *testing.T) {
 	}{
 		{"exporters", testExporters},
 		{"ignored", testIgnored},
+		{"pattern", testGeneratorPattern},
 		{"stages", testStages},
 		{"platforms", testPlatforms},
 		{"cached", testGeneratorCached},
@@ -305,6 +306,38 @@ func testIgnored(t *testing.T, g *generatorRig) {
 		scanned := run(t, append(os.Environ(), "ASSAY_TOKEN="+g.token), nil, filepath.Join(g.dir, "assay"), "scanned", "--server", g.service.URL, "--commit", commit)
 		if scanned.code != 5 || !strings.Contains(scanned.log, "no scan of commit") {
 			t.Errorf("assay scanned: exit code %d\n%s", scanned.code, scanned.log)
+		}
+	}
+}
+
+// testGeneratorPattern runs the script of docs/patterns as a CI job would.
+func testGeneratorPattern(t *testing.T, g *generatorRig) {
+	script := strings.NewReplacer("https://assay.example.com", g.service.URL, "assay.example.com", host(g.service)).
+		Replace(string(g.read(t, "docs", "patterns", "generator", "build.sh")))
+	path := filepath.Join(t.TempDir(), "build.sh")
+	write(t, path, script)
+	config := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(config, "cli-plugins"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(g.buildx, filepath.Join(config, "cli-plugins", "docker-buildx")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		mended bool
+		token  string
+		code   int
+		says   string
+	}{
+		{false, g.token, 1, "exit code: 4"},
+		{true, g.token, 0, `"passed":true`},
+		{true, g.token[:len(g.token)-1] + "!", 1, "401"},
+	} {
+		env := append(os.Environ(), "ASSAY_TOKEN="+tt.token, "COMMIT="+g.commit(), "DOCKER_CONFIG="+config,
+			"BUILDX_CONFIG="+filepath.Join(g.dir, "buildx"), "BUILDX_BUILDER=today")
+		got := run(t, env, nil, path, "--progress", "plain", g.source(t, twoLines, tt.mended))
+		if got.code != tt.code || !strings.Contains(got.log, tt.says) || strings.Contains(got.log, tt.token) {
+			t.Errorf("mended %v: exit code %d, want %d and %q\n%s", tt.mended, got.code, tt.code, tt.says, last(got.log, 20))
 		}
 	}
 }
