@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"assay/inspect/inventory"
+	"assay/inspect/lang/java"
 	"assay/inspect/rootfs"
 
 	"golang.org/x/sys/unix"
@@ -133,7 +134,7 @@ func (c *collector) inventory() Inventory {
 			}
 		}
 	}
-	inv := Inventory{Packages: merge(c.packages)}
+	inv := Inventory{Packages: withoutHeld(merge(c.packages))}
 	for kind, g := range c.gaps {
 		inv.Partial = append(inv.Partial, g.list(kind)...)
 	}
@@ -207,6 +208,23 @@ func merge(packages []inventory.Package) []inventory.Package {
 		m.Evidence = append(m.Evidence, p.Evidence...)
 	}
 	return merged
+}
+
+// withoutHeld removes from merged packages those that are only in Maven's local
+// repository if something else in the tree holds the same package in the same version:
+// an application was given its copy, and that is the one to judge.
+func withoutHeld(packages []inventory.Package) []inventory.Package {
+	type key struct{ name, version string }
+	held := map[key]bool{}
+	cached := func(p inventory.Package) bool {
+		return p.Type == "maven" && !slices.ContainsFunc(p.Evidence, func(e inventory.Evidence) bool { return !java.InRepository(e.Path) })
+	}
+	for _, p := range packages {
+		if p.Type == "maven" && !cached(p) {
+			held[key{p.Name, p.Version}] = true
+		}
+	}
+	return slices.DeleteFunc(packages, func(p inventory.Package) bool { return cached(p) && held[key{p.Name, p.Version}] })
 }
 
 // absent reports whether there is nothing at a path, or no longer.

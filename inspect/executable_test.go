@@ -3,6 +3,7 @@ package inspect
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,6 +43,21 @@ func application(t *testing.T, manifest bool) string {
 	return all.String()
 }
 
+// jarOf makes a jar of one file.
+func jarOf(t *testing.T, name, content string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.Create(name)
+	if err == nil {
+		_, err = io.WriteString(f, content)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // A jar that may be run needs no ending, and may have a script before it. Scripts,
 // archives of other kinds and files that nobody may run have no packages.
 func TestExecutableJar(t *testing.T) {
@@ -63,7 +79,7 @@ func TestExecutableJar(t *testing.T) {
 		"script alone":          {"app/service", script + strings.Repeat("# x\n", 4<<10), 0o755, ""},
 		"archive of no classes": {"app/service", script + other, 0o755, ""},
 		"a zip":                 {"app/service", other, 0o755, ""},
-		"in a build's cache":    {"root/.m2/repository/a/service", script + jar, 0o755, ""},
+		"in a build's cache":    {"root/.gradle/caches/a/service", script + jar, 0o755, ""},
 		"cut off":               {"app/service", script + jar[:len(jar)-30], 0o755, ""},
 	} {
 		root := testdata.Tree(t, map[string]string{c.path: c.content})

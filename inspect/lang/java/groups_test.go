@@ -187,3 +187,26 @@ func mavenPackages(t *testing.T) map[string]bool {
 	}
 	return found
 }
+
+// In Maven's local repository the path says what an archive is.
+func TestRepositoryCoordinates(t *testing.T) {
+	for path, want := range map[string]coordinates{
+		"root/.m2/repository/org/dom4j/dom4j/2.1.3/dom4j-2.1.3.jar":                    {"org.dom4j", "dom4j", "2.1.3"},
+		".m2/repository/junit/junit/4.12/junit-4.12.jar":                               {"junit", "junit", "4.12"},
+		"root/.m2/repository/a/b/c/1.0/c-1.0-linux-x86_64.jar":                         {"a.b", "c", "1.0"},
+		"root/.m2/repository/a/c/1.0-SNAPSHOT/c-1.0-SNAPSHOT.jar":                      {"a", "c", "1.0-SNAPSHOT"},
+		"root/.m2/repository/a/c/1.0-SNAPSHOT/c-1.0-20240102.030405-6.jar":             {"a", "c", "1.0-SNAPSHOT"},
+		"root/.m2/repository/a/c/1.0/d-1.0.jar":                                        {},
+		"root/.m2/repository/a/c/1.0/c-1.01.jar":                                       {},
+		"root/.m2/repository/c/1.0/c-1.0.jar":                                          {},
+		"root/.m2/repository/c-1.0.jar":                                                {},
+		"root/.m2/repository/a b/c/1.0/c-1.0.jar":                                      {},
+		"usr/share/maven-repo/org/codehaus/groovy/groovy/2.4.21/groovy-2.4.21.jar":     {},
+		"root/.m2/wrapper/dists/apache-maven-3.9.6/lib/commons-cli-1.5.0.jar":          {},
+		"root/.m2/repository/org/apache/maven/maven-core/3.9.6/maven-core-3.9.6.jar.x": {"org.apache.maven", "maven-core", "3.9.6"},
+	} {
+		if got := repositoryCoordinates(path); got != want {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package java
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -43,8 +44,8 @@ func (c *contents) addPOMXML(name string) {
 }
 
 // packages returns the packages of the archive that is called file: those whose
-// pom.properties are in it, and itself where none of those is it. A file that
-// tells neither a name nor a version of itself is no package.
+// pom.properties are in it, and itself where none of those is it. In Maven's local
+// repository the path says what the archive is. A file that tells neither a name nor a version of itself is no package.
 func (c *contents) packages(file string) []pack {
 	base := file[strings.LastIndexByte(file, '/')+1:]
 	if ext := extension(base); !isDigitAt(ext, 1) { // else it is a version's last part
@@ -58,7 +59,13 @@ func (c *contents) packages(file string) []pack {
 			found = append(found, pack{coordinates: pom})
 		}
 	}
-	if i := c.own(found, base); i >= 0 {
+	if p := (pack{repositoryCoordinates(file), true}); p.group != "" {
+		if i := slices.Index(found, pack{coordinates: p.coordinates}); i >= 0 {
+			found[i] = p
+		} else {
+			found = append(found, p)
+		}
+	} else if i := c.own(found, base); i >= 0 {
 		found[i].own = true
 	} else if p, ok := c.itself(base); ok {
 		found = append(found, p)

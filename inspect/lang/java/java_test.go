@@ -338,7 +338,7 @@ func TestWants(t *testing.T) {
 		"opt/app/guava-31.1-jre-sources.jar":                                         false,
 		"opt/app/guava-31.1-jre-javadoc.jar":                                         false,
 		"opt/app/hadoop-common-3.3.6-tests.jar":                                      false,
-		"root/.m2/repository/junit/junit/4.12/junit-4.12.jar":                        false,
+		"root/.m2/repository/junit/junit/4.12/junit-4.12.jar":                        true,
 		"root/.gradle/caches/modules-2/files-2.1/junit/junit/4.12/ab/junit-4.12.jar": false,
 		"root/.ivy2/cache/a/b/jars/b.jar":                                            false,
 		"root/.cache/coursier/v1/https/repo/a/b/1/b-1.jar":                           false,

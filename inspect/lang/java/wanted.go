@@ -52,8 +52,9 @@ func hasClasses(name string) bool {
 // installed. These are not:
 //
 //   - jars of sources, documentation or tests;
-//   - what build tools keep for themselves, the caches of Maven, Gradle, Ivy and
-//     Coursier: a program is given what it uses of them, or was not built there;
+//   - what build tools keep for themselves, the caches of Gradle, Ivy and Coursier:
+//     a program is given what it uses of them, or was not built there. Programs do
+//     run from Maven's local repository;
 //   - the source trees of Go modules, and what the tests need in those of Java and
 //     in the packages of other languages;
 //   - test data and documentation.
@@ -62,7 +63,7 @@ func Wants(path string) bool {
 		return false
 	}
 	for _, folder := range [...]string{
-		".m2/repository", ".gradle/caches", ".ivy2/cache", ".ivy2/local", ".cache/coursier", ".sbt/boot",
+		".gradle/caches", ".ivy2/cache", ".ivy2/local", ".cache/coursier", ".sbt/boot",
 		"pkg/mod", "src/test", "src/testFixtures",
 	} {
 		if within(path, folder) >= 0 {
@@ -79,6 +80,33 @@ func Wants(path string) bool {
 		}
 	}
 	return true
+}
+
+// repository is where Maven keeps what it downloaded, unless told otherwise.
+const repository = ".m2/repository"
+
+// InRepository reports whether a path is one in Maven's local repository.
+func InRepository(path string) bool { return within(path, repository) >= 0 }
+
+// repositoryCoordinates returns the coordinates that the path of an archive in Maven's
+// local repository says, GROUP/ARTIFACT/VERSION/ARTIFACT-VERSION.jar with the group as
+// folders; their zero value elsewhere.
+func repositoryCoordinates(path string) coordinates {
+	i := within(path, repository)
+	if i < 0 {
+		return coordinates{}
+	}
+	parts := strings.Split(path[i:], "/")
+	n := len(parts)
+	if n < 4 {
+		return coordinates{}
+	}
+	c := coordinates{strings.Join(parts[:n-3], "."), parts[n-3], parts[n-2]}
+	base := c.artifact + "-" + strings.TrimSuffix(c.version, "-SNAPSHOT")
+	if rest, ok := strings.CutPrefix(parts[n-1], base); !ok || rest == "" || rest[0] != '-' && rest[0] != '.' || !c.valid() {
+		return coordinates{}
+	}
+	return c
 }
 
 // within returns where in path what lies in a folder begins, of the first folder
