@@ -16,6 +16,7 @@ import (
 	"assay/cli/argv"
 	"assay/inspect/inventory"
 	"assay/inspect/mount"
+	"assay/inspect/process"
 	"assay/remote"
 	"assay/remote/cyclonedx"
 	"assay/remote/slot"
@@ -155,17 +156,35 @@ func (d *diagnosis) verdict(v verdict.Verdict, code int) {
 // the tree at root and is no part of the image.
 func (d *diagnosis) surroundings(root string) {
 	d.note("user", "uid %d, gid %d", os.Getuid(), os.Getgid())
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	text, kaniko, err := ownProcess()
 	if err != nil {
 		d.note("mounts", "not known without /proc; kernel filesystems are left out by their names")
 	} else {
-		d.mounts(string(text), root)
+		d.mounts(text, root)
 	}
 	exists := func(path string) bool {
 		_, err := os.Stat(path)
 		return err == nil
 	}
-	d.note("builder", "%s", guessBuilder(exists, string(text)))
+	d.note("builder", "%s", guessBuilder(kaniko, exists, text))
+}
+
+// ownProcess returns the text of mountinfo and whether kaniko runs this process, as
+// the inventory asks for them: an image's own /proc is not believed.
+func ownProcess() (mountinfo string, kaniko bool, err error) {
+	proc, err := process.Open()
+	if err != nil {
+		return "", false, err
+	}
+	defer proc.Close()
+	kaniko = proc.Kaniko()
+	mounts, err := proc.Mounts()
+	if err != nil {
+		return "", kaniko, err
+	}
+	defer mounts.Close()
+	text, err := io.ReadAll(mounts)
+	return string(text), kaniko, err
 }
 
 // mounts lists what is mounted and left out.
@@ -187,11 +206,12 @@ func (d *diagnosis) mounts(mountinfo, root string) {
 	d.ok("mounts", "left out: /%s%s", strings.Join(out, " /"), more)
 }
 
-// guessBuilder tells by the marks that engines leave who runs this step.
-func guessBuilder(exists func(string) bool, mountinfo string) string {
+// guessBuilder tells who runs this step: kaniko if that is an ancestor of this process,
+// the others by the marks that they leave.
+func guessBuilder(kaniko bool, exists func(string) bool, mountinfo string) string {
 	switch {
-	case exists("/kaniko"):
-		return "kaniko, by /kaniko"
+	case kaniko:
+		return "kaniko, whose executor runs this process"
 	case strings.Contains(mountinfo, "/buildkit/"):
 		return "BuildKit, by its mounts"
 	case exists("/run/.containerenv"):

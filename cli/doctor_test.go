@@ -13,19 +13,21 @@ import (
 func TestGuessBuilder(t *testing.T) {
 	const mounts = "104 100 254:0 /var/lib/buildkit/runc-overlayfs/snapshots/snapshots/12/fs /src rw - ext4 /dev/vda rw\n"
 	for _, tt := range []struct {
+		kaniko bool
 		marks  []string
 		mounts string
 		want   string
 	}{
-		{[]string{"/kaniko", "/.dockerenv"}, mounts, "kaniko"},
-		{[]string{"/.dockerenv"}, mounts, "BuildKit"},
-		{[]string{"/run/.containerenv"}, "", "podman"},
-		{[]string{"/.dockerenv"}, "", "docker"},
-		{nil, "", "none"},
+		{true, []string{"/kaniko", "/.dockerenv"}, mounts, "kaniko"},
+		{false, []string{"/kaniko", "/.dockerenv"}, "", "docker"},
+		{false, []string{"/.dockerenv"}, mounts, "BuildKit"},
+		{false, []string{"/run/.containerenv"}, "", "podman"},
+		{false, []string{"/.dockerenv"}, "", "docker"},
+		{false, nil, "", "none"},
 	} {
-		got := guessBuilder(func(path string) bool { return slices.Contains(tt.marks, path) }, tt.mounts)
+		got := guessBuilder(tt.kaniko, func(path string) bool { return slices.Contains(tt.marks, path) }, tt.mounts)
 		if !strings.HasPrefix(got, tt.want) {
-			t.Errorf("marks %q, mounts %q: %q, want %q", tt.marks, tt.mounts, got, tt.want)
+			t.Errorf("kaniko %v, marks %q, mounts %q: %q, want %q", tt.kaniko, tt.marks, tt.mounts, got, tt.want)
 		}
 	}
 }

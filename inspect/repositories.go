@@ -38,14 +38,14 @@ func (x *fixedPaths) repositories(packages []inventory.Package) []string {
 	return slices.Compact(names)
 }
 
-// errSkipped is of a place that the user leaves out.
+// errSkipped is of a place that the user leaves out, or where no link may lead.
 var errSkipped = errors.New("skipped")
 
 func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 	if src.Ext == "" {
 		return x.repositoriesIn(src, src.Path)
 	}
-	if x.skip.Covers(src.Path) {
+	if x.leftOut.Covers(src.Path) {
 		return nil, errSkipped
 	}
 	d, resolved, err := x.root.OpenDir(src.Path)
@@ -56,6 +56,9 @@ func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 		return nil, err
 	}
 	defer d.Close()
+	if x.leftOut.Covers(resolved) {
+		return nil, errSkipped
+	}
 	var names []string
 	buf := make([]byte, 32<<10)
 	for {
@@ -82,7 +85,7 @@ func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 const maxRepositories = 500
 
 func (x *fixedPaths) repositoriesIn(src repositories.Source, path string) ([]string, error) {
-	if x.skip.Covers(path) {
+	if x.leftOut.Covers(path) {
 		return nil, errSkipped
 	}
 	f, err := x.root.Open(path, repositories.Limit)
@@ -93,7 +96,7 @@ func (x *fixedPaths) repositoriesIn(src repositories.Source, path string) ([]str
 		return nil, err
 	}
 	defer f.Close()
-	if x.skip.Covers(f.Path()) {
+	if x.leftOut.Covers(f.Path()) {
 		return nil, errSkipped
 	}
 	return src.Read(f)

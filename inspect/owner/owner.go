@@ -39,7 +39,7 @@ const (
 // A Tree is where the lists and the files are.
 type Tree struct {
 	Root *rootfs.Root
-	// Skip is what is no part of the tree.
+	// Skip is what is no part of the tree, and where no link may lead.
 	Skip *walk.Skip
 	// Workers is how many lists or files are read at once, at least 1.
 	Workers int
