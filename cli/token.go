@@ -83,7 +83,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 	}
 	s := secret{value: value, from: first.name}
 	if first.name == argument {
-		s.note = "the token stands in this build's log and history; a secret does not: RUN --mount=type=secret,id=assay_token"
+		s.note = "the token is visible in the log and history of this build; a secret is not: RUN --mount=type=secret,id=assay_token"
 	}
 	var others []string
 	for _, p := range places[1:] {
@@ -92,7 +92,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		}
 	}
 	if len(others) > 0 {
-		s.others = fmt.Sprintf("there is another token in %s; the one that counts is that of %s", strings.Join(others, " and in "), s.from)
+		s.others = fmt.Sprintf("another token in %s was ignored; the token from %s is used", strings.Join(others, " and in "), s.from)
 	}
 	return s, nil
 }

@@ -90,7 +90,7 @@ func TestTokenOrder(t *testing.T) {
 		}
 		want := ""
 		if tt.others != "" {
-			want = "there is another token in " + tt.others + "; the one that counts is that of " + tt.from
+			want = "another token in " + tt.others + " was ignored; the token from " + tt.from + " is used"
 		}
 		if s.others != want {
 			t.Errorf("%s: %q, want %q", tt.places, s.others, want)

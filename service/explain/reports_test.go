@@ -64,7 +64,7 @@ func TestReports(t *testing.T) {
 	}{
 		{folder: "13-explain", document: "explain", id: "CVE-2023-32681",
 			found: true, reason: "does not fail it, by the rule \"judged-by-distribution\"",
-			outcome: "PYSEC-2023-74 used PyPI: requests judged-by-owner: it is judged by its owner python3-requests, which Debian:12 built"},
+			outcome: "PYSEC-2023-74 used PyPI: requests judged-by-owner: its owner python3-requests, built by Debian:12, is evaluated in its place"},
 		{folder: "13-explain", document: "explain", id: "CVE-2026-39824",
 			reason:  "no finding: the entry is about windows only",
 			outcome: "GO-2026-5024 used Go: golang.org/x/sys not-applicable: the entry is about windows only"},

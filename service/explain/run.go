@@ -365,7 +365,7 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 }
 
 func (e *explainer) byOwner(owner string) string {
-	return fmt.Sprintf("it is judged by its owner %s, which %s built", owner, e.Verdict.System.Ecosystem)
+	return fmt.Sprintf("its owner %s, built by %s, is evaluated in its place", owner, e.Verdict.System.Ecosystem)
 }
 
 // overruled says why an entry that affects a package is no finding.

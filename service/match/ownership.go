@@ -74,7 +74,7 @@ func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
 	}
 	s.owner, s.embedded, s.alone = judged, embedded, alone
 	s.answered = alone || same && m.target.answers
-	s.owned = fmt.Sprintf("%s, which %s built", shown(owner.Name), m.target.system.Ecosystem)
+	s.owned = fmt.Sprintf("%s, built by %s", shown(owner.Name), m.target.system.Ecosystem)
 	return s, nil
 }
 
@@ -144,13 +144,13 @@ func (m *matcher) leave(s subject, c *Claim) (owners bool, err error) {
 		return true, nil
 	case isKnown:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is part of %s and says not to be affected", s.owned)
+		c.Why += fmt.Sprintf("; it is part of %s, which lists it as not affected", s.owned)
 	case s.answered:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is what is in %s, and no advisory for that names it", s.owned)
+		c.Why += fmt.Sprintf("; it is packaged as %s, which has no advisory of this vulnerability for it", s.owned)
 	case s.embedded:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is built into %s and does not say to be affected", s.owned)
+		c.Why += fmt.Sprintf("; it is built into %s, which does not list it as affected", s.owned)
 	}
 	return false, nil
 }
