@@ -214,7 +214,7 @@ func (c *Client) scrub(e *Error) *Error {
 	return e
 }
 
-// redacted stands where the token was.
+// redacted replaces the token.
 const redacted = "[token]"
 
 func scrub(text, token string) string {

@@ -9,8 +9,8 @@ import (
 )
 
 // ASCII returns a writer that passes JSON on to w as the same JSON in printable
-// ASCII. In its strings all other runes are escaped, and so is what a CI system
-// or a script reads in a log as said to it: "##", "::" and "assay:".
+// ASCII. In its strings all other runes are escaped, and so is the beginning
+// of what a CI system or a script takes for a command: "##", "::" and "assay:".
 func ASCII(w io.Writer) io.Writer { return &asciiWriter{w: w} }
 
 type asciiWriter struct {

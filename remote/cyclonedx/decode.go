@@ -125,8 +125,8 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 	return nil
 }
 
-// isImage reports whether a purl is that of a container image, which is no package
-// in itself.
+// isImage reports whether a purl is that of a container image, which is not counted
+// as a package.
 func isImage(text string) bool {
 	typ, _, _ := strings.Cut(strings.TrimPrefix(text, "pkg:"), "/")
 	return strings.EqualFold(typ, "oci") || strings.EqualFold(typ, "docker")

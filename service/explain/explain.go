@@ -85,7 +85,8 @@ type Record struct {
 	Published *time.Time `json:"published,omitempty"`
 	Withdrawn *time.Time `json:"withdrawn,omitempty"`
 	Summary   string     `json:"summary,omitempty"`
-	// Source, and the part of it after a colon, brought this version. SourceUpdated is when it was last reached, and
+	// Source, and the part of it after a colon, brought this version. SourceUpdated
+	// is when it was last reached, and
 	// SourceAge how many seconds ago that is.
 	Source        string     `json:"source"`
 	SourceUpdated *time.Time `json:"source_updated,omitempty"`

@@ -107,7 +107,8 @@ func extraVersion(id string) string {
 // the package cannot be from. Beside its core the system has extras with packages
 // of the same names, each in a repository of its own, which an rpm database does
 // not name. But where an extra is called after the version of a package, no other
-// version of it is in there. An extra that is called after none is heard.
+// version of it is in there. Advisories of an extra without
+// a version in its name are used.
 func (s subject) otherExtra(id, fix string) bool {
 	if len(s.scheme.ecosystems) != 1 || s.scheme.ecosystems[0] != "Amazon Linux:2" {
 		return false

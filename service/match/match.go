@@ -569,7 +569,7 @@ func (m *matcher) streams(s subject, said sayings) (map[stream]bool, error) {
 }
 
 // concerning yields those of a package's entries that are about the subject: its
-// architecture and, of an rpm package, its build. The trace is told of the others.
+// architecture and, of an rpm package, its build. The trace records the others.
 func (m *matcher) concerning(s subject, compare version.Compare, entries []Affected, by Lookup, j *judgement) iter.Seq[Affected] {
 	return func(yield func(Affected) bool) {
 		for len(entries) > 0 {
@@ -647,9 +647,8 @@ type hearing struct {
 	last   int
 }
 
-// decide leaves those hits of a group that stand, none where a record that
-// knows better says that the subject is not affected. It returns for each source
-// the rank of the last ecosystem that is heard.
+// decide drops the hits of a group that a more specific record of the same source
+// overrules. It returns for each source the rank of the last ecosystem that counts.
 //
 // A record of the one vulnerability (DEBIAN-CVE-2024-1, UBUNTU-CVE-2024-1) is
 // what the distribution's tracker says of it now, for this release and source; a
@@ -657,7 +656,7 @@ type hearing struct {
 // together. And the more telling ecosystem comes first: with a subscription
 // Ubuntu:Pro before Ubuntu, and a release before an entry for all releases. So
 // the records of the one vulnerability in the first ecosystem that has any
-// decide whether it is affected; where none speaks of it, bulletins do.
+// decide whether it is affected; without such a record, bulletins do.
 // A record that could not be evaluated decides nothing, and none decides about the
 // records of another source.
 func (said sayings) decide(g *group) []hearing {
@@ -700,9 +699,9 @@ func (g *group) leaveSubscriptions(by *scheme) string {
 	return ""
 }
 
-// claim puts together the claim of a group, of the entries in said that stand in
-// the ecosystems that are heard of their source. A fix that needs the subscription
-// paid is none.
+// claim makes the claim of a group from the entries in said of the ecosystems that
+// count for their source. A fix that needs the subscription paid does not become the
+// claim's fix.
 func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayings, heard []hearing, paid string) (*Claim, error) {
 	known, err := m.records.known(g.vulnerability)
 	if err != nil {

@@ -185,7 +185,8 @@ func (r records) appendSelves(all []vulnerability, id string, via []string) ([]v
 	return all, nil
 }
 
-// lone reports whether a record has no aliases and is none, as most of Debian's.
+// lone reports whether a record has no aliases and is not an alias of another, as
+// most of Debian's.
 func (r records) lone(id string) (bool, error) {
 	vs, err := r.get(id)
 	if err != nil {

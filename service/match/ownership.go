@@ -23,8 +23,8 @@ import (
 //   - One that is what its owner packages, in the version of it (requests 2.28.1
 //     in python3-requests 2.28.1+dfsg-1), is judged by the owner's advisories
 //     alone, provided that they name also what has no fix: Debian's and Ubuntu's
-//     do. What the package's own advisories find is shown as judged by the owner. The owner's version tells what was mended in it, which the package's own
-//     does not. AlmaLinux, CentOS, Red Hat and Rocky Linux answer for such a package
+//     do. What the package's own advisories find is shown as judged by the owner.
+//     The owner's version tells what was fixed in it, and the package's own does not. AlmaLinux, CentOS, Red Hat and Rocky Linux answer for such a package
 //     in the same way, but their data names only now and then what has no fix. Where
 //     it does not for this owner, what the package's own advisories find is shown.
 //   - One that is built into a program of the owner, as a Go module is, is matched

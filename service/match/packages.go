@@ -238,7 +238,7 @@ func gemVersion(v string) string {
 	return v
 }
 
-// public returns the version by which an entry speaks of a subject. The local label
+// public returns the version of a subject that an entry is compared with. The local label
 // of a Python version ("2.12.0+cu128") tells builds of one release apart, and does
 // not count where the entry's versions have none.
 func (s subject) public(e Affected) string {

@@ -88,7 +88,7 @@ const (
 	// what advisories call it.
 	CauseName Cause = verdict.CauseName
 	// CauseVendor: another vendor built the package for the system, whose advisories
-	// do not speak of such builds.
+	// are not about such builds.
 	CauseVendor Cause = verdict.CauseVendor
 	// CauseOwner: the package belongs to a package of the system, and it is unknown to
 	// which.

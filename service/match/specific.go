@@ -83,7 +83,7 @@ func bound(af advisory.Affected) (end advisory.Event, ok bool) {
 
 // bounded ends the open ranges of an entry where its database says how, and leaves
 // out the listed versions that lie behind all of them: such lists are made from the
-// ranges. An end that lies before the range, or that is no version, is none.
+// ranges. An end that is before the range, or that cannot be parsed, is ignored.
 func bounded(af advisory.Affected) advisory.Affected {
 	end, ok := bound(af)
 	order, known := version.For(af.Package.Ecosystem)

@@ -28,8 +28,8 @@ type target struct {
 	// unfixed: the advisories name also what has no fix, so a package in which
 	// they find nothing has nothing that is known.
 	unfixed bool
-	// answers: the distribution mends what it packages and has to be mended, so that
-	// a package of its own is not judged by what others say of the software.
+	// answers: the distribution fixes what has to be fixed in its packages, so other
+	// publishers' advisories about the software do not decide on them.
 	answers bool
 	// builder recognises who built the system's own packages, by their vendor.
 	builder func(vendor string) bool
@@ -223,8 +223,8 @@ func (s *scheme) subscription(ecosystem string) string {
 // Maintenance, whose versions carry the word ("6.0-9ubuntu1.6+esm1",
 // "1:4.0.34-1ubuntu0.1~esm2"). One such package shows that the image is built
 // with a subscription, and so Ubuntu Pro's fixes are within reach for all its
-// packages. Without one they are not: Pro's advisories are heard last, of what no
-// other speaks of, and their fixes are out of reach.
+// packages. Without one they are not: Pro's advisories count only where no other
+// names the vulnerability, and their fixes cannot be installed.
 func fromESM(p inventory.Package) bool {
 	return p.Type == deb && (strings.Contains(p.Version, "esm") || strings.Contains(p.SourceVersion, "esm"))
 }

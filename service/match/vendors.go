@@ -19,7 +19,7 @@ func (t *target) distribution() string {
 // stranger returns who else than the distribution built a package of the system's
 // type, empty where nobody else is known to have. Such packages have the names of the
 // distribution's, but versions of their own, about which its advisories say nothing:
-// by them nginx.org's 1.25.3 would have all that Debian has mended in 1.22.1, and
+// by them nginx.org's 1.25.3 would have all that Debian has fixed in 1.22.1, and
 // NodeSource's 18.20.4 would lack it.
 //
 // An rpm names its vendor. The maintainers of Debian's and Alpine's packages may have

@@ -133,8 +133,8 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 //   - What the distribution has set aside without a fix does not fail.
 //   - A severity at or above the threshold fails if there is a fix, or if
 //     unfixed ones are to fail too. A fix that needs a subscription which the image
-//     does not have is none. An unrated finding counts as what the
-//     options say.
+//     does not have does not count. An unrated finding counts as the options
+//     say.
 func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 	negligible := f.Severity == verdict.Negligible
 	switch {
