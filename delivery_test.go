@@ -66,7 +66,8 @@ func filled(t *testing.T, p slot.Payload) string {
 // passes and fails are verdicts on the packages of oneRoot.
 const (
 	passes = `{"version":1,"scan":"abc","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"x"}]},` +
-		`"counts":{"packages":1,"evaluated":1},"evaluated":[{"part":"language","type":"pypi","packages":1,"evaluated":1,"state":"evaluated"}],"data":{"records":1}}`
+		`"counts":{"packages":1,"evaluated":1},"evaluated":[{"part":"language","type":"pypi","packages":1,"evaluated":1,"state":"evaluated"}],` +
+		`"options":{"fail_on":"high","unrated":"high"},"data":{"records":1}}`
 	fails = `{"version":1,"scan":"abc","decision":{"outcome":"fail","code":4,"reasons":[{"rule":"severity","text":"x"}]},` +
 		`"findings":[{"id":"CVE-2024-1","fails":true,"rule":"severity","severity":"high","package":{"name":"idna"}}],` +
 		`"counts":{"packages":1,"evaluated":1,"findings":1,"failing":1,"by_severity":{"high":1}},` +

@@ -54,8 +54,8 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		return bad(hintOther, "the verdict of %s cannot be read: %v", c.address(), err)
 	}
 	err := v.Check()
-	if err == nil && v.Counts.Packages != a.packages {
-		err = fmt.Errorf("%d packages were sent and it is about %d", a.packages, v.Counts.Packages)
+	if err == nil {
+		err = checkSent(v, a.scan)
 	}
 	if err != nil {
 		v = v.Distrusted(err)

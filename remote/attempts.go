@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"assay/remote/cyclonedx"
 )
 
 const (
@@ -32,8 +34,8 @@ type attempts struct {
 	since  time.Time
 	gaveUp time.Duration // the time after which the wait for last was given up
 	said   map[cause]bool
-	// packages is how many packages were sent.
-	packages int
+	// scan is what was sent.
+	scan cyclonedx.Scan
 }
 
 // A cause is a group of reasons to try again that share a bound. Its text is for

@@ -182,7 +182,7 @@ func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (v
 		req.Header.Set("User-Agent", c.config.UserAgent)
 	}
 
-	a := &attempts{client: c, packages: len(scan.Inventory.Packages)}
+	a := &attempts{client: c, scan: scan}
 	req.SetResponseHandler(a.read)
 	retrying := retryablehttp.Client{
 		HTTPClient:   c.http,

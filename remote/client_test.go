@@ -44,7 +44,7 @@ var scan = cyclonedx.Scan{
 // pass is a verdict on scan, whose one package was evaluated.
 const pass = `{"version":1,"scan":"s1","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"nothing found"}]},` +
 	`"findings":[],"counts":{"packages":1,"evaluated":1,"findings":0,"failing":0,"fixable":0,"by_severity":{}},` +
-	`"evaluated":[{"part":"system","type":"deb","packages":1,"evaluated":1,"state":"evaluated"}],"data":{"records":1},"later":{"x":1}}`
+	`"evaluated":[{"part":"system","type":"deb","packages":1,"evaluated":1,"state":"evaluated"}],"system":{"id":"debian","version_id":"12"},"options":{"fail_on":"high","unrated":"high"},"data":{"records":1},"later":{"x":1}}`
 
 func answer(w http.ResponseWriter, status int, contentType, body string) {
 	w.Header().Set("Content-Type", contentType)
@@ -350,6 +350,87 @@ func TestContradictions(t *testing.T) {
 			var written verdict.Verdict
 			if err := json.Unmarshal(raw, &written); err != nil || !reflect.DeepEqual(written.Decision, v.Decision) {
 				t.Errorf("%v, %s", err, raw)
+			}
+		})
+	}
+}
+
+// A pass that answers another scan, or that was made by a weaker policy than was asked
+// for, is not one.
+func TestPassOfAnother(t *testing.T) {
+	flag := func(name, value string) []cyclonedx.Option {
+		return []cyclonedx.Option{{Name: name, Value: value, Origin: "flag"}}
+	}
+	variable := func(name, value string) []cyclonedx.Option {
+		return []cyclonedx.Option{{Name: name, Value: value, Origin: "ASSAY_X"}}
+	}
+	for name, tt := range map[string]struct {
+		change  func(*cyclonedx.Scan)
+		options string // of the verdict, in place of the pass's
+		says    string // nothing for a pass
+	}{
+		"as it was sent":  {},
+		"another system":  {change: func(s *cyclonedx.Scan) { s.Inventory.System.ID = "alpine" }, says: `it is about the system "debian 12" and "alpine 12" was sent`},
+		"another release": {change: func(s *cyclonedx.Scan) { s.Inventory.System.VersionID = "13" }, says: `"debian 13" was sent`},
+		"another type": {change: func(s *cyclonedx.Scan) {
+			s.Inventory.Packages = []inventory.Package{{Type: "pypi", Name: "x", Version: "1"}}
+		}, says: `0 packages of the type "deb" were sent`},
+		"an unread database": {change: func(s *cyclonedx.Scan) {
+			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapDatabase}}
+		}, says: "although /a could not be read"},
+		"an unread os-release": {change: func(s *cyclonedx.Scan) {
+			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapSystem}}
+		}, says: "although /a could not be read"},
+		"an unread file": {change: func(s *cyclonedx.Scan) {
+			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapFile}}
+		}},
+		"an unread file and strict": {
+			change: func(s *cyclonedx.Scan) {
+				s.Options = flag("strict", "true")
+				s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapFile}}
+			},
+			options: `"fail_on":"high","unrated":"high","strict":true`, says: "although /a could not be read",
+		},
+		"a weaker threshold":        {options: `"fail_on":"none","unrated":"high"`, says: "it was made with --fail-on=none, which was not asked for"},
+		"another threshold":         {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "low") }, says: "it was made with --fail-on=high"},
+		"the threshold asked for":   {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "LOW") }, options: `"fail_on":"low","unrated":"high"`},
+		"a variable that was taken": {change: func(s *cyclonedx.Scan) { s.Options = variable("fail-on", "none") }, options: `"fail_on":"none","unrated":"high"`},
+		"one that was not":          {change: func(s *cyclonedx.Scan) { s.Options = variable("fail-on", "none") }},
+		"weaker for unrated":        {options: `"fail_on":"high","unrated":"low"`, says: "--unrated=low"},
+		"not strict":                {change: func(s *cyclonedx.Scan) { s.Options = flag("strict", "1") }, says: "--strict=false"},
+		"strict":                    {change: func(s *cyclonedx.Scan) { s.Options = flag("strict", "1") }, options: `"fail_on":"high","unrated":"high","strict":true`},
+		"not those without a fix":   {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on-unfixed", "true") }, says: "--fail-on-unfixed=false"},
+		"not the end of life":       {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on-eol", "true") }, says: "--fail-on-eol=false"},
+		"not the kernel":            {change: func(s *cyclonedx.Scan) { s.Options = flag("kernel", "true") }, says: "--kernel=false"},
+		"without system packages":   {options: `"fail_on":"high","unrated":"high","no_os_packages":true`, says: "--no-os-packages=true"},
+		"and by a variable":         {change: func(s *cyclonedx.Scan) { s.Options = variable("no-os-packages", "true") }, options: `"fail_on":"high","unrated":"high","no_os_packages":true`, says: "--no-os-packages=true"},
+		"and by a flag":             {change: func(s *cyclonedx.Scan) { s.Options = flag("no-os-packages", "true") }, options: `"fail_on":"high","unrated":"high","no_os_packages":true`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := pass
+			if tt.options != "" {
+				body = strings.Replace(pass, `"fail_on":"high","unrated":"high"`, tt.options, 1)
+			}
+			sent := scan
+			sent.Options = nil
+			if tt.change != nil {
+				tt.change(&sent)
+			}
+			client, err := remote.New(serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "application/json", body) }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, _, err := client.Scan(t.Context(), sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := v.Decision
+			if tt.says == "" {
+				if d.Outcome != verdict.Pass {
+					t.Errorf("%+v", d)
+				}
+			} else if d.Outcome != verdict.Untrusted || d.Code != 5 || !strings.Contains(d.Reasons[0].Text, tt.says) {
+				t.Errorf("%+v, want %q", d, tt.says)
 			}
 		})
 	}
