@@ -63,7 +63,7 @@ func (a *api) token(r *http.Request) (store.Token, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	secret = strings.TrimSpace(secret)
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return store.Token{}, problem{http.StatusUnauthorized, "no token was sent", hint}
+		return store.Token{}, problem{http.StatusUnauthorized, "no token was sent", "send the header \"Authorization: Bearer TOKEN\""}
 	}
 	if err := token.Check(secret); err != nil {
 		return store.Token{}, problem{http.StatusUnauthorized, "this is no token of assayd", hint}

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -67,11 +68,35 @@ func hintf(hint, format string, args ...any) error {
 // run does what a command line says; args begins with the program's name.
 func (d *daemon) run(ctx context.Context, args []string) error {
 	app := d.app()
+	if err := checkCommand(args, app.Commands); err != nil {
+		return err
+	}
 	args, err := argv.Permute(args, app, nil)
 	if err != nil {
 		return err
 	}
 	return app.RunContext(ctx, args)
+}
+
+// checkCommand reports a word of args that stands where a command is expected and
+// is none.
+func checkCommand(args []string, commands []*cli.Command) error {
+	path := "assayd"
+	for _, a := range args[min(1, len(args)):] {
+		if len(commands) == 0 {
+			return nil
+		}
+		if strings.HasPrefix(a, "-") {
+			continue
+		}
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(a) })
+		if i < 0 {
+			return hintf(path+" --help lists the commands", "unknown command %q", a)
+		}
+		path += " " + a
+		commands = commands[i].Subcommands
+	}
+	return nil
 }
 
 func (d *daemon) app() *cli.App {

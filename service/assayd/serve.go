@@ -35,7 +35,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			memoryFlag(),
 			&cli.DurationFlag{Name: "update-every", Usage: "update what was fetched before each `TIME`, and everything into an empty store; 0 for never", Value: 6 * time.Hour},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
-			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service", Required: true},
+			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
@@ -207,6 +207,9 @@ func keepPublicURL(dataDir, public string) error {
 
 // parsePublicURL checks the address that is written into every client.
 func parsePublicURL(s string) (string, error) {
+	if s == "" {
+		return "", hintf("it is the URL under which builds reach this service, such as https://assay.example.com", "--public-url is missing")
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", hintf("it looks like https://assay.example.com", "bad --public-url %q", s)

@@ -41,7 +41,7 @@ func (d *daemon) status(c *cli.Context) error {
 		fmt.Fprintf(w, "\tthis is sample data: import real advisories\n")
 	}
 	if head.Updated.IsZero() {
-		fmt.Fprintf(w, "updated\tnever: assayd import PATH takes data in\n")
+		fmt.Fprintf(w, "updated\tnever: run assayd update, or assayd import PATH\n")
 	} else {
 		age := d.now().Sub(head.Updated).Round(time.Second)
 		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)

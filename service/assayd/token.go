@@ -28,7 +28,7 @@ func (d *daemon) tokenCommand() *cli.Command {
 				Usage: "make a token: it alone goes to standard output and is never shown again",
 				Flags: []cli.Flag{
 					dataFlag(),
-					&cli.StringFlag{Name: "name", Usage: "what the token is for", Required: true},
+					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(api.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
 					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
@@ -53,7 +53,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	rotate := c.Bool("rotate")
 	switch {
 	case t.Name == "":
-		return hintf("the name tells tokens apart in the list and in the log", "--name is empty")
+		return hintf("give the token a name, such as --name ci: the list and the log tell tokens apart by it", "--name is missing or empty")
 	case c.IsSet("overlap") && !rotate:
 		return hintf("--overlap says how long the token works that --rotate replaces", "--overlap without --rotate")
 	}

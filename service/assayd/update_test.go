@@ -145,7 +145,7 @@ func TestImportLists(t *testing.T) {
 	if _, _, err := assayd(t, "import", bad, "--data", data); err == nil || !strings.Contains(err.Error(), "KEV: ") {
 		t.Errorf("%v", err)
 	}
-	if status := must(t, "status", "--data", data); !strings.Contains(status, "\nkev     1404 ") || !strings.Contains(status, "never: assayd import") {
+	if status := must(t, "status", "--data", data); !strings.Contains(status, "\nkev     1404 ") || !strings.Contains(status, "never: run assayd update") {
 		t.Errorf("%s", status)
 	}
 }
