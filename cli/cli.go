@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,7 +110,7 @@ func (r *run) app() *ucli.App {
 	return &ucli.App{
 		Name:      "assay",
 		Usage:     "fails the build of an image that has known vulnerabilities",
-		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay slot --show [FILE]",
+		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay scanned --commit SHA [TOKEN]\nassay slot --show [FILE]",
 		Description: "The token is taken from the argument, --token-file, /run/secrets/assay_token or ASSAY_TOKEN.\n" +
 			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
 		Version:                r.env.Version,
@@ -121,6 +122,9 @@ func (r *run) app() *ucli.App {
 		Action:                 r.scan,
 		OnUsageError:           func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
 		ExitErrHandler:         func(*ucli.Context, error) {},
+		CommandNotFound: func(_ *ucli.Context, name string) { // --help NAME
+			r.code = r.fail(unknownCommand(name))
+		},
 		Commands: []*ucli.Command{
 			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", treeFlags(), r.inventory),
 			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
@@ -178,6 +182,10 @@ func (r *run) version(c *ucli.Context) error {
 	return nil
 }
 
+func unknownCommand(name string) error {
+	return usage(cmp.Or(foreignWords[name], "assay --help lists the commands"), "unknown command %q", name)
+}
+
 // help is the command of that name.
 func (r *run) help(c *ucli.Context) error {
 	if c.NArg() == 0 {
@@ -185,7 +193,7 @@ func (r *run) help(c *ucli.Context) error {
 	}
 	name := c.Args().First()
 	if c.App.Command(name) == nil {
-		return usage("assay --help lists the commands", "unknown command %q", name)
+		return unknownCommand(name)
 	}
 	return ucli.ShowCommandHelp(c, name)
 }

@@ -112,9 +112,9 @@ func (r *run) doctor(c *ucli.Context) error {
 		r.code, warned = codePass, ", which --on-error warn makes 0"
 	}
 	if d.bads == 0 {
-		fmt.Fprintf(d.w, "assay doctor: nothing is wrong, exit code %d\n", d.code)
+		fmt.Fprintf(d.w, "assay doctor: no problem found; a scan ends with exit code %d\n", d.code)
 	} else {
-		fmt.Fprintf(d.w, "assay doctor: %d of %d are bad, exit code %d%s\n", d.bads, d.seen, d.code, warned)
+		fmt.Fprintf(d.w, "assay doctor: %d of %d checks failed; a scan ends with exit code %d%s\n", d.bads, d.seen, d.code, warned)
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package cli
 
-import ucli "github.com/urfave/cli/v2"
+import (
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+)
 
 // What people type who know other scanners. Each entry says what does the same in
 // assay: a flag that is translated is no advice to use it.
@@ -81,6 +85,11 @@ func checkWord(c *ucli.Context) error {
 	word := c.Args().First()
 	if hint, ok := foreignWords[word]; ok {
 		return usage(hint, "unknown command %q", word)
+	}
+	// The name of an image or a path. It is not repeated: it could hold a secret.
+	if strings.ContainsAny(word, ":/") {
+		return usage("the only argument is the token: use --token-file FILE for a token file, --root DIR for a tree; assay takes no image name, it runs inside the build",
+			"the argument is not a token")
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func scanFlags() []ucli.Flag {
 	return append(treeFlags(),
 		&ucli.StringFlag{Name: "server", Usage: "`URL` of the service, where the binary does not know it"},
 		&ucli.StringFlag{Name: "token-file", Usage: "read the token from `FILE`"},
-		&ucli.StringFlag{Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, none (default high)"},
+		&ucli.StringFlag{Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, negligible, none (default high)"},
 		&ucli.BoolFlag{Name: "fail-on-unfixed", Usage: "fail on findings without a fix, too"},
 		&ucli.BoolFlag{Name: "fail-on-eol", Usage: "fail on a system without security support"},
 		&ucli.StringFlag{Name: "unrated", Usage: "what a finding that nobody rated counts as: `SEVERITY` (default high)"},

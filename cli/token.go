@@ -63,7 +63,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		places = append(places, text("ASSAY_TOKEN", strings.TrimSpace(v)))
 	}
 	if len(places) == 0 {
-		return secret{}, usage("pass --secret id=assay_token,src=FILE to docker build, or --build-arg ASSAY_TOKEN and ARG ASSAY_TOKEN, repeated after each FROM",
+		return secret{}, usage("pass --secret id=assay_token,src=FILE to docker build, or --build-arg NAME=TOKEN where the Dockerfile has ARG NAME; repeat ARG after each FROM",
 			"no token was given")
 	}
 	first := places[0]

@@ -185,6 +185,9 @@ func (a *attempts) backoff(shortest, longest time.Duration, attempt int, resp *h
 		}
 		a.said[a.cause] = true
 		bound := cmp.Or(a.bound(a.cause), a.client.config.Timeout)
+		if timeout := a.client.config.Timeout; timeout > 0 {
+			bound = min(bound, timeout)
+		}
 		a.client.config.Notice(fmt.Sprintf("%s; %s, trying again for up to %s", a.client.scrub(a.last).what, a.cause, bound))
 	}
 	return wait

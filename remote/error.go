@@ -64,7 +64,7 @@ const (
 	hintNetwork = "is the service up, and may the build reach it?"
 	hintNoName  = "check --server; a build with --network none, or without the DNS of its host, finds no names"
 	hintClock   = "the clocks of builder and service may differ, or the certificate must be renewed"
-	hintCA      = "give the CA of the service with --cacert, or let the service hand out an assay that carries it"
+	hintCA      = "give the CA of the service with --cacert, or start assayd with --ca FILE: the client that it serves then trusts it"
 	hintProxy   = "check HTTPS_PROXY, or put the service into NO_PROXY"
 	hintProxyCA = "a proxy that looks into TLS has a CA of its own; through a proxy the image's own roots do not count: give it with --cacert, or put the service into NO_PROXY"
 )
@@ -151,7 +151,7 @@ func (c *Client) refusedHint() string {
 	}
 	host := u.Hostname()
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return host + " inside RUN is the build's own container: give an address that the builder's containers reach, or build with --network host"
+		return "is the service up? " + host + " inside RUN is the build's own container: give an address that the builder's containers reach, or build with --network host"
 	}
 	return "is the service up, and is the port right?"
 }

@@ -121,7 +121,7 @@ func TestExamine(t *testing.T) {
 		})
 	}
 	t.Run("nobody listens", func(t *testing.T) {
-		holds(t, examine(t, config("http://127.0.0.1:1")), [2]string{"bad connect", "refused the connection: 127.0.0.1 inside RUN"})
+		holds(t, examine(t, config("http://127.0.0.1:1")), [2]string{"bad connect", "refused the connection: is the service up? 127.0.0.1 inside RUN"})
 	})
 	t.Run("no such name", func(t *testing.T) {
 		holds(t, examine(t, config("http://assay.invalid")), [2]string{"bad name", "--network none"})
