@@ -328,11 +328,19 @@ func TestAttackedRoots(t *testing.T) {
 		"06c-symlink-composer": "composer ezyang/htmlpurifier v4.0.0\n" + host,
 		"07-kaniko":            host + "\npypi Django 3.2.0",
 		"07b-kaniko-dpkg":      host + "\ndeb perl-base 5.36.0-7+deb12u3\npypi six 1.16.0\ndatabase \"var/lib/dpkg/info\": " + unlisted,
+		"08-owner":             host + "\ndeb my-app 3.2.0-1\npypi Django 3.2.0",
 		"14-dpkg-updates":      host + "\ndeb perl-base 5.36.0-7+deb12u3",
 		"15-upper-JAR":         host + "\nmaven org.apache.commons:commons-text 1.9",
 	} {
 		if got := names(inventoryOf(t, filepath.Join(dir, name), Options{}, readers())); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, want)
+		}
+	}
+	// A package that is made up has what it claims, by its name: whether the
+	// distribution knows that is the service's to say.
+	for _, p := range inventoryOf(t, filepath.Join(dir, "08-owner"), Options{}, readers()).Packages {
+		if p.Type == "pypi" && (p.Owner == nil || *p.Owner != inventory.Owner{Package: "my-app", Digest: inventory.DigestUnknown}) {
+			t.Errorf("08-owner: Django is of %+v", p.Owner)
 		}
 	}
 }

@@ -26,6 +26,8 @@ import (
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
 	"assay/inspect/walk"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -34,6 +36,9 @@ const (
 	maxClaims = 8
 	// maxContent is how large a file may be whose digest is made.
 	maxContent = 256 << 20
+	// maxFolders bounds the folders of lists whose links are followed. A large system
+	// has some ten thousand folders, and few of them a file in question.
+	maxFolders = 1 << 17
 )
 
 // A Tree is where the lists and the files are.
@@ -59,11 +64,11 @@ type Tree struct {
 // itself are left as they are: they are found in its databases, not in files of
 // theirs.
 //
-// A file belongs to the package whose list has its path, where the directories at
-// the top of the tree may be links (/bin to usr/bin), and dpkg's diversions are
-// followed. Of several packages it is one for which the digest is equal, else
+// A file belongs to the package whose list has its path, where directories may be
+// links (/bin to usr/bin, /usr/sbin to bin), and dpkg's diversions are followed. Of several packages it is one for which the digest is equal, else
 // different, else unknown, and the first by name among those. A digest is unknown
-// where the list has none, or the file is larger than 256 MiB.
+// where the list has none, or the file is larger than 256 MiB. Where hard links give a
+// file several names in question, the owner of one is that of all.
 //
 // Where dpkg has packages and no list of any, it is unknown what belongs to them.
 // Missing is told, if a file in question is where packages of the system install
@@ -71,20 +76,21 @@ type Tree struct {
 //
 // It returns when ctx ends; what was not found by then has no owner.
 func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
-	j := &join{Tree: tree, anchors: map[string]*anchor{}}
+	j := &join{Tree: tree, anchors: map[string]*anchor{}, bases: map[string]bool{}, folders: map[string]string{}}
 	for _, p := range packages {
 		if path, ok := j.anchorOf(p); ok && j.anchors[path] == nil {
 			j.anchors[path] = &anchor{path: path}
+			j.bases[path[strings.LastIndexByte(path, '/')+1:]] = true
 		}
 	}
 	if len(j.anchors) == 0 {
 		return
 	}
-	j.links = topLinks(tree.Root)
 	unlisted := j.dpkg(ctx)
 	j.rpm(ctx)
 	j.apk()
 	j.compare(ctx)
+	j.shareNames(ctx)
 	if unlisted {
 		for path, a := range j.anchors {
 			if a.owner == nil && dpkg.InOwnFolder(path) {
@@ -114,10 +120,11 @@ func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 
 type join struct {
 	Tree
-	links   map[string]string
 	anchors map[string]*anchor // by path
+	bases   map[string]bool    // the last parts of these paths
 
-	mu sync.Mutex // guards the claims of all anchors
+	mu      sync.Mutex        // guards the claims of all anchors, and folders
+	folders map[string]string // without links, by their paths in lists
 }
 
 // An anchor is a file in question.
@@ -141,25 +148,50 @@ type digest interface {
 	Equal(sum []byte) bool
 }
 
-// find returns the anchor at a path of a list, relative to the root, or nil. It
-// is asked for every file of the system and allocates only where a path is not
-// UTF-8 or begins with a link.
+// find returns the anchor at a path of a list, relative to the root, or nil. Folders
+// of the path may be links. It is asked for every file of the system and follows
+// links only where the last part of the path is that of an anchor.
 func (j *join) find(path []byte) *anchor {
 	if a := j.anchors[string(path)]; a != nil {
 		return a
 	}
-	if top, rest, ok := bytes.Cut(path, []byte("/")); ok && len(j.links) > 0 {
-		if target, ok := j.links[string(top)]; ok {
-			path = append([]byte(target+"/"), rest...)
-			if a := j.anchors[string(path)]; a != nil {
-				return a
-			}
-		}
+	dir, base := []byte(nil), path
+	if i := bytes.LastIndexByte(path, '/'); i >= 0 {
+		dir, base = path[:i], path[i+1:]
 	}
 	if !utf8.Valid(path) {
-		return j.anchors[inventory.Text(string(path))]
+		if a := j.anchors[inventory.Text(string(path))]; a != nil {
+			return a
+		}
+		base = []byte(inventory.Text(string(base)))
+	}
+	if len(dir) == 0 || !j.bases[string(base)] {
+		return nil
+	}
+	if real := j.real(dir); real != "" {
+		return j.anchors[inventory.Text(real)+"/"+string(base)]
 	}
 	return nil
+}
+
+// real returns the path without links of a folder of a list, "" where it is not
+// known.
+func (j *join) real(dir []byte) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if path, ok := j.folders[string(dir)]; ok {
+		return path
+	}
+	if len(j.folders) == maxFolders {
+		return ""
+	}
+	path := ""
+	if d, real, err := j.Root.OpenDir(string(dir)); err == nil {
+		d.Close()
+		path = real
+	}
+	j.folders[string(dir)] = path
+	return path
 }
 
 // claim notes that the file of an anchor belongs to a package.
@@ -209,34 +241,6 @@ func each[T any](ctx context.Context, workers, n int, scratch func() T, work fun
 	wg.Wait()
 }
 
-// topLinks returns the links at the top of the tree that lead to a directory, by
-// name, with the path of that. A tree whose top cannot be listed has none.
-func topLinks(root *rootfs.Root) map[string]string {
-	links := map[string]string{}
-	top, err := root.Dir()
-	if err != nil {
-		return links
-	}
-	defer top.Close()
-	buf := make([]byte, 8<<10)
-	for {
-		entries, err := top.Read(buf)
-		if err != nil || len(entries) == 0 {
-			return links
-		}
-		for name := range rootfs.Entries(entries) {
-			d, path, err := root.OpenDir(string(name))
-			if err != nil {
-				continue
-			}
-			d.Close()
-			if path != string(name) {
-				links[string(name)] = path
-			}
-		}
-	}
-}
-
 // compare makes the digests of the files that have claims and settles whose they
 // are.
 func (j *join) compare(ctx context.Context) {
@@ -259,6 +263,31 @@ func (j *join) compare(ctx context.Context) {
 		}
 		a.owner = &best
 	})
+}
+
+// shareNames gives all names of one file the owner of one of them: the names that hard
+// links give it, as in the store of an image that is made with ostree.
+func (j *join) shareNames(ctx context.Context) {
+	files := map[rootfs.ID][]*anchor{}
+	for _, a := range j.anchors {
+		if ctx.Err() != nil {
+			return
+		}
+		if id, typ, err := j.Root.Identify(a.path); err == nil && typ == unix.S_IFREG {
+			files[id] = append(files[id], a)
+		}
+	}
+	for _, names := range files {
+		var best *inventory.Owner
+		for _, a := range names {
+			if a.owner != nil && (best == nil || compareOwners(*a.owner, *best) < 0) {
+				best = a.owner
+			}
+		}
+		for _, a := range names {
+			a.owner = best
+		}
+	}
 }
 
 func compareOwners(a, b inventory.Owner) int {

@@ -108,6 +108,19 @@ func TestDpkg(t *testing.T) {
 		{name: "a link at the top that leads further", path: "usr/lib/y/x", want: "a equal", entries: map[string]string{
 			"lib": "-> /lib2", "lib2": "-> usr/lib/y", "usr/lib/y/x": "x", info + "a.list": "/lib/x\n", info + "a.md5sums": md5Line("x", "lib/x"),
 		}},
+		{name: "a link below the top", path: "usr/bin/x", want: "a equal", entries: map[string]string{
+			"usr/sbin": "-> bin", "usr/bin/x": "x", info + "a.list": "/usr/sbin/x\n", info + "a.md5sums": md5Line("x", "usr/sbin/x"),
+		}},
+		{name: "a chain of links, absolute and relative, behind one at the top", path: "opt/c/d/x", want: "a equal", entries: map[string]string{
+			"lib": "-> usr/lib", "usr/lib/a": "-> /usr/lib/b", "usr/lib/b": "-> ../../opt/c", "opt/c/d/x": "x",
+			info + "a.list": "/lib/a/d/x\n", info + "a.md5sums": md5Line("x", "lib/a/d/x"),
+		}},
+		{name: "links in a circle", path: "usr/bin/x", want: "", entries: map[string]string{
+			"usr/a": "-> b", "usr/b": "-> a", "usr/bin/x": "x", info + "a.list": "/usr/a/x\n",
+		}},
+		{name: "a link that is no folder's", path: "usr/bin/x", want: "", entries: map[string]string{
+			"usr/sbin/x": "-> ../bin/x", "usr/bin/x": "x", info + "a.list": "/usr/sbin/x\n",
+		}},
 		{name: "a link at the top that leads out", path: "usr/bin/x", want: "", entries: map[string]string{
 			"bin": "-> ../../bin", "usr/bin/x": "x", info + "a.list": "/bin/x\n",
 		}},
@@ -333,5 +346,62 @@ func TestForbiddenDigests(t *testing.T) {
 	cmd.Env = append(os.Environ(), "ASSAY_TEST_FORBIDDEN=1", "GODEBUG=fips140=only")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestLinkedFolders: the paths of rpm and apk may go through links too. The tree of
+// Fedora's shape has them as files with the links' targets.
+func TestLinkedFolders(t *testing.T) {
+	dir := t.TempDir()
+	from := testdata.Path(t, "faults", "inventory", "fedora-sbin")
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bin", "sbin", "usr/sbin"} {
+		path := filepath.Join(dir, name)
+		target, err := os.ReadFile(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err == nil {
+			err = os.Symlink(string(target), path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "usr/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "usr/bin/tool"), []byte("x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, failed := owners(t, dir, nil, "usr/bin/tool"); got["usr/bin/tool"] != "tool different" || len(failed) > 0 {
+		t.Errorf("rpm: %q, %q", got, failed)
+	}
+
+	dir = testdata.Tree(t, map[string]string{
+		"usr/sbin": "-> bin", "usr/bin/tool": "x",
+		"lib/apk/db/installed": "P:tool\nV:1-r0\nA:x86_64\nF:usr/sbin\nR:tool\n\n",
+	})
+	if got, failed := owners(t, dir, nil, "usr/bin/tool"); got["usr/bin/tool"] != "tool unknown" || len(failed) > 0 {
+		t.Errorf("apk: %q, %q", got, failed)
+	}
+}
+
+// TestNamesOfOneFile: of a file with several names, as an ostree store gives it, the
+// owner of one is that of all; a file with the same content is another.
+func TestNamesOfOneFile(t *testing.T) {
+	const object, other = "sysroot/ostree/repo/objects/ab/cd.file", "srv/copy"
+	dir := testdata.Tree(t, map[string]string{
+		"usr/bin/tool": "x", other: "x", filepath.Dir(object) + "/ef.file": "y",
+		info + "a.list": "/usr/bin/tool\n", info + "a.md5sums": md5Line("x", "usr/bin/tool"),
+	})
+	if err := os.Link(filepath.Join(dir, "usr/bin/tool"), filepath.Join(dir, object)); err != nil {
+		t.Fatal(err)
+	}
+	got, failed := owners(t, dir, nil, "usr/bin/tool", object, other)
+	if got["usr/bin/tool"] != "a equal" || got[object] != "a equal" || got[other] != "" || len(failed) > 0 {
+		t.Errorf("%q, %q", got, failed)
 	}
 }
