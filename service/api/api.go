@@ -277,7 +277,7 @@ func (a *api) logged(next http.Handler) http.Handler {
 			w.Header().Set("Assay-Version", a.Version)
 		}
 		next.ServeHTTP(rec, r)
-		a.Log.Info("request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
+		a.Log.Info("request", "method", unsecret(r.Method), "path", unsecret(r.URL.Path), "status", rec.status,
 			"token", rec.token, "scan", rec.scan, "took", a.Now().Sub(start).Round(time.Microsecond))
 	})
 }
