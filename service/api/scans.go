@@ -110,9 +110,8 @@ func (a *api) more(w http.ResponseWriter, l *lease, n int64) error {
 	return nil
 }
 
-// answer decodes and judges what was sent, keeps it or not, and returns the
-// verdict's JSON. It
-// lies in buf mostly, and memory holds it.
+// answer decodes and judges what was sent, keeps it unless keep is false, and returns
+// the verdict's JSON. That is in buf mostly, and memory accounts for it.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, memory *lease, buf *buffers) ([]byte, error) {
 	slot, err := a.slot(w, r, t)
 	if err != nil {

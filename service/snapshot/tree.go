@@ -274,7 +274,7 @@ func (p *treePage) ordered(keys [][]byte, low, high []byte) error {
 	return nil
 }
 
-// freelist holds that no page is free and used, and none neither.
+// freelist checks that every page is either used or free, and not both.
 func (t *treeCheck) freelist(id uint64) error {
 	p, err := t.read(id, &t.buffers[0])
 	if err != nil {

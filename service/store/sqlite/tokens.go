@@ -173,8 +173,8 @@ const (
 	revokeByName = `UPDATE token SET revoked = ?2 WHERE (id = ?1 OR name = ?1) AND revoked IS NULL`
 )
 
-// RevokeToken implements store.Tokens. It has room on a disk that is full. All tokens of a name are revoked. One
-// that was revoked before keeps its time and is returned too.
+// RevokeToken implements store.Tokens. On a full disk it uses the reserve. All tokens of
+// a name are revoked. One that was revoked before keeps its time and is returned too.
 func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
 	var tokens []store.Token
 	revoke := func(tx transaction) error {
