@@ -733,3 +733,22 @@ func TestProxy(t *testing.T) {
 		}
 	})
 }
+
+// A service that has TLS resets a connection that begins without.
+func TestBrokenConnectionNamesTLS(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	fails(t, config("http://"+listener.Addr().String()), remote.Network, "broke", "write https:// in --server")
+}

@@ -141,7 +141,11 @@ func (c *Client) classify(err error) *Error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err // the address is said already
 	}
-	return e(Network, hintNetwork, "the connection to %s broke: %v", at, err)
+	hint := hintNetwork
+	if strings.HasPrefix(at, "http://") {
+		hint += " if it has TLS, write https:// in --server"
+	}
+	return e(Network, hint, "the connection to %s broke: %v", at, err)
 }
 
 func (c *Client) refusedHint() string {

@@ -301,7 +301,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 			"there is nothing to judge in an image without package data; scan the image that it is built from")
 	case res.Packages == 0:
 		add(ruleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
-			"the package database may have been removed from the image; scan before that")
+			"the package database may have been removed from the image: scan before that; --no-os-packages needs at least one other package, such as a Go program")
 	case u.systemMissing:
 		add(ruleNoPackages, fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
 			"the package database is missing, empty or of a kind that assay does not read; scan the stage that still has it")
