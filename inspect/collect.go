@@ -134,6 +134,7 @@ func (c *collector) inventory() Inventory {
 			}
 		}
 	}
+	nameSources(c.packages)
 	inv := Inventory{Packages: withoutHeld(merge(c.packages))}
 	for kind, g := range c.gaps {
 		inv.Partial = append(inv.Partial, g.list(kind)...)
@@ -175,6 +176,31 @@ func (g *gaps) list(kind inventory.Gap) []inventory.Partial {
 		return append(slices.Clone(g.kept), inventory.Partial{Kind: kind, Err: fmt.Sprintf("and %d more", more)})
 	}
 	return g.kept
+}
+
+// nameSources fills in the source packages that a database does not name and another
+// database of the same tree does: an image may have Chisel's manifest beside what dpkg
+// would have written.
+func nameSources(packages []inventory.Package) {
+	type key struct{ name, version, arch string }
+	unnamed := make(map[key]*inventory.Package)
+	for i := range packages {
+		if p := &packages[i]; p.Type == "deb" && p.Source == "" {
+			unnamed[key{p.Name, p.Version, p.Arch}] = p
+		}
+	}
+	if len(unnamed) == 0 {
+		return
+	}
+	sorted := slices.Clone(packages)
+	slices.SortFunc(sorted, func(a, b inventory.Package) int {
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.SourceVersion, b.SourceVersion))
+	})
+	for _, p := range sorted {
+		if u := unnamed[key{p.Name, p.Version, p.Arch}]; u != nil && p.Type == "deb" && u.Source == "" {
+			u.Source, u.SourceVersion = p.Source, p.SourceVersion
+		}
+	}
 }
 
 // merge makes one package of those that differ in their evidence only, with the

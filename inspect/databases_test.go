@@ -3,6 +3,7 @@ package inspect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -400,9 +401,31 @@ func TestNoLists(t *testing.T) {
 	}
 }
 
+// Chisel's manifest does not name source packages; a status file beside it may.
+func TestSourcesOfChisel(t *testing.T) {
+	for status, want := range map[string]string{
+		"": "base-files  1\nlibc6  1\nlibssl3t64  1\nopenssl  1\n",
+		"Package: libc6\nVersion: 2.39-0ubuntu8.4\nArchitecture: amd64\nSource: glibc\n": "base-files  1\nlibc6 glibc 2\nlibssl3t64  1\nopenssl  1\n",
+		"Package: libc6\nVersion: 2.39-0ubuntu8.3\nArchitecture: amd64\nSource: glibc\n": "base-files  1\nlibc6 glibc 1\nlibc6  1\nlibssl3t64  1\nopenssl  1\n",
+	} {
+		more := map[string]string{}
+		if status != "" {
+			more["var/lib/dpkg/status"] = status
+		}
+		inv := inventoryOf(t, unusual(t, "chisel-rock", more), Options{}, readers())
+		var got strings.Builder
+		for _, p := range inv.Packages {
+			fmt.Fprintf(&got, "%s %s %d\n", p.Name, p.Source, len(p.Evidence))
+		}
+		if got.String() != want || len(inv.Partial) > 0 {
+			t.Errorf("%s%+v", &got, inv.Partial)
+		}
+	}
+}
+
 // Databases as images have them that other scanners did not read, or not whole.
 func TestUnusualDatabases(t *testing.T) {
-	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7} {
+	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7, "chisel-rock": 4} {
 		inv := inventoryOf(t, unusual(t, name, nil), Options{}, readers())
 		if len(inv.Packages) != want || len(inv.Partial) > 0 || !inv.System.Known() {
 			t.Errorf("%s: %d packages, want %d\n%s", name, len(inv.Packages), want, names(inv))

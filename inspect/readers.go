@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"assay/inspect/distro/apk"
+	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
 	"assay/inspect/distro/redhat"
 	"assay/inspect/distro/rpm"
@@ -124,6 +125,12 @@ func distributions() []reader {
 			limit: dpkg.Limit,
 			gap:   inventory.GapDatabase,
 			read:  stream(dpkg.ReadStanza),
+		},
+		{
+			files: chisel.ManifestFiles(),
+			limit: chisel.Limit,
+			gap:   inventory.GapDatabase,
+			read:  stream(chisel.ReadManifest),
 		},
 		{
 			files: apk.InstalledFiles(),

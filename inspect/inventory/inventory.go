@@ -61,7 +61,7 @@ type Package struct {
 	// Arch is the package's architecture as its database names it, or empty.
 	Arch string
 	// Source and SourceVersion name the source package. A reader of a format
-	// that has source packages always fills both.
+	// that has source packages fills both, unless its database does not say (Chisel's).
 	Source        string
 	SourceVersion string
 	// Vendor is who built it, as the database says (Maintainer, Vendor, Packager).

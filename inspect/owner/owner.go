@@ -21,6 +21,7 @@ import (
 	"unicode/utf8"
 
 	"assay/inspect/distro/apk"
+	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
 	"assay/inspect/distro/rpm"
 	"assay/inspect/inventory"
@@ -111,7 +112,7 @@ func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 		return "", false
 	}
 	switch e := p.Evidence[0]; e.Kind {
-	case dpkg.Kind, rpm.Kind, apk.Kind:
+	case dpkg.Kind, chisel.Kind, rpm.Kind, apk.Kind:
 		return "", false
 	default:
 		return cmp.Or(j.Real[e.Path], e.Path), true

@@ -239,3 +239,19 @@ func TestUpstreamNames(t *testing.T) {
 		}
 	}
 }
+
+// TestChisel: Chisel's manifest does not name the source packages that Ubuntu's
+// advisories are about.
+func TestChisel(t *testing.T) {
+	ix := index(t, `{"id":"UBUNTU-CVE-1","affected":[`+affects("Ubuntu:24.04:LTS", "openssl", "9")+`]}`)
+	p := inventory.Package{Type: "deb", Name: "libssl3t64", Version: "3.0.13-0ubuntu3.5", Evidence: []inventory.Evidence{{Path: "m", Kind: "chisel"}}}
+	inv := inventory.Inventory{System: system("ubuntu", "24.04"), Packages: []inventory.Package{p}}
+	res, err := match.Match(inv, ix, day)
+	if err != nil || res.Judged != 0 || len(res.Unjudged) != 1 || res.Unjudged[0].Cause != match.CauseSystem {
+		t.Errorf("%+v, %v", res, err)
+	}
+	inv.Packages[0].Source, inv.Packages[0].SourceVersion = "openssl", p.Version
+	if res, err = match.Match(inv, ix, day); err != nil || res.Judged != 1 || len(res.Findings) != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}

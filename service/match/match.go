@@ -237,6 +237,11 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 			gap.Cause, gap.Reason = CauseVendor, fmt.Sprintf("built by %s, not by %s", vendor, m.target.distribution())
 			return subject{}, gap, nil
 		}
+		chiseled := func(e inventory.Evidence) bool { return e.Kind == "chisel" }
+		if p.Source == "" && m.target.scheme.names == bySource && slices.ContainsFunc(p.Evidence, chiseled) {
+			gap.Cause, gap.Reason = CauseSystem, "the image does not say from which source packages they were built, by which advisories go"
+			return subject{}, gap, nil
+		}
 		s = m.addEpoch(p, subjectOf(p, &m.target.scheme))
 	case systemPackage(p.Type):
 		gap.Cause, gap.Reason = CauseSystem, m.target.reason
