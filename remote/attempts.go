@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 
 	"assay/remote/cyclonedx"
 )
@@ -71,6 +74,22 @@ func (a *attempts) bound(c cause) time.Duration {
 }
 
 var errAnswerTooLarge = errors.New("the answer is too large")
+
+// do sends a request until an answer ends the attempts, or checkRetry does.
+func (a *attempts) do(req *retryablehttp.Request) (*http.Response, error) {
+	req.SetResponseHandler(a.read)
+	c := a.client
+	retrying := retryablehttp.Client{
+		HTTPClient:   c.http,
+		RetryMax:     math.MaxInt32, // checkRetry bounds them by time
+		RetryWaitMin: c.config.RetryWait,
+		RetryWaitMax: c.config.MaxRetryWait,
+		CheckRetry:   a.checkRetry,
+		Backoff:      a.backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return retrying.Do(req)
+}
 
 // read takes in an answer that ends the attempts, so that one which breaks off
 // in the middle is asked for again.

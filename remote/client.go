@@ -11,7 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
+
 	"net"
 	"net/http"
 	"net/url"
@@ -183,18 +183,8 @@ func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (v
 	}
 
 	a := &attempts{client: c, scan: scan}
-	req.SetResponseHandler(a.read)
-	retrying := retryablehttp.Client{
-		HTTPClient:   c.http,
-		RetryMax:     math.MaxInt32, // checkRetry bounds them by time
-		RetryWaitMin: c.config.RetryWait,
-		RetryWaitMax: c.config.MaxRetryWait,
-		CheckRetry:   a.checkRetry,
-		Backoff:      a.backoff,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
 	defer c.http.CloseIdleConnections()
-	resp, err := retrying.Do(req)
+	resp, err := a.do(req)
 	if resp != nil {
 		defer resp.Body.Close()
 	}

@@ -122,13 +122,7 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 
 // get asks for a path of the service, with a token where there is one.
 func (c *Client) get(ctx context.Context, token string, path ...string) (*http.Response, []byte, error) {
-	return c.getQuery(ctx, token, nil, path...)
-}
-
-func (c *Client) getQuery(ctx context.Context, token string, query url.Values, path ...string) (*http.Response, []byte, error) {
-	at := c.server.JoinPath(path...)
-	at.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server.JoinPath(path...).String(), nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/hashicorp/go-retryablehttp"
 )
 
 // A Scanned is what the service knows of the scans of a commit.
@@ -17,7 +19,8 @@ type Scanned struct {
 	Hint   string
 }
 
-// Scanned asks whether a passing scan of a commit has arrived; a project that is
+// Scanned asks whether a passing scan of a commit has arrived, and waits for a
+// service that is busy or away as Scan does; a project that is
 // not empty leaves out all others. Its errors are of type *Error.
 func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
@@ -27,10 +30,28 @@ func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, 
 	if project != "" {
 		query.Set("project", project)
 	}
-	resp, body, err := c.getQuery(ctx, c.config.Token, query, "api", "v1", "passed")
+	at := c.server.JoinPath("api", "v1", "passed")
+	at.RawQuery = query.Encode()
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
-		return Scanned{}, c.scrub(c.classify(err))
+		return Scanned{}, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "check --server", err: err})
 	}
+	req.Header.Set("Authorization", "Bearer "+c.config.Token)
+	if c.config.UserAgent != "" {
+		req.Header.Set("User-Agent", c.config.UserAgent)
+	}
+	a := &attempts{client: c}
+	resp, err := a.do(req)
+	if err != nil {
+		return Scanned{}, c.scrub(a.failed(ctx, err))
+	}
+	defer resp.Body.Close()
+	if a.body == nil { // the last of the attempts is not read on the way
+		if err := a.read(resp); err != nil {
+			return Scanned{}, c.scrub(c.classify(err))
+		}
+	}
+	body := a.body
 	var answer struct {
 		Passed      *bool
 		Scan        string
