@@ -108,7 +108,7 @@ func TestDiskFull(t *testing.T) {
 	d.fill(9 << 20)
 	before := d.free()
 	out, err := run("import", testdata.Path(t, "osv"))
-	if err == nil || !strings.Contains(out, "full") || !strings.Contains(out, "goes on serving") {
+	if err == nil || !strings.Contains(out, "full") || !strings.Contains(out, "keeps its previous data") {
 		t.Errorf("an import without room: %v\n%s", err, out)
 	}
 	if after := d.free(); after < before-1<<20 {

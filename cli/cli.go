@@ -242,7 +242,7 @@ func (r *run) scan(c *ucli.Context) error {
 	defer cancel()
 	c.Context = ctx
 	defer time.AfterFunc(s.timeout+grace, func() {
-		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "a file or a filesystem does not answer; assay doctor in its place tells what is mounted")
+		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "a file or a filesystem may hang; run assay doctor instead of the scan to see what is mounted")
 	}).Stop()
 
 	// A variable may not hide that another was ignored.

@@ -280,7 +280,7 @@ func classify(err error) (code int, hint string) {
 			code = codeUsage
 		}
 	}
-	hint = "run it again; assay doctor in its place tells what is wrong"
+	hint = "run it again, or run assay doctor instead of the scan to find the cause"
 	if h, ok := errors.AsType[interface {
 		error
 		Hint() string

@@ -43,7 +43,7 @@ func TestDiagnosis(t *testing.T) {
 bad  token     the token is short
      hint: copy it
 bad  connect   refused
-     hint: run it again; assay doctor in its place tells what is wrong
+     hint: run it again, or run assay doctor instead of the scan to find the cause
 ok   mounts    left out: /run/secrets/t
 `
 	if b.String() != want {

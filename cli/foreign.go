@@ -11,7 +11,7 @@ import (
 
 // foreign are flags of Trivy, Grype and others, by name.
 var foreign = map[string]string{
-	"severity":         "assay fails from a severity upwards: --fail-on high",
+	"severity":         "use --fail-on high to fail from a severity upwards",
 	"exit-code":        "findings end with code 4 without any flag (docs/exit-codes.md)",
 	"ignore-unfixed":   "findings without a fix do not fail here; --fail-on-unfixed makes them",
 	"only-fixed":       "findings without a fix do not fail here; --fail-on-unfixed makes them",
@@ -30,12 +30,12 @@ var foreign = map[string]string{
 	"t":                "there are two formats: --format text and --format json",
 	"template":         "there are two formats: --format text and --format json",
 	"token":            "mount the token: RUN --mount=type=secret,id=assay_token; or name its file with --token-file FILE",
-	"skip-dirs":        "a folder is named with --skip DIR",
-	"exclude":          "a folder is named with --skip DIR",
-	"skip-files":       "whole folders are named with --skip DIR, single files are read",
-	"insecure":         "trust the service's authority with --cacert FILE; without any check it is --no-verify",
-	"q":                "it is --quiet",
-	"debug":            "assay doctor in place of the scan tells what it sees and uses",
+	"skip-dirs":        "use --skip DIR to leave out a directory",
+	"exclude":          "use --skip DIR to leave out a directory",
+	"skip-files":       "--skip DIR leaves out directories; single files cannot be skipped",
+	"insecure":         "use --cacert FILE to trust the service's authority, or --no-verify to skip verification",
+	"q":                "use --quiet",
+	"debug":            "run assay doctor instead of the scan to see what it finds and uses",
 	"list-all-pkgs":    "assay inventory prints all packages",
 	"by-cve":           "findings are listed by CVE wherever there is one",
 	"no-progress":      "progress is shown on a terminal only",
@@ -45,7 +45,7 @@ var foreign = map[string]string{
 	"skip-db-update":   "assay has no data: the service has, and assayd update fetches it",
 	"download-db-only": "assay has no data: the service has, and assayd update fetches it",
 	"db-repository":    "assay has no data: the service has, and assayd update fetches it",
-	"offline-scan":     "assay talks to the service alone",
+	"offline-scan":     "assay always needs the service",
 	"username":         "assay reads no registry: it runs in the build, or with --root DIR",
 	"password":         "assay reads no registry: it runs in the build, or with --root DIR",
 }
@@ -57,7 +57,7 @@ const fromInside = "assay reads the filesystem that it runs in: RUN /assay in th
 var foreignWords = map[string]string{
 	"image":      fromInside,
 	"i":          fromInside,
-	"scan":       "the scan needs no word: assay [flags] [TOKEN]",
+	"scan":       "scanning needs no subcommand: assay [flags] [TOKEN]",
 	"fs":         "assay --root DIR reads a tree",
 	"filesystem": "assay --root DIR reads a tree",
 	"rootfs":     "assay --root DIR reads a tree",
@@ -70,14 +70,14 @@ var foreignWords = map[string]string{
 	"kubernetes": fromInside,
 	"config":     "assay looks for vulnerable packages only",
 	"db":         "the data is at the service: assayd update, assayd status",
-	"update":     "that is assayd update",
-	"import":     "that is assayd import",
-	"status":     "that is assayd status",
-	"explain":    "that is assayd explain",
-	"token":      "that is assayd token create",
-	"client":     "the scan needs no word: assay [flags] [TOKEN]",
-	"server":     "that is assayd serve",
-	"serve":      "that is assayd serve",
+	"update":     "use assayd update",
+	"import":     "use assayd import",
+	"status":     "use assayd status",
+	"explain":    "use assayd explain",
+	"token":      "use assayd token create",
+	"client":     "scanning needs no subcommand: assay [flags] [TOKEN]",
+	"server":     "use assayd serve",
+	"serve":      "use assayd serve",
 }
 
 // checkWord refuses the first word of another command line.

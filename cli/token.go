@@ -108,7 +108,7 @@ func readToken(path string, readFile func(string) ([]byte, error)) (string, erro
 		return "", usage("mount it for the user of the step: --mount=type=secret,id=assay_token,mode=0444 or uid=UID",
 			"token file %q may not be read by this user", path)
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usage("a secret that docker build was not given is left out silently: pass --secret id=...,src=FILE",
+		return "", usage("docker build silently omits a secret that it was not given: pass --secret id=...,src=FILE",
 			"token file %q does not exist", path)
 	case err != nil:
 		return "", usage("name a file that holds the token alone", "read token file: %v", err)

@@ -72,7 +72,7 @@ func (x *fixedPaths) system() inventory.System {
 
 // errLeftOut says that a link leads to what is no part of the image, or may be a
 // secret.
-var errLeftOut = errors.New("leads into what is left out")
+var errLeftOut = errors.New("leads to a path that is not scanned")
 
 // read gives every reader the files at its fixed paths.
 func (x *fixedPaths) read(ctx context.Context) {
@@ -269,7 +269,7 @@ func list(d rootfs.Dir, wanted func(string) bool) ([]string, error) {
 	}
 }
 
-var errJournal = errors.New("holds changes that are to be taken back from the database beside it")
+var errJournal = errors.New("contains a transaction that has not been rolled back")
 
 // journal notes a journal beside f that makes f another than it is: whoever opens the
 // database by SQLite has first what was there before. One that begins with zero is

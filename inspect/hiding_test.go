@@ -104,7 +104,7 @@ func TestHidden(t *testing.T) {
 		"nothing": {map[string]string{"app/a.jar": "-> gone", "app/node_modules/b": "-> /gone", "b/installed.json": "-> /"}, ""},
 		"the kernel's": {map[string]string{
 			"app/a.jar": "-> /proc/a", "proc/a": text, "app/site-packages": "-> /dev/x", "dev/x/Django.dist-info/METADATA": django,
-		}, "file \"app/a.jar\": leads into what is left out\ndirectory \"app/site-packages\": leads into what is left out"},
+		}, "file \"app/a.jar\": leads to a path that is not scanned\ndirectory \"app/site-packages\": leads to a path that is not scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := names(inventoryOf(t, testdata.Tree(t, c.entries), Options{}, readers())); got != c.want {
@@ -201,7 +201,7 @@ func TestUpdates(t *testing.T) {
 		"a folder of the name": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0001": "/"},
 			"deb a 1\ndatabase \"var/lib/dpkg/updates/0001\": not a regular file"},
 		"a secret": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0001": "-> /run/secrets/x", "run/secrets/x": "secret"},
-			"deb a 1\ndatabase \"var/lib/dpkg/updates/0001\": leads into what is left out"},
+			"deb a 1\ndatabase \"var/lib/dpkg/updates/0001\": leads to a path that is not scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := names(inventoryOf(t, testdata.Tree(t, c.entries), Options{}, readers())); got != c.want {

@@ -183,14 +183,14 @@ func TestInspect(t *testing.T) {
 		{name: "a link into what is skipped", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /opt/status", "opt/status": status,
 			"etc/os-release": "-> /opt/os-release", "opt/os-release": debian, "usr/lib/os-release": "ID=x\n",
-		}, opts: Options{Skip: []string{"opt"}}, want: "x  from usr/lib/os-release\nsystem \"opt/os-release\": leads into what is left out\n" +
-			"database \"var/lib/dpkg/status\": leads into what is left out\n"},
+		}, opts: Options{Skip: []string{"opt"}}, want: "x  from usr/lib/os-release\nsystem \"opt/os-release\": leads to a path that is not scanned\n" +
+			"database \"var/lib/dpkg/status\": leads to a path that is not scanned\n"},
 		{name: "a mount where merged /usr leads", entries: map[string]string{
 			"lib": "-> usr/lib", "usr/lib/apk/db/installed": "P:x\nV:1\n", "var/lib/dpkg/status": status,
 		}, opts: Options{Skip: []string{"usr/lib/apk/db"}}, want: "a 1 var/lib/dpkg/status\n"},
 		{name: "kaniko runs the build", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /kaniko/status", "kaniko/status": status,
-		}, opts: Options{Kaniko: true}, want: "database \"var/lib/dpkg/status\": leads into what is left out\n"},
+		}, opts: Options{Kaniko: true}, want: "database \"var/lib/dpkg/status\": leads to a path that is not scanned\n"},
 		{name: "a folder of kaniko's name", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /kaniko/status", "kaniko/status": status,
 		}, want: "a 1 kaniko/status\n"},
@@ -200,11 +200,11 @@ func TestInspect(t *testing.T) {
 			"etc/os-release": "-> /run/secrets/b", "run/secrets/b": "ID=secret\n",
 			"opt/x-1.dist-info/METADATA": "-> /run/secrets/c", "run/secrets/c": "Metadata-Version: 2.1\nName: secret\nVersion: 1\n",
 			"opt/y-1.dist-info": "-> /run/secrets/y-1", "run/secrets/y-1/METADATA": "Metadata-Version: 2.1\nName: secret\nVersion: 1\n",
-		}, want: "file \"opt/x-1.dist-info/METADATA\": leads into what is left out\n" +
-			"directory \"opt/y-1.dist-info\": leads into what is left out\n" +
-			"system \"run/secrets/b\": leads into what is left out\n" +
-			"database \"var/lib/dpkg/status\": leads into what is left out\n" +
-			"database \"var/lib/dpkg/status.d\": leads into what is left out\n"},
+		}, want: "file \"opt/x-1.dist-info/METADATA\": leads to a path that is not scanned\n" +
+			"directory \"opt/y-1.dist-info\": leads to a path that is not scanned\n" +
+			"system \"run/secrets/b\": leads to a path that is not scanned\n" +
+			"database \"var/lib/dpkg/status\": leads to a path that is not scanned\n" +
+			"database \"var/lib/dpkg/status.d\": leads to a path that is not scanned\n"},
 		{name: "mountinfo of nonsense", entries: map[string]string{"var/lib/dpkg/status": status},
 			opts: Options{Mounts: strings.NewReader("nonsense\n")},
 			want: "a 1 var/lib/dpkg/status\nfile \"\": mountinfo: line 1: not a line of mountinfo\n"},

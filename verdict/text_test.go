@@ -277,7 +277,7 @@ func bare() verdict.Verdict {
 // without is an image of which the service does without a part.
 func without() verdict.Verdict {
 	left := npm
-	left.Causes = []verdict.PartCause{{Cause: verdict.CauseWithout, Packages: 12, Text: "this service does without npm"}}
+	left.Causes = []verdict.PartCause{{Cause: verdict.CauseWithout, Packages: 12, Text: "this service has no advisories for npm"}}
 	v := parts(one(), vendored, jars, left, conda)
 	v.Without = []string{"npm"}
 	return v
@@ -294,7 +294,7 @@ func unheld() verdict.Verdict {
 	v := parts(base(), system, npm)
 	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
 		Rule: "no-data", Text: "12 packages cannot be evaluated: the service holds no advisories of npm",
-		Hint: "assayd update fetches them; a service that is to do without is started with assayd serve --without npm"}}}
+		Hint: "assayd update fetches them; to accept missing advisories, start the service with assayd serve --without npm"}}}
 	return v
 }
 

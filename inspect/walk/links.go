@@ -29,7 +29,7 @@ const (
 )
 
 var (
-	errLeftOut  = errors.New("leads into what is left out")
+	errLeftOut  = errors.New("leads to a path that is not scanned")
 	errLinks    = fmt.Errorf("more than %d links, or longer ones than %d bytes together", maxLinks, maxLinkText)
 	errNames    = fmt.Errorf("file with more than %d names", maxFound)
 	errLongPath = fmt.Errorf("path longer than %d bytes", maxPath)

@@ -10,7 +10,7 @@ import (
 
 // errDisagree says that the directory of an archive and its local headers tell of
 // different entries: one who goes by the directory has others.
-var errDisagree = errors.New("does not tell of the entries that stand before it")
+var errDisagree = errors.New("does not match the entries before it")
 
 // A fingerprint tells a set of entries from another one, in whatever order they
 // come. Its seed is random, so that no archive can be made for it.
@@ -81,27 +81,27 @@ func (s *Stream) end(begin, size int64) error {
 		return unexpected(err)
 	}
 	if string(end[:4]) != endMark {
-		return errors.New("is not followed by its end")
+		return errors.New("is not followed by its end record")
 	}
 	told, at := uint64(binary.LittleEndian.Uint32(end[12:])), uint64(binary.LittleEndian.Uint32(end[16:]))
 	if end64 != nil {
 		told, at = binary.LittleEndian.Uint64(end64[40:]), binary.LittleEndian.Uint64(end64[48:])
 	}
 	if told != uint64(size) || at != uint64(begin) {
-		return errors.New("is not where its end says")
+		return errors.New("is not at the offset in its end record")
 	}
 	comment := make([]byte, binary.LittleEndian.Uint16(end[20:]))
 	if _, err := io.ReadFull(s.r, comment); err != nil {
 		return unexpected(err)
 	}
 	if bytes.Contains(comment, []byte(endMark)) {
-		return errors.New("has a comment that holds another end")
+		return errors.New("has a comment that contains another end record")
 	}
 	if _, err := s.r.ReadByte(); !errors.Is(err, io.EOF) {
 		if err != nil {
 			return err
 		}
-		return errors.New("is followed by something else")
+		return errors.New("is followed by other data")
 	}
 	return nil
 }

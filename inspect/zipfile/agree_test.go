@@ -54,8 +54,8 @@ func TestStreamAgrees(t *testing.T) {
 		binary.LittleEndian.PutUint16(b[len(b)-2:], uint16(len(text)))
 		return append(b, text...)
 	}
-	disagree := "directory: does not tell of the entries that stand before it"
-	follows := "directory: is followed by something else"
+	disagree := "directory: does not match the entries before it"
+	follows := "directory: is followed by other data"
 	for name, c := range map[string]struct {
 		b    []byte
 		want string
@@ -70,9 +70,9 @@ func TestStreamAgrees(t *testing.T) {
 		"in another's content":   {put(swallowing, evilDirectory, bytes.Index(swallowing, evilLocal)), disagree},
 		"no directory":           {slices.Concat(evilLocal, evilEnd), disagree},
 		"a directory elsewhere":  {slices.Concat(decoyLocal, evilLocal, evilDirectory, decoyEnd), disagree},
-		"an end in its comment":  {comment(evil, string(decoyEnd)), "directory: has a comment that holds another end"},
+		"an end in its comment":  {comment(evil, string(decoyEnd)), "directory: has a comment that contains another end record"},
 		"an archive after":       {slices.Concat(evil, decoy), follows},
-		"a directory that began": {slices.Concat(evilLocal, evilDirectory, patched(evilEnd, 16, 0)), "directory: is not where its end says"},
+		"a directory that began": {slices.Concat(evilLocal, evilDirectory, patched(evilEnd, 16, 0)), "directory: is not at the offset in its end record"},
 		"cut":                    {evil[:len(evil)-1], "directory: unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,7 +70,7 @@ func encodingOf(r *http.Request) (zipped bool, err error) {
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
 		if err != nil || media != "application/json" && media != "application/vnd.cyclonedx+json" {
-			return false, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not read here", ct), ask}
+			return false, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("unsupported content type %q", ct), ask}
 		}
 	}
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
@@ -79,7 +79,7 @@ func encodingOf(r *http.Request) (zipped bool, err error) {
 	case "gzip":
 		return true, nil
 	default:
-		return false, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("content encoding %q is not read here", encoding), ask}
+		return false, problem{http.StatusUnsupportedMediaType, fmt.Sprintf("unsupported content encoding %q", encoding), ask}
 	}
 }
 
@@ -129,10 +129,10 @@ func (a *api) receive(w http.ResponseWriter, r *http.Request, l *lease, buf *buf
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", retryAfter(a.spread.after(0)))
-			return problem{http.StatusRequestTimeout, fmt.Sprintf("only %d bytes of the body came in %s", len(sent), time.Since(start).Round(time.Second)),
+			return problem{http.StatusRequestTimeout, fmt.Sprintf("only %d bytes of the body arrived in %s", len(sent), time.Since(start).Round(time.Second)),
 				"assay tries again by itself; is the network slow?"}
 		case err != nil:
-			return problem{http.StatusBadRequest, "the body is cut off: " + err.Error(), "send it again"}
+			return problem{http.StatusBadRequest, "the body is truncated: " + err.Error(), "send it again"}
 		}
 		if len(sent)-told >= 64<<10 {
 			told = len(sent)
@@ -195,7 +195,7 @@ func objectsIn(text []byte) int64 { return int64(bytes.Count(text, []byte("{")))
 
 // errLonger is a document that has more bytes than its end says: gzip files can be
 // put together.
-var errLonger = errors.New("longer than its end says")
+var errLonger = errors.New("longer than its trailer says")
 
 // unzip decompresses what was sent, which has size bytes.
 func (b *buffers) unzip(size int64) error {

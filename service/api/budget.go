@@ -33,7 +33,7 @@ type waiter struct {
 
 var (
 	errBusy  = errors.New("too many requests wait")
-	errNever = errors.New("more than there is")
+	errNever = errors.New("more than the whole budget")
 )
 
 func newBudget(total, share int64, maxWaiting int, patience time.Duration) *budget {

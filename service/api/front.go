@@ -31,7 +31,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case probe && r.URL.Path == "/livez":
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	case probe && r.URL.Path == "/readyz" && f.draining.Load():
-		unavailable(w, "the service is ending", "another instance answers, or this one after its restart")
+		unavailable(w, "the service is shutting down", "try another instance, or this one after its restart")
 	case h == nil:
 		unavailable(w, "the service is starting", "assay waits and tries again by itself")
 	default:

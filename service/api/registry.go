@@ -116,7 +116,7 @@ func (g *generator) pull(next func(http.ResponseWriter, *http.Request, caller) e
 		case err != nil:
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
-			err = distError{http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry serves one image and takes none"}
+			err = distError{http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry is read-only"}
 		default:
 			err = next(w, r, c)
 		}
@@ -193,7 +193,7 @@ func (g *generator) manifest(w http.ResponseWriter, r *http.Request, c caller) e
 		return err
 	}
 	if !ok {
-		missing.message = fmt.Sprintf("no image %q for this token now; it changes with the token and once in %s", reference, g.span())
+		missing.message = fmt.Sprintf("no image %q for this token; its digest changes with the token and once every %s", reference, g.span())
 		return missing
 	}
 	return serveObject(w, r, o)
@@ -206,7 +206,7 @@ func (g *generator) blob(w http.ResponseWriter, r *http.Request, c caller) error
 		return err
 	}
 	if !ok {
-		return distError{http.StatusNotFound, "BLOB_UNKNOWN", fmt.Sprintf("no blob %q for this token now", digest)}
+		return distError{http.StatusNotFound, "BLOB_UNKNOWN", fmt.Sprintf("no blob %q for this token", digest)}
 	}
 	return serveObject(w, r, o)
 }

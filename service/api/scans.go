@@ -245,7 +245,7 @@ func (a *api) judge(w http.ResponseWriter, s cyclonedx.Scan, t store.Token) (sca
 		return none(problem{http.StatusBadRequest, bad.Error(), "assay --help lists the values"})
 	}
 	if errors.Is(err, match.ErrTooMany) {
-		return none(problem{http.StatusUnprocessableEntity, err.Error(), "an inventory of this kind is no image; scan a smaller tree with --root"})
+		return none(problem{http.StatusUnprocessableEntity, err.Error(), "no image has this many; scan a smaller tree with --root"})
 	}
 	if err != nil {
 		return none(err)
@@ -305,7 +305,7 @@ func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) e
 	}
 	format := r.URL.Query().Get("format")
 	if format != "" && format != "text" && format != "json" {
-		return problem{http.StatusBadRequest, fmt.Sprintf("no report of format %q", format), "text and json can be had"}
+		return problem{http.StatusBadRequest, fmt.Sprintf("unknown report format %q", format), "use text or json"}
 	}
 	memory := &lease{budget: a.memory, token: t.ID}
 	defer memory.free()

@@ -32,8 +32,8 @@ func (s tlsSetup) check(log *slog.Logger, now time.Time) error {
 		return err
 	}
 	if public.Scheme != "https" {
-		return hintf("say --public-url https://…, or leave --tls-cert and --tls-key out",
-			"--public-url %q has no TLS, and the service has", s.public)
+		return hintf("use --public-url https://…, or leave out --tls-cert and --tls-key",
+			"--public-url %q is not https, but the service uses TLS", s.public)
 	}
 	pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s tlsSetup) check(log *slog.Logger, now time.Time) error {
 		return hintf("is the clock of this machine right?", "the certificate %q is valid only from %s on", s.certFile, leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	if err := leaf.VerifyHostname(public.Hostname()); err != nil {
-		log.Warn("the certificate is not for the host of --public-url: clients refuse it", "err", err,
+		log.Warn("the certificate is not valid for the host of --public-url: clients reject it", "err", err,
 			"hint", "unless a proxy in front has another one, get one for "+public.Hostname())
 	}
 	return s.checkTrust(log, leaf, pair.Certificate[1:], now)
@@ -86,10 +86,10 @@ func (s tlsSetup) checkTrust(log *slog.Logger, leaf *x509.Certificate, chain [][
 	switch {
 	case err == nil:
 	case errors.As(err, new(x509.UnknownAuthorityError)) && s.caFile == "":
-		log.Warn("no public authority vouches for the certificate: clients refuse it", "issuer", leaf.Issuer.String(),
+		log.Warn("the certificate is not signed by a public authority: clients reject it", "issuer", leaf.Issuer.String(),
 			"hint", "give a private authority with --ca FILE; if the issuer is a public one, --tls-cert lacks the chain")
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		log.Warn("neither a public authority nor --ca vouches for the certificate: clients refuse it", "issuer", leaf.Issuer.String(),
+		log.Warn("the certificate is signed neither by a public authority nor by --ca: clients reject it", "issuer", leaf.Issuer.String(),
 			"hint", "--ca FILE is the root that signed it, and --tls-cert has the certificates between")
 	default:
 		log.Warn("clients refuse the certificate", "err", err)

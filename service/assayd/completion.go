@@ -11,7 +11,7 @@ import (
 func (d *daemon) completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "completion",
-		Usage:           "print what completes the command line of assayd in a shell",
+		Usage:           "print shell completions of assayd",
 		ArgsUsage:       "bash|zsh|fish",
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {

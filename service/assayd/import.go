@@ -25,10 +25,10 @@ func (d *daemon) importCommand() *cli.Command {
 		ArgsUsage: "PATH…",
 		Flags: []cli.Flag{
 			dataFlag(),
-			&cli.StringFlag{Name: "source", Usage: "the records are all that source `NAME` has: those of its earlier imports that are missing are taken out", Value: "import"},
-			&cli.BoolFlag{Name: "add", Usage: "take nothing out: the records are some of the source's"},
-			&cli.BoolFlag{Name: "replace", Usage: "take out what is missing even if that is most of the source"},
-			&cli.BoolFlag{Name: "drop", Usage: "take out everything of the source, and import nothing"},
+			&cli.StringFlag{Name: "source", Usage: "import as source `NAME`; its earlier records that are missing from this import are removed", Value: "import"},
+			&cli.BoolFlag{Name: "add", Usage: "remove nothing: the records are only some of the source's"},
+			&cli.BoolFlag{Name: "replace", Usage: "remove missing records even if they are most of the source"},
+			&cli.BoolFlag{Name: "drop", Usage: "remove all records of the source, and import nothing"},
 			&cli.BoolFlag{Name: "sample", Usage: "mark the records as a small set for demonstration; every verdict says so"},
 		},
 		Action: d.importPaths,
@@ -43,9 +43,9 @@ func checkSource(name string) error {
 	case !sourceNames.MatchString(name):
 		return hintf("up to 64 of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
 	case name == osv.Source:
-		return hintf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is the one that assayd update keeps", name)
+		return hintf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is reserved for assayd update", name)
 	case name == string(exploit.KEV) || name == string(exploit.EPSS):
-		return hintf("the lists KEV and EPSS are told by their content", "--source %q is the one of a list", name)
+		return hintf("KEV and EPSS files are recognised by their content", "--source %q is reserved for an exploit catalog", name)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 	case c.Bool("drop") && (c.NArg() > 0 || c.Bool("add") || c.Bool("replace")):
 		return hintf("assayd import --source NAME --drop", "--drop imports nothing")
 	case c.Bool("add") && c.Bool("replace"):
-		return hintf("--add takes nothing out, --replace whatever is missing", "--add and --replace exclude each other")
+		return hintf("--add removes nothing, --replace removes all missing records", "--add and --replace exclude each other")
 	case c.NArg() == 0 && !c.Bool("drop"):
 		return hintf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
 	}
@@ -97,7 +97,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 		case errors.Is(err, exploit.ErrNotList):
 			paths, sources = append(paths, path), append(sources, load.Open(abs))
 		default:
-			return hintf("nothing was taken in; the data from before goes on serving", "import %q: %w", path, err)
+			return hintf("nothing was imported; the service keeps its previous data", "import %q: %w", path, err)
 		}
 	}
 	if len(sources) > 0 {
@@ -121,8 +121,8 @@ func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, pa
 			if 2*missing <= held {
 				return nil
 			}
-			return hintf("name all paths of a source in one command; --source OTHER for another set of records, --add to take nothing out, --replace if these are all",
-				"%d of the %d records of source %q are not in it", missing, held, name)
+			return hintf("name all paths of a source in one command; use --source OTHER for another set of records, --add to remove nothing, --replace to remove what is missing",
+				"%d of the %d records of source %q are missing from this import", missing, held, name)
 		}
 	}
 	got, err := st.Import(c.Context, im, func(yield func(store.Record, error) bool) {
@@ -136,7 +136,7 @@ func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, pa
 	})
 	label := strings.Join(paths, ", ")
 	if err != nil {
-		hint := "nothing of it was taken in; the data from before goes on serving"
+		hint := "nothing was imported; the service keeps its previous data"
 		if h, ok := errors.AsType[hinted](err); ok {
 			hint = h.Hint()
 		}
@@ -144,13 +144,13 @@ func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, pa
 	}
 	for _, src := range sources {
 		for _, r := range src.Rejected() {
-			fmt.Fprintf(d.stderr, "assayd: kept out: %s: %v\n", r.File, r.Err)
+			fmt.Fprintf(d.stderr, "assayd: rejected: %s: %v\n", r.File, r.Err)
 		}
 	}
-	fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d gone, %d kept out\n",
+	fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d removed, %d rejected\n",
 		label, got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
 	if got.Rejected > 0 && im.Whole {
-		fmt.Fprintln(d.stderr, "assayd: nothing was taken out: what is missing may be among the records that were kept out")
+		fmt.Fprintln(d.stderr, "assayd: nothing was removed: missing records may be among the rejected ones")
 	}
 	return nil
 }
@@ -162,14 +162,14 @@ func (d *daemon) dropSource(c *cli.Context, st *sqlite.Store, name string) error
 		return fmt.Errorf("drop: %w", err)
 	}
 	if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin.Source == name }) {
-		return hintf("assayd status names the sources", "drop: nothing ever came from source %q", name)
+		return hintf("assayd status names the sources", "drop: unknown source %q", name)
 	}
 	none := func(func(store.Record, error) bool) {}
 	got, err := st.Import(c.Context, store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: true}, none)
 	if err != nil {
 		return fmt.Errorf("drop: %w", err)
 	}
-	fmt.Fprintf(d.stdout, "%s: %d gone\n", name, got.Removed)
+	fmt.Fprintf(d.stdout, "%s: %d removed\n", name, got.Removed)
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 func judgeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated this `TIME` ago; 0 for any", Value: 7 * 24 * time.Hour},
-		&cli.StringSliceFlag{Name: "without", Usage: "do without the advisories of `ECOSYSTEM`, such as npm, where none are held (repeatable)"},
+		&cli.StringSliceFlag{Name: "without", Usage: "accept that there are no advisories for `ECOSYSTEM`, such as npm (repeatable)"},
 		&cli.StringSliceFlag{Name: "allow-env", Usage: "let a variable of the image weaken this `OPTION` (repeatable)"},
 	}
 }
@@ -38,7 +38,7 @@ func without(names []string) ([]string, error) {
 	for _, name := range names {
 		e, ok := match.LanguageEcosystem(name)
 		if !ok {
-			return nil, hintf("take the ecosystem of a language, such as npm, PyPI or Maven; the advisories of an operating system are never done without",
+			return nil, hintf("take the ecosystem of a language, such as npm, PyPI or Maven; operating systems cannot be named",
 				"bad --without %q", name)
 		}
 		ecosystems = append(ecosystems, e)

@@ -121,7 +121,7 @@ func TestEarlierData(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out := must(t, "import", folder, "--data", data); !strings.HasSuffix(out, ": 0 new, 2 changed, 0 unchanged, 1 gone, 0 kept out\n") {
+	if out := must(t, "import", folder, "--data", data); !strings.HasSuffix(out, ": 0 new, 2 changed, 0 unchanged, 1 removed, 0 rejected\n") {
 		t.Errorf("import: %s", out)
 	}
 }
@@ -156,24 +156,24 @@ func TestImportSources(t *testing.T) {
 		}
 	}
 	october, november := folder("A-1", "A-2", "A-3"), folder("A-2", "A-3", "A-4")
-	counts("3 new, 0 changed, 0 unchanged, 0 gone, 0 kept out", october)
-	counts("1 new, 0 changed, 2 unchanged, 1 gone, 0 kept out", november)
-	counts("0 new, 0 changed, 3 unchanged, 0 gone, 0 kept out", november)
+	counts("3 new, 0 changed, 0 unchanged, 0 removed, 0 rejected", october)
+	counts("1 new, 0 changed, 2 unchanged, 1 removed, 0 rejected", november)
+	counts("0 new, 0 changed, 3 unchanged, 0 removed, 0 rejected", november)
 	other := folder("B-1", "B-2", "B-3", "B-4")
-	refused(`3 of the 3 records of source "import" are not in it`, "--source OTHER", other)
-	counts("4 new, 0 changed, 0 unchanged, 0 gone, 0 kept out", "--source", "other", other)
-	counts("4 new, 0 changed, 0 unchanged, 0 gone, 0 kept out", "--add", other)
-	counts("0 new, 0 changed, 7 unchanged, 0 gone, 0 kept out", november, other)
+	refused(`3 of the 3 records of source "import" are missing from this import`, "--source OTHER", other)
+	counts("4 new, 0 changed, 0 unchanged, 0 removed, 0 rejected", "--source", "other", other)
+	counts("4 new, 0 changed, 0 unchanged, 0 removed, 0 rejected", "--add", other)
+	counts("0 new, 0 changed, 7 unchanged, 0 removed, 0 rejected", november, other)
 	refused("5 of the 7 records", "--replace", folder("A-2", "B-1"))
-	counts("0 new, 0 changed, 2 unchanged, 5 gone, 0 kept out", "--replace", folder("A-2", "B-1"))
+	counts("0 new, 0 changed, 2 unchanged, 5 removed, 0 rejected", "--replace", folder("A-2", "B-1"))
 	status := must(t, "status", "--data", data)
 	for _, want := range []string{"advisories     6\n", "\nimport  2 ", "\nother   4 "} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status lacks %q: %s", want, status)
 		}
 	}
-	counts("other: 4 gone", "--source", "other", "--drop")
-	refused("nothing ever came", "status", "--source", "nobody", "--drop")
+	counts("other: 4 removed", "--source", "other", "--drop")
+	refused("unknown source", "status", "--source", "nobody", "--drop")
 	refused("imports nothing", "--drop", "--drop", other)
 	refused("exclude each other", "--add", "--add", "--replace", other)
 	for _, name := range []string{"osv", "kev", "epss", "", "a:b", "A", "../x", strings.Repeat("x", 65)} {

@@ -17,7 +17,7 @@ import (
 func (d *daemon) verifyDataCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "verify-data",
-		Usage:  "read everything that is kept, and tell what is damaged",
+		Usage:  "check all stored data, and list what is damaged",
 		Flags:  []cli.Flag{dataFlag()},
 		Action: d.verifyData,
 	}
@@ -26,7 +26,7 @@ func (d *daemon) verifyDataCommand() *cli.Command {
 func (d *daemon) repairCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "repair",
-		Usage:  "keep what can be read of damaged data, and tell what must be fetched again",
+		Usage:  "keep the readable part of damaged data, and list what must be fetched again",
 		Flags:  []cli.Flag{dataFlag()},
 		Action: d.repair,
 	}
@@ -58,7 +58,7 @@ func requireData(c *cli.Context) error {
 			return nil // opening it says what is wrong with it
 		}
 	}
-	return hintf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is no data folder of assayd: it has no advisories.db", dir)
+	return hintf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is not a data folder of assayd: it has no advisories.db", dir)
 }
 
 func (d *daemon) verifyData(c *cli.Context) error {
@@ -77,7 +77,7 @@ func (d *daemon) verifyData(c *cli.Context) error {
 	if len(problems) > 0 {
 		return mended(c, fmt.Errorf("%w: %d problems", store.ErrDamaged, len(problems)))
 	}
-	fmt.Fprintln(d.stdout, "advisories.db and ledger.db are whole; the snapshot is checked when assayd serve opens it")
+	fmt.Fprintln(d.stdout, "advisories.db and ledger.db are intact; the snapshot is checked when assayd serve opens it")
 	return nil
 }
 

@@ -33,14 +33,14 @@ func (d *daemon) serveCommand() *cli.Command {
 		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), []cli.Flag{
 			dataFlag(),
 			memoryFlag(),
-			&cli.DurationFlag{Name: "update-every", Usage: "update what was fetched before each `TIME`, and everything into an empty store; 0 for never", Value: 6 * time.Hour},
+			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
-			&cli.DurationFlag{Name: "drain-delay", Usage: "when told to end, answer for this `TIME` before new connections are refused; /readyz is 503 meanwhile"},
+			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		}),
 		Action: d.serve,
@@ -81,7 +81,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		return hintf("choose another address with --listen", "listen: %w", err)
 	}
 	if certFile == "" && !loopback(ln.Addr()) {
-		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that ends TLS in front")
+		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that terminates TLS in front")
 	}
 	front := &api.Front{}
 	srv := &server{front: front, log: log, delay: c.Duration("drain-delay")}
@@ -121,18 +121,18 @@ func (d *daemon) serve(c *cli.Context) error {
 	}
 	defer index.Close()
 	if err := keepPublicURL(dataDir, public); err != nil {
-		log.Warn("the public address is not kept: assayd token create prints another", "err", err)
+		log.Warn("the public address could not be saved: assayd token create prints another", "err", err)
 	}
 	if err := index.Discarded(); err != nil {
 		log.Warn("the snapshot is built anew", "why", err)
 	}
-	behind := &problemState{rule: api.CauseBehind, text: "what was taken in last is not served yet; assayd's log says why"}
+	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
 	if err := catchUp(ctx, log, index, st); err != nil {
 		// With a full disk, say, what was served before is better than nothing.
 		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
 			return stop(mended(c, fmt.Errorf("build the snapshot: %w", err)))
 		}
-		log.Error("catch up with the store; the old data goes on serving", "err", err)
+		log.Error("update the snapshot; the previous data is still served", "err", err)
 		behind.set(err)
 	}
 	if view, err := index.View(); err == nil {
@@ -242,7 +242,7 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snaps
 			return
 		}
 		if behind.set(err) {
-			log.Error("catch up with the store; the old data goes on serving", "err", err)
+			log.Error("update the snapshot; the previous data is still served", "err", err)
 		}
 	}
 }
@@ -270,9 +270,9 @@ func (w *ageWatch) look(d verdict.Data) {
 	step, cause := api.Stale(d, w.maxAge, w.now())
 	switch {
 	case step > w.step && step == 3:
-		w.log.Error("every scan ends with code 5: "+cause.Text, "hint", "assayd status says what failed; assayd update, or import, mends it")
+		w.log.Error("every scan ends with code 5: "+cause.Text, "hint", "assayd status says what failed; run assayd update or assayd import")
 	case step > w.step:
-		w.log.Warn("the data grows old: "+cause.Text, "hint", "assayd status says what failed; scans end with code 5 when it is too old")
+		w.log.Warn("the data is getting old: "+cause.Text, "hint", "assayd status says what failed; scans end with code 5 when it is too old")
 	case step == 0 && w.step > 0:
 		w.log.Info("the data is fresh again", "updated", d.Updated)
 	}
@@ -288,7 +288,7 @@ func tidy(ctx context.Context, log *slog.Logger, st *sqlite.Store) {
 	defer tick.Stop()
 	for {
 		if err := st.GiveBack(ctx); err != nil && ctx.Err() == nil {
-			log.Warn("give room on the disk back", "err", err)
+			log.Warn("free disk space", "err", err)
 		}
 		select {
 		case <-ctx.Done():

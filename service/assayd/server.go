@@ -47,7 +47,7 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 		defer cancel()
 		err := srv.Shutdown(grace)
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("requests still ran %s after the order to end: %w", drainTime, errors.Join(err, srv.Close()))
+			err = fmt.Errorf("requests were still running %s after SIGTERM: %w", drainTime, errors.Join(err, srv.Close()))
 		}
 		done <- err
 	}()
@@ -102,7 +102,7 @@ func (c *certificate) load() error {
 		return err
 	}
 	if c.served != nil {
-		c.log.Info("another certificate is served", "file", c.certFile)
+		c.log.Info("certificate reloaded", "file", c.certFile)
 	}
 	c.served, c.changed = &pair, changed
 	return nil
@@ -116,7 +116,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if now := time.Now(); now.Sub(c.looked) >= certificateEvery {
 		c.looked = now
 		if err := c.load(); err != nil {
-			c.log.Error("read the certificate; the one from before goes on serving", "err", err)
+			c.log.Error("read the certificate; the previous one is still served", "err", err)
 		}
 	}
 	return c.served, nil

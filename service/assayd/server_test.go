@@ -133,7 +133,7 @@ func TestCertificate(t *testing.T) {
 	if err := errors.Join(os.WriteFile(certFile, []byte("half"), 0o600), os.Chtimes(certFile, later, later)); err != nil {
 		t.Fatal(err)
 	}
-	if got := name(); got != "first" || !strings.Contains(log.String(), "goes on serving") {
+	if got := name(); got != "first" || !strings.Contains(log.String(), "is still served") {
 		t.Errorf("%s, %s", got, &log)
 	}
 	writeCertificate(t, certFile, keyFile, "second")

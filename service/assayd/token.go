@@ -32,7 +32,7 @@ func (d *daemon) tokenCommand() *cli.Command {
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(api.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
 					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
-					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, whose scopes and project hold unless others are given"},
+					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, with its scopes and project unless others are given"},
 					&cli.GenericFlag{Name: "overlap", Usage: "with --rotate: let the old token work for this `TIME`", Value: lifetimeOf(24 * time.Hour)},
 				},
 				Action: d.tokenCreate,
@@ -55,7 +55,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	case t.Name == "":
 		return hintf("give the token a name, such as --name ci: the list and the log tell tokens apart by it", "--name is missing or empty")
 	case c.IsSet("overlap") && !rotate:
-		return hintf("--overlap says how long the token works that --rotate replaces", "--overlap without --rotate")
+		return hintf("with --rotate, --overlap sets how long the old token keeps working", "--overlap without --rotate")
 	}
 	if c.IsSet("expires") {
 		life := lifetimeIn(c, "expires")

@@ -209,13 +209,13 @@ func (d *daemon) update(c *cli.Context) error {
 	err = u.update(c.Context, func(from store.Origin, o feed.Outcome, err error) {
 		bar.clear()
 		for _, kept := range o.KeptOut {
-			fmt.Fprintf(d.stderr, "assayd: kept out: %s\n", feed.OneLine(kept))
+			fmt.Fprintf(d.stderr, "assayd: rejected: %s\n", feed.OneLine(kept))
 		}
 		if err != nil {
 			fmt.Fprintf(d.stderr, "assayd: %s: failed: %s\n", from, feed.OneLine(err))
 			return
 		}
-		fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d gone, %d kept out%s\n",
+		fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d removed, %d rejected%s\n",
 			from, o.Added, o.Changed, o.Removed, o.Rejected, behind(o))
 	})
 	bar.clear()
@@ -241,14 +241,14 @@ func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) err
 	for _, name := range ecosystems {
 		from := osv.Origin(name)
 		if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin == from }) {
-			return hintf("assayd status names the sources", "drop: nothing ever came from %q", from)
+			return hintf("assayd status names the sources", "drop: unknown source %q", from)
 		}
 		none := func(func(store.Record, error) bool) {}
 		got, err := st.Import(c.Context, store.Import{Origin: from, At: d.now(), Whole: true, State: dropped}, none)
 		if err != nil {
 			return fmt.Errorf("drop: %w", err)
 		}
-		fmt.Fprintf(d.stdout, "%s: %d gone\n", from, got.Removed)
+		fmt.Fprintf(d.stdout, "%s: %d removed\n", from, got.Removed)
 	}
 	return nil
 }

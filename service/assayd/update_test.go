@@ -64,7 +64,7 @@ func mirror(t *testing.T, ecosystems ...string) string {
 func TestUpdate(t *testing.T) {
 	from, data := mirror(t, "CRAN", "Hackage"), t.TempDir()
 	got := must(t, "update", "--mirror", from, "--data", data)
-	if want := "osv:CRAN: 14 new, 0 changed, 0 gone, 0 kept out\nosv:Hackage: 35 new, 0 changed, 0 gone, 0 kept out\n"; got != want {
+	if want := "osv:CRAN: 14 new, 0 changed, 0 removed, 0 rejected\nosv:Hackage: 35 new, 0 changed, 0 removed, 0 rejected\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	// What fails is said, kept, and shown beside what is still served.
@@ -73,7 +73,7 @@ func TestUpdate(t *testing.T) {
 	}
 	got, stderr, err := assayd(t, "update", "--mirror", from, "--data", data)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 sources failed") ||
-		got != "osv:Hackage: 0 new, 0 changed, 0 gone, 0 kept out\n" || !strings.HasPrefix(stderr, "assayd: osv:CRAN: failed: ") {
+		got != "osv:Hackage: 0 new, 0 changed, 0 removed, 0 rejected\n" || !strings.HasPrefix(stderr, "assayd: osv:CRAN: failed: ") {
 		t.Errorf("%v, stdout %q, stderr %q", err, got, stderr)
 	}
 	if strings.ContainsAny(stderr, "\r\x1b") {
@@ -95,7 +95,7 @@ func TestUpdate(t *testing.T) {
 	if _, _, err := assayd(t, "update", "--mirror", from, "--data", data); err == nil || !strings.Contains(err.Error(), "1 of 2 sources failed") {
 		t.Errorf("%v", err)
 	}
-	if got := must(t, "update", "--drop", "CRAN", "--data", data); got != "osv:CRAN: 14 gone\n" {
+	if got := must(t, "update", "--drop", "CRAN", "--data", data); got != "osv:CRAN: 14 removed\n" {
 		t.Errorf("%q", got)
 	}
 	must(t, "update", "--mirror", from, "--data", data)

@@ -343,7 +343,7 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 		}
 	}
 	if t == nil {
-		return NotApplicable, "the matcher did not take the entry for one of this package"
+		return NotApplicable, "the matcher did not use the entry for this package"
 	}
 	switch t.Verdict {
 	case match.EntryAffects:
@@ -375,5 +375,5 @@ func (e *explainer) overruled(t *match.TracedEntry) string {
 			return t.Overruled[id]
 		}
 	}
-	return "another record of the vulnerability counts before it"
+	return "another record of the vulnerability takes precedence"
 }

@@ -79,7 +79,7 @@ func TestLanguagesUnjudged(t *testing.T) {
 		{onePackage("maven", "a", "1.0"), match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{overwritten, match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{systems, match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
-			Reason: "parts of packages of the system, whose lists of files are missing"}},
+			Reason: "the owner is unknown, because the system's packages have no lists of files"}},
 		{onePackage("npm", "x", "1.0.0"), match.Unjudged{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
 		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
 		{onePackage("golang", "@rootio/x", "1.0.0"), match.Unjudged{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},

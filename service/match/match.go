@@ -57,7 +57,7 @@ func matchWith(inv inventory.Inventory, ix Index, today time.Time, trace *Trace)
 	total := 0
 	for i, p := range inv.Packages {
 		if container(p.Type) {
-			m.trace.notEvaluated(i, "a container image is no package")
+			m.trace.notEvaluated(i, "a container image is not a package")
 			continue
 		}
 		res.Packages++
@@ -272,7 +272,7 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 	}
 	if p.Owner != nil && p.Owner.Package == "" && p.Owner.Digest != inventory.DigestDifferent {
 		gap.Cause, gap.Ecosystem = CauseOwner, s.scheme.ecosystems[0]
-		gap.Reason = "parts of packages of the system, whose lists of files are missing"
+		gap.Reason = "the owner is unknown, because the system's packages have no lists of files"
 		return subject{}, gap, nil
 	}
 	if stranger := p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent; stranger && p.Type == "maven" && !strings.Contains(p.Name, ":") {
@@ -729,7 +729,7 @@ func (m *matcher) claim(s subject, compare version.Compare, g *group, said sayin
 		Kernel: kernelPackage(s.scheme.typ, s.name, s.source),
 	}
 	if s.unlabelled() {
-		c.Why += "; uncertain, since the package does not say of which module stream it is"
+		c.Why += "; uncertain, since the package's module stream is unknown"
 	}
 	for _, n := range g.names {
 		if n != g.id {

@@ -146,7 +146,7 @@ func (t *Trace) nearer(j *judgement, l Lookup, all, own []Affected) {
 	}
 	for i := range all {
 		if !slices.ContainsFunc(own, func(e Affected) bool { return sameEntry(e, all[i]) }) {
-			t.entry(j, l, all[i], EntryOtherBuild, "another entry of "+shown(all[i].Advisory)+" is nearer to the installed build", nil)
+			t.entry(j, l, all[i], EntryOtherBuild, "another entry of "+shown(all[i].Advisory)+" is closer to the installed build", nil)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (s subject) otherBuild(e Affected) string {
 		return "the entry is about the module stream " + shown(strings.Join(e.Modules, ", ")) + ", the package is of " + shown(s.stream)
 	}
 	if s.unlabelled() {
-		return "the package is a build of a module and does not say of which stream"
+		return "the package is a module build whose stream is unknown"
 	}
 	return "the entry is about another build of the package"
 }
@@ -219,13 +219,13 @@ func overruledBy(h *hit, g *group, said sayings) string {
 			switch {
 			case o.entry.Source != h.entry.Source || o.failed || bulletin(o.entry.Advisory) != "":
 			case o.rank < h.rank:
-				return fmt.Sprintf("%s for %s counts before it", shown(o.entry.Advisory), shown(o.ecosystem))
+				return fmt.Sprintf("%s for %s takes precedence", shown(o.entry.Advisory), shown(o.ecosystem))
 			case o.rank == h.rank && !o.affected:
 				return shown(o.entry.Advisory) + " says that the package is not affected"
 			}
 		}
 	}
-	return "another entry counts before it"
+	return "another entry takes precedence"
 }
 
 // relations says how a version stands to those of an entry that does not affect it:
@@ -276,7 +276,7 @@ func LeftOut(af advisory.Affected) (verdict, why string, ok bool) {
 		return EntryNotLinux, "the entry is about " + strings.Join(systems, ", ") + " only", true
 	}
 	if len(Entries(advisory.Advisory{Affected: []advisory.Affected{af}}, nil)) == 0 {
-		return EntryNothingToMatch, "the entry has nothing to compare a version with", true
+		return EntryNothingToMatch, "the entry has no versions to compare with", true
 	}
 	return "", "", false
 }

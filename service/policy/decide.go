@@ -371,7 +371,7 @@ func clean(c verdict.Counts) verdict.Reason {
 // about the decision: an end of life.
 func Notices(r match.Result) []string {
 	if r.System.Ended {
-		return []string{ended(r.System) + ", so what was found since is missing here"}
+		return []string{ended(r.System) + ", so vulnerabilities found since then are missing"}
 	}
 	return nil
 }

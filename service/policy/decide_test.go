@@ -370,7 +370,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("of nothing: %q", got)
 	}
 	r.System.Ended = true
-	want := []string{"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so what was found since is missing here"}
+	want := []string{"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so vulnerabilities found since then are missing"}
 	if got := Notices(r); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

@@ -21,7 +21,7 @@ func Evaluated(in Input) []verdict.Part {
 			for j := range p.Causes {
 				if c := &p.Causes[j]; c.Cause == verdict.CauseType {
 					c.Cause = verdict.CauseWithout
-					c.Text = "this service does without " + p.Ecosystem
+					c.Text = "this service has no advisories for " + p.Ecosystem
 				}
 			}
 		}
@@ -113,7 +113,7 @@ func (u unevaluated) withoutData() (text, hint string) {
 	}
 	text = fmt.Sprintf("%s cannot be evaluated: the service holds no advisories of %s",
 		plural(packages, "package", "packages"), some(shown))
-	hint = "assayd update fetches them; a service that is to do without is started with assayd serve " + strings.Join(flags, " ")
+	hint = "assayd update fetches them; to accept missing advisories, start the service with assayd serve " + strings.Join(flags, " ")
 	return text, hint
 }
 

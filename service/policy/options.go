@@ -78,7 +78,7 @@ func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.I
 			case err != nil:
 				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: %w", short(o.Name), given(o.Origin), err)
 			case !known && flags:
-				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: this service does not know it", short(o.Name), given(o.Origin))
+				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: unknown to this service", short(o.Name), given(o.Origin))
 			case !known:
 				reason = "this service does not know the option"
 			case !flags && !slices.Contains(allow.weaken, o.Name) && weaker(o.Name, next):

@@ -114,7 +114,7 @@ func TestOptionsErrors(t *testing.T) {
 	}
 	// A newer client may have flags that make the gate stricter.
 	_, _, err = Options([]cyclonedx.Option{{Name: "fail-on-fire", Value: "yes", Origin: "flag"}}, Allow{})
-	if want := `option "fail-on-fire" of the command line: this service does not know it`; err == nil || err.Error() != want {
+	if want := `option "fail-on-fire" of the command line: unknown to this service`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

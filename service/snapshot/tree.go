@@ -110,7 +110,7 @@ func (p *treePage) damage(format string, args ...any) error {
 func (t *treeCheck) read(id uint64, buf *[]byte) (treePage, error) {
 	p := treePage{id: id}
 	if id < 2 || id >= t.pages {
-		return p, p.damage("there are %d", t.pages)
+		return p, p.damage("beyond the last of %d pages", t.pages)
 	}
 	at := func(size int) error {
 		if cap(*buf) < size {
@@ -126,11 +126,11 @@ func (t *treeCheck) read(id uint64, buf *[]byte) (treePage, error) {
 		return p, err
 	}
 	if got := binary.LittleEndian.Uint64(*buf); got != id {
-		return p, p.damage("it says that it is %d", got)
+		return p, p.damage("its header has page number %d", got)
 	}
 	overflow := uint64(binary.LittleEndian.Uint32((*buf)[12:]))
 	if overflow >= t.pages-id || (overflow+1)*uint64(t.pageSize) > maxPageBytes {
-		return p, p.damage("it goes on for %d pages", overflow)
+		return p, p.damage("invalid overflow of %d pages", overflow)
 	}
 	for n := id; n <= id+overflow; n++ {
 		if t.used[n] {
@@ -230,7 +230,7 @@ func (t *treeCheck) leaf(p *treePage, low, high []byte, depth int, buckets bool)
 		}
 		inline := treePage{id: p.id, bytes: value[bucketHeader:]}
 		if len(inline.bytes) < pageHeader || binary.LittleEndian.Uint16(inline.bytes[8:]) != leafFlag {
-			return p.damage("bucket %q is no leaf", key)
+			return p.damage("bucket %q is not a leaf", key)
 		}
 		inline.count = int(binary.LittleEndian.Uint16(inline.bytes[10:]))
 		if err := t.leaf(&inline, nil, nil, depth, false); err != nil {

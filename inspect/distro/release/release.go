@@ -39,7 +39,7 @@ func Check(system inventory.System, packages []inventory.Package) error {
 		}
 	}
 	if len(types) > 0 && !types[typ] {
-		return fmt.Errorf("the system is %q, but there are only packages of another kind than its %q", system.ID, typ)
+		return fmt.Errorf("the system is %q, but no package is of its type %q", system.ID, typ)
 	}
 	if len(of) == 0 && len(others) > 0 {
 		return contradiction(system, others[0])
