@@ -212,6 +212,15 @@ func TestIdempotencyKey(t *testing.T) {
 	if resp, body := r.do("POST", "/api/v1/scans", secret, other, "Idempotency-Key", "k"); resp.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
+	// A client that sends its token as the key leaves it nowhere.
+	_, third := r.do("POST", "/api/v1/scans", secret, document(t), "Idempotency-Key", secret)
+	kept, err := r.store.Scan(t.Context(), decodeVerdict(t, third).Scan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept.Key == "" || strings.Contains(kept.Key, secret) {
+		t.Errorf("kept with the key %q", kept.Key)
+	}
 	if resp, _ := r.do("POST", "/api/v1/scans", secret, document(t), "Idempotency-Key", strings.Repeat("k", 129)); resp.StatusCode != http.StatusBadRequest {
 		t.Error(resp.Status)
 	}

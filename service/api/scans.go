@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,7 +149,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if rec, ok := w.(*recorder); ok {
 		rec.scan = kept.ID
 	}
-	kept.Key, kept.Request = key, body
+	kept.Key, kept.Request = keyOf(key), body
 	if zipped {
 		kept.RequestGzip = buf.sent
 	}
@@ -365,4 +367,14 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, store.Sizes,
 func mayRead(t store.Token, s store.Scan) bool {
 	own := s.Token == t.ID && !t.Derived
 	return (own || hasScope(t, ScopeRead)) && (t.Project == "" || t.Project == s.Project)
+}
+
+// keyOf is what is kept of an idempotency key: its digest, since a client may send a
+// secret as the key. An empty key stays empty.
+func keyOf(key string) string {
+	if key == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
