@@ -61,10 +61,14 @@ func repair(ctx context.Context, dir, name string, at time.Time, report func(str
 	}
 	// The journal belongs to the damaged file.
 	kept := fmt.Sprintf("%s.damaged-%s", path, at.UTC().Format("20060102T150405Z"))
-	for _, suffix := range []string{"-wal", "-shm", ""} {
+	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	// A link, so that there is a database at path whenever this ends.
+	if err := os.Link(path, kept); err != nil {
+		return err
 	}
 	if err := os.Rename(filepath.Join(fresh, name+".db"), path); err != nil {
 		return err
