@@ -34,7 +34,9 @@ type collector struct {
 	real map[string]string
 	// contentSets are the repositories of rpm's packages, repetitions included.
 	contentSets []string
-	gaps        map[inventory.Gap]*gaps
+	// empty are the package databases that hold no installed package.
+	empty []string
+	gaps  map[inventory.Gap]*gaps
 }
 
 func newCollector(readers []reader) *collector {
@@ -73,6 +75,9 @@ func (c *collector) read(i int, f, sibling *rootfs.File, updates iter.Seq[*rootf
 	c.mu.Lock()
 	c.packages = append(c.packages, packages...)
 	c.contentSets = append(c.contentSets, sets...)
+	if err == nil && len(packages) == 0 && r.gap == inventory.GapDatabase {
+		c.empty = append(c.empty, f.Path())
+	}
 	c.mu.Unlock()
 	if err != nil {
 		c.gap(f.Path(), r.gap, err)
@@ -123,6 +128,7 @@ func (c *collector) gap(path string, kind inventory.Gap, err error) {
 
 // inventory returns all that was gathered.
 func (c *collector) inventory() Inventory {
+	c.emptyDatabases()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.contentSets) > 0 {
@@ -145,6 +151,23 @@ func (c *collector) inventory() Inventory {
 		p.Evidence = slices.Compact(p.Evidence)
 	}
 	return inv
+}
+
+// errNoPackages is the error of a database that was emptied.
+var errNoPackages = errors.New("no installed package in it")
+
+// emptyDatabases notes the databases without a package where no database has one: it
+// is there to record what is installed, and records nothing. Beside a database with
+// packages an empty one is nothing unusual.
+func (c *collector) emptyDatabases() {
+	for _, p := range c.packages {
+		if p.Type == "deb" || p.Type == "apk" || p.Type == "rpm" {
+			return
+		}
+	}
+	for _, path := range c.empty {
+		c.gap(path, inventory.GapDatabase, errNoPackages)
+	}
 }
 
 // gaps are those of one kind: the first maxGaps in their order and a count.

@@ -166,7 +166,7 @@ func TestChangingDatabase(t *testing.T) {
 	}
 }
 
-// Databases without packages are no gaps.
+// Databases that were emptied are gaps, unless another one has packages.
 func TestNoPackages(t *testing.T) {
 	python := pythonOf(t)
 	root := testdata.Tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
@@ -182,8 +182,19 @@ c.execute("VACUUM")
 	if out, err := exec.CommandContext(t.Context(), python, "-c", script, db).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if got := summary(inventoryOf(t, root, Options{}, readers())); got != "" {
-		t.Errorf("%s", got)
+	want := ""
+	for _, path := range []string{"lib/apk/db/installed", "var/lib/dpkg/status", pkgdb.RPMDir + "/rpmdb.sqlite"} {
+		want += fmt.Sprintf("database %q: no installed package in it\n", path)
+	}
+	if got := summary(inventoryOf(t, root, Options{}, readers())); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	installed := "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+	if err := os.WriteFile(filepath.Join(root, "var/lib/dpkg/status"), []byte(installed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := summary(inventoryOf(t, root, Options{}, readers())); got != "a 1 var/lib/dpkg/status\n" {
+		t.Errorf("beside a database with a package: %s", got)
 	}
 }
 

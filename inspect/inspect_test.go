@@ -147,7 +147,7 @@ func TestInspect(t *testing.T) {
 			"var/lib/dpkg/status.d/a": "Package: a\nVersion: 1\n",
 			"var/lib/dpkg/status.d/b": "Package: a\nVersion: 1\nSource: b\n",
 		}, want: "a 1 var/lib/dpkg/status var/lib/dpkg/status.d/a\na 1 var/lib/dpkg/status.d/b\n"},
-		{name: "empty", entries: map[string]string{"var/lib/dpkg/status": ""}, want: ""},
+		{name: "empty", entries: map[string]string{"var/lib/dpkg/status": ""}, want: "database \"var/lib/dpkg/status\": no installed package in it\n"},
 		{name: "no status at all", entries: map[string]string{"var/lib/dpkg/status": "asdf\n"},
 			want: "database \"var/lib/dpkg/status\": line 1: \"asdf\": not a field\n"},
 		{name: "a broken stanza", entries: map[string]string{"var/lib/dpkg/status": status + "\nPackage: b\n"},

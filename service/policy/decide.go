@@ -292,7 +292,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 	if len(unreadable) > 0 {
 		add(ruleUnreadable,
 			"what says which packages are installed could not be read: "+some(unreadable),
-			"run assay as a user who may read it, and see that the file is whole")
+			"run assay as a user who may read it, and see that the file is whole and was not emptied")
 	}
 	u := sumUp(parts, in.Options)
 	switch {

@@ -109,15 +109,11 @@ func TestNamedSystem(t *testing.T) {
 		return root
 	}
 	for name, root := range map[string]string{
-		"no database":                  release(bookworm),
-		"an empty database":            release(bookworm, "var/lib/dpkg/status", ""),
-		"a folder without a status":    release(bookworm, "var/lib/dpkg/info/bash.list", "/.\n"),
-		"only removed packages":        release(bookworm, "var/lib/dpkg/status", strings.Replace(bashOnly, "install ok installed", "deinstall ok config-files", 1)),
-		"a system without advisories":  release("ID=ubuntu\nVERSION_ID=\"22.04\"\n"),
-		"a system that nobody reads":   release("ID=gentoo\nVERSION_ID=\"2.15\"\n"),
-		"a system that nobody knows":   release("ID=nosuchos\n"),
-		"an empty rpm database":        emptyRPM(),
-		"a database of another system": release(bookworm, "lib/apk/db/installed", ""),
+		"no database":                 release(bookworm),
+		"a folder without a status":   release(bookworm, "var/lib/dpkg/info/bash.list", "/.\n"),
+		"a system without advisories": release("ID=ubuntu\nVERSION_ID=\"22.04\"\n"),
+		"a system that nobody reads":  release("ID=gentoo\nVERSION_ID=\"2.15\"\n"),
+		"a system that nobody knows":  release("ID=nosuchos\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, root)
@@ -147,11 +143,16 @@ func TestNamedSystem(t *testing.T) {
 	}{
 		"packages without advisories": {release("ID=ubuntu\nVERSION_ID=\"22.04\"\n", "var/lib/dpkg/status", bashOnly), "no-data"},
 		"packages of a later release": {release(strings.Replace(bookworm, "12\"", "99\"", 1), "var/lib/dpkg/status", bashOnly), "no-data"},
-		"a link that leads nowhere":   {release(bookworm, "var/lib/dpkg", "-> /opt/dpkg"), "database-unreadable"},
-		"a status that leads nowhere": {release(bookworm, "var/lib/dpkg/status", "-> gone"), "database-unreadable"},
-		"a damaged database":          {release(bookworm, "var/lib/dpkg/status", bashOnly+"\x00\xff: no database\n"), "database-unreadable"},
-		"nothing but a system":        {testdata.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
-		"nothing at all":              {t.TempDir(), "nothing-recognised"},
+		"an empty database":           {release(bookworm, "var/lib/dpkg/status", ""), "database-unreadable"},
+		"only removed packages": {release(bookworm, "var/lib/dpkg/status",
+			strings.Replace(bashOnly, "install ok installed", "deinstall ok config-files", 1)), "database-unreadable"},
+		"an empty rpm database":               {emptyRPM(), "database-unreadable"},
+		"an empty database of another system": {release(bookworm, "lib/apk/db/installed", ""), "database-unreadable"},
+		"a link that leads nowhere":           {release(bookworm, "var/lib/dpkg", "-> /opt/dpkg"), "database-unreadable"},
+		"a status that leads nowhere":         {release(bookworm, "var/lib/dpkg/status", "-> gone"), "database-unreadable"},
+		"a damaged database":                  {release(bookworm, "var/lib/dpkg/status", bashOnly+"\x00\xff: no database\n"), "database-unreadable"},
+		"nothing but a system":                {testdata.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
+		"nothing at all":                      {t.TempDir(), "nothing-recognised"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, tt.root)
