@@ -32,6 +32,9 @@ type collector struct {
 	packages []inventory.Package
 	// real are the paths of files that were found by links, by the paths of those.
 	real map[string]string
+	// ids are those of the files that the walk found and that have packages, by the
+	// paths that the files have themselves.
+	ids map[string]rootfs.ID
 	// contentSets are the repositories of rpm's packages, repetitions included.
 	contentSets []string
 	// empty are the package databases that hold no installed package.
@@ -40,11 +43,19 @@ type collector struct {
 }
 
 func newCollector(readers []reader) *collector {
-	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}, real: map[string]string{}}
+	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}, real: map[string]string{}, ids: map[string]rootfs.ID{}}
 }
 
 // File reads a file that the walk has found.
-func (c *collector) File(i int, f *rootfs.File) bool { return c.read(i, f, nil, nil) }
+func (c *collector) File(i int, f *rootfs.File) bool {
+	found := c.read(i, f, nil, nil)
+	if found {
+		c.mu.Lock()
+		c.identified(f.Path(), f.ID())
+		c.mu.Unlock()
+	}
+	return found
+}
 
 // Linked reads a file that a link leads to, and notes where it is.
 func (c *collector) Linked(i int, f *rootfs.File, real string) bool {
@@ -52,9 +63,18 @@ func (c *collector) Linked(i int, f *rootfs.File, real string) bool {
 	if found {
 		c.mu.Lock()
 		c.real[f.Path()] = real
+		c.identified(real, f.ID())
 		c.mu.Unlock()
 	}
 	return found
+}
+
+// identified notes what tells a file from all others, unless its path may be that of
+// another one too, as inventory.Text. mu is held.
+func (c *collector) identified(path string, id rootfs.ID) {
+	if !strings.Contains(path, `\x`) {
+		c.ids[path] = id
+	}
 }
 
 // read reads a file with a reader, and returns whether it has packages. sibling and

@@ -90,7 +90,7 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}
-	owner.Join(ctx, owner.Tree{Root: root, Skip: leftOut, Workers: workers, Failed: c.listFailed, Missing: c.listsMissing, Real: c.real}, c.packages)
+	owner.Join(ctx, owner.Tree{Root: root, Skip: leftOut, Workers: workers, Failed: c.listFailed, Missing: c.listsMissing, Real: c.real, IDs: c.ids}, c.packages)
 	if err := ctx.Err(); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}

@@ -29,6 +29,12 @@ func (a *asciiWriter) Write(p []byte) (int, error) {
 	}
 	out := make([]byte, 0, len(in)+len(in)/8)
 	for len(in) > 0 {
+		if n := a.plain(in); n > 0 {
+			out = append(out, in[:n]...)
+			a.keep(in[:n])
+			in = in[n:]
+			continue
+		}
 		if in[0] < utf8.RuneSelf {
 			out = a.char(out, in[0])
 			in = in[1:]
@@ -52,6 +58,28 @@ func (a *asciiWriter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// plain returns how many characters at the beginning of in stand in a string and are
+// written as they are, whatever is before them.
+func (a *asciiWriter) plain(in []byte) int {
+	if !a.quoted || a.escape {
+		return 0
+	}
+	for i, c := range in {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '#' || c == ':' {
+			return i
+		}
+	}
+	return len(in)
+}
+
+// keep notes characters of a string that were written, at least one.
+func (a *asciiWriter) keep(written []byte) {
+	const n = len("assay")
+	written = written[max(0, len(written)-n):]
+	over := max(0, len(a.last)+len(written)-n)
+	a.last = append(append(a.last[:0], a.last[over:]...), written...)
 }
 
 // char appends one character of ASCII.
@@ -79,8 +107,6 @@ func (a *asciiWriter) char(out []byte, c byte) []byte {
 	} else {
 		out = append(out, c)
 	}
-	if a.last = append(a.last, c); len(a.last) > len("assay") {
-		a.last = append(a.last[:0], a.last[1:]...)
-	}
+	a.keep([]byte{c})
 	return out
 }

@@ -264,7 +264,10 @@ func (f *File) readSections(h header, names []string) error {
 				f.writable = append(f.writable, s)
 			}
 			for _, name := range names {
-				if _, known := f.sections[name]; !known && named(text, f.order.Uint32(part), name) {
+				if !named(text, f.order.Uint32(part), name) {
+					continue // as for nearly all
+				}
+				if _, known := f.sections[name]; !known {
 					f.sections[name] = s
 				}
 			}

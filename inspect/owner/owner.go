@@ -52,6 +52,9 @@ type Tree struct {
 	// Real are the paths of files that were found through links, by the paths by
 	// which they were found.
 	Real map[string]string
+	// IDs tell files in question from all others, by their paths without links. A
+	// file that is not in it is asked.
+	IDs map[string]rootfs.ID
 	// Failed is told the lists that could not be read to their end, from several
 	// goroutines. Databases that hold more than lists have their own readers,
 	// which have told of them.
@@ -274,9 +277,15 @@ func (j *join) shareNames(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if id, typ, err := j.Root.Identify(a.path); err == nil && typ == unix.S_IFREG {
-			files[id] = append(files[id], a)
+		id, ok := j.IDs[a.path]
+		if !ok {
+			var typ uint32
+			var err error
+			if id, typ, err = j.Root.Identify(a.path); err != nil || typ != unix.S_IFREG {
+				continue
+			}
 		}
+		files[id] = append(files[id], a)
 	}
 	for _, names := range files {
 		var best *inventory.Owner

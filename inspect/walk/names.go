@@ -26,7 +26,8 @@ type names struct {
 	rules    []Rule
 	bases    map[string][]int
 	exts     map[string][]int // in lower case
-	maxExt   int              // the length of the longest of exts
+	maxBase  int              // the length of the longest of bases
+	maxExt   int              // and of exts
 	programs int              // the rule that wants programs, or -1
 	data     map[string]bool  // dataNames: true where they come in bulk
 	context  func(string) bool
@@ -40,6 +41,7 @@ func newNames(rules []Rule, context func(string) bool) *names {
 	for i, r := range rules {
 		for _, base := range r.Bases {
 			n.bases[base] = append(n.bases[base], i)
+			n.maxBase = max(n.maxBase, len(base))
 		}
 		for _, ext := range r.Exts {
 			n.exts[ext] = append(n.exts[ext], i)
@@ -62,7 +64,10 @@ type match struct {
 // match looks up a file name. It allocates nothing: nearly every file of a tree is
 // asked for in vain. In endings case does not matter.
 func (n *names) match(name []byte) match {
-	m := match{byBase: n.bases[string(name)]}
+	var m match
+	if len(name) <= n.maxBase {
+		m.byBase = n.bases[string(name)]
+	}
 	switch dot := bytes.LastIndexByte(name, '.'); {
 	case dot > 0:
 		ext := name[dot:]
@@ -76,7 +81,10 @@ func (n *names) match(name []byte) match {
 
 // byExt returns the rules that name an ending, in whatever case.
 func (n *names) byExt(ext []byte) []int {
-	if rules := n.exts[string(ext)]; rules != nil || len(ext) > n.maxExt {
+	if len(ext) > n.maxExt {
+		return nil
+	}
+	if rules := n.exts[string(ext)]; rules != nil {
 		return rules
 	}
 	var buf [32]byte

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // ErrNotZip says that there is no archive.
@@ -34,6 +35,13 @@ const (
 	localMark     = "PK\x03\x04"
 	localLen      = 30
 )
+
+// maxTail is how far before the end of an archive the record may begin that ends its
+// directory.
+const maxTail = maxComment + endLen
+
+// tails are kept for the next files: every executable script is looked at.
+var tails = sync.Pool{New: func() any { return new([maxTail]byte) }}
 
 // An Archive is an archive that can be read at any place. It is used by one
 // goroutine, and one entry is open at a time.
@@ -55,14 +63,21 @@ type Archive struct {
 // later, is taken from budget. An error is ErrNotZip where r holds none.
 func Open(r io.ReaderAt, size int64, budget *Budget) (*Archive, error) {
 	a := &Archive{r: r, budget: budget}
-	for _, n := range []int64{1 << 10, maxComment + endLen} {
-		tail := make([]byte, min(n, max(size, 0)))
+	buf := tails.Get().(*[maxTail]byte)
+	defer tails.Put(buf)
+	for _, n := range []int64{1 << 10, maxTail} {
+		tail := buf[:min(n, max(size, 0))]
 		start := size - int64(len(tail))
 		if err := readAt(r, tail, start); err != nil {
 			return nil, fmt.Errorf("end of the directory: %w", err)
 		}
-		// The last mark is the archive's unless that is part of its comment.
-		for i := len(tail); i > 0; {
+		// The last mark is the archive's unless that is part of its comment. A script
+		// has none, which a search from the beginning finds out much faster.
+		i := 0
+		if bytes.Contains(tail, []byte(endMark)) {
+			i = len(tail)
+		}
+		for i > 0 {
 			i = bytes.LastIndex(tail[:i], []byte(endMark))
 			if i < 0 {
 				break
@@ -207,7 +222,7 @@ func (a *Archive) raw(e Entry) (*io.SectionReader, error) {
 // Open returns the content of an entry, of which at most limit bytes can be read:
 // beyond that the error is ErrTooLarge. One that has not the size or the checksum
 // that the directory says gives an error at its end. The reader can be used until
-// the next entry of the archive is opened.
+// the next entry of the archive is opened, or a loop over Entries ends.
 func (a *Archive) Open(e Entry, limit int64) (io.Reader, error) {
 	if err := e.readable(); err != nil {
 		return nil, err
@@ -219,8 +234,9 @@ func (a *Archive) Open(e Entry, limit int64) (io.Reader, error) {
 	c := &content{entry: e, limit: limit, budget: a.budget, r: raw}
 	if e.method == methodDeflated {
 		if a.inflate == nil {
-			a.inflate = flate.NewReader(raw)
-		} else if err := a.inflate.(flate.Resetter).Reset(raw, nil); err != nil {
+			a.inflate = inflaters.Get().(io.ReadCloser)
+		}
+		if err := a.inflate.(flate.Resetter).Reset(raw, nil); err != nil {
 			return nil, fmt.Errorf("entry %q: %w", short(e.Name), err)
 		}
 		c.r = a.inflate

@@ -2,22 +2,51 @@ package zipfile
 
 import (
 	"bufio"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 )
 
 // headerBuffer is how much of a directory is read at once.
 const headerBuffer = 16 << 10
 
+// readers are kept for the next archives, of which a system may have thousands.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, headerBuffer) }}
+
+// inflaters are kept likewise.
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nothing{}) }}
+
+// nothing is what a reader has that is not in use.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
+func (nothing) ReadByte() (byte, error)  { return 0, io.EOF }
+
+// release gives back what inflates the entries.
+func (a *Archive) release() {
+	if a.inflate != nil && a.inflate.(flate.Resetter).Reset(nothing{}, nil) == nil {
+		inflaters.Put(a.inflate)
+	}
+	a.inflate = nil
+}
+
 // Entries returns the entries in the order of the directory, folders and
 // repeated names too. An error comes last, with an empty Entry.
 func (a *Archive) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		r := readers.Get().(*bufio.Reader)
+		r.Reset(io.NewSectionReader(a.directory, 0, a.directory.Size()))
+		defer func() {
+			r.Reset(nil)
+			readers.Put(r)
+			a.release()
+		}()
 		d := directory{
-			r:      bufio.NewReaderSize(io.NewSectionReader(a.directory, 0, a.directory.Size()), headerBuffer),
+			r:      r,
 			left:   a.directory.Size(),
 			budget: a.budget,
 		}

@@ -138,7 +138,11 @@ func (s *scan) count() error {
 // them into META-INF/maven/GROUP/ARTIFACT; other tools leave a folder out, or put
 // all of it below the folder of the classes.
 func isPOM(name, base string) bool {
-	folder, ok := strings.CutSuffix(name, "/"+base)
+	folder, ok := strings.CutSuffix(name, base)
+	if !ok {
+		return false
+	}
+	folder, ok = strings.CutSuffix(folder, "/")
 	return ok && (strings.HasPrefix(folder, "META-INF/") || strings.Contains(folder, "/META-INF/"))
 }
 

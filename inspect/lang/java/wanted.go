@@ -3,6 +3,7 @@ package java
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"assay/inspect/lang/fixture"
 )
@@ -33,7 +34,22 @@ func extension(name string) string {
 // isArchive reports whether an entry of an archive is an archive, with classes
 // in it.
 func isArchive(name string) bool {
-	return slices.Contains(exts[:], extension(name)) && hasClasses(name)
+	return mayBeArchive(name) && slices.Contains(exts[:], extension(name)) && hasClasses(name)
+}
+
+// mayBeArchive is false for the names whose last letter is that of no ending, as nearly
+// all in an archive are. A letter beyond ASCII may be one in lower case.
+func mayBeArchive(name string) bool {
+	if name == "" {
+		return false
+	}
+	last := name[len(name)-1]
+	for _, ext := range exts {
+		if last|0x20 == ext[len(ext)-1] {
+			return true
+		}
+	}
+	return last >= utf8.RuneSelf
 }
 
 // hasClasses is false for jars that hold sources, documentation or tests of a
