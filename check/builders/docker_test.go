@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -101,9 +102,15 @@ func (classic) failed(code int) (int, string) {
 	return code, fmt.Sprintf("returned a non-zero code: %d", code)
 }
 
+// errorOutput is what a step wrote to standard error: the classic builder paints it.
+var errorOutput = regexp.MustCompile(`\x1b\[91m[^\x1b]*\x1b\[0m`)
+
+// step returns the standard output of the step. The engine reads both outputs on
+// their own, and on a busy machine what was written to standard error first comes
+// last.
 func (classic) step(log string) string {
-	log, _, _ = strings.Cut(log, "\nThe command '")
-	return log
+	log, _, _ = strings.Cut(log, "The command '")
+	return errorOutput.ReplaceAllString(log, "")
 }
 
 func (b classic) build(t *testing.T, j job) outcome {
