@@ -65,13 +65,14 @@ func TestKaniko(t *testing.T) {
 		copyTo(t, self, filepath.Join(root, program))
 		copyTo(t, self, filepath.Join(root, "step"))
 		cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "/bin/sh", "-ec", `
-mkdir "$1/proc"
-mount --rbind /proc "$1/proc"
+for dir in /proc /usr /lib /lib64; do # the race detector's programs need libraries
+	[ ! -e $dir ] || { mkdir -p "$1$dir"; mount --rbind $dir "$1$dir"; }
+done
 exec chroot "$1" "$2" -test.run='^TestKaniko$'`, "sh", root, program)
 		cmd.Env = append(os.Environ(), "KANIKO_TEST=executor")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			testdata.Missing(t, "unshare, mount, and a test program that needs no library: %v, %s", err, out)
+			testdata.Missing(t, "unshare and mount: %v, %s", err, out)
 		}
 		if string(out) != want {
 			t.Errorf("%s: %q, want %q", program, out, want)
