@@ -22,7 +22,7 @@ func TestNoData(t *testing.T) {
 		for _, data := range []string{dir, missing} {
 			_, _, err := assayd(t, append(args, "--data", data)...)
 			h, ok := errors.AsType[hinted](err)
-			if !ok || !strings.Contains(err.Error(), "is no data folder of assayd") || !strings.Contains(h.Hint(), "--data") {
+			if !ok || !strings.Contains(err.Error(), "is not a data folder of assayd") || !strings.Contains(h.Hint(), "--data") {
 				t.Errorf("assayd %q: %v", args, err)
 			}
 		}

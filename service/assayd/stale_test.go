@@ -140,7 +140,7 @@ func TestSourceDownForAWeek(t *testing.T) {
 	}
 	r.wait("the health does not say that the update failed", func() bool { return r.health().has("update-failed") })
 	lines := func(text string) int { return strings.Count(r.log.String(), text) }
-	const warning, stopped = "the data grows old", "every scan ends with code 5"
+	const warning, stopped = "the data is getting old", "every scan ends with code 5"
 
 	day := 24 * time.Hour
 	r.pass(3 * day) // of the seven that are trusted
