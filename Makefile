@@ -26,8 +26,7 @@ FAT      ?= $(shell testdata/roots/make.sh fat)
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
-# The pattern ./... leaves out every folder called testdata.
-PACKAGES = ./... $(addprefix ./,$(sort $(dir $(wildcard testdata/*.go testdata/*/*.go))))
+PACKAGES = ./...
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
 .PHONY: build release manual demo test test-builders lint fuzz bench load verdicts compare kills
@@ -72,7 +71,7 @@ BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
 
 kills:
-	ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled .
+	ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
 
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh
@@ -123,6 +122,6 @@ verdicts: build
 	$(GO) run ./check/verdicts -before "$(BEFORE)" -after dist -root "$(ROOT)" -popular
 
 compare: build
-	$(GO) run ./check/compare -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
+	$(GO) run ./check/peers/inventory -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
 	$(GO) test -count 1 -tags fat ./inspect/lang/...
-	$(GO) run ./check/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
+	$(GO) run ./check/peers/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools

@@ -13,14 +13,14 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 	"assay/inspect/inventory"
-	"assay/testdata"
-	"assay/testdata/pkgdb"
 )
 
 func databases(t *testing.T) []pkgdb.Database {
 	t.Helper()
-	all, err := pkgdb.All(testdata.Path(t, "pkgdb"))
+	all, err := pkgdb.All(testkit.Path(t, "pkgdb"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestRPMFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range []string{"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"} {
-			root := testdata.Tree(t, map[string]string{"etc/os-release": "ID=any\nVERSION_ID=9.4\n"})
+			root := testkit.Tree(t, map[string]string{"etc/os-release": "ID=any\nVERSION_ID=9.4\n"})
 			lay(t, root, d)
 			if dir != pkgdb.RPMDir {
 				if err := os.MkdirAll(filepath.Join(root, filepath.Dir(dir)), 0o755); err != nil {
@@ -160,7 +160,7 @@ func pythonOf(t *testing.T) string {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		testdata.Missing(t, "python3, to write a database with its sqlite3")
+		testkit.Missing(t, "python3, to write a database with its sqlite3")
 	}
 	return python
 }
@@ -193,7 +193,7 @@ os._exit(0)
 	if n := len(inv.Packages); n != len(all)-20 || len(inv.Partial) > 0 {
 		t.Errorf("%d packages of %d, %+v", n, len(all), inv.Partial)
 	}
-	link := testdata.Tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
+	link := testkit.Tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
 	if err := os.Rename(filepath.Dir(db), filepath.Join(link, "usr/share/rpm")); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestRPMJournal(t *testing.T) {
 
 // All packages of rpm have the content sets of all manifests of the image.
 func TestContentSets(t *testing.T) {
-	root := testdata.Tree(t, map[string]string{
+	root := testkit.Tree(t, map[string]string{
 		"root/buildinfo/content_manifests/base.json":   `{"content_sets": ["b", "a"]}`,
 		"root/buildinfo/content_manifests/app.json":    `{"content_sets": ["c", "a"]}`,
 		"root/buildinfo/content_manifests/broken.json": `broken`,
@@ -363,7 +363,7 @@ func TestDamagedDatabases(t *testing.T) {
 // with the link's target, and more.
 func unusual(t *testing.T, name string, more map[string]string) string {
 	t.Helper()
-	from := testdata.Path(t, "faults", "inventory", name)
+	from := testkit.Path(t, "faults", "inventory", name)
 	entries := maps.Clone(more)
 	if entries == nil {
 		entries = map[string]string{}
@@ -382,7 +382,7 @@ func unusual(t *testing.T, name string, more map[string]string) string {
 	if target := entries["etc/os-release"]; strings.HasPrefix(target, "../") {
 		entries["etc/os-release"] = "-> " + target
 	}
-	return testdata.Tree(t, entries)
+	return testkit.Tree(t, entries)
 }
 
 // Debian's packages without their lists of files: whose its Python packages are is

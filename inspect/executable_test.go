@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // application makes an executable jar with a library, of more than the least size that
@@ -82,7 +82,7 @@ func TestExecutableJar(t *testing.T) {
 		"in a build's cache":    {"root/.gradle/caches/a/service", script + jar, 0o755, ""},
 		"cut off":               {"app/service", script + jar[:len(jar)-30], 0o755, ""},
 	} {
-		root := testdata.Tree(t, map[string]string{c.path: c.content})
+		root := testkit.Tree(t, map[string]string{c.path: c.content})
 		if err := os.Chmod(filepath.Join(root, c.path), c.mode); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestExecutableJarDamaged(t *testing.T) {
 	jar := []byte(application(t, true))
 	central := bytes.LastIndex(jar, []byte("PK\x01\x02"))
 	copy(jar[central:], "XXXX")
-	root := testdata.Tree(t, map[string]string{"app/service": "#!/bin/sh\n" + string(jar)})
+	root := testkit.Tree(t, map[string]string{"app/service": "#!/bin/sh\n" + string(jar)})
 	if err := os.Chmod(filepath.Join(root, "app/service"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // names are the packages of an inventory, "type name version", and its scan errors.
@@ -107,7 +107,7 @@ func TestHidden(t *testing.T) {
 		}, "file \"app/a.jar\": leads to a path that is not scanned\ndirectory \"app/site-packages\": leads to a path that is not scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := names(inventoryOf(t, testdata.Tree(t, c.entries), Options{}, readers())); got != c.want {
+			if got := names(inventoryOf(t, testkit.Tree(t, c.entries), Options{}, readers())); got != c.want {
 				t.Errorf("%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -122,7 +122,7 @@ func TestHiddenDeep(t *testing.T) {
 		"site-packages":     {"app/lib/site-packages", "Django.dist-info/METADATA", django},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := testdata.Tree(t, map[string]string{c.link: "-> /" + deep, deep + "/" + c.file: c.content})
+			root := testkit.Tree(t, map[string]string{c.link: "-> /" + deep, deep + "/" + c.file: c.content})
 			want := fmt.Sprintf("directory %q: file name too long", c.link)
 			if got := names(inventoryOf(t, root, Options{}, readers())); got != want {
 				t.Errorf("%s\nwant\n%s", got, want)
@@ -135,7 +135,7 @@ func TestHiddenDeep(t *testing.T) {
 // the system to what does not has none.
 func TestOwnerOfLinked(t *testing.T) {
 	sum := "d41d8cd98f00b204e9800998ecf8427e"
-	dir := testdata.Tree(t, map[string]string{
+	dir := testkit.Tree(t, map[string]string{
 		"etc/os-release": debian, "var/lib/dpkg/status": status,
 		"var/lib/dpkg/info/a.list":    "/usr/share/data/own\n/usr/share/java/b.jar\n",
 		"var/lib/dpkg/info/a.md5sums": sum + "  usr/share/data/own\n",
@@ -204,7 +204,7 @@ func TestUpdates(t *testing.T) {
 			"deb a 1\ndatabase \"var/lib/dpkg/updates/0001\": leads to a path that is not scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := names(inventoryOf(t, testdata.Tree(t, c.entries), Options{}, readers())); got != c.want {
+			if got := names(inventoryOf(t, testkit.Tree(t, c.entries), Options{}, readers())); got != c.want {
 				t.Errorf("%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -214,7 +214,7 @@ func TestUpdates(t *testing.T) {
 // What names the system and the package that it belongs to contradict each other.
 func TestContradiction(t *testing.T) {
 	files := strings.NewReplacer("Package: a", "Package: base-files", "Version: 1", "Version: 11.1+deb11u9").Replace(status)
-	dir := testdata.Tree(t, map[string]string{"usr/lib/os-release": debian, "var/lib/dpkg/status": files})
+	dir := testkit.Tree(t, map[string]string{"usr/lib/os-release": debian, "var/lib/dpkg/status": files})
 	want := "deb base-files 11.1+deb11u9\n" +
 		`system "usr/lib/os-release": the system is "debian" "12", but its release package is base-files 11.1+deb11u9`
 	if got := names(inventoryOf(t, dir, Options{}, readers())); got != want {
@@ -281,7 +281,7 @@ func removeDeep(t *testing.T, dir string) {
 
 // The roots of an attack on the inventory, as they were.
 func TestAttackedRoots(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "faults", "security", "roots.tar.gz"))
+	f, err := os.Open(testkit.Path(t, "faults", "security", "roots.tar.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestAttackedRoots(t *testing.T) {
 // The output of Nitro, whose store no other package manager has: Node.js resolves
 // what its links lead to. The test data has them as files with the links' targets.
 func TestNitro(t *testing.T) {
-	from := testdata.Path(t, "faults", "inventory", "nitro")
+	from := testkit.Path(t, "faults", "inventory", "nitro")
 	entries := map[string]string{}
 	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -364,7 +364,7 @@ func TestNitro(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv := inventoryOf(t, testdata.Tree(t, entries), Options{}, readers())
+	inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, readers())
 	if len(inv.Packages) != 23 || len(inv.Partial) > 0 {
 		t.Errorf("%d packages\n%s", len(inv.Packages), names(inv))
 	}

@@ -13,11 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 	"assay/inspect/distro/rpm"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
-	"assay/testdata"
-	"assay/testdata/pkgdb"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,7 +46,7 @@ func TestNoFileAtADatabasesPath(t *testing.T) {
 					"folder": {func(p string) error { return os.Mkdir(p, 0o755) }, "not a regular file"},
 					"loop":   {func(p string) error { return os.Symlink(filepath.Base(p), p) }, "too many levels of symbolic links"},
 				} {
-					dir := testdata.Tree(t, map[string]string{filepath.Dir(path) + "/x": ""})
+					dir := testkit.Tree(t, map[string]string{filepath.Dir(path) + "/x": ""})
 					if base, ok := strings.CutSuffix(path, r.sibling); ok && r.sibling != "" {
 						if err := os.WriteFile(filepath.Join(dir, base), nil, 0o644); err != nil {
 							t.Fatal(err)
@@ -169,7 +169,7 @@ func TestChangingDatabase(t *testing.T) {
 // Databases that were emptied are gaps, unless another one has packages.
 func TestNoPackages(t *testing.T) {
 	python := pythonOf(t)
-	root := testdata.Tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
+	root := testkit.Tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
 	lay(t, root, database(t, "rpm", "rocky-sqlite"))
 	script := `
 import sqlite3, sys
@@ -220,13 +220,13 @@ func TestHugeFiles(t *testing.T) {
 	// These are read where there is a file whose owner is asked for.
 	entries["var/lib/dpkg/info/x.list"] = ""
 	entries["var/lib/dpkg/diversions"] = ""
-	dir := testdata.Tree(t, entries)
+	dir := testkit.Tree(t, entries)
 	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for path := range entries {
 		if err := os.Truncate(filepath.Join(dir, path), 2<<30); err != nil {
-			testdata.Missing(t, "%v", err)
+			testkit.Missing(t, "%v", err)
 		}
 	}
 	var before, after runtime.MemStats
@@ -282,7 +282,7 @@ func TestHugeRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := os.Truncate(path, 2<<30); err != nil {
-			testdata.Missing(t, "%v", err)
+			testkit.Missing(t, "%v", err)
 		}
 	}
 	var before, after runtime.MemStats

@@ -16,9 +16,9 @@ import (
 	"syscall"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
-	"assay/testdata"
 
 	"golang.org/x/sys/unix"
 )
@@ -210,7 +210,7 @@ func TestInspect(t *testing.T) {
 			want: "a 1 var/lib/dpkg/status\nfile \"\": mountinfo: line 1: not a line of mountinfo\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := summary(inventoryOf(t, testdata.Tree(t, c.entries), c.opts, readers()))
+			got := summary(inventoryOf(t, testkit.Tree(t, c.entries), c.opts, readers()))
 			if got != c.want {
 				t.Errorf("%s\nwant\n%s", got, c.want)
 			}
@@ -220,7 +220,7 @@ func TestInspect(t *testing.T) {
 
 // What is mounted at a place is left out there, or is the image's.
 func TestMounts(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian})
+	dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian})
 	for line, want := range map[string]string{
 		"9 8 0:9 / %s/var/lib rw - tmpfs t rw\n":                         "debian 12 from etc/os-release\n",
 		"9 8 8:1 /cache %s/var/lib/dpkg rw - ext4 /dev/a rw\n":           "debian 12 from etc/os-release\n",
@@ -244,7 +244,7 @@ func TestOutsideWithoutMounts(t *testing.T) {
 	if got := c.outside("/", none); !slices.Contains(got, "proc") || slices.Contains(got, "kaniko") {
 		t.Errorf("%q", got)
 	}
-	if got := c.outside(testdata.Tree(t, map[string]string{"proc": "/", "sys": "/", "dev": "/"}), none); len(got) > 0 {
+	if got := c.outside(testkit.Tree(t, map[string]string{"proc": "/", "sys": "/", "dev": "/"}), none); len(got) > 0 {
 		t.Errorf("%q", got)
 	}
 	none.Kaniko = true
@@ -286,7 +286,7 @@ func namedReaders() []reader {
 }
 
 func TestReadersByName(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{
+	dir := testkit.Tree(t, map[string]string{
 		"var/lib/dpkg/status":    status,
 		"a/package.json":         "x",
 		"b/package.json":         "x",
@@ -317,7 +317,7 @@ file "c/package.json": larger than its bound of 8 bytes
 // made one: that of a distribution and the same one beside it stay two.
 func TestOwners(t *testing.T) {
 	sum := "9dd4e461268c8034f5c8564e155c67a6" // of "x"
-	dir := testdata.Tree(t, map[string]string{
+	dir := testkit.Tree(t, map[string]string{
 		"var/lib/dpkg/status":                 status,
 		"var/lib/dpkg/info/a.list":            "/usr/a/package.json\n/usr/b/package.json\n/usr/c/package.json\n/var/lib/dpkg/status\n",
 		"var/lib/dpkg/info/a.md5sums":         sum + "  usr/a/package.json\n" + sum + "  usr/b/package.json\n" + sum + "  usr/c/package.json\n",
@@ -359,7 +359,7 @@ func TestManyGaps(t *testing.T) {
 		entries[fmt.Sprintf("n%04d/package.json", i)] = "longer than it may be"
 	}
 	entries["var/lib/dpkg/status"] = "nonsense\n"
-	inv := inventoryOf(t, testdata.Tree(t, entries), Options{}, namedReaders())
+	inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, namedReaders())
 	if n := len(inv.Partial); n != maxGaps+2 {
 		t.Fatalf("%d gaps", n)
 	}
@@ -383,9 +383,9 @@ func TestHostileDatabase(t *testing.T) {
 		"larger than its bound":                         func(p string) error { return sparse(p, 1<<40) },
 		"line 1: \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00": func(p string) error { return sparse(p, 1<<20) },
 	} {
-		dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/x": ""})
+		dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/x": ""})
 		if err := make(filepath.Join(dir, "var/lib/dpkg/status")); err != nil {
-			testdata.Missing(t, "%v", err)
+			testkit.Missing(t, "%v", err)
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -412,9 +412,9 @@ func sparse(path string, size int64) error {
 
 // A database larger than what is read of it: what was read stays.
 func TestLargeDatabase(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"var/lib/dpkg/status": status + "\n"})
+	dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/status": status + "\n"})
 	if err := os.Truncate(filepath.Join(dir, "var/lib/dpkg/status"), 1<<40); err != nil {
-		testdata.Missing(t, "%v", err)
+		testkit.Missing(t, "%v", err)
 	}
 	inv, err := Inspect(t.Context(), dir, Options{Mounts: strings.NewReader("")})
 	if err != nil {
@@ -427,7 +427,7 @@ func TestLargeDatabase(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"file": ""})
+	dir := testkit.Tree(t, map[string]string{"file": ""})
 	for _, root := range []string{"", filepath.Join(dir, "none"), filepath.Join(dir, "file")} {
 		if _, err := Inspect(t.Context(), root, Options{}); err == nil {
 			t.Errorf("root %q: no error", root)
@@ -460,13 +460,13 @@ func TestUnreadable(t *testing.T) {
 		return
 	}
 	if os.Getuid() != 0 {
-		testdata.Missing(t, "not root: another user's files cannot be made")
+		testkit.Missing(t, "not root: another user's files cannot be made")
 	}
 	entries := map[string]string{}
 	for _, name := range []string{"closed", "searched", "file", "root"} {
 		entries[name+"/var/lib/dpkg/status"] = status
 	}
-	dir := testdata.Tree(t, entries)
+	dir := testkit.Tree(t, entries)
 	for path, mode := range map[string]os.FileMode{
 		filepath.Dir(dir): 0o755, dir: 0o755,
 		filepath.Join(dir, "closed/var/lib/dpkg"):      0o700,
@@ -546,7 +546,7 @@ func TestRealRoots(t *testing.T) {
 		"distroless-base-debian10": {6, inventory.System{ID: "debian", VersionID: "9",
 			PrettyName: "Distroless", Path: "etc/os-release", Repositories: []string{"none"}}},
 	} {
-		inv := inventoryOf(t, testdata.Path(t, "pkgdb", "dpkg", name), Options{}, readers())
+		inv := inventoryOf(t, testkit.Path(t, "pkgdb", "dpkg", name), Options{}, readers())
 		if len(inv.Packages) != want.packages || len(inv.Partial) != 0 || !reflect.DeepEqual(inv.System, want.system) {
 			t.Errorf("%s: %d packages, %+v, %+v", name, len(inv.Packages), inv.System, inv.Partial)
 		}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // Programs run from Maven's local repository (mvn exec:java, JBang). A jar in it counts
@@ -34,7 +34,7 @@ func TestMavenRepository(t *testing.T) {
 		"linked to": {map[string]string{yaml: properties, "app/lib/snakeyaml.jar": "-> /" + yaml},
 			"maven org.yaml:snakeyaml 1.33", yaml},
 	} {
-		inv := inventoryOf(t, testdata.Tree(t, c.entries), Options{}, readers())
+		inv := inventoryOf(t, testkit.Tree(t, c.entries), Options{}, readers())
 		if got := names(inv); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

@@ -3,12 +3,12 @@ package inspect
 import (
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // Deno runs packages from its global cache, without a folder node_modules.
 func TestDenoCache(t *testing.T) {
-	inv := inventoryOf(t, testdata.Path(t, "faults", "inventory", "deno"), Options{}, readers())
+	inv := inventoryOf(t, testkit.Path(t, "faults", "inventory", "deno"), Options{}, readers())
 	if got, want := names(inv), "npm chalk 5.3.0\nnpm minimist 1.2.5"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -40,7 +40,7 @@ func TestNodeStores(t *testing.T) {
 			"app/node_modules/.other/x/package.json": `{"name":"unused","version":"4.0.0"}`,
 		},
 	} {
-		inv := inventoryOf(t, testdata.Tree(t, entries), Options{}, readers())
+		inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, readers())
 		if got, want := names(inv), "npm @s/b 2.0.0\nnpm a 1.0.0"; got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
@@ -16,7 +17,6 @@ import (
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
 	"assay/inspect/lang/dotnet"
-	"assay/inspect/lang/fixture"
 	"assay/inspect/lang/golang"
 	"assay/inspect/lang/java"
 	"assay/inspect/lang/node"

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // TestRepositories: what the package manager of the tree can upgrade from is told by
@@ -41,7 +41,7 @@ func TestRepositories(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
 			for _, dir := range []string{"etc", "var"} {
-				if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase", dir))); err != nil {
+				if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase", dir))); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/testdata"
+	"assay/check/testkit"
 	"assay/verdict"
 )
 
@@ -104,7 +104,7 @@ func TestOpenAPIReferences(t *testing.T) {
 // docs/exit-codes.md every rule.
 func TestAPIDoc(t *testing.T) {
 	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(testdata.Root(t), "docs", name))
+		b, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func (n *node) kind() string {
 }
 
 func openAPIPath(t *testing.T) string {
-	return filepath.Join(testdata.Root(t), "docs", "openapi.yaml")
+	return filepath.Join(testkit.Root(t), "docs", "openapi.yaml")
 }
 
 // openAPI reads the document, which keeps to a small part of YAML: mappings in

@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // TestNatural holds the order against what dpkg --compare-versions said.
 func TestNatural(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "versions", "debian.csv"))
+	f, err := os.Open(testkit.Path(t, "versions", "debian.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/testdata"
+	"assay/check/testkit"
 	"assay/verdict"
 )
 
@@ -21,13 +21,13 @@ import (
 func real(t testing.TB, root string) verdict.Verdict {
 	t.Helper()
 	var expected []struct{ Source, Installed, ID, Fixed string }
-	readJSON(t, testdata.Path(t, "pkgdb", "dpkg", root, "expected-findings.json"), &expected)
+	readJSON(t, testkit.Path(t, "pkgdb", "dpkg", root, "expected-findings.json"), &expected)
 	var packages []struct {
 		Name, Version, Arch, Source, Status string
 		SourceVersion                       string `json:"source_version"`
 	}
-	readJSON(t, testdata.Path(t, "pkgdb", "dpkg", root, "expected.json"), &packages)
-	records, err := zip.OpenReader(testdata.Path(t, "osv", "Debian", "all.zip"))
+	readJSON(t, testkit.Path(t, "pkgdb", "dpkg", root, "expected.json"), &packages)
+	records, err := zip.OpenReader(testkit.Path(t, "osv", "Debian", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

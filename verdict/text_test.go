@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 	"assay/verdict"
 )
 
@@ -375,7 +375,7 @@ func minbase(t testing.TB) verdict.Verdict { return real(t, "debian12-minbase") 
 
 // TestLogInDocs holds that the log of docs/exit-codes.md is a true one.
 func TestLogInDocs(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(testdata.Root(t), "docs", "exit-codes.md"))
+	b, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "exit-codes.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"assay/check/program"
+	"assay/check/testkit/program"
 )
 
 func main() {

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"assay/check/assayd"
+	"assay/check/testkit/assayd"
 	"assay/verdict"
 )
 

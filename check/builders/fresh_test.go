@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"assay/check/assayd"
+	"assay/check/testkit/assayd"
 )
 
 // testFresh builds three times without a change to the Dockerfile: the second

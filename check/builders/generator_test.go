@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"assay/check/assayd"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/assayd"
 )
 
 // A generatorRig is what BuildKit needs to scan a build whose Dockerfile does not
@@ -34,13 +34,13 @@ func TestGenerator(t *testing.T) {
 		t.Skip("BUILDKIT and BUILDX name no programs: make test-builders runs this test")
 	}
 	if os.Geteuid() != 0 {
-		testdata.Missing(t, "root: an engine is started")
+		testkit.Missing(t, "root: an engine is started")
 	}
 	dir, err := os.MkdirTemp("", "assay") // not t.TempDir: the path of a socket has to be short
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{project: testdata.Root(t), records: testdata.Path(t, "osv", "Debian", "all.zip"), dir: dir, data: filepath.Join(dir, "assayd")}
+	r := &rig{project: testkit.Root(t), records: testkit.Path(t, "osv", "Debian", "all.zip"), dir: dir, data: filepath.Join(dir, "assayd")}
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
@@ -116,7 +116,7 @@ func (g *generatorRig) scanned(t *testing.T, s *assayd.Server, commit string) in
 func (g *generatorRig) source(t *testing.T, dockerfile string, mended bool) string {
 	t.Helper()
 	dir := t.TempDir()
-	from := testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase")
+	from := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
 	for _, name := range []string{"etc", "var"} {
 		if err := os.CopyFS(filepath.Join(dir, "root", name), os.DirFS(filepath.Join(from, name))); err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // A matrix is what came of each pattern with each builder: the cells by row and
@@ -70,7 +70,7 @@ func parseMatrix(text string) (matrix, error) {
 
 // TestReasons holds that every cell of docs/builders.md has its reason there.
 func TestReasons(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(testdata.Root(t), "docs", "builders.md"))
+	text, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "builders.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
-	"assay/testdata/pkgdb"
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 )
 
 // foreign makes a folder that holds what another image has: databases of apk,
@@ -17,7 +17,7 @@ import (
 func foreign(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	all, err := pkgdb.All(testdata.Path(t, "pkgdb"))
+	all, err := pkgdb.All(testkit.Path(t, "pkgdb"))
 	if err != nil {
 		t.Fatal(err)
 	}

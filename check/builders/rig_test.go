@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"testing"
 
-	"assay/check/assayd"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/assayd"
 	"assay/verdict"
 )
 
@@ -60,14 +60,14 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		testdata.Missing(t, "root: an engine is started and a Debian is made")
+		testkit.Missing(t, "root: an engine is started and a Debian is made")
 	}
 	for _, tool := range []string{"dockerd", "docker", "debootstrap", "unshare", "buildah", "podman", runc} {
 		if _, err := exec.LookPath(tool); err != nil {
-			testdata.Missing(t, "%s: deploy/needs.sh installs it", tool)
+			testkit.Missing(t, "%s: deploy/needs.sh installs it", tool)
 		}
 	}
-	r := &rig{project: testdata.Root(t), records: testdata.Path(t, "osv", "Debian", "all.zip")}
+	r := &rig{project: testkit.Root(t), records: testkit.Path(t, "osv", "Debian", "all.zip")}
 	// Not t.TempDir: the path of the engine's socket has to be short.
 	dir, err := os.MkdirTemp("", "assay")
 	if err != nil {

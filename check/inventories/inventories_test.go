@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"assay/check/inventories"
+	"assay/check/testkit"
 	"assay/remote/cyclonedx"
-	"assay/testdata"
 )
 
 func TestSystem(t *testing.T) {
@@ -30,8 +30,8 @@ func TestSystem(t *testing.T) {
 
 // Every inventory is a document that the service accepts.
 func TestDocument(t *testing.T) {
-	testdata.Path(t, "inventories")
-	all, err := inventories.All(testdata.Path(t))
+	testkit.Path(t, "inventories")
+	all, err := inventories.All(testkit.Path(t))
 	if err != nil {
 		t.Fatal(err)
 	}

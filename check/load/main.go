@@ -19,8 +19,8 @@ import (
 	"strings"
 	"time"
 
-	"assay/check/assayd"
-	"assay/check/program"
+	"assay/check/testkit/assayd"
+	"assay/check/testkit/program"
 )
 
 type config struct {

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"assay/check/assayd"
+	"assay/check/testkit/assayd"
 )
 
 func levels(ctx context.Context, c config, r *rig) error {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"assay/check/inventories"
-	"assay/check/program"
+	"assay/check/testkit/program"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/advisory/load"

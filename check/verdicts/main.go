@@ -17,10 +17,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"assay/check/assayd"
 	"assay/check/inventories"
-	"assay/check/program"
-	"assay/testdata/pkgdb"
+	"assay/check/testkit/assayd"
+	"assay/check/testkit/pkgdb"
+	"assay/check/testkit/program"
 	"assay/verdict"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // A step of docker's classic builder whose base has a VOLUME /data.
@@ -157,13 +157,13 @@ func TestOutsideOfRealMounts(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	if err != nil && len(out) == 0 {
-		testdata.Missing(t, "no right to make a mount namespace: %v", err)
+		testkit.Missing(t, "no right to make a mount namespace: %v", err)
 	}
 	if err != nil || !strings.Contains(string(out), "PASS") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if strings.Contains(string(out), "SKIP") {
-		testdata.Missing(t, "%s", out)
+		testkit.Missing(t, "%s", out)
 	}
 }
 
@@ -176,7 +176,7 @@ func realMounts(t *testing.T, dir string) {
 	mount := func(source, point, fstype string, flags uintptr) {
 		t.Helper()
 		if err := unix.Mount(source, filepath.Join(dir, point), fstype, flags, ""); err != nil {
-			testdata.Missing(t, "mount: %v", err)
+			testkit.Missing(t, "mount: %v", err)
 		}
 	}
 	mount("tmpfs", "tmp", "tmpfs", 0)

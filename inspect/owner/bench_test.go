@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/rootfs"
-	"assay/testdata"
 )
 
 // BenchmarkJoin finds the owners of the files that the readers of languages read,
@@ -17,7 +17,7 @@ import (
 func BenchmarkJoin(b *testing.B) {
 	dir := os.Getenv("ROOTS")
 	if dir == "" {
-		testdata.Missing(b, "ROOTS, the folder of a tree")
+		testkit.Missing(b, "ROOTS, the folder of a tree")
 	}
 	var paths []string
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

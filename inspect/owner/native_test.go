@@ -13,15 +13,15 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
-	"assay/testdata/pkgdb"
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 )
 
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		testdata.Missing(t, "%s, to compare with", name)
+		testkit.Missing(t, "%s, to compare with", name)
 	}
 	return path
 }
@@ -51,7 +51,7 @@ func sample(t *testing.T, dir string, step, limit int) []string {
 func TestAsDpkgSearch(t *testing.T) {
 	dpkg, md5sum := program(t, "dpkg"), program(t, "md5sum")
 	if _, err := os.Stat("/var/lib/dpkg/info"); err != nil {
-		testdata.Missing(t, "a database of dpkg on this machine: %v", err)
+		testkit.Missing(t, "a database of dpkg on this machine: %v", err)
 	}
 	paths := slices.Concat(
 		sample(t, "/usr/bin", 19, 50), sample(t, "/usr/lib", 297, 130), sample(t, "/usr/share", 397, 60), sample(t, "/usr/sbin", 19, 10))
@@ -144,7 +144,7 @@ func TestAsDpkgSearch(t *testing.T) {
 // dpkg --verify finds them.
 func TestAsDpkgVerify(t *testing.T) {
 	dpkg := program(t, "dpkg")
-	root := testdata.Tree(t, map[string]string{"var/lib/dpkg/updates/x": ""})
+	root := testkit.Tree(t, map[string]string{"var/lib/dpkg/updates/x": ""})
 	if err := os.Symlink("usr/bin", filepath.Join(root, "bin")); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestAsDpkgVerify(t *testing.T) {
 		}
 	}
 	if len(paths) < 50 {
-		testdata.Missing(t, "packages of Debian on this machine; %d files", len(paths))
+		testkit.Missing(t, "packages of Debian on this machine; %d files", len(paths))
 	}
 	copyTo(t, root, "var/lib/dpkg/status", status.Bytes())
 	out, err := exec.CommandContext(t.Context(), dpkg, append([]string{"--root=" + root, "--verify"}, pkgs...)...).CombinedOutput()
@@ -228,7 +228,7 @@ func copyTo(t *testing.T, root, path string, content []byte) {
 
 func layDatabase(t *testing.T, root, name string) {
 	t.Helper()
-	all, err := pkgdb.All(testdata.Path(t, "pkgdb"))
+	all, err := pkgdb.All(testkit.Path(t, "pkgdb"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func layDatabase(t *testing.T, root, name string) {
 
 // A genuine database of apk, and files whose content is known.
 func TestApk(t *testing.T) {
-	root := testdata.Tree(t, map[string]string{
+	root := testkit.Tree(t, map[string]string{
 		"etc/shells":         "# valid login shells\n/bin/sh\n/bin/ash\n",
 		"etc/hostname":       "overwritten\n",
 		"etc/apk/keys/other": "x",

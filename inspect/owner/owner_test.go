@@ -14,10 +14,10 @@ import (
 	"sync"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
 	"assay/inspect/walk"
-	"assay/testdata"
 )
 
 // found returns the packages that were found at paths, by a reader of a language.
@@ -189,7 +189,7 @@ func TestDpkg(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, failed := owners(t, testdata.Tree(t, c.entries), c.skip, c.path)
+			got, failed := owners(t, testkit.Tree(t, c.entries), c.skip, c.path)
 			if got[c.path] != c.want || !slices.Equal(failed, c.failed) {
 				t.Errorf("%q, want %q; failed %q", got[c.path], c.want, failed)
 			}
@@ -238,7 +238,7 @@ func TestNoLists(t *testing.T) {
 		for _, p := range c.paths {
 			c.entries[p] = "x"
 		}
-		got, failed := owners(t, testdata.Tree(t, c.entries), nil, c.paths...)
+		got, failed := owners(t, testkit.Tree(t, c.entries), nil, c.paths...)
 		for path, owner := range got {
 			want := ""
 			if path == idna && c.owned {
@@ -255,7 +255,7 @@ func TestNoLists(t *testing.T) {
 }
 
 func TestDatabasesHaveNoOwner(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{
+	dir := testkit.Tree(t, map[string]string{
 		"var/lib/dpkg/status": "x", "usr/lib/x": "x",
 		info + "a.list": "/var/lib/dpkg/status\n/usr/lib/x\n",
 	})
@@ -281,7 +281,7 @@ func TestDatabasesHaveNoOwner(t *testing.T) {
 }
 
 func TestContextEnds(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"usr/lib/x": "x", info + "a.list": "/usr/lib/x\n"})
+	dir := testkit.Tree(t, map[string]string{"usr/lib/x": "x", info + "a.list": "/usr/lib/x\n"})
 	root, err := rootfs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -327,9 +327,9 @@ func TestParseSum(t *testing.T) {
 
 // What is too large to be read has no known digest.
 func TestLargeFile(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"usr/lib/x": "", info + "a.list": "/usr/lib/x\n", info + "a.md5sums": md5Line("", "usr/lib/x")})
+	dir := testkit.Tree(t, map[string]string{"usr/lib/x": "", info + "a.list": "/usr/lib/x\n", info + "a.md5sums": md5Line("", "usr/lib/x")})
 	if err := os.Truncate(filepath.Join(dir, "usr/lib/x"), maxContent+1); err != nil {
-		testdata.Missing(t, "%v", err)
+		testkit.Missing(t, "%v", err)
 	}
 	if got, _ := owners(t, dir, nil, "usr/lib/x"); got["usr/lib/x"] != "a unknown" {
 		t.Errorf("%q", got)
@@ -353,7 +353,7 @@ func TestForbiddenDigests(t *testing.T) {
 // Fedora's shape has them as files with the links' targets.
 func TestLinkedFolders(t *testing.T) {
 	dir := t.TempDir()
-	from := testdata.Path(t, "faults", "inventory", "fedora-sbin")
+	from := testkit.Path(t, "faults", "inventory", "fedora-sbin")
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func TestLinkedFolders(t *testing.T) {
 		t.Errorf("rpm: %q, %q", got, failed)
 	}
 
-	dir = testdata.Tree(t, map[string]string{
+	dir = testkit.Tree(t, map[string]string{
 		"usr/sbin": "-> bin", "usr/bin/tool": "x",
 		"lib/apk/db/installed": "P:tool\nV:1-r0\nA:x86_64\nF:usr/sbin\nR:tool\n\n",
 	})
@@ -393,7 +393,7 @@ func TestLinkedFolders(t *testing.T) {
 // owner of one is that of all; a file with the same content is another.
 func TestNamesOfOneFile(t *testing.T) {
 	const object, other = "sysroot/ostree/repo/objects/ab/cd.file", "srv/copy"
-	dir := testdata.Tree(t, map[string]string{
+	dir := testkit.Tree(t, map[string]string{
 		"usr/bin/tool": "x", other: "x", filepath.Dir(object) + "/ef.file": "y",
 		info + "a.list": "/usr/bin/tool\n", info + "a.md5sums": md5Line("x", "usr/bin/tool"),
 	})

@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 func open(t *testing.T) *Proc {
 	t.Helper()
 	p, err := Open()
 	if err != nil {
-		testdata.Missing(t, "a /proc: %v", err)
+		testkit.Missing(t, "a /proc: %v", err)
 	}
 	t.Cleanup(func() { p.Close() })
 	return p
@@ -54,7 +54,7 @@ func TestKaniko(t *testing.T) {
 		t.Fatal("kaniko runs the tests")
 	}
 	if os.Getuid() != 0 {
-		testdata.Missing(t, "root's rights, to mount")
+		testkit.Missing(t, "root's rights, to mount")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -72,7 +72,7 @@ exec chroot "$1" "$2" -test.run='^TestKaniko$'`, "sh", root, program)
 		cmd.Env = append(os.Environ(), "KANIKO_TEST=executor")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			testdata.Missing(t, "unshare and mount: %v, %s", err, out)
+			testkit.Missing(t, "unshare and mount: %v, %s", err, out)
 		}
 		if string(out) != want {
 			t.Errorf("%s: %q, want %q", program, out, want)

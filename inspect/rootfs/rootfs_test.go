@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 func open(t *testing.T, dir string) *Root {
@@ -54,7 +54,7 @@ func TestOpenFollowsLinksInsideTheRoot(t *testing.T) {
 	for i := 1; i <= 41; i++ {
 		entries[fmt.Sprintf("chain/%d", i)] = fmt.Sprintf("-> %d", i-1)
 	}
-	root := open(t, testdata.Tree(t, entries))
+	root := open(t, testkit.Tree(t, entries))
 	for _, c := range []struct {
 		path, resolved, content string
 		err                     error
@@ -138,7 +138,7 @@ func TestOpenAsTheKernel(t *testing.T) {
 			how := unix.OpenHow{Flags: unix.O_PATH, Resolve: unix.RESOLVE_IN_ROOT}
 			fd, want := unix.Openat2(root.dir.fd, path, &how)
 			if errors.Is(want, unix.ENOSYS) || errors.Is(want, unix.EPERM) {
-				testdata.Missing(t, "no openat2 here")
+				testkit.Missing(t, "no openat2 here")
 			}
 			var st unix.Stat_t
 			if want == nil {
@@ -169,7 +169,7 @@ func TestOpenAsTheKernel(t *testing.T) {
 }
 
 func TestOpenFound(t *testing.T) {
-	root := open(t, testdata.Tree(t, map[string]string{
+	root := open(t, testkit.Tree(t, map[string]string{
 		"top": "top", "a/b/c": "deep", "link": "-> a", "a/file": "-> b/c", "a/d/x": "x",
 	}))
 	for path, want := range map[string]string{"top": "top", "a/b/c": "deep"} {
@@ -195,7 +195,7 @@ func TestOpenFound(t *testing.T) {
 
 // Nothing but regular files is opened, and nothing blocks.
 func TestOpenRefusesSpecialFiles(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"dir": "/", "regular": "x"})
+	dir := testkit.Tree(t, map[string]string{"dir": "/", "regular": "x"})
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestOpenRefusesSpecialFiles(t *testing.T) {
 }
 
 func TestOpenRoot(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"real/f": "x", "link": "-> real", "file": "x"})
+	dir := testkit.Tree(t, map[string]string{"real/f": "x", "link": "-> real", "file": "x"})
 	if root := open(t, filepath.Join(dir, "link")); root.Path() != filepath.Join(dir, "real") {
 		t.Errorf("path %q", root.Path())
 	}
@@ -239,7 +239,7 @@ func TestOpenRoot(t *testing.T) {
 
 func TestFileIsAReader(t *testing.T) {
 	content := strings.Repeat("0123456789", 20_000)
-	dir := testdata.Tree(t, map[string]string{"f": content, "empty": ""})
+	dir := testkit.Tree(t, map[string]string{"f": content, "empty": ""})
 	root := open(t, dir)
 	for _, limit := range []int64{int64(len(content)), int64(len(content)) + 1, 1 << 40} {
 		f, err := root.Open("f", limit)
@@ -271,7 +271,7 @@ func TestFileIsAReader(t *testing.T) {
 }
 
 func TestFileIsBounded(t *testing.T) {
-	root := open(t, testdata.Tree(t, map[string]string{"f": "0123456789"}))
+	root := open(t, testkit.Tree(t, map[string]string{"f": "0123456789"}))
 	f, err := root.Open("f", 7)
 	if err != nil {
 		t.Fatal(err)
@@ -399,7 +399,7 @@ func TestEntriesOfNonsense(t *testing.T) {
 }
 
 func TestType(t *testing.T) {
-	dir := testdata.Tree(t, map[string]string{"dir": "/", "file": "", "link": "-> dir"})
+	dir := testkit.Tree(t, map[string]string{"dir": "/", "file": "", "link": "-> dir"})
 	root := open(t, dir)
 	for name, want := range map[string]uint8{
 		"dir": unix.DT_DIR, "file": unix.DT_REG, "link": unix.DT_LNK, "none": unix.DT_DIR,

@@ -18,9 +18,9 @@ import (
 	"syscall"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/elf"
 	"assay/inspect/rootfs"
-	"assay/testdata"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,7 +107,7 @@ func openFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		testdata.Missing(t, "no /proc here")
+		testkit.Missing(t, "no /proc here")
 	}
 	return len(entries)
 }
@@ -593,7 +593,7 @@ func TestUnreadable(t *testing.T) {
 		return
 	}
 	if os.Getuid() != 0 {
-		testdata.Missing(t, "not root: another user's files cannot be made")
+		testkit.Missing(t, "not root: another user's files cannot be made")
 	}
 	dir := t.TempDir()
 	for _, p := range []string{filepath.Dir(dir), dir} {

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // seed adds the small archives of the test data.
 func seed(f *testing.F) {
-	paths, err := filepath.Glob(filepath.Join(testdata.Path(f, "lang", "java"), "*", "*"))
+	paths, err := filepath.Glob(filepath.Join(testkit.Path(f, "lang", "java"), "*", "*"))
 	if err != nil {
 		f.Fatal(err)
 	}

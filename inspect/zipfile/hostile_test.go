@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // nested returns a small real jar: a manifest, pom.properties and a jar, with
 // folders between.
 func nested(t testing.TB) []byte {
-	b, err := os.ReadFile(testdata.Path(t, "lang", "java", "nested.jar", "nested.jar"))
+	b, err := os.ReadFile(testkit.Path(t, "lang", "java", "nested.jar", "nested.jar"))
 	if err != nil {
 		t.Fatal(err)
 	}

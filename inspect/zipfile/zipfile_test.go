@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // archives returns the files of the test data and of this machine's Java and Python
@@ -24,7 +24,7 @@ import (
 func archives(t *testing.T, exts ...string) []string {
 	var paths []string
 	for _, dir := range []string{
-		testdata.Path(t, "lang", "java"), "/usr/share/java", "/usr/share/python-wheels", "/usr/lib/jvm",
+		testkit.Path(t, "lang", "java"), "/usr/share/java", "/usr/share/python-wheels", "/usr/lib/jvm",
 	} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Type().IsRegular() && slices.Contains(exts, filepath.Ext(path)) {
@@ -92,7 +92,7 @@ for path in sys.stdin.read().splitlines():
 func TestPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		testdata.Missing(t, "python3: %v", err)
+		testkit.Missing(t, "python3: %v", err)
 	}
 	paths := archives(t, ".jar", ".war", ".par", ".whl")
 	cmd := exec.CommandContext(t.Context(), python, "-c", pythonList)
@@ -107,7 +107,7 @@ func TestPython(t *testing.T) {
 		t.Fatalf("%d archives, %d lists", len(paths), len(lists))
 	}
 	if len(paths) < 50 {
-		testdata.Missing(t, "archives of Java: there are %d (apt-get install libmaven3-core-java)", len(paths))
+		testkit.Missing(t, "archives of Java: there are %d (apt-get install libmaven3-core-java)", len(paths))
 	}
 	entries := 0
 	for i, path := range paths {

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 	"assay/inspect"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/remote/purl"
-	"assay/testdata"
-	"assay/testdata/pkgdb"
 )
 
 // BenchmarkDecode reads what assay sends of a database of packages, some 360 of
@@ -35,7 +35,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func installed(b *testing.B) []inventory.Package {
 	b.Helper()
-	all, err := pkgdb.All(testdata.Path(b, "pkgdb"))
+	all, err := pkgdb.All(testkit.Path(b, "pkgdb"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func installed(b *testing.B) []inventory.Package {
 
 func libraries(b *testing.B) []inventory.Package {
 	b.Helper()
-	data, err := os.ReadFile(testdata.Path(b, "lang", "peer-syft.json"))
+	data, err := os.ReadFile(testkit.Path(b, "lang", "peer-syft.json"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
-	"assay/testdata"
 )
 
 // Documents in the shape of other tools. The names of fields and properties
@@ -153,7 +153,7 @@ func compare(t *testing.T, doc string, want cyclonedx.Scan) {
 
 // A document of Trivy's tests: vulnerability statements, without components.
 func TestDecodeStatements(t *testing.T) {
-	archive, err := zip.OpenReader(testdata.Path(t, "feeds", "openvex", "trivy.zip"))
+	archive, err := zip.OpenReader(testkit.Path(t, "feeds", "openvex", "trivy.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // What Syft itself writes about a root of Debian is read as dpkg-query tells it.
 func TestDecodeOfSyftItself(t *testing.T) {
 	syft, err := exec.LookPath("syft")
 	if err != nil {
-		built, _ := filepath.Glob(filepath.Join(testdata.Root(t), "dist", "tools", "syft-*", "syft"))
+		built, _ := filepath.Glob(filepath.Join(testkit.Root(t), "dist", "tools", "syft-*", "syft"))
 		if len(built) == 0 {
 			t.Skip("syft is missing: make compare builds it into dist/tools")
 		}
@@ -24,14 +24,14 @@ func TestDecodeOfSyftItself(t *testing.T) {
 		Name, Version, Arch, Source string
 		SourceVersion               string `json:"source_version"`
 	}
-	list, err := os.ReadFile(testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase", "expected.json"))
+	list, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase", "expected.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(list, &expected); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(syft, "scan", "dir:"+testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase"), "-q")
+	cmd := exec.Command(syft, "scan", "dir:"+testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"), "-q")
 	cmd.Env = append(os.Environ(), "SYFT_CHECK_FOR_APP_UPDATE=false")
 	cmd.Dir = t.TempDir()
 	versions := []string{"1.4", "1.5", "1.6"}

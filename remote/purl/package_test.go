@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/remote/purl"
-	"assay/testdata"
 )
 
 var (
@@ -91,7 +91,7 @@ func TestPackagesOfDatabasesSurvive(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.database, func(t *testing.T) {
-			data, err := os.ReadFile(testdata.Path(t, "pkgdb", tt.database, "expected.json"))
+			data, err := os.ReadFile(testkit.Path(t, "pkgdb", tt.database, "expected.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestPackagesOfDatabasesSurvive(t *testing.T) {
 
 // What Syft wrote about a tree of language artefacts is read as Syft meant it.
 func TestSyftsPURLs(t *testing.T) {
-	data, err := os.ReadFile(testdata.Path(t, "lang", "peer-syft.json"))
+	data, err := os.ReadFile(testkit.Path(t, "lang", "peer-syft.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/remote/slot"
-	"assay/testdata"
 )
 
 // build makes a static, stripped program as the release does.
@@ -111,7 +111,7 @@ func TestProgram(t *testing.T) {
 	}
 
 	if _, err := exec.LookPath("strip"); err != nil {
-		testdata.Missing(t, "strip: install binutils")
+		testkit.Missing(t, "strip: install binutils")
 	}
 	if got := run(t, strip(t, filled)); got != example {
 		t.Errorf("filled, then stripped: %+v, want %+v", got, example)

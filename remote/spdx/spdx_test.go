@@ -8,10 +8,10 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"assay/check/testkit"
 	"assay/inspect"
 	"assay/inspect/inventory"
 	"assay/remote/spdx"
-	"assay/testdata"
 )
 
 var created = time.Date(2026, 11, 28, 12, 0, 0, 0, time.FixedZone("", 3600))
@@ -41,11 +41,11 @@ func write(t *testing.T, inv inventory.Inventory) map[string]any {
 // TestSchema holds documents to the schema of SPDX 2.3: of a genuine Debian, of
 // every kind of package, and of nothing.
 func TestSchema(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile(testdata.Path(t, "schemas", "spdx-2.3.json"))
+	schema, err := jsonschema.NewCompiler().Compile(testkit.Path(t, "schemas", "spdx-2.3.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	debian, err := inspect.Inspect(t.Context(), testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase"), inspect.Options{})
+	debian, err := inspect.Inspect(t.Context(), testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"), inspect.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
-	"assay/testdata"
 )
 
 func TestParse(t *testing.T) {
@@ -93,7 +93,7 @@ func TestParseOwnsItsMemory(t *testing.T) {
 
 // A genuine record, and what a reader of its text finds in it.
 func TestParseGenuine(t *testing.T) {
-	b, err := os.ReadFile(testdata.Path(t, "osv-samples", "GHSA-mc8h-8q98-g5hr.json"))
+	b, err := os.ReadFile(testkit.Path(t, "osv-samples", "GHSA-mc8h-8q98-g5hr.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestFixes(t *testing.T) {
 
 // What was read is written and read again as the same.
 func FuzzParse(f *testing.F) {
-	samples, err := filepath.Glob(filepath.Join(testdata.Path(f, "osv-samples"), "*.json"))
+	samples, err := filepath.Glob(filepath.Join(testkit.Path(f, "osv-samples"), "*.json"))
 	if err != nil || len(samples) == 0 {
 		f.Fatalf("no samples: %v", err)
 	}

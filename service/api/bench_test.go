@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory/load"
 	"assay/service/api"
 	"assay/service/snapshot"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 // BenchmarkScan is one scan as the service answers it, without the network: a
@@ -27,7 +27,7 @@ import (
 // findings, the other thousands, most of them the kernel's.
 func BenchmarkScan(b *testing.B) {
 	r := newRig(b, nil)
-	src := load.Open(testdata.Path(b, "osv", "Debian", "all.zip"))
+	src := load.Open(testkit.Path(b, "osv", "Debian", "all.zip"))
 	if _, err := r.store.Import(b.Context(), store.Import{Origin: store.Origin{Source: "debian"}, At: now, Whole: true}, src.Records()); err != nil {
 		b.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func BenchmarkScan(b *testing.B) {
 // treeDocument is the request for a tree of the test data, as a client sends it.
 func treeDocument(b *testing.B, tree string) []byte {
 	b.Helper()
-	list, err := os.ReadFile(testdata.Path(b, "pkgdb", "dpkg", tree, "expected.json"))
+	list, err := os.ReadFile(testkit.Path(b, "pkgdb", "dpkg", tree, "expected.json"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,17 +15,17 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/remote/slot"
 	"assay/service/api"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 // releases makes a folder of clients, which are a slot with other bytes around
 // it, and an installer.
 func releases(t *testing.T) (dir string, program []byte) {
 	t.Helper()
-	region, err := os.ReadFile(filepath.Join(testdata.Root(t), "remote", "slot", "slot.bin"))
+	region, err := os.ReadFile(filepath.Join(testkit.Root(t), "remote", "slot", "slot.bin"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/advisory/load"
 	"assay/service/api"
 	"assay/service/explain"
 	"assay/service/match"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 func TestExplain(t *testing.T) {
@@ -77,7 +77,7 @@ func TestExplainReports(t *testing.T) {
 		{"02-rocky-source-names", "ruby-libs", "CVE-2024-27282", explain.Matches, "a finding of this scan"},
 	} {
 		t.Run(tt.document+" "+tt.id, func(t *testing.T) {
-			folder := testdata.Path(t, "faults", "matching", tt.folder)
+			folder := testkit.Path(t, "faults", "matching", tt.folder)
 			names, err := filepath.Glob(filepath.Join(folder, "records", "*.json"))
 			if err != nil {
 				t.Fatal(err)

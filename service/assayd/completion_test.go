@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 func printed(t *testing.T, args ...string) string {
@@ -25,7 +25,7 @@ func printed(t *testing.T, args ...string) string {
 func TestCompletion(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		testdata.Missing(t, "bash")
+		testkit.Missing(t, "bash")
 	}
 	script := printed(t, "completion", "bash")
 	for line, want := range map[string]string{

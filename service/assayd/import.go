@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/advisory/feed/osv"
 	"assay/service/advisory/load"
 	"assay/service/exploit"
+	"assay/service/feed/osv"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 )

@@ -16,9 +16,9 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v2"
 
-	"assay/service/advisory/feed"
-	"assay/service/advisory/feed/osv"
 	"assay/service/api"
+	"assay/service/feed"
+	"assay/service/feed/osv"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 )

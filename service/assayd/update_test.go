@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // assayd runs a command in this process and returns what it writes.
@@ -50,7 +50,7 @@ func mirror(t *testing.T, ecosystems ...string) string {
 	}
 	for _, e := range ecosystems {
 		for _, name := range []string{"all.zip", "modified_id.csv"} {
-			b, err := os.ReadFile(testdata.Path(t, "osv", e, name))
+			b, err := os.ReadFile(testkit.Path(t, "osv", e, name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestUpdateUnreachable(t *testing.T) {
 
 func TestImportLists(t *testing.T) {
 	data := t.TempDir()
-	kev := filepath.Join(testdata.Path(t, "feeds", "kev"), "known_exploited_vulnerabilities")
+	kev := filepath.Join(testkit.Path(t, "feeds", "kev"), "known_exploited_vulnerabilities")
 	if err := os.WriteFile(filepath.Join(data, "epss"), []byte("cve,epss\nCVE-2021-44228,0.94\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"assay/service/advisory/feed"
-	"assay/service/advisory/feed/osv"
+	"assay/service/feed"
+	"assay/service/feed/osv"
 	"assay/service/store"
 )
 

@@ -7,19 +7,19 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/explain"
 	"assay/service/scan"
 	"assay/service/store"
-	"assay/testdata"
 	"assay/verdict"
 )
 
 // reported reads a folder of faults/matching: one document and the records.
 func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(testdata.Path(t, "faults", "matching", folder, "records"), "*.json"))
+	names, err := filepath.Glob(filepath.Join(testkit.Path(t, "faults", "matching", folder, "records"), "*.json"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no records in %s: %v", folder, err)
 	}
@@ -37,7 +37,7 @@ func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 	}
 	// An owner answers if the distribution's advisories know it.
 	records = append(records, version{int64(len(names) + 1), "DEBIAN-CVE-2018-18074", requests})
-	f, err := os.Open(testdata.Path(t, "faults", "matching", folder, document+".cdx.json"))
+	f, err := os.Open(testkit.Path(t, "faults", "matching", folder, document+".cdx.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
 	"assay/service/match"
-	"assay/testdata"
 	"assay/verdict"
 )
 
@@ -20,7 +20,7 @@ var day = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 
 func readZip(t testing.TB, elem ...string) []advisory.Advisory {
 	t.Helper()
-	z, err := zip.OpenReader(testdata.Path(t, elem...))
+	z, err := zip.OpenReader(testkit.Path(t, elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func readZip(t testing.TB, elem ...string) []advisory.Advisory {
 // installed reads the expected.json of a package database.
 func installed(t testing.TB, database string) []inventory.Package {
 	t.Helper()
-	b, err := os.ReadFile(testdata.Path(t, "pkgdb", "dpkg", database, "expected.json"))
+	b, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg", database, "expected.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestDebian(t *testing.T) {
 		{"debian12-app", 309, 2995, 3828, 2578},
 	} {
 		t.Run(tt.database, func(t *testing.T) {
-			b, err := os.ReadFile(testdata.Path(t, "pkgdb", "dpkg", tt.database, "expected-findings.json"))
+			b, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg", tt.database, "expected-findings.json"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/version"
 	"assay/service/version/dpkg"
-	"assay/testdata"
 )
 
 // Events, short.
@@ -353,7 +353,7 @@ func bySchema(t *testing.T, order version.Compare, v string, events []advisory.E
 
 func sample(t testing.TB, id string) advisory.Advisory {
 	t.Helper()
-	b, err := os.ReadFile(testdata.Path(t, "osv-samples", strings.ReplaceAll(id, ":", "_")+".json"))
+	b, err := os.ReadFile(testkit.Path(t, "osv-samples", strings.ReplaceAll(id, ":", "_")+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
 	"assay/service/version"
-	"assay/testdata"
 )
 
 // TestGenerated checks every record of the test data at the edges of its ranges:
@@ -23,14 +23,14 @@ import (
 // last affected one are, and the fix is not. Where ranges of a record overlap,
 // what the schema's own evaluation says is expected.
 func TestGenerated(t *testing.T) {
-	b, err := os.ReadFile(testdata.Path(t, "osv", "ecosystems.txt"))
+	b, err := os.ReadFile(testkit.Path(t, "osv", "ecosystems.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for folder := range strings.Lines(string(b)) {
 		folder = strings.TrimSpace(folder)
 		t.Run(folder, func(t *testing.T) {
-			z, err := zip.OpenReader(testdata.Path(t, "osv", folder, "all.zip"))
+			z, err := zip.OpenReader(testkit.Path(t, "osv", folder, "all.zip"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +97,7 @@ func (g *generated) hold(most map[string]int) {
 
 // TestSamples checks the samples in the same way.
 func TestSamples(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata.Path(t, "osv-samples"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(testkit.Path(t, "osv-samples"), "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
 	"assay/service/match"
-	"assay/testdata"
 	"assay/verdict"
 )
 
@@ -208,7 +208,7 @@ func TestUbuntuGenuine(t *testing.T) {
 // sampleRecord reads one genuine record.
 func sampleRecord(t testing.TB, id string) advisory.Advisory {
 	t.Helper()
-	b, err := os.ReadFile(testdata.Path(t, "osv-samples", id+".json"))
+	b, err := os.ReadFile(testkit.Path(t, "osv-samples", id+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

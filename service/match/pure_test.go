@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // TestPure: match, policy and the comparators, with everything of this project
 // that they import, use no SQL, no network, no filesystem and no clock.
 func TestPure(t *testing.T) {
-	root := testdata.Root(t)
+	root := testkit.Root(t)
 	banned := map[string]bool{"database/sql": true, "net": true, "net/http": true, "os": true, "os/exec": true, "io/ioutil": true, "syscall": true}
 	todo := []string{"service/match", "service/policy"}
 	err := filepath.WalkDir(filepath.Join(root, "service", "version"), func(path string, d fs.DirEntry, err error) error {
@@ -103,7 +103,7 @@ func TestPure(t *testing.T) {
 // TestNothingOptional: nothing that decides hangs on what an index happens to be.
 // A type assertion that fails in a wrapper turns a fail into a pass, unsaid.
 func TestNothingOptional(t *testing.T) {
-	root := testdata.Root(t)
+	root := testkit.Root(t)
 	files := 0
 	for _, dir := range []string{"match", "policy", "scan", "explain"} {
 		paths, err := filepath.Glob(filepath.Join(root, "service", dir, "*.go"))

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/version"
-	"assay/testdata"
 )
 
 // contradictions are what records say against themselves, by kind.
@@ -101,7 +101,7 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 // TestRangesAgainstThemselves counts what the records of the test data say against
 // themselves. docs/matching.md names it; the evaluation must add nothing to it.
 func TestRangesAgainstThemselves(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata.Path(t, "osv"), "*", "all.zip"))
+	files, err := filepath.Glob(filepath.Join(testkit.Path(t, "osv"), "*", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

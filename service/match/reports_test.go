@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/match"
-	"assay/testdata"
 	"assay/verdict"
 )
 
@@ -19,7 +19,7 @@ import (
 // was made of, one document and the records.
 func reported(t testing.TB, folder, document string) (inventory.Inventory, *match.Memory) {
 	t.Helper()
-	records, err := filepath.Glob(filepath.Join(testdata.Path(t, "faults", "matching", folder, "records"), "*.json"))
+	records, err := filepath.Glob(filepath.Join(testkit.Path(t, "faults", "matching", folder, "records"), "*.json"))
 	if err != nil || len(records) == 0 {
 		t.Fatalf("no records in %s: %v", folder, err)
 	}
@@ -35,7 +35,7 @@ func reported(t testing.TB, folder, document string) (inventory.Inventory, *matc
 		}
 		all = append(all, a)
 	}
-	f, err := os.Open(testdata.Path(t, "faults", "matching", folder, document+".cdx.json"))
+	f, err := os.Open(testkit.Path(t, "faults", "matching", folder, document+".cdx.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

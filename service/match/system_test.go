@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 func TestJudgedAs(t *testing.T) {
@@ -208,7 +208,7 @@ func TestEndOfLifeNative(t *testing.T) {
 	for _, tt := range tests {
 		f, err := os.Open("/usr/share/distro-info/" + tt.file)
 		if err != nil {
-			testdata.Missing(t, "the package distro-info-data: %v", err)
+			testkit.Missing(t, "the package distro-info-data: %v", err)
 		}
 		r := csv.NewReader(f)
 		r.FieldsPerRecord = -1

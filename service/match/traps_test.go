@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
 	"assay/service/match"
 	"assay/service/version/dpkg"
-	"assay/testdata"
 	"assay/verdict"
 )
 
@@ -296,11 +296,11 @@ func TestTrap21NoVersion(t *testing.T) {
 // Trap 25: what dpkg knows and has not installed is not judged.
 func TestTrap25NotInstalled(t *testing.T) {
 	for _, database := range []string{"trivy-valid", "scalibr-statusfield"} {
-		inv, err := inspect.Inspect(t.Context(), testdata.Path(t, "pkgdb", "dpkg", database), inspect.Options{})
+		inv, err := inspect.Inspect(t.Context(), testkit.Path(t, "pkgdb", "dpkg", database), inspect.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(testdata.Path(t, "pkgdb", "dpkg", database, "expected.json"))
+		b, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg", database, "expected.json"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,11 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"assay/check/testkit"
 	"assay/inspect"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/scan"
-	"assay/testdata"
 	"assay/verdict"
 )
 
@@ -90,7 +90,7 @@ func TestNamedSystem(t *testing.T) {
 		for i := 0; i+1 < len(entries); i += 2 {
 			files[entries[i]] = entries[i+1]
 		}
-		return testdata.Tree(t, files)
+		return testkit.Tree(t, files)
 	}
 	release := func(text string, more ...string) string {
 		return tree(append([]string{"etc/os-release", text}, more...)...)
@@ -151,7 +151,7 @@ func TestNamedSystem(t *testing.T) {
 		"a link that leads nowhere":           {release(bookworm, "var/lib/dpkg", "-> /opt/dpkg"), "database-unreadable"},
 		"a status that leads nowhere":         {release(bookworm, "var/lib/dpkg/status", "-> gone"), "database-unreadable"},
 		"a damaged database":                  {release(bookworm, "var/lib/dpkg/status", bashOnly+"\x00\xff: no database\n"), "database-unreadable"},
-		"nothing but a system":                {testdata.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
+		"nothing but a system":                {testkit.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
 		"nothing at all":                      {t.TempDir(), "nothing-recognised"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,14 +179,14 @@ func TestNamedSystem(t *testing.T) {
 // The roots that came out as a pass, as they were reported.
 func TestReportedRoots(t *testing.T) {
 	root := t.TempDir()
-	if err := os.CopyFS(root, os.DirFS(testdata.Path(t, "faults", "inventory", "no-database"))); err != nil {
+	if err := os.CopyFS(root, os.DirFS(testkit.Path(t, "faults", "inventory", "no-database"))); err != nil {
 		t.Fatal(err)
 	}
 	program(t, root, "app/app")
 	hidden := filepath.Join(t.TempDir(), "roots")
-	unpack(t, testdata.Path(t, "faults", "security", "roots.tar.gz"), hidden, "04-no-database/")
+	unpack(t, testkit.Path(t, "faults", "security", "roots.tar.gz"), hidden, "04-no-database/")
 	debootstrapped := t.TempDir()
-	minbase := testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase")
+	minbase := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
 	if err := os.CopyFS(filepath.Join(debootstrapped, "etc"), os.DirFS(filepath.Join(minbase, "etc"))); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/pkgdb"
 	"assay/inspect"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
@@ -21,8 +23,6 @@ import (
 	"assay/service/advisory/load"
 	"assay/service/match"
 	"assay/service/scan"
-	"assay/testdata"
-	"assay/testdata/pkgdb"
 	"assay/verdict"
 )
 
@@ -38,7 +38,7 @@ func (r remembering) Memo() *match.Memo { return r.memo }
 // without: of every package database of the test data and of libraries of five
 // languages, in any order and many at once.
 func TestMemoChangesNothing(t *testing.T) {
-	records := load.Open(testdata.Path(t, "osv"))
+	records := load.Open(testkit.Path(t, "osv"))
 	var all []advisory.Advisory
 	libraries := map[string][]inventory.Package{}
 	for r, rerr := range records.Records() {
@@ -63,7 +63,7 @@ func TestMemoChangesNothing(t *testing.T) {
 		inv.Sort()
 		scans = append(scans, cyclonedx.Scan{Inventory: inv})
 	}
-	databases, err := pkgdb.All(testdata.Path(t, "pkgdb"))
+	databases, err := pkgdb.All(testkit.Path(t, "pkgdb"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,15 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/exploit"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 // kevList returns the catalogue from one of its published files.
 func kevList(t testing.TB, name string) store.List {
 	t.Helper()
-	f, err := os.Open(testdata.Path(t, "feeds", "kev", name))
+	f, err := os.Open(testkit.Path(t, "feeds", "kev", name))
 	if err != nil {
 		t.Fatal(err)
 	}

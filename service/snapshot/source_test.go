@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/match"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 // A memory is a Source that keeps every version in memory, as a store does.
@@ -171,7 +171,7 @@ const allDebian = 18219
 // debianRecords returns the first n records of Debian, sorted by id.
 func debianRecords(t testing.TB, n int) []store.Record {
 	t.Helper()
-	z, err := zip.OpenReader(testdata.Path(t, "osv", "Debian", "all.zip"))
+	z, err := zip.OpenReader(testkit.Path(t, "osv", "Debian", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func debianRecords(t testing.TB, n int) []store.Record {
 // sampleRecords returns the single records of many ecosystems, sorted by id.
 func sampleRecords(t testing.TB) []store.Record {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(testdata.Path(t, "osv-samples"), "*.json"))
+	names, err := filepath.Glob(filepath.Join(testkit.Path(t, "osv-samples"), "*.json"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no samples: %v", err)
 	}

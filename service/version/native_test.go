@@ -14,9 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/version"
-	"assay/testdata"
 )
 
 // A native is the tool of an ecosystem that orders its versions. It reads pairs
@@ -125,7 +125,7 @@ func TestNative(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.ecosystem, func(t *testing.T) {
 			if _, err := exec.LookPath(tt.command[0]); err != nil {
-				testdata.Missing(t, "the order of %s: %v", tt.ecosystem, err)
+				testkit.Missing(t, "the order of %s: %v", tt.ecosystem, err)
 			}
 			if tt.ecosystem == "Maven" {
 				tt.command = append(tt.command, writeFile(t, "Order.java", mavenScript))
@@ -137,7 +137,7 @@ func TestNative(t *testing.T) {
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()
 			if err != nil {
-				testdata.Missing(t, "the order of %s: %v: %s", tt.ecosystem, err, stderr.String())
+				testkit.Missing(t, "the order of %s: %v: %s", tt.ecosystem, err, stderr.String())
 			}
 			answers := strings.Fields(string(out))
 			if len(answers) != len(pairs) {
@@ -240,7 +240,7 @@ func whole(v string) string {
 // versionsOf returns the versions that the advisories of a folder of osv/ name.
 func versionsOf(t *testing.T, folder string) []string {
 	t.Helper()
-	z, err := zip.OpenReader(testdata.Path(t, "osv", folder, "all.zip"))
+	z, err := zip.OpenReader(testkit.Path(t, "osv", folder, "all.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/versiontest"
 	"assay/service/version"
-	"assay/service/version/versiontest"
-	"assay/testdata"
 )
 
 // TestPairs holds every order against the pairs of versions that native tools
@@ -32,7 +32,7 @@ func TestPairs(t *testing.T) {
 		{"rubygems.csv", "RubyGems", 3299},
 		{"semver.csv", "SemVer", 3264},
 	}
-	files, err := os.ReadDir(testdata.Path(t, "versions"))
+	files, err := os.ReadDir(testkit.Path(t, "versions"))
 	if err != nil {
 		t.Fatal(err)
 	}

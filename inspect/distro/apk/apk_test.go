@@ -13,8 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // expected is a package of an expected.json, which was made by other means.
@@ -37,7 +37,7 @@ func (e expected) inventory() inventory.Package {
 // database returns a genuine database and its packages.
 func database(t testing.TB, name string) (data []byte, packages []inventory.Package) {
 	t.Helper()
-	dir := testdata.Path(t, "pkgdb", "apk", name)
+	dir := testkit.Path(t, "pkgdb", "apk", name)
 	data, err := os.ReadFile(filepath.Join(dir, InstalledFiles()[0]))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func database(t testing.TB, name string) (data []byte, packages []inventory.Pack
 
 func databases(t testing.TB) []string {
 	t.Helper()
-	entries, err := os.ReadDir(testdata.Path(t, "pkgdb", "apk"))
+	entries, err := os.ReadDir(testkit.Path(t, "pkgdb", "apk"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestLastLine(t *testing.T) {
 
 // A database as an editor that drops the last newline leaves it.
 func TestWithoutLastNewline(t *testing.T) {
-	data, err := os.ReadFile(testdata.Path(t, "faults", "inventory", "apk-no-newline", InstalledFiles()[0]))
+	data, err := os.ReadFile(testkit.Path(t, "faults", "inventory", "apk-no-newline", InstalledFiles()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

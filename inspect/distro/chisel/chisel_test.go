@@ -9,8 +9,8 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -104,7 +104,7 @@ func TestDamaged(t *testing.T) {
 
 // The manifest of a rock.
 func TestManifestOfImage(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "faults", "inventory", "chisel-rock", ManifestFiles()[0]))
+	f, err := os.Open(testkit.Path(t, "faults", "inventory", "chisel-rock", ManifestFiles()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // row is a package as expected.json has it.
@@ -89,7 +89,7 @@ func TestRealDatabases(t *testing.T) {
 		"scalibr-statusfield": nil,
 		"trivy-corrupsed":     nil,
 	}
-	dirs, err := filepath.Glob(filepath.Join(testdata.Path(t, "pkgdb", "dpkg"), "*"))
+	dirs, err := filepath.Glob(filepath.Join(testkit.Path(t, "pkgdb", "dpkg"), "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,11 +157,11 @@ func TestRealDatabases(t *testing.T) {
 func TestAsDpkgQuery(t *testing.T) {
 	query, err := exec.LookPath("dpkg-query")
 	if err != nil {
-		testdata.Missing(t, "dpkg-query, to compare with")
+		testkit.Missing(t, "dpkg-query, to compare with")
 	}
 	f, err := os.Open("/var/lib/dpkg/status")
 	if err != nil {
-		testdata.Missing(t, "a database of dpkg on this machine: %v", err)
+		testkit.Missing(t, "a database of dpkg on this machine: %v", err)
 	}
 	defer f.Close()
 	packages, err := ReadStatus(f, "var/lib/dpkg/status")
@@ -319,7 +319,7 @@ func TestReadStanza(t *testing.T) {
 
 // The status file of a chiseled image, which dpkg has not written.
 func TestWithoutStatus(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "faults", "inventory", "chiseled-dotnet", StatusFiles()[0]))
+	f, err := os.Open(testkit.Path(t, "faults", "inventory", "chiseled-dotnet", StatusFiles()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func TestManyPackages(t *testing.T) {
 // A real file, cut at many places and with bits turned over: what is reported
 // without an error is what the whole file says.
 func TestDamaged(t *testing.T) {
-	whole, _ := database(t, testdata.Path(t, "pkgdb", "dpkg", "debian12-minbase"))
+	whole, _ := database(t, testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"))
 	all, err := ReadStatus(bytes.NewReader(whole), "p")
 	if err != nil || len(all) != 88 {
 		t.Fatalf("%d packages, %v", len(all), err)

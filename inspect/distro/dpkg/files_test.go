@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 func TestListOf(t *testing.T) {
@@ -68,7 +68,7 @@ func TestDigests(t *testing.T) {
 			got[string(p)] = hex.EncodeToString(sum[:])
 		})
 	}
-	text, err := os.ReadFile(testdata.Path(t, "pkgdb", "dpkg-info", "syft", "zlib1g.md5sums"))
+	text, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg-info", "syft", "zlib1g.md5sums"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestReadDiversions(t *testing.T) {
 func TestAsDpkgDivert(t *testing.T) {
 	divert, err := exec.LookPath("dpkg-divert")
 	if err != nil {
-		testdata.Missing(t, "dpkg-divert, to compare with")
+		testkit.Missing(t, "dpkg-divert, to compare with")
 	}
 	out, err := exec.CommandContext(t.Context(), divert, "--list").Output()
 	if err != nil {
@@ -117,7 +117,7 @@ func TestAsDpkgDivert(t *testing.T) {
 	}
 	f, err := os.Open("/var/lib/dpkg/diversions")
 	if err != nil {
-		testdata.Missing(t, "a database of dpkg on this machine: %v", err)
+		testkit.Missing(t, "a database of dpkg on this machine: %v", err)
 	}
 	defer f.Close()
 	diversions, err := ReadDiversions(f)
@@ -144,12 +144,12 @@ func TestAsDpkgDivert(t *testing.T) {
 func TestAsDpkgListfiles(t *testing.T) {
 	dpkg, err := exec.LookPath("dpkg")
 	if err != nil {
-		testdata.Missing(t, "dpkg, to compare with")
+		testkit.Missing(t, "dpkg, to compare with")
 	}
 	lists := NewFileLists()
 	files, _ := filepath.Glob("/var/lib/dpkg/info/[a-d]*.list")
 	if len(files) == 0 {
-		testdata.Missing(t, "a database of dpkg on this machine")
+		testkit.Missing(t, "a database of dpkg on this machine")
 	}
 	total := 0
 	for _, path := range files[:min(len(files), 25)] {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // TestUpdates reads status files with updates, as dpkg-query shows them.
@@ -68,7 +68,7 @@ func TestUpdates(t *testing.T) {
 
 			query, err := exec.LookPath("dpkg-query")
 			if err != nil {
-				testdata.Missing(t, "dpkg-query, to compare with")
+				testkit.Missing(t, "dpkg-query, to compare with")
 			}
 			out, err := exec.CommandContext(t.Context(), query, "--admindir="+dir, "-W", "-f", "${db:Status-Status} ${Package} ${Version} ${Architecture}\n").CombinedOutput()
 			if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 func TestParseDebianVersion(t *testing.T) {
@@ -36,7 +36,7 @@ func TestParseDebianVersion(t *testing.T) {
 
 // The genuine files, by what stands in them.
 func TestParseRealOlderFiles(t *testing.T) {
-	dir := testdata.Path(t, "pkgdb", "os-release")
+	dir := testkit.Path(t, "pkgdb", "os-release")
 	for _, c := range []struct {
 		file, id, version string
 		parse             func(io.Reader) (inventory.System, error)
@@ -74,7 +74,7 @@ func TestParseRealOlderFiles(t *testing.T) {
 
 // Every lsb-release of the collection, named after its version.
 func TestParseRealLSBReleases(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata.Path(t, "pkgdb", "os-release"), "ubuntu-*.lsb-release"))
+	files, err := filepath.Glob(filepath.Join(testkit.Path(t, "pkgdb", "os-release"), "ubuntu-*.lsb-release"))
 	if err != nil || len(files) < 25 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}

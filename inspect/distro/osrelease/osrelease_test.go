@@ -13,8 +13,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // Every file of the collection, against what its index says of it.
@@ -26,7 +26,7 @@ func TestParseRealFiles(t *testing.T) {
 		VersionID *string `json:"version_id"`
 		Codename  *string `json:"codename"`
 	}
-	text, err := os.ReadFile(testdata.Path(t, "pkgdb", "os-release", "index.json"))
+	text, err := os.ReadFile(testkit.Path(t, "pkgdb", "os-release", "index.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestParseRealFiles(t *testing.T) {
 	}
 	known := 0
 	for _, e := range index {
-		f, err := os.Open(testdata.Path(t, "pkgdb", "os-release", e.File))
+		f, err := os.Open(testkit.Path(t, "pkgdb", "os-release", e.File))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestStrayLine(t *testing.T) {
 func TestUnquoteAsAShell(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		testdata.Missing(t, "sh, to compare with")
+		testkit.Missing(t, "sh, to compare with")
 	}
 	for _, word := range []string{
 		`plain`, `"double quoted"`, `'single quoted'`, `"a 'b' c"`, `'a "b" c'`, `"a\"b\\c\d\$e"`, `'a\b'`,

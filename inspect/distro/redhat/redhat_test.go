@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 func TestRealManifests(t *testing.T) {
@@ -15,7 +15,7 @@ func TestRealManifests(t *testing.T) {
 		"sbom-purl.json":                      nil,
 		"broken.json":                         nil,
 	} {
-		f, err := os.Open(testdata.Path(t, "pkgdb", "redhat-build-info", "trivy", "content_manifests", name))
+		f, err := os.Open(testkit.Path(t, "pkgdb", "redhat-build-info", "trivy", "content_manifests", name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/rpmtest"
 )
 
 // The records of a genuine database, loaded by Berkeley DB's own tool into ones of
@@ -61,7 +61,7 @@ func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		testdata.Missing(t, "the program %s; install the package db5.3-util", name)
+		testkit.Missing(t, "the program %s; install the package db5.3-util", name)
 	}
 	return path
 }

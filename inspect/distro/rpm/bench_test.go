@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
+	"assay/check/testkit/rpmtest"
 )
 
 // BenchmarkPackages reads a database of each format from a file that the kernel

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
+	"assay/check/testkit/rpmtest"
 	"assay/inspect/inventory"
 )
 

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/distro/rpm/header"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // headersOf reads data in the format that has the file name.
@@ -48,7 +48,7 @@ func expected(t testing.TB, name string) []row {
 
 func readJSON(t testing.TB, v any, name, file string) {
 	t.Helper()
-	text, err := os.ReadFile(testdata.Path(t, "pkgdb", "rpm", name, file))
+	text, err := os.ReadFile(testkit.Path(t, "pkgdb", "rpm", name, file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 const manifest = "glibc\t2.34-2.cm2\t1643279453\t1643072291\tMicrosoft Corporation\t(none)\t9867459\tx86_64\t0\tglibc-2.34-2.cm2.src.rpm\n" +
@@ -33,7 +33,7 @@ func TestReadManifest(t *testing.T) {
 
 // The manifest of a distroless image, of which Syft lists 129 packages.
 func TestManifestOfImage(t *testing.T) {
-	f, err := os.Open(testdata.Path(t, "faults", "inventory", "azl-distroless", ManifestFiles()[0]))
+	f, err := os.Open(testkit.Path(t, "faults", "inventory", "azl-distroless", ManifestFiles()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

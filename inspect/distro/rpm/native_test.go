@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/check/testkit/rpmtest"
 	"assay/inspect/distro/rpm/header"
-	"assay/inspect/distro/rpm/rpmtest"
-	"assay/testdata"
 )
 
 // ask runs the native rpm on the databases in dir and returns its lines, sorted.
@@ -19,7 +19,7 @@ func ask(t *testing.T, dir, format string) []string {
 	t.Helper()
 	rpm, err := exec.LookPath("rpm")
 	if err != nil {
-		testdata.Missing(t, "the program rpm; install the package rpm")
+		testkit.Missing(t, "the program rpm; install the package rpm")
 	}
 	cmd := exec.CommandContext(t.Context(), rpm, "--dbpath", dir, "-qa", "--qf", format)
 	var stderr bytes.Buffer

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit/rpmtest"
 	"assay/inspect/distro/rpm/header"
-	"assay/inspect/distro/rpm/rpmtest"
 )
 
 // wrongChain is the database in which one of 261 items leads to the header of

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
+	"assay/check/testkit/rpmtest"
 
 	_ "modernc.org/sqlite"
 )

@@ -9,10 +9,10 @@ import (
 	"io"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/fixture"
+	"assay/inspect/lang/ident"
 	"assay/inspect/lang/jsonscan"
-	"assay/inspect/lang/word"
 )
 
 const (
@@ -157,9 +157,9 @@ func (d *deps) packages() ([]inventory.Package, error) {
 			continue
 		}
 		name, version, _ := strings.Cut(key, "/")
-		if !word.Is(name) || !word.Is(version) || strings.Contains(version, "/") {
+		if !ident.Is(name) || !ident.Is(version) || strings.Contains(version, "/") {
 			if first == nil {
-				first = fmt.Errorf("library %.*q", word.Max, l.key)
+				first = fmt.Errorf("library %.*q", ident.Max, l.key)
 			}
 			continue
 		}

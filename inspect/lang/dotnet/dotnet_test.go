@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/word"
-	"assay/testdata"
+	"assay/inspect/lang/ident"
 )
 
 func TestWants(t *testing.T) {
@@ -110,7 +110,7 @@ func TestSelfContained(t *testing.T) {
 
 func open(t *testing.T, archive, file string) io.Reader {
 	t.Helper()
-	z, err := zip.OpenReader(testdata.Path(t, "lang", "dotnet", archive, "files.zip"))
+	z, err := zip.OpenReader(testkit.Path(t, "lang", "dotnet", archive, "files.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		want := typ == "package" && files
-		sound := word.Is(name) && word.Is(version) && strings.Count(key, "/") == 1
+		sound := ident.Is(name) && ident.Is(version) && strings.Count(key, "/") == 1
 		packages, err := Read(strings.NewReader(string(made)), "p")
 		if got := names(t, packages, "p"); want && sound && !slices.Equal(got, []string{name + " " + version}) ||
 			typ != "runtimepack" && !(want && sound) && got != nil {
@@ -187,7 +187,7 @@ func FuzzRead(f *testing.F) {
 		}
 		packages, _ = Read(strings.NewReader(`{`+other+`, `+string(made[1:])), "p")
 		for _, p := range packages {
-			if !word.Is(p.Name) || !word.Is(p.Version) {
+			if !ident.Is(p.Name) || !ident.Is(p.Version) {
 				t.Errorf("%+v", p)
 			}
 		}

@@ -14,15 +14,15 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // TestRecords reads the build information of programs that others made, as
 // "go version -m" printed it.
 func TestRecords(t *testing.T) {
-	root := testdata.Path(t, "lang", "go-buildinfo")
+	root := testkit.Path(t, "lang", "go-buildinfo")
 	dirs, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func distributed(t *testing.T, name string) []byte {
 	goroot := strings.TrimSpace(output(t, "", "go", "env", "GOROOT"))
 	b, err := os.ReadFile(filepath.Join(goroot, "src/debug/buildinfo/testdata", name, name+".base64"))
 	if err != nil {
-		testdata.Missing(t, "the sources of the Go distribution: "+err.Error())
+		testkit.Missing(t, "the sources of the Go distribution: "+err.Error())
 	}
 	program, err := base64.StdEncoding.DecodeString(string(b))
 	if err != nil {

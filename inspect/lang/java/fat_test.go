@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // pythonPOMs prints what each pom.properties names, of each jar that is given:
@@ -35,7 +35,7 @@ for path in sys.stdin.read().splitlines():
 // and beside them only what is unidentified, of Tomcat, of Spring or of a library in the
 // list of publications.
 func TestDebian(t *testing.T) {
-	root := testdata.Fat(t)
+	root := testkit.Fat(t)
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Fatal(err)

@@ -12,13 +12,13 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // An archive has the same packages where it lies and stored in another one, and
 // none that is not well formed.
 func FuzzRead(f *testing.F) {
-	paths, err := filepath.Glob(filepath.Join(testdata.Path(f, "lang", "java"), "*", "*.?ar"))
+	paths, err := filepath.Glob(filepath.Join(testkit.Path(f, "lang", "java"), "*", "*.?ar"))
 	if err != nil {
 		f.Fatal(err)
 	}

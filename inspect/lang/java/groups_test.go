@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // Jars that no Maven built have the coordinates of Maven Central: those of Debian,
@@ -120,7 +120,7 @@ func TestPublicationsAreUnique(t *testing.T) {
 // The groups are those that advisories name, as far as there are any in the test
 // data for an artifact, else of which many images have the artifact.
 func TestPublicationsMatchAdvisories(t *testing.T) {
-	z, err := zip.OpenReader(testdata.Path(t, "osv", "Maven", "all.zip"))
+	z, err := zip.OpenReader(testkit.Path(t, "osv", "Maven", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestPublicationsMatchAdvisories(t *testing.T) {
 
 // mavenPackages returns "group/artifact" of what others found in images.
 func mavenPackages(t *testing.T) map[string]bool {
-	f, err := os.Open(testdata.Path(t, "inventories", "popular.jsonl.gz"))
+	f, err := os.Open(testkit.Path(t, "inventories", "popular.jsonl.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // A member is a file of an archive that a test makes.
@@ -53,7 +53,7 @@ func show(b []byte, path string) ([]string, error) {
 }
 
 func file(t testing.TB, elem ...string) []byte {
-	b, err := os.ReadFile(testdata.Path(t, elem...))
+	b, err := os.ReadFile(testkit.Path(t, elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func file(t testing.TB, elem ...string) []byte {
 // Every archive of the test data has the packages that its pom.properties name,
 // each where it lies, and no other that has coordinates.
 func TestExpected(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(testdata.Path(t, "lang", "java"), "*"))
+	dirs, err := filepath.Glob(filepath.Join(testkit.Path(t, "lang", "java"), "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestNamed(t *testing.T) {
 		"test.jar":                       {"test 2.5.6.SEC03", ""},
 		"unknown-readable.jar":           {"", ""},
 	} {
-		files, err := filepath.Glob(filepath.Join(testdata.Path(t, "lang", "java", name), "*.jar"))
+		files, err := filepath.Glob(filepath.Join(testkit.Path(t, "lang", "java", name), "*.jar"))
 		if err != nil || len(files) != 1 {
 			t.Fatal(name, files, err)
 		}
@@ -184,7 +184,7 @@ func TestMetadata(t *testing.T) {
 		{"manifest-symbolicname", "failureaccess-1.0.1.jar", "failureaccess 1.0.1"},
 	} {
 		var members []member
-		root := testdata.Path(t, "lang", "java-metadata", c.dir)
+		root := testkit.Path(t, "lang", "java-metadata", c.dir)
 		err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -209,7 +209,7 @@ func TestMetadata(t *testing.T) {
 
 // zipped returns the files in an archive of the test data below a folder.
 func zipped(t *testing.T, folder string) map[string]string {
-	z, err := zip.OpenReader(testdata.Path(t, "lang", "java-manifests", "claircore", "manifests-and-properties.zip"))
+	z, err := zip.OpenReader(testkit.Path(t, "lang", "java-manifests", "claircore", "manifests-and-properties.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

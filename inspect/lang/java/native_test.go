@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // The native tool of Java makes jars, and jars in jars, whose packages are read.
 func TestJarTool(t *testing.T) {
 	jar, err := exec.LookPath("jar")
 	if err != nil {
-		testdata.Missing(t, "jar, of a JDK: %v", err)
+		testkit.Missing(t, "jar, of a JDK: %v", err)
 	}
 	dir := t.TempDir()
 	run := func(args ...string) {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"assay/inspect/lang/word"
+	"assay/inspect/lang/ident"
 )
 
 // coordinates name a package of Maven in one version.
@@ -19,14 +19,14 @@ func (c coordinates) valid() bool {
 
 // isID reports whether s can be a group or an artifact.
 func isID(s string) bool {
-	return word.Is(s) && !strings.ContainsFunc(s, func(r rune) bool {
+	return ident.Is(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
 	})
 }
 
 // isVersion reports whether s can be a version. Maven forbids only some signs.
 func isVersion(s string) bool {
-	return word.Is(s) && !strings.ContainsAny(s, `\/:"<>|?*[](){}$,;`)
+	return ident.Is(s) && !strings.ContainsAny(s, `\/:"<>|?*[](){}$,;`)
 }
 
 // readProperties reads a pom.properties, in the form of java.util.Properties.

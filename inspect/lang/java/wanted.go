@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"assay/inspect/lang/fixture"
+	"assay/check/testkit/fixture"
 )
 
 // exts are Java's own archives, those of application servers (sar, par, rar), and

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // npmList returns the packages that npm ls lists in the project dir.
@@ -43,7 +43,7 @@ func npmList(t *testing.T, dir string) []record {
 // packages carry as test data (resolve) or compiled into them (next).
 func TestAsNpmList(t *testing.T) {
 	for _, app := range []string{"app", "old"} {
-		dir := filepath.Join(testdata.Fat(t), "srv", app)
+		dir := filepath.Join(testkit.Fat(t), "srv", app)
 		want := npmList(t, dir)
 		if len(want) < 400 {
 			t.Fatalf("npm lists %d packages in %s", len(want), dir)
@@ -56,7 +56,7 @@ func TestAsNpmList(t *testing.T) {
 // a folder node_modules, nested ones included.
 func TestAsNpmOfDebian(t *testing.T) {
 	const folder = "usr/share/nodejs"
-	source := filepath.Join(testdata.Fat(t), folder)
+	source := filepath.Join(testkit.Fat(t), folder)
 	project := t.TempDir()
 	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -83,7 +83,7 @@ func TestAsNpmOfDebian(t *testing.T) {
 		t.Fatalf("npm finds %d packages of Debian", len(want))
 	}
 	var got []record
-	for _, r := range find(t, testdata.Fat(t), folder) {
+	for _, r := range find(t, testkit.Fat(t), folder) {
 		rel, err := filepath.Rel(folder, r.Path)
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // A record is a package and the package.json that says so.
@@ -90,7 +90,7 @@ func find(t *testing.T, root, sub string) []record {
 func npm(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
-		testdata.Missing(t, "npm, to compare with: apt-get install npm")
+		testkit.Missing(t, "npm, to compare with: apt-get install npm")
 	}
 	cmd := exec.CommandContext(t.Context(), "npm", append(args, "--offline", "--no-audit", "--no-fund", "--no-update-notifier")...)
 	cmd.Dir = dir
@@ -152,7 +152,7 @@ func text(err error) string {
 // with a scope, one under another name, and one that is linked to where it is
 // developed, which is no installed package.
 func TestAsNpmInstalls(t *testing.T) {
-	own := unzip(t, testdata.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
+	own := unzip(t, testkit.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
 	archives := t.TempDir()
 	args := []string{"pack", "--ignore-scripts", "--silent"}
 	for _, name := range []string{"ms", "@isaacs/string-locale-compare", "abbrev"} {

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/inspect/lang/ident"
 	"assay/inspect/lang/jsonscan"
-	"assay/inspect/lang/word"
 )
 
 const (
@@ -65,13 +65,13 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	case name == "":
 		return nil, err
 	case version == "":
-		return nil, cmp.Or(err, fmt.Errorf("package.json: %.*q: no version", word.Max, name))
+		return nil, cmp.Or(err, fmt.Errorf("package.json: %.*q: no version", ident.Max, name))
 	case err != nil && (!isName(name) || !isVersion(version)):
 		return nil, err
 	case !isName(name):
-		return nil, fmt.Errorf("package.json: name %.*q", word.Max, name)
+		return nil, fmt.Errorf("package.json: name %.*q", ident.Max, name)
 	case !isVersion(version):
-		return nil, fmt.Errorf("package.json: %q: version %.*q", name, word.Max, version)
+		return nil, fmt.Errorf("package.json: %q: version %.*q", name, ident.Max, version)
 	}
 	return []inventory.Package{{
 		Type:     "npm",
@@ -95,12 +95,12 @@ func isName(s string) bool {
 }
 
 func isPart(s string) bool {
-	return word.Is(s) && s[0] != '.' && !strings.ContainsAny(s, `/\@%:"'<>`)
+	return ident.Is(s) && s[0] != '.' && !strings.ContainsAny(s, `/\@%:"'<>`)
 }
 
 // isVersion reports whether s begins as a semantic version does, with the "v" or
 // "=" that npm reads past, and is one word.
 func isVersion(s string) bool {
 	digits := strings.TrimLeft(s, "v=")
-	return word.Is(s) && digits != "" && '0' <= digits[0] && digits[0] <= '9'
+	return ident.Is(s) && digits != "" && '0' <= digits[0] && digits[0] <= '9'
 }

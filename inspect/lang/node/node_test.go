@@ -10,14 +10,14 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/word"
-	"assay/testdata"
+	"assay/inspect/lang/ident"
 )
 
 // The trees of npm and corepack as the archives of Node.js bring them.
 func TestOwnTree(t *testing.T) {
-	archive, err := zip.OpenReader(testdata.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
+	archive, err := zip.OpenReader(testkit.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestOwnTree(t *testing.T) {
 		got = append(got, records(t, packages, file.Name)...)
 	}
 	var want []record
-	if err := json.Unmarshal(readFile(t, testdata.Path(t, "lang", "node", "npm-own-tree", "expected.json")), &want); err != nil {
+	if err := json.Unmarshal(readFile(t, testkit.Path(t, "lang", "node", "npm-own-tree", "expected.json")), &want); err != nil {
 		t.Fatal(err)
 	}
 	compare(t, got, want)
@@ -84,7 +84,7 @@ func TestRead(t *testing.T) {
 		{`{"name": "a", "version": "latest"}`, "", "", `package.json: "a": version "latest"`},
 		{`{"name": "a", "version": "v"}`, "", "", `package.json: "a": version "v"`},
 		{`{"name": "a", "version": "1 || 2"}`, "", "", `package.json: "a": version "1 || 2"`},
-		{`{"name": "a", "version": "1` + strings.Repeat("0", word.Max) + `"}`, "", "", `package.json: "a": version "1` + strings.Repeat("0", word.Max-1) + `"`},
+		{`{"name": "a", "version": "1` + strings.Repeat("0", ident.Max) + `"}`, "", "", `package.json: "a": version "1` + strings.Repeat("0", ident.Max-1) + `"`},
 	} {
 		var want []record
 		if c.name != "" {

@@ -3,7 +3,7 @@ package node
 import (
 	"strings"
 
-	"assay/inspect/lang/fixture"
+	"assay/check/testkit/fixture"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"io"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/fixture"
+	"assay/inspect/lang/ident"
 	"assay/inspect/lang/jsonscan"
-	"assay/inspect/lang/word"
 )
 
 const (
@@ -110,9 +110,9 @@ func (c *composer) list(s *jsonscan.Scanner) error {
 		switch {
 		case err != nil:
 			return err
-		case !isName(name) || !word.Is(version):
+		case !isName(name) || !ident.Is(version):
 			if c.err == nil {
-				c.err = fmt.Errorf("package %.*q with version %.*q", word.Max, name, word.Max, version)
+				c.err = fmt.Errorf("package %.*q with version %.*q", ident.Max, name, ident.Max, version)
 			}
 			return nil
 		}
@@ -133,5 +133,5 @@ func (c *composer) list(s *jsonscan.Scanner) error {
 // isName reports whether s is VENDOR/NAME, as all packages of Composer are called.
 func isName(s string) bool {
 	vendor, name, ok := strings.Cut(s, "/")
-	return ok && vendor != "" && name != "" && !strings.Contains(name, "/") && word.Is(s)
+	return ok && vendor != "" && name != "" && !strings.Contains(name, "/") && ident.Is(s)
 }

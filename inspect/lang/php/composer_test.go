@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/word"
-	"assay/testdata"
+	"assay/inspect/lang/ident"
 )
 
 func TestWantsComposer(t *testing.T) {
@@ -68,7 +68,7 @@ func TestRealRecords(t *testing.T) {
 		{"from-trivy", "integration/fixtures/repo/composer-vendor/installed.json", []string{
 			"guzzlehttp/psr7 1.8.3", "psr/http-message 1.1", "ralouphie/getallheaders 3.0.3"}, ""},
 	} {
-		archive, err := zip.OpenReader(testdata.Path(t, "lang", "php", c.archive, "files.zip"))
+		archive, err := zip.OpenReader(testkit.Path(t, "lang", "php", c.archive, "files.zip"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,8 +110,8 @@ func TestReadComposer(t *testing.T) {
 		{`[{"name": "a", "version": "1"}]`, nil, `package "a" with version "1"`},
 		{`[{"name": "a/b/c", "version": "1"}]`, nil, `package "a/b/c" with version "1"`},
 		{`[{"name": "a/b", "version": "1 2"}]`, nil, `package "a/b" with version "1 2"`},
-		{`[{"name": "a/` + strings.Repeat("b", word.Max) + `", "version": "1"}]`, nil,
-			`package "a/` + strings.Repeat("b", word.Max-2) + `" with version "1"`},
+		{`[{"name": "a/` + strings.Repeat("b", ident.Max) + `", "version": "1"}]`, nil,
+			`package "a/` + strings.Repeat("b", ident.Max-2) + `" with version "1"`},
 		{`{"packages": [` + a + `, {"name": "v/b"`, []string{"v/a v1.0"}, "unexpected EOF"},
 		{`{"packages": [` + a + `]} x`, []string{"v/a v1.0"}, "unexpected 'x' at byte 118"},
 		{`{"packages": [` + strings.Repeat(`{"x":[`, 1000), nil, "nested more than 512 deep at byte 1544"},
@@ -134,7 +134,7 @@ func TestReadComposer(t *testing.T) {
 // without any files.
 func TestAsComposerShow(t *testing.T) {
 	if _, err := exec.LookPath("composer"); err != nil {
-		testdata.Missing(t, "composer, to compare with: apt-get install composer")
+		testkit.Missing(t, "composer, to compare with: apt-get install composer")
 	}
 	project := t.TempDir()
 	composer := func(args ...string) []byte {
@@ -219,7 +219,7 @@ func FuzzReadComposer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		packages, err := ReadComposer(strings.NewReader(text), "p")
 		for _, p := range packages {
-			if !isName(p.Name) || !word.Is(p.Version) {
+			if !isName(p.Name) || !ident.Is(p.Version) {
 				t.Errorf("%+v", p)
 			}
 		}

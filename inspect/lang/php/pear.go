@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/fixture"
-	"assay/inspect/lang/word"
+	"assay/inspect/lang/ident"
 )
 
 // PEARExts are the endings of the files that WantsPEAR decides about.
@@ -53,14 +53,14 @@ func ReadPEAR(r io.Reader, path string) ([]inventory.Package, error) {
 		return nil, fmt.Errorf("PEAR registry: %w", err)
 	case !array:
 		return nil, errors.New("PEAR registry: no array")
-	case !word.Is(name) || !word.Is(version):
-		return nil, fmt.Errorf("PEAR registry: package %.*q with version %.*q", word.Max, name, word.Max, version)
+	case !ident.Is(name) || !ident.Is(version):
+		return nil, fmt.Errorf("PEAR registry: package %.*q with version %.*q", ident.Max, name, ident.Max, version)
 	}
 	if channel == "" {
 		channel = "pear.php.net" // the records of package.xml 1.0 name none
 	}
-	if !word.Is(channel) {
-		return nil, fmt.Errorf("PEAR registry: channel %.*q", word.Max, channel)
+	if !ident.Is(channel) {
+		return nil, fmt.Errorf("PEAR registry: channel %.*q", ident.Max, channel)
 	}
 	return []inventory.Package{{
 		Type:     "pear",

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"assay/inspect/lang/word"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/inspect/lang/ident"
 )
 
 func TestWantsPEAR(t *testing.T) {
@@ -36,7 +36,7 @@ func TestWantsPEAR(t *testing.T) {
 func TestAsPearList(t *testing.T) {
 	paths, err := filepath.Glob("/usr/share/php/.registry/*.reg")
 	if _, missing := exec.LookPath("pear"); err != nil || missing != nil || len(paths) == 0 {
-		testdata.Missing(t, "PEAR, to compare with: apt-get install php-pear")
+		testkit.Missing(t, "PEAR, to compare with: apt-get install php-pear")
 	}
 	var got []string
 	for _, path := range paths {
@@ -112,7 +112,7 @@ func FuzzReadPEAR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, version, other string) {
 		fields := fmt.Sprintf(`s:4:"name";s:%d:"%s";s:7:"version";a:1:{s:7:"release";s:%d:"%s";}`, len(name), name, len(version), version)
 		packages, err := ReadPEAR(strings.NewReader("a:2:{"+fields+"}"), "p")
-		if sound := word.Is(name) && word.Is(version); sound != (err == nil) || sound != (len(packages) == 1) {
+		if sound := ident.Is(name) && ident.Is(version); sound != (err == nil) || sound != (len(packages) == 1) {
 			t.Fatalf("%q %q: %v, %v", name, version, packages, err)
 		}
 		for _, p := range packages {

@@ -6,10 +6,10 @@ import (
 	"io"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/fixture"
+	"assay/inspect/lang/ident"
 	"assay/inspect/lang/jsonscan"
-	"assay/inspect/lang/word"
 )
 
 const (
@@ -64,7 +64,7 @@ func ReadConda(r io.Reader, path string) ([]inventory.Package, error) {
 		return nil, errors.New("no name")
 	case version == "":
 		return nil, fmt.Errorf("package %q: no version", name)
-	case !word.Is(name) || !word.Is(version):
+	case !ident.Is(name) || !ident.Is(version):
 		return nil, fmt.Errorf("package %q %q: not a name and a version", name, version)
 	case !strings.HasPrefix(base, name+"-"+version+"-") && base != name+"-"+version+".json":
 		return nil, fmt.Errorf("record of package %q %q is in a file of another name", name, version)

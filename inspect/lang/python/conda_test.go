@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // condaRecords returns genuine records by their path.
@@ -18,7 +18,7 @@ func condaRecords(t testing.TB) map[string]string {
 	t.Helper()
 	records := map[string]string{}
 	for _, from := range []string{"from-syft", "from-trivy"} {
-		archive, err := zip.OpenReader(testdata.Path(t, "lang", "conda", from, "files.zip"))
+		archive, err := zip.OpenReader(testkit.Path(t, "lang", "conda", from, "files.zip"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/inspect/zipfile"
-	"assay/testdata"
 )
 
 // zipped returns an archive in which text stands under each of names.
@@ -34,7 +34,7 @@ func zipped(t testing.TB, text []byte, names ...string) []byte {
 }
 
 func TestReadEgg(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(testdata.Path(t, "lang", "python", "debian12-dist-packages"),
+	text, err := os.ReadFile(filepath.Join(testkit.Path(t, "lang", "python", "debian12-dist-packages"),
 		"usr/lib/python3/dist-packages/Twisted-22.4.0.egg-info/PKG-INFO"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // All that is found in a large root, wherever it lies, is what pip lists: that of
 // Debian, that of a virtual environment, and that of a folder.
 func TestAsPipOfRoot(t *testing.T) {
-	root := testdata.Fat(t)
+	root := testkit.Fat(t)
 	var want []string
 	for _, args := range [][]string{
 		{"python3"}, {"/srv/venv/bin/python3"}, {"/srv/venv/bin/python3", "--path", "/srv/function"},

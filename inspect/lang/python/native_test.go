@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // find returns what is installed below root, as "name version", sorted and without
@@ -104,7 +104,7 @@ func write(t *testing.T, path, text string) {
 func TestAsPipOfVirtualEnvironment(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		testdata.Missing(t, "python3, to compare with")
+		testkit.Missing(t, "python3, to compare with")
 	}
 	dir := t.TempDir()
 	run := func(dir string, command ...string) {
@@ -117,13 +117,13 @@ func TestAsPipOfVirtualEnvironment(t *testing.T) {
 		}
 	}
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import ensurepip, venv").CombinedOutput(); err != nil {
-		testdata.Missing(t, "python3 with venv (apt-get install python3-venv): %s", out)
+		testkit.Missing(t, "python3 with venv (apt-get install python3-venv): %s", out)
 	}
 	run(dir, python, "-m", "venv", "env")
 	pip := filepath.Join(dir, "env", "bin", "pip")
 	inner := filepath.Join(dir, "env", "bin", "python3")
 	if exec.CommandContext(t.Context(), inner, "-c", "import setuptools").Run() != nil {
-		testdata.Missing(t, "a python3 whose venv brings setuptools, which those since 3.12 do not")
+		testkit.Missing(t, "a python3 whose venv brings setuptools, which those since 3.12 do not")
 	}
 
 	source := filepath.Join(dir, "source")

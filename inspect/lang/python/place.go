@@ -3,7 +3,7 @@ package python
 import (
 	"strings"
 
-	"assay/inspect/lang/fixture"
+	"assay/check/testkit/fixture"
 )
 
 // MetadataBases are the names of the files that ReadMetadata reads, where

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
-	"assay/inspect/lang/word"
+	"assay/inspect/lang/ident"
 )
 
 const (
@@ -46,7 +46,7 @@ func ReadMetadata(r io.Reader, path string) ([]inventory.Package, error) {
 		return nil, fmt.Errorf("%q: not the name of a package", h.name)
 	case h.version == "":
 		return nil, fmt.Errorf("package %q: no Version", h.name)
-	case !word.Is(h.version):
+	case !ident.Is(h.version):
 		return nil, fmt.Errorf("package %q: %q: not a version", h.name, h.version)
 	case isStandardLibrary(h.name):
 		return nil, nil

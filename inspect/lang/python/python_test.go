@@ -11,8 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // listed is what the records of a folder of the test data hold, as it was made out
@@ -24,7 +24,7 @@ func records(t testing.TB) map[string][]listed {
 	t.Helper()
 	all := map[string][]listed{}
 	for _, name := range []string{"debian12-dist-packages", "from-syft"} {
-		dir := testdata.Path(t, "lang", "python", name)
+		dir := testkit.Path(t, "lang", "python", name)
 		text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 		if err != nil {
 			t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	"path"
 	"strings"
 
+	"assay/check/testkit/fixture"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/fixture"
-	"assay/inspect/lang/word"
+	"assay/inspect/lang/ident"
 )
 
 const (
@@ -59,7 +59,7 @@ func Read(r io.Reader, file string) ([]inventory.Package, error) {
 		return nil, nil
 	case !isName(f.name):
 		return nil, fmt.Errorf("%q: not the name of a package", f.name)
-	case !word.Is(f.version):
+	case !ident.Is(f.version):
 		return nil, fmt.Errorf("package %q: %q: not a version", f.name, f.version)
 	}
 	typ := "cran"
@@ -118,5 +118,5 @@ func isName(s string) bool {
 			return false
 		}
 	}
-	return word.Is(s) && !strings.HasSuffix(s, ".")
+	return ident.Is(s) && !strings.HasSuffix(s, ".")
 }

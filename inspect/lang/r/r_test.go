@@ -9,15 +9,15 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // genuine returns the DESCRIPTION files of the test data by their path.
 func genuine(t testing.TB) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	archive, err := zip.OpenReader(testdata.Path(t, "lang", "r", "from-syft", "files.zip"))
+	archive, err := zip.OpenReader(testkit.Path(t, "lang", "r", "from-syft", "files.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,12 @@ import (
 	"slices"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // All that is found in a large root, wherever it lies, is what its own gem lists.
 func TestAsGemListOfRoot(t *testing.T) {
-	root := testdata.Fat(t)
+	root := testkit.Fat(t)
 	want := gemList(t, []string{"LC_ALL=C.UTF-8"}, true, "chroot", root, "gem", "list")
 	if len(want) < 130 {
 		t.Fatalf("gem lists %d gems", len(want))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/testdata"
+	"assay/check/testkit"
 )
 
 // gemList runs a command that prints what gem list does, "NAME (VERSION, default:
@@ -46,7 +46,7 @@ func gemList(t *testing.T, env []string, defaults bool, command ...string) []str
 func TestAsGemListOfHome(t *testing.T) {
 	gem, err := exec.LookPath("gem")
 	if err != nil {
-		testdata.Missing(t, "gem, to compare with (apt-get install ruby)")
+		testkit.Missing(t, "gem, to compare with (apt-get install ruby)")
 	}
 	dir := t.TempDir()
 	home := filepath.Join(dir, "home")
@@ -98,7 +98,7 @@ end
 func TestAsBundleListFromGit(t *testing.T) {
 	for _, program := range []string{"bundle", "git"} {
 		if _, err := exec.LookPath(program); err != nil {
-			testdata.Missing(t, "%s, to compare with (apt-get install bundler git)", program)
+			testkit.Missing(t, "%s, to compare with (apt-get install bundler git)", program)
 		}
 	}
 	dir := t.TempDir()

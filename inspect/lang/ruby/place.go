@@ -3,7 +3,7 @@ package ruby
 import (
 	"strings"
 
-	"assay/inspect/lang/fixture"
+	"assay/check/testkit/fixture"
 )
 
 // Exts are the endings of the files that Read reads, where Wants says so.

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 func is(got []inventory.Package, name, version, path string) bool {
@@ -62,7 +62,7 @@ func find(t testing.TB, root string) []string {
 
 // The specifications of Debian's Ruby, as gem list shows them.
 func TestRead(t *testing.T) {
-	dir := testdata.Path(t, "lang", "ruby", "debian12-specifications")
+	dir := testkit.Path(t, "lang", "ruby", "debian12-specifications")
 	text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func others(t testing.TB) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	for _, from := range []string{"from-syft", "from-trivy", "from-osv-scalibr"} {
-		archive, err := zip.OpenReader(testdata.Path(t, "lang", "ruby-gemspec", from, "files.zip"))
+		archive, err := zip.OpenReader(testkit.Path(t, "lang", "ruby-gemspec", from, "files.zip"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
-	"assay/testdata"
 )
 
 // records are the lists that cargo-auditable left in two programs.
@@ -23,7 +23,7 @@ var records = []string{"uses_serde_json", "test.elf"}
 func TestRead(t *testing.T) {
 	for _, record := range records {
 		t.Run(record, func(t *testing.T) {
-			dir := testdata.Path(t, "lang", "rust-audit", record)
+			dir := testkit.Path(t, "lang", "rust-audit", record)
 			b := program(t, filepath.Join(dir, "dep-v0.zlib"))
 			f, err := elf.Open(bytes.NewReader(b), int64(len(b)), Section)
 			if err != nil {
@@ -68,7 +68,7 @@ func program(t *testing.T, file string) []byte {
 	t.Helper()
 	objcopy, err := exec.LookPath("objcopy")
 	if err != nil {
-		testdata.Missing(t, "objcopy: apt-get install binutils")
+		testkit.Missing(t, "objcopy: apt-get install binutils")
 	}
 	out := filepath.Join(t.TempDir(), "app")
 	cmd := exec.Command(objcopy, "--add-section", Section+"="+file, "/bin/true", out)
@@ -141,7 +141,7 @@ func pack(text string) []byte {
 
 func FuzzReadList(f *testing.F) {
 	for _, record := range records {
-		b, err := os.ReadFile(filepath.Join(testdata.Path(f, "lang", "rust-audit", record), "dep-v0.json"))
+		b, err := os.ReadFile(filepath.Join(testkit.Path(f, "lang", "rust-audit", record), "dep-v0.json"))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 // entry is one of an archive, with the size and the checksum that it claims.
@@ -160,7 +160,7 @@ func TestManyRejections(t *testing.T) {
 // Every record comes from an entry whose bytes archive/zip reads too, and every
 // other entry is rejected.
 func FuzzArchive(f *testing.F) {
-	sample, err := os.ReadFile(testdata.Path(f, "osv", "CRAN", "all.zip"))
+	sample, err := os.ReadFile(testkit.Path(f, "osv", "CRAN", "all.zip"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory/load"
 	"assay/service/store"
-	"assay/testdata"
 )
 
 const modified = "2024-01-02T03:04:05Z"
@@ -203,7 +203,7 @@ func TestGenuineData(t *testing.T) {
 		"Go": 4291, "Hackage": 35, "Julia": 1703, "Maven": 364, "PSF-python": 132, "Packagist": 1199,
 		"PyPI": 2661, "RubyGems": 1157, "crates.io": 1206,
 	} {
-		src := load.Open(testdata.Path(t, "osv", name, "all.zip"))
+		src := load.Open(testkit.Path(t, "osv", name, "all.zip"))
 		ids, err := read(src)
 		if err != nil || len(ids) != want || src.Counts().Rejected != 0 {
 			t.Errorf("%s: %d records, want %d; %v; rejected %q", name, len(ids), want, err, rejections(src))
@@ -211,7 +211,7 @@ func TestGenuineData(t *testing.T) {
 		t.Logf("%-12s %6d records", name, len(ids))
 	}
 
-	src := load.Open(testdata.Path(t, "osv-samples"))
+	src := load.Open(testkit.Path(t, "osv-samples"))
 	ids, err := read(src)
 	if err != nil || len(ids) != 150 || src.Counts().Rejected != 0 {
 		t.Errorf("samples: %d records, want 150; %v; rejected %q", len(ids), err, rejections(src))
@@ -221,7 +221,7 @@ func TestGenuineData(t *testing.T) {
 // The fixes of all Debian records, counted by a reader of the plain JSON.
 func TestGenuineFixes(t *testing.T) {
 	var fixes, deb12 int
-	for r, err := range load.Open(testdata.Path(t, "osv", "Debian", "all.zip")).Records() {
+	for r, err := range load.Open(testkit.Path(t, "osv", "Debian", "all.zip")).Records() {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory/load"
 	"assay/service/store"
 	"assay/service/store/sqlite"
-	"assay/testdata"
 )
 
 func openBench(b *testing.B, dir string) *sqlite.Store {
@@ -27,7 +27,7 @@ func openBench(b *testing.B, dir string) *sqlite.Store {
 
 func importDebian(b *testing.B, s store.Store) store.Imported {
 	b.Helper()
-	src := load.Open(testdata.Path(b, "osv", "Debian", "all.zip"))
+	src := load.Open(testkit.Path(b, "osv", "Debian", "all.zip"))
 	got, err := s.Import(b.Context(), store.Import{Origin: store.Origin{Source: "debian"}, At: time.Now(), Whole: true}, src.Records())
 	if err != nil {
 		b.Fatal(err)

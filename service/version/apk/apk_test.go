@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/service/version/versiontest"
+	"assay/check/testkit/versiontest"
 )
 
 func TestCompare(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"assay/service/version/versiontest"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/versiontest"
 )
 
 func TestCompare(t *testing.T) {
@@ -204,7 +204,7 @@ func FuzzCompare(f *testing.F) {
 func native(t testing.TB) string {
 	path, err := exec.LookPath("dpkg")
 	if err != nil {
-		testdata.Missing(t, "dpkg, the native tool: %v", err)
+		testkit.Missing(t, "dpkg, the native tool: %v", err)
 	}
 	return path
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"assay/service/version/versiontest"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/versiontest"
 )
 
 func TestCompare(t *testing.T) {
@@ -85,7 +85,7 @@ func TestKnownPairs(t *testing.T) {
 func TestNative(t *testing.T) {
 	rpm, err := exec.LookPath("rpm")
 	if err != nil {
-		testdata.Missing(t, "rpm, the native tool (apt-get install rpm): %v", err)
+		testkit.Missing(t, "rpm, the native tool (apt-get install rpm): %v", err)
 	}
 	known := versiontest.Pairs(t, "rpm.csv")
 	pairs := versiontest.Generator{

@@ -3,7 +3,7 @@ package semver
 import (
 	"testing"
 
-	"assay/service/version/versiontest"
+	"assay/check/testkit/versiontest"
 )
 
 func TestCompare(t *testing.T) {

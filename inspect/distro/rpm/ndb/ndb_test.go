@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
+	"assay/check/testkit/rpmtest"
 )
 
 // build writes a database with the blobs.

@@ -15,8 +15,8 @@ import (
 	"slices"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
-	"assay/testdata"
+	"assay/check/testkit"
+	"assay/check/testkit/rpmtest"
 
 	_ "modernc.org/sqlite"
 )
@@ -272,7 +272,7 @@ func TestDamagedLog(t *testing.T) {
 func TestLayouts(t *testing.T) {
 	shell, err := exec.LookPath("sqlite3")
 	if err != nil {
-		testdata.Missing(t, "the program sqlite3; install the package sqlite3")
+		testkit.Missing(t, "the program sqlite3; install the package sqlite3")
 	}
 	genuine := files{db: rpmtest.Load(t, "rocky-sqlite").Data}
 	want, err := genuine.ours()

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/inspect/distro/rpm/rpmtest"
+	"assay/check/testkit/rpmtest"
 )
 
 const pageSize = 512

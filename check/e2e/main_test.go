@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"assay/check/testkit"
+	"assay/check/testkit/assayd"
+)
+
+// bin holds the binaries under test, built as a release is.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		// The tests name files as seen from the project's root.
+		if err := os.Chdir(filepath.Join("..", "..")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		dir, err := os.MkdirTemp("", "assay-bin-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		for out, pkg := range map[string]string{"assay": ".", "assayd": "./service/assayd"} {
+			cmd := exec.Command("go", "build", "-trimpath", "-tags", "urfave_cli_no_docs",
+				"-ldflags", "-s -w -X main.version=0.0.0-test", "-o", filepath.Join(dir, out), pkg)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if b, err := cmd.CombinedOutput(); err != nil {
+				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", out, err, b)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// TestScript runs the scripts in script against the real binaries. Beside the
+// commands of testscript there are:
+//
+//	debian-root DIR           a genuine Debian 12 dpkg database as a root
+//	debian-data DIR           a data folder with all advisories of Debian
+//	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
+//	token-for DIR FLAG…       make the token "test", or rotate it, set $TOKEN
+//	exit CODE PROGRAM ARG…    run and hold the exit code; output to stdout, stderr
+//	tail N TEXT               the last N lines of standard output contain the text
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("check", "e2e", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Setenv("BIN", bin)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"debian-root": func(ts *testscript.TestScript, _ bool, args []string) {
+				src := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
+				for _, name := range []string{"etc", "var"} {
+					ts.Check(os.CopyFS(filepath.Join(ts.MkAbs(args[0]), name), os.DirFS(filepath.Join(src, name))))
+				}
+				apt := filepath.Join(ts.MkAbs(args[0]), "etc", "apt")
+				ts.Check(os.MkdirAll(apt, 0o755))
+				ts.Check(os.WriteFile(filepath.Join(apt, "sources.list"), []byte("deb http://deb.debian.org/debian bookworm main\n"+
+					"deb http://deb.debian.org/debian-security bookworm-security main\n"), 0o644))
+			},
+			"debian-data": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(debianData(t))))
+			},
+			"assayd-up": assaydUp,
+			"token-for": func(ts *testscript.TestScript, _ bool, args []string) {
+				cmd := exec.Command(filepath.Join(bin, "assayd"), append([]string{"token", "create", "--data", ts.MkAbs(args[0]), "--name", "test", "--rotate"}, args[1:]...)...)
+				out, err := cmd.Output()
+				ts.Check(err)
+				ts.Setenv("TOKEN", strings.TrimSpace(string(out)))
+			},
+			"exit": exitCode,
+			"tail": func(ts *testscript.TestScript, neg bool, args []string) {
+				n, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				lines := strings.Split(strings.TrimRight(ts.ReadFile("stdout"), "\n"), "\n")
+				tail := strings.Join(lines[max(0, len(lines)-n):], "\n")
+				if strings.Contains(tail, args[1]) == neg {
+					ts.Fatalf("the last %d lines: contains %q is %v:\n%s", n, args[1], !neg, tail)
+				}
+			},
+		},
+	})
+}
+
+// debianData imports all Debian advisories once.
+var debianDataOnce = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(bin, "debian-data")
+	zip := filepath.Join(debianZip, "all.zip")
+	if out, err := exec.Command(filepath.Join(bin, "assayd"), "import", zip, "--data", dir).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("import %s: %w\n%s", zip, err, out)
+	}
+	return dir, nil
+})
+
+var debianZip string
+
+func debianData(t *testing.T) string {
+	debianZip = testkit.Path(t, "osv", "Debian")
+	dir, err := debianDataOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func assaydUp(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := assayd.Config{Binary: filepath.Join(bin, "assayd"), Data: ts.MkAbs(args[0]), Flags: args[1:]}.Serve(context.Background())
+	ts.Check(err)
+	ts.Defer(func() {
+		ts.Check(s.Close())
+		if token := ts.Getenv("TOKEN"); token != "" && strings.Contains(s.Log(), token) {
+			ts.Fatalf("the token stands in assayd's log")
+		}
+	})
+	ts.Setenv("SERVER", s.URL)
+}
+
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// TestClientImports holds that nothing of the service is linked into assay.
+func TestClientImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) < 50 {
+		t.Fatalf("only %d packages listed", len(deps))
+	}
+	for _, dep := range deps {
+		if strings.HasPrefix(dep, "assay/service") || strings.HasPrefix(dep, "modernc.org/") ||
+			strings.Contains(dep, "yaml") || strings.Contains(dep, "toml") ||
+			strings.Contains(dep, "zstd") && !strings.HasPrefix(dep, "github.com/klauspost/compress/zstd") {
+			t.Errorf("assay links %s", dep)
+		}
+	}
+}
+
+// TestTree holds what docs and a reader rely on.
+func TestTree(t *testing.T) {
+	b, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(b, []byte("\n")); n >= 60 {
+		t.Errorf("main.go has %d lines; it parses, calls and exits, in less than 60", n)
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			switch d.Name() {
+			case "util", "utils", "common", "pkg", "internal", "helpers":
+				t.Errorf("%s: a name that says nothing about what is in it", path)
+			case "dist", ".git":
+				return fs.SkipDir
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDependencies holds that docs/dependencies.md names every module that
+// go.mod requires directly.
+func TestDependencies(t *testing.T) {
+	doc, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "list", "-m", "-f", "{{if not (or .Indirect .Main)}}{{.Path}}{{end}}", "all").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := strings.Fields(string(out))
+	if len(modules) < 5 {
+		t.Fatalf("only %q listed", modules)
+	}
+	for _, m := range modules {
+		if !bytes.Contains(doc, []byte(m)) {
+			t.Errorf("docs/dependencies.md says nothing of %s", m)
+		}
+	}
+}

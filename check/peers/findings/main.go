@@ -1,0 +1,72 @@
+// Findings holds what assay's advisories say of packages beside what osv-scanner
+// says of the same packages by the same advisories. What is compared is the
+// vulnerability, by all its names, in a package of a name and version.
+//
+// Every difference has to have its entry in the table of docs/matching.md, and
+// every entry a difference, or findings fails.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"assay/check/testkit/program"
+)
+
+func main() {
+	var c config
+	flag.StringVar(&c.assay, "assay", "dist/assay", "the `program` that reads the roots")
+	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
+	flag.StringVar(&c.entries, "entries", "docs/matching.md", "`file` with the table of differences")
+	program.TestData(&c.testdata, "")
+	program.Roots(&c.roots, "a Debian `root` to judge")
+	program.Main("findings", func(ctx context.Context) error { return run(ctx, c) })
+}
+
+type config struct {
+	assay, tools, entries, testdata string
+	roots                           []string
+}
+
+func run(ctx context.Context, c config) (err error) {
+	text, err := os.ReadFile(c.entries)
+	if err != nil {
+		return err
+	}
+	entries, err := parseEntries(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.entries, err)
+	}
+	tmp, err := os.MkdirTemp("", "assay-findings")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	data, err := loadData(filepath.Join(c.testdata, "osv"))
+	if err != nil {
+		return err
+	}
+	theirs, err := newScanner(ctx, c.tools, filepath.Join(c.testdata, "osv"), tmp)
+	if err != nil {
+		return err
+	}
+	r := newReport(entries)
+	for in, err := range inputs(ctx, c, data, tmp) {
+		if err != nil {
+			return err
+		}
+		ours, ecosystem, err := data.judge(in.inventory)
+		if err != nil {
+			return fmt.Errorf("%s: %w", in.name, err)
+		}
+		scanned, err := theirs.judge(ctx, in)
+		if err != nil {
+			return fmt.Errorf("%s: osv-scanner: %w", in.name, err)
+		}
+		r.add(in.name, ours, scanned, data.claims(in, ecosystem))
+	}
+	return r.print(os.Stdout)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"assay/check/peers"
+)
+
+const (
+	syftVersion    = "v1.57.0"
+	syftPackage    = "github.com/anchore/syft/cmd/syft"
+	trivyVersion   = "v0.74.0"
+	trivyPackage   = "github.com/aquasecurity/trivy/cmd/trivy"
+	scannerVersion = "v2.5.1"
+	scannerPackage = "github.com/google/osv-scanner/v2/cmd/osv-scanner"
+)
+
+// A peer reads a subject as one program does. It returns more than one tally
+// where the program has several ideas of what a package is.
+type peer func(context.Context, subject) ([]tally, error)
+
+// newPeers returns assay, Syft, Trivy and osv-scanner. None of them needs a
+// network; the folder tmp is theirs.
+func newPeers(ctx context.Context, c config, tmp string) ([]peer, error) {
+	syft, err := newSyft(ctx, c.tools)
+	if err != nil {
+		return nil, err
+	}
+	trivy, err := newTrivy(ctx, c.tools, filepath.Join(tmp, "trivy"))
+	if err != nil {
+		return nil, err
+	}
+	scanner, err := newScanner(ctx, c.tools, filepath.Join(tmp, "osv"))
+	if err != nil {
+		return nil, err
+	}
+	assay := func(ctx context.Context, s subject) ([]tally, error) {
+		args := []string{"inventory", "--root", s.root}
+		if s.skip != "" {
+			args = append(args, "--skip", s.skip)
+		}
+		out, err := output(ctx, c.assay, args...)
+		if err != nil {
+			return nil, err
+		}
+		t := newTally("assay")
+		return []tally{t}, readCycloneDX(out, t)
+	}
+	return []peer{assay, syft, trivy, scanner}, nil
+}
+
+// newSyft returns Syft with its readers of operating systems and languages: "syft"
+// are those that it runs on an image, for what is installed, and "syft dir" those
+// that it runs on a folder if nobody says otherwise. It is run twice for them: what
+// both find is said to be found by either.
+func newSyft(ctx context.Context, tools string) (peer, error) {
+	program, err := peers.Build(ctx, tools, "syft", syftPackage, syftVersion)
+	if err != nil {
+		return nil, err
+	}
+	scan := func(ctx context.Context, s subject, t tally, catalogers string) error {
+		args := []string{"scan", "--quiet", "--output", "cyclonedx-json",
+			"--override-default-catalogers", catalogers, "--select-catalogers", "language,os"}
+		if s.skip != "" {
+			args = append(args, "--exclude", "./"+s.skip+"/**")
+		}
+		out, err := peers.Output(ctx, []string{"SYFT_CHECK_FOR_APP_UPDATE=false"}, nil, program, append(args, "dir:"+s.root)...)
+		if err != nil {
+			return err
+		}
+		return readCycloneDX(out, t)
+	}
+	return func(ctx context.Context, s subject) ([]tally, error) {
+		image := newTally("syft")
+		if err := scan(ctx, s, image, "image"); err != nil || s.system == "" {
+			return []tally{image}, err
+		}
+		dir := newTally("syft dir")
+		dir.aside = true
+		return []tally{image, dir}, scan(ctx, s, dir, "directory")
+	}, nil
+}
+
+// newTrivy returns Trivy, for which the folder cache is made. It does not start to
+// read archives of Java without its index of digests ("cannot be specified on the
+// first run"): it is given an empty one.
+func newTrivy(ctx context.Context, tools, cache string) (peer, error) {
+	program, err := peers.Build(ctx, tools, "trivy", trivyPackage, trivyVersion)
+	if err != nil {
+		return nil, err
+	}
+	index := filepath.Join(cache, "java-db")
+	if err := os.MkdirAll(index, 0o755); err != nil {
+		return nil, err
+	}
+	const metadata = `{"Version": 1, "NextUpdate": "2100-01-01T00:00:00Z"}`
+	if err := os.WriteFile(filepath.Join(index, "metadata.json"), []byte(metadata), 0o644); err != nil {
+		return nil, err
+	}
+	const schema = "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);" +
+		"CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT);"
+	if _, err := output(ctx, "sqlite3", filepath.Join(index, "trivy-java.db"), schema); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, s subject) ([]tally, error) {
+		args := []string{"rootfs", "--quiet", "--format", "cyclonedx", "--pkg-types", "os,library", "--offline-scan",
+			"--skip-version-check", "--disable-telemetry", "--skip-java-db-update", "--cache-dir", cache}
+		if s.skip != "" {
+			args = append(args, "--skip-dirs", s.skip)
+		}
+		out, err := output(ctx, program, append(args, s.root)...)
+		if err != nil {
+			return nil, err
+		}
+		t := newTally("trivy")
+		return []tally{t}, readCycloneDX(out, t)
+	}, nil
+}
+
+// newScanner returns osv-scanner: "osv-scanner" is its preset for what is
+// installed, and "osv-scanner dir" the lock files that it reads if nobody says
+// otherwise. It has no advisories, in the folder data.
+func newScanner(ctx context.Context, tools, data string) (peer, error) {
+	program, err := peers.Build(ctx, tools, "osv-scanner", scannerPackage, scannerVersion)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, s subject) ([]tally, error) {
+		args := []string{"scan", "source", "--recursive", "--no-ignore", "--format", "json", "--verbosity", "error",
+			"--offline", "--local-db-path", data, "--all-packages", "--no-resolve", "--allow-no-lockfiles",
+			"--experimental-no-default-plugins", "--experimental-plugins", "artifact,lockfile"}
+		if s.skip != "" {
+			args = append(args, "--experimental-exclude", filepath.Join(s.root, s.skip))
+		}
+		// 127: it has no advisories.
+		out, err := peers.Output(ctx, nil, []int{127}, program, append(args, s.root)...)
+		if err != nil {
+			return nil, err
+		}
+		installed, locked := newTally("osv-scanner"), newTally("osv-scanner dir")
+		installed.aside, locked.aside = true, true
+		return []tally{installed, locked}, readScanner(out, installed, locked)
+	}, nil
+}

@@ -1,0 +1,75 @@
+// Package peers is what the programs share that hold assay beside other tools:
+// building those tools, running them, and reading the tables of differences in
+// the documentation.
+package peers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+)
+
+// Build returns the path of a program of the Go package pkg, which is built below
+// the folder tools when it is not there. The Go command checks its source against
+// the public checksum database. It is built in a module of its own: its
+// requirements are none of the project's.
+func Build(ctx context.Context, tools, name, pkg, version string) (string, error) {
+	dir, err := filepath.Abs(filepath.Join(tools, name+"-"+version))
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, name)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	fmt.Fprintf(os.Stderr, "building %s %s, once; this takes minutes\n", name, version)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module tools\n\ngo 1.26.0\n"), 0o644); err != nil {
+		return "", err
+	}
+	// Trivy needs the new encoding/json of the standard library.
+	env := []string{"CGO_ENABLED=0", "GOEXPERIMENT=jsonv2"}
+	for _, args := range [][]string{
+		{"get", "-C", dir, pkg + "@" + version},
+		{"build", "-C", dir, "-trimpath", "-o", name + ".new", pkg},
+	} {
+		if _, err := Output(ctx, env, nil, "go", args...); err != nil {
+			return "", err
+		}
+	}
+	return program, os.Rename(program+".new", program)
+}
+
+// Syft returns the path of the Syft that is compared with, as Build does.
+func Syft(ctx context.Context, tools string) (string, error) {
+	return Build(ctx, tools, "syft", "github.com/anchore/syft/cmd/syft", "v1.57.0")
+}
+
+// OSVScanner returns the path of the newest osv-scanner that Go 1.26 builds, as
+// Build does.
+func OSVScanner(ctx context.Context, tools string) (string, error) {
+	return Build(ctx, tools, "osv-scanner", "github.com/google/osv-scanner/v2/cmd/osv-scanner", "v2.5.1")
+}
+
+// Output runs a program and returns what it writes to standard output; env is
+// added to the environment. An end with a code other than 0 and those in good is
+// an error, which has what the program wrote to standard error.
+func Output(ctx context.Context, env []string, good []int, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if ok && slices.Contains(good, exit.ExitCode()) {
+		return out, nil
+	}
+	if ok {
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, exit.Stderr)
+	}
+	return out, err
+}
