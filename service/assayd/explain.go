@@ -41,7 +41,7 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 	if format != "text" && format != "json" {
 		return hintf("text or json", "bad format %q", format)
 	}
-	st, err := d.openExisting(c)
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}

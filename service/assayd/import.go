@@ -15,7 +15,6 @@ import (
 	"assay/service/exploit"
 	"assay/service/feed/osv"
 	"assay/service/store"
-	"assay/service/store/sqlite"
 )
 
 func (d *daemon) importCommand() *cli.Command {
@@ -70,7 +69,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 			return err
 		}
 	}
-	st, err := d.open(c)
+	st, err := openStore(c)
 	if err != nil {
 		return err
 	}
@@ -114,7 +113,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 }
 
 // importRecords makes the records of all paths the records of a source.
-func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, paths []string, sources []*load.Source) error {
+func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, paths []string, sources []*load.Source) error {
 	im := store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: !c.Bool("add"), Sample: c.Bool("sample")}
 	if !c.Bool("replace") {
 		im.MayRemove = func(missing, held int) error {
@@ -156,7 +155,7 @@ func (d *daemon) importRecords(c *cli.Context, st *sqlite.Store, name string, pa
 }
 
 // dropSource takes out every record of a source.
-func (d *daemon) dropSource(c *cli.Context, st *sqlite.Store, name string) error {
+func (d *daemon) dropSource(c *cli.Context, st store.Store, name string) error {
 	sources, err := st.Sources(c.Context)
 	if err != nil {
 		return fmt.Errorf("drop: %w", err)
@@ -190,7 +189,7 @@ func listIn(path string) (exploit.List, error) {
 
 // keepList takes in a list; the one before goes out. There is one source for
 // each kind, wherever the file came from.
-func (d *daemon) keepList(c *cli.Context, st *sqlite.Store, path string, l exploit.List) error {
+func (d *daemon) keepList(c *cli.Context, st store.Store, path string, l exploit.List) error {
 	kind := string(l.Kind)
 	changed, err := st.KeepList(c.Context, store.Import{Origin: store.Origin{Source: kind}, At: d.now()}, store.List{
 		Kind: kind, Published: l.Published, Entries: len(l.Entries), Body: l.Encode(),

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 
 	"assay/service/snapshot"
-	"assay/service/store/sqlite"
+	"assay/service/store"
 )
 
 // indexOf builds the index of a state of the store anew, in a temporary folder
 // that discard removes: the serving one belongs to the process that serves.
-func indexOf(ctx context.Context, st *sqlite.Store, upTo int64) (index *snapshot.DB, discard func() error, err error) {
+func indexOf(ctx context.Context, st store.Store, upTo int64) (index *snapshot.DB, discard func() error, err error) {
 	dir, err := os.MkdirTemp("", "assayd-index-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the snapshot: %w", err)

@@ -21,7 +21,6 @@ import (
 
 	"assay/cli/argv"
 	"assay/service/store"
-	"assay/service/store/sqlite"
 )
 
 // version is set by the linker for a release.
@@ -135,22 +134,6 @@ func buildVersion() string {
 		return info.Main.Version
 	}
 	return "devel"
-}
-
-func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Usage: "keep everything in `DIR`", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}}
-}
-
-// open opens the store in the data directory of a command.
-func (d *daemon) open(c *cli.Context) (*sqlite.Store, error) {
-	s, err := sqlite.Open(c.String("data"))
-	if errors.Is(err, store.ErrDamaged) {
-		return nil, mended(c, fmt.Errorf("open the store: %w", err))
-	}
-	if err != nil {
-		return nil, hintf("name a folder that this user may write with --data DIR", "open the store: %w", err)
-	}
-	return s, nil
 }
 
 // publicURLFile keeps the address that serve was last started with, so that

@@ -36,7 +36,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if format := c.String("format"); format != "text" && format != "json" {
 		return hintf("text or json", "bad format %q", format)
 	}
-	st, err := d.openExisting(c)
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"assay/service/api"
 	"assay/service/snapshot"
 	"assay/service/store"
-	"assay/service/store/sqlite"
 	"assay/verdict"
 )
 
@@ -101,18 +100,18 @@ func (d *daemon) serve(c *cli.Context) error {
 	}
 
 	// Before anything is opened: another assayd may have it open.
-	unlock, err := sqlite.Lock(c.String("data"))
+	unlock, err := lockData(c)
 	if err != nil {
 		return stop(hintf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err))
 	}
 	defer unlock()
-	st, err := d.open(c)
+	st, err := openStore(c)
 	if err != nil {
 		return stop(err)
 	}
 	defer st.Close()
 	if err := st.Check(ctx); err != nil {
-		return stop(mended(c, err))
+		return stop(hintRepair(c, err))
 	}
 	dataDir := c.String("data")
 	index, err := snapshot.Open(filepath.Join(dataDir, indexName))
@@ -130,7 +129,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err := catchUp(ctx, log, index, st); err != nil {
 		// With a full disk, say, what was served before is better than nothing.
 		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
-			return stop(mended(c, fmt.Errorf("build the snapshot: %w", err)))
+			return stop(hintRepair(c, fmt.Errorf("build the snapshot: %w", err)))
 		}
 		log.Error("update the snapshot; the previous data is still served", "err", err)
 		behind.set(err)
@@ -283,11 +282,11 @@ func (w *ageWatch) look(d verdict.Data) {
 const tidyEvery = time.Minute
 
 // tidy gives room on the disk back that an import has left which was killed.
-func tidy(ctx context.Context, log *slog.Logger, st *sqlite.Store) {
+func tidy(ctx context.Context, log *slog.Logger, st store.Store) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
-		if err := st.GiveBack(ctx); err != nil && ctx.Err() == nil {
+		if err := st.Tidy(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("free disk space", "err", err)
 		}
 		select {

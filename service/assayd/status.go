@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/store/sqlite"
+	"assay/service/store"
 	"assay/verdict"
 )
 
@@ -22,7 +22,7 @@ func (d *daemon) statusCommand() *cli.Command {
 }
 
 func (d *daemon) status(c *cli.Context) error {
-	st, err := d.openExisting(c)
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (d *daemon) status(c *cli.Context) error {
 
 // sources tells of every source how much there is of it, how old that is, and
 // what went wrong since.
-func (d *daemon) sources(c *cli.Context, st *sqlite.Store) error {
+func (d *daemon) sources(c *cli.Context, st store.Store) error {
 	sources, err := st.Sources(c.Context)
 	if err != nil || len(sources) == 0 {
 		return err

@@ -64,7 +64,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 		}
 		t.Expires = t.Created.Add(life)
 	}
-	st, err := d.open(c)
+	st, err := openStore(c)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ docker build --build-arg token=TOKEN:
 }
 
 func (d *daemon) tokenList(c *cli.Context) error {
-	st, err := d.openExisting(c)
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (d *daemon) tokenRevoke(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return hintf("assayd token revoke ID|NAME; assayd token list shows both", "one token must be named")
 	}
-	st, err := d.openExisting(c)
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/osv"
 	"assay/service/store"
-	"assay/service/store/sqlite"
 )
 
 func (d *daemon) updateCommand() *cli.Command {
@@ -47,7 +46,7 @@ func feedFlags() []cli.Flag {
 
 // An updater is one way to update, which can be gone several times.
 type updater struct {
-	store      *sqlite.Store
+	store      store.Store
 	bucket     osv.Bucket
 	dir        string   // for downloads
 	ecosystems []string // empty: all
@@ -57,7 +56,7 @@ type updater struct {
 }
 
 // updater makes one from the flags of a command. Progress may be nil.
-func (d *daemon) updater(c *cli.Context, st *sqlite.Store, progress func(name string, done, total int64)) (*updater, error) {
+func (d *daemon) updater(c *cli.Context, st store.Store, progress func(name string, done, total int64)) (*updater, error) {
 	config := feed.DefaultConfig()
 	config.ConnectTimeout = c.Duration("connect-timeout")
 	config.UserAgent = "assayd/" + buildVersion()
@@ -193,7 +192,7 @@ func (d *daemon) update(c *cli.Context) error {
 			return err
 		}
 	}
-	st, err := d.open(c)
+	st, err := openStore(c)
 	if err != nil {
 		return err
 	}
@@ -233,7 +232,7 @@ func behind(o feed.Outcome) string {
 }
 
 // drop takes out everything that sources have brought.
-func (d *daemon) drop(c *cli.Context, st *sqlite.Store, ecosystems []string) error {
+func (d *daemon) drop(c *cli.Context, st store.Store, ecosystems []string) error {
 	sources, err := st.Sources(c.Context)
 	if err != nil {
 		return fmt.Errorf("drop: %w", err)

@@ -40,6 +40,7 @@ type Store interface {
 	Feeds
 	Tokens
 	Scans
+	Maintenance
 	Close() error
 }
 
@@ -254,4 +255,20 @@ type Scan struct {
 	// let KeepScan keep once what many verdicts have in common. There may be none;
 	// scans that are read have none.
 	Cuts []int
+}
+
+// Maintenance checks what is stored and frees what is no longer needed.
+type Maintenance interface {
+	// Check looks for damage that concerns the store as a whole. It is quick enough
+	// to run at every start: single rows are checked when they are read. The error
+	// wraps ErrDamaged where the data is damaged.
+	Check(ctx context.Context) error
+	// Verify reads everything that is stored and describes what is damaged, one
+	// problem in each string. The number of problems is bounded. An error means that
+	// the data could not be examined.
+	Verify(ctx context.Context) (problems []string, err error)
+	// Tidy frees space that an interrupted import has left behind. It is called once
+	// a minute, returns at once where there is nothing to do, and does not wait for
+	// readers or writers.
+	Tidy(ctx context.Context) error
 }

@@ -48,7 +48,7 @@ func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 		return nil
 	})
 	if err != nil {
-		return store.Imported{}, errors.Join(fmt.Errorf("import from %q: %w", im.Origin, err), s.GiveBack(ctx))
+		return store.Imported{}, errors.Join(fmt.Errorf("import from %q: %w", im.Origin, err), s.Tidy(ctx))
 	}
 	return got, nil
 }

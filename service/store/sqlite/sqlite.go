@@ -75,9 +75,9 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// GiveBack gives room on the disk back that an import has left which did not come to
-// its end.
-func (s *Store) GiveBack(ctx context.Context) error { return s.advisories.giveBack(ctx) }
+// Tidy implements store.Maintenance: it truncates the write-ahead log that an
+// interrupted import has left behind.
+func (s *Store) Tidy(ctx context.Context) error { return s.advisories.giveBack(ctx) }
 
 func (s *Store) open(name string, patience time.Duration, cache int) (*database, error) {
 	steps, err := fs.Sub(migrations, "migrations/"+name)

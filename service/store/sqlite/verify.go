@@ -12,9 +12,8 @@ import (
 // maxProblems bounds what a check reports.
 const maxProblems = 20
 
-// Check looks at the pages of both databases, and at the counters of the data. It does
-// not look into rows: those are checked when they are read. The error wraps
-// store.ErrDamaged.
+// Check implements store.Maintenance. It checks the pages of both databases and the
+// counters of the data.
 func (s *Store) Check(ctx context.Context) error {
 	for _, d := range s.databases() {
 		found, err := d.pragma(ctx, "quick_check(1)")
@@ -61,9 +60,9 @@ func (d *database) pragma(ctx context.Context, check string) ([]string, error) {
 	return found, damaged(rows.Err())
 }
 
-// Verify reads everything: pages, indexes and references of both databases, every
-// version of every record, every list, token and scan. It returns what is wrong, at
-// most maxProblems of each kind; an error means that it could not look.
+// Verify implements store.Maintenance. It reads the pages, indexes and references of
+// both databases, every version of every record, and every list, token and scan. It
+// returns at most maxProblems of each kind.
 func (s *Store) Verify(ctx context.Context) (problems []string, err error) {
 	for _, d := range s.databases() {
 		found, err := d.pragma(ctx, fmt.Sprintf("integrity_check(%d)", maxProblems))

@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"iter"
-	"strings"
 	"sync"
 	"testing"
 
@@ -111,22 +110,5 @@ func twoHandles(t *testing.T, open Open) {
 	list, err := b.ListScans(t.Context(), 1000)
 	if err != nil || len(list) != 100 {
 		t.Errorf("%d scans, %v, want 100", len(list), err)
-	}
-}
-
-// firstOpening opens an empty folder several times at once.
-func firstOpening(t *testing.T, open Open) {
-	dir := t.TempDir()
-	stores := make([]store.Store, 8)
-	var wg sync.WaitGroup
-	for i := range stores {
-		wg.Go(func() { stores[i] = open(t, dir) })
-	}
-	wg.Wait()
-	for i, s := range stores {
-		if s == nil {
-			continue // open has said why
-		}
-		mustImport(t, s, source("a", 1), all(record(strings.Repeat("x", i+1), day(1), "a")), store.Imported{Added: 1, Seq: int64(i + 1)})
 	}
 }

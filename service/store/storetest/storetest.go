@@ -1,12 +1,12 @@
-// Package storetest is the suite that every implementation of store.Store is
-// held to.
+// Package storetest is the test suite that every implementation of store.Store
+// must pass. Each file tests one subject.
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,38 +26,39 @@ func Run(t *testing.T, open Open) {
 		name string
 		test func(*testing.T, Open)
 	}{
-		{"empty", empty},
-		{"import", importCounts},
-		{"history", history},
-		{"changes", changes},
-		{"first seen", firstSeen},
-		{"whole imports", wholeImports},
-		{"removed records", removedRecords},
-		{"sources", sources},
-		{"rejected records", rejectedRecords},
-		{"same id twice", sameIDTwice},
-		{"newest", newest},
-		{"sample", sample},
-		{"failed imports", failedImports},
-		{"reopened", reopened},
-		{"readers", readers},
-		{"two handles", twoHandles},
-		{"first opening", firstOpening},
-		{"current record", currentRecord},
+		{"opening/empty", empty},
+		{"opening/reopened", reopened},
+		{"opening/at once", firstOpening},
+		{"imports/counts", importCounts},
+		{"imports/whole", wholeImports},
+		{"imports/sources", sources},
+		{"imports/removed", removedRecords},
+		{"imports/rejected", rejectedRecords},
+		{"imports/same id twice", sameIDTwice},
+		{"imports/failed", failedImports},
+		{"advisories/history", history},
+		{"advisories/changes", changes},
+		{"advisories/current record", currentRecord},
+		{"advisories/first seen", firstSeen},
+		{"advisories/newest", newest},
+		{"advisories/sample", sample},
 		{"lists", lists},
-		{"feeds", feeds},
-		{"held", held},
-		{"feed lock", feedLock},
+		{"feeds/sources", feeds},
+		{"feeds/held", held},
+		{"feeds/lock", feedLock},
 		{"snapshots", snapshots},
-		{"tokens", tokens},
-		{"token names", tokenNames},
-		{"token uses", tokenUses},
-		{"derived tokens", derivedTokens},
-		{"scans", scans},
-		{"list of scans", listOfScans},
-		{"scans of a commit", scansOfCommit},
-		{"idempotency", idempotency},
-		{"idempotency at once", idempotencyAtOnce},
+		{"tokens/lifetime", tokens},
+		{"tokens/names", tokenNames},
+		{"tokens/uses", tokenUses},
+		{"tokens/derived", derivedTokens},
+		{"scans/kept", scans},
+		{"scans/listed", listOfScans},
+		{"scans/of a commit", scansOfCommit},
+		{"scans/idempotency", idempotency},
+		{"scans/idempotency at once", idempotencyAtOnce},
+		{"concurrency/readers", readers},
+		{"concurrency/two handles", twoHandles},
+		{"maintenance", maintenance},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open) })
 	}
@@ -155,38 +156,16 @@ func texts(t *testing.T, s store.Store, after, upTo int64) []string {
 	return out
 }
 
+func wantTexts(t *testing.T, s store.Store, after, upTo int64, want ...string) {
+	t.Helper()
+	if got := texts(t, s, after, upTo); !slices.Equal(got, want) {
+		t.Errorf("changes in (%d, %d]:\n got %q\nwant %q", after, upTo, got, want)
+	}
+}
+
 func wantNotFound(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("%s: error %v, want ErrNotFound", what, err)
-	}
-}
-
-func empty(t *testing.T, open Open) {
-	s := open(t, t.TempDir())
-	if h := mustHead(t, s); h != (store.Head{}) {
-		t.Errorf("head %+v, want the zero one", h)
-	}
-	if got := texts(t, s, 0, 1<<40); got != nil {
-		t.Errorf("changes %q", got)
-	}
-	_, err := s.Snapshot(t.Context(), "none")
-	wantNotFound(t, "snapshot", err)
-	_, err = s.TokenByHash(t.Context(), [32]byte{1})
-	wantNotFound(t, "token", err)
-	_, err = s.RevokeToken(t.Context(), "none", day(1))
-	wantNotFound(t, "revoke", err)
-	_, err = s.Scan(t.Context(), "none")
-	wantNotFound(t, "scan", err)
-	if list, err := s.ListScans(t.Context(), 10); err != nil || len(list) != 0 {
-		t.Errorf("scans %v, %v", list, err)
-	}
-	if list, err := s.ListTokens(t.Context()); err != nil || len(list) != 0 {
-		t.Errorf("tokens %v, %v", list, err)
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.Head(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("head with a cancelled context: %v", err)
 	}
 }

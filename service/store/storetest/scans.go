@@ -1,0 +1,230 @@
+package storetest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"assay/service/store"
+)
+
+// scan makes a scan with an id of its own.
+func scan(t *testing.T, key, request string) store.Scan {
+	return store.Scan{
+		ID: mustID(t), At: day(3), Token: "token", Key: key, Project: "shop", Ref: "main", Commit: "c0ffee",
+		Snapshot: "snapshot", Seq: 42, Request: []byte(request), Verdict: []byte(`{"verdict":"of ` + request + `"}`),
+	}
+}
+
+func mustID(t *testing.T) string {
+	id, err := store.NewID(rand.Reader)
+	if err != nil {
+		t.Error(err)
+	}
+	return id
+}
+
+func mustGzip(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, err := w.Write(b)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func mustKeep(t *testing.T, s store.Store, scan store.Scan) store.Scan {
+	t.Helper()
+	kept, err := s.KeepScan(t.Context(), scan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func scans(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	large := string(bytes.Repeat([]byte(`{"components":[]}`), 50000))
+	packed := scan(t, "", "came in gzip")
+	packed.RequestGzip = mustGzip(t, packed.Request)
+	again := scan(t, "", "one") // is kept already, as it came before
+	again.RequestGzip = mustGzip(t, again.Request)
+	cut := scan(t, "", "in parts")
+	cut.Verdict = []byte("head,aa,bb,aa,tail")
+	cut.Cuts = []int{4, 7, 10, 13}
+	cut2, cut3 := cut, cut
+	cut2.ID, cut3.ID = mustID(t), mustID(t)
+	all := []store.Scan{cut, cut2, cut3, scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
+		scan(t, "", "came in gzip")}
+	for i, want := range all {
+		kept := mustKeep(t, a, want)
+		want.RequestGzip, want.Cuts = nil, nil
+		if !sameScan(kept, want) {
+			t.Errorf("scan %d: kept %.300v, want %.300v", i, kept, want)
+		}
+		got, err := b.Scan(t.Context(), want.ID)
+		if err != nil || !sameScan(got, want) {
+			t.Errorf("scan %d: read %.300v, %v, want %.300v", i, got, err, want)
+		}
+		if text, err := b.ScanVerdict(t.Context(), want.ID); err != nil || !bytes.Equal(text, want.Verdict) {
+			t.Errorf("scan %d: verdict %.300q, %v, want %.300q", i, text, err, want.Verdict)
+		}
+		sizes := store.Sizes{Request: int64(len(want.Request)), Verdict: int64(len(want.Verdict))}
+		want.Request, want.Verdict = nil, nil
+		if got, gotSizes, err := b.FindScan(t.Context(), want.ID); err != nil || !sameScan(got, want) || gotSizes != sizes {
+			t.Errorf("scan %d: found %.300v, %+v, %v, want %.300v, %+v", i, got, gotSizes, err, want, sizes)
+		}
+	}
+	twice := scan(t, "", "other")
+	twice.ID = cut.ID
+	if _, err := a.KeepScan(t.Context(), twice); err == nil {
+		t.Error("an id was taken twice")
+	}
+}
+
+// sameScan compares everything; empty and nil bytes are the same.
+func sameScan(a, b store.Scan) bool {
+	same := bytes.Equal(a.Request, b.Request) && bytes.Equal(a.Verdict, b.Verdict)
+	a.Request, b.Request, a.Verdict, b.Verdict = nil, nil, nil, nil
+	return same && reflect.DeepEqual(a, b)
+}
+
+func listOfScans(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	var want []store.Scan // newest first
+	for i, at := range []int{5, 9, 2, 9} {
+		k := scan(t, "", fmt.Sprint(i))
+		k.At = day(at)
+		k = mustKeep(t, s, k)
+		k.Request, k.Verdict = nil, nil
+		want = append(want, k)
+	}
+	want = []store.Scan{want[3], want[1], want[0], want[2]} // of equals the one kept last
+	for _, limit := range []int{10, 4, 3, 1, 0, -1} {
+		got, err := s.ListScans(t.Context(), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := max(0, min(limit, 4))
+		if len(got) != n {
+			t.Fatalf("limit %d: %d scans, want %d", limit, len(got), n)
+		}
+		for i := range got {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Errorf("limit %d, scan %d: %+v, want %+v", limit, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+func scansOfCommit(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	for i, scan := range []store.Scan{
+		{ID: "a", At: day(1), Project: "shop", Commit: "c1"},
+		{ID: "b", At: day(3), Project: "shop", Commit: "c1"},
+		{ID: "c", At: day(2), Project: "blog", Commit: "c1"},
+		{ID: "d", At: day(4), Project: "shop", Commit: "c2"},
+		{ID: "e", At: day(5), Project: "shop"},
+	} {
+		scan.Request, scan.Verdict = fmt.Appendf(nil, `{"n":%d}`, i), []byte(`{}`)
+		if _, err := s.KeepScan(t.Context(), scan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		commit, project string
+		limit           int
+		want            string
+	}{
+		{"c1", "", 9, "b c a"},
+		{"c1", "shop", 9, "b a"},
+		{"c1", "", 2, "b c"},
+		{"c1", "none", 9, ""},
+		{"c3", "", 9, ""},
+		{"", "", 9, ""},
+		{"c1", "", -1, ""},
+	} {
+		scans, err := s.ScansOfCommit(t.Context(), tt.commit, tt.project, tt.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, scan := range scans {
+			ids = append(ids, scan.ID)
+		}
+		if got := strings.Join(ids, " "); got != tt.want {
+			t.Errorf("commit %q, project %q, limit %d: scans %q, want %q", tt.commit, tt.project, tt.limit, got, tt.want)
+		}
+	}
+}
+
+func idempotency(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	first := mustKeep(t, a, scan(t, "key", "one"))
+	again := scan(t, "key", "another")
+	again.At = day(9)
+	want := first
+	want.Request, want.Verdict = nil, nil
+	if got := mustKeep(t, b, again); !sameScan(got, want) {
+		t.Errorf("the same key again: %+v, want the first %+v", got, first)
+	}
+	if _, err := a.Scan(t.Context(), first.ID); err != nil {
+		t.Error(err)
+	}
+	otherToken := scan(t, "key", "one")
+	otherToken.Token = "other"
+	for name, s := range map[string]store.Scan{"another token": otherToken, "another key": scan(t, "key2", "one"), "no key": scan(t, "", "one"), "still no key": scan(t, "", "one")} {
+		if got := mustKeep(t, a, s); got.ID == first.ID {
+			t.Errorf("%s: the first scan was returned", name)
+		}
+	}
+	if list, err := a.ListScans(t.Context(), 10); err != nil || len(list) != 5 {
+		t.Errorf("%d scans, %v, want 5", len(list), err)
+	}
+}
+
+func idempotencyAtOnce(t *testing.T, open Open) {
+	dir := t.TempDir()
+	handles := []store.Store{open(t, dir), open(t, dir)}
+	const keys, tries = 10, 8
+	var mu sync.Mutex
+	ids := map[string]map[string]int{}
+	var wg sync.WaitGroup
+	for i := range tries {
+		wg.Go(func() {
+			for k := range keys {
+				key := fmt.Sprint(k)
+				kept, err := handles[i%2].KeepScan(t.Context(), scan(t, key, "request "+key))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				if ids[key] == nil {
+					ids[key] = map[string]int{}
+				}
+				ids[key][kept.ID]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for key, got := range ids {
+		if len(got) != 1 {
+			t.Errorf("key %q got several scans: %v", key, got)
+		}
+	}
+	if list, err := handles[0].ListScans(t.Context(), 1000); err != nil || len(list) != keys {
+		t.Errorf("%d scans, %v, want %d", len(list), err, keys)
+	}
+}

@@ -1,0 +1,225 @@
+package storetest
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"assay/service/store"
+)
+
+func hashOf(n byte) (h [32]byte) {
+	h[0], h[31] = n, n
+	return h
+}
+
+func tokens(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	full := store.Token{ID: "id2", Name: "ci", Scopes: []string{"scan", "read"}, Project: "shop", Created: day(2), Expires: day(20)}
+	least := store.Token{ID: "id1", Name: "ci", Created: day(1)}
+	other := store.Token{ID: "id3", Name: "other", Scopes: []string{"admin"}, Created: day(3)}
+	for i, token := range []store.Token{full, least, other} {
+		// Two tokens of one name are made by a rotation only.
+		if _, err := a.RotateToken(t.Context(), token, hashOf(byte(i)), day(30)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Created: day(4)}, hashOf(0)); err == nil {
+		t.Error("a hash was taken twice")
+	}
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Created: day(4)}, hashOf(9)); err == nil {
+		t.Error("an id was taken twice")
+	}
+
+	equal := func(what string, got, want store.Token) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+	for i, want := range []store.Token{full, least, other} {
+		got, err := b.TokenByHash(t.Context(), hashOf(byte(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal("by hash", got, want)
+	}
+	_, err := b.TokenByHash(t.Context(), hashOf(9))
+	wantNotFound(t, "unknown hash", err)
+	list, err := b.ListTokens(t.Context())
+	if err != nil || len(list) != 3 {
+		t.Fatalf("tokens %v, %v", list, err)
+	}
+	for i, want := range []store.Token{least, full, other} { // by creation
+		equal("list", list[i], want)
+	}
+
+	// By id; the other handle knows at once.
+	got, err := a.RevokeToken(t.Context(), "id1", day(5))
+	least.Revoked = day(5)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("revoked %v, %v", got, err)
+	}
+	equal("revoked by id", got[0], least)
+	seen, err := b.TokenByHash(t.Context(), hashOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal("revoked, by hash", seen, least)
+
+	// By name, which two have; the first keeps its time.
+	got, err = a.RevokeToken(t.Context(), "ci", day(6))
+	full.Revoked = day(6)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("revoked %v, %v", got, err)
+	}
+	equal("revoked by name", got[0], least)
+	equal("revoked by name", got[1], full)
+	if seen, err = b.TokenByHash(t.Context(), hashOf(2)); err != nil {
+		t.Fatal(err)
+	}
+	equal("not revoked", seen, other)
+	_, err = a.RevokeToken(t.Context(), "nobody", day(6))
+	wantNotFound(t, "revoke", err)
+}
+
+func derivedTokens(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	forever := store.Token{ID: "id1", Name: "ci", Scopes: []string{"scan", "admin"}, Project: "shop", Created: day(1)}
+	short := store.Token{ID: "id2", Name: "short", Scopes: []string{"scan"}, Created: day(1), Expires: day(4)}
+	for i, token := range []store.Token{forever, short} {
+		if err := a.CreateToken(t.Context(), token, hashOf(byte(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	derive := func(parent string, hash byte, now, expires int) {
+		t.Helper()
+		if err := a.DeriveToken(t.Context(), parent, hashOf(hash), day(now), day(expires)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(hash byte, parent store.Token, expires, revoked time.Time) {
+		t.Helper()
+		parent.Scopes, parent.Derived, parent.Expires, parent.Revoked = []string{"scan"}, true, expires, revoked
+		got, err := b.TokenByHash(t.Context(), hashOf(hash))
+		if err != nil || !reflect.DeepEqual(got, parent) {
+			t.Errorf("derived token %d: %+v, %v, want %+v", hash, got, err, parent)
+		}
+	}
+	derive("id1", 10, 2, 3)
+	derive("id2", 11, 2, 9)
+	want(10, forever, day(3), time.Time{})
+	want(11, short, day(4), time.Time{}) // no longer than its parent
+	derive("id1", 10, 2, 5)
+	want(10, forever, day(5), time.Time{})
+	derive("id1", 10, 2, 4) // a later expiry stays
+	want(10, forever, day(5), time.Time{})
+
+	wantNotFound(t, "parent", a.DeriveToken(t.Context(), "id9", hashOf(12), day(2), day(3)))
+	if list, err := b.ListTokens(t.Context()); err != nil || len(list) != 2 {
+		t.Errorf("tokens %v, %v; derived ones are not listed", list, err)
+	}
+	if _, err := a.RevokeToken(t.Context(), "id1", day(3)); err != nil {
+		t.Fatal(err)
+	}
+	want(10, forever, day(5), day(3)) // revoked with its parent
+	derive("id2", 13, 7, 9)           // removes what expired
+	_, err := b.TokenByHash(t.Context(), hashOf(10))
+	wantNotFound(t, "expired", err)
+}
+
+// tokenNames: a name belongs to one valid token, but for a rotation.
+func tokenNames(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	n := byte(0)
+	create := func(s store.Store, token store.Token) error {
+		n++
+		return s.CreateToken(t.Context(), token, hashOf(n))
+	}
+	if err := create(a, store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}); err != nil {
+		t.Fatal(err)
+	}
+	err := create(b, store.Token{ID: "id2", Name: "ci", Created: day(2)})
+	if !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("a second valid token of a name: %v", err)
+	}
+	if list, err := a.ListTokens(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("refused, and kept: %v, %v", list, err)
+	}
+	if err := create(b, store.Token{ID: "id3", Name: "CI", Created: day(2)}); err != nil {
+		t.Errorf("another name: %v", err)
+	}
+
+	n++
+	old, err := b.RotateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(3)}, hashOf(n), day(4))
+	if err != nil || len(old) != 1 || old[0].ID != "id1" || !old[0].Expires.Equal(day(4)) {
+		t.Fatalf("rotated %+v, %v", old, err)
+	}
+	// What expires earlier than the overlap ends keeps its time.
+	n++
+	old, err = a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(3)}, hashOf(n), day(6))
+	if err != nil || len(old) != 2 || !old[0].Expires.Equal(day(4)) || !old[1].Expires.Equal(day(6)) {
+		t.Fatalf("rotated %+v, %v", old, err)
+	}
+	for hash, want := range map[byte]time.Time{1: day(4), 4: day(6), 5: {}} {
+		got, err := b.TokenByHash(t.Context(), hashOf(hash))
+		if err != nil || !got.Expires.Equal(want) {
+			t.Errorf("token %q expires %v, %v, want %v", got.ID, got.Expires, err, want)
+		}
+	}
+
+	// Expired at the very time of its end, and revoked: the name is free again.
+	if err := create(a, store.Token{ID: "id6", Name: "ci", Created: day(6)}); !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("the third token is valid: %v", err)
+	}
+	if _, err := a.RevokeToken(t.Context(), "id5", day(6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(a, store.Token{ID: "id7", Name: "ci", Created: day(6)}); err != nil {
+		t.Errorf("no token of the name is valid: %v", err)
+	}
+	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id8", Name: "new", Created: day(6)}, hashOf(99), day(7)); err != nil || len(old) != 0 {
+		t.Errorf("rotated without an old token: %+v, %v", old, err)
+	}
+}
+
+func tokenUses(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id", Created: day(1)}, hashOf(1)); err != nil {
+		t.Fatal(err)
+	}
+	use := func(s store.Store, at time.Time) {
+		t.Helper()
+		if err := s.UsedToken(t.Context(), "id", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// used holds what the interface promises: late by a minute at most.
+	used := func(last time.Time) {
+		t.Helper()
+		got, err := b.TokenByHash(t.Context(), hashOf(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Used.After(last) || last.Sub(got.Used) > time.Minute {
+			t.Errorf("used %v, want %v or up to a minute before", got.Used, last)
+		}
+	}
+	at := day(2)
+	for range 10 {
+		use(a, at)
+		used(at)
+		at = at.Add(25 * time.Second)
+	}
+	// Another process that is behind does not turn the time back.
+	latest := at.Add(time.Hour)
+	use(a, latest)
+	use(b, at)
+	used(latest)
+	wantNotFound(t, "use of an unknown token", a.UsedToken(t.Context(), "nobody", at))
+}
