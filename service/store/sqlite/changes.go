@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 const listChanges = `
@@ -30,7 +31,7 @@ const countChanges = `SELECT count(DISTINCT advisory) FROM version NOT INDEXED W
 // store while it iterates.
 func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		var u unpacker
+		var u encode.Unpacker
 		n, stopped := int64(0), false
 		err := s.advisories.read.rows(ctx, listChanges, []any{after, upTo}, func(rows *sql.Rows) (bool, error) {
 			r, err := scanRecord(rows, &u)
@@ -98,7 +99,7 @@ func (s *Store) RecordsOf(ctx context.Context, id string, upTo int64) ([]store.R
 
 func (s *Store) records(ctx context.Context, query string, args ...any) ([]store.Record, error) {
 	var found []store.Record
-	var u unpacker
+	var u encode.Unpacker
 	err := s.advisories.read.rows(ctx, query, args, func(rows *sql.Rows) (bool, error) {
 		r, err := scanRecord(rows, &u)
 		if err == nil {
@@ -111,7 +112,7 @@ func (s *Store) records(ctx context.Context, query string, args ...any) ([]store
 
 // scanRecord reads one row. With an error the record has its Seq alone, if that could be
 // read.
-func scanRecord(rows *sql.Rows, u *unpacker) (store.Record, error) {
+func scanRecord(rows *sql.Rows, u *encode.Unpacker) (store.Record, error) {
 	var r store.Record
 	var modified int64
 	var fixes, body, digest sql.RawBytes // valid until the next row
@@ -127,20 +128,20 @@ func scanRecord(rows *sql.Rows, u *unpacker) (store.Record, error) {
 		r.Removed = true
 		return r, nil
 	}
-	kept, err := decodeFixes(fixes)
+	kept, err := encode.DecodeFixes(fixes)
 	if err != nil {
 		return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w: %w", r.ID, r.Seq, store.ErrDamaged, err)
 	}
 	for _, f := range kept {
-		if f.named {
+		if f.Named {
 			r.Fixes = append(r.Fixes, f.Fix)
 		}
 	}
-	if r.Body, err = u.unpack(body); err != nil {
+	if r.Body, err = u.Unpack(body); err != nil {
 		return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w: %w", r.ID, r.Seq, store.ErrDamaged, err)
 	}
 	if !sum.Valid {
-		if err := checkDigest(digest, r.Body); err != nil {
+		if err := encode.CheckDigest(digest, r.Body); err != nil {
 			return store.Record{Seq: r.Seq}, fmt.Errorf("advisory %q, version %d: %w", r.ID, r.Seq, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 // Import implements store.Advisories. It holds one packed record at a time,
@@ -67,7 +68,7 @@ type importer struct {
 	seen   bits // advisories that the import has brought
 	// newestGone: what was modified last may not be there any more.
 	newestGone bool
-	pack       packer
+	pack       encode.Packer
 }
 
 const (
@@ -282,7 +283,7 @@ func (x *importer) vanish(modified int64) {
 	x.newestGone = x.newestGone || modified == x.head.newest
 }
 
-func (x *importer) fixesOf(seq int64) ([]keptFix, error) {
+func (x *importer) fixesOf(seq int64) ([]encode.Fix, error) {
 	var b []byte
 	err := x.tx.row(findFixes, []any{seq}, &b)
 	if errors.Is(err, sql.ErrNoRows) { // forgotten
@@ -291,21 +292,21 @@ func (x *importer) fixesOf(seq int64) ([]keptFix, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeFixes(b)
+	return encode.DecodeFixes(b)
 }
 
 const addVersion = `INSERT INTO version (seq, advisory, import, modified, fixes, body, sum) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
-func (x *importer) addVersion(seq, n int64, r store.Record, earlier []keptFix) error {
+func (x *importer) addVersion(seq, n int64, r store.Record, earlier []encode.Fix) error {
 	var body []byte // NULL for a removed one
 	if !r.Removed {
-		b, err := x.pack.pack(r.Body)
+		b, err := x.pack.Pack(r.Body)
 		if err != nil {
 			return err
 		}
 		body = b
 	}
-	fixes := encodeFixes(mergeFixes(earlier, r.Fixes, x.im.At))
+	fixes := encode.Fixes(encode.MergeFixes(earlier, r.Fixes, x.im.At))
 	sum := versionSum(seq, r.ID, x.im.Origin, toMicro(r.Modified), fixes, body)
 	_, err := x.tx.exec(addVersion, seq, n, x.number, toMicro(r.Modified), fixes, body, sum)
 	return err
@@ -339,8 +340,8 @@ func (x *importer) forget(cur current) (current, error) {
 	} else {
 		x.got.Changed--
 		x.head.appear(before.modified)
-		var u unpacker
-		body, err := u.unpack(packed)
+		var u encode.Unpacker
+		body, err := u.Unpack(packed)
 		if err != nil {
 			return cur, err
 		}

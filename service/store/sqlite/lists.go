@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 const (
@@ -36,7 +37,7 @@ func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (ch
 			return err
 		}
 		if changed = !bytes.Equal(before, digest[:]); changed {
-			body, err := x.pack.pack(l.Body)
+			body, err := x.pack.Pack(l.Body)
 			if err != nil {
 				return err
 			}
@@ -68,7 +69,7 @@ const listLists = `
 // Lists implements store.Lists.
 func (s *Store) Lists(ctx context.Context, after, upTo int64) iter.Seq2[store.List, error] {
 	return func(yield func(store.List, error) bool) {
-		var u unpacker
+		var u encode.Unpacker
 		err := s.advisories.read.rows(ctx, listLists, []any{after, upTo}, func(rows *sql.Rows) (bool, error) {
 			var l store.List
 			var published sql.NullInt64
@@ -82,10 +83,10 @@ func (s *Store) Lists(ctx context.Context, after, upTo int64) iter.Seq2[store.Li
 			if err := checkSum(sum, listSum(l.Seq, l.Kind, l.Source, published, int64(l.Entries), body)); err != nil {
 				return false, fmt.Errorf("list %q, version %d: %w", l.Kind, l.Seq, err)
 			}
-			if l.Body, err = u.unpack(body); err != nil {
+			if l.Body, err = u.Unpack(body); err != nil {
 				return false, fmt.Errorf("list %q, version %d: %w: %w", l.Kind, l.Seq, store.ErrDamaged, err)
 			}
-			if err := checkDigest(digest, l.Body); err != nil {
+			if err := encode.CheckDigest(digest, l.Body); err != nil {
 				return false, fmt.Errorf("list %q, version %d: %w", l.Kind, l.Seq, err)
 			}
 			return yield(l, nil), nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 // Repair takes what can be read of a damaged database in the folder dir to a new one
@@ -228,7 +229,7 @@ func (s *salvage) table(d *database, old *sql.DB, table string) error {
 func (s *salvage) mendAdvisories(to *Store) error {
 	d := to.advisories
 	var bad []int64
-	var u unpacker
+	var u encode.Unpacker
 	err := d.read.rows(s.ctx, everyVersion, nil, func(rows *sql.Rows) (bool, error) {
 		if r, err := scanRecord(rows, &u); err != nil {
 			bad = append(bad, r.Seq)

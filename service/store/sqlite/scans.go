@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 const (
@@ -64,7 +65,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
 			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict),
-			scanSum(scan, toMicro(scan.At)), int64(new(rowSum).bytes(hash[:]).sum))
+			scanSum(scan, toMicro(scan.At)), new(encode.Sum).Bytes(hash[:]).Int64())
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}
@@ -171,7 +172,7 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 	}
 	scan, err := k.scan()
 	if err == nil {
-		err = checkSum(requestSum, int64(new(rowSum).bytes(hash).sum))
+		err = checkSum(requestSum, new(encode.Sum).Bytes(hash).Int64())
 	}
 	if err != nil {
 		return store.Scan{}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"assay/service/store"
+	"assay/service/store/encode"
 )
 
 // maxProblems bounds what a check reports.
@@ -117,7 +118,7 @@ const (
 )
 
 func (s *Store) verifyAdvisories(ctx context.Context, report func(error)) error {
-	var u unpacker
+	var u encode.Unpacker
 	versions := 0
 	err := s.advisories.read.rows(ctx, everyVersion, nil, func(rows *sql.Rows) (bool, error) {
 		versions++

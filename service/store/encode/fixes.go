@@ -1,4 +1,4 @@
-package sqlite
+package encode
 
 import (
 	"encoding/binary"
@@ -8,26 +8,27 @@ import (
 	"assay/service/store"
 )
 
-// The fixes of an advisory are kept with each version: all that any version so
-// far has named, each with the time when one first did, and whether this one
-// does. So a version is read without a look at others, and written with a look
-// at the one before it. One after the other:
+// Each version of an advisory is kept with every fix that any version so far has named,
+// the time when one first did, and whether this version does. A version can then be
+// read without the others, and written with the one before it. The fixes follow one
+// another:
 //
 //	1 byte            1 if this version names the fix, else 0
-//	varint            first seen
-//	uvarint, bytes ×3 ecosystem, package, version; a length of 0 for the
-//	                  ecosystem or the package means the same as in the fix before
+//	varint            first seen, in microseconds since 1970
+//	uvarint, bytes ×3 ecosystem, package, version; length 0 for the ecosystem or the
+//	                  package means the same as in the fix before
 
-// A keptFix is one of them.
-type keptFix struct {
+// A Fix is a fix that this version or an earlier one names.
+type Fix struct {
 	store.Fix
-	named bool
+	Named bool // by this version
 }
 
-// mergeFixes returns what a version that names named is kept with, after one
-// kept with earlier. Fixes that are not in earlier are seen first at the time at.
-func mergeFixes(earlier []keptFix, named []store.Fix, at time.Time) []keptFix {
-	merged := make([]keptFix, 0, max(len(earlier), len(named)))
+// MergeFixes returns the fixes to keep with a version that names named, where the
+// version before it was kept with earlier. Fixes that are not in earlier are first seen
+// at the time at.
+func MergeFixes(earlier []Fix, named []store.Fix, at time.Time) []Fix {
+	merged := make([]Fix, 0, max(len(earlier), len(named)))
 	place := make(map[store.Fix]int, len(earlier)+len(named))
 	key := func(f store.Fix) store.Fix {
 		f.FirstSeen = time.Time{}
@@ -35,7 +36,7 @@ func mergeFixes(earlier []keptFix, named []store.Fix, at time.Time) []keptFix {
 	}
 	for _, f := range earlier {
 		place[key(f.Fix)] = len(merged)
-		merged = append(merged, keptFix{Fix: f.Fix})
+		merged = append(merged, Fix{Fix: f.Fix})
 	}
 	for _, f := range named {
 		i, ok := place[key(f)]
@@ -43,15 +44,16 @@ func mergeFixes(earlier []keptFix, named []store.Fix, at time.Time) []keptFix {
 			i = len(merged)
 			place[key(f)] = i
 			f.FirstSeen = at
-			merged = append(merged, keptFix{Fix: f})
+			merged = append(merged, Fix{Fix: f})
 		}
-		merged[i].named = true
+		merged[i].Named = true
 	}
 	return merged
 }
 
-func encodeFixes(fixes []keptFix) []byte {
-	b := []byte{} // not nil, which would be NULL
+// Fixes encodes fixes. The result is not nil, even if there are none.
+func Fixes(fixes []Fix) []byte {
+	b := []byte{}
 	var last store.Fix
 	text := func(s, before string) {
 		if s == before {
@@ -61,12 +63,12 @@ func encodeFixes(fixes []keptFix) []byte {
 		b = append(b, s...)
 	}
 	for _, f := range fixes {
-		if f.named {
+		if f.Named {
 			b = append(b, 1)
 		} else {
 			b = append(b, 0)
 		}
-		b = binary.AppendVarint(b, toMicro(f.FirstSeen))
+		b = binary.AppendVarint(b, f.FirstSeen.UnixMicro())
 		text(f.Ecosystem, last.Ecosystem)
 		text(f.Package, last.Package)
 		text(f.Version, "")
@@ -77,16 +79,17 @@ func encodeFixes(fixes []keptFix) []byte {
 
 var errFixes = errors.New("damaged list of fixes")
 
-func decodeFixes(b []byte) ([]keptFix, error) {
-	var fixes []keptFix
+// DecodeFixes decodes what Fixes encoded.
+func DecodeFixes(b []byte) ([]Fix, error) {
+	var fixes []Fix
 	var last store.Fix
 	for len(b) > 0 {
-		f := keptFix{named: b[0] == 1}
+		f := Fix{Named: b[0] == 1}
 		seen, n := binary.Varint(b[1:])
 		if n <= 0 {
 			return nil, errFixes
 		}
-		f.FirstSeen = fromMicro(seen)
+		f.FirstSeen = time.UnixMicro(seen).UTC()
 		b = b[1+n:]
 		for _, t := range [...]struct {
 			to     *string

@@ -1,4 +1,4 @@
-package sqlite
+package encode
 
 import (
 	"bytes"
@@ -21,52 +21,52 @@ func TestDictionaryNeverChanges(t *testing.T) {
 }
 
 func TestBody(t *testing.T) {
-	var p packer
-	var u unpacker
+	var p Packer
+	var u Unpacker
 	var kept [][]byte
 	bodies := []string{"", "a", `{"id":"DEBIAN-CVE-2024-1","affected":[]}`, strings.Repeat("0123456789", 1<<20), "\x00\xff"}
 	for _, body := range bodies {
-		packed, err := p.pack([]byte(body))
+		packed, err := p.Pack([]byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		kept = append(kept, bytes.Clone(packed))
 	}
 	for i, packed := range kept {
-		got, err := u.unpack(packed)
+		got, err := u.Unpack(packed)
 		if err != nil || string(got) != bodies[i] {
 			t.Errorf("body %d: %.50q, %v, want %.50q", i, got, err, bodies[i])
 		}
 	}
 	whole := kept[2]
 	for n := range whole {
-		if got, err := u.unpack(whole[:n]); err == nil {
+		if got, err := u.Unpack(whole[:n]); err == nil {
 			t.Errorf("cut off after %d bytes: %q", n, got)
 		}
 	}
 	for _, bad := range []string{"\x02\x00", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\x01\x85\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"} {
-		if got, err := u.unpack([]byte(bad)); err == nil {
+		if got, err := u.Unpack([]byte(bad)); err == nil {
 			t.Errorf("%q: %q", bad, got)
 		}
 	}
-	if got, err := u.unpack(whole); err != nil || string(got) != bodies[2] {
+	if got, err := u.Unpack(whole); err != nil || string(got) != bodies[2] {
 		t.Errorf("after errors: %q, %v", got, err)
 	}
-	if _, err := p.pack(make([]byte, maxBodySize+1)); err == nil {
+	if _, err := p.Pack(make([]byte, MaxBody+1)); err == nil {
 		t.Error("a body that cannot be unpacked was packed")
 	}
 }
 
 func TestFixes(t *testing.T) {
 	at := time.Date(2025, 1, 2, 3, 4, 5, 6000, time.UTC)
-	fixes := []keptFix{
+	fixes := []Fix{
 		{store.Fix{Ecosystem: "Debian:12", Package: "curl", Version: "1", FirstSeen: at}, true},
 		{store.Fix{Ecosystem: "Debian:12", Package: "curl", Version: "2", FirstSeen: time.Time{}}, false},
 		{store.Fix{Ecosystem: "Debian:12", Package: "bash", Version: strings.Repeat("9", 300), FirstSeen: at}, true},
 		{store.Fix{Ecosystem: "Debian:11", Package: "bash", Version: "1", FirstSeen: at}, true},
 	}
-	b := encodeFixes(fixes)
-	got, err := decodeFixes(b)
+	b := Fixes(fixes)
+	got, err := DecodeFixes(b)
 	if err != nil || !slices.Equal(got, fixes) {
 		t.Errorf("%v, %v, want %v", got, err, fixes)
 	}
@@ -75,7 +75,7 @@ func TestFixes(t *testing.T) {
 	}
 	whole := 0
 	for n := range b {
-		if got, err := decodeFixes(b[:n]); err == nil {
+		if got, err := DecodeFixes(b[:n]); err == nil {
 			if whole++; !slices.Equal(got, fixes[:len(got)]) {
 				t.Errorf("cut off after %d bytes: %v", n, got)
 			}
@@ -86,41 +86,38 @@ func TestFixes(t *testing.T) {
 	}
 }
 
-// Catching up must not read what is not new.
-func TestPlanOfChanges(t *testing.T) {
-	s, err := Open(t.TempDir())
+// FuzzUnpack checks that a damaged body is an error, never a panic or more memory than
+// its length says.
+func FuzzUnpack(f *testing.F) {
+	var p Packer
+	packed, err := p.Pack([]byte(`{"id":"DEBIAN-CVE-2024-1"}`))
 	if err != nil {
-		t.Fatal(err)
+		f.Fatal(err)
 	}
-	defer s.Close()
-	rows, err := s.advisories.reader.Query("EXPLAIN QUERY PLAN "+listChanges, 1, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var plan []string
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			t.Fatal(err)
+	f.Add(bytes.Clone(packed))
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		if len(packed) > 1 && packed[1] >= 0x80 {
+			return // would allocate what the length says, up to MaxBody
 		}
-		plan = append(plan, detail)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"SEARCH v USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-		"SEARCH w USING COVERING INDEX version_advisory (advisory=? AND seq>? AND seq<?)",
-	} {
-		if !slices.Contains(plan, want) {
-			t.Errorf("the plan lacks %q:\n%s", want, strings.Join(plan, "\n"))
+		var u Unpacker
+		body, err := u.Unpack(packed)
+		if err == nil && len(body) > 127 {
+			t.Errorf("%d bytes of a length in one byte", len(body))
 		}
-	}
-	for _, step := range plan {
-		if strings.HasPrefix(step, "SCAN") || strings.Contains(step, "TEMP B-TREE") {
-			t.Errorf("the plan has %q", step)
+	})
+}
+
+// FuzzDecodeFixes checks that what decodes encodes to fixes that decode to the same.
+func FuzzDecodeFixes(f *testing.F) {
+	f.Add(Fixes([]Fix{{store.Fix{Ecosystem: "npm", Package: "a", Version: "1"}, true}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fixes, err := DecodeFixes(b)
+		if err != nil {
+			return
 		}
-	}
+		again, err := DecodeFixes(Fixes(fixes))
+		if err != nil || !slices.Equal(again, fixes) {
+			t.Errorf("%v, %v, want %v", again, err, fixes)
+		}
+	})
 }
