@@ -21,8 +21,11 @@ import (
 // An Index is what the matcher reads, and the records that were withdrawn.
 type Index interface {
 	match.Index
-	// Withdrawn returns the ids of the withdrawn records that have a name among
-	// their aliases, as their upstream or at the end of their id, sorted.
+	// Mentions returns the ids of the records that name id as related only, or that
+	// have an id that ends in it, sorted.
+	Mentions(id string) ([]string, error)
+	// Withdrawn returns the ids of the withdrawn records that have a name among their
+	// aliases, as their upstream, as related or at the end of their id, sorted.
 	Withdrawn(name string) ([]string, error)
 }
 
@@ -91,6 +94,9 @@ type Record struct {
 	Source        string     `json:"source"`
 	SourceUpdated *time.Time `json:"source_updated,omitempty"`
 	SourceAge     int64      `json:"source_age_seconds,omitempty"`
+	// Related is the name of the vulnerability where the record gives it as related
+	// only, as AlmaLinux's errata do.
+	Related string `json:"related,omitempty"`
 	// Affected are the entries about packages of the image; Elsewhere names those
 	// about others, at most ten of ElsewhereCount.
 	Affected       []Affected `json:"affected,omitempty"`

@@ -57,7 +57,7 @@ func (m memory) Sources(context.Context) ([]store.Source, error) {
 }
 
 // index is the data at a sequence number.
-type index struct{ match.Index }
+type index struct{ *match.Memory }
 
 func (index) Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error) {
 	if c == (exploit.CVE{Year: 2024, Number: 1000}) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"assay/service/advisory"
 	"assay/service/exploit"
 	"assay/service/match"
 	"assay/verdict"
@@ -123,11 +124,18 @@ func (n *naming) of(f verdict.Finding) bool {
 	})
 }
 
-// speaks reports whether a record that was found by a package speaks of the
-// vulnerability in a way that Referrers does not know: as related, or by an id
-// that ends in one of the names.
-func (n *naming) speaks(v match.Vulnerability) bool {
-	named := func(name string) bool { return slices.Contains(n.names, name) }
-	return slices.ContainsFunc(v.Related, named) ||
-		slices.ContainsFunc(n.names, func(name string) bool { return strings.HasSuffix(v.ID, "-"+name) })
+// onlyRelated returns the first of names that an advisory names as related, empty where
+// it has one of them as its id, at the end of that, as an alias or as its upstream.
+func onlyRelated(a advisory.Advisory, names []string) string {
+	for _, name := range names {
+		if a.ID == name || strings.HasSuffix(a.ID, "-"+name) || slices.Contains(a.Aliases, name) || slices.Contains(a.Upstream, name) {
+			return ""
+		}
+	}
+	for _, name := range names {
+		if slices.Contains(a.Related, name) {
+			return name
+		}
+	}
+	return ""
 }

@@ -1,6 +1,10 @@
 package explain
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // reason is the explanation in one sentence.
 func reason(e Explanation, folded bool) string {
@@ -66,5 +70,27 @@ func reason(e Explanation, folded bool) string {
 	case states[StateRemoved] == n:
 		return "no finding: what was known is no longer published"
 	}
-	return "no finding: none of the packages that it is about is in the image"
+	return "no finding: " + notInImage(e)
+}
+
+// notInImage is the reason where the records are about packages that the image does not
+// have. It says which where they are found only by what they name as related.
+func notInImage(e Explanation) string {
+	const none = "none of the packages that it is about is in the image"
+	if slices.ContainsFunc(e.Records, func(r Record) bool { return r.Related == "" }) {
+		return none
+	}
+	r := e.Records[0]
+	about := strings.Join(r.Elsewhere[:min(len(r.Elsewhere), 3)], ", ")
+	switch more := r.ElsewhereCount - 3; {
+	case about == "":
+		return none
+	case more > 0:
+		about += fmt.Sprintf(" and %d more", more)
+	}
+	text := fmt.Sprintf("the record %s names %s as related; it is about %s, not in this image", r.ID, r.Related, about)
+	if more := len(e.Records) + e.More - 1; more > 0 {
+		text += fmt.Sprintf("; so do %d more records", more)
+	}
+	return text
 }

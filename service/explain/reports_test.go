@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/explain"
@@ -84,7 +85,15 @@ func TestReports(t *testing.T) {
 		{folder: "02-rocky-source-names", document: "ruby-libs", id: "CVE-2024-27282",
 			change: func(s *cyclonedx.Scan) { s.Inventory.Packages[0].Module = "ruby:3.1:9040020240501:x" },
 			reason: "no finding: the entry is about the module stream ruby:3.3, the package is of ruby:3.1", outcome: ruby + "not-applicable: the entry is about the module stream ruby:3.3, the package is of ruby:3.1"},
-		{folder: "02-rocky-source-names", document: "ruby-libs", id: "CVE-2021-35550", reason: "no record"},
+		{folder: "02-rocky-source-names", document: "ruby-libs", id: "CVE-2021-35550",
+			reason:  "no finding: the record RLSA-2021:3891 names CVE-2021-35550 as related; it is about Rocky Linux:8 java-11-openjdk, not in this image",
+			outcome: "RLSA-2021:3891 elsewhere: Rocky Linux:8 java-11-openjdk"},
+		// Upstream of a record about another package.
+		{folder: "13-explain", document: "explain", id: "CVE-2018-18074", change: func(s *cyclonedx.Scan) {
+			s.Inventory.Packages = slices.DeleteFunc(s.Inventory.Packages, func(p inventory.Package) bool { return strings.Contains(p.Name, "requests") })
+		}, reason: "no finding: none of the packages that it is about is in the image",
+			outcome: "DEBIAN-CVE-2018-18074 elsewhere: Debian:12 requests"},
+		{folder: "02-rocky-source-names", document: "ruby-libs", id: "CVE-1999-0001", reason: "no record"},
 	} {
 		t.Run(tt.document+" "+tt.id, func(t *testing.T) {
 			s, records := reported(t, tt.folder, tt.document)

@@ -109,8 +109,8 @@ func (e *explainer) exploits(out *Explanation) error {
 	return nil
 }
 
-// find returns the ids of the records that speak of the vulnerability: by its
-// names, by the verdict, and by the packages of the image.
+// find returns the ids of the records about the vulnerability: by its names, and by
+// the verdict.
 func (e *explainer) find(out Explanation) ([]string, error) {
 	e.naming.ids = map[string]bool{e.ID: true}
 	for _, f := range out.Findings {
@@ -118,26 +118,13 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 			e.naming.ids[id] = true
 		}
 	}
-	seen := map[match.Lookup]bool{}
-	for _, s := range e.subjects {
-		for l := range s.lookups {
-			if seen[l] {
-				continue
-			}
-			seen[l] = true
-			entries, err := e.Index.Affected(l.Ecosystem, l.Name)
-			if err != nil {
-				return nil, err
-			}
-			for _, entry := range entries {
-				vs, err := e.Index.Vulnerabilities(entry.Advisory)
-				if err != nil {
-					return nil, err
-				}
-				if slices.ContainsFunc(vs, e.naming.speaks) {
-					e.naming.ids[entry.Advisory] = true
-				}
-			}
+	for _, name := range e.naming.names {
+		ids, err := e.Index.Mentions(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids[:min(len(ids), maxRecords)] {
+			e.naming.ids[id] = true
 		}
 	}
 	if err := e.naming.refer(e.Index); err != nil {
@@ -205,15 +192,18 @@ func (e *explainer) add(r store.Record, state string, changed bool, sources []st
 		return fmt.Errorf("record %q: %w", r.ID, err)
 	}
 	h.advisory.Source = r.Origin.Source
-	h.describe()
+	h.describe(e.naming.names)
 	h.used = h.State == StateUsed
 	e.records = append(e.records, h)
 	return nil
 }
 
-func (h *held) describe() {
+// describe fills in what the advisory says as a whole. names are those of the
+// vulnerability.
+func (h *held) describe(names []string) {
 	a := h.advisory
 	h.Summary = match.Describe(a).Summary
+	h.Related = onlyRelated(a, names)
 	if !a.Published.IsZero() {
 		p := a.Published.UTC()
 		h.Published = &p

@@ -119,6 +119,9 @@ func (t *text) record(r Record) {
 	case StateLater:
 		head += ", came after the scan"
 	}
+	if r.Related != "" {
+		head += ", names " + verdict.Clean(r.Related) + " as related"
+	}
 	if r.Changed {
 		head += ", has changed since the scan"
 	}

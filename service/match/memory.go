@@ -18,6 +18,7 @@ type Memory struct {
 	vulnerabilities map[string][]Vulnerability
 	referrers       map[string][]string
 	records         map[string]int
+	mentions        map[string][]string
 	withdrawn       map[string][]string
 }
 
@@ -33,6 +34,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		vulnerabilities: make(map[string][]Vulnerability),
 		referrers:       make(map[string][]string),
 		records:         make(map[string]int),
+		mentions:        make(map[string][]string),
 		withdrawn:       make(map[string][]string),
 	}
 	type record struct{ id, source string }
@@ -47,23 +49,19 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		a, id := byID[r], r.id
 		v := Describe(a)
 		names := slices.Concat(v.Aliases, v.Upstream)
+		mentions := slices.Clone(v.Related)
+		if cve := cveIn(id); cve != "" && cve != id {
+			mentions = append(mentions, cve)
+		}
 		if a.Withdrawn != nil {
-			if cve := cveIn(id); cve != "" && cve != id {
-				names = append(names, cve)
-			}
-			slices.Sort(names)
-			for _, name := range slices.Compact(names) {
-				m.withdrawn[name] = append(m.withdrawn[name], id)
-			}
+			refer(m.withdrawn, id, slices.Concat(names, mentions))
 			continue
 		}
 		m.vulnerabilities[id] = append(m.vulnerabilities[id], v)
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			if refs := m.referrers[name]; len(refs) == 0 || refs[len(refs)-1] != id {
-				m.referrers[name] = append(refs, id)
-			}
-		}
+		refer(m.referrers, id, names)
+		refer(m.mentions, id, slices.DeleteFunc(mentions, func(name string) bool {
+			return name == id || slices.Contains(names, name)
+		}))
 		var seen func(ecosystem, pkg, version string) time.Time
 		if firstSeen != nil {
 			seen = func(ecosystem, pkg, version string) time.Time {
@@ -81,6 +79,15 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		}
 	}
 	return m
+}
+
+// refer adds id to the ids of each name. Ids come sorted.
+func refer(to map[string][]string, id string, names []string) {
+	for _, name := range names {
+		if refs := to[name]; len(refs) == 0 || refs[len(refs)-1] != id {
+			to[name] = append(refs, id)
+		}
+	}
 }
 
 // Affected implements Index.
@@ -107,6 +114,10 @@ func (m *Memory) Exploit(exploit.CVE) (kev, epss exploit.Entry, err error) {
 // Memo implements Index.
 func (m *Memory) Memo() *Memo { return nil }
 
+// Mentions returns the ids of the records that name id as related only, or that have
+// an id that ends in it, sorted.
+func (m *Memory) Mentions(id string) ([]string, error) { return m.mentions[id], nil }
+
 // Withdrawn returns the ids of the withdrawn records that have a name among their
-// aliases, as their upstream or at the end of their id, sorted.
+// aliases, as their upstream, as related or at the end of their id, sorted.
 func (m *Memory) Withdrawn(name string) ([]string, error) { return m.withdrawn[name], nil }

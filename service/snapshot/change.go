@@ -87,12 +87,12 @@ func (c *change) checkKeys() error {
 	if len(c.source) > maxSource {
 		return errors.New("name of the source is too long")
 	}
-	for _, target := range c.record.targets() {
-		if strings.Contains(target, "\x00") {
-			return fmt.Errorf("%.80q is no id", target)
+	for _, name := range c.record.otherNames() {
+		if strings.Contains(name, "\x00") {
+			return fmt.Errorf("invalid ID %.80q", name)
 		}
-		if len(referrerKey(target, c.id, c.source)) > bolt.MaxKeySize {
-			return errors.New("id of an alias or upstream is too long")
+		if len(referrerKey(name, c.id, c.source)) > bolt.MaxKeySize {
+			return errors.New("the ID of an alias, an upstream or a related record is too long")
 		}
 	}
 	for _, key := range c.record.packages {
@@ -227,6 +227,11 @@ func (w *writer) takeOut(id, source string) (*record, error) {
 			return nil, err
 		}
 	}
+	for _, name := range old.mentions() {
+		if err := w.mentions.Delete([]byte(referrerKey(name, id, source))); err != nil {
+			return nil, err
+		}
+	}
 	w.state.remove(&old)
 	if old.Modified.Equal(w.state.newest) {
 		w.newestGone = true
@@ -238,6 +243,12 @@ func (w *writer) putIn(r *record) error {
 	for _, target := range r.targets() {
 		key := []byte(referrerKey(target, r.ID, r.Source))
 		if err := w.referrers.Put(key, seal(key, newValue(0))); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.mentions() {
+		key := []byte(referrerKey(name, r.ID, r.Source))
+		if err := w.mentions.Put(key, seal(key, newValue(0))); err != nil {
 			return err
 		}
 	}

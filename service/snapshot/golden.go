@@ -55,7 +55,7 @@ func digestFormat(h hash.Hash) {
 		meta := listed{digest: listDigest(string(kind), []byte("body")), source: "source", published: when, entries: 1}
 		add("list", []byte(kind), meta.encode(string(kind)))
 	}
-	s := state{seq: 1, sum: sum{2, 3, 4, 5}, advisories: 6, packages: 7, referrers: 8, ecosystems: 9, lists: 10, blocks: 11, withdrawn: 12, unreadable: 13, newest: when, updated: when, sample: true}
+	s := state{seq: 1, sum: sum{2, 3, 4, 5}, advisories: 6, packages: 7, referrers: 8, ecosystems: 9, lists: 10, blocks: 11, mentions: 12, withdrawn: 13, unreadable: 14, newest: when, updated: when, sample: true}
 	add("state", nil, s.encode())
 	add("id", nil, []byte(s.id()))
 	add("count", []byte("Debian:12"), encodeCount("Debian:12", 300))
@@ -96,6 +96,9 @@ func digestChange(add func(name string, key, value []byte), c change) {
 	add("record", []byte(c.record.key()), c.record.encode())
 	for _, target := range c.record.targets() {
 		add("referrer", []byte(referrerKey(target, c.id, c.source)), nil)
+	}
+	for _, name := range c.record.mentions() {
+		add("mention", []byte(referrerKey(name, c.id, c.source)), nil)
 	}
 	for _, name := range c.record.ecosystems() {
 		add("ecosystem", []byte(name), nil)

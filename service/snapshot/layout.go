@@ -17,6 +17,7 @@ const (
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
 	listsBucket      = "lists"      // kind → listed
 	blocksBucket     = "blocks"     // blockKey → entries of a list
+	mentionsBucket   = "mentions"   // referrerKey → nothing
 	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; withdrawnKey → names
 	unreadableBucket = "unreadable" // unreadableKey → nothing
 
@@ -26,7 +27,7 @@ const (
 
 // buckets are those of one transaction.
 type buckets struct {
-	meta, packages, advisories, referrers, ecosystems, lists, blocks, withdrawn, unreadable *bolt.Bucket
+	meta, packages, advisories, referrers, ecosystems, lists, blocks, mentions, withdrawn, unreadable *bolt.Bucket
 }
 
 func openBuckets(tx *bolt.Tx) (buckets, error) {
@@ -44,7 +45,7 @@ type namedBucket struct {
 	bucket **bolt.Bucket
 }
 
-func (b *buckets) named() [9]namedBucket {
+func (b *buckets) named() [10]namedBucket {
 	return [...]namedBucket{
 		{metaBucket, &b.meta},
 		{packagesBucket, &b.packages},
@@ -53,6 +54,7 @@ func (b *buckets) named() [9]namedBucket {
 		{ecosystemsBucket, &b.ecosystems},
 		{listsBucket, &b.lists},
 		{blocksBucket, &b.blocks},
+		{mentionsBucket, &b.mentions},
 		{withdrawnBucket, &b.withdrawn},
 		{unreadableBucket, &b.unreadable},
 	}
@@ -129,6 +131,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		{b.referrers, &got.referrers},
 		{b.ecosystems, &got.ecosystems},
 		{b.blocks, &got.blocks},
+		{b.mentions, &got.mentions},
 		{b.withdrawn, &got.withdrawn},
 		{b.unreadable, &got.unreadable},
 	} {

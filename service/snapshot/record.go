@@ -61,6 +61,32 @@ func (r *record) targets() []string {
 	return slices.DeleteFunc(list, func(target string) bool { return target == r.ID || target == "" })
 }
 
+// mentions returns the ids by which people look for the advisory and that are not
+// among its targets, sorted: those that it names as related, and the CVE that its own
+// id ends in. They are for people who ask: the matcher does not use them.
+func (r *record) mentions() []string {
+	list := slices.Clone(r.Related)
+	if i := strings.LastIndex(r.ID, "CVE-"); i > 0 {
+		list = append(list, r.ID[i:])
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	targets := r.targets()
+	return slices.DeleteFunc(list, func(name string) bool {
+		_, target := slices.BinarySearch(targets, name)
+		return target || name == r.ID || name == "" || len(name) > maxMention || strings.Contains(name, "\x00")
+	})
+}
+
+// otherNames returns the targets and mentions, sorted.
+func (r *record) otherNames() []string {
+	return slices.Sorted(slices.Values(slices.Concat(r.targets(), r.mentions())))
+}
+
+// maxMention bounds an id that people ask for. A longer one does not make the record
+// unreadable.
+const maxMention = 256
+
 // encode returns the value of r.key.
 func (r *record) encode() []byte {
 	flags := 0

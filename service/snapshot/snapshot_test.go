@@ -165,7 +165,7 @@ func TestVulnerabilities(t *testing.T) {
 	db := openTemp(t)
 	catchUp(t, db, src)
 	v := view(t, db)
-	live, withdrawn := 0, 0
+	live, withdrawn, related := 0, 0, 0
 	for _, r := range records {
 		a, err := advisory.Parse(r.Body)
 		if err != nil {
@@ -180,7 +180,7 @@ func TestVulnerabilities(t *testing.T) {
 			if ok {
 				t.Errorf("%s is withdrawn and in the index", r.ID)
 			}
-			for _, name := range slices.Concat(a.Aliases, a.Upstream) {
+			for _, name := range slices.Concat(a.Aliases, a.Upstream, a.Related) {
 				if ids, err := v.Withdrawn(name); err != nil || !slices.Contains(ids, r.ID) {
 					t.Errorf("withdrawn as %s: %v, %v, want %s among them", name, ids, err, r.ID)
 				}
@@ -188,14 +188,23 @@ func TestVulnerabilities(t *testing.T) {
 			continue
 		}
 		live++
+		for _, name := range a.Related {
+			if slices.Contains(a.Aliases, name) || slices.Contains(a.Upstream, name) {
+				continue
+			}
+			related++
+			if ids, err := v.Mentions(name); err != nil || !slices.Contains(ids, r.ID) {
+				t.Errorf("related to %s: %v, %v, want %s among them", name, ids, err, r.ID)
+			}
+		}
 		want := match.Describe(a)
 		want.Modified, want.Published = want.Modified.UTC(), want.Published.UTC()
 		if !ok || !reflect.DeepEqual(clean(got), clean(want)) {
 			t.Errorf("%s: got %+v, want %+v", r.ID, got, want)
 		}
 	}
-	if withdrawn == 0 || v.Data().Records != live {
-		t.Errorf("%d records of %d live and %d withdrawn ones", v.Data().Records, live, withdrawn)
+	if withdrawn == 0 || related == 0 || v.Data().Records != live {
+		t.Errorf("%d records of %d live and %d withdrawn ones, %d related names", v.Data().Records, live, withdrawn, related)
 	}
 }
 
@@ -245,6 +254,49 @@ func modify(t testing.TB, r store.Record) store.Record {
 func withdraw(t testing.TB, r store.Record) store.Record {
 	t.Helper()
 	return rewrite(t, r, map[string]any{"withdrawn": "2030-01-02T03:04:05Z"})
+}
+
+// TestMentions: a record is found by what it names as related for as long as it does.
+func TestMentions(t *testing.T) {
+	src := newMemory()
+	db := openTemp(t)
+	records := sampleRecords(t)
+	r := records[slices.IndexFunc(records, func(r store.Record) bool { return r.ID == "ALSA-2021:4537" })]
+	gone := r
+	gone.Removed, gone.Body = true, nil
+	for _, step := range []struct {
+		what   string
+		record store.Record
+		want   []string
+	}{
+		{"as published", r, []string{r.ID}},
+		{"named as an alias too", rewrite(t, r, map[string]any{"aliases": []string{"CVE-2021-26691"}}), nil},
+		{"as published again", r, []string{r.ID}},
+		{"with an id that no key can have", rewrite(t, r, map[string]any{"related": []string{"CVE-2021-26691", strings.Repeat("x", 40_000), "a\x00b"}}), []string{r.ID}},
+		{"withdrawn", withdraw(t, r), nil},
+		{"put back", r, []string{r.ID}},
+		{"removed", gone, nil},
+	} {
+		src.put(step.record)
+		catchUp(t, db, src)
+		v, err := db.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, err := v.Mentions("CVE-2021-26691")
+		v.Close()
+		if err != nil || !slices.Equal(ids, step.want) {
+			t.Errorf("%s: %v, %v, want %v", step.what, ids, err, step.want)
+		}
+	}
+	// Open holds the file against its totals.
+	path := db.path
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, path).Discarded(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A withdrawn record is found by its names for as long as it is withdrawn.

@@ -24,6 +24,7 @@ type state struct {
 	ecosystems int
 	lists      int
 	blocks     int
+	mentions   int
 	withdrawn  int
 	unreadable int
 	newest     time.Time
@@ -37,6 +38,7 @@ func (s *state) add(r *record) {
 	s.sum.add(r.digest)
 	s.advisories++
 	s.referrers += len(r.targets())
+	s.mentions += len(r.mentions())
 	if r.Modified.After(s.newest) {
 		s.newest = r.Modified
 	}
@@ -47,6 +49,7 @@ func (s *state) remove(r *record) {
 	s.sum.remove(r.digest)
 	s.advisories--
 	s.referrers -= len(r.targets())
+	s.mentions -= len(r.mentions())
 }
 
 // data is the state in the words of an answer.
@@ -82,6 +85,7 @@ func (s *state) encode() []byte {
 	b = appendUint(b, s.ecosystems)
 	b = appendUint(b, s.lists)
 	b = appendUint(b, s.blocks)
+	b = appendUint(b, s.mentions)
 	b = appendUint(b, s.withdrawn)
 	b = appendUint(b, s.unreadable)
 	b = appendTime(b, s.newest)
@@ -113,6 +117,7 @@ func decodeState(value []byte) (state, error) {
 	s.ecosystems = r.int(maxCount)
 	s.lists = r.int(maxCount)
 	s.blocks = r.int(maxCount)
+	s.mentions = r.int(maxCount)
 	s.withdrawn = r.int(maxCount)
 	s.unreadable = r.int(maxCount)
 	s.newest = r.time()

@@ -150,6 +150,17 @@ func (v *View) Referrers(id string) (ids []string, err error) {
 	return ids, err
 }
 
+// Mentions returns the ids of the records that name id as related only, or that have
+// an id that ends in it ("DEBIAN-CVE-2024-1234"), sorted.
+func (v *View) Mentions(id string) (ids []string, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(append(v.key[:0], id...), 0)
+		ids, err = referring(v.mentions.Cursor(), v.key)
+		return err
+	})
+	return ids, err
+}
+
 // referring returns the ids of the referrerKeys that begin with prefix, each once.
 func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
 	for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {

@@ -1,10 +1,5 @@
 package snapshot
 
-import (
-	"slices"
-	"strings"
-)
-
 // Nothing is judged by a record that was withdrawn, but people ask for the
 // vulnerability by another of its names. The bucket "withdrawn" holds for each
 // such record a referrerKey of every name, and under its withdrawnKey the list of
@@ -13,17 +8,6 @@ import (
 // withdrawnKey is the key of the names of a source's withdrawn record. No name is
 // empty, so that no referrerKey begins as it does.
 func withdrawnKey(id, source string) string { return "\x00" + recordKey(id, source) }
-
-// otherNames returns the names by which a withdrawn record is found: those of
-// targets, and the CVE that its id ends in.
-func (r *record) otherNames() []string {
-	names := r.targets()
-	if i := strings.LastIndex(r.ID, "CVE-"); i > 0 {
-		names = append(names, r.ID[i:])
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
 
 // putWithdrawn notes a withdrawn record.
 func (w *writer) putWithdrawn(id, source string, names []string) error {
@@ -69,8 +53,8 @@ func (w *writer) dropWithdrawn(id, source string) error {
 	return w.withdrawn.Delete(key)
 }
 
-// Withdrawn returns the ids of the withdrawn records that have a name among
-// their aliases, as their upstream or at the end of their id, sorted.
+// Withdrawn returns the ids of the withdrawn records that have a name among their
+// aliases, as their upstream, as related or at the end of their id, sorted.
 func (v *View) Withdrawn(name string) (ids []string, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(v.key[:0], name...), 0)
