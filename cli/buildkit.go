@@ -28,10 +28,6 @@ const (
 	scanDestination = scanPrefix + "DESTINATION"
 )
 
-// notParameters are flags of a scan that have no meaning in a generator, which has
-// a filesystem of its own, its service in the slot, and its token in its image.
-var notParameters = []string{"root", "server", "token-file", "output", "format", "cacert", "html"}
-
 // A target is one tree that BuildKit has mounted for a generator.
 type target struct {
 	name string // for people: "image", "stage build"
@@ -92,11 +88,9 @@ func badness(code int) int {
 // writes the build command gives them, not the image, so they count as flags.
 func parameters(environ []string) ([]string, error) {
 	known := map[string]bool{} // whether it takes a value
-	for _, f := range scanFlags() {
+	for _, f := range flagsOf(func(o option) bool { return o.generator }) {
 		_, isSwitch := f.(*ucli.BoolFlag)
-		if name := f.Names()[0]; !slices.Contains(notParameters, name) {
-			known[name] = !isSwitch
-		}
+		known[f.Names()[0]] = !isSwitch
 	}
 	seen := map[string]bool{}
 	var flags []string

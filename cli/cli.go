@@ -126,10 +126,10 @@ func (r *run) app() *ucli.App {
 			r.code = r.fail(unknownCommand(name))
 		},
 		Commands: []*ucli.Command{
-			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", treeFlags(), r.inventory),
+			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", flagsOf(func(o option) bool { return o.inventory }), r.inventory),
 			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
 			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil, r.buildkit)),
-			command("scanned", "fail unless a passing scan of a commit has arrived at the service", "[TOKEN]", scannedFlags(), r.scanned),
+			command("scanned", "fail unless a passing scan of a commit has arrived at the service", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned }), r.scanned),
 			command("version", "print the version", "", nil, r.version),
 			command("help", "print this, or the flags of a command", "[COMMAND]", nil, r.help),
 			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags(), r.slot),

@@ -87,3 +87,16 @@ func createRegular(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// checkRoot refuses a --root that cannot be read, which is a mistake in the
+// command line and not a scan that failed.
+func checkRoot(root string) error {
+	fi, err := os.Stat(root)
+	switch {
+	case err != nil:
+		return usage("name the directory that holds the image's files", "--root: %v", err)
+	case !fi.IsDir():
+		return usage("name the directory that holds the image's files", "--root: %q is not a directory", root)
+	}
+	return nil
+}

@@ -3,26 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"assay/remote"
 	"assay/verdict"
 )
-
-// scannedFlags are those of a scan that say where the service is, and which scans
-// to ask for.
-func scannedFlags() []ucli.Flag {
-	names := []string{"server", "token-file", "cacert", "no-verify", "timeout", "project", "commit", "quiet"}
-	var flags []ucli.Flag
-	for _, f := range scanFlags() {
-		if slices.Contains(names, f.Names()[0]) {
-			flags = append(flags, f)
-		}
-	}
-	return flags
-}
 
 // scanned is the command of that name: the last step of a CI job, which fails
 // when no passing scan of the commit has arrived.

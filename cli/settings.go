@@ -14,59 +14,8 @@ import (
 	"assay/remote"
 	"assay/remote/cyclonedx"
 	"assay/remote/slot"
+	"assay/verdict"
 )
-
-// treeFlags say what is read.
-func treeFlags() []ucli.Flag {
-	return []ucli.Flag{
-		&ucli.StringFlag{Name: "root", Aliases: []string{"d"}, Value: "/", Usage: "read the tree below `DIR`"},
-		&ucli.StringSliceFlag{Name: "skip", Usage: "leave `DIR` out (repeatable)"},
-	}
-}
-
-// scanFlags are the flags of the build step.
-func scanFlags() []ucli.Flag {
-	return append(treeFlags(),
-		&ucli.StringFlag{Name: "server", Usage: "`URL` of the service, where the binary does not know it"},
-		&ucli.StringFlag{Name: "token-file", Usage: "read the token from `FILE`"},
-		&ucli.StringFlag{Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, negligible, none (default high)"},
-		&ucli.BoolFlag{Name: "fail-on-unfixed", Usage: "fail on findings without a fix, too"},
-		&ucli.BoolFlag{Name: "fail-on-eol", Usage: "fail on a system without security support"},
-		&ucli.StringFlag{Name: "unrated", Usage: "what a finding that nobody rated counts as: `SEVERITY` (default high)"},
-		&ucli.BoolFlag{Name: "strict", Usage: "do not trust a scan that could not read everything"},
-		&ucli.BoolFlag{Name: "kernel", Usage: "list kernel packages and let them fail; an image does not run its kernel"},
-		&ucli.BoolFlag{Name: "no-os-packages", Usage: "accept an image of a named system that has no package database"},
-		&ucli.BoolFlag{Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings"},
-		&ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn when the scan cannot finish", Value: "fail"},
-		&ucli.StringFlag{Name: "format", Usage: "standard output: `text` or json", Value: "text"},
-		&ucli.StringSliceFlag{Name: "output", Usage: "write a report: `FORMAT=PATH` (repeatable; json, text)"},
-		&ucli.StringFlag{Name: "cacert", Usage: "trust the certificates in `FILE` (PEM), too"},
-		&ucli.BoolFlag{Name: "no-verify", Aliases: []string{"n"}, Usage: "do not verify the certificate of the service"},
-		&ucli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`", Value: remote.DefaultTimeout},
-		&ucli.StringFlag{Name: "project", Usage: "keep the scan under this `NAME`"},
-		&ucli.StringFlag{Name: "ref", Usage: "branch or tag that is built"},
-		&ucli.StringFlag{Name: "commit", Usage: "commit that is built"},
-		&ucli.BoolFlag{Name: "quiet", Usage: "print the last lines only"},
-		&ucli.BoolFlag{Name: "verbose", Usage: "list the findings that do not fail, too"},
-	)
-}
-
-// decided are the flags that the service decides on: they are sent with the
-// place that gave them.
-var decided = []string{
-	"fail-on", "fail-on-unfixed", "fail-on-eol", "unrated", "strict", "kernel",
-	"no-os-packages", "continue-on-failure", "project", "ref", "commit",
-}
-
-// neverFromEnv are flags that no variable sets: a base image's ENV is
-// inherited, and each of these would send the token elsewhere, hide part of
-// the image, pass a build that was not scanned, or change what a script that
-// reads the log finds there.
-var neverFromEnv = []string{"format", "on-error", "no-verify", "no-os-packages", "root", "skip"}
-
-// ofServer are flags that no variable sets once the slot or a flag names the
-// service: who names the service also says whom to trust for it.
-var ofServer = []string{"server", "cacert"}
 
 type output struct{ format, path string }
 
@@ -87,119 +36,189 @@ type settings struct {
 	notes             []string // variables that were not taken
 }
 
-// settings resolves the flags and their variables and refuses what does not fit
-// together before any file is read.
+// settings resolves the flags and their variables. It rejects contradictions before
+// any file of the image is read.
 func (r *run) settings(c *ucli.Context) (settings, error) {
 	s := settings{timeout: c.Duration("timeout")}
 	payload, err := slot.Read()
 	if err != nil {
 		return s, damaged(err)
 	}
-	named := payload.Server != "" || c.IsSet("server")
-
-	// A flag of the command line wins, then its variable. origin is "" for a
-	// default.
-	lookup := func(name string) (value, origin string) {
-		if c.IsSet(name) {
-			return fmt.Sprint(c.Value(name)), "flag"
-		}
-		env := envName(name)
-		v, ok := r.env.LookupEnv(env)
-		if !ok || v == "" {
-			return fmt.Sprint(c.Value(name)), ""
-		}
-		if slices.Contains(neverFromEnv, name) || named && slices.Contains(ofServer, name) || name == "timeout" && s.onErrorWarn {
-			s.notes = append(s.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that", env))
-			return fmt.Sprint(c.Value(name)), ""
-		}
-		return v, env
+	v := r.values(c, payload.Server != "")
+	s.server, s.serverFrom = v.server(payload.Server)
+	v.notes = append(v.notes, r.ignoredStores(s.server)...)
+	for _, name := range []string{"root", "skip"} {
+		v.lookup(name) // for the note alone: inspect reads the flag
 	}
-	var bad error
-	choice := func(name string, choices ...string) string {
-		v, origin := lookup(name)
-		if !slices.Contains(choices, v) {
-			bad = errors.Join(bad, badValue(name, v, origin, strings.Join(choices, " or ")))
-		}
-		return v
+	s.noVerify = v.toggle("no-verify")
+	s.onErrorWarn = v.choice("on-error", "fail", "warn") == "warn"
+	s.format = v.choice("format", "text", "json")
+	s.quiet, s.verbose = v.toggle("quiet"), v.toggle("verbose")
+	if s.onErrorWarn {
+		// Otherwise a base image could make every scan time out, and so pass.
+		v.env["timeout"] = envIgnored
 	}
-	toggle := func(name string) bool {
-		v, origin := lookup(name)
-		on, err := strconv.ParseBool(v)
-		if err != nil {
-			bad = errors.Join(bad, badValue(name, v, origin, "true or false"))
-		}
-		return on
-	}
-
-	// The slot stands before the variable, the flag before both.
-	s.server, s.serverFrom = payload.Server, "the slot"
-	if v, origin := lookup("server"); origin != "" {
-		s.server, s.serverFrom = v, origin
-	}
-	s.notes = append(s.notes, r.ignoredStores(s.server)...)
-	for _, name := range []string{"root", "skip"} { // they are read elsewhere
-		lookup(name)
-	}
-	s.noVerify = toggle("no-verify")
-	s.onErrorWarn = choice("on-error", "fail", "warn") == "warn"
-	s.format = choice("format", "text", "json")
-	s.quiet, s.verbose = toggle("quiet"), toggle("verbose")
-	s.continueOnFailure = toggle("continue-on-failure")
-	if v, origin := lookup("timeout"); origin != "" {
-		if s.timeout, err = time.ParseDuration(v); err != nil || s.timeout <= 0 {
-			bad = errors.Join(bad, badValue("timeout", v, origin, "a time such as 90s or 5m"))
-		}
-	}
-	for _, name := range decided {
-		v, origin := lookup(name)
-		if origin == "" {
-			continue
-		}
-		if takes := checkDecided(name, v); takes != "" {
-			bad = errors.Join(bad, badValue(name, v, origin, takes))
-			continue
-		}
-		if v == "" { // an ARG that nobody set
-			continue
-		}
-		s.options = append(s.options, cyclonedx.Option{Name: name, Value: v, Origin: origin})
-	}
-	outputs := c.StringSlice("output")
-	if v, ok := r.env.LookupEnv(envName("output")); ok && v != "" && !c.IsSet("output") {
-		outputs = strings.Split(v, ",")
-	}
-	for _, o := range outputs {
-		format, path, ok := strings.Cut(o, "=")
-		if !ok || path == "" || format != "json" && format != "text" {
-			bad = errors.Join(bad, badValue("output", o, "flag", "json=PATH or text=PATH"))
-			continue
-		}
-		if err := checkOutput(path); err != nil {
-			bad = errors.Join(bad, err)
-			continue
-		}
-		s.outputs = append(s.outputs, output{format, path})
-	}
-	if bad != nil {
-		return s, bad
-	}
-
-	if payload.CA != "" {
-		s.cas = append(s.cas, remote.CA{Name: "the slot", PEM: []byte(payload.CA)})
-	}
-	if path, _ := lookup("cacert"); path != "" {
-		pem, err := readRegular(path, maxCAFile)
-		if err != nil {
-			return s, usage("name a PEM file that the build step can read", "read --cacert: %v", err)
-		}
-		s.cas = append(s.cas, remote.CA{Name: path, PEM: pem})
-	}
+	s.timeout = v.duration("timeout")
+	s.options = v.decided()
+	s.continueOnFailure = v.toggle("continue-on-failure")
+	s.outputs = v.outputs()
+	cacert, _ := v.lookup("cacert")
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")
+	s.notes = v.notes
+	if v.bad != nil {
+		return s, v.bad
+	}
+	if s.cas, err = authorities(payload.CA, cacert); err != nil {
+		return s, err
+	}
 	if s.server == "" {
-		return s, usage("ADD the binary from your assayd, which then knows its service, or give --server URL",
-			"no service is known to this binary")
+		return s, usage("ADD the binary from your assayd, which writes its address into it, or give --server URL",
+			"the address of the service is missing")
 	}
 	return s, nil
+}
+
+// values looks up the flags of a scan and their variables. It collects what is wrong
+// with them, so that one run reports all of it.
+type values struct {
+	c         *ucli.Context
+	lookupEnv func(string) (string, bool)
+	env       map[string]envRule
+	named     bool     // the slot or a flag names the service
+	notes     []string // about variables that are ignored
+	bad       error
+}
+
+func (r *run) values(c *ucli.Context, slotFilled bool) *values {
+	v := &values{c: c, lookupEnv: r.env.LookupEnv, env: map[string]envRule{}, named: slotFilled || c.IsSet("server")}
+	for _, o := range scanOptions() {
+		v.env[o.name()] = o.env
+	}
+	return v
+}
+
+// lookup returns the value of a flag: the one given on the command line, else that of
+// its variable, else its default. origin is "flag", the name of the variable, or ""
+// for the default.
+func (v *values) lookup(name string) (value, origin string) {
+	if v.c.IsSet(name) {
+		return fmt.Sprint(v.c.Value(name)), originFlag
+	}
+	value, origin = v.variable(name)
+	if origin == "" {
+		value = fmt.Sprint(v.c.Value(name))
+	}
+	return value, origin
+}
+
+// variable returns the value of a flag's variable, and its name, "" if it is unset,
+// empty or ignored.
+func (v *values) variable(name string) (value, origin string) {
+	env := envName(name)
+	value, ok := v.lookupEnv(env)
+	if !ok || value == "" {
+		return "", ""
+	}
+	if rule := v.env[name]; rule == envIgnored || rule == envService && v.named {
+		v.notes = append(v.notes, fmt.Sprintf("%s is set and was ignored: no variable may do that", env))
+		return "", ""
+	}
+	return value, env
+}
+
+func (v *values) reject(err error) { v.bad = errors.Join(v.bad, err) }
+
+// server returns the address of the service and where it was found.
+func (v *values) server(inSlot string) (server, from string) {
+	if value, origin := v.lookup("server"); origin != "" {
+		return value, origin
+	}
+	return inSlot, "the slot"
+}
+
+func (v *values) choice(name string, choices ...string) string {
+	value, origin := v.lookup(name)
+	if !slices.Contains(choices, value) {
+		v.reject(badValue(name, value, origin, strings.Join(choices, " or ")))
+	}
+	return value
+}
+
+func (v *values) toggle(name string) bool {
+	value, origin := v.lookup(name)
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		v.reject(badValue(name, value, origin, "true or false"))
+	}
+	return on
+}
+
+func (v *values) duration(name string) time.Duration {
+	value, origin := v.lookup(name)
+	if origin == "" {
+		return v.c.Duration(name)
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		v.reject(badValue(name, value, origin, "a time such as 90s or 5m"))
+	}
+	return d
+}
+
+// decided returns the options that were given and on which the service decides. Their
+// values are checked here by the same declaration: a value that only the service
+// rejected would be lost under --on-error warn, and the gate with it.
+func (v *values) decided() []cyclonedx.Option {
+	var options []cyclonedx.Option
+	for _, d := range verdict.DeclaredOptions() {
+		value, origin := v.lookup(d.Name)
+		switch {
+		case origin == "":
+		case !d.Set(new(verdict.Options), value):
+			v.reject(badValue(d.Name, value, origin, d.Takes()))
+		case value != "": // an ARG without a value gives an empty text
+			options = append(options, cyclonedx.Option{Name: d.Name, Value: value, Origin: origin})
+		}
+	}
+	return options
+}
+
+func (v *values) outputs() []output {
+	given := v.c.StringSlice("output")
+	origin := originFlag
+	if !v.c.IsSet("output") {
+		if value, env := v.variable("output"); env != "" {
+			given, origin = strings.Split(value, ","), env
+		}
+	}
+	var outputs []output
+	for _, o := range given {
+		format, path, ok := strings.Cut(o, "=")
+		if !ok || path == "" || format != "json" && format != "text" {
+			v.reject(badValue("output", o, origin, "json=PATH or text=PATH"))
+		} else if err := checkOutput(path); err != nil {
+			v.reject(err)
+		} else {
+			outputs = append(outputs, output{format, path})
+		}
+	}
+	return outputs
+}
+
+// authorities returns the certificates that are trusted in addition to public ones.
+func authorities(inSlot, cacert string) ([]remote.CA, error) {
+	var cas []remote.CA
+	if inSlot != "" {
+		cas = append(cas, remote.CA{Name: "the slot", PEM: []byte(inSlot)})
+	}
+	if cacert != "" {
+		pem, err := readRegular(cacert, maxCAFile)
+		if err != nil {
+			return nil, usage("name a PEM file that the build step can read", "read --cacert: %v", err)
+		}
+		cas = append(cas, remote.CA{Name: cacert, PEM: pem})
+	}
+	return cas, nil
 }
 
 // ignoredStores names the variables of OpenSSL that would add to the roots that
@@ -220,13 +239,12 @@ func usage(hint, format string, args ...any) error {
 	return &argv.UsageError{What: fmt.Sprintf(format, args...), Next: hint}
 }
 
-func envName(flag string) string {
-	return "ASSAY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
+// originFlag is the origin of a value that was given on the command line.
+const originFlag = "flag"
 
 func badValue(name, value, origin, want string) error {
 	where := "--" + name
-	if origin != "" && origin != "flag" {
+	if origin != "" && origin != originFlag {
 		where = origin
 	}
 	return usage("it takes "+want, "bad value %q for %s", value, where)

@@ -3,8 +3,6 @@ package remote
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
@@ -47,42 +45,28 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	return checkOptions(v.Options, scan.Options)
 }
 
-// checkOptions holds the options of a pass against those that were sent. A flag must
-// have been taken. A variable may have been, or not.
+// checkOptions compares the options of a pass with those that were sent. A flag must
+// have been applied. A variable may have been ignored, because the service decides.
 func checkOptions(o verdict.Options, sent []cyclonedx.Option) error {
-	for _, known := range []struct {
-		name, value, otherwise string
-		onlyFlag               bool
-	}{
-		{"fail-on", string(o.FailOn), string(verdict.High), false},
-		{"unrated", string(o.Unrated), string(verdict.High), false},
-		{"strict", fmt.Sprint(o.Strict), "false", false},
-		{"fail-on-unfixed", fmt.Sprint(o.FailOnUnfixed), "false", false},
-		{"fail-on-eol", fmt.Sprint(o.FailOnEOL), "false", false},
-		{"kernel", fmt.Sprint(o.Kernel), "false", false},
-		{"no-os-packages", fmt.Sprint(o.NoOSPackages), "false", true},
-	} {
-		may := []string{known.otherwise}
+	for _, option := range verdict.DeclaredOptions() {
+		if option.Effect != verdict.Gate {
+			continue
+		}
+		may := []string{option.Value(verdict.DefaultOptions())}
 		for _, s := range sent {
-			switch {
-			case s.Name != known.name:
-			case s.Origin == "flag":
-				may = []string{normal(s.Value)}
-			case !known.onlyFlag:
-				may = append(may, normal(s.Value))
+			asked := verdict.DefaultOptions()
+			if s.Name != option.Name || !option.Set(&asked, s.Value) {
+				continue
+			}
+			if s.Origin == "flag" {
+				may = []string{option.Value(asked)}
+			} else if option.Env != verdict.EnvNever {
+				may = append(may, option.Value(asked))
 			}
 		}
-		if !slices.Contains(may, known.value) {
-			return fmt.Errorf("it was made with --%s=%s, which was not asked for", known.name, clean(known.value))
+		if value := option.Value(o); !slices.Contains(may, value) {
+			return fmt.Errorf("it was made with --%s=%s, which was not asked for", option.Name, clean(value))
 		}
 	}
 	return nil
-}
-
-// normal is the one form of the texts by which the value of an option may be given.
-func normal(value string) string {
-	if b, err := strconv.ParseBool(value); err == nil {
-		return fmt.Sprint(b)
-	}
-	return strings.ToLower(value)
 }

@@ -104,10 +104,7 @@ func (t *text) head() {
 	if !t.style.Verbose {
 		return
 	}
-	o := t.Options
-	t.add(t.labelled("with:", fmt.Sprintf(
-		"fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t no-os-packages=%t continue-on-failure=%t",
-		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.NoOSPackages, o.ContinueOnFailure), 2)...)
+	t.add(t.labelled("with:", t.Options.Describe(Gate, Exit), 2)...)
 }
 
 func (t *text) system() string {

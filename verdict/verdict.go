@@ -216,21 +216,6 @@ type Data struct {
 	Sample bool `json:"sample,omitempty"`
 }
 
-// Options are the options of a scan that the service decides on.
-type Options struct {
-	FailOn            Severity `json:"fail_on"`
-	FailOnUnfixed     bool     `json:"fail_on_unfixed"`
-	FailOnEOL         bool     `json:"fail_on_eol"`
-	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
-	Strict            bool     `json:"strict"`
-	Kernel            bool     `json:"kernel"`         // kernel findings are listed and may fail
-	NoOSPackages      bool     `json:"no_os_packages"` // the system may be without a package database
-	ContinueOnFailure bool     `json:"continue_on_failure"`
-	Project           string   `json:"project,omitempty"`
-	Ref               string   `json:"ref,omitempty"`
-	Commit            string   `json:"commit,omitempty"`
-}
-
 // An IgnoredOption is one that weakens the gate and came from a place that may not.
 type IgnoredOption struct {
 	Name   string `json:"name"`   // "fail-on"

@@ -150,7 +150,7 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return ruleKnownExploited, true
 	case f.Unimportant:
 		return ruleIgnored, false
-	case counted(f.Severity, o).Rank() > threshold(o.FailOn):
+	case counted(f.Severity, o).Rank() > o.Threshold():
 		return ruleBelow, false
 	case f.Subscription != "" && !o.FailOnUnfixed:
 		return ruleSubscription, false

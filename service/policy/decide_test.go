@@ -46,13 +46,13 @@ func judged(findings ...match.Finding) Input {
 			Parts: []verdict.Part{{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 3, Evaluated: 3, State: verdict.Evaluated}},
 		},
 		Data:    verdict.Data{Records: 1, Updated: time.Unix(1e9, 0), Age: 3600},
-		Options: Default(),
+		Options: verdict.DefaultOptions(),
 	}
 }
 
 func TestRule(t *testing.T) {
 	options := func(change func(*verdict.Options)) verdict.Options {
-		o := Default()
+		o := verdict.DefaultOptions()
 		if change != nil {
 			change(&o)
 		}
@@ -63,7 +63,7 @@ func TestRule(t *testing.T) {
 		unfixed   = options(func(o *verdict.Options) { o.FailOnUnfixed = true })
 		low       = options(func(o *verdict.Options) { o.FailOn = verdict.Low })
 		critical  = options(func(o *verdict.Options) { o.FailOn = verdict.Critical })
-		none      = options(func(o *verdict.Options) { o.FailOn = FailOnNone })
+		none      = options(func(o *verdict.Options) { o.FailOn = verdict.FailOnNone })
 		lenient   = options(func(o *verdict.Options) { o.Unrated = verdict.Low })
 		alarmed   = options(func(o *verdict.Options) { o.Unrated, o.FailOn = verdict.Critical, verdict.Critical })
 		kernel    = options(func(o *verdict.Options) { o.Kernel = true })

@@ -28,11 +28,11 @@ func FuzzDecide(f *testing.F) {
 			data = data[1:]
 			return int(b) % n
 		}
-		in := Input{Options: Default(), Data: verdict.Data{Records: next(3), Updated: time.Unix(1, 0), Age: int64(next(100))}, MaxAge: time.Duration(next(60)) * time.Second}
+		in := Input{Options: verdict.DefaultOptions(), Data: verdict.Data{Records: next(3), Updated: time.Unix(1, 0), Age: int64(next(100))}, MaxAge: time.Duration(next(60)) * time.Second}
 		o := &in.Options
 		o.Strict, o.Kernel, o.NoOSPackages, o.FailOnEOL, o.FailOnUnfixed = next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1
-		o.FailOn = append(rated(), FailOnNone)[next(6)]
-		o.Unrated = rated()[next(5)]
+		o.FailOn = append(verdict.Severities()[:5], verdict.FailOnNone)[next(6)]
+		o.Unrated = verdict.Severities()[next(5)]
 		if next(2) == 1 {
 			in.Result.System = verdict.System{ID: "debian", Ended: next(2) == 1, EndOfLife: "2020-01-01"}
 		}

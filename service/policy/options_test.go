@@ -31,20 +31,20 @@ func TestOptions(t *testing.T) {
 			},
 		},
 		{"upper case", []opt{{"fail-on", "LOW", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
-		{"none by flag", []opt{{"fail-on", "none", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
+		{"none by flag", []opt{{"fail-on", "none", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = verdict.FailOnNone }, ""},
 
 		{"a variable strengthens fail-on", []opt{{"fail-on", "medium", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "medium" }, ""},
 		{"a variable says the default", []opt{{"fail-on", "high", "ASSAY_FAIL_ON"}}, Allow{}, nil, ""},
 		{"a variable weakens fail-on", []opt{{"fail-on", "critical", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
 		{"a variable takes fail-on away", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
-		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"fail-on"}}, func(o *verdict.Options) { o.FailOn = FailOnNone }, ""},
+		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"fail-on"}}, func(o *verdict.Options) { o.FailOn = verdict.FailOnNone }, ""},
 		{"a variable that may weaken another", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"unrated"}}, nil, "fail-on"},
 		{"a variable strengthens unrated", []opt{{"unrated", "critical", "ASSAY_UNRATED"}}, Allow{}, func(o *verdict.Options) { o.Unrated = "critical" }, ""},
 		{"a variable weakens unrated", []opt{{"unrated", "medium", "ASSAY_UNRATED"}}, Allow{}, nil, "unrated"},
 		{"a variable goes on", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
 		{"a variable does not go on", []opt{{"continue-on-failure", "false", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, ""},
 		{"a variable excuses the system", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{}, nil, "no-os-packages"},
-		{"a variable that another may weaken", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{weakenable}, nil, "no-os-packages"},
+		{"a variable that another may weaken", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{weakenable()}, nil, "no-os-packages"},
 		{
 			name: "switches by variable",
 			sent: []opt{{"fail-on-unfixed", "true", "ASSAY_A"}, {"fail-on-eol", "true", "ASSAY_B"}, {"strict", "true", "ASSAY_C"}, {"kernel", "true", "ASSAY_D"}},
@@ -90,17 +90,17 @@ func TestOptions(t *testing.T) {
 
 func TestOptionsErrors(t *testing.T) {
 	tests := []struct{ name, value, want string }{
-		{"fail-on", "hihg", `option "fail-on" of "ASSAY_X": "hihg" is none of critical, high, medium, low, negligible, none`},
-		{"fail-on", "unrated", `"unrated" is none of`},
-		{"fail-on", "", `"" is none of`},
-		{"unrated", "none", `option "unrated" of "ASSAY_X": "none" is none of critical, high, medium, low, negligible`},
-		{"strict", "maybe", `option "strict" of "ASSAY_X": "maybe" is neither true nor false`},
-		{"kernel", "", `"" is neither true nor false`},
-		{"project", "a\nb", `option "project" of "ASSAY_X": "a\nb" has characters that cannot be printed`},
-		{"ref", "a\u202eb", `has characters that cannot be printed`},
-		{"commit", "\xff", `has characters that cannot be printed`},
-		{"commit", strings.Repeat("x", 513), `option "commit" of "ASSAY_X": 513 bytes, at most 512 are taken`},
-		{"fail-on", strings.Repeat("x", 1<<20), `xxx"... is none of`},
+		{"fail-on", "hihg", `option "fail-on" of "ASSAY_X": invalid value "hihg", it takes critical, high, medium, low, negligible, none`},
+		{"fail-on", "unrated", `invalid value "unrated", it takes critical`},
+		{"fail-on", "", `invalid value "", it takes critical`},
+		{"unrated", "none", `option "unrated" of "ASSAY_X": invalid value "none", it takes critical, high, medium, low, negligible`},
+		{"strict", "maybe", `option "strict" of "ASSAY_X": invalid value "maybe", it takes true or false`},
+		{"kernel", "", `invalid value "", it takes true or false`},
+		{"project", "a\nb", `option "project" of "ASSAY_X": invalid value "a\nb", it takes at most 512 bytes of printable text`},
+		{"ref", "a\u202eb", `it takes at most 512 bytes of printable text`},
+		{"commit", "\xff", `it takes at most 512 bytes of printable text`},
+		{"commit", strings.Repeat("x", 513), `xxx"..., it takes at most 512 bytes of printable text`},
+		{"fail-on", strings.Repeat("x", 1<<20), `xxx"..., it takes critical`},
 	}
 	for _, tt := range tests {
 		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, Allow{[]string{tt.name}})
@@ -109,7 +109,7 @@ func TestOptionsErrors(t *testing.T) {
 		}
 	}
 	_, _, err := Options([]cyclonedx.Option{{Name: "strict", Value: "x", Origin: "flag"}}, Allow{})
-	if want := `option "strict" of the command line: "x" is neither true nor false`; err == nil || err.Error() != want {
+	if want := `option "strict" of the command line: invalid value "x", it takes true or false`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	// A newer client may have flags that make the gate stricter.
@@ -131,7 +131,7 @@ func FuzzOptions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if o.ContinueOnFailure || o.NoOSPackages || threshold(o.FailOn) < verdict.High.Rank() || o.Unrated.Rank() > verdict.High.Rank() || o.Unrated.Rank() < 0 {
+		if o.ContinueOnFailure || o.NoOSPackages || o.Threshold() < verdict.High.Rank() || o.Unrated.Rank() > verdict.High.Rank() || o.Unrated.Rank() < 0 {
 			t.Errorf("%s=%s %s=%s: %+v", n1, v1, n2, v2, o)
 		}
 		for _, i := range ignored {

@@ -47,7 +47,7 @@ func Compare(before, after verdict.Verdict) Difference {
 		Change{"system", system(before.System), system(after.System)},
 		Change{"packages", strconv.Itoa(before.Counts.Packages), strconv.Itoa(after.Counts.Packages)},
 		Change{"kernel findings", strconv.Itoa(before.Counts.Kernel), strconv.Itoa(after.Counts.Kernel)},
-		Change{"options", options(before.Options), options(after.Options)},
+		Change{"options", before.Options.Describe(verdict.Gate), after.Options.Describe(verdict.Gate)},
 	)}
 	if len(before.Evaluated) > 0 { // since when verdicts say it
 		d.Changes = append(d.Changes, changes(Change{"evaluated packages", strconv.Itoa(before.Counts.Evaluated), strconv.Itoa(after.Counts.Evaluated)})...)
@@ -83,7 +83,7 @@ func Compare(before, after verdict.Verdict) Difference {
 
 // ComparePolicy returns the options of after that differ from those of before.
 func ComparePolicy(before, after verdict.Verdict) []Change {
-	return changes(Change{"options", options(before.Options), options(after.Options)})
+	return changes(Change{"options", before.Options.Describe(verdict.Gate), after.Options.Describe(verdict.Gate)})
 }
 
 func changes(all ...Change) []Change {
@@ -116,12 +116,6 @@ func system(s verdict.System) string {
 		name += " without security support"
 	}
 	return name
-}
-
-// options are those of the policy.
-func options(o verdict.Options) string {
-	return fmt.Sprintf("fail-on=%s fail-on-unfixed=%t fail-on-eol=%t unrated=%s strict=%t kernel=%t no-os-packages=%t",
-		o.FailOn, o.FailOnUnfixed, o.FailOnEOL, o.Unrated, o.Strict, o.Kernel, o.NoOSPackages)
 }
 
 // maxListed bounds each list of WriteText.

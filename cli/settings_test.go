@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,27 +10,37 @@ import (
 	"strings"
 	"testing"
 
+	ucli "github.com/urfave/cli/v2"
+
 	"assay/remote/cyclonedx"
 	"assay/service/policy"
+	"assay/verdict"
 )
 
-// TestDecidedAsTheServiceDoes holds that client and service take the same values.
+// TestDecidedAsTheServiceDoes checks that client and service accept the same values.
 func TestDecidedAsTheServiceDoes(t *testing.T) {
-	values := []string{
+	texts := []string{
 		"critical", "high", "HIGH", "medium", "low", "none", "negligible", "unrated", "hgih", "", " high",
 		"true", "false", "1", "0", "TRUE", "yes", "on", "t", "main", "a\tb", "a\xff", "\u202e", "é",
-		strings.Repeat("x", maxText), strings.Repeat("x", maxText+1),
+		strings.Repeat("x", 512), strings.Repeat("x", 513),
 	}
 	taken := 0
-	for _, name := range decided {
-		for _, v := range values {
-			_, ignored, err := policy.Options([]cyclonedx.Option{{Name: name, Value: v, Origin: "flag"}}, policy.Allow{})
+	for _, d := range verdict.DeclaredOptions() {
+		for _, text := range texts {
+			_, ignored, err := policy.Options([]cyclonedx.Option{{Name: d.Name, Value: text, Origin: "flag"}}, policy.Allow{})
 			if len(ignored) > 0 {
-				t.Fatalf("the service does not know %s", name)
+				t.Fatalf("the service does not know %s", d.Name)
 			}
-			if here := checkDecided(name, v) == ""; here != (err == nil) {
-				t.Errorf("--%s %q: taken here %v, by the service %v", name, v, here, err)
-			} else if here {
+			set := flag.NewFlagSet("", flag.ContinueOnError)
+			set.String(d.Name, "", "")
+			if err := set.Parse([]string{"--" + d.Name + "=" + text}); err != nil {
+				t.Fatal(err)
+			}
+			v := &values{c: ucli.NewContext(nil, set, nil), lookupEnv: func(string) (string, bool) { return "", false }}
+			sent := v.decided()
+			if (v.bad == nil) != (err == nil) {
+				t.Errorf("--%s %q: the client says %v, the service %v", d.Name, text, v.bad, err)
+			} else if len(sent) == 1 {
 				taken++
 			}
 		}

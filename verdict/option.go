@@ -1,0 +1,239 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Options are the options of a scan that the service decides on. Each field is
+// declared in DeclaredOptions.
+type Options struct {
+	FailOn            Severity `json:"fail_on"`
+	FailOnUnfixed     bool     `json:"fail_on_unfixed"`
+	FailOnEOL         bool     `json:"fail_on_eol"`
+	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
+	Strict            bool     `json:"strict"`
+	Kernel            bool     `json:"kernel"`         // kernel findings are listed and may fail
+	NoOSPackages      bool     `json:"no_os_packages"` // the system may have no package database
+	ContinueOnFailure bool     `json:"continue_on_failure"`
+	Project           string   `json:"project,omitempty"`
+	Ref               string   `json:"ref,omitempty"`
+	Commit            string   `json:"commit,omitempty"`
+}
+
+// FailOnNone is the value of fail-on with which no severity fails a scan. A finding
+// that is known to be exploited, and a malicious package, still do.
+const FailOnNone Severity = "none"
+
+// DefaultOptions returns the options of a scan that sends none.
+func DefaultOptions() Options { return Options{FailOn: High, Unrated: High} }
+
+// Threshold returns the rank of the mildest severity that fails, or -1 if none does.
+func (o Options) Threshold() int {
+	if o.FailOn == FailOnNone {
+		return -1
+	}
+	return o.FailOn.Rank()
+}
+
+// Describe writes the options that have one of the effects as "fail-on=high strict=false".
+func (o Options) Describe(effects ...Effect) string {
+	var words []string
+	for _, d := range DeclaredOptions() {
+		if slices.Contains(effects, d.Effect) {
+			words = append(words, d.Name+"="+d.Value(o))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// An Option declares one option of a scan. Everything about it follows from the
+// declaration: the client's flag and environment variable, the name on the wire,
+// the service's policy, the check of the verdict, and the log.
+type Option struct {
+	Name    string // of the flag, and on the wire
+	Aliases []string
+	Usage   string // of the flag; backquotes mark its placeholder
+	Effect  Effect
+	Env     EnvRule
+
+	none    bool                            // a severity that may also be none
+	field   func(*Options) any              // the field as *Severity, *bool or *string
+	weakens func(o, byDefault Options) bool // nil if no value lets more through than the default
+}
+
+// An Effect says what an option changes.
+type Effect int
+
+const (
+	Gate  Effect = iota // whether the scan passes
+	Exit                // the exit code that the client makes of the decision
+	Label               // only how the scan is stored
+)
+
+// An EnvRule says whether an environment variable may set an option. A base image
+// can set variables, so the zero value is the strictest rule.
+type EnvRule int
+
+const (
+	EnvNever    EnvRule = iota // only a flag sets it
+	EnvStricter                // a variable sets it if that does not weaken the gate, or if the owner of the service allows it
+	EnvTaken                   // a variable sets it: no value weakens the gate
+)
+
+// DeclaredOptions returns the declaration of each field of Options.
+func DeclaredOptions() []Option {
+	return []Option{
+		{
+			Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, negligible, none (default high)",
+			Effect: Gate, Env: EnvStricter, none: true,
+			field:   func(o *Options) any { return &o.FailOn },
+			weakens: func(o, byDefault Options) bool { return o.Threshold() < byDefault.Threshold() },
+		},
+		{
+			Name: "fail-on-unfixed", Usage: "also fail on findings that have no fix",
+			Effect: Gate, Env: EnvTaken,
+			field: func(o *Options) any { return &o.FailOnUnfixed },
+		},
+		{
+			Name: "fail-on-eol", Usage: "fail on a system without security support",
+			Effect: Gate, Env: EnvTaken,
+			field: func(o *Options) any { return &o.FailOnEOL },
+		},
+		{
+			Name: "unrated", Usage: "treat a finding without a rating as this `SEVERITY` (default high)",
+			Effect: Gate, Env: EnvStricter,
+			field:   func(o *Options) any { return &o.Unrated },
+			weakens: func(o, byDefault Options) bool { return o.Unrated.Rank() > byDefault.Unrated.Rank() },
+		},
+		{
+			Name: "strict", Usage: "do not trust a scan that could not read or evaluate everything",
+			Effect: Gate, Env: EnvTaken,
+			field: func(o *Options) any { return &o.Strict },
+		},
+		{
+			Name: "kernel", Usage: "list kernel packages and let them fail; an image does not run its kernel",
+			Effect: Gate, Env: EnvTaken,
+			field: func(o *Options) any { return &o.Kernel },
+		},
+		{
+			// A base image without its package database must not excuse itself, so not
+			// even the owner of the service can allow the variable.
+			Name: "no-os-packages", Usage: "accept an image that names a system and has no package database",
+			Effect: Gate, Env: EnvNever,
+			field:   func(o *Options) any { return &o.NoOSPackages },
+			weakens: func(o, _ Options) bool { return o.NoOSPackages },
+		},
+		{
+			Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings",
+			Effect: Exit, Env: EnvStricter,
+			field:   func(o *Options) any { return &o.ContinueOnFailure },
+			weakens: func(o, _ Options) bool { return o.ContinueOnFailure },
+		},
+		{
+			Name: "project", Usage: "store the scan under this `NAME`",
+			Effect: Label, Env: EnvTaken,
+			field: func(o *Options) any { return &o.Project },
+		},
+		{
+			Name: "ref", Usage: "the branch or tag that is built",
+			Effect: Label, Env: EnvTaken,
+			field: func(o *Options) any { return &o.Ref },
+		},
+		{
+			Name: "commit", Usage: "the commit that is built",
+			Effect: Label, Env: EnvTaken,
+			field: func(o *Options) any { return &o.Commit },
+		},
+	}
+}
+
+// DeclaredOption returns the declaration of a name.
+func DeclaredOption(name string) (Option, bool) {
+	all := DeclaredOptions()
+	i := slices.IndexFunc(all, func(d Option) bool { return d.Name == name })
+	if i < 0 {
+		return Option{}, false
+	}
+	return all[i], true
+}
+
+// maxText is the largest number of bytes in a text option.
+const maxText = 512
+
+// Set reads a value into its field of o. It reports whether the value is valid, and
+// leaves o unchanged if not.
+func (d Option) Set(o *Options, value string) bool {
+	switch field := d.field(o).(type) {
+	case *Severity:
+		s := Severity(strings.ToLower(value))
+		if !slices.Contains(d.severities(), s) {
+			return false
+		}
+		*field = s
+	case *bool:
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return false
+		}
+		*field = b
+	case *string:
+		if len(value) > maxText || !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return false
+		}
+		*field = value
+	}
+	return true
+}
+
+// Value returns the field of o as text. Set reads it back.
+func (d Option) Value(o Options) string {
+	switch field := d.field(&o).(type) {
+	case *Severity:
+		return string(*field)
+	case *bool:
+		return strconv.FormatBool(*field)
+	case *string:
+		return *field
+	}
+	return ""
+}
+
+// Takes describes the valid values.
+func (d Option) Takes() string {
+	switch d.field(new(Options)).(type) {
+	case *Severity:
+		var names []string
+		for _, s := range d.severities() {
+			names = append(names, string(s))
+		}
+		return strings.Join(names, ", ")
+	case *bool:
+		return "true or false"
+	}
+	return fmt.Sprintf("at most %d bytes of printable text", maxText)
+}
+
+// Switch reports whether the option is true or false, so that its flag needs no value.
+func (d Option) Switch() bool {
+	_, ok := d.field(new(Options)).(*bool)
+	return ok
+}
+
+// Weaker reports whether the option in o lets through what the default rejects.
+func (d Option) Weaker(o Options) bool {
+	return d.weakens != nil && d.weakens(o, DefaultOptions())
+}
+
+// severities lists the valid severities, from the worst.
+func (d Option) severities() []Severity {
+	valid := slices.DeleteFunc(Severities(), func(s Severity) bool { return s == Unrated })
+	if d.none {
+		valid = append(valid, FailOnNone)
+	}
+	return valid
+}
