@@ -139,7 +139,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if !keep {
 		v.Scan, v.Report = "", ""
 	}
-	if kept.Verdict, kept.Cuts, err = v.AppendJSON(buf.verdict[:0]); err != nil {
+	if kept.Verdict, err = v.AppendJSON(buf.verdict[:0]); err != nil {
 		return nil, err
 	}
 	buf.verdict = kept.Verdict
@@ -202,7 +202,7 @@ func (a *api) unkept(v scan.Answer, kept store.Scan, cause error, buf *buffers) 
 	a.keeping.fails(a.Log, kept.ID, cause)
 	v.Report = ""
 	v.Notices = append(v.Notices, noticeUnkept)
-	text, _, err := v.AppendJSON(buf.verdict[:0])
+	text, err := v.AppendJSON(buf.verdict[:0])
 	buf.verdict = text
 	return text, err
 }

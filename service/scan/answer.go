@@ -27,37 +27,32 @@ func (a Answer) Whole() verdict.Verdict {
 	return v
 }
 
-// AppendJSON appends what encoding/json makes of Whole. Between two cuts is one
-// finding, with the comma before it; there are none if there is no finding.
-func (a Answer) AppendJSON(b []byte) (text []byte, cuts []int, err error) {
+// AppendJSON appends what encoding/json makes of Whole.
+func (a Answer) AppendJSON(b []byte) ([]byte, error) {
 	before, after, err := a.EncodeAround()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b = append(b, before...)
 	packages := make(map[*verdict.Package][]byte)
-	if len(a.findings) > 0 {
-		cuts = append(make([]int, 0, len(a.findings)+1), len(b))
-	}
 	for i, f := range a.findings {
 		pkg := packages[f.Package]
 		if pkg == nil {
 			if pkg, err = json.Marshal(f.Package); err != nil {
-				return nil, nil, fmt.Errorf("encode package %q: %w", f.Package.Name, err)
+				return nil, fmt.Errorf("encode package %q: %w", f.Package.Name, err)
 			}
 			packages[f.Package] = pkg
 		}
 		e, err := f.Encoded()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = e.Append(b, pkg, f.Fails, f.Rule)
-		cuts = append(cuts, len(b))
 	}
-	return append(b, after...), cuts, nil
+	return append(b, after...), nil
 }
 
 // Count returns the number of findings.

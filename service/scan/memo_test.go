@@ -111,7 +111,7 @@ func TestMemoChangesNothing(t *testing.T) {
 
 	judge := func(s cyclonedx.Scan, ix match.Index) []byte {
 		v, err := scan.Judge{}.Answer(s, ix, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
-		b, _, merr := v.AppendJSON(nil)
+		b, merr := v.AppendJSON(nil)
 		whole, werr := json.Marshal(v.Whole())
 		if err := errors.Join(err, merr, werr); err != nil {
 			t.Error(err)

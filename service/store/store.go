@@ -251,10 +251,6 @@ type Scan struct {
 	// compress it again; scans that are read have none.
 	RequestGzip []byte
 	Verdict     []byte // JSON of verdict.Verdict
-	// Cuts are offsets in Verdict, ascending, between two of which is one finding. They
-	// let KeepScan keep once what many verdicts have in common. There may be none;
-	// scans that are read have none.
-	Cuts []int
 }
 
 // Maintenance checks what is stored and frees what is no longer needed.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -9,8 +10,6 @@ import (
 	"hash/crc32"
 	"hash/maphash"
 	"sync"
-
-	"assay/service/store"
 )
 
 // A verdict is kept as a frame, packed:
@@ -66,12 +65,9 @@ func newPieces() *pieces {
 	return &pieces{seed: maphash.MakeSeed(), n: make(map[uint64]int64)}
 }
 
-// of cuts a scan's findings into pieces, and packs those that are to be kept.
-func (p *pieces) of(scan store.Scan) ([]piece, error) {
-	list, err := split(scan.Verdict, scan.Cuts)
-	if err != nil {
-		return nil, err
-	}
+// of divides the findings of a verdict into pieces, and packs those that are to be kept.
+func (p *pieces) of(verdict []byte) (head []byte, list []piece, tail []byte) {
+	head, list, tail = split(verdict)
 	for i := range list {
 		list[i].key = maphash.Bytes(p.seed, list[i].text)
 	}
@@ -85,7 +81,7 @@ func (p *pieces) of(scan store.Scan) ([]piece, error) {
 			l.hash, l.body = sha256.Sum256(l.text), packDocument(formWhole, nil, l.text)
 		}
 	}
-	return list, nil
+	return head, list, tail
 }
 
 // remember takes the numbers of pieces that were kept or seen.
@@ -103,41 +99,52 @@ func (p *pieces) remember(list []piece) {
 	}
 }
 
-// split cuts what is between the first and the last cut into pieces.
-func split(verdict []byte, cuts []int) ([]piece, error) {
-	var list []piece
-	start, last := 0, 0 // of the piece, and of the finding
-	for i, cut := range cuts {
-		if cut < last || cut > len(verdict) {
-			return nil, fmt.Errorf("cut %d of a verdict of %d bytes is at %d", i, len(verdict), cut)
+// The places of a verdict where findings begin and end. None of these texts can be
+// part of a JSON string, which escapes quotation marks. They begin with a byte that is
+// rare in findings: a search for a comma takes ten times as long.
+const (
+	firstFinding = `[{"id":"`
+	nextFinding  = `},{"id":"`
+	endFindings  = `}],"counts":`
+)
+
+// split divides a verdict into what precedes its findings, the findings, and the rest.
+// Joined, they are the verdict, whatever its text is: the places above decide only how
+// much verdicts have in common.
+func split(verdict []byte) (head []byte, list []piece, tail []byte) {
+	start := bytes.Index(verdict, []byte(firstFinding)) + 1
+	if start == 0 {
+		return verdict, nil, nil
+	}
+	head, tail = verdict[:start], verdict[start:]
+	for size, last := 0, false; !last; {
+		// A finding begins at size. It ends after the first byte of what is found.
+		n := bytes.Index(tail[size:], []byte(nextFinding))
+		if n < 0 {
+			last = true
+			if n = bytes.Index(tail[size:], []byte(endFindings)); n < 0 {
+				break
+			}
 		}
-		if i == 0 {
-			start, last = cut, cut
-			continue
-		}
-		begin := verdict[last:min(cut, last+pieceBegin)]
-		last = cut
-		if i == len(cuts)-1 || cut-start >= pieceMax || crc32.Checksum(begin, castagnoli)%pieceFindings == 0 {
-			list = append(list, piece{text: verdict[start:cut]})
-			start = cut
+		begin := tail[size : size+min(n+1, pieceBegin)]
+		size += n + 1
+		if last || size >= pieceMax || crc32.Checksum(begin, castagnoli)%pieceFindings == 0 {
+			list = append(list, piece{text: tail[:size]})
+			tail, size = tail[size:], 0
 		}
 	}
-	return list, nil
+	return head, list, tail
 }
 
 // appendFrame appends the frame of a verdict to buf.
-func appendFrame(buf []byte, scan store.Scan, list []piece) []byte {
-	before, after := scan.Verdict, []byte(nil)
-	if len(list) > 0 {
-		before, after = before[:scan.Cuts[0]], before[scan.Cuts[len(scan.Cuts)-1]:]
-	}
+func appendFrame(buf, verdict, head []byte, list []piece, tail []byte) []byte {
 	literal := func(text []byte) {
 		buf = append(buf, 0)
 		buf = binary.AppendUvarint(buf, uint64(len(text)))
 		buf = append(buf, text...)
 	}
-	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(scan.Verdict, castagnoli))
-	literal(before)
+	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(verdict, castagnoli))
+	literal(head)
 	for _, l := range list {
 		if l.n == pieceNew {
 			literal(l.text)
@@ -145,7 +152,7 @@ func appendFrame(buf []byte, scan store.Scan, list []piece) []byte {
 			buf = binary.AppendUvarint(buf, uint64(l.n))
 		}
 	}
-	literal(after)
+	literal(tail)
 	return buf
 }
 

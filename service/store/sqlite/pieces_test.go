@@ -3,11 +3,15 @@ package sqlite
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"assay/service/store"
+	"assay/verdict"
 )
 
 func opened(t *testing.T, dir string) *Store {
@@ -32,10 +36,11 @@ func verdictOf(t *testing.T, numbers ...int) store.Scan {
 		t.Fatal(err)
 	}
 	s := store.Scan{ID: id, Request: []byte("{}"), Verdict: fmt.Appendf(nil, `{"scan":%q,"findings":[`, id)}
-	s.Cuts = []int{len(s.Verdict)}
-	for _, n := range numbers {
-		s.Verdict = fmt.Appendf(s.Verdict, `,{"id":"CVE-2024-%d","summary":%q}`, n, strings.Repeat(fmt.Sprint("finding ", n, " "), 50))
-		s.Cuts = append(s.Cuts, len(s.Verdict))
+	for i, n := range numbers {
+		if i > 0 {
+			s.Verdict = append(s.Verdict, ',')
+		}
+		s.Verdict = fmt.Appendf(s.Verdict, `{"id":"CVE-2024-%d","summary":%q}`, n, strings.Repeat(fmt.Sprint("finding ", n, " "), 50))
 	}
 	s.Verdict = append(s.Verdict, `],"counts":{}}`...)
 	return s
@@ -118,15 +123,62 @@ func TestPiecesTakenBack(t *testing.T) {
 	}
 }
 
-func TestBadCuts(t *testing.T) {
-	s := opened(t, t.TempDir())
-	for _, cuts := range [][]int{{-1, 3}, {0, 1000}, {5, 3}, {5, 9, 7}, {1000}} {
-		scan := verdictOf(t, 1)
-		scan.Cuts = cuts
-		if _, err := s.KeepScan(t.Context(), scan); err == nil {
-			t.Errorf("cuts %d are taken", cuts)
+// The findings of a real verdict are divided completely: what precedes and follows them
+// has none, and no piece ends within one.
+func TestSplit(t *testing.T) {
+	v := verdict.Verdict{
+		Decision: verdict.Decision{Reasons: []verdict.Reason{{Rule: "severity"}}},
+		System:   verdict.System{ID: "debian"},
+		Notices:  []string{`],"counts":[{"id":"`},
+	}
+	for n := range 100 {
+		v.Findings = append(v.Findings, verdict.Finding{
+			ID: fmt.Sprint("CVE-2024-", n), Advisories: []string{"a", "b"}, Package: verdict.Package{Name: "p"},
+			Why: `,{"id":" in a text, [{"id":" too, and ],"counts":`,
+		})
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, list, tail := split(text)
+		if !bytes.HasSuffix(head, []byte(`"findings":[`)) || !bytes.HasPrefix(tail, []byte(`],"counts":`)) {
+			t.Fatalf("%d findings: head %s, tail %s", n+1, head, tail)
+		}
+		var findings []verdict.Finding
+		for _, l := range list {
+			var some []verdict.Finding
+			if err := json.Unmarshal(slices.Concat([]byte("["), bytes.TrimPrefix(l.text, []byte(",")), []byte("]")), &some); err != nil {
+				t.Fatalf("%d findings: piece %s: %v", n+1, l.text, err)
+			}
+			findings = append(findings, some...)
+		}
+		if !reflect.DeepEqual(findings, v.Findings) {
+			t.Fatalf("the pieces have %d of %d findings", len(findings), n+1)
 		}
 	}
+}
+
+// The parts of any text make the text again.
+func FuzzSplit(f *testing.F) {
+	for _, text := range []string{
+		"", "{}", `{"findings":[],"counts":{}}`, `{"findings":[{"id":"a"}],"counts":{}}`, `[{"id":"a"},{"id":"b"}`, `[{"id":"`,
+		`],"counts":[{"id":"a"}`, `[{"id":"a"},{"id":"a"},{"id":"` + strings.Repeat("x", pieceMax) + `"},{"id":"b"}],"counts":,{"id":"`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		head, list, tail := split([]byte(text))
+		joined := slices.Clone(head)
+		for _, l := range list {
+			if len(l.text) == 0 {
+				t.Error("an empty piece")
+			}
+			joined = append(joined, l.text...)
+		}
+		if joined = append(joined, tail...); string(joined) != text {
+			t.Errorf("%q of %q", joined, text)
+		}
+	})
 }
 
 // A piece that is not the one it was is no part of a verdict.

@@ -26,7 +26,7 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	if err != nil {
 		return store.Scan{}, fmt.Errorf("keep scan: %w", err)
 	}
-	kept.RequestGzip, kept.Cuts = nil, nil
+	kept.RequestGzip = nil
 	return kept, nil
 }
 
@@ -39,10 +39,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		buf = new(buffers)
 	}
 	defer s.buffers.Put(buf)
-	pieces, err := s.pieces.of(scan)
-	if err != nil {
-		return store.Scan{}, err
-	}
+	head, pieces, tail := s.pieces.of(scan.Verdict)
 	sent, request := scan.RequestGzip, scan.RequestGzip
 	if sent == nil {
 		sent = scan.Request
@@ -50,7 +47,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		request = buf.request
 	}
 	hash := sha256.Sum256(sent)
-	err = s.ledger.update(ctx, quick, func(tx transaction) error {
+	err := s.ledger.update(ctx, quick, func(tx transaction) error {
 		for i := range pieces {
 			if p := &pieces[i]; p.n == pieceAgain {
 				if err := tx.row(addPiece, []any{p.hash[:], p.body}, &p.n); err != nil {
@@ -58,7 +55,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 				}
 			}
 		}
-		buf.frame = appendFrame(buf.frame[:0], scan, pieces)
+		buf.frame = appendFrame(buf.frame[:0], scan.Verdict, head, pieces, tail)
 		buf.verdict = packDocument(formFrame, buf.verdict, buf.frame)
 		if _, err := tx.exec(addRequest, hash[:], request, len(scan.Request)); err != nil {
 			return err

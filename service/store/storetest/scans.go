@@ -58,16 +58,16 @@ func scans(t *testing.T, open Open) {
 	packed.RequestGzip = mustGzip(t, packed.Request)
 	again := scan(t, "", "one") // is kept already, as it came before
 	again.RequestGzip = mustGzip(t, again.Request)
-	cut := scan(t, "", "in parts")
-	cut.Verdict = []byte("head,aa,bb,aa,tail")
-	cut.Cuts = []int{4, 7, 10, 13}
-	cut2, cut3 := cut, cut
-	cut2.ID, cut3.ID = mustID(t), mustID(t)
-	all := []store.Scan{cut, cut2, cut3, scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
+	// Findings that several verdicts have, which a store may keep once.
+	found := scan(t, "", "findings")
+	found.Verdict = []byte(`{"findings":[{"id":"a"},{"id":"b"},{"id":"a"}],"counts":{"findings":3}}`)
+	found2, found3 := found, found
+	found2.ID, found3.ID = mustID(t), mustID(t)
+	all := []store.Scan{found, found2, found3, scan(t, "", "one"), scan(t, "", "one"), scan(t, "key", large), {ID: mustID(t), At: day(4)}, packed, again,
 		scan(t, "", "came in gzip")}
 	for i, want := range all {
 		kept := mustKeep(t, a, want)
-		want.RequestGzip, want.Cuts = nil, nil
+		want.RequestGzip = nil
 		if !sameScan(kept, want) {
 			t.Errorf("scan %d: kept %.300v, want %.300v", i, kept, want)
 		}
@@ -85,7 +85,7 @@ func scans(t *testing.T, open Open) {
 		}
 	}
 	twice := scan(t, "", "other")
-	twice.ID = cut.ID
+	twice.ID = found.ID
 	if _, err := a.KeepScan(t.Context(), twice); err == nil {
 		t.Error("an id was taken twice")
 	}
