@@ -3,7 +3,9 @@
 #          dist/release
 # manual   manual pages and shell completions of both, in dist/share as a system has them
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
-# test     installs what the tests need, runs lint and every test
+# deps     installs the Debian packages that the tests need (root)
+# test     runs lint and every test; with CI=true deps first. Without the test data the
+#          tests that need it are skipped, and the last line says how many
 # test-builders  docs/patterns with a BuildKit of today too, made first (minutes);
 #          prints the table of docs/builders.md, and fails where it is another
 # lint     what can be said without running anything
@@ -29,7 +31,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./...
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: build release manual demo test test-builders lint fuzz bench load verdicts compare kills
+.PHONY: build release manual demo deps test test-builders lint fuzz bench load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -62,10 +64,17 @@ manual:
 demo: build
 	@deploy/demo.sh
 
+deps:
+	deploy/needs.sh --install
+
+# The race detector needs a C compiler.
+RACE = $(shell command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ] && echo -race)
+
 test:
-	deploy/needs.sh
+	deploy/needs.sh $(if $(CI),--install)
 	$(MAKE) lint
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(PACKAGES)
+	@[ -n "$(RACE)" ] || { echo "gcc or libc6-dev is missing: testing without the race detector"; [ -z "$$CI" ]; }
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) run ./check/gotest $(RACE) -timeout 30m $(PACKAGES)
 
 BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks, by Debian's packages.
-# Without root or apt it says what is missing: the tests that need it skip.
+# Names the Debian packages that the tests need and this machine lacks. With --install
+# it installs them, which needs root and apt-get. Tests whose program is missing are
+# skipped.
 set -eu
 
 missing=
@@ -70,16 +71,22 @@ need objcopy binutils
 [ -e /usr/share/distro-info/debian.csv ] || missing="$missing distro-info-data" # ends of support
 [ -n "$missing" ] || exit 0
 
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-	echo "needs:$missing are missing; tests that need them are skipped" >&2
+if [ "${1-}" != --install ]; then
+	echo "needs: missing:$missing" >&2
+	echo "needs: the tests that need them are skipped; to install them: make deps" >&2
 	exit 0
 fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo="sudo -n"
+if ! command -v apt-get >/dev/null || ! $sudo true; then
+	echo "needs: cannot install$missing: this needs root and apt-get" >&2
+	exit 1
+fi
 echo "needs: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # a list of words
-if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 	tail -n 20 "$log" >&2
 	echo "needs: apt-get could not install$missing" >&2
 	exit 1

@@ -320,15 +320,14 @@ func TestArm64(t *testing.T) {
 	if err := os.WriteFile(path, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	root := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
-	native := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "inventory", "--root", root))
+	native := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "inventory", "--root", sampleRoot))
 	for _, tt := range []struct {
 		args  []string
 		wants []string
 	}{
 		{[]string{"--version"}, []string{"0.0.0-test"}},
 		{[]string{"slot", "--show"}, []string{"server  https://assay.example.com\n", "fresh   today\n"}},
-		{[]string{"inventory", "--root", root}, []string{native.stdout, "pkg:deb/debian/bash@5.2.15-2"}},
+		{[]string{"inventory", "--root", sampleRoot}, []string{native.stdout, "pkg:deb/debian/bash@5.2.15-2"}},
 	} {
 		got := runClient(t, exec.CommandContext(t.Context(), qemu, append([]string{path}, tt.args...)...))
 		for _, want := range tt.wants {

@@ -91,7 +91,10 @@ func TestDiskFull(t *testing.T) {
 		out, err := exec.Command(filepath.Join(bin, "assayd"), append(args, "--data", data)...).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := run("import", filepath.Join(testkit.Path(t, "osv", "Debian"), "all.zip")); err != nil {
+	few, many := filepath.Join(t.TempDir(), "few.zip"), filepath.Join(t.TempDir(), "many.zip")
+	writeRecords(t, few, 10_000, func(string) bool { return true })
+	writeRecords(t, many, 40_000, func(string) bool { return true })
+	if out, err := run("import", few); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	s := serveDebian(t, data)
@@ -107,7 +110,7 @@ func TestDiskFull(t *testing.T) {
 
 	d.fill(9 << 20)
 	before := d.free()
-	out, err := run("import", testkit.Path(t, "osv"))
+	out, err := run("import", many)
 	if err == nil || !strings.Contains(out, "full") || !strings.Contains(out, "keeps its previous data") {
 		t.Errorf("an import without room: %v\n%s", err, out)
 	}

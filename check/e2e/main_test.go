@@ -16,12 +16,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 )
 
 // bin holds the binaries under test, built as a release is.
 var bin string
+
+// The project's own sample: a Debian 12 and advisories of which some match it.
+const (
+	sampleRoot       = "testdata/sample/root"
+	sampleAdvisories = "testdata/sample/advisories"
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -53,8 +58,8 @@ func TestMain(m *testing.M) {
 // TestScript runs the scripts in script against the real binaries. Beside the
 // commands of testscript there are:
 //
-//	debian-root DIR           a genuine Debian 12 dpkg database as a root
-//	debian-data DIR           a data folder with all advisories of Debian
+//	debian-root DIR           a root with the dpkg database of a Debian 12
+//	debian-data DIR           a data folder with advisories of Debian
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
 //	token-for DIR FLAG…       make the token "test", or rotate it, set $TOKEN
 //	exit CODE PROGRAM ARG…    run and hold the exit code; output to stdout, stderr
@@ -69,10 +74,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"debian-root": func(ts *testscript.TestScript, _ bool, args []string) {
-				src := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
-				for _, name := range []string{"etc", "var"} {
-					ts.Check(os.CopyFS(filepath.Join(ts.MkAbs(args[0]), name), os.DirFS(filepath.Join(src, name))))
-				}
+				ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(sampleRoot)))
 				apt := filepath.Join(ts.MkAbs(args[0]), "etc", "apt")
 				ts.Check(os.MkdirAll(apt, 0o755))
 				ts.Check(os.WriteFile(filepath.Join(apt, "sources.list"), []byte("deb http://deb.debian.org/debian bookworm main\n"+
@@ -102,20 +104,17 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// debianData imports all Debian advisories once.
+// debianData returns a data folder with the sample advisories.
 var debianDataOnce = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(bin, "debian-data")
-	zip := filepath.Join(debianZip, "all.zip")
-	if out, err := exec.Command(filepath.Join(bin, "assayd"), "import", zip, "--data", dir).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("import %s: %w\n%s", zip, err, out)
+	records := sampleAdvisories
+	if out, err := exec.Command(filepath.Join(bin, "assayd"), "import", records, "--data", dir).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("import %s: %w\n%s", records, err, out)
 	}
 	return dir, nil
 })
 
-var debianZip string
-
 func debianData(t *testing.T) string {
-	debianZip = testkit.Path(t, "osv", "Debian")
 	dir, err := debianDataOnce()
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 	"assay/inspect"
 	"assay/remote"
@@ -41,7 +40,7 @@ func newWaiting(t *testing.T, flags ...string) waiting {
 	if w.token, err = w.config.NewToken(t.Context(), "builds"); err != nil {
 		t.Fatal(err)
 	}
-	inv, err := inspect.Inspect(t.Context(), testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"), inspect.Options{})
+	inv, err := inspect.Inspect(t.Context(), sampleRoot, inspect.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

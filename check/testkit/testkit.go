@@ -1,9 +1,9 @@
-// Package testkit finds the data that tests are held against and that is not
-// part of the project: real advisories, package databases and version pairs. It
-// makes small trees too.
+// Package testkit finds the large test data, which is not part of the project: real
+// advisories, package databases and pairs of versions. It also makes small trees.
 package testkit
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,25 +11,52 @@ import (
 	"testing"
 )
 
-// Path returns the path of a file or folder of the test data: below the folder
-// that the variable TESTDATA names, else below ../shared/data seen from the
-// root of the project. A test whose data is missing is skipped and says how to
-// get it; with CI set it fails, since a skipped test shows nothing.
+// Dir returns the folder of the test data: the value of TESTDATA, else ../shared/data
+// relative to the root of the project. The folder need not exist.
+func Dir(t testing.TB) string {
+	t.Helper()
+	if dir := os.Getenv("TESTDATA"); dir != "" {
+		return dir
+	}
+	return filepath.Join(Root(t), "..", "shared", "data")
+}
+
+// Path returns the path of a file or folder below Dir. If it does not exist, Path
+// skips or fails the test as Missing does.
 func Path(t testing.TB, elem ...string) string {
 	t.Helper()
-	base := os.Getenv("TESTDATA")
-	if base == "" {
-		base = filepath.Join(Root(t), "..", "shared", "data")
-	}
-	p := filepath.Join(append([]string{base}, elem...)...)
+	p := filepath.Join(append([]string{Dir(t)}, elem...)...)
 	if _, err := os.Stat(p); err != nil {
-		Missing(t, "test data: %v; set TESTDATA to the folder that holds osv/, pkgdb/ and versions/", err)
+		missing(t, MissingData+fmt.Sprintf("%v; set TESTDATA to its folder (see CONTRIBUTING.md)", err))
 	}
 	return p
 }
 
-// Tree makes a tree in a new folder: a value that begins with "-> " is a link, one
-// that is "/" a directory, all else the content of a file.
+// The messages of skipped tests begin with one of these; check/gotest counts them.
+const (
+	MissingData = MissingTool + "test data: "
+	MissingTool = "missing: "
+)
+
+// Missing skips a test that needs something this machine lacks, such as a program.
+// Where CI is set and the test data is there, it fails the test instead: a machine
+// that can run every test must not skip one.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	missing(t, MissingTool+fmt.Sprintf(format, args...))
+}
+
+func missing(t testing.TB, message string) {
+	t.Helper()
+	if _, err := os.Stat(Dir(t)); err == nil && os.Getenv("CI") != "" {
+		t.Fatal("with CI set nothing may be missing: " + message)
+	}
+	t.Skip(message)
+}
+
+// Tree makes a tree in a new folder. The keys of entries are paths. A value that begins
+// with "-> " makes a symbolic link, "/" a directory, any other value a file with that
+// content.
 func Tree(t testing.TB, entries map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,18 +80,9 @@ func Tree(t testing.TB, entries map[string]string) string {
 	return dir
 }
 
-// Missing skips a test that lacks what format says, and fails it with CI set.
-func Missing(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("missing in CI: "+format, args...)
-	}
-	t.Skipf("missing: "+format, args...)
-}
-
-// Fat returns the large root that testdata/roots/make.sh makes, and which takes too
-// long to make for every run: the tests that need it have the build tag "fat", and
-// fail without it. They may run its programs with chroot.
+// Fat returns the large root that "testdata/roots/make.sh fat" makes in about an hour.
+// The tests that need it have the build tag "fat" and fail without the root. They may
+// run its programs with chroot.
 func Fat(t testing.TB) string {
 	t.Helper()
 	roots := os.Getenv("ROOTS")
@@ -76,7 +94,7 @@ func Fat(t testing.TB) string {
 		t.Fatalf("the large root: %v; make it with testdata/roots/make.sh fat", err)
 	}
 	if os.Getuid() != 0 {
-		t.Fatalf("root's rights are needed to run programs in %s", root)
+		t.Fatalf("only root can run programs in %s", root)
 	}
 	return root
 }
@@ -86,7 +104,7 @@ func Root(t testing.TB) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {
-		t.Fatal("the project's root is not known: run the tests without -trimpath")
+		t.Fatal("the root of the project is unknown: run the tests without -trimpath")
 	}
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
