@@ -46,6 +46,10 @@ func (f few) Vulnerabilities(id string) ([]match.Vulnerability, error) {
 	return f.held.Vulnerabilities(id)
 }
 
+func (f few) Sources(ecosystem, binary string) ([]string, error) {
+	return f.held.Sources(ecosystem, binary)
+}
+
 func (f few) Records(ecosystem string) (int, error) { return f.held.Records(ecosystem) }
 
 // run matches the inventory with a few records and returns what was made of them.

@@ -77,6 +77,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Urgency:  specific.urgency(),
 				Modules:  modules(a.Summary, ranges),
 				Arches:   arches,
+				Binaries: specific.binaries(af),
 			},
 		})
 	}

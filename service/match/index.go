@@ -22,6 +22,9 @@ type Index interface {
 	// or as their upstream, sorted. Aliases are symmetric, but records rarely
 	// say so on both sides.
 	Referrers(id string) ([]string, error)
+	// Sources returns the source packages of ecosystem from which the package binary was
+	// built, by what advisories say, sorted.
+	Sources(ecosystem, binary string) ([]string, error)
 	// Records returns how many advisories speak of the ecosystem. None means
 	// that the service can say nothing about it.
 	Records(ecosystem string) (int, error)
@@ -54,6 +57,10 @@ type Affected struct {
 	// Arches are the architectures that alone are affected, by Go's names
 	// ("amd64"), sorted; empty where all are.
 	Arches []string
+	// Binaries are the packages of the same version that the entry says were built from
+	// its source package, sorted; empty where it does not say. An Index answers Sources
+	// with them.
+	Binaries []string
 }
 
 // A Range is the events of one SEMVER or ECOSYSTEM range, as in the record.

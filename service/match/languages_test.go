@@ -1,10 +1,16 @@
 package match_test
 
 import (
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
+	"assay/inspect/distro/chisel"
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/match"
 )
 
@@ -241,17 +247,69 @@ func TestUpstreamNames(t *testing.T) {
 }
 
 // TestChisel: Chisel's manifest does not name the source packages that Ubuntu's
-// advisories are about.
+// advisories are about. The advisories name them.
 func TestChisel(t *testing.T) {
-	ix := index(t, `{"id":"UBUNTU-CVE-1","affected":[`+affects("Ubuntu:24.04:LTS", "openssl", "9")+`]}`)
-	p := inventory.Package{Type: "deb", Name: "libssl3t64", Version: "3.0.13-0ubuntu3.5", Evidence: []inventory.Evidence{{Path: "m", Kind: "chisel"}}}
-	inv := inventory.Inventory{System: system("ubuntu", "24.04"), Packages: []inventory.Package{p}}
-	res, err := match.Match(inv, ix, day)
-	if err != nil || res.Judged != 0 || len(res.Unjudged) != 1 || res.Unjudged[0].Cause != match.CauseSystem {
-		t.Errorf("%+v, %v", res, err)
+	f, err := os.Open(testkit.Path(t, "faults", "inventory", "chisel-rock", chisel.ManifestFiles()[0]))
+	if err != nil {
+		t.Fatal(err)
 	}
-	inv.Packages[0].Source, inv.Packages[0].SourceVersion = "openssl", p.Version
-	if res, err = match.Match(inv, ix, day); err != nil || res.Judged != 1 || len(res.Findings) != 1 {
-		t.Errorf("%+v, %v", res, err)
+	defer f.Close()
+	rock := inventory.Inventory{System: system("ubuntu", "24.04")}
+	if rock.Packages, err = chisel.ReadManifest(f, "manifest.wall"); err != nil {
+		t.Fatal(err)
+	}
+	// What both of two records name, and what the second alone names.
+	glibc := sampleRecord(t, "UBUNTU-CVE-2016-20013")
+	openssl := parse(t, `{"id":"UBUNTU-CVE-2024-9143","affected":[{"package":{"ecosystem":"Ubuntu:24.04:LTS","name":"openssl"},
+		"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"3.0.13-0ubuntu3.5"}]}],
+		"ecosystem_specific":{"binaries":[{"binary_name":"openssl","binary_version":"3.0.13-0ubuntu3.5"},{"binary_name":"base-files","binary_version":"13"}]}}]}`)
+	other := parse(t, `{"id":"UBUNTU-CVE-2024-0001","affected":[{"package":{"ecosystem":"Ubuntu:24.04:LTS","name":"openssl-fork"},
+		"versions":["1"],"ecosystem_specific":{"binaries":[{"binary_name":"openssl","binary_version":"1"}]}}]}`)
+	elsewhere := parse(t, `{"id":"UBUNTU-CVE-2024-0002","affected":[{"package":{"ecosystem":"Ubuntu:22.04:LTS","name":"base-files"},
+		"versions":["1"],"ecosystem_specific":{"binaries":[{"binary_name":"base-files","binary_version":"1"},{"binary_name":"libssl3t64","binary_version":"1"}]}}]}`)
+	const unknown = "neither the image nor the advisories say from which source packages they were built"
+	for _, tt := range []struct {
+		name     string
+		records  []advisory.Advisory
+		source   string // that the image names for libc6
+		judged   int
+		found    []string
+		unjudged map[string]int // packages by reason
+	}{
+		{name: "one record", records: []advisory.Advisory{glibc}, judged: 1, found: []string{"CVE-2016-20013 libc6"}, unjudged: map[string]int{unknown: 3}},
+		{name: "a source that the image names", records: []advisory.Advisory{glibc}, source: "other", judged: 1, unjudged: map[string]int{unknown: 3}},
+		{name: "a fixed version, and a binary with a version of its own", records: []advisory.Advisory{glibc, openssl, elsewhere}, judged: 2, found: []string{"CVE-2016-20013 libc6"}, unjudged: map[string]int{unknown: 2}},
+		{name: "two sources", records: []advisory.Advisory{glibc, openssl, other}, judged: 1, found: []string{"CVE-2016-20013 libc6"},
+			unjudged: map[string]int{unknown: 2, "the advisories say that they were built from several source packages: openssl, openssl-fork": 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inv := rock
+			inv.Packages = slices.Clone(rock.Packages)
+			libc := &inv.Packages[slices.IndexFunc(inv.Packages, func(p inventory.Package) bool { return p.Name == "libc6" })]
+			if tt.source != "" {
+				libc.Source, libc.SourceVersion = tt.source, libc.Version
+			}
+			res, err := match.Match(inv, match.NewMemory(tt.records, nil), day)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			for _, f := range res.Findings {
+				found = append(found, f.ID+" "+f.Package.Name)
+				if f.Package.Source != "" {
+					t.Errorf("the finding says that the image names the source package %q", f.Package.Source)
+				}
+			}
+			unjudged := map[string]int{}
+			for _, u := range res.Unjudged {
+				unjudged[u.Reason] = u.Packages
+				if u.Cause != match.CauseSystem {
+					t.Errorf("cause %v", u.Cause)
+				}
+			}
+			if res.Judged != tt.judged || !slices.Equal(found, tt.found) || !maps.Equal(unjudged, tt.unjudged) {
+				t.Errorf("judged %d, found %q, unjudged %v", res.Judged, found, unjudged)
+			}
+		})
 	}
 }

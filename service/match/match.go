@@ -237,10 +237,9 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 			gap.Cause, gap.Reason = CauseVendor, fmt.Sprintf("built by %s, not by %s", vendor, m.target.distribution())
 			return subject{}, gap, nil
 		}
-		chiseled := func(e inventory.Evidence) bool { return e.Kind == "chisel" }
-		if p.Source == "" && m.target.scheme.names == bySource && slices.ContainsFunc(p.Evidence, chiseled) {
-			gap.Cause, gap.Reason = CauseSystem, "the image does not say from which source packages they were built, by which advisories go"
-			return subject{}, gap, nil
+		if p, gap.Reason, err = m.withSource(p); err != nil || gap.Reason != "" {
+			gap.Cause = CauseSystem
+			return subject{}, gap, err
 		}
 		s = m.addEpoch(p, subjectOf(p, &m.target.scheme))
 	case systemPackage(p.Type):
@@ -281,6 +280,34 @@ func (m *matcher) subject(p inventory.Package) (s subject, gap Unjudged, err err
 		return subject{}, gap, nil
 	}
 	return s, Unjudged{}, nil
+}
+
+// withSource returns a package with its source package. Chisel's manifest does not name
+// it: then it is the one that the advisories of the system name. Where they name none or
+// several, reason says so, and the package cannot be evaluated.
+func (m *matcher) withSource(p inventory.Package) (with inventory.Package, reason string, err error) {
+	chiseled := func(e inventory.Evidence) bool { return e.Kind == "chisel" }
+	if p.Source != "" || m.target.scheme.names != bySource || !slices.ContainsFunc(p.Evidence, chiseled) {
+		return p, "", nil
+	}
+	var sources []string
+	for _, ecosystem := range m.target.ecosystems {
+		more, err := m.ix.Sources(ecosystem, p.Name)
+		if err != nil {
+			return p, "", err
+		}
+		sources = append(sources, more...)
+	}
+	slices.Sort(sources)
+	sources = slices.Compact(sources)
+	switch len(sources) {
+	case 0:
+		return p, "neither the image nor the advisories say from which source packages they were built", nil
+	case 1:
+		p.Source, p.SourceVersion = sources[0], p.Version
+		return p, "", nil
+	}
+	return p, "the advisories say that they were built from several source packages: " + shown(strings.Join(sources, ", ")), nil
 }
 
 // held returns the scheme of a key with those of its ecosystems that the index has

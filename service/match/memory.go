@@ -18,6 +18,7 @@ type Memory struct {
 	vulnerabilities map[string][]Vulnerability
 	referrers       map[string][]string
 	records         map[string]int
+	sources         map[key][]string // by binary package
 	mentions        map[string][]string
 	withdrawn       map[string][]string
 }
@@ -34,6 +35,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		vulnerabilities: make(map[string][]Vulnerability),
 		referrers:       make(map[string][]string),
 		records:         make(map[string]int),
+		sources:         make(map[key][]string),
 		mentions:        make(map[string][]string),
 		withdrawn:       make(map[string][]string),
 	}
@@ -72,6 +74,12 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		for _, e := range Entries(a, seen) {
 			k := key{e.Ecosystem, e.Name}
 			m.affected[k] = append(m.affected[k], e.Affected)
+			for _, binary := range e.Affected.Binaries {
+				b := key{e.Ecosystem, binary}
+				if i, found := slices.BinarySearch(m.sources[b], e.Name); !found {
+					m.sources[b] = slices.Insert(m.sources[b], i, e.Name)
+				}
+			}
 			if !counted[e.Ecosystem] {
 				counted[e.Ecosystem] = true
 				m.records[e.Ecosystem]++
@@ -102,6 +110,11 @@ func (m *Memory) Vulnerabilities(id string) ([]Vulnerability, error) {
 
 // Referrers implements Index.
 func (m *Memory) Referrers(id string) ([]string, error) { return m.referrers[id], nil }
+
+// Sources implements Index.
+func (m *Memory) Sources(ecosystem, binary string) ([]string, error) {
+	return m.sources[key{ecosystem, binary}], nil
+}
 
 // Records implements Index.
 func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosystem], nil }

@@ -29,6 +29,49 @@ type specific struct {
 		OS   []string `json:"os"`
 		Arch []string `json:"arch"`
 	} `json:"affects"`
+	Binaries binaries `json:"binaries"`
+}
+
+// binaries are the packages that were built from a source package of Ubuntu. Others
+// have another form under this name, which gives none.
+type binaries []struct {
+	Name    string `json:"binary_name"`
+	Version string `json:"binary_version"`
+}
+
+func (b *binaries) UnmarshalJSON(text []byte) error {
+	type list binaries
+	var read list
+	if json.Unmarshal(text, &read) == nil {
+		*b = binaries(read)
+	}
+	return nil
+}
+
+// maxBinary bounds the name of a binary package. Debian's policy has no bound, and the
+// longest name is shorter than 100 bytes.
+const maxBinary = 256
+
+// binaries returns the names of the packages that were built from the source package of
+// an entry, sorted. A package with a version of its own is not among them: what the
+// entry says of versions does not hold for it.
+func (s specific) binaries(af advisory.Affected) []string {
+	if base, _, _ := strings.Cut(af.Package.Ecosystem, ":"); base != "Ubuntu" {
+		return nil
+	}
+	ofSource := func(v string) bool {
+		return slices.Contains(af.Versions, v) || slices.ContainsFunc(af.Ranges, func(r advisory.Range) bool {
+			return slices.ContainsFunc(r.Events, func(e advisory.Event) bool { return v == e.Fixed || v == e.LastAffected })
+		})
+	}
+	var names []string
+	for _, b := range s.Binaries {
+		if b.Name != "" && len(b.Name) <= maxBinary && !strings.Contains(b.Name, "\x00") && b.Version != "" && ofSource(b.Version) {
+			names = append(names, b.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // readSpecific reads the fields that are known of an entry; of an entry where

@@ -100,6 +100,13 @@ func (c *change) checkKeys() error {
 			return errors.New("name of a package is too long")
 		}
 	}
+	for _, e := range c.entries {
+		for _, binary := range e.Affected.Binaries {
+			if len(sourceKey(packageKey(e.Ecosystem, e.Name), binary)) > bolt.MaxKeySize {
+				return errors.New("name of a package is too long")
+			}
+		}
+	}
 	return nil
 }
 
@@ -262,12 +269,14 @@ func (w *writer) putIn(r *record) error {
 // edit changes the entries of one package, which stay sorted by advisory and source.
 func (w *writer) edit(key []byte, e *edit) error {
 	var entries []match.Affected
+	var before []string
 	value := w.packages.Get(key)
 	if value != nil {
 		var err error
 		if entries, err = decodeEntries(key, value); err != nil {
 			return err
 		}
+		before = binariesOf(entries)
 		entries = slices.DeleteFunc(entries, func(a match.Affected) bool {
 			_, found := slices.BinarySearchFunc(e.drop, a, byRecord)
 			return found
@@ -275,6 +284,9 @@ func (w *writer) edit(key []byte, e *edit) error {
 	}
 	entries = append(entries, e.add...)
 	slices.SortStableFunc(entries, byRecord)
+	if err := w.setSources(string(key), before, binariesOf(entries)); err != nil {
+		return err
+	}
 	switch {
 	case len(entries) > 0 && value == nil:
 		w.state.packages++
@@ -285,6 +297,42 @@ func (w *writer) edit(key []byte, e *edit) error {
 		return nil
 	}
 	return w.packages.Put(key, encodeEntries(key, entries))
+}
+
+// binariesOf returns the binary packages that entries name, sorted.
+func binariesOf(entries []match.Affected) []string {
+	var list []string
+	for i, e := range entries {
+		// Entries of one source package mostly have the list of the one before.
+		if i == 0 || !slices.Equal(e.Binaries, entries[i-1].Binaries) {
+			list = append(list, e.Binaries...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// setSources changes which binary packages were built from the source package of a
+// packageKey. Both lists are sorted.
+func (w *writer) setSources(packageKey string, before, after []string) error {
+	for _, binary := range before {
+		if _, found := slices.BinarySearch(after, binary); !found {
+			w.state.sources--
+			if err := w.sources.Delete([]byte(sourceKey(packageKey, binary))); err != nil {
+				return err
+			}
+		}
+	}
+	for _, binary := range after {
+		if _, found := slices.BinarySearch(before, binary); !found {
+			w.state.sources++
+			key := []byte(sourceKey(packageKey, binary))
+			if err := w.sources.Put(key, seal(key, newValue(0))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (w *writer) countEcosystem(name string, by int) error {

@@ -11,16 +11,16 @@ import (
 // thousand entries and a hundred fixed versions, and the advisories of a Python
 // package list the same versions over and over. So the value of a package holds
 // each string once, then each list of severities, versions and ranges once, and
-// the entries are seven numbers each. Number 0 is the empty string or list.
+// the entries are eight numbers each. Number 0 is the empty string or list.
 //
 //	strings      count, lengths, bytes
 //	severities   lists, elements; per list: count, (type, score)…
 //	versions     lists, elements; per list: count, string…; the lists of modules and
-//	             architectures are among them
+//	             architectures, and of binary packages, are among them
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
 //	entries      count, (advisory doubled, and one more where a source follows that
-//	             is another than before, severities, versions, ranges, urgency, modules, arches)…
+//	             is another than before, severities, versions, ranges, urgency, modules, arches, binaries)…
 //
 // Read back, entries share what they have in common.
 
@@ -148,6 +148,7 @@ func encodeEntries(key []byte, entries []match.Affected) []byte {
 		body = appendUint(body, strings.number(e.Urgency))
 		body = appendUint(body, number(e.Modules))
 		body = appendUint(body, number(e.Arches))
+		body = appendUint(body, number(e.Binaries))
 	}
 
 	b := newValue(len(strings.buf) + len(severities.buf) + len(versions.buf) + len(ranges.buf) + len(body) + 64)
@@ -213,6 +214,7 @@ func decodeEntries(key, value []byte) ([]match.Affected, error) {
 		e.Urgency = r.tableString()
 		e.Modules = versions[r.int(len(versions)-1)]
 		e.Arches = versions[r.int(len(versions)-1)]
+		e.Binaries = versions[r.int(len(versions)-1)]
 	}
 	return entries, r.end(key)
 }

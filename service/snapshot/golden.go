@@ -55,7 +55,7 @@ func digestFormat(h hash.Hash) {
 		meta := listed{digest: listDigest(string(kind), []byte("body")), source: "source", published: when, entries: 1}
 		add("list", []byte(kind), meta.encode(string(kind)))
 	}
-	s := state{seq: 1, sum: sum{2, 3, 4, 5}, advisories: 6, packages: 7, referrers: 8, ecosystems: 9, lists: 10, blocks: 11, mentions: 12, withdrawn: 13, unreadable: 14, newest: when, updated: when, sample: true}
+	s := state{seq: 1, sum: sum{2, 3, 4, 5}, advisories: 6, packages: 7, referrers: 8, ecosystems: 9, lists: 10, blocks: 11, sources: 12, mentions: 13, withdrawn: 14, unreadable: 15, newest: when, updated: when, sample: true}
 	add("state", nil, s.encode())
 	add("id", nil, []byte(s.id()))
 	add("count", []byte("Debian:12"), encodeCount("Debian:12", 300))
@@ -110,5 +110,8 @@ func digestChange(add func(name string, key, value []byte), c change) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(packages)) {
 		add("package", []byte(key), encodeEntries([]byte(key), packages[key]))
+		for _, binary := range binariesOf(packages[key]) {
+			add("source", []byte(sourceKey(key, binary)), nil)
+		}
 	}
 }

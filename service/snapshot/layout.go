@@ -17,6 +17,7 @@ const (
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
 	listsBucket      = "lists"      // kind → listed
 	blocksBucket     = "blocks"     // blockKey → entries of a list
+	sourcesBucket    = "sources"    // sourceKey → nothing
 	mentionsBucket   = "mentions"   // referrerKey → nothing
 	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; withdrawnKey → names
 	unreadableBucket = "unreadable" // unreadableKey → nothing
@@ -27,7 +28,7 @@ const (
 
 // buckets are those of one transaction.
 type buckets struct {
-	meta, packages, advisories, referrers, ecosystems, lists, blocks, mentions, withdrawn, unreadable *bolt.Bucket
+	meta, packages, advisories, referrers, ecosystems, lists, blocks, sources, mentions, withdrawn, unreadable *bolt.Bucket
 }
 
 func openBuckets(tx *bolt.Tx) (buckets, error) {
@@ -45,7 +46,7 @@ type namedBucket struct {
 	bucket **bolt.Bucket
 }
 
-func (b *buckets) named() [10]namedBucket {
+func (b *buckets) named() [11]namedBucket {
 	return [...]namedBucket{
 		{metaBucket, &b.meta},
 		{packagesBucket, &b.packages},
@@ -54,6 +55,7 @@ func (b *buckets) named() [10]namedBucket {
 		{ecosystemsBucket, &b.ecosystems},
 		{listsBucket, &b.lists},
 		{blocksBucket, &b.blocks},
+		{sourcesBucket, &b.sources},
 		{mentionsBucket, &b.mentions},
 		{withdrawnBucket, &b.withdrawn},
 		{unreadableBucket, &b.unreadable},
@@ -131,6 +133,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		{b.referrers, &got.referrers},
 		{b.ecosystems, &got.ecosystems},
 		{b.blocks, &got.blocks},
+		{b.sources, &got.sources},
 		{b.mentions, &got.mentions},
 		{b.withdrawn, &got.withdrawn},
 		{b.unreadable, &got.unreadable},

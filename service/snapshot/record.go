@@ -30,6 +30,13 @@ const (
 // packageKey is the key of a package: ecosystem with its release, and name.
 func packageKey(ecosystem, name string) string { return ecosystem + "\x00" + name }
 
+// sourceKey is the key that says that a binary package was built from the source package
+// of a packageKey. With the prefix of ecosystem and binary all of them are found, sorted.
+func sourceKey(packageKey, binary string) string {
+	ecosystem, source, _ := strings.Cut(packageKey, "\x00")
+	return ecosystem + "\x00" + binary + "\x00" + source
+}
+
 // recordKey is the key of a source's record. With the prefix of the id alone those
 // of all sources are found, sorted.
 func recordKey(id, source string) string { return id + "\x00" + source }

@@ -299,6 +299,66 @@ func TestMentions(t *testing.T) {
 	}
 }
 
+// TestBuiltFrom: a binary package has the source packages that any record gives it.
+func TestBuiltFrom(t *testing.T) {
+	src := newMemory()
+	db := openTemp(t)
+	records := sampleRecords(t)
+	r := records[slices.IndexFunc(records, func(r store.Record) bool { return r.ID == "UBUNTU-CVE-2016-20013" })]
+	other := rewrite(t, r, map[string]any{"id": "UBUNTU-CVE-2016-20014"})
+	foreign := rewrite(t, r, map[string]any{"id": "UBUNTU-CVE-2016-20015", "affected": []any{map[string]any{
+		"package":  map[string]string{"ecosystem": "Ubuntu:24.04:LTS", "name": "musl"},
+		"versions": []string{"1"},
+		"ecosystem_specific": map[string]any{"binaries": []any{
+			map[string]string{"binary_name": "libc6", "binary_version": "1"}, map[string]string{"binary_name": "musl", "binary_version": "2"},
+		}},
+	}}})
+	gone := func(r store.Record) store.Record {
+		r.Removed, r.Body = true, nil
+		return r
+	}
+	for _, step := range []struct {
+		what   string
+		record store.Record
+		want   []string
+	}{
+		{"one record", r, []string{"glibc"}},
+		{"two records", other, []string{"glibc"}},
+		{"one of two withdrawn", withdraw(t, r), []string{"glibc"}},
+		{"another source", foreign, []string{"glibc", "musl"}},
+		{"the other removed", gone(other), []string{"musl"}},
+		{"put back", r, []string{"glibc", "musl"}},
+		{"another source removed", gone(foreign), []string{"glibc"}},
+		{"without binaries", modify(t, r), nil},
+	} {
+		src.put(step.record)
+		catchUp(t, db, src)
+		v, err := db.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := v.Sources("Ubuntu:24.04:LTS", "libc6")
+		if err != nil || !slices.Equal(names, step.want) {
+			t.Errorf("%s: %v, %v, want %v", step.what, names, err, step.want)
+		}
+		for _, none := range [][2]string{{"Ubuntu:24.04:LTS", "libc"}, {"Ubuntu:24.04:LTS", "musl"}, {"Ubuntu:24.04", "libc6"}} {
+			if names, err := v.Sources(none[0], none[1]); names != nil || err != nil {
+				t.Errorf("%s: %v: %v, %v", step.what, none, names, err)
+			}
+		}
+		v.Close()
+	}
+	src.put(r)
+	catchUp(t, db, src)
+	path := db.path
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, path).Discarded(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A withdrawn record is found by its names for as long as it is withdrawn.
 func TestWithdrawn(t *testing.T) {
 	src := newMemory()

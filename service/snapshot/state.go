@@ -24,6 +24,7 @@ type state struct {
 	ecosystems int
 	lists      int
 	blocks     int
+	sources    int
 	mentions   int
 	withdrawn  int
 	unreadable int
@@ -85,6 +86,7 @@ func (s *state) encode() []byte {
 	b = appendUint(b, s.ecosystems)
 	b = appendUint(b, s.lists)
 	b = appendUint(b, s.blocks)
+	b = appendUint(b, s.sources)
 	b = appendUint(b, s.mentions)
 	b = appendUint(b, s.withdrawn)
 	b = appendUint(b, s.unreadable)
@@ -117,6 +119,7 @@ func decodeState(value []byte) (state, error) {
 	s.ecosystems = r.int(maxCount)
 	s.lists = r.int(maxCount)
 	s.blocks = r.int(maxCount)
+	s.sources = r.int(maxCount)
 	s.mentions = r.int(maxCount)
 	s.withdrawn = r.int(maxCount)
 	s.unreadable = r.int(maxCount)

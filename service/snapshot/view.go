@@ -150,6 +150,22 @@ func (v *View) Referrers(id string) (ids []string, err error) {
 	return ids, err
 }
 
+// Sources returns the source packages of a binary package, as match.Index has it.
+func (v *View) Sources(ecosystem, binary string) (names []string, err error) {
+	err = v.handle.guard(func() error {
+		v.key = append(append(append(append(v.key[:0], ecosystem...), 0), binary...), 0)
+		c := v.sources.Cursor()
+		for k, value := c.Seek(v.key); bytes.HasPrefix(k, v.key); k, value = c.Next() {
+			if _, err := checkValue(k, value); err != nil {
+				return err
+			}
+			names = append(names, string(k[len(v.key):]))
+		}
+		return nil
+	})
+	return names, err
+}
+
 // Mentions returns the ids of the records that name id as related only, or that have
 // an id that ends in it ("DEBIAN-CVE-2024-1234"), sorted.
 func (v *View) Mentions(id string) (ids []string, err error) {
