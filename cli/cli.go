@@ -167,7 +167,7 @@ func (r *run) inventory(c *ucli.Context) error {
 	if err := cyclonedx.Encode(verdict.ASCII(r.env.Stdout), cyclonedx.Scan{Inventory: inv, Client: r.client()}); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
-	for _, p := range inv.Partial {
+	for _, p := range inv.ScanErrors {
 		fmt.Fprintf(r.env.Stderr, "assay: not read: %s %s: %s\n", p.Kind, verdict.Clean("/"+p.Path), verdict.Clean(p.Err))
 	}
 	return nil

@@ -240,9 +240,9 @@ func (r *run) examineTree(c *ucli.Context, d *diagnosis) (inventory.Inventory, e
 		d.ok("packages", "%s", summarise(inv.Packages))
 	}
 	const most = 3
-	for i, p := range inv.Partial {
+	for i, p := range inv.ScanErrors {
 		if i == most {
-			d.note("gaps", "and %d more", len(inv.Partial)-most)
+			d.note("gaps", "and %d more", len(inv.ScanErrors)-most)
 			break
 		}
 		d.note("gaps", "/%s cannot be read (%s): %s", p.Path, p.Kind, p.Err)

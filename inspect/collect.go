@@ -12,13 +12,11 @@ import (
 	"assay/inspect/inventory"
 	"assay/inspect/lang/java"
 	"assay/inspect/rootfs"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// maxGaps is how many gaps of one kind are named; the others are counted.
-	maxGaps = 200
+	// maxScanErrors is how many gaps of one kind are named; the others are counted.
+	maxScanErrors = 200
 	// maxText bounds the path and the cause of a gap.
 	maxText = 1 << 10
 )
@@ -38,12 +36,12 @@ type collector struct {
 	// contentSets are the repositories of rpm's packages, repetitions included.
 	contentSets []string
 	// empty are the package databases that hold no installed package.
-	empty []string
-	gaps  map[inventory.Gap]*gaps
+	empty      []string
+	scanErrors map[inventory.ErrorKind]*scanErrors
 }
 
 func newCollector(readers []reader) *collector {
-	return &collector{readers: readers, gaps: map[inventory.Gap]*gaps{}, real: map[string]string{}, ids: map[string]rootfs.ID{}}
+	return &collector{readers: readers, scanErrors: map[inventory.ErrorKind]*scanErrors{}, real: map[string]string{}, ids: map[string]rootfs.ID{}}
 }
 
 // File reads a file that the walk has found.
@@ -95,55 +93,55 @@ func (c *collector) read(i int, f, sibling *rootfs.File, updates iter.Seq[*rootf
 	c.mu.Lock()
 	c.packages = append(c.packages, packages...)
 	c.contentSets = append(c.contentSets, sets...)
-	if err == nil && len(packages) == 0 && r.gap == inventory.GapDatabase {
+	if err == nil && len(packages) == 0 && r.kind == inventory.KindDatabase {
 		c.empty = append(c.empty, f.Path())
 	}
 	c.mu.Unlock()
 	if err != nil {
-		c.gap(f.Path(), r.gap, err)
+		c.scanError(f.Path(), r.kind, err)
 	}
 	return len(packages) > 0
 }
 
 // FileFailed notes a file that a reader wanted and could not have.
 func (c *collector) FileFailed(i int, path string, err error) {
-	c.gap(path, c.readers[i].gap, err)
+	c.scanError(path, c.readers[i].kind, err)
 }
 
 // DirFailed notes a directory that could not be read.
 func (c *collector) DirFailed(path string, err error) {
-	c.gap(path, inventory.GapDirectory, err)
+	c.scanError(path, inventory.KindDirectory, err)
 }
 
 // PathTooLong notes what could not be held against the rules. It may be anything,
 // so that nothing can be said of the tree.
 func (c *collector) PathTooLong(path string, err error) {
-	c.gap(path, inventory.GapDatabase, err)
+	c.scanError(path, inventory.KindDatabase, err)
 }
 
 // listFailed notes a list of installed files that could not be read.
 func (c *collector) listFailed(path string, err error) {
-	c.gap(path, inventory.GapFile, err)
+	c.scanError(path, inventory.KindFile, err)
 }
 
 // listsMissing notes that there are no lists of installed files where there must be.
 // What belongs to a package of the system is then unknown, and nothing can be said of it.
 func (c *collector) listsMissing(path string, err error) {
-	c.gap(path, inventory.GapDatabase, err)
+	c.scanError(path, inventory.KindDatabase, err)
 }
 
-func (c *collector) gap(path string, kind inventory.Gap, err error) {
-	p := inventory.Partial{
+func (c *collector) scanError(path string, kind inventory.ErrorKind, err error) {
+	p := inventory.ScanError{
 		Path: clip(inventory.Text(path)),
 		Kind: kind,
 		Err:  clip(oneLine(inventory.Text(err.Error()))),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gaps[kind] == nil {
-		c.gaps[kind] = &gaps{}
+	if c.scanErrors[kind] == nil {
+		c.scanErrors[kind] = &scanErrors{}
 	}
-	c.gaps[kind].add(p)
+	c.scanErrors[kind].add(p)
 }
 
 // inventory returns all that was gathered.
@@ -162,8 +160,8 @@ func (c *collector) inventory() Inventory {
 	}
 	nameSources(c.packages)
 	inv := Inventory{Packages: withoutHeld(merge(c.packages))}
-	for kind, g := range c.gaps {
-		inv.Partial = append(inv.Partial, g.list(kind)...)
+	for kind, e := range c.scanErrors {
+		inv.ScanErrors = append(inv.ScanErrors, e.list(kind)...)
 	}
 	inv.Sort()
 	for i := range inv.Packages {
@@ -186,39 +184,39 @@ func (c *collector) emptyDatabases() {
 		}
 	}
 	for _, path := range c.empty {
-		c.gap(path, inventory.GapDatabase, errNoPackages)
+		c.scanError(path, inventory.KindDatabase, errNoPackages)
 	}
 }
 
-// gaps are those of one kind: the first maxGaps in their order and a count.
-type gaps struct {
-	kept  []inventory.Partial
+// gaps are those of one kind: the first maxScanErrors in their order and a count.
+type scanErrors struct {
+	kept  []inventory.ScanError
 	total int
 }
 
-func (g *gaps) add(p inventory.Partial) {
-	g.total++
-	g.kept = append(g.kept, p)
-	if len(g.kept) == 2*maxGaps {
-		g.trim()
+func (e *scanErrors) add(p inventory.ScanError) {
+	e.total++
+	e.kept = append(e.kept, p)
+	if len(e.kept) == 2*maxScanErrors {
+		e.trim()
 	}
 }
 
-func (g *gaps) trim() {
-	slices.SortFunc(g.kept, func(a, b inventory.Partial) int {
+func (e *scanErrors) trim() {
+	slices.SortFunc(e.kept, func(a, b inventory.ScanError) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Err, b.Err))
 	})
-	g.kept = g.kept[:min(len(g.kept), maxGaps)]
+	e.kept = e.kept[:min(len(e.kept), maxScanErrors)]
 }
 
 // list returns the gaps that are named, and the count of the others as one of
 // the root.
-func (g *gaps) list(kind inventory.Gap) []inventory.Partial {
-	g.trim()
-	if more := g.total - len(g.kept); more > 0 {
-		return append(slices.Clone(g.kept), inventory.Partial{Kind: kind, Err: fmt.Sprintf("and %d more", more)})
+func (e *scanErrors) list(kind inventory.ErrorKind) []inventory.ScanError {
+	e.trim()
+	if more := e.total - len(e.kept); more > 0 {
+		return append(slices.Clone(e.kept), inventory.ScanError{Kind: kind, Err: fmt.Sprintf("and %d more", more)})
 	}
-	return g.kept
+	return e.kept
 }
 
 // nameSources fills in the source packages that a database does not name and another
@@ -294,11 +292,6 @@ func withoutHeld(packages []inventory.Package) []inventory.Package {
 		}
 	}
 	return slices.DeleteFunc(packages, func(p inventory.Package) bool { return cached(p) && held[key{p.Name, p.Version}] })
-}
-
-// absent reports whether there is nothing at a path, or no longer.
-func absent(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -81,11 +81,11 @@ func TestEveryDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(inv.Partial); n != gaps[d.String()] {
-				t.Errorf("%d gaps: %+v", n, inv.Partial)
+			if n := len(inv.ScanErrors); n != gaps[d.String()] {
+				t.Errorf("%d gaps: %+v", n, inv.ScanErrors)
 			}
-			for _, p := range inv.Partial {
-				if p.Kind != inventory.GapDatabase {
+			for _, p := range inv.ScanErrors {
+				if p.Kind != inventory.KindDatabase {
 					t.Errorf("%+v", p)
 				}
 			}
@@ -145,8 +145,8 @@ func TestRPMFolders(t *testing.T) {
 				}
 			}
 			inv := inventoryOf(t, root, Options{}, readers())
-			if got := rows(inv.Packages); !slices.Equal(got, want) || len(inv.Partial) > 0 || inv.System.ID != "any" {
-				t.Errorf("%s in %s: %d packages, want %d; %+v", name, dir, len(got), len(want), inv.Partial)
+			if got := rows(inv.Packages); !slices.Equal(got, want) || len(inv.ScanErrors) > 0 || inv.System.ID != "any" {
+				t.Errorf("%s in %s: %d packages, want %d; %+v", name, dir, len(got), len(want), inv.ScanErrors)
 			}
 			if at := inv.Packages[0].Evidence[0].Path; filepath.Dir(at) != dir {
 				t.Errorf("found at %q", at)
@@ -190,8 +190,8 @@ os._exit(0)
 		t.Fatalf("%v\n%s", err, out)
 	}
 	inv := inventoryOf(t, root, Options{}, readers())
-	if n := len(inv.Packages); n != len(all)-20 || len(inv.Partial) > 0 {
-		t.Errorf("%d packages of %d, %+v", n, len(all), inv.Partial)
+	if n := len(inv.Packages); n != len(all)-20 || len(inv.ScanErrors) > 0 {
+		t.Errorf("%d packages of %d, %+v", n, len(all), inv.ScanErrors)
 	}
 	link := testkit.Tree(t, map[string]string{"var/lib/rpm": "-> /usr/share/rpm", "usr/share/x": ""})
 	if err := os.Rename(filepath.Dir(db), filepath.Join(link, "usr/share/rpm")); err != nil {
@@ -209,9 +209,9 @@ os._exit(0)
 		t.Fatal(err)
 	}
 	inv = inventoryOf(t, link, Options{}, readers())
-	want := inventory.Partial{Path: "usr/share/rpm/rpmdb.sqlite-wal", Kind: inventory.GapDatabase, Err: "not a regular file"}
-	if len(inv.Packages) != len(all) || !slices.Equal(inv.Partial, []inventory.Partial{want}) {
-		t.Errorf("%d packages, %+v", len(inv.Packages), inv.Partial)
+	want := inventory.ScanError{Path: "usr/share/rpm/rpmdb.sqlite-wal", Kind: inventory.KindDatabase, Err: "not a regular file"}
+	if len(inv.Packages) != len(all) || !slices.Equal(inv.ScanErrors, []inventory.ScanError{want}) {
+		t.Errorf("%d packages, %+v", len(inv.Packages), inv.ScanErrors)
 	}
 }
 
@@ -252,7 +252,7 @@ func TestRPMJournal(t *testing.T) {
 				t.Fatal(err)
 			}
 			inv := inventoryOf(t, root, Options{}, readers())
-			if got := strings.TrimSpace(summary(Inventory{Partial: inv.Partial})); len(inv.Packages) != all || got != c.want {
+			if got := strings.TrimSpace(summary(Inventory{ScanErrors: inv.ScanErrors})); len(inv.Packages) != all || got != c.want {
 				t.Errorf("%d packages of %d, %s", len(inv.Packages), all, got)
 			}
 		})
@@ -278,8 +278,8 @@ func TestContentSets(t *testing.T) {
 	if want := (map[string]string{"a": "", "libuuid": "a b c d"}); !maps.Equal(sets, want) {
 		t.Errorf("%v", sets)
 	}
-	if len(inv.Partial) != 1 || inv.Partial[0].Kind != inventory.GapFile || !strings.HasSuffix(inv.Partial[0].Path, "broken.json") {
-		t.Errorf("%+v", inv.Partial)
+	if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Kind != inventory.KindFile || !strings.HasSuffix(inv.ScanErrors[0].Path, "broken.json") {
+		t.Errorf("%+v", inv.ScanErrors)
 	}
 }
 
@@ -299,8 +299,8 @@ func TestTwoSystems(t *testing.T) {
 		want += len(list)
 	}
 	inv := inventoryOf(t, root, Options{}, readers())
-	if len(inv.Packages) != want || len(inv.Partial) > 0 || inv.System.ID != "debian" {
-		t.Errorf("%d packages, want %d; %+v", len(inv.Packages), want, inv.Partial)
+	if len(inv.Packages) != want || len(inv.ScanErrors) > 0 || inv.System.ID != "debian" {
+		t.Errorf("%d packages, want %d; %+v", len(inv.Packages), want, inv.ScanErrors)
 	}
 	types := map[string]bool{}
 	for _, p := range inv.Packages {
@@ -342,7 +342,7 @@ func TestDamagedDatabases(t *testing.T) {
 				}
 				// A text that ends with a line may end there: so it does when it is empty.
 				ended := text && (len(damaged) == 0 || damaged[len(damaged)-1] == '\n')
-				if len(inv.Partial) == 0 && len(inv.Packages) < len(whole.Packages) && !ended {
+				if len(inv.ScanErrors) == 0 && len(inv.Packages) < len(whole.Packages) && !ended {
 					t.Errorf("%s at %d: %d of %d packages and no gap", what, at, len(inv.Packages), len(whole.Packages))
 				}
 			}
@@ -417,8 +417,8 @@ func TestSourcesOfChisel(t *testing.T) {
 		for _, p := range inv.Packages {
 			fmt.Fprintf(&got, "%s %s %d\n", p.Name, p.Source, len(p.Evidence))
 		}
-		if got.String() != want || len(inv.Partial) > 0 {
-			t.Errorf("%s%+v", &got, inv.Partial)
+		if got.String() != want || len(inv.ScanErrors) > 0 {
+			t.Errorf("%s%+v", &got, inv.ScanErrors)
 		}
 	}
 }
@@ -427,7 +427,7 @@ func TestSourcesOfChisel(t *testing.T) {
 func TestUnusualDatabases(t *testing.T) {
 	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7, "chisel-rock": 4} {
 		inv := inventoryOf(t, unusual(t, name, nil), Options{}, readers())
-		if len(inv.Packages) != want || len(inv.Partial) > 0 || !inv.System.Known() {
+		if len(inv.Packages) != want || len(inv.ScanErrors) > 0 || !inv.System.Known() {
 			t.Errorf("%s: %d packages, want %d\n%s", name, len(inv.Packages), want, names(inv))
 		}
 	}

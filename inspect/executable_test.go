@@ -106,7 +106,7 @@ func TestExecutableJarDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	inv := inventoryOf(t, root, Options{}, readers())
-	if len(inv.Partial) != 1 || inv.Partial[0].Path != "app/service" {
+	if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Path != "app/service" {
 		t.Errorf("%s", names(inv))
 	}
 }

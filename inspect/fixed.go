@@ -44,23 +44,23 @@ func (x *fixedPaths) system() inventory.System {
 		}
 		f, err := x.root.Open(src.Path, osrelease.Limit)
 		if err != nil {
-			if !absent(err) {
-				x.collector.gap(src.Path, inventory.GapSystem, err)
+			if !rootfs.IsAbsent(err) {
+				x.collector.scanError(src.Path, inventory.KindSystem, err)
 			}
 			continue
 		}
 		var sys inventory.System
 		if x.leftOut.Covers(f.Path()) {
-			err = errLeftOut
+			err = walk.ErrLeftOut
 		} else {
 			sys, err = src.Parse(f)
 		}
 		f.Close()
 		switch {
 		case errors.Is(err, osrelease.ErrStray):
-			x.collector.gap(f.Path(), inventory.GapFile, err)
+			x.collector.scanError(f.Path(), inventory.KindFile, err)
 		case err != nil:
-			x.collector.gap(f.Path(), inventory.GapSystem, err)
+			x.collector.scanError(f.Path(), inventory.KindSystem, err)
 		}
 		if sys.Known() {
 			sys.Path = f.Path()
@@ -69,10 +69,6 @@ func (x *fixedPaths) system() inventory.System {
 	}
 	return inventory.System{}
 }
-
-// errLeftOut says that a link leads to what is no part of the image, or may be a
-// secret.
-var errLeftOut = errors.New("leads to a path that is not scanned")
 
 // read gives every reader the files at its fixed paths.
 func (x *fixedPaths) read(ctx context.Context) {
@@ -102,8 +98,8 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 	r := x.collector.readers[i]
 	d, resolved, err := x.root.OpenDir(path)
 	if err != nil {
-		if !absent(err) {
-			x.collector.gap(path, r.gap, err)
+		if !rootfs.IsAbsent(err) {
+			x.collector.scanError(path, r.kind, err)
 		}
 		return
 	}
@@ -112,31 +108,27 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 		return
 	}
 	if x.leftOut.Covers(resolved) {
-		x.collector.gap(path, r.gap, errLeftOut)
+		x.collector.scanError(path, r.kind, walk.ErrLeftOut)
 		return
 	}
-	buf := make([]byte, 32<<10)
-	for {
-		entries, err := d.Read(buf)
+	for e, err := range d.Each(nil) {
 		if err != nil {
-			x.collector.gap(resolved, r.gap, err)
+			x.collector.scanError(resolved, r.kind, err)
 			return
 		}
-		if len(entries) == 0 || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
-		for name, kind := range rootfs.Entries(entries) {
-			if kind == unix.DT_DIR || !r.inDir(string(name)) {
-				continue
-			}
-			file := resolved + "/" + string(name)
-			f, err := x.root.Open(file, r.limit)
-			if err != nil {
-				x.collector.FileFailed(i, file, err)
-				continue
-			}
-			x.file(i, file, f, nil)
+		if e.Type == unix.DT_DIR || !r.inDir(e.Name) {
+			continue
 		}
+		file := resolved + "/" + e.Name
+		f, err := x.root.Open(file, r.limit)
+		if err != nil {
+			x.collector.FileFailed(i, file, err)
+			continue
+		}
+		x.file(i, file, f, nil)
 	}
 }
 
@@ -151,7 +143,7 @@ func (x *fixedPaths) mounted(path, resolved string) bool {
 // that two paths lead to is read once.
 func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	if err != nil {
-		if !absent(err) || x.broken(path, err) {
+		if !rootfs.IsAbsent(err) || x.broken(path, err) {
 			x.collector.FileFailed(i, path, err)
 		}
 		return
@@ -165,7 +157,7 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 		return
 	}
 	if x.leftOut.Covers(f.Path()) {
-		x.collector.FileFailed(i, path, errLeftOut)
+		x.collector.FileFailed(i, path, walk.ErrLeftOut)
 		return
 	}
 	x.seen[at] = true
@@ -190,7 +182,7 @@ func (x *fixedPaths) broken(file string, err error) bool {
 		return false
 	}
 	_, _, err = x.root.Identify(folder)
-	return absent(err)
+	return rootfs.IsAbsent(err)
 }
 
 // maxUpdates bounds the files of updates; dpkg itself takes them into its database
@@ -213,11 +205,11 @@ func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
 		if err == nil {
 			defer d.Close()
 			if x.leftOut.Covers(resolved) {
-				err = errLeftOut
+				err = walk.ErrLeftOut
 			}
 		}
 		if err != nil {
-			if !absent(err) {
+			if !rootfs.IsAbsent(err) {
 				x.collector.FileFailed(i, folder, err)
 			}
 			return
@@ -230,7 +222,7 @@ func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
 			u, err := x.root.Open(resolved+"/"+name, r.limit)
 			if err == nil && x.leftOut.Covers(u.Path()) {
 				u.Close()
-				err = errLeftOut
+				err = walk.ErrLeftOut
 			}
 			if err != nil {
 				x.collector.FileFailed(i, resolved+"/"+name, err)
@@ -247,26 +239,23 @@ func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
 
 // list returns the names in a folder that are wanted, sorted as numbers are. With an
 // error come those before it.
-func list(d rootfs.Dir, wanted func(string) bool) ([]string, error) {
-	var names []string
-	buf := make([]byte, 32<<10)
-	for {
-		entries, err := d.Read(buf)
-		if err == nil && len(names) > maxUpdates {
-			err = fmt.Errorf("more than %d files", maxUpdates)
+func list(d rootfs.Dir, wanted func(string) bool) (names []string, err error) {
+	for e, failed := range d.Each(nil) {
+		if failed == nil && len(names) == maxUpdates && wanted(e.Name) {
+			failed = fmt.Errorf("more than %d files", maxUpdates)
 		}
-		if err != nil || len(entries) == 0 {
-			slices.SortFunc(names, func(a, b string) int {
-				return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-			})
-			return names, err
+		if failed != nil {
+			err = failed
+			break
 		}
-		for name := range rootfs.Entries(entries) {
-			if wanted(string(name)) {
-				names = append(names, string(name))
-			}
+		if wanted(e.Name) {
+			names = append(names, e.Name)
 		}
 	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return names, err
 }
 
 var errJournal = errors.New("contains a transaction that has not been rolled back")
@@ -290,7 +279,7 @@ func (x *fixedPaths) journal(i int, f *rootfs.File) {
 			err = failed
 		}
 	}
-	if err != nil && !absent(err) {
+	if err != nil && !rootfs.IsAbsent(err) {
 		x.collector.FileFailed(i, path, err)
 	}
 }
@@ -308,10 +297,10 @@ func (x *fixedPaths) sibling(i int, f *rootfs.File) *rootfs.File {
 	sibling, err := x.root.Open(path, r.limit)
 	if err == nil && x.leftOut.Covers(sibling.Path()) {
 		sibling.Close()
-		err = errLeftOut
+		err = walk.ErrLeftOut
 	}
 	if err != nil {
-		if !absent(err) {
+		if !rootfs.IsAbsent(err) {
 			x.collector.FileFailed(i, path, err)
 		}
 		return nil

@@ -24,7 +24,7 @@ func names(inv Inventory) string {
 	for _, p := range inv.Packages {
 		all = append(all, p.Type+" "+p.Name+" "+p.Version)
 	}
-	for _, p := range inv.Partial {
+	for _, p := range inv.ScanErrors {
 		all = append(all, fmt.Sprintf("%s %q: %s", p.Kind, p.Path, p.Err))
 	}
 	return strings.Join(slices.Compact(all), "\n")
@@ -247,8 +247,8 @@ func TestPathTooLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	inv := inventoryOf(t, dir, Options{}, readers())
-	if len(inv.Partial) != 1 || inv.Partial[0].Kind != inventory.GapDatabase || inv.Partial[0].Err != "path longer than 65536 bytes" {
-		t.Errorf("%d errors, %.300v", len(inv.Partial), inv.Partial)
+	if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Kind != inventory.KindDatabase || inv.ScanErrors[0].Err != "path longer than 65536 bytes" {
+		t.Errorf("%d errors, %.300v", len(inv.ScanErrors), inv.ScanErrors)
 	}
 }
 
@@ -365,7 +365,7 @@ func TestNitro(t *testing.T) {
 		t.Fatal(err)
 	}
 	inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, readers())
-	if len(inv.Packages) != 23 || len(inv.Partial) > 0 {
+	if len(inv.Packages) != 23 || len(inv.ScanErrors) > 0 {
 		t.Errorf("%d packages\n%s", len(inv.Packages), names(inv))
 	}
 }

@@ -26,7 +26,7 @@ import (
 // blocks.
 func TestNoFileAtADatabasesPath(t *testing.T) {
 	for _, r := range readers() {
-		if r.gap != inventory.GapDatabase {
+		if r.kind != inventory.KindDatabase {
 			continue
 		}
 		for _, path := range r.files {
@@ -62,8 +62,8 @@ func TestNoFileAtADatabasesPath(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					want := inventory.Partial{Path: path, Kind: inventory.GapDatabase, Err: c.err}
-					if !slices.Contains(inv.Partial, want) || len(inv.Packages) > 0 {
+					want := inventory.ScanError{Path: path, Kind: inventory.KindDatabase, Err: c.err}
+					if !slices.Contains(inv.ScanErrors, want) || len(inv.Packages) > 0 {
 						t.Errorf("%s at %s: %+v", name, path, inv)
 					}
 				}
@@ -156,7 +156,7 @@ func TestChangingDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(inv.Packages) < len(whole.Packages) && len(inv.Partial) == 0 {
+			if len(inv.Packages) < len(whole.Packages) && len(inv.ScanErrors) == 0 {
 				t.Errorf("%v %s: %d of %d packages and no gap", d, what, len(inv.Packages), len(whole.Packages))
 			}
 			if what == "grows" && d.Kind != "dpkg" && len(inv.Packages) != len(whole.Packages) {
@@ -237,7 +237,7 @@ func TestHugeFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	gaps := map[string]bool{}
-	for _, p := range inv.Partial {
+	for _, p := range inv.ScanErrors {
 		gaps[p.Path] = true
 	}
 	for path := range entries {
@@ -293,7 +293,7 @@ func TestHugeRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	gaps := map[string]bool{}
-	for _, p := range inv.Partial {
+	for _, p := range inv.ScanErrors {
 		gaps[p.Path] = true
 	}
 	for path := range records {

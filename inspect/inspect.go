@@ -48,7 +48,7 @@ type Options struct {
 
 // Inspect makes the inventory of the tree at root. It returns an error only when
 // root cannot be used at all or ctx ended; all else that could not be read is in
-// the inventory's Partial.
+// the inventory's ScanErrors.
 func Inspect(ctx context.Context, root string, opts Options) (Inventory, error) {
 	return inspect(ctx, root, opts, readers())
 }
@@ -82,7 +82,7 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 		Rules:   rules(readers),
 		Skip:    skip,
 		LeftOut: leftOut,
-		Context: inContext,
+		Context: inContext(readers),
 		Exclude: identify(opts.Exclude),
 		Workers: workers,
 	}, c)
@@ -95,7 +95,7 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}
 	if err := release.Check(system, c.packages); err != nil {
-		c.gap(system.Path, inventory.GapSystem, err)
+		c.scanError(system.Path, inventory.KindSystem, err)
 	}
 	inv := c.inventory()
 	inv.System = system
@@ -134,7 +134,7 @@ func (c *collector) outside(root string, opts Options) []string {
 	}
 	mounts, err := mount.Parse(text)
 	if err != nil {
-		c.gap("", inventory.GapFile, fmt.Errorf("mountinfo: %w", err))
+		c.scanError("", inventory.KindFile, fmt.Errorf("mountinfo: %w", err))
 	}
 	out := ofKaniko(kaniko)
 	if len(mounts) == 0 {

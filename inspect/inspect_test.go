@@ -71,7 +71,7 @@ func summary(inv Inventory) string {
 		}
 		b.WriteString("\n")
 	}
-	for _, p := range inv.Partial {
+	for _, p := range inv.ScanErrors {
 		fmt.Fprintf(&b, "%s %q: %s\n", p.Kind, p.Path, p.Err)
 	}
 	return b.String()
@@ -281,8 +281,8 @@ func namedReaders() []reader {
 		return []inventory.Package{p}, err
 	}
 	return append(distributions(),
-		reader{bases: []string{"package.json"}, limit: 8, gap: inventory.GapFile, read: named},
-		reader{exts: []string{".bin"}, limit: 100, gap: inventory.GapFile, read: named})
+		reader{bases: []string{"package.json"}, limit: 8, kind: inventory.KindFile, read: named},
+		reader{exts: []string{".bin"}, limit: 100, kind: inventory.KindFile, read: named})
 }
 
 func TestReadersByName(t *testing.T) {
@@ -346,32 +346,32 @@ func TestOwners(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("%s", &got)
 	}
-	gap := inventory.Partial{Path: "var/lib/dpkg/info/b.list", Kind: inventory.GapFile, Err: "line 1: longer than 32768 bytes"}
-	if !slices.Equal(inv.Partial, []inventory.Partial{gap}) {
-		t.Errorf("%+v", inv.Partial)
+	gap := inventory.ScanError{Path: "var/lib/dpkg/info/b.list", Kind: inventory.KindFile, Err: "line 1: longer than 32768 bytes"}
+	if !slices.Equal(inv.ScanErrors, []inventory.ScanError{gap}) {
+		t.Errorf("%+v", inv.ScanErrors)
 	}
 }
 
 // Of many gaps the first are named, in an order that no worker decides.
-func TestManyGaps(t *testing.T) {
+func TestManyScanErrors(t *testing.T) {
 	entries := map[string]string{}
-	for i := range 5 * maxGaps {
+	for i := range 5 * maxScanErrors {
 		entries[fmt.Sprintf("n%04d/package.json", i)] = "longer than it may be"
 	}
 	entries["var/lib/dpkg/status"] = "nonsense\n"
 	inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, namedReaders())
-	if n := len(inv.Partial); n != maxGaps+2 {
+	if n := len(inv.ScanErrors); n != maxScanErrors+2 {
 		t.Fatalf("%d gaps", n)
 	}
-	if got, want := inv.Partial[0], (inventory.Partial{Kind: inventory.GapFile, Err: "and 800 more"}); got != want {
+	if got, want := inv.ScanErrors[0], (inventory.ScanError{Kind: inventory.KindFile, Err: "and 800 more"}); got != want {
 		t.Errorf("%+v", got)
 	}
-	for i, p := range inv.Partial[1 : maxGaps+1] {
+	for i, p := range inv.ScanErrors[1 : maxScanErrors+1] {
 		if p.Path != fmt.Sprintf("n%04d/package.json", i) {
 			t.Fatalf("gap %d is %q", i, p.Path)
 		}
 	}
-	if p := inv.Partial[maxGaps+1]; p.Kind != inventory.GapDatabase {
+	if p := inv.ScanErrors[maxScanErrors+1]; p.Kind != inventory.KindDatabase {
 		t.Errorf("%+v", p)
 	}
 }
@@ -394,8 +394,8 @@ func TestHostileDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(inv.Partial) != 1 || inv.Partial[0].Kind != inventory.GapDatabase || !strings.HasPrefix(inv.Partial[0].Err, name) {
-			t.Errorf("%s: %+v", name, inv.Partial)
+		if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Kind != inventory.KindDatabase || !strings.HasPrefix(inv.ScanErrors[0].Err, name) {
+			t.Errorf("%s: %+v", name, inv.ScanErrors)
 		}
 		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
 			t.Errorf("%s: %d bytes allocated", name, got)
@@ -503,7 +503,7 @@ func TestReadersAreApart(t *testing.T) {
 	taken := map[string]bool{}
 	for i, r := range readers() {
 		keys := slices.Concat(r.files, r.dirs, r.bases, r.exts)
-		if len(keys) == 0 && !r.programs || r.limit <= 0 || r.gap == "" || !one(r.read != nil, r.contentSets != nil, r.updated != nil) || len(r.dirs) > 0 && r.inDir == nil {
+		if len(keys) == 0 && !r.programs || r.limit <= 0 || r.kind == "" || !one(r.read != nil, r.contentSets != nil, r.updated != nil) || len(r.dirs) > 0 && r.inDir == nil {
 			t.Errorf("reader %d is not complete", i)
 		}
 		for _, k := range keys {
@@ -547,8 +547,8 @@ func TestRealRoots(t *testing.T) {
 			PrettyName: "Distroless", Path: "etc/os-release", Repositories: []string{"none"}}},
 	} {
 		inv := inventoryOf(t, testkit.Path(t, "pkgdb", "dpkg", name), Options{}, readers())
-		if len(inv.Packages) != want.packages || len(inv.Partial) != 0 || !reflect.DeepEqual(inv.System, want.system) {
-			t.Errorf("%s: %d packages, %+v, %+v", name, len(inv.Packages), inv.System, inv.Partial)
+		if len(inv.Packages) != want.packages || len(inv.ScanErrors) != 0 || !reflect.DeepEqual(inv.System, want.system) {
+			t.Errorf("%s: %d packages, %+v, %+v", name, len(inv.Packages), inv.System, inv.ScanErrors)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 		return nil, errSkipped
 	}
 	d, resolved, err := x.root.OpenDir(src.Path)
-	if absent(err) {
+	if rootfs.IsAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -60,25 +60,22 @@ func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 		return nil, errSkipped
 	}
 	var names []string
-	buf := make([]byte, 32<<10)
-	for {
-		entries, err := d.Read(buf)
-		if err != nil || len(entries) == 0 {
-			return names, err
+	for e, err := range d.Each(nil) {
+		if err != nil {
+			return nil, err
 		}
-		for name, kind := range rootfs.Entries(entries) {
-			if kind == unix.DT_DIR || !strings.HasSuffix(string(name), src.Ext) {
-				continue
-			}
-			found, err := x.repositoriesIn(src, resolved+"/"+string(name))
-			if err != nil {
-				return nil, err
-			}
-			if names = append(names, found...); len(names) > maxRepositories {
-				return nil, errors.New("too many repositories")
-			}
+		if e.Type == unix.DT_DIR || !strings.HasSuffix(e.Name, src.Ext) {
+			continue
+		}
+		found, err := x.repositoriesIn(src, resolved+"/"+e.Name)
+		if err != nil {
+			return nil, err
+		}
+		if names = append(names, found...); len(names) > maxRepositories {
+			return nil, errors.New("too many repositories")
 		}
 	}
+	return names, nil
 }
 
 // maxRepositories bounds the names of one folder.
@@ -89,7 +86,7 @@ func (x *fixedPaths) repositoriesIn(src repositories.Source, path string) ([]str
 		return nil, errSkipped
 	}
 	f, err := x.root.Open(path, repositories.Limit)
-	if absent(err) {
+	if rootfs.IsAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {

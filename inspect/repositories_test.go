@@ -62,8 +62,8 @@ func TestRepositories(t *testing.T) {
 				}
 			}
 			inv := inventoryOf(t, root, Options{Skip: tt.skip}, readers())
-			if !reflect.DeepEqual(inv.System.Repositories, tt.want) || len(inv.Packages) != 88 || len(inv.Partial) != 0 {
-				t.Errorf("%q, %d packages, %v, want %q", inv.System.Repositories, len(inv.Packages), inv.Partial, tt.want)
+			if !reflect.DeepEqual(inv.System.Repositories, tt.want) || len(inv.Packages) != 88 || len(inv.ScanErrors) != 0 {
+				t.Errorf("%q, %d packages, %v, want %q", inv.System.Repositories, len(inv.Packages), inv.ScanErrors, tt.want)
 			}
 		})
 	}

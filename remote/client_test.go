@@ -376,18 +376,18 @@ func TestPassOfAnother(t *testing.T) {
 			s.Inventory.Packages = []inventory.Package{{Type: "pypi", Name: "x", Version: "1"}}
 		}, says: `0 packages of the type "deb" were sent`},
 		"an unread database": {change: func(s *cyclonedx.Scan) {
-			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapDatabase}}
+			s.Inventory.ScanErrors = []inventory.ScanError{{Path: "a", Kind: inventory.KindDatabase}}
 		}, says: "although /a could not be read"},
 		"an unread os-release": {change: func(s *cyclonedx.Scan) {
-			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapSystem}}
+			s.Inventory.ScanErrors = []inventory.ScanError{{Path: "a", Kind: inventory.KindSystem}}
 		}, says: "although /a could not be read"},
 		"an unread file": {change: func(s *cyclonedx.Scan) {
-			s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapFile}}
+			s.Inventory.ScanErrors = []inventory.ScanError{{Path: "a", Kind: inventory.KindFile}}
 		}},
 		"an unread file and strict": {
 			change: func(s *cyclonedx.Scan) {
 				s.Options = flag("strict", "true")
-				s.Inventory.Partial = []inventory.Partial{{Path: "a", Kind: inventory.GapFile}}
+				s.Inventory.ScanErrors = []inventory.ScanError{{Path: "a", Kind: inventory.KindFile}}
 			},
 			options: `"fail_on":"high","unrated":"high","strict":true`, says: "although /a could not be read",
 		},

@@ -37,8 +37,8 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 			return fmt.Errorf("%d packages of the type %q were sent and it is about %d", sent[typ], clean(typ), n)
 		}
 	}
-	for _, p := range inv.Partial {
-		if v.Options.Strict || p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
+	for _, p := range inv.ScanErrors {
+		if v.Options.Strict || p.Kind == inventory.KindDatabase || p.Kind == inventory.KindSystem {
 			return fmt.Errorf("outcome %q although /%s could not be read", v.Decision.Outcome, clean(p.Path))
 		}
 	}

@@ -222,19 +222,8 @@ func (f *File) readSections(h header, names []string) error {
 	if h.sectionSize != want {
 		return fmt.Errorf("entries of %d bytes, not %d", h.sectionSize, want)
 	}
-	// Numbers too large for the header are in the first section.
-	if h.sectionCount == 0 || h.namesIndex == indexIsElsewhere {
-		first, err := f.part(h.sections, want)
-		if err != nil {
-			return err
-		}
-		_, _, size, link := f.section(first)
-		if h.sectionCount == 0 {
-			h.sectionCount = size
-		}
-		if h.namesIndex == indexIsElsewhere {
-			h.namesIndex = uint64(link)
-		}
+	if err := f.completeHeader(&h); err != nil {
+		return err
 	}
 	if h.sectionCount > maxSections {
 		return fmt.Errorf("more than %d", maxSections)
@@ -255,25 +244,51 @@ func (f *File) readSections(h header, names []string) error {
 			return err
 		}
 		for ; len(part) > 0; part = part[want:] {
-			s, typ, _, _ := f.section(part)
-			if typ == sectionNull || typ == sectionNoBits {
-				continue
-			}
-			f.named = true
-			if typ == sectionContent && f.isWritable(part) && len(f.writable) < maxWritable {
-				f.writable = append(f.writable, s)
-			}
-			for _, name := range names {
-				if !named(text, f.order.Uint32(part), name) {
-					continue // as for nearly all
-				}
-				if _, known := f.sections[name]; !known {
-					f.sections[name] = s
-				}
-			}
+			f.addSection(part, text, names)
 		}
 	}
 	return nil
+}
+
+// completeHeader fills in the numbers that are too large for the header: the first
+// section has them.
+func (f *File) completeHeader(h *header) error {
+	if h.sectionCount != 0 && h.namesIndex != indexIsElsewhere {
+		return nil
+	}
+	first, err := f.part(h.sections, h.sectionSize)
+	if err != nil {
+		return err
+	}
+	_, _, size, link := f.section(first)
+	if h.sectionCount == 0 {
+		h.sectionCount = size
+	}
+	if h.namesIndex == indexIsElsewhere {
+		h.namesIndex = uint64(link)
+	}
+	return nil
+}
+
+// addSection keeps the section of an entry of the table if it is writable or has one
+// of names, which are in text.
+func (f *File) addSection(entry, text []byte, names []string) {
+	s, typ, _, _ := f.section(entry)
+	if typ == sectionNull || typ == sectionNoBits {
+		return
+	}
+	f.named = true
+	if typ == sectionContent && f.isWritable(entry) && len(f.writable) < maxWritable {
+		f.writable = append(f.writable, s)
+	}
+	for _, name := range names {
+		if !named(text, f.order.Uint32(entry), name) {
+			continue // nearly all sections
+		}
+		if _, known := f.sections[name]; !known {
+			f.sections[name] = s
+		}
+	}
 }
 
 // names reads the table that the names of sections are in.

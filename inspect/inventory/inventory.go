@@ -20,9 +20,9 @@ type Inventory struct {
 	// Packages are sorted by type, name, version, architecture and path, then by
 	// all else that can differ.
 	Packages []Package
-	// Partial names what could not be read, sorted by path. Empty means that
-	// the whole tree was seen.
-	Partial []Partial
+	// ScanErrors names what could not be read, sorted by path. Empty means that
+	// the whole tree was read.
+	ScanErrors []ScanError
 }
 
 // A System is an operating system as its os-release file, in the sense of
@@ -105,26 +105,26 @@ const (
 	DigestUnknown   Digest = "unknown"
 )
 
-// A Partial is something that could not be read, as data: the rest of the
-// inventory stands, and the service decides what the gap means.
-type Partial struct {
+// A ScanError names something that could not be read. The rest of the inventory
+// is still valid, and the service decides what the error means for the verdict.
+type ScanError struct {
 	Path string // relative to the root, no leading slash; "" is the root itself
-	Kind Gap
+	Kind ErrorKind
 	Err  string // the cause, one line, without the path
 }
 
-// A Gap says what kind of thing could not be read.
-type Gap string
+// An ErrorKind says what kind of thing could not be read.
+type ErrorKind string
 
 const (
-	// GapDatabase is a package database: without it a pass means nothing.
-	GapDatabase Gap = "database"
-	// GapSystem is an os-release file.
-	GapSystem Gap = "system"
-	// GapDirectory is a directory, its whole subtree with it.
-	GapDirectory Gap = "directory"
-	// GapFile is a single file that a reader wanted.
-	GapFile Gap = "file"
+	// KindDatabase is a package database: without it a pass means nothing.
+	KindDatabase ErrorKind = "database"
+	// KindSystem is an os-release file.
+	KindSystem ErrorKind = "system"
+	// KindDirectory is a directory with everything below it.
+	KindDirectory ErrorKind = "directory"
+	// KindFile is a single file that a reader wanted.
+	KindFile ErrorKind = "file"
 )
 
 // Sort puts the inventory in its one order.
@@ -143,7 +143,7 @@ func (inv *Inventory) Sort() {
 	if !sorted {
 		slices.SortFunc(inv.Packages, func(a, b Package) int { return comparePackages(&a, &b) })
 	}
-	slices.SortFunc(inv.Partial, func(a, b Partial) int {
+	slices.SortFunc(inv.ScanErrors, func(a, b ScanError) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Err, b.Err))
 	})
 }

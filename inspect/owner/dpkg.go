@@ -87,29 +87,23 @@ func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, r
 	if err != nil || j.Skip.Covers(resolved) {
 		if err == nil {
 			d.Close()
-		} else if !absent(err) {
+		} else if !rootfs.IsAbsent(err) {
 			j.Failed(path, err)
 		}
 		return 0
 	}
 	defer d.Close()
 	var names []string
-	buf := make([]byte, 32<<10)
-	for {
-		entries, err := d.Read(buf)
+	for e, err := range d.Each(nil) {
 		if err != nil {
 			j.Failed(resolved, err)
-		}
-		if err != nil || len(entries) == 0 {
 			break
 		}
-		for name, kind := range rootfs.Entries(entries) {
-			if kind == unix.DT_UNKNOWN {
-				kind = d.Type(string(name))
-			}
-			if kind == unix.DT_REG && wanted(string(name)) {
-				names = append(names, string(name))
-			}
+		if e.Type == unix.DT_UNKNOWN {
+			e.Type = d.Type(e.Name)
+		}
+		if e.Type == unix.DT_REG && wanted(e.Name) {
+			names = append(names, e.Name)
 		}
 	}
 	slices.Sort(names)
@@ -117,10 +111,6 @@ func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, r
 		read(folder{d, resolved}, names[i], lists)
 	})
 	return len(names)
-}
-
-func absent(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
 // A folder is an open directory and its path.
@@ -211,7 +201,7 @@ func (j dpkgJoin) read(in folder, name string, read func(io.Reader) error) bool 
 		err = read(f)
 		f.Close()
 	}
-	if err != nil && !absent(err) && !errors.Is(err, rootfs.ErrNotRegular) {
+	if err != nil && !rootfs.IsAbsent(err) && !errors.Is(err, rootfs.ErrNotRegular) {
 		j.Failed(in.path+"/"+name, err)
 	}
 	return err == nil

@@ -72,6 +72,42 @@ func stepFlags(last bool) uint64 {
 	return unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 }
 
+// An Entry is a name in a directory.
+type Entry struct {
+	Name string
+	Type uint8 // unix.DT_DIR, …; unix.DT_UNKNOWN where the filesystem does not say
+}
+
+// BufSize is how many bytes of entries are usually read at once, about a thousand
+// ordinary names.
+const BufSize = 32 << 10
+
+// Each yields the entries of the directory, without "." and "..", and stops after
+// an error. It reads through buf, of at least 4 KiB, or its own buffer if buf is
+// nil. A directory can be read only once.
+func (d Dir) Each(buf []byte) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if buf == nil {
+			buf = make([]byte, BufSize)
+		}
+		for {
+			entries, err := d.Read(buf)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if len(entries) == 0 {
+				return
+			}
+			for name, typ := range Entries(entries) {
+				if !yield(Entry{string(name), typ}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Read fills buf, of at least 4 KiB, with the next entries of the directory and
 // returns their part of it, to be given to Entries; it is empty at the end.
 func (d Dir) Read(buf []byte) ([]byte, error) {

@@ -8,6 +8,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -15,6 +16,11 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// IsAbsent reports whether err says that there is nothing at a path.
+func IsAbsent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
 
 // A Root is the top directory of a tree. It may be used by several goroutines.
 type Root struct {

@@ -353,21 +353,14 @@ func TestEntries(t *testing.T) {
 	}
 	defer d.Close()
 	var got []string
-	buf := make([]byte, 4096)
-	for {
-		entries, err := d.Read(buf)
+	for e, err := range d.Each(make([]byte, 4096)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(entries) == 0 {
-			break
+		if e.Type != unix.DT_REG {
+			t.Errorf("%q has type %d", e.Name, e.Type)
 		}
-		for name, kind := range Entries(entries) {
-			if kind != unix.DT_REG {
-				t.Errorf("%q has kind %d", name, kind)
-			}
-			got = append(got, string(name))
-		}
+		got = append(got, e.Name)
 	}
 	slices.Sort(got)
 	slices.Sort(want)

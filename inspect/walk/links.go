@@ -28,8 +28,11 @@ const (
 	maxFound = 16
 )
 
+// ErrLeftOut says that a link leads to a path that is left out: one that is not
+// part of the image or may hold a secret.
+var ErrLeftOut = errors.New("leads to a path that is not scanned")
+
 var (
-	errLeftOut  = errors.New("leads to a path that is not scanned")
 	errLinks    = fmt.Errorf("more than %d links, or longer ones than %d bytes together", maxLinks, maxLinkText)
 	errNames    = fmt.Errorf("file with more than %d names", maxFound)
 	errLongPath = fmt.Errorf("path longer than %d bytes", maxPath)
@@ -167,7 +170,7 @@ func (w *walker) follow(ctx context.Context, skip *Skip) {
 	if len(w.links.all) == 0 {
 		return
 	}
-	f := follower{walker: w, skip: skip, visited: map[visit]bool{}, buf: make([]byte, bufSize)}
+	f := follower{walker: w, skip: skip, visited: map[visit]bool{}, buf: make([]byte, rootfs.BufSize)}
 	slices.SortFunc(w.links.all, func(a, b link) int { return strings.Compare(a.path, b.path) })
 	for _, at := range w.links.all {
 		f.pending = append(f.pending, at)
@@ -236,7 +239,7 @@ func (f *follower) file(at link, rule int, id rootfs.ID) {
 	}
 	defer file.Close()
 	if f.skip.Covers(file.Path()) {
-		f.visitor.FileFailed(rule, inventory.Text(at.path), errLeftOut)
+		f.visitor.FileFailed(rule, inventory.Text(at.path), ErrLeftOut)
 		return
 	}
 	f.give(rule, file, at.path)
@@ -265,7 +268,7 @@ func (f *follower) dir(at link) {
 		return
 	}
 	if f.skip.Covers(real) {
-		f.visitor.DirFailed(inventory.Text(at.path), errLeftOut)
+		f.visitor.DirFailed(inventory.Text(at.path), ErrLeftOut)
 		return
 	}
 	id, err := d.ID()
@@ -274,18 +277,15 @@ func (f *follower) dir(at link) {
 	}
 	f.visited[visit{id, more}] = true
 	var below []link
-	for {
-		entries, err := d.Read(f.buf)
-		if err != nil || len(entries) == 0 {
-			break // the walk tells of an error
+	for e, err := range d.Each(f.buf) {
+		if err != nil {
+			break // the walk has reported it
 		}
-		for name, kind := range rootfs.Entries(entries) {
-			if kind == unix.DT_UNKNOWN {
-				kind = d.Type(string(name))
-			}
-			if l := (link{at.path + "/" + string(name), join(real, string(name))}); f.wanted(l, kind) {
-				below = append(below, l)
-			}
+		if e.Type == unix.DT_UNKNOWN {
+			e.Type = d.Type(e.Name)
+		}
+		if l := (link{at.path + "/" + e.Name, join(real, e.Name)}); f.wanted(l, e.Type) {
+			below = append(below, l)
 		}
 	}
 	slices.SortFunc(below, func(a, b link) int { return cmp.Compare(b.path, a.path) }) // the first on top

@@ -22,9 +22,6 @@ import (
 )
 
 const (
-	// bufSize is how many bytes of entries are asked for at once, a thousand
-	// ordinary names.
-	bufSize = 32 << 10
 	// maxPending is how many children a directory may have pending before its
 	// reading pauses until they are done.
 	maxPending = 1024
@@ -130,7 +127,7 @@ type walker struct {
 type buffers struct{ entries, head []byte }
 
 func newBuffers() buffers {
-	return buffers{entries: make([]byte, bufSize), head: make([]byte, headSize)}
+	return buffers{entries: make([]byte, rootfs.BufSize), head: make([]byte, headSize)}
 }
 
 func (w *walker) work(ctx context.Context) {
@@ -199,23 +196,28 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 				w.link(d, name)
 			}
 		case unix.DT_REG:
-			m := w.names.match(name)
-			named := len(m.byBase) > 0 || len(m.byExt) > 0
-			data := m.data || d.data
-			if !named && (w.names.programs < 0 || m.bulk && d.bulk || data && d.isTerminal(name)) {
-				continue
-			}
-			if skip := d.skip.atBytes(name); skip != nil && skip.out {
-				continue
-			}
-			if named {
-				w.file(d, string(name), m)
-			} else {
-				w.program(d, string(name), data, buf)
-			}
+			w.regular(d, name, buf)
 		}
 	}
 	return children
+}
+
+// regular opens the regular file name in d if a rule may want it.
+func (w *walker) regular(d *dir, name []byte, buf buffers) {
+	m := w.names.match(name)
+	named := len(m.byBase) > 0 || len(m.byExt) > 0
+	data := m.data || d.data
+	if !named && (w.names.programs < 0 || m.bulk && d.bulk || data && d.isTerminal(name)) {
+		return
+	}
+	if skip := d.skip.atBytes(name); skip != nil && skip.out {
+		return
+	}
+	if named {
+		w.file(d, string(name), m)
+	} else {
+		w.program(d, string(name), data, buf)
+	}
 }
 
 // file gives the file name in d to the rule that wants it, if one does.

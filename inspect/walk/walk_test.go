@@ -517,7 +517,7 @@ func TestManyFiles(t *testing.T) {
 	}
 	wantEqual(t, "files", r.files, []string{"0 METADATA=x"})
 	// Each worker has its buffer.
-	if got := after.TotalAlloc - before.TotalAlloc; got > 2*bufSize+n/4 {
+	if got := after.TotalAlloc - before.TotalAlloc; got > 2*rootfs.BufSize+n/4 {
 		t.Errorf("%d bytes allocated for %d files", got, n)
 	}
 }

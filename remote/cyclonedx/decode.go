@@ -34,7 +34,7 @@ var ErrTooDeep = errors.New("the document is nested too deeply")
 // of another tool. The purl of a component says what package it is; Syft's and
 // Trivy's properties for source packages, systems and paths are understood, and
 // what is not known is ignored. A library without a valid purl is recorded as
-// Partial. Nested components are taken, the component that the document is
+// a scan error. Nested components are taken, the component that the document is
 // about is not: it is no part of the inventory. The inventory is sorted. Its
 // strings share the memory of the whole document: who keeps one for longer than
 // the scan clones it.
@@ -119,7 +119,7 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 			if err := json.Unmarshal([]byte(p.Value), &v); err != nil {
 				return fmt.Errorf("property %q: %w", p.Name, err)
 			}
-			d.inventory.Partial = append(d.inventory.Partial, inventory.Partial{Path: v.Path, Kind: gapOf(v.Kind), Err: v.Err})
+			d.inventory.ScanErrors = append(d.inventory.ScanErrors, inventory.ScanError{Path: v.Path, Kind: errorKindOf(v.Kind), Err: v.Err})
 		}
 	}
 	return nil
@@ -132,14 +132,14 @@ func isImage(text string) bool {
 	return strings.EqualFold(typ, "oci") || strings.EqualFold(typ, "docker")
 }
 
-// gapOf returns the kind of a scan error. One that this version does not know may
+// errorKindOf returns the kind of a scan error. One that this version does not know may
 // mean anything, so it is taken for the worst.
-func gapOf(kind string) inventory.Gap {
-	switch k := inventory.Gap(kind); k {
-	case inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile:
+func errorKindOf(kind string) inventory.ErrorKind {
+	switch k := inventory.ErrorKind(kind); k {
+	case inventory.KindDatabase, inventory.KindSystem, inventory.KindDirectory, inventory.KindFile:
 		return k
 	}
-	return inventory.GapDatabase
+	return inventory.KindDatabase
 }
 
 func (d *decoder) components(list []*component) {
@@ -151,7 +151,7 @@ func (d *decoder) components(list []*component) {
 }
 
 func (d *decoder) reset() {
-	d.inventory.Packages, d.inventory.Partial = nil, nil
+	d.inventory.Packages, d.inventory.ScanErrors = nil, nil
 	d.inventory.System, d.hasSystem, d.guess = inventory.System{}, false, inventory.System{}
 }
 
@@ -202,9 +202,9 @@ func (d *decoder) component(c *component) {
 	if c.PURL == "" && c.Type == "application" {
 		return
 	}
-	gap := inventory.Partial{Kind: inventory.GapFile, Err: fmt.Sprintf("component %q: %v", c.Name, err)}
+	scanError := inventory.ScanError{Kind: inventory.KindFile, Err: fmt.Sprintf("component %q: %v", c.Name, err)}
 	if len(p.Evidence) > 0 {
-		gap.Path = p.Evidence[0].Path
+		scanError.Path = p.Evidence[0].Path
 	}
-	d.inventory.Partial = append(d.inventory.Partial, gap)
+	d.inventory.ScanErrors = append(d.inventory.ScanErrors, scanError)
 }

@@ -106,7 +106,7 @@ func TestDecodeSyft(t *testing.T) {
 			{Type: "golang", Name: "github.com/pierrec/lz4/v4", Version: "v4.1.21"},
 			{Type: "rpm", Name: "openssl-libs", Version: "1:1.1.1g-15.el8_3", Arch: "x86_64", Source: "openssl", SourceVersion: "1.1.1g-15.el8_3"},
 		},
-		Partial: []inventory.Partial{{Kind: inventory.GapFile, Err: `component "package-1": purl "a-purl-1": the scheme is not "pkg"`}},
+		ScanErrors: []inventory.ScanError{{Kind: inventory.KindFile, Err: `component "package-1": purl "a-purl-1": the scheme is not "pkg"`}},
 	}}
 	compare(t, syft, want)
 }
@@ -135,7 +135,7 @@ func TestDecodeCdxgen(t *testing.T) {
 			{Type: "npm", Name: "deeper", Version: "3"},
 			{Type: "npm", Name: "nested", Version: "1"},
 		},
-		Partial: []inventory.Partial{{Kind: inventory.GapFile, Err: `component "unknown": it has no purl`}},
+		ScanErrors: []inventory.ScanError{{Kind: inventory.KindFile, Err: `component "unknown": it has no purl`}},
 	}}
 	compare(t, cdxgen, want)
 }
@@ -242,7 +242,7 @@ func FuzzDecode(f *testing.F) {
 		if !reflect.DeepEqual(again, s) {
 			t.Errorf("\n got %+v\nwant %+v\n%s", again, s, first)
 		}
-		if !slices.IsSortedFunc(s.Inventory.Partial, func(a, b inventory.Partial) int { return strings.Compare(a.Path, b.Path) }) {
+		if !slices.IsSortedFunc(s.Inventory.ScanErrors, func(a, b inventory.ScanError) int { return strings.Compare(a.Path, b.Path) }) {
 			t.Error("the inventory is not sorted")
 		}
 	})
@@ -271,8 +271,8 @@ func TestDecodeUnknown(t *testing.T) {
 	if want := []string{"a", "b", "c", "d"}; !slices.Equal(names, want) {
 		t.Errorf("packages %q, want %q", names, want)
 	}
-	if len(got.Partial) != 1 || got.Partial[0].Kind != inventory.GapDatabase {
-		t.Errorf("scan errors %+v", got.Partial)
+	if len(got.ScanErrors) != 1 || got.ScanErrors[0].Kind != inventory.KindDatabase {
+		t.Errorf("scan errors %+v", got.ScanErrors)
 	}
 }
 

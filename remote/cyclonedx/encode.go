@@ -68,7 +68,7 @@ func metadataProperties(s Scan) ([]property, error) {
 		}
 		properties = append(properties, property{propOption + o.Origin + ":" + o.Name, o.Value})
 	}
-	for _, p := range s.Inventory.Partial {
+	for _, p := range s.Inventory.ScanErrors {
 		value, err := json.Marshal(partial{p.Path, string(p.Kind), p.Err})
 		if err != nil {
 			return nil, err

@@ -66,9 +66,9 @@ var example = cyclonedx.Scan{
 				Hashes:      []string{"md5:483792b8b5f9eb8be7dc4407733118d0", "x:y"},
 			},
 		},
-		Partial: []inventory.Partial{
-			{Path: "root", Kind: inventory.GapDirectory, Err: "permission denied"},
-			{Path: "var/lib/rpm/Packages", Kind: inventory.GapDatabase, Err: "page 3: \"x\""},
+		ScanErrors: []inventory.ScanError{
+			{Path: "root", Kind: inventory.KindDirectory, Err: "permission denied"},
+			{Path: "var/lib/rpm/Packages", Kind: inventory.KindDatabase, Err: "page 3: \"x\""},
 		},
 	},
 }
@@ -86,7 +86,7 @@ func TestRoundTripOfExample(t *testing.T) {
 // The document of one package, whole, as docs/api.md shows it.
 func TestDocument(t *testing.T) {
 	s := example
-	s.Options, s.Inventory.Packages, s.Inventory.Partial = s.Options[:1], s.Inventory.Packages[:1], s.Inventory.Partial[:1]
+	s.Options, s.Inventory.Packages, s.Inventory.ScanErrors = s.Options[:1], s.Inventory.Packages[:1], s.Inventory.ScanErrors[:1]
 	const want = `{"$schema":"http://cyclonedx.org/schema/bom-1.6.schema.json","bomFormat":"CycloneDX","specVersion":"1.6","version":1,` +
 		`"metadata":{"tools":{"components":[{"type":"application","name":"assay","version":"0.1.0"}]},"properties":[` +
 		`{"name":"assay:option:flag:fail-on","value":"critical"},` +
@@ -164,7 +164,7 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 		s.Inventory.Packages = append(s.Inventory.Packages, p)
 	}
 	for range r.IntN(3) {
-		s.Inventory.Partial = append(s.Inventory.Partial, inventory.Partial{Path: word(), Kind: pick(r, inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile), Err: word()})
+		s.Inventory.ScanErrors = append(s.Inventory.ScanErrors, inventory.ScanError{Path: word(), Kind: pick(r, inventory.KindDatabase, inventory.KindSystem, inventory.KindDirectory, inventory.KindFile), Err: word()})
 	}
 	s.Inventory.Sort()
 	return s
@@ -205,11 +205,11 @@ func TestEveryFieldTravels(t *testing.T) {
 		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n",
 	}
 	s := cyclonedx.Scan{Client: "o", Options: example.Options, Inventory: inventory.Inventory{
-		System: system, Packages: []inventory.Package{full}, Partial: example.Inventory.Partial}}
+		System: system, Packages: []inventory.Package{full}, ScanErrors: example.Inventory.ScanErrors}}
 	check(reflect.ValueOf(s), "Scan")
 	check(reflect.ValueOf(full), "Package")
 	check(reflect.ValueOf(s.Options[0]), "Option")
-	check(reflect.ValueOf(s.Inventory.Partial[0]), "Partial")
+	check(reflect.ValueOf(s.Inventory.ScanErrors[0]), "ScanErrors")
 	if got := decode(t, encode(t, s)); !reflect.DeepEqual(got, s) {
 		t.Errorf("\n got %+v\nwant %+v", got, s)
 	}

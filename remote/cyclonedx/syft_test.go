@@ -51,8 +51,8 @@ func TestDecodeOfSyftItself(t *testing.T) {
 			if got.System.ID != "debian" || got.System.VersionID != "12" || got.System.Codename != "bookworm" {
 				t.Errorf("system %+v", got.System)
 			}
-			if len(got.Partial) != 0 || len(got.Packages) != len(expected) {
-				t.Fatalf("%d packages and %d gaps, want %d and none: %+v", len(got.Packages), len(got.Partial), len(expected), got.Partial)
+			if len(got.ScanErrors) != 0 || len(got.Packages) != len(expected) {
+				t.Fatalf("%d packages and %d gaps, want %d and none: %+v", len(got.Packages), len(got.ScanErrors), len(expected), got.ScanErrors)
 			}
 			for i, p := range got.Packages { // both are sorted by name
 				e := expected[i]

@@ -106,7 +106,7 @@ func (d Document) document() document {
 			Creators: []string{"Tool: " + strings.ReplaceAll(d.Tool, " ", "-")},
 		},
 	}
-	if n := len(d.Inventory.Partial); n > 0 {
+	if n := len(d.Inventory.ScanErrors); n > 0 {
 		out.Comment = fmt.Sprintf("This list may be incomplete: %d files or directories could not be read.", n)
 	}
 	add := func(p spdxPackage, relation string) {

@@ -56,7 +56,7 @@ func TestSchema(t *testing.T) {
 			{Type: "rpm", Name: "x", CPE: "cpe:2.3:a:x:x:1:*:*:*:*:*:*:*"},
 			{Type: "deb"},
 		},
-		Partial: []inventory.Partial{{Path: "root", Kind: inventory.GapDirectory, Err: "permission denied"}},
+		ScanErrors: []inventory.ScanError{{Path: "root", Kind: inventory.KindDirectory, Err: "permission denied"}},
 	}
 	for name, inv := range map[string]inventory.Inventory{"debian": debian, "hostile": hostile, "empty": {}} {
 		d := write(t, inv)
@@ -74,8 +74,8 @@ func TestSchema(t *testing.T) {
 		if got := len(d["relationships"].([]any)); got != want {
 			t.Errorf("%s: %d relationships, want %d", name, got, want)
 		}
-		if _, said := d["comment"]; said != (len(inv.Partial) > 0) {
-			t.Errorf("%s: comment %v with %d unread", name, d["comment"], len(inv.Partial))
+		if _, said := d["comment"]; said != (len(inv.ScanErrors) > 0) {
+			t.Errorf("%s: comment %v with %d unread", name, d["comment"], len(inv.ScanErrors))
 		}
 		if got := d["creationInfo"].(map[string]any)["created"]; got != "2026-11-28T11:00:00Z" {
 			t.Errorf("%s: created %v", name, got)

@@ -15,7 +15,7 @@ import (
 // Input is what a decision is made of.
 type Input struct {
 	Result  match.Result
-	Partial []inventory.Partial // what the client could not read
+	Partial []inventory.ScanError // what the client could not read
 	Data    verdict.Data
 	MaxAge  time.Duration // zero: data of any age is good
 	Ahead   time.Duration // how far in the future the data is dated

@@ -136,9 +136,9 @@ func TestRule(t *testing.T) {
 }
 
 func TestDecide(t *testing.T) {
-	gap := func(kind inventory.Gap) func(*Input) {
+	gap := func(kind inventory.ErrorKind) func(*Input) {
 		return func(in *Input) {
-			in.Partial = append(in.Partial, inventory.Partial{Path: "var/x", Kind: kind, Err: "permission denied"})
+			in.Partial = append(in.Partial, inventory.ScanError{Path: "var/x", Kind: kind, Err: "permission denied"})
 		}
 	}
 	strict := func(in *Input) { in.Options.Strict = true }
@@ -221,17 +221,17 @@ func TestDecide(t *testing.T) {
 		{"a system without its packages, excused", nil, []func(*Input){empty, fine, excused}, 0, "clean", "no findings in 1 package"},
 		{"excused, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine, excused}, 4, "severity", "1 finding of severity high or worse has a fix"},
 		{"excused, but its packages are there and have no advisories", nil, []func(*Input){bare, foreign, fine, excused}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
-		{"excused, but a database could not be read", nil, []func(*Input){empty, fine, excused, gap(inventory.GapDatabase)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"excused, but a database could not be read", nil, []func(*Input){empty, fine, excused, gap(inventory.KindDatabase)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
 		{"no system and a package of a language", nil, []func(*Input){bare, unknown, fine}, 0, "clean", "no findings in 1 package"},
 		{"other packages of the system, of which none can be evaluated", nil, []func(*Input){bare, fine, bad(verdict.PartSystem, "deb", "Debian:12", verdict.CauseVendor)},
 			5, "no-data", "not one of 2 packages of the operating system could be evaluated"},
-		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.GapDatabase)}, 5, "database-unreadable severity", "what says which packages are installed could not be read: /var/x"},
-		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.GapSystem)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
-		{"a database that could not be read, and so no packages", nil, []func(*Input){empty, gap(inventory.GapDatabase)}, 5, "database-unreadable nothing-recognised", "what says which packages are installed could not be read: /var/x"},
-		{"a directory that could not be read", nil, []func(*Input){gap(inventory.GapDirectory)}, 0, "clean", "no findings in 3 packages"},
-		{"a file that could not be read", nil, []func(*Input){gap(inventory.GapFile)}, 0, "clean", "no findings in 3 packages"},
-		{"a directory, strictly", nil, []func(*Input){gap(inventory.GapDirectory), gap(inventory.GapFile), strict}, 5, "partial", "2 files and directories could not be read, which strict does not accept"},
-		{"a database, strictly, is no second gap", nil, []func(*Input){gap(inventory.GapDatabase), strict}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.KindDatabase)}, 5, "database-unreadable severity", "what says which packages are installed could not be read: /var/x"},
+		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.KindSystem)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"a database that could not be read, and so no packages", nil, []func(*Input){empty, gap(inventory.KindDatabase)}, 5, "database-unreadable nothing-recognised", "what says which packages are installed could not be read: /var/x"},
+		{"a directory that could not be read", nil, []func(*Input){gap(inventory.KindDirectory)}, 0, "clean", "no findings in 3 packages"},
+		{"a file that could not be read", nil, []func(*Input){gap(inventory.KindFile)}, 0, "clean", "no findings in 3 packages"},
+		{"a directory, strictly", nil, []func(*Input){gap(inventory.KindDirectory), gap(inventory.KindFile), strict}, 5, "partial", "2 files and directories could not be read, which strict does not accept"},
+		{"a database, strictly, is no second gap", nil, []func(*Input){gap(inventory.KindDatabase), strict}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
 		{"strict without a gap", []match.Finding{high}, []func(*Input){strict}, 4, "severity", "1 finding of severity high or worse has a fix"},
 
 		{"no advisories at all", nil, []func(*Input){func(in *Input) { in.Data = verdict.Data{}; in.MaxAge = time.Hour }, bare, foreign, npm}, 5, "no-data", "the service holds no advisories at all"},
@@ -401,7 +401,7 @@ func TestEvaluated(t *testing.T) {
 		verdict.Part{Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}},
 		verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}})
 	in.Without = []string{"npm"}
-	in.Partial = []inventory.Partial{{Path: "var/lib/dpkg/status", Kind: inventory.GapDatabase}, {Path: "root", Kind: inventory.GapDirectory}}
+	in.Partial = []inventory.ScanError{{Path: "var/lib/dpkg/status", Kind: inventory.KindDatabase}, {Path: "root", Kind: inventory.KindDirectory}}
 	parts := Evaluated(in)
 	if p := parts[0]; p.State != verdict.Partly || p.Evaluated != 3 || p.Causes[0].Cause != verdict.CauseUnreadable || p.Causes[0].Text != "could not be read: /var/lib/dpkg/status" {
 		t.Errorf("%+v", p)

@@ -47,7 +47,7 @@ func Evaluated(in Input) []verdict.Part {
 func unreadable(in Input) []string {
 	var paths []string
 	for _, p := range in.Partial {
-		if p.Kind == inventory.GapDatabase || p.Kind == inventory.GapSystem {
+		if p.Kind == inventory.KindDatabase || p.Kind == inventory.KindSystem {
 			paths = append(paths, "/"+p.Path)
 		}
 	}

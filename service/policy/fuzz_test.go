@@ -39,9 +39,9 @@ func FuzzDecide(f *testing.F) {
 		if next(2) == 1 {
 			in.Without = []string{"npm"}
 		}
-		gaps := []inventory.Gap{inventory.GapDatabase, inventory.GapSystem, inventory.GapDirectory, inventory.GapFile}
+		gaps := []inventory.ErrorKind{inventory.KindDatabase, inventory.KindSystem, inventory.KindDirectory, inventory.KindFile}
 		for range next(3) {
-			in.Partial = append(in.Partial, inventory.Partial{Path: "x", Kind: gaps[next(len(gaps))]})
+			in.Partial = append(in.Partial, inventory.ScanError{Path: "x", Kind: gaps[next(len(gaps))]})
 		}
 		// As the matcher has it: each package is evaluated or has a cause of its part.
 		missing := true

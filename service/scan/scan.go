@@ -49,7 +49,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 	}
 	in := policy.Input{
 		Result:  result,
-		Partial: s.Inventory.Partial,
+		Partial: s.Inventory.ScanErrors,
 		Data:    data,
 		MaxAge:  j.MaxAge,
 		Ahead:   ahead,
@@ -70,7 +70,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now t
 		Notices:   policy.Notices(result),
 	}
 	v.System.Repositories = lacking(s.Inventory, v.System)
-	for _, p := range s.Inventory.Partial {
+	for _, p := range s.Inventory.ScanErrors {
 		v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
 	return Answer{v, findings}, nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -112,15 +113,9 @@ func (p *paragraph) check() error {
 		return fmt.Errorf("package %q: no V, the version", name)
 	}
 	for f, v := range p.value {
-		if f != fieldMaintainer && !isWord(v) {
+		if f != fieldMaintainer && !ident.IsWord(v) {
 			return fmt.Errorf("package %q: %c %q: not a word", name, letters[f], v)
 		}
 	}
 	return nil
-}
-
-// isWord reports whether s has no space and no control character. No more is
-// asked: apk, too, takes any name and version from its database.
-func isWord(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }

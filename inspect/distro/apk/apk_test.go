@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"assay/check/testkit"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -429,7 +430,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%+v", p)
 			}
 			for _, word := range []string{p.Name, p.Version, p.Arch, p.Source} {
-				if !isWord(word) || inventory.Text(word) != word {
+				if !ident.IsWord(word) || inventory.Text(word) != word {
 					t.Errorf("%q is no word", word)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -239,7 +240,7 @@ func tooLong(name byte) error {
 }
 
 func isField(line []byte) bool {
-	return len(line) >= 2 && line[1] == ':' && 'a' <= line[0]|0x20 && line[0]|0x20 <= 'z'
+	return len(line) >= 2 && line[1] == ':' && ident.IsLetter(line[0])
 }
 
 // wanted reports whether the value of a field is looked at.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 
 	"github.com/klauspost/compress/zstd"
@@ -61,6 +62,11 @@ type entry struct {
 	Arch     string `json:"arch"`
 }
 
+// valid reports whether the entry can be a package.
+func (e entry) valid() bool {
+	return e.Name != "" && e.Version != "" && ident.IsWord(e.Name) && ident.IsWord(e.Version) && ident.IsWord(e.Arch)
+}
+
 // readText reads a manifest that is decompressed.
 func readText(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
@@ -93,7 +99,7 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 			continue
 		}
 		switch {
-		case !isWord(e.Name) || !isWord(e.Version) || e.Arch != "" && !isWord(e.Arch):
+		case !e.valid():
 			if broken++; first == nil {
 				first = fmt.Errorf("line %d: invalid package %q %q %q", lines, e.Name, e.Version, e.Arch)
 			}
@@ -122,9 +128,4 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 		return packages, fmt.Errorf("%d lines, not %d", lines, count)
 	}
 	return packages, nil
-}
-
-// isWord reports whether s has neither space nor control characters, and is not empty.
-func isWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -57,24 +58,20 @@ type Update struct {
 	Content io.Reader
 }
 
-// ReadStatus reads a status file at path and returns the installed packages: those
-// whose files are on the disk, in the states installed, unpacked,
-// half-configured, triggers-awaited and triggers-pending, whatever is wanted of
-// them. In the states half-installed and config-files a package is not there.
+// ReadStatus reads the status file at path and the updates to it, in the order of
+// their names, and returns the installed packages: those in the states installed,
+// unpacked, half-configured, triggers-awaited and triggers-pending, regardless of the
+// wanted state. In these states the files are on disk; in the states half-installed
+// and config-files they are not. updates may be nil.
 //
-// An error names the first stanza that is broken and how many more are; the
-// packages of the whole ones are returned with it. Broken is also a stanza
-// without Status among others that have one: dpkg never writes it and takes it
-// for not installed, and it may be the rest of a damaged one. A file without any
-// Status was not written by dpkg: all its packages are installed, as those of
-// ReadStanza are. An empty file has no packages and is no error.
-func ReadStatus(r io.Reader, path string) ([]inventory.Package, error) {
-	return ReadUpdated(r, path, nil)
-}
-
-// ReadUpdated is ReadStatus for a status file and the updates of it, in the order of
-// their names. The error of an update is the first of those of the stanzas.
-func ReadUpdated(r io.Reader, path string, updates iter.Seq[Update]) ([]inventory.Package, error) {
+// If stanzas are invalid, the error names the first one and counts the others, and
+// the packages of the valid stanzas are returned with it. A stanza without Status is
+// invalid if others have one: dpkg never writes such a stanza and treats it as not
+// installed, but it may be the rest of a damaged one. A file in which no stanza has a
+// Status was not written by dpkg; all its packages are installed, as in ReadStanza.
+// An empty file has no packages and is not an error. The error of an update is
+// returned only if the status file has none.
+func ReadStatus(r io.Reader, path string, updates iter.Seq[Update]) ([]inventory.Package, error) {
 	var db records
 	err := db.read(r, path, statusFile)
 	if updates == nil {
@@ -234,9 +231,9 @@ func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error)
 	switch {
 	case version == "":
 		return inventory.Package{}, false, wrap(name, errors.New("no Version"))
-	case !isWord(version):
+	case !ident.IsWord(version):
 		return inventory.Package{}, false, wrap(name, fmt.Errorf("version %q: not a version", version))
-	case !isWord(arch):
+	case !ident.IsWord(arch):
 		return inventory.Package{}, false, wrap(name, fmt.Errorf("architecture %q: not an architecture", arch))
 	}
 	source, sourceVersion := splitSource(st.value[fieldSource])
@@ -306,16 +303,9 @@ func splitSource(v string) (name, version string) {
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !alnum && (i == 0 || !strings.ContainsRune("-+._", rune(c))) {
+		if !ident.IsAlnum(c) && (i == 0 || !strings.ContainsRune("-+._", rune(c))) {
 			return false
 		}
 	}
 	return s != ""
-}
-
-// isWord reports whether s has no space and no control character. Of a version
-// no more is asked: dpkg, too, keeps installed ones that break its own rules.
-func isWord(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }

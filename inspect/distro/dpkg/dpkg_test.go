@@ -98,7 +98,7 @@ func TestRealDatabases(t *testing.T) {
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
 			status, stanzas := database(t, dir)
-			packages, err := ReadStatus(bytes.NewReader(status), "p")
+			packages, err := ReadStatus(bytes.NewReader(status), "p", nil)
 			for _, s := range stanzas {
 				more, err := ReadStanza(bytes.NewReader(s), "p")
 				if err != nil {
@@ -164,7 +164,7 @@ func TestAsDpkgQuery(t *testing.T) {
 		testkit.Missing(t, "a database of dpkg on this machine: %v", err)
 	}
 	defer f.Close()
-	packages, err := ReadStatus(f, "var/lib/dpkg/status")
+	packages, err := ReadStatus(f, "var/lib/dpkg/status", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,9 +259,9 @@ func TestReadStatus(t *testing.T) {
 		{"cut after Status", good + "\n" + good[:strings.Index(good, "Version")], "good 1 all good 1\n", "no Version"},
 		{"cut after Package", good + "\nPackage: a\n", "good 1 all good 1\n", "no Status"},
 	} {
-		packages, err := ReadStatus(iotest.OneByteReader(strings.NewReader(c.text)), "p")
+		packages, err := ReadStatus(iotest.OneByteReader(strings.NewReader(c.text)), "p", nil)
 		if c.text != "" && len(c.text) < 1000 { // and in one piece
-			whole, err2 := ReadStatus(strings.NewReader(c.text), "p")
+			whole, err2 := ReadStatus(strings.NewReader(c.text), "p", nil)
 			if list(whole) != list(packages) || (err == nil) != (err2 == nil) {
 				t.Errorf("%s: read in pieces %q, whole %q", c.name, list(packages), list(whole))
 			}
@@ -324,7 +324,7 @@ func TestWithoutStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	packages, err := ReadStatus(f, "p")
+	packages, err := ReadStatus(f, "p", nil)
 	if err != nil || len(packages) != 7 || packages[0].Name != "base-files" || packages[0].Version != "12.4+deb12u15" {
 		t.Errorf("%s%v", list(packages), err)
 	}
@@ -334,7 +334,7 @@ func TestWithoutStatus(t *testing.T) {
 func TestReadError(t *testing.T) {
 	broken := errors.New("input/output error")
 	r := io.MultiReader(strings.NewReader(good+"\nbad\n\n"+good), iotest.ErrReader(broken))
-	packages, err := ReadStatus(r, "p")
+	packages, err := ReadStatus(r, "p", nil)
 	if list(packages) != "good 1 all good 1\n" || !errors.Is(err, broken) || !strings.Contains(err.Error(), "not a field") {
 		t.Errorf("%q, %v", list(packages), err)
 	}
@@ -342,7 +342,7 @@ func TestReadError(t *testing.T) {
 
 func TestManyPackages(t *testing.T) {
 	text := strings.Repeat(good+"\n", maxPackages+1)
-	packages, err := ReadStatus(strings.NewReader(text), "p")
+	packages, err := ReadStatus(strings.NewReader(text), "p", nil)
 	if len(packages) != maxPackages || err == nil {
 		t.Errorf("%d packages, %v", len(packages), err)
 	}
@@ -352,13 +352,13 @@ func TestManyPackages(t *testing.T) {
 // without an error is what the whole file says.
 func TestDamaged(t *testing.T) {
 	whole, _ := database(t, testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"))
-	all, err := ReadStatus(bytes.NewReader(whole), "p")
+	all, err := ReadStatus(bytes.NewReader(whole), "p", nil)
 	if err != nil || len(all) != 88 {
 		t.Fatalf("%d packages, %v", len(all), err)
 	}
 	lines := strings.SplitAfter(list(all), "\n")
 	for end := 0; end < len(whole); end += 197 {
-		part, err := ReadStatus(bytes.NewReader(whole[:end]), "p")
+		part, err := ReadStatus(bytes.NewReader(whole[:end]), "p", nil)
 		if len(part) > 0 && !strings.HasPrefix(list(all), list(part)) {
 			t.Fatalf("cut at %d: %q", end, list(part))
 		}
@@ -370,7 +370,7 @@ func TestDamaged(t *testing.T) {
 	for at := 0; at < len(whole); at += 181 {
 		flipped := bytes.Clone(whole)
 		flipped[at] ^= 1 << (at % 8)
-		part, err := ReadStatus(bytes.NewReader(flipped), "p")
+		part, err := ReadStatus(bytes.NewReader(flipped), "p", nil)
 		missing := 0
 		for _, line := range lines {
 			if !strings.Contains(list(part), line) {
@@ -390,7 +390,7 @@ func FuzzReadStatus(f *testing.F) {
 	f.Add([]byte("asdf\n\nPackage: a\nVersion: 1"))
 	f.Add([]byte(good + "Source: a (1)\nMaintainer: M\n N\n\n\n Package: x\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, read := range []func(io.Reader, string) ([]inventory.Package, error){ReadStatus, ReadStanza} {
+		for _, read := range []func(io.Reader, string) ([]inventory.Package, error){readStatus, ReadStanza} {
 			packages, _ := read(bytes.NewReader(text), "p")
 			for _, p := range packages {
 				if p.Name == "" || p.Version == "" || p.Source == "" || p.SourceVersion == "" {
@@ -412,4 +412,8 @@ func FuzzReadStatus(f *testing.F) {
 			}
 		}
 	})
+}
+
+func readStatus(r io.Reader, path string) ([]inventory.Package, error) {
+	return ReadStatus(r, path, nil)
 }

@@ -50,7 +50,7 @@ func TestUpdates(t *testing.T) {
 			for i, text := range c.updates {
 				write("updates/000"+string(rune('1'+i)), text)
 			}
-			packages, err := ReadUpdated(strings.NewReader(c.status), "status", func(yield func(Update) bool) {
+			packages, err := ReadStatus(strings.NewReader(c.status), "status", func(yield func(Update) bool) {
 				for _, text := range c.updates {
 					if !yield(Update{"updates/1", strings.NewReader(text)}) {
 						return
@@ -90,7 +90,7 @@ func TestUpdates(t *testing.T) {
 
 // TestDamagedUpdate: an update that cannot be read is told, and changes nothing.
 func TestDamagedUpdate(t *testing.T) {
-	packages, err := ReadUpdated(strings.NewReader(good), "status", func(yield func(Update) bool) {
+	packages, err := ReadStatus(strings.NewReader(good), "status", func(yield func(Update) bool) {
 		_ = yield(Update{"updates/1", strings.NewReader("Package: good\n")}) && yield(Update{"updates/2", strings.NewReader("x")})
 	})
 	if len(packages) != 1 || err == nil || !strings.HasPrefix(err.Error(), "updates/1: line 1: ") {
@@ -103,13 +103,13 @@ func TestDamagedUpdate(t *testing.T) {
 	}
 }
 
-func FuzzReadUpdated(f *testing.F) {
+func FuzzUpdates(f *testing.F) {
 	f.Add(good, good)
 	f.Add(good, "Package: good\nStatus: deinstall ok config-files\nVersion: 1\n")
 	f.Add("x", "y")
 	f.Fuzz(func(t *testing.T, status, update string) {
 		after := func(status string) []inventory.Package {
-			packages, _ := ReadUpdated(strings.NewReader(status), "s", func(yield func(Update) bool) {
+			packages, _ := ReadStatus(strings.NewReader(status), "s", func(yield func(Update) bool) {
 				yield(Update{"u", strings.NewReader(update)})
 			})
 			return packages

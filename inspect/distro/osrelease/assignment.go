@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"assay/inspect/ident"
 )
 
 var (
@@ -27,7 +29,7 @@ func assignment(line string) (key, value string, err error) {
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+		if c != '_' && !ident.IsLetter(c) && (i == 0 || !ident.IsDigit(c)) {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -21,7 +22,7 @@ func ParseDebianVersion(r io.Reader) (inventory.System, error) {
 	switch {
 	case unreleased && isWord(codename):
 		sys.Codename = codename
-	case isWord(version) && '0' <= version[0] && version[0] <= '9':
+	case isWord(version) && ident.IsDigit(version[0]):
 		// VERSION_ID of os-release is the major version alone.
 		sys.VersionID, _, _ = strings.Cut(version, ".")
 	default:
@@ -37,7 +38,7 @@ func ParseAlpineRelease(r io.Reader) (inventory.System, error) {
 		return inventory.System{}, err
 	}
 	version := strings.TrimSpace(string(text))
-	if !isWord(version) || version[0] < '0' || version[0] > '9' {
+	if !isWord(version) || !ident.IsDigit(version[0]) {
 		return inventory.System{}, errors.New("not a version of Alpine")
 	}
 	return inventory.System{ID: "alpine", VersionID: version}, nil
@@ -118,7 +119,10 @@ func redHatID(name string) (id string, like []string) {
 }
 
 func isWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-+~_", r)
-	})
+	for i := range len(s) {
+		if !ident.IsAlnum(s[i]) && strings.IndexByte(".-+~_", s[i]) < 0 {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -84,7 +84,7 @@ func checkNativeFiles(t *testing.T, d rpmtest.Database, dir string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, name+"\t"+f.Path()+"\t"+f.Digest)
+			got = append(got, name+"\t"+f.Dir+f.Base+"\t"+f.Digest)
 		}
 	}
 	slices.Sort(got)

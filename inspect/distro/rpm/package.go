@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"assay/inspect/distro/rpm/header"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -162,5 +163,5 @@ func splitSource(file string) (name, version string, ok bool) {
 // isWord reports whether s is not empty and has no space, control character or
 // slash. No more is asked of a name: not all packages are built by rpmbuild.
 func isWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' })
+	return s != "" && ident.IsWord(s) && !strings.Contains(s, "/")
 }

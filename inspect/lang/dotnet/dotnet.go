@@ -9,10 +9,10 @@ import (
 	"io"
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
-	"assay/inspect/lang/jsonscan"
+	"assay/inspect/jsonscan"
 )
 
 const (
@@ -171,4 +171,10 @@ func (d *deps) packages() ([]inventory.Package, error) {
 		})
 	}
 	return packages, first
+}
+
+// InContext reports whether what Wants wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	return name == ".nuget"
 }

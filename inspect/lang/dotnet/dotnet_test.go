@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 func TestWants(t *testing.T) {

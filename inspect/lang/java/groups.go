@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"assay/inspect/ident"
 )
 
 // A publication is a group of Maven Central with artifacts that no other project
@@ -42,7 +44,7 @@ func publications() []publication {
 		{"com.h2database", "", "", []string{"h2"}},
 		{"hsqldb", "", "2", []string{"hsqldb"}},
 		{"org.hsqldb", "2", "", []string{"hsqldb"}},
-		{"org.apache.derby", "", "", []string{"derby", "derbyclient", "derbynet", "derbyshared", "derbytools"}},
+		{"org.apache.derby", "", "", derby},
 		{"org.mongodb", "", "", []string{
 			"mongo-java-driver", "mongodb-driver", "mongodb-driver-core", "mongodb-driver-sync", "mongodb-driver-legacy",
 		}},
@@ -165,6 +167,7 @@ var (
 		"groovy-servlet", "groovy-sql", "groovy-swing", "groovy-templates", "groovy-test", "groovy-test-junit5",
 		"groovy-testng", "groovy-xml", "groovy-yaml",
 	}
+	derby     = []string{"derby", "derbyclient", "derbynet", "derbyshared", "derbytools"}
 	hibernate = []string{"hibernate-core", "hibernate-c3p0", "hibernate-envers", "hibernate-jcache", "hibernate-hikaricp"}
 	batik     = []string{
 		"batik-anim", "batik-awt-util", "batik-bridge", "batik-codec", "batik-css", "batik-dom", "batik-ext",
@@ -191,35 +194,9 @@ func published(name, version string) coordinates {
 	if !isDigitAt(version, 0) || isRebuilt(version) {
 		return coordinates{}
 	}
-	switch name {
-	case "bcprov", "bcpkix", "bcutil", "bcpg", "bcmail", "bctls":
-		switch {
-		case !older(version, "1.71"):
-			name += "-jdk18on"
-		case !older(version, "1.46"):
-			name += "-jdk15on"
-		}
-	case "commons-collections3":
-		name = "commons-collections"
-	case "jdom":
-		if !older(version, "2") {
-			name = "jdom2" // as the project itself calls the file
-		}
-	case "jdom1":
-		name = "jdom"
-	case "junit4", "JUnit":
-		name = "junit"
-	case "log4j-1.2":
-		name = "log4j"
-	case "quartz2":
-		name = "quartz"
-	case "xalan2":
-		name = "xalan"
-	case "derby", "derbyclient", "derbynet", "derbyshared", "derbytools":
+	name = centralName(name, version)
+	if slices.Contains(derby, name) {
 		version = derbyVersion(version)
-	}
-	if strings.HasPrefix(name, "apache-cassandra") {
-		name = "cassandra-all"
 	}
 	for _, p := range publications() {
 		if slices.Contains(p.artifacts, name) &&
@@ -228,6 +205,40 @@ func published(name, version string) coordinates {
 		}
 	}
 	return coordinates{}
+}
+
+// centralName returns the name that a library has on Maven Central, by the one that
+// its project or Debian gives its file.
+func centralName(name, version string) string {
+	switch name {
+	case "bcprov", "bcpkix", "bcutil", "bcpg", "bcmail", "bctls":
+		switch {
+		case !older(version, "1.71"):
+			return name + "-jdk18on"
+		case !older(version, "1.46"):
+			return name + "-jdk15on"
+		}
+	case "commons-collections3":
+		return "commons-collections"
+	case "jdom":
+		if !older(version, "2") {
+			return "jdom2" // as the project itself calls the file
+		}
+	case "jdom1":
+		return "jdom"
+	case "junit4", "JUnit":
+		return "junit"
+	case "log4j-1.2":
+		return "log4j"
+	case "quartz2":
+		return "quartz"
+	case "xalan2":
+		return "xalan"
+	}
+	if strings.HasPrefix(name, "apache-cassandra") {
+		return "cassandra-all"
+	}
+	return name
 }
 
 // isRebuilt reports whether more follows a word in a version, as in "1.2-api-2.17"
@@ -280,11 +291,11 @@ func older(version, bound string) bool {
 
 func leadingDigits(s string) string {
 	for i := range len(s) {
-		if !isDigit(s[i]) {
+		if !ident.IsDigit(s[i]) {
 			return s[:i]
 		}
 	}
 	return s
 }
 
-func isDigitAt(s string, i int) bool { return i < len(s) && isDigit(s[i]) }
+func isDigitAt(s string, i int) bool { return i < len(s) && ident.IsDigit(s[i]) }

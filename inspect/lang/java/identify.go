@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -134,7 +135,7 @@ func (c coordinates) names(base string) bool {
 			continue
 		}
 		if rest, ok = strings.CutPrefix(rest, artifact); ok && (rest == "" ||
-			len(rest) > 1 && rest[0] == '-' && (isDigit(rest[1]) || strings.HasPrefix(rest[1:], c.version) || strings.HasSuffix(rest, "-"+c.version))) {
+			len(rest) > 1 && rest[0] == '-' && (ident.IsDigit(rest[1]) || strings.HasPrefix(rest[1:], c.version) || strings.HasSuffix(rest, "-"+c.version))) {
 			return true
 		}
 	}
@@ -239,11 +240,9 @@ func (c *contents) itself(base string) (pack, bool) {
 // since nothing tells it from a part of that ("33.0-jre").
 func splitName(base string) (artifact, version string, ok bool) {
 	for i := 1; i+1 < len(base); i++ {
-		if base[i] == '-' && isDigit(base[i+1]) {
+		if base[i] == '-' && ident.IsDigit(base[i+1]) {
 			return base[:i], base[i+1:], isVersion(base[i+1:])
 		}
 	}
 	return "", "", false
 }
-
-func isDigit(b byte) bool { return b >= '0' && b <= '9' }

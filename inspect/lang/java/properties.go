@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"assay/inspect/lang/ident"
+	"assay/inspect/ident"
 )
 
 // coordinates name a package of Maven in one version.
@@ -19,9 +19,12 @@ func (c coordinates) valid() bool {
 
 // isID reports whether s can be a group or an artifact.
 func isID(s string) bool {
-	return ident.Is(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
-	})
+	for i := range len(s) {
+		if !ident.IsAlnum(s[i]) && strings.IndexByte(".-_", s[i]) < 0 {
+			return false
+		}
+	}
+	return ident.Is(s)
 }
 
 // isVersion reports whether s can be a version. Maven forbids only some signs.

@@ -10,9 +10,9 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
-	"assay/inspect/lang/jsonscan"
+	"assay/inspect/jsonscan"
 )
 
 const (
@@ -102,5 +102,5 @@ func isPart(s string) bool {
 // "=" that npm reads past, and is one word.
 func isVersion(s string) bool {
 	digits := strings.TrimLeft(s, "v=")
-	return ident.Is(s) && digits != "" && '0' <= digits[0] && digits[0] <= '9'
+	return ident.Is(s) && digits != "" && ident.IsDigit(digits[0])
 }

@@ -11,8 +11,8 @@ import (
 	"testing/iotest"
 
 	"assay/check/testkit"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 // The trees of npm and corepack as the archives of Node.js bring them.

@@ -3,7 +3,8 @@ package node
 import (
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 )
 
 const (
@@ -108,7 +109,7 @@ func isFolder(path, name string) bool {
 
 // isVersionFolder reports whether s is the name of one folder that can be a version.
 func isVersionFolder(s string) bool {
-	return s != "" && '0' <= s[0] && s[0] <= '9' && !strings.Contains(s, "/")
+	return s != "" && ident.IsDigit(s[0]) && !strings.Contains(s, "/")
 }
 
 // belowMeteor cuts meteor/NAME/node_modules off a path from a folder node_modules of
@@ -258,4 +259,14 @@ func isStore(entry string) bool {
 // npm renames so what it is about to remove.
 func isHidden(entry string) bool {
 	return strings.HasPrefix(entry[strings.LastIndexByte(entry, '/')+1:], ".")
+}
+
+// InContext reports whether what Wants wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	switch name {
+	case modules, "nodejs":
+		return true
+	}
+	return strings.HasPrefix(name, modules+"_") || strings.HasPrefix(name, "yarn-v") || strings.HasPrefix(name, "npm-")
 }

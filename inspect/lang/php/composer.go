@@ -8,10 +8,10 @@ import (
 	"io"
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
-	"assay/inspect/lang/jsonscan"
+	"assay/inspect/jsonscan"
 )
 
 const (
@@ -134,4 +134,10 @@ func (c *composer) list(s *jsonscan.Scanner) error {
 func isName(s string) bool {
 	vendor, name, ok := strings.Cut(s, "/")
 	return ok && vendor != "" && name != "" && !strings.Contains(name, "/") && ident.Is(s)
+}
+
+// InContext reports whether what WantsComposer or WantsPEAR wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	return name == "composer" || name == ".registry"
 }

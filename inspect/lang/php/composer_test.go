@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 func TestWantsComposer(t *testing.T) {

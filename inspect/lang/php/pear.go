@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 // PEARExts are the endings of the files that WantsPEAR decides about.

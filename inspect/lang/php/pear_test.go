@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"assay/check/testkit"
-	"assay/inspect/lang/ident"
+	"assay/inspect/ident"
 )
 
 func TestWantsPEAR(t *testing.T) {

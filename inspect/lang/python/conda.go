@@ -6,10 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
-	"assay/inspect/lang/jsonscan"
+	"assay/inspect/jsonscan"
 )
 
 const (

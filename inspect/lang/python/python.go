@@ -15,8 +15,8 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 const (
@@ -63,16 +63,12 @@ func ReadMetadata(r io.Reader, path string) ([]inventory.Package, error) {
 // letters, digits, and between these also dots, hyphens and underscores.
 func isName(s string) bool {
 	for i := range len(s) {
-		if !isAlnum(s[i]) && (i == 0 || i == len(s)-1 || strings.IndexByte("._-", s[i]) < 0) {
+		if !ident.IsAlnum(s[i]) && (i == 0 || i == len(s)-1 || strings.IndexByte("._-", s[i]) < 0) {
 			return false
 		}
 	}
 	return s != ""
 }
-
-func isAlnum(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // isStandardLibrary reports whether a package is one of those that pip never
 // lists (stdlib_pkgs in its utils/compat.py).

@@ -12,9 +12,9 @@ import (
 	"path"
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
-	"assay/inspect/lang/ident"
 )
 
 const (
@@ -113,8 +113,7 @@ func readFields(r io.Reader) (fields, error) {
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (i == 0 || c != '.' && (c < '0' || c > '9')) {
+		if !ident.IsLetter(c) && (i == 0 || c != '.' && !ident.IsDigit(c)) {
 			return false
 		}
 	}

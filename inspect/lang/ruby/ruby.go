@@ -13,6 +13,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
 
@@ -177,7 +178,7 @@ func plainString(s string) (value, rest string, ok bool) {
 // (Gem::Specification::VALID_NAME_PATTERN).
 func isName(s string) bool {
 	for i := range len(s) {
-		if !isAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
+		if !ident.IsAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
 			return false
 		}
 	}
@@ -189,13 +190,9 @@ func isName(s string) bool {
 // and a digit first.
 func isVersion(s string) bool {
 	for i := range len(s) {
-		if !isAlnum(s[i]) && s[i] != '-' && (s[i] != '.' || i == len(s)-1 || s[i+1] == '.') {
+		if !ident.IsAlnum(s[i]) && s[i] != '-' && (s[i] != '.' || i == len(s)-1 || s[i+1] == '.') {
 			return false
 		}
 	}
-	return s != "" && len(s) <= maxValue && isDigit(s[0])
+	return s != "" && len(s) <= maxValue && ident.IsDigit(s[0])
 }
-
-func isAlnum(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }

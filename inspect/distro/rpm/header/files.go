@@ -28,9 +28,6 @@ type File struct {
 	Digest string
 }
 
-// Path returns the absolute path of the file.
-func (f File) Path() string { return f.Dir + f.Base }
-
 // Files goes through the files of the package in their order. Memory is needed
 // for its directories only. An error ends them.
 func (h *Header) Files() iter.Seq2[File, error] {

@@ -178,7 +178,7 @@ func TestFiles(t *testing.T) {
 					t.Fatalf("goes on after %v", failed)
 				}
 				if failed = err; err == nil {
-					got = append(got, f.Path()+"="+f.Digest)
+					got = append(got, f.Dir+f.Base+"="+f.Digest)
 				}
 			}
 			if s := strings.Join(got, " "); s != c.want {

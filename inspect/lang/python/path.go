@@ -3,7 +3,8 @@ package python
 import (
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 )
 
 // MetadataBases are the names of the files that ReadMetadata reads, where
@@ -55,7 +56,7 @@ func WantsMetadata(path string) bool {
 // isInstalled reports whether the record of a package that is called record counts
 // in the folder dir.
 func isInstalled(dir, record string) bool {
-	if !isAlnum(record[0]) || fixture.In(dir) {
+	if !ident.IsAlnum(record[0]) || fixture.In(dir) {
 		return false
 	}
 	within := false // below a folder of packages
@@ -86,14 +87,14 @@ func isApart(name string) bool {
 		return true
 	}
 	version, ofUV := strings.CutPrefix(name, "archive-v")
-	return strings.HasPrefix(name, "bdist.") || ofUV && version != "" && isDigit(version[0])
+	return strings.HasPrefix(name, "bdist.") || ofUV && version != "" && ident.IsDigit(version[0])
 }
 
 // hasVersion reports whether a record's name is a package's with its version:
 // "-" and a digit begin the latter.
 func hasVersion(record string) bool {
 	for i := range len(record) - 1 {
-		if record[i] == '-' && isDigit(record[i+1]) {
+		if record[i] == '-' && ident.IsDigit(record[i+1]) {
 			return true
 		}
 	}
@@ -110,4 +111,15 @@ func split(path string) (dir, base string) {
 // something before it.
 func hasSuffixFold(s, suffix string) bool {
 	return len(s) > len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
+}
+
+// InContext reports whether what WantsMetadata, WantsEgg or WantsConda wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	switch name {
+	case "conda-meta", "pkgs", "EGG-INFO", "egg-info":
+		return true
+	}
+	return isLibrary(name) || isApart(name) || strings.HasPrefix(name, "archive-v") ||
+		strings.HasSuffix(name, "-info") || strings.HasSuffix(name, ".egg")
 }

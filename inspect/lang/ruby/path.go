@@ -3,7 +3,8 @@ package ruby
 import (
 	"strings"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
+	"assay/inspect/ident"
 )
 
 // Exts are the endings of the files that Read reads, where Wants says so.
@@ -61,9 +62,19 @@ func inGem(names []string) bool {
 // hasVersion reports whether a folder's name is a gem's with its version.
 func hasVersion(name string) bool {
 	for i := 1; i < len(name)-1; i++ {
-		if name[i] == '-' && isDigit(name[i+1]) && !isDigit(name[0]) {
+		if name[i] == '-' && ident.IsDigit(name[i+1]) && !ident.IsDigit(name[0]) {
 			return true
 		}
+	}
+	return false
+}
+
+// InContext reports whether what Wants wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	switch name {
+	case "specifications", "bundler", "gems", "default", "test":
+		return true
 	}
 	return false
 }

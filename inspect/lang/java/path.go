@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"assay/check/testkit/fixture"
+	"assay/inspect/fixture"
 )
 
 // exts are Java's own archives, those of application servers (sar, par, rar), and
@@ -140,4 +140,15 @@ func within(path, folder string) int {
 		}
 		from = end
 	}
+}
+
+// InContext reports whether what Wants wants can depend on a folder of this name in the
+// path.
+func InContext(name string) bool {
+	switch name {
+	case ".m2", ".gradle", ".ivy2", ".sbt", ".cache", "mod", "test", "tests", "testFixtures",
+		"node_modules", "site-packages", "dist-packages", "gems":
+		return true
+	}
+	return false
 }

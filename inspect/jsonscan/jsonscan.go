@@ -10,6 +10,8 @@ import (
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"assay/inspect/ident"
 )
 
 const (
@@ -221,7 +223,7 @@ func (s *Scanner) skip(c byte) error {
 		return s.literal("false")
 	case c == 'n':
 		return s.literal("null")
-	case c == '-' || isDigit(c):
+	case c == '-' || ident.IsDigit(c):
 		return s.number()
 	}
 	return s.unexpected(c)
@@ -245,7 +247,7 @@ func (s *Scanner) literal(text string) error {
 func (s *Scanner) number() error {
 	for s.i < s.n || s.fill() {
 		switch c := s.buf[s.i]; {
-		case isDigit(c), c == '-', c == '+', c == '.', c == 'e', c == 'E':
+		case ident.IsDigit(c), c == '-', c == '+', c == '.', c == 'e', c == 'E':
 			s.i++
 		default:
 			return nil
@@ -372,7 +374,7 @@ func (s *Scanner) hex4() (rune, error) {
 			return 0, err
 		}
 		switch {
-		case isDigit(c):
+		case ident.IsDigit(c):
 			r = r<<4 | rune(c-'0')
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
 			r = r<<4 | rune(c|0x20-'a'+10)
@@ -440,5 +442,3 @@ func (s *Scanner) offset() int64 { return s.base + int64(s.i) }
 func (s *Scanner) unexpected(c byte) error {
 	return fmt.Errorf("unexpected %q at byte %d", c, s.offset())
 }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
