@@ -129,7 +129,7 @@ func distributed(t *testing.T, name string) []byte {
 	goroot := strings.TrimSpace(output(t, "", "go", "env", "GOROOT"))
 	b, err := os.ReadFile(filepath.Join(goroot, "src/debug/buildinfo/testdata", name, name+".base64"))
 	if err != nil {
-		testkit.Missing(t, "the sources of the Go distribution: "+err.Error())
+		testkit.Missing(t, "the sources of the Go distribution: %v", err)
 	}
 	program, err := base64.StdEncoding.DecodeString(string(b))
 	if err != nil {
