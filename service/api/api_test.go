@@ -22,6 +22,7 @@ import (
 	"assay/remote/token"
 	"assay/service/advisory"
 	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/match"
 	"assay/service/store"
 	"assay/service/store/sqlite"
@@ -51,7 +52,14 @@ type rig struct {
 	log   *bytes.Buffer
 }
 
-func newRig(t testing.TB, change func(*api.Config)) *rig {
+// A config configures the service under test. The log and the clock of the server are
+// those of the API where it has none.
+type config struct {
+	API    api.Config
+	Server httpserver.Config
+}
+
+func newRig(t testing.TB, change func(*config)) *rig {
 	t.Helper()
 	st, err := sqlite.Open(t.TempDir())
 	if err != nil {
@@ -66,17 +74,20 @@ func newRig(t testing.TB, change func(*api.Config)) *rig {
 	index := match.NewMemory([]advisory.Advisory{record}, nil)
 	r := &rig{t: t, store: st, log: &bytes.Buffer{}}
 	var mu sync.Mutex
-	c := api.Config{
+	c := config{API: api.Config{
 		Store:     st,
 		View:      func() (api.View, error) { return view{Memory: index, records: 1}, nil },
 		PublicURL: "https://assay.example.com",
 		Now:       func() time.Time { return now },
 		Log:       slog.New(slog.NewTextHandler(lockedWriter{&mu, r.log}, nil)),
-	}
+	}}
 	if change != nil {
 		change(&c)
 	}
-	r.srv = httptest.NewServer(api.New(c))
+	if c.Server.Tokens == nil {
+		c.Server.Tokens = st
+	}
+	r.srv = httptest.NewServer(handler(c))
 	t.Cleanup(func() {
 		r.srv.Close()
 		if err := st.Close(); err != nil {
@@ -84,6 +95,13 @@ func newRig(t testing.TB, change func(*api.Config)) *rig {
 		}
 	})
 	return r
+}
+
+func handler(c config) http.Handler {
+	c.Server.Now, c.Server.Log = c.API.Now, c.API.Log
+	s := httpserver.New(c.Server)
+	api.Handle(s, c.API)
+	return s
 }
 
 type lockedWriter struct {
@@ -104,7 +122,7 @@ func (r *rig) token(t store.Token) string {
 		r.t.Fatal(err)
 	}
 	if t.Scopes == nil {
-		t.Scopes = []string{api.ScopeScan}
+		t.Scopes = []string{httpserver.ScopeScan}
 	}
 	t.ID, t.Created = rand.Text(), now
 	t.Name = cmp.Or(t.Name, t.ID)
@@ -230,7 +248,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	r := newRig(t, nil)
 	web := r.token(store.Token{Name: "web", Project: "web"})
 	other := r.token(store.Token{Name: "other"})
-	reader := r.token(store.Token{Name: "reader", Scopes: []string{api.ScopeRead}})
+	reader := r.token(store.Token{Name: "reader", Scopes: []string{httpserver.ScopeRead}})
 	expired := r.token(store.Token{Name: "expired", Expires: now})
 	revoked := r.token(store.Token{Name: "revoked"})
 	if _, err := r.store.RevokeToken(context.Background(), "revoked", now); err != nil {
@@ -314,7 +332,7 @@ func TestBadBodies(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	r := newRig(t, func(c *api.Config) { c.Rate = api.Rate{PerSecond: 0.5, Burst: 2} })
+	r := newRig(t, func(c *config) { c.Server.Rate = httpserver.Rate{PerSecond: 0.5, Burst: 2} })
 	secret, other := r.token(store.Token{Name: "a"}), r.token(store.Token{Name: "b"})
 	for i, want := range []int{200, 200, 429} {
 		resp, body := r.do("POST", "/api/v1/scans", secret, document(t))
@@ -331,7 +349,7 @@ func TestRate(t *testing.T) {
 }
 
 func TestNoData(t *testing.T) {
-	r := newRig(t, func(c *api.Config) { c.View = func() (api.View, error) { return nil, fmt.Errorf("damaged") } })
+	r := newRig(t, func(c *config) { c.API.View = func() (api.View, error) { return nil, fmt.Errorf("damaged") } })
 	for _, path := range []string{"POST /api/v1/scans", "GET /healthz"} {
 		method, path, _ := strings.Cut(path, " ")
 		if resp, body := r.do(method, path, r.token(store.Token{Name: rand.Text()}), document(t)); resp.StatusCode != http.StatusServiceUnavailable {

@@ -18,6 +18,7 @@ import (
 	"assay/remote/cyclonedx"
 	"assay/service/advisory/load"
 	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/snapshot"
 	"assay/service/store"
 )
@@ -39,13 +40,13 @@ func BenchmarkScan(b *testing.B) {
 	if _, err := index.CatchUp(b.Context(), r.store); err != nil {
 		b.Fatal(err)
 	}
-	handler := api.New(api.Config{
+	handler := handler(config{API: api.Config{
 		Store:     r.store,
 		View:      func() (api.View, error) { return index.View() },
 		PublicURL: "https://assay.example.com",
 		Now:       func() time.Time { return now },
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}, Server: httpserver.Config{Tokens: r.store}})
 	secret := r.token(store.Token{Name: "bench"})
 	for _, tree := range []string{"debian12-minbase", "debian12-app"} {
 		body := treeDocument(b, tree)

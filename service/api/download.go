@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"assay/service/httpserver"
 )
 
 // How long a builder or a proxy may keep what it got.
@@ -23,15 +25,16 @@ const (
 
 // downloads serves what needs no token: the client, as it is now and as it is
 // for ever, their digests, and the installer.
-func (a *api) downloads(mux *http.ServeMux) {
-	mux.HandleFunc("GET /assay", a.download(a.freshClient))
-	mux.HandleFunc("GET /linux/{arch}/assay", a.download(a.freshClient))
-	mux.HandleFunc("GET /linux/{arch}/assay.sha256", a.download(digestOf(a.freshClient)))
+func (a *api) downloads() {
+	a.server.Handle("GET /assay", a.download(a.freshClient))
+	a.server.Handle("GET /linux/{arch}/assay", a.download(a.freshClient))
+	a.server.Handle("GET /linux/{arch}/assay.sha256", a.download(digestOf(a.freshClient)))
 	if v := a.Clients.version; v != "" {
-		mux.HandleFunc("GET /v"+v+"/linux/{arch}/assay", a.download(a.pinnedClient))
-		mux.HandleFunc("GET /v"+v+"/linux/{arch}/assay.sha256", a.download(digestOf(a.pinnedClient)))
+		a.server.Handle("GET /v"+v+"/linux/{arch}/assay", a.download(a.pinnedClient))
+		a.server.Handle("GET /v"+v+"/linux/{arch}/assay.sha256", a.download(digestOf(a.pinnedClient)))
 	}
-	mux.HandleFunc("GET /install.sh", a.download(a.installer))
+	a.server.Handle("GET /install.sh", a.download(a.installer))
+	a.server.HandleNotFound(a.unknown)
 }
 
 // A served file is its bytes with what the header says of them.
@@ -46,7 +49,7 @@ func (a *api) download(find func(*http.Request) (served, error)) http.HandlerFun
 	return func(w http.ResponseWriter, r *http.Request) {
 		f, err := find(r)
 		if err != nil {
-			a.refuse(w, r, err)
+			a.server.Refuse(w, r, err)
 			return
 		}
 		h := w.Header()
@@ -89,7 +92,7 @@ func (a *api) client(r *http.Request) (*client, error) {
 	if has := a.Clients.Arches(); len(has) > 0 {
 		hint = "there is one for " + strings.Join(has, ", ") + "; " + hint
 	}
-	return nil, problem{http.StatusNotFound, fmt.Sprintf("no client for linux/%s", arch), hint}
+	return nil, httpserver.Problem{Status: http.StatusNotFound, What: fmt.Sprintf("no client for linux/%s", arch), Hint: hint}
 }
 
 // digestOf serves the digest of what find serves, as sha256sum writes and
@@ -106,19 +109,20 @@ func digestOf(find func(*http.Request) (served, error)) func(*http.Request) (ser
 
 func (a *api) installer(*http.Request) (served, error) {
 	if !a.Clients.HasInstaller() {
-		return served{}, problem{http.StatusNotFound, "no installer is served",
-			"put install.sh into the folder that assayd --clients names"}
+		return served{}, httpserver.Problem{Status: http.StatusNotFound, What: "no installer is served", Hint: "put install.sh into the folder that assayd --clients names"}
 	}
 	return served{a.Clients.install, typeScript, cacheAsk}, nil
 }
 
-// unknown is the answer for an address at which nothing is served.
-func (a *api) unknown(path string) problem {
-	p := problem{http.StatusNotFound, fmt.Sprintf("nothing is served at %q", path), "docs/api.md lists what is"}
+// unknown is the answer for a client of another version.
+func (a *api) unknown(path string) (httpserver.Problem, bool) {
 	version, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if strings.HasPrefix(version, "v") && strings.HasPrefix(rest, "linux/") && a.Clients.version != "" {
-		p.what = fmt.Sprintf("no client of version %q", strings.TrimPrefix(version, "v"))
-		p.hint = fmt.Sprintf("this service serves /v%s/linux/<arch>/assay; see its release notes before you change a digest", a.Clients.version)
+	if !strings.HasPrefix(version, "v") || !strings.HasPrefix(rest, "linux/") || a.Clients.version == "" {
+		return httpserver.Problem{}, false
 	}
-	return p
+	return httpserver.Problem{
+		Status: http.StatusNotFound,
+		What:   fmt.Sprintf("no client of version %q", strings.TrimPrefix(version, "v")),
+		Hint:   fmt.Sprintf("this service serves /v%s/linux/<arch>/assay; see its release notes before you change a digest", a.Clients.version),
+	}, true
 }

@@ -18,6 +18,7 @@ import (
 	"assay/check/testkit"
 	"assay/remote/slot"
 	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -62,9 +63,9 @@ func clientsRig(t *testing.T, change func(*api.ClientsConfig)) (r *rig, program 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = newRig(t, func(c *api.Config) {
-		c.Clients, c.Version = clients, "0.1.0"
-		c.Now = func() time.Time { return *clock.Load() }
+	r = newRig(t, func(c *config) {
+		c.API.Clients, c.Server.Version = clients, "0.1.0"
+		c.API.Now = func() time.Time { return *clock.Load() }
 	})
 	return r, program, clock
 }
@@ -257,7 +258,7 @@ func TestWhatATokenIsFor(t *testing.T) {
 		body != `{"name":"ci","scopes":["scan"],"project":"web","expires":"2026-11-24T13:00:00Z"}` {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	plain := r.token(store.Token{Name: "plain", Scopes: []string{api.ScopeRead}})
+	plain := r.token(store.Token{Name: "plain", Scopes: []string{httpserver.ScopeRead}})
 	if _, body := r.do("GET", "/api/v1/token", plain, nil); body != `{"name":"plain","scopes":["read"]}` {
 		t.Error(body)
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"assay/service/api"
 	"assay/service/store"
 )
 
@@ -20,9 +19,9 @@ func TestEndedTokens(t *testing.T) {
 	at, written := now, &bytes.Buffer{}
 	log := func() string { mu.Lock(); defer mu.Unlock(); return written.String() }
 	pass := func(d time.Duration) { mu.Lock(); at = at.Add(d); mu.Unlock() }
-	r := newRig(t, func(c *api.Config) {
-		c.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
-		c.Log = slog.New(slog.NewTextHandler(lockedWriter{&mu, written}, nil))
+	r := newRig(t, func(c *config) {
+		c.API.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
+		c.API.Log = slog.New(slog.NewTextHandler(lockedWriter{&mu, written}, nil))
 	})
 	expired := r.token(store.Token{Name: "night build", Expires: now})
 	revoked := r.token(store.Token{Name: "stolen"})

@@ -8,6 +8,7 @@ import (
 
 	"assay/remote/cyclonedx"
 	"assay/service/explain"
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -23,12 +24,12 @@ func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) 
 	id, format := r.URL.Query().Get("id"), r.URL.Query().Get("format")
 	switch {
 	case id == "" || len(id) > maxAsked:
-		return problem{http.StatusBadRequest, "no vulnerability is named", "ask with ?id=CVE-2024-1234, or the id of an advisory"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: "no vulnerability is named", Hint: "ask with ?id=CVE-2024-1234, or the id of an advisory"}
 	case format != "" && format != "json" && format != "text":
-		return problem{http.StatusBadRequest, fmt.Sprintf("no explanation of format %q", format), "json and text can be had"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("no explanation of format %q", format), Hint: "json and text can be had"}
 	}
-	memory := &lease{budget: a.memory, token: t.ID}
-	defer memory.free()
+	memory := a.server.WorkMemory(t)
+	defer memory.Free()
 	e, err := a.explain(w, r, t, s, sizes, id, memory)
 	if err != nil {
 		return err
@@ -38,36 +39,36 @@ func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) 
 		if err := explain.WriteText(&b, e); err != nil {
 			return err
 		}
-		a.send(w, "text/plain; charset=utf-8", b.Bytes())
+		httpserver.Send(w, "text/plain; charset=utf-8", b.Bytes())
 		return nil
 	}
 	b, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	a.send(w, "application/json", b)
+	httpserver.Send(w, "application/json", b)
 	return nil
 }
 
-func (a *api) explain(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan, sizes store.Sizes, id string, memory *lease) (explain.Explanation, error) {
+func (a *api) explain(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan, sizes store.Sizes, id string, memory *httpserver.Lease) (explain.Explanation, error) {
 	none := explain.Explanation{}
-	slot, err := a.slot(w, r, t)
+	slot, err := a.server.Slot(r.Context(), t)
 	if err != nil {
 		return none, err
 	}
-	defer slot.free()
-	if err := a.reserve(w, r, memory, loadNeed(sizes.Request)+loadNeed(sizes.Verdict)+reportTimes*sizes.Verdict); err != nil {
+	defer slot.Free()
+	if err := memory.Reserve(r.Context(), loadNeed(sizes.Request)+loadNeed(sizes.Verdict)+reportTimes*sizes.Verdict); err != nil {
 		return none, err
 	}
 	if s, err = a.Store.Scan(r.Context(), s.ID); err != nil {
 		return none, err
 	}
-	if err := a.more(w, memory, memory.n+scanNeed(int64(len(s.Request)), objectsIn(s.Request))); err != nil {
+	if err := memory.Grow(scanNeed(int64(len(s.Request)), httpserver.CountObjects(s.Request))); err != nil {
 		return none, err
 	}
 	view, err := a.View()
 	if err != nil {
-		return none, a.noData(w, err)
+		return none, a.noData(err)
 	}
 	defer view.Close()
 	in := explain.Input{Scan: s, ID: id, Index: view, Records: a.Store, Now: a.Now()}

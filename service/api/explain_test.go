@@ -114,8 +114,8 @@ func TestExplainReports(t *testing.T) {
 			}
 			known.Source = "osv"
 			index := match.NewMemory(append(all, known), nil)
-			r := newRig(t, func(c *api.Config) {
-				c.View = func() (api.View, error) { return later{view{Memory: index, records: 1}}, nil }
+			r := newRig(t, func(c *config) {
+				c.API.View = func() (api.View, error) { return later{view{Memory: index, records: 1}}, nil }
 			})
 			im := store.Import{Origin: store.Origin{Source: "osv", Part: "test"}, At: now}
 			_, err = r.store.Import(t.Context(), im, func(yield func(store.Record, error) bool) {

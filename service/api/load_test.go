@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -46,7 +47,7 @@ func (r *rig) slowBodies(secret string, n int) []net.Conn {
 // with a status that the client repeats.
 func TestSlowBodies(t *testing.T) {
 	for _, n := range []int{8, 100} {
-		r := newRig(t, func(c *api.Config) { c.BodyStart = time.Hour })
+		r := newRig(t, func(c *config) { c.Server.BodyStart = time.Hour })
 		slow, other := r.token(store.Token{Name: "slow"}), r.token(store.Token{Name: "other"})
 		conns := r.slowBodies(slow, n)
 		for _, secret := range []string{other, slow} {
@@ -64,7 +65,7 @@ func TestSlowBodies(t *testing.T) {
 			c.Close()
 		}
 	}
-	r := newRig(t, func(c *api.Config) { c.BodyStart = 50 * time.Millisecond })
+	r := newRig(t, func(c *config) { c.Server.BodyStart = 50 * time.Millisecond })
 	c := r.slowBodies(r.token(store.Token{Name: "slow"}), 1)[0]
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
@@ -79,7 +80,7 @@ func TestSlowBodies(t *testing.T) {
 
 // A connection whose body came in time is used again, however long after that.
 func TestBodyDeadlineEnds(t *testing.T) {
-	r := newRig(t, func(c *api.Config) { c.BodyStart = 100 * time.Millisecond })
+	r := newRig(t, func(c *config) { c.Server.BodyStart = 100 * time.Millisecond })
 	secret := r.token(store.Token{Name: "ci"})
 	dials := 0
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -124,7 +125,7 @@ func many(n int) []byte {
 // waits or is told to come again.
 func TestMemoryIsBounded(t *testing.T) {
 	const budget = 32 << 20
-	memory := api.NewMemory(budget)
+	memory := httpserver.NewMemory(budget)
 	var peak atomic.Int64
 	memory.Changed(func(used int64) {
 		for {
@@ -134,7 +135,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 		}
 	})
-	r := newRig(t, func(c *api.Config) { c.Memory = memory })
+	r := newRig(t, func(c *config) { c.Server.Memory = memory })
 	secret, other := r.token(store.Token{Name: "a"}), r.token(store.Token{Name: "b"})
 	if resp, body := r.do("POST", "/api/v1/scans", secret, many(40_000)); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(body, "--memory") {
 		t.Errorf("%s: %s", resp.Status, body)
@@ -217,9 +218,9 @@ func (s *reader) ScanVerdict(ctx context.Context, id string) ([]byte, error) {
 // Whether a token may read a scan is decided before the scan is read.
 func TestPermissionFirst(t *testing.T) {
 	counted := &reader{}
-	r := newRig(t, func(c *api.Config) {
-		counted.Store = c.Store
-		c.Store = counted
+	r := newRig(t, func(c *config) {
+		counted.Store = c.API.Store
+		c.API.Store = counted
 	})
 	secret, other := r.token(store.Token{Name: "a"}), r.token(store.Token{Name: "b"})
 	_, body := r.do("POST", "/api/v1/scans", secret, document(t))
@@ -256,9 +257,9 @@ func (s *failing) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, er
 // degraded until one is kept again.
 func TestUnkept(t *testing.T) {
 	st := &failing{}
-	r := newRig(t, func(c *api.Config) {
-		st.Store = c.Store
-		c.Store = st
+	r := newRig(t, func(c *config) {
+		st.Store = c.API.Store
+		c.API.Store = st
 	})
 	secret := r.token(store.Token{Name: "ci"})
 	full := errors.New("database or disk is full")
@@ -298,7 +299,7 @@ func TestHealthOfData(t *testing.T) {
 		{"empty", view{}, `{"status":"degraded","causes":[{"rule":"no-data","text"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, func(c *api.Config) { c.View = func() (api.View, error) { return tt.view, nil } })
+			r := newRig(t, func(c *config) { c.API.View = func() (api.View, error) { return tt.view, nil } })
 			resp, body := r.do("GET", "/healthz", "", nil)
 			if resp.StatusCode != http.StatusOK || !strings.HasPrefix(body, tt.want) {
 				t.Errorf("%s: %s", resp.Status, body)
@@ -333,7 +334,7 @@ func TestBodyErrors(t *testing.T) {
 }
 
 func TestFront(t *testing.T) {
-	front := &api.Front{}
+	front := &httpserver.Front{}
 	srv := httptest.NewServer(front)
 	defer srv.Close()
 	want := func(path string, status int) {

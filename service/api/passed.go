@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"assay/service/httpserver"
 	"assay/service/store"
 	"assay/verdict"
 )
@@ -34,10 +35,10 @@ type passedAnswer struct {
 func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	commit, project := r.URL.Query().Get("commit"), r.URL.Query().Get("project")
 	if commit == "" {
-		return problem{http.StatusBadRequest, "no commit was named", "ask for /api/v1/passed?commit=SHA"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: "no commit was named", Hint: "ask for /api/v1/passed?commit=SHA"}
 	}
 	if t.Project != "" && project != "" && project != t.Project {
-		return problem{http.StatusForbidden, fmt.Sprintf("this token is for project %q", t.Project), "leave project out, or use a token of that project"}
+		return httpserver.Problem{Status: http.StatusForbidden, What: fmt.Sprintf("this token is for project %q", t.Project), Hint: "leave project out, or use a token of that project"}
 	}
 	if t.Project != "" {
 		project = t.Project
@@ -51,7 +52,7 @@ func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) e
 			return a.answerPassed(w, r, t, s)
 		}
 	}
-	writeJSON(w, http.StatusNotFound, passedAnswer{
+	httpserver.WriteJSON(w, http.StatusNotFound, passedAnswer{
 		Commit: commit,
 		Error:  fmt.Sprintf("no scan of commit %q has arrived", commit),
 		Hint:   "the build ran no scan, or it sent no commit: give --commit, or the parameter COMMIT of the generator",
@@ -64,8 +65,8 @@ func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, t store.Token
 	if err != nil {
 		return err
 	}
-	memory := &lease{budget: a.memory, token: t.ID}
-	defer memory.free()
+	memory := a.server.WorkMemory(t)
+	defer memory.Free()
 	text, err := a.verdictOf(w, r, s, sizes.Verdict, memory, 0)
 	if err != nil {
 		return err
@@ -83,11 +84,11 @@ func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, t store.Token
 		Outcome: string(v.Decision.Outcome), Code: v.Decision.Code, Report: v.Report,
 	}
 	if answer.Passed {
-		writeJSON(w, http.StatusOK, answer)
+		httpserver.WriteJSON(w, http.StatusOK, answer)
 		return nil
 	}
 	answer.Error = fmt.Sprintf("the newest scan of commit %q ended with %s, code %d", s.Commit, answer.Outcome, answer.Code)
 	answer.Hint = "see " + v.Report
-	writeJSON(w, http.StatusConflict, answer)
+	httpserver.WriteJSON(w, http.StatusConflict, answer)
 	return nil
 }

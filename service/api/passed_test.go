@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"assay/remote/cyclonedx"
-	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -14,7 +14,7 @@ func TestPassed(t *testing.T) {
 	r := newRig(t, nil)
 	shop := r.token(store.Token{Name: "shop", Project: "shop"})
 	blog := r.token(store.Token{Name: "blog", Project: "blog"})
-	reader := r.token(store.Token{Name: "reader", Scopes: []string{api.ScopeRead}})
+	reader := r.token(store.Token{Name: "reader", Scopes: []string{httpserver.ScopeRead}})
 	scan := func(secret, commit, failOn string) {
 		t.Helper()
 		body := document(t,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"assay/remote/token"
+	"assay/service/httpserver"
 	"assay/service/registry"
 	"assay/service/store"
 )
@@ -42,18 +43,18 @@ type generator struct {
 }
 
 // generators adds the routes of the registry.
-func (a *api) generators(mux *http.ServeMux) {
+func (a *api) generators() {
 	g := &generator{api: a, image: registry.New(a.Clients.pinned()), derived: map[[sha256.Size]byte]bool{}}
-	mux.HandleFunc("/v2/", g.pull(func(w http.ResponseWriter, r *http.Request, _ caller) error {
+	a.server.Handle("/v2/", g.pull(func(w http.ResponseWriter, r *http.Request, _ caller) error {
 		return distError{http.StatusNotFound, "NAME_UNKNOWN", fmt.Sprintf("nothing is served at %q; the one repository is %q", r.URL.Path, repository)}
 	}))
-	mux.HandleFunc("GET /v2/{$}", g.pull(func(w http.ResponseWriter, _ *http.Request, _ caller) error {
-		writeJSON(w, http.StatusOK, struct{}{})
+	a.server.Handle("GET /v2/{$}", g.pull(func(w http.ResponseWriter, _ *http.Request, _ caller) error {
+		httpserver.WriteJSON(w, http.StatusOK, struct{}{})
 		return nil
 	}))
-	mux.HandleFunc("GET /v2/"+repository+"/manifests/{reference}", g.pull(g.manifest))
-	mux.HandleFunc("GET /v2/"+repository+"/blobs/{digest}", g.pull(g.blob))
-	mux.HandleFunc("GET /v2/"+repository+"/tags/list", g.pull(g.tagList))
+	a.server.Handle("GET /v2/"+repository+"/manifests/{reference}", g.pull(g.manifest))
+	a.server.Handle("GET /v2/"+repository+"/blobs/{digest}", g.pull(g.blob))
+	a.server.Handle("GET /v2/"+repository+"/tags/list", g.pull(g.tagList))
 }
 
 // tags are the names of the image, sorted.
@@ -86,7 +87,7 @@ func (g *generator) tagList(w http.ResponseWriter, r *http.Request, _ caller) er
 			}
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"name": repository, "tags": tags})
+	httpserver.WriteJSON(w, http.StatusOK, map[string]any{"name": repository, "tags": tags})
 	return nil
 }
 
@@ -131,40 +132,33 @@ func (g *generator) caller(w http.ResponseWriter, r *http.Request) (caller, erro
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+password)
 	}
-	t, err := g.token(r)
+	t, err := g.server.Authenticate(w, r)
 	if err != nil {
 		return caller{}, err
 	}
-	if rec, ok := w.(*recorder); ok {
-		rec.token = t.ID
-	}
-	if wait := g.limits.wait(t.ID, g.Now()); wait > 0 {
-		w.Header().Set("Retry-After", retryAfter(wait))
-		return caller{}, distError{http.StatusTooManyRequests, "TOOMANYREQUESTS", "too many requests with this token"}
-	}
 	// A derived token would go on for ever if it could get the next one.
-	if t.Derived || !hasScope(t, ScopeScan) {
+	if t.Derived || !httpserver.HasScope(t, httpserver.ScopeScan) {
 		return caller{}, distError{http.StatusForbidden, "DENIED", "this token may not pull: take one made by assayd token create with scope scan"}
 	}
 	_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return caller{t, strings.TrimSpace(secret)}, nil
 }
 
-// fail writes an error as the specification wants it.
+// fail writes an error in the form of the distribution specification.
 func (g *generator) fail(w http.ResponseWriter, r *http.Request, err error) {
 	d, ok := errors.AsType[distError](err)
-	if p, isProblem := errors.AsType[problem](err); !ok && isProblem {
-		d, ok = distError{p.status, "UNKNOWN", p.what + "; " + p.hint}, true
-		if p.status == http.StatusUnauthorized {
+	if !ok {
+		p := g.server.ProblemOf(w, r, err)
+		d = distError{p.Status, "UNKNOWN", p.What + "; " + p.Hint}
+		switch p.Status {
+		case http.StatusUnauthorized:
 			d.code = "UNAUTHORIZED"
 			w.Header().Set("WWW-Authenticate", `Basic realm="assay"`)
+		case http.StatusTooManyRequests:
+			d.code = "TOOMANYREQUESTS"
 		}
 	}
-	if !ok {
-		g.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
-		d = distError{http.StatusInternalServerError, "UNKNOWN", "the service could not answer; its log says why"}
-	}
-	writeJSON(w, d.status, map[string]any{"errors": []map[string]string{{"code": d.code, "message": d.message}}})
+	httpserver.WriteJSON(w, d.status, map[string]any{"errors": []map[string]string{{"code": d.code, "message": d.message}}})
 }
 
 // manifest answers with the index for a tag, and by digest with the index or the
@@ -272,11 +266,14 @@ func (g *generator) known(hash [sha256.Size]byte) bool {
 	return g.derived[hash]
 }
 
-// note remembers that a derived token is kept. The bound is that of the limiters.
+// maxDerived bounds the derived tokens that are remembered.
+const maxDerived = 10_000
+
+// note remembers that the store has a derived token.
 func (g *generator) note(hash [sha256.Size]byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.derived) >= maxLimiters {
+	if len(g.derived) >= maxDerived {
 		clear(g.derived)
 	}
 	g.derived[hash] = true

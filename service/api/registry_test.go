@@ -17,6 +17,7 @@ import (
 
 	"assay/remote/slot"
 	"assay/service/api"
+	"assay/service/httpserver"
 	"assay/service/registry"
 	"assay/service/store"
 )
@@ -160,7 +161,7 @@ func TestGeneratorImage(t *testing.T) {
 // TestGeneratorToken follows the token of an image through its life.
 func TestGeneratorToken(t *testing.T) {
 	r, _, clock := clientsRig(t, nil)
-	secret := r.token(store.Token{Name: "ci", Project: "shop", Scopes: []string{api.ScopeScan, api.ScopeAdmin}})
+	secret := r.token(store.Token{Name: "ci", Project: "shop", Scopes: []string{httpserver.ScopeScan, httpserver.ScopeAdmin}})
 	other := r.token(store.Token{Name: "other"})
 	at := func(d time.Duration) { then := now.Add(d); clock.Store(&then) }
 
@@ -247,7 +248,7 @@ func TestGeneratorReplicas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRig(t, func(c *api.Config) { c.Clients, c.Store = clients, first.store })
+		r := newRig(t, func(c *config) { c.API.Clients, c.API.Store, c.Server.Tokens = clients, first.store, first.store })
 		digests = append(digests, r.pullImage(secret, "latest").index)
 	}
 	if digests[0] != digests[1] {
@@ -258,7 +259,7 @@ func TestGeneratorReplicas(t *testing.T) {
 func TestGeneratorRefuses(t *testing.T) {
 	r, _, _ := clientsRig(t, nil)
 	secret := r.token(store.Token{Name: "ci"})
-	reader := r.token(store.Token{Name: "reader", Scopes: []string{api.ScopeRead}})
+	reader := r.token(store.Token{Name: "reader", Scopes: []string{httpserver.ScopeRead}})
 	ended := r.token(store.Token{Name: "ended", Expires: now})
 	p := r.pullImage(secret, "latest")
 	for _, tt := range []struct {

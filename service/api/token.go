@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -18,6 +19,6 @@ func (a *api) getToken(w http.ResponseWriter, _ *http.Request, t store.Token) er
 	if !t.Expires.IsZero() {
 		answer.Expires = &t.Expires
 	}
-	writeJSON(w, http.StatusOK, answer)
+	httpserver.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }

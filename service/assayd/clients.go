@@ -16,6 +16,7 @@ import (
 
 	"assay/remote/slot"
 	"assay/service/api"
+	"assay/service/hint"
 )
 
 func clientsFlag() cli.Flag {
@@ -40,7 +41,7 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 			return nil, fmt.Errorf("read --ca: %w", err)
 		}
 		if p.CA, err = authorities(text); err != nil {
-			return nil, hintf("give the certificate of the root that signed the service's, in PEM, and nothing else", "--ca %q: %w", path, err)
+			return nil, hint.Errorf("give the certificate of the root that signed the service's, in PEM, and nothing else", "--ca %q: %w", path, err)
 		}
 	}
 	over, err := tooLong(p)
@@ -48,14 +49,14 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 		return nil, err
 	}
 	if over > 0 {
-		return nil, hintf("give one root instead of a bundle; an EC root is the smallest. Or leave --ca out: builds then give assay --cacert FILE",
+		return nil, hint.Errorf("give one root instead of a bundle; an EC root is the smallest. Or leave --ca out: builds then give assay --cacert FILE",
 			"--public-url and --ca are %d bytes more than a client has room for", over)
 	}
 	clients, err := api.LoadClients(api.ClientsConfig{
 		Dir: clientsDir(c), Slot: p, Fresh: c.Duration("fresh"), Version: buildVersion(),
 	})
 	if err != nil {
-		return nil, hintf("--clients names the folder of the release, --fresh is a time such as 24h", "load the clients: %w", err)
+		return nil, hint.Errorf("--clients names the folder of the release, --fresh is a time such as 24h", "load the clients: %w", err)
 	}
 	return clients, nil
 }

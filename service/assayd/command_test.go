@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"testing"
+
+	"assay/service/hint"
 )
 
 func TestUnknownCommand(t *testing.T) {
@@ -21,9 +22,8 @@ func TestUnknownCommand(t *testing.T) {
 			t.Errorf("assayd %q: %v, want %s", tt.args, err, tt.what)
 			continue
 		}
-		h, ok := errors.AsType[hinted](err)
-		if !ok || h.hint != tt.hint {
-			t.Errorf("assayd %q: hint %q, want %q", tt.args, h.hint, tt.hint)
+		if got := hint.Of(err); got != tt.hint {
+			t.Errorf("assayd %q: hint %q, want %q", tt.args, got, tt.hint)
 		}
 		if stdout != "" {
 			t.Errorf("assayd %q prints %q", tt.args, stdout)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	versions "assay/service/version"
 )
 
 func compareWith(ecosystem string, in io.Reader, out io.Writer) error {
@@ -38,7 +40,7 @@ func TestCompare(t *testing.T) {
 	if err := compareWith("Windows", strings.NewReader(""), io.Discard); err == nil || !strings.Contains(err.Error(), `"Windows"`) {
 		t.Errorf("an unknown ecosystem: %v", err)
 	}
-	if err := compareWith("npm", strings.NewReader(strings.Repeat("1", maxLine+1)), io.Discard); err == nil {
+	if err := compareWith("npm", strings.NewReader(strings.Repeat("1", versions.MaxPair+1)), io.Discard); err == nil {
 		t.Error("a line without end is read")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/manual"
+	"assay/service/hint"
 )
 
 func (d *daemon) completionCommand() *cli.Command {
@@ -24,7 +25,7 @@ func (d *daemon) completionCommand() *cli.Command {
 			case "fish":
 				text = manual.Fish(c.App)
 			default:
-				return hintf("assayd completion bash|zsh|fish", "no completion for %q", shell)
+				return hint.Errorf("assayd completion bash|zsh|fish", "no completion for %q", shell)
 			}
 			_, err := fmt.Fprint(d.stdout, text)
 			return err

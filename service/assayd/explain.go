@@ -12,6 +12,7 @@ import (
 
 	"assay/remote/cyclonedx"
 	"assay/service/explain"
+	"assay/service/hint"
 	"assay/service/store"
 )
 
@@ -32,14 +33,14 @@ func (d *daemon) explainCommand() *cli.Command {
 func (d *daemon) explain(c *cli.Context) (err error) {
 	between := c.Bool("between")
 	if between && c.NArg() != 2 {
-		return hintf("assayd explain --between SCAN SCAN; every verdict names its scan", "two scans must be named")
+		return hint.Errorf("assayd explain --between SCAN SCAN; every verdict names its scan", "two scans must be named")
 	}
 	if c.NArg() != 2 {
-		return hintf("assayd explain SCAN CVE; every verdict names its scan", "one scan and one vulnerability must be named")
+		return hint.Errorf("assayd explain SCAN CVE; every verdict names its scan", "one scan and one vulnerability must be named")
 	}
 	format := c.String("format")
 	if format != "text" && format != "json" {
-		return hintf("text or json", "bad format %q", format)
+		return hint.Errorf("text or json", "bad format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {
@@ -104,7 +105,7 @@ func printJSON(w io.Writer, v any) error {
 func keptScan(ctx context.Context, st store.Scans, id string) (explain.Kept, error) {
 	kept, err := st.Scan(ctx, id)
 	if err != nil {
-		return explain.Kept{}, hintf("every verdict names its scan", "explain %q: %w", id, err)
+		return explain.Kept{}, hint.Errorf("every verdict names its scan", "explain %q: %w", id, err)
 	}
 	out := explain.Kept{Scan: kept}
 	if err := json.Unmarshal(kept.Verdict, &out.Verdict); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"assay/service/advisory/load"
 	"assay/service/exploit"
 	"assay/service/feed/osv"
+	"assay/service/hint"
 	"assay/service/store"
 )
 
@@ -40,11 +42,11 @@ var sourceNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 func checkSource(name string) error {
 	switch {
 	case !sourceNames.MatchString(name):
-		return hintf("up to 64 of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
+		return hint.Errorf("up to 64 of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
 	case name == osv.Source:
-		return hintf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is reserved for assayd update", name)
+		return hint.Errorf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is reserved for assayd update", name)
 	case name == string(exploit.KEV) || name == string(exploit.EPSS):
-		return hintf("KEV and EPSS files are recognised by their content", "--source %q is reserved for an exploit catalog", name)
+		return hint.Errorf("KEV and EPSS files are recognised by their content", "--source %q is reserved for an exploit catalog", name)
 	}
 	return nil
 }
@@ -58,11 +60,11 @@ func (d *daemon) importPaths(c *cli.Context) error {
 	}
 	switch {
 	case c.Bool("drop") && (c.NArg() > 0 || c.Bool("add") || c.Bool("replace")):
-		return hintf("assayd import --source NAME --drop", "--drop imports nothing")
+		return hint.Errorf("assayd import --source NAME --drop", "--drop imports nothing")
 	case c.Bool("add") && c.Bool("replace"):
-		return hintf("--add removes nothing, --replace removes all missing records", "--add and --replace exclude each other")
+		return hint.Errorf("--add removes nothing, --replace removes all missing records", "--add and --replace exclude each other")
 	case c.NArg() == 0 && !c.Bool("drop"):
-		return hintf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
+		return hint.Errorf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
 	}
 	if c.Bool("drop") {
 		if err := requireData(c); err != nil {
@@ -96,7 +98,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 		case errors.Is(err, exploit.ErrNotList):
 			paths, sources = append(paths, path), append(sources, load.Open(abs))
 		default:
-			return hintf("nothing was imported; the service keeps its previous data", "import %q: %w", path, err)
+			return hint.Errorf("nothing was imported; the service keeps its previous data", "import %q: %w", path, err)
 		}
 	}
 	if len(sources) > 0 {
@@ -120,7 +122,7 @@ func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, path
 			if 2*missing <= held {
 				return nil
 			}
-			return hintf("name all paths of a source in one command; use --source OTHER for another set of records, --add to remove nothing, --replace to remove what is missing",
+			return hint.Errorf("name all paths of a source in one command; use --source OTHER for another set of records, --add to remove nothing, --replace to remove what is missing",
 				"%d of the %d records of source %q are missing from this import", missing, held, name)
 		}
 	}
@@ -135,11 +137,8 @@ func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, path
 	})
 	label := strings.Join(paths, ", ")
 	if err != nil {
-		hint := "nothing was imported; the service keeps its previous data"
-		if h, ok := errors.AsType[hinted](err); ok {
-			hint = h.Hint()
-		}
-		return hintf(hint, "import %s: %w", label, err)
+		next := cmp.Or(hint.Of(err), "nothing was imported; the service keeps its previous data")
+		return hint.Errorf(next, "import %s: %w", label, err)
 	}
 	for _, src := range sources {
 		for _, r := range src.Rejected() {
@@ -161,7 +160,7 @@ func (d *daemon) dropSource(c *cli.Context, st store.Store, name string) error {
 		return fmt.Errorf("drop: %w", err)
 	}
 	if !slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin.Source == name }) {
-		return hintf("assayd status names the sources", "drop: unknown source %q", name)
+		return hint.Errorf("assayd status names the sources", "drop: unknown source %q", name)
 	}
 	none := func(func(store.Record, error) bool) {}
 	got, err := st.Import(c.Context, store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: true}, none)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/hint"
 	"assay/service/match"
 	"assay/service/policy"
 	"assay/service/scan"
@@ -23,7 +24,7 @@ func judgeFlags() []cli.Flag {
 func judge(c *cli.Context) (scan.Judge, error) {
 	allow, err := policy.AllowOf(c.StringSlice("allow-env")...)
 	if err != nil {
-		return scan.Judge{}, hintf("name options of assay, without the dashes", "bad --allow-env: %w", err)
+		return scan.Judge{}, hint.Errorf("name options of assay, without the dashes", "bad --allow-env: %w", err)
 	}
 	without, err := without(c.StringSlice("without"))
 	if err != nil {
@@ -38,7 +39,7 @@ func without(names []string) ([]string, error) {
 	for _, name := range names {
 		e, ok := match.LanguageEcosystem(name)
 		if !ok {
-			return nil, hintf("take the ecosystem of a language, such as npm, PyPI or Maven; operating systems cannot be named",
+			return nil, hint.Errorf("take the ecosystem of a language, such as npm, PyPI or Maven; operating systems cannot be named",
 				"bad --without %q", name)
 		}
 		ecosystems = append(ecosystems, e)

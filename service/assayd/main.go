@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/argv"
+	"assay/service/hint"
 	"assay/service/store"
 )
 
@@ -33,13 +34,12 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
-		if h, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](err); ok {
-			fmt.Fprintf(os.Stderr, "hint: %s\n", h.Hint())
-		} else if errors.Is(err, store.ErrDamaged) {
-			fmt.Fprintln(os.Stderr, "hint: stop assayd, then run: assayd repair")
+		next := hint.Of(err)
+		if next == "" && errors.Is(err, store.ErrDamaged) {
+			next = "stop assayd, then run: assayd repair"
+		}
+		if next != "" {
+			fmt.Fprintf(os.Stderr, "hint: %s\n", next)
 		}
 		os.Exit(1)
 	}
@@ -49,19 +49,6 @@ func main() {
 type daemon struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
-}
-
-// A hinted error says what to do next.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Hint() string  { return h.hint }
-func (h hinted) Unwrap() error { return h.error }
-
-func hintf(hint, format string, args ...any) error {
-	return hinted{fmt.Errorf(format, args...), hint}
 }
 
 // run does what a command line says; args begins with the program's name.
@@ -90,7 +77,7 @@ func checkCommand(args []string, commands []*cli.Command) error {
 		}
 		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(a) })
 		if i < 0 {
-			return hintf(path+" --help lists the commands", "unknown command %q", a)
+			return hint.Errorf(path+" --help lists the commands", "unknown command %q", a)
 		}
 		path += " " + a
 		commands = commands[i].Subcommands

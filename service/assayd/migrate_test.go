@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 	"assay/verdict"
@@ -145,14 +146,13 @@ func TestImportSources(t *testing.T) {
 			t.Errorf("import %q: %q, want %q", args, out, want)
 		}
 	}
-	refused := func(what, hint string, args ...string) {
+	refused := func(what, next string, args ...string) {
 		t.Helper()
 		_, _, err := assayd(t, append([]string{"import", "--data", data}, args...)...)
-		var h hinted
 		if err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("import %q: error %v, want %q", args, err, what)
-		} else if h, _ = err.(hinted); !strings.Contains(h.Hint(), hint) {
-			t.Errorf("import %q: hint %q, want %q", args, h.Hint(), hint)
+		} else if !strings.Contains(hint.Of(err), next) {
+			t.Errorf("import %q: hint %q, want %q", args, hint.Of(err), next)
 		}
 	}
 	october, november := folder("A-1", "A-2", "A-3"), folder("A-2", "A-3", "A-4")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/hint"
 	"assay/service/snapshot"
 	"assay/service/store"
 )
@@ -58,7 +59,7 @@ func (d *daemon) repair(c *cli.Context) error {
 	dir := c.String("data")
 	unlock, err := lockData(c)
 	if err != nil {
-		return hintf("stop the assayd that serves from it", "repair %q: %w", dir, err)
+		return hint.Errorf("stop the assayd that serves from it", "repair %q: %w", dir, err)
 	}
 	defer unlock()
 	if err := snapshot.Remove(filepath.Join(dir, indexName)); err != nil {
@@ -67,7 +68,7 @@ func (d *daemon) repair(c *cli.Context) error {
 	fmt.Fprintln(d.stdout, "the snapshot was removed: assayd serve builds it anew")
 	err = repairStore(c.Context, c, d.now(), func(line string) { fmt.Fprintln(d.stdout, line) })
 	if err != nil {
-		return hintf("the damaged files are as they were, or beside the new ones", "%w", err)
+		return hint.Errorf("the damaged files are as they were, or beside the new ones", "%w", err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 )
@@ -21,8 +22,7 @@ func TestNoData(t *testing.T) {
 	} {
 		for _, data := range []string{dir, missing} {
 			_, _, err := assayd(t, append(args, "--data", data)...)
-			h, ok := errors.AsType[hinted](err)
-			if !ok || !strings.Contains(err.Error(), "is not a data folder of assayd") || !strings.Contains(h.Hint(), "--data") {
+			if err == nil || !strings.Contains(err.Error(), "is not a data folder of assayd") || !strings.Contains(hint.Of(err), "--data") {
 				t.Errorf("assayd %q: %v", args, err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
+	"assay/service/hint"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -31,10 +32,10 @@ func (d *daemon) replayCommand() *cli.Command {
 
 func (d *daemon) replay(c *cli.Context) (err error) {
 	if c.NArg() != 1 {
-		return hintf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
+		return hint.Errorf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
 	}
 	if format := c.String("format"); format != "text" && format != "json" {
-		return hintf("text or json", "bad format %q", format)
+		return hint.Errorf("text or json", "bad format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {
@@ -43,7 +44,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	defer st.Close()
 	kept, err := st.Scan(c.Context, c.Args().First())
 	if err != nil {
-		return hintf("every verdict names its scan", "replay %q: %w", c.Args().First(), err)
+		return hint.Errorf("every verdict names its scan", "replay %q: %w", c.Args().First(), err)
 	}
 	head, err := st.Head(c.Context)
 	if err != nil {
@@ -53,9 +54,9 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if id := c.String("as-of"); id != "" {
 		if upTo, err = st.Snapshot(c.Context, id); err != nil {
 			if errors.Is(err, store.ErrAmbiguous) {
-				return hintf("give more of the id; the scan's own data has "+kept.Snapshot, "as of %q: %w", id, err)
+				return hint.Errorf("give more of the id; the scan's own data has "+kept.Snapshot, "as of %q: %w", id, err)
 			}
-			return hintf("every verdict names its snapshot", "as of %q: %w", id, err)
+			return hint.Errorf("every verdict names its snapshot", "as of %q: %w", id, err)
 		}
 		at = kept.At
 	}

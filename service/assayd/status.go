@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/feed/osv"
 	"assay/service/store"
 	"assay/verdict"
 )
@@ -47,7 +48,7 @@ func (d *daemon) status(c *cli.Context) error {
 		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)
 		fmt.Fprintf(w, "newest record\t%s\n", head.Newest.UTC().Format(time.RFC3339))
 	}
-	if f, ok := lastFailure(c.String("data")); ok {
+	if f, ok := osv.LastFailure(osv.Dir(c.String("data"))); ok {
 		fmt.Fprintf(w, "last update\tfailed at %s: %s\n", f.At.UTC().Format(time.RFC3339), verdict.Clean(f.Err))
 	}
 	last := "none yet"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 )
@@ -29,7 +30,7 @@ func openStore(c *cli.Context) (store.Store, error) {
 		return nil, hintRepair(c, fmt.Errorf("open the store: %w", err))
 	}
 	if err != nil {
-		return nil, hintf("name a folder that this user may write with --data DIR", "open the store: %w", err)
+		return nil, hint.Errorf("name a folder that this user may write with --data DIR", "open the store: %w", err)
 	}
 	return s, nil
 }
@@ -50,7 +51,7 @@ func requireData(c *cli.Context) error {
 			return nil // if it cannot be read, opening it returns the error
 		}
 	}
-	return hintf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is not a data folder of assayd: it has no advisories.db", dir)
+	return hint.Errorf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is not a data folder of assayd: it has no advisories.db", dir)
 }
 
 // lockData makes the caller the only process that serves from the data folder, or
@@ -71,5 +72,5 @@ func hintRepair(c *cli.Context, err error) error {
 	if !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
-	return hintf(fmt.Sprintf("stop assayd, then run: assayd repair --data %s", c.String("data")), "%w", err)
+	return hint.Errorf(fmt.Sprintf("stop assayd, then run: assayd repair --data %s", c.String("data")), "%w", err)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/token"
-	"assay/service/api"
+	"assay/service/hint"
+	"assay/service/httpserver"
 	"assay/service/store"
 )
 
@@ -29,7 +30,7 @@ func (d *daemon) tokenCommand() *cli.Command {
 				Flags: []cli.Flag{
 					dataFlag(),
 					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
-					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(api.ScopeScan)},
+					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
 					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
 					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, with its scopes and project unless others are given"},
@@ -46,21 +47,21 @@ func (d *daemon) tokenCommand() *cli.Command {
 func (d *daemon) tokenCreate(c *cli.Context) error {
 	t := store.Token{Name: c.String("name"), Scopes: c.StringSlice("scope"), Project: c.String("project"), Created: d.now()}
 	for _, s := range t.Scopes {
-		if !slices.Contains([]string{api.ScopeScan, api.ScopeRead, api.ScopeAdmin}, s) {
-			return hintf("scopes are scan, read and admin", "bad scope %q", s)
+		if !slices.Contains([]string{httpserver.ScopeScan, httpserver.ScopeRead, httpserver.ScopeAdmin}, s) {
+			return hint.Errorf("scopes are scan, read and admin", "bad scope %q", s)
 		}
 	}
 	rotate := c.Bool("rotate")
 	switch {
 	case t.Name == "":
-		return hintf("give the token a name, such as --name ci: the list and the log tell tokens apart by it", "--name is missing or empty")
+		return hint.Errorf("give the token a name, such as --name ci: the list and the log tell tokens apart by it", "--name is missing or empty")
 	case c.IsSet("overlap") && !rotate:
-		return hintf("with --rotate, --overlap sets how long the old token keeps working", "--overlap without --rotate")
+		return hint.Errorf("with --rotate, --overlap sets how long the old token keeps working", "--overlap without --rotate")
 	}
 	if c.IsSet("expires") {
 		life := lifetimeIn(c, "expires")
 		if life <= 0 {
-			return hintf("leave --expires out for a token that never expires", "--expires is %v: the token would never be valid", life)
+			return hint.Errorf("leave --expires out for a token that never expires", "--expires is %v: the token would never be valid", life)
 		}
 		t.Expires = t.Created.Add(life)
 	}
@@ -79,7 +80,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	}
 	err = st.CreateToken(c.Context, t, token.Hash(secret))
 	if errors.Is(err, store.ErrNameTaken) {
-		return hintf("choose another --name; --rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
+		return hint.Errorf("choose another --name; --rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
 	}
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func day(t time.Time) string {
 
 func (d *daemon) tokenRevoke(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return hintf("assayd token revoke ID|NAME; assayd token list shows both", "one token must be named")
+		return hint.Errorf("assayd token revoke ID|NAME; assayd token list shows both", "one token must be named")
 	}
 	st, err := openExisting(c)
 	if err != nil {
@@ -187,7 +188,7 @@ func (d *daemon) tokenRevoke(c *cli.Context) error {
 	defer st.Close()
 	revoked, err := st.RevokeToken(c.Context, c.Args().First(), d.now())
 	if err != nil {
-		return hintf("assayd token list shows the tokens", "revoke %q: %w", c.Args().First(), err)
+		return hint.Errorf("assayd token list shows the tokens", "revoke %q: %w", c.Args().First(), err)
 	}
 	for _, t := range revoked {
 		fmt.Fprintf(d.stdout, "revoked %q (%s)\n", t.Name, t.ID)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"assay/check/testkit"
+	"assay/service/hint"
 )
 
 // assayd runs a command in this process and returns what it writes.
@@ -102,7 +102,7 @@ func TestUpdate(t *testing.T) {
 	for _, args := range [][]string{{"--drop", "npm"}, {"--mirror", from, "--ecosystem", "npm"}, {"--mirror", "ftp://x"}, {"--mirror", from, "npm"}} {
 		if _, _, err := assayd(t, append([]string{"update", "--data", data}, args...)...); err == nil {
 			t.Errorf("%q: no error", args)
-		} else if _, ok := errors.AsType[hinted](err); !ok {
+		} else if hint.Of(err) == "" {
 			t.Errorf("%q: %v has no hint", args, err)
 		}
 	}

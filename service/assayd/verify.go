@@ -12,6 +12,7 @@ import (
 
 	"assay/remote/slot"
 	"assay/service/api"
+	"assay/service/hint"
 )
 
 // maxProgram bounds a file that is taken for a client, in bytes.
@@ -31,15 +32,15 @@ func (d *daemon) verifyCommand() *cli.Command {
 // slot.
 func (d *daemon) verify(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return hintf("assayd verify FILE", "one file must be named")
+		return hint.Errorf("assayd verify FILE", "one file must be named")
 	}
 	path := c.Args().First()
 	digest, err := releaseDigest(path)
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hintf("is it assay at all?", "%q is no release: %w", path, err)
+		return hint.Errorf("is it assay at all?", "%q is no release: %w", path, err)
 	}
 	if err != nil {
-		return hintf("name a file that this user may read", "verify %q: %w", path, err)
+		return hint.Errorf("name a file that this user may read", "verify %q: %w", path, err)
 	}
 	dir := clientsDir(c)
 	releases, err := api.Releases(dir)
@@ -59,11 +60,11 @@ func (d *daemon) verify(c *cli.Context) error {
 		known = append(known, arch)
 	}
 	slices.Sort(known)
-	hint := "--clients DIR names the folder that holds the releases"
+	next := "--clients DIR names the folder that holds the releases"
 	if len(known) > 0 {
-		hint = fmt.Sprintf("it is of another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
+		next = fmt.Sprintf("it is of another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
 	}
-	return hintf(hint, "%q is none of the releases: sha256 with an empty slot: %x", path, digest)
+	return hint.Errorf(next, "%q is none of the releases: sha256 with an empty slot: %x", path, digest)
 }
 
 // releaseDigest is the digest that a program had before its slot was filled.

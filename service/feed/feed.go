@@ -41,16 +41,16 @@ type Outcome struct {
 	// Behind counts records of which the source says that it has newer versions,
 	// and does not give them.
 	Behind int
-	// KeptOut says which records were rejected and why, at most maxKeptOut of them.
-	KeptOut []error
+	// Rejections says which records were rejected and why, at most maxRejections of them.
+	Rejections []error
 }
 
-const maxKeptOut = 20
+const maxRejections = 20
 
-// KeepOut notes a record that was rejected; Rejected counts it.
-func (o *Outcome) KeepOut(err error) {
-	if len(o.KeptOut) < maxKeptOut {
-		o.KeptOut = append(o.KeptOut, err)
+// Reject notes a record that was rejected; Rejected counts it.
+func (o *Outcome) Reject(err error) {
+	if len(o.Rejections) < maxRejections {
+		o.Rejections = append(o.Rejections, err)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// A folder is a Place on the disk. Links that lead out of it are not followed.
+// A folder is a Mirror on the disk. Links that lead out of it are not followed.
 type folder struct {
 	path string
 	root *os.Root
@@ -62,7 +62,7 @@ func (f *folder) open(ctx context.Context, name string, limit int64, before Vers
 	return file, v, nil
 }
 
-// Get implements Place.
+// Get implements Mirror.
 func (f *folder) Get(ctx context.Context, name string, limit int64, before Version) ([]byte, Version, error) {
 	file, v, err := f.open(ctx, name, limit, before)
 	if err != nil {
@@ -73,7 +73,7 @@ func (f *folder) Get(ctx context.Context, name string, limit int64, before Versi
 	return b, v, err
 }
 
-// Save implements Place. There is nothing to go on from: a copy takes no time.
+// Save implements Mirror. There is nothing to go on from: a copy takes no time.
 func (f *folder) Save(ctx context.Context, name, path string, limit int64, before Version) (Version, error) {
 	file, v, err := f.open(ctx, name, limit, before)
 	if err != nil {

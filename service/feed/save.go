@@ -77,7 +77,7 @@ func removeFile(path string) error {
 	return nil
 }
 
-// Save implements Place. It asks for the rest of a part by Range and If-Range
+// Save implements Mirror. It asks for the rest of a part by Range and If-Range
 // (RFC 9110, sections 14.2 and 13.1.5), so that a server whose file has changed
 // sends all of it.
 func (w *web) Save(ctx context.Context, name, path string, limit int64, before Version) (v Version, err error) {

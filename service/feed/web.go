@@ -23,7 +23,7 @@ const (
 	longestWait = 10 * time.Minute
 )
 
-// A web is a Place on an HTTP server.
+// A web is a Mirror on an HTTP server.
 type web struct {
 	base   *url.URL
 	config Config
@@ -69,7 +69,7 @@ func (w *web) address(name string) string {
 	return strings.TrimRight(w.base.String(), "/") + "/" + strings.Join(parts, "/")
 }
 
-// Get implements Place.
+// Get implements Mirror.
 func (w *web) Get(ctx context.Context, name string, limit int64, before Version) (body []byte, v Version, err error) {
 	err = w.attempts(ctx, name, func(ctx context.Context) (*http.Response, int64, error) {
 		resp, err := w.do(ctx, name, conditional(before))

@@ -27,7 +27,7 @@ func quick() feed.Config {
 	return c
 }
 
-func place(t *testing.T, where string, c feed.Config) feed.Place {
+func place(t *testing.T, where string, c feed.Config) feed.Mirror {
 	t.Helper()
 	p, err := feed.Open(where, c)
 	if err != nil {

@@ -240,7 +240,7 @@ func (r *rig) update(ecosystems ...string) error {
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		r.t.Fatal(err)
 	}
-	b := osv.Bucket{Place: p, Dir: r.dir}
+	b := osv.Bucket{Mirror: p, Dir: r.dir}
 	var feeds []feed.Feed
 	for _, e := range ecosystems {
 		f, err := b.Ecosystem(e)

@@ -37,7 +37,7 @@ const (
 
 // A Bucket is the data at one place.
 type Bucket struct {
-	Place feed.Place
+	Mirror feed.Mirror
 	// Dir is a folder for what is downloaded, which nobody else may write to.
 	Dir string
 }
@@ -45,13 +45,13 @@ type Bucket struct {
 // Ecosystems returns the names that the bucket has, in its order. Those in
 // brackets are none of packages: "[EMPTY]" holds what names no ecosystem.
 func (b Bucket) Ecosystems(ctx context.Context) ([]string, error) {
-	text, _, err := b.Place.Get(ctx, "ecosystems.txt", maxNames, feed.Version{})
+	text, _, err := b.Mirror.Get(ctx, "ecosystems.txt", maxNames, feed.Version{})
 	if err != nil {
-		return nil, fmt.Errorf("ecosystems of %s: %w", b.Place, err)
+		return nil, fmt.Errorf("ecosystems of %s: %w", b.Mirror, err)
 	}
 	names, err := parseEcosystems(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("ecosystems of %s: %w", b.Place, err)
+		return nil, fmt.Errorf("ecosystems of %s: %w", b.Mirror, err)
 	}
 	return names, nil
 }

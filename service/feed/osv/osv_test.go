@@ -217,7 +217,7 @@ func TestUnreadableRecord(t *testing.T) {
 		fmt.Fprint(w, `{"schema_version":"2.0.0","id":"RSEC-2099-1","modified":"2026-12-01T00:00:00Z"}`)
 	})
 	r.must("CRAN")
-	if o := r.out["osv:CRAN"]; o.Rejected != 1 || len(o.KeptOut) != 1 || !strings.Contains(o.KeptOut[0].Error(), "RSEC-2099-1.json") {
+	if o := r.out["osv:CRAN"]; o.Rejected != 1 || len(o.Rejections) != 1 || !strings.Contains(o.Rejections[0].Error(), "RSEC-2099-1.json") {
 		t.Errorf("%+v", o)
 	}
 	b.requests()
@@ -388,7 +388,7 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := osv.Bucket{Place: p, Dir: r.dir}.Ecosystem("CRAN")
+	f, err := osv.Bucket{Mirror: p, Dir: r.dir}.Ecosystem("CRAN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func TestEcosystems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return osv.Bucket{Place: p}.Ecosystems(t.Context())
+		return osv.Bucket{Mirror: p}.Ecosystems(t.Context())
 	}
 	got, err := names(testkit.Path(t, "osv"))
 	if err != nil || len(got) != 15 || !slices.Contains(got, "Azure Linux") {

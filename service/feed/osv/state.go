@@ -29,7 +29,7 @@ const maxUnreadable = 1000
 // load returns the state of a source; ok is false where there is none or it is of
 // another place.
 func (e *ecosystem) load(ctx context.Context, st feed.Store) (s state, ok bool, err error) {
-	fresh := state{Place: e.bucket.Place.String()}
+	fresh := state{Place: e.bucket.Mirror.String()}
 	sources, err := st.Sources(ctx)
 	if err != nil {
 		return fresh, false, err

@@ -90,7 +90,7 @@ func (e *ecosystem) Update(ctx context.Context, st feed.Store, now time.Time) (f
 // list gets modified_id.csv.
 func (u *update) list(ctx context.Context) (listing, feed.Version, error) {
 	name := u.file("modified_id.csv")
-	b, version, err := u.bucket.Place.Get(ctx, name, maxListing, u.state.Listing)
+	b, version, err := u.bucket.Mirror.Get(ctx, name, maxListing, u.state.Listing)
 	if err != nil {
 		return listing{}, version, err
 	}
@@ -167,7 +167,7 @@ func (u *update) again(ctx context.Context, list listing, before feed.Version) (
 func (u *update) archive(ctx context.Context, list listing, before feed.Version) error {
 	u.archived = map[string]bool{}
 	path := u.archivePath()
-	version, err := u.bucket.Place.Save(ctx, u.file("all.zip"), path, maxArchive, before)
+	version, err := u.bucket.Mirror.Save(ctx, u.file("all.zip"), path, maxArchive, before)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (u *update) put(ctx context.Context, records iter.Seq2[store.Record, error]
 	noted := func(yield func(store.Record, error) bool) {
 		for r, err := range records {
 			if errors.Is(err, store.ErrRejected) {
-				u.out.KeepOut(err)
+				u.out.Reject(err)
 			}
 			if !yield(r, err) {
 				return

@@ -1,8 +1,8 @@
-package api
+package httpserver
 
 import "testing"
 
-func TestUnsecret(t *testing.T) {
+func TestRedact(t *testing.T) {
 	const token = "assay_0123456789ABCDEFGHIJKLMNOPQRSTUV0jfF3F"
 	for given, want := range map[string]string{
 		"/" + token + "/x":            "/[token]/x",
@@ -13,8 +13,8 @@ func TestUnsecret(t *testing.T) {
 		"/v2/assay/manifests/latest":  "/v2/assay/manifests/latest",
 		"/clients/linux/amd64/assay_": "/clients/linux/amd64/assay_",
 	} {
-		if got := unsecret(given); got != want {
-			t.Errorf("unsecret(%q) = %q, want %q", given, got, want)
+		if got := redact(given); got != want {
+			t.Errorf("redact(%q) = %q, want %q", given, got, want)
 		}
 	}
 }

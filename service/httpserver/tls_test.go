@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"bytes"
@@ -98,7 +98,7 @@ func TestTLSMistakes(t *testing.T) {
 		{name: "with its chain", cert: "chain.pem", key: "leaf.key", ca: "root.pem", public: https},
 		{name: "an address without TLS", cert: "good.pem", key: "good.key", ca: "root.pem", public: "http://assay.example.com", fails: `"http://assay.example.com" is not https, but the service uses TLS`},
 		{name: "expired", cert: "old.pem", key: "old.key", ca: "root.pem", public: https, fails: "expired on 2026-11-24"},
-		{name: "not yet valid", cert: "new.pem", key: "new.key", ca: "root.pem", public: https, fails: "valid only from 2026-11-24T12:01:00Z on"},
+		{name: "not yet valid", cert: "new.pem", key: "new.key", ca: "root.pem", public: https, fails: "not valid before 2026-11-24T12:01:00Z"},
 		{name: "the key of another", cert: "good.pem", key: "old.key", ca: "root.pem", public: https, fails: "private key does not match"},
 		{name: "no certificate", cert: "text.pem", key: "good.key", public: https, fails: "failed to find any PEM data"},
 		{name: "no such file", cert: "none.pem", key: "good.key", public: https, fails: "no such file"},
@@ -106,7 +106,7 @@ func TestTLSMistakes(t *testing.T) {
 		{name: "a private authority", cert: "good.pem", key: "good.key", public: https, warns: "--ca FILE"},
 		{name: "another authority", cert: "good.pem", key: "good.key", ca: "other.pem", public: https, warns: "neither by a public authority nor by --ca"},
 		{name: "a chain that is not whole", cert: "leaf.pem", key: "leaf.key", ca: "root.pem", public: https, warns: "has the certificates between"},
-		{name: "for another use", cert: "client.pem", key: "client.key", ca: "root.pem", public: https, warns: "clients refuse the certificate"},
+		{name: "for another use", cert: "client.pem", key: "client.key", ca: "root.pem", public: https, warns: "clients reject the certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := func(name string) string {
@@ -116,7 +116,7 @@ func TestTLSMistakes(t *testing.T) {
 				return filepath.Join(dir, name)
 			}
 			var log bytes.Buffer
-			err := tlsSetup{in(tt.cert), in(tt.key), in(tt.ca), tt.public}.check(slog.New(slog.NewTextHandler(&log, nil)), certNow)
+			err := TLSSetup{in(tt.cert), in(tt.key), in(tt.ca), tt.public}.Check(slog.New(slog.NewTextHandler(&log, nil)), certNow)
 			if (err != nil) != (tt.fails != "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
 				t.Errorf("error %v, want %q", err, tt.fails)
 			}
@@ -124,20 +124,5 @@ func TestTLSMistakes(t *testing.T) {
 				t.Errorf("log %s, want %q", &log, tt.warns)
 			}
 		})
-	}
-}
-
-// TestServingIsSaidLast: a service that does not come up does not say that it serves.
-func TestServingIsSaidLast(t *testing.T) {
-	dir := t.TempDir()
-	self := issuer{t: t, dir: dir}
-	self.issue("a", func(c *x509.Certificate) { c.IsCA = true })
-	self.issue("b", func(c *x509.Certificate) { c.IsCA = true })
-	var log bytes.Buffer
-	d := &daemon{stdout: &log, stderr: &log, now: func() time.Time { return certNow }}
-	err := d.run(t.Context(), []string{"assayd", "serve", "--data", dir, "--listen", "127.0.0.1:0", "--clients", dir,
-		"--public-url", "https://assay.example.com", "--tls-cert", filepath.Join(dir, "a.pem"), "--tls-key", filepath.Join(dir, "b.key")})
-	if err == nil || !strings.Contains(err.Error(), "private key does not match") || strings.Contains(log.String(), "serving") {
-		t.Errorf("%v\n%s", err, &log)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"log/slog"
@@ -6,19 +6,21 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"assay/service/hint"
 )
 
-// serveProfiles serves the profiles of net/http/pprof under /debug/pprof/ until stop is
-// called. They tell what a memory holds and ask for no token, so only processes
-// of this machine reach them.
-func serveProfiles(log *slog.Logger, addr string) (stop func() error, err error) {
+// ServeProfiles serves the profiles of net/http/pprof under /debug/pprof/ until stop is
+// called. They show what is in memory and need no token, so only processes of this
+// machine can reach them.
+func ServeProfiles(log *slog.Logger, addr string) (stop func() error, err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, hintf("choose another address with --debug-listen", "listen: %w", err)
+		return nil, hint.Errorf("choose another address with --debug-listen", "listen: %w", err)
 	}
-	if !loopback(ln.Addr()) {
+	if !Loopback(ln.Addr()) {
 		ln.Close()
-		return nil, hintf("it looks like 127.0.0.1:6060", "--debug-listen %q can be reached from other machines", addr)
+		return nil, hint.Errorf("it looks like 127.0.0.1:6060", "--debug-listen %q can be reached from other machines", addr)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -1,4 +1,4 @@
-package api
+package httpserver
 
 import (
 	"container/list"
@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A budget shares out a fixed amount of something, memory or slots, between the
-// requests of many tokens. Requests wait in the order in which they came. One
-// token holds at most its share, so that others find something left; a request
-// of a token that holds nothing may take more than the share.
+// A budget divides a fixed amount of memory or slots between the requests of many
+// tokens. Requests wait in the order of their arrival. One token holds at most its
+// share, so that something is left for others; a request of a token that holds
+// nothing may take more than the share.
 type budget struct {
 	total, share int64
-	maxWaiting   int              // requests; more are refused at once
-	patience     time.Duration    // how long one waits
-	changed      func(used int64) // told after each change, without the lock; may be nil
-	mu           sync.Mutex       // guards what follows
-	used         int64            // by all
+	maxWaiting   int              // requests; further ones are refused at once
+	patience     time.Duration    // how long a request waits
+	changed      func(used int64) // called after each change, without the lock; may be nil
+	mu           sync.Mutex       // guards the fields below
+	used         int64            // by all tokens
 	of           map[string]int64 // by each token that holds something
 	waiting      list.List        // of *waiter
 	waitingOf    map[string]int   // by token
@@ -32,7 +32,7 @@ type waiter struct {
 }
 
 var (
-	errBusy  = errors.New("too many requests wait")
+	errBusy  = errors.New("too many requests are waiting")
 	errNever = errors.New("more than the whole budget")
 )
 
@@ -41,8 +41,8 @@ func newBudget(total, share int64, maxWaiting int, patience time.Duration) *budg
 		of: map[string]int64{}, waitingOf: map[string]int{}}
 }
 
-// fits reports whether the token may have n more now, in a lease that has own;
-// mu is held. The second result tells whether the token's share is exceeded.
+// fits reports whether the token may take n more now, for a lease that holds own. The
+// second result is true if the share of the token is the reason. mu is held.
 func (b *budget) fits(token string, own, n int64) (ok, ownShare bool) {
 	if held := b.of[token]; held > own && held+n > b.share {
 		return false, true
@@ -55,8 +55,8 @@ func (b *budget) take(token string, n int64) {
 	b.of[token] += n
 }
 
-// grow takes n more for a lease that has own, if it is free. It goes before those
-// that wait: they wait for this one to end.
+// grow takes n more for a lease that holds own, if it is free. It does not queue
+// behind the waiting requests: they wait for this one to end.
 func (b *budget) grow(token string, own, n int64) bool {
 	b.mu.Lock()
 	ok, _ := b.fits(token, own, n)
@@ -66,14 +66,14 @@ func (b *budget) grow(token string, own, n int64) bool {
 	used := b.used
 	b.mu.Unlock()
 	if ok {
-		b.tell(used)
+		b.report(used)
 	}
 	return ok
 }
 
-// acquire takes n, and waits for it where others hold too much. The error is
-// errNever where there is not so much at all, errBusy where too many wait or it
-// took too long, else that of ctx.
+// acquire takes n, and waits until it is free. The error is errNever if n exceeds the
+// whole budget, errBusy if too many requests wait or the wait was too long, or that
+// of ctx.
 func (b *budget) acquire(ctx context.Context, token string, n int64) error {
 	if n > b.total {
 		return errNever
@@ -83,10 +83,10 @@ func (b *budget) acquire(ctx context.Context, token string, n int64) error {
 		b.take(token, n)
 		used := b.used
 		b.mu.Unlock()
-		b.tell(used)
+		b.report(used)
 		return nil
 	}
-	// A token that waits with half of the places leaves the rest to others.
+	// The requests of one token may fill half of the queue.
 	if b.waiting.Len() >= b.maxWaiting || 2*b.waitingOf[token] >= b.maxWaiting {
 		b.mu.Unlock()
 		return errBusy
@@ -94,7 +94,7 @@ func (b *budget) acquire(ctx context.Context, token string, n int64) error {
 	w := &waiter{token, n, make(chan struct{})}
 	at := b.waiting.PushBack(w)
 	b.waitingOf[token]++
-	b.serve() // where only the shares of others hold up who waits before it
+	b.serve() // those before it may wait only for the shares of their own tokens
 	b.mu.Unlock()
 
 	timer := time.NewTimer(b.patience)
@@ -108,19 +108,19 @@ func (b *budget) acquire(ctx context.Context, token string, n int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-w.ready: // in the last moment
+	case <-w.ready: // served at the last moment
 		return nil
 	default:
 	}
 	b.forget(at)
-	b.serve() // it may have been in the way of the next
+	b.serve() // the next one may fit now
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return errBusy
 }
 
-// forget takes a waiter off the list; mu is held.
+// forget removes a waiter from the queue; mu is held.
 func (b *budget) forget(at *list.Element) {
 	token := b.waiting.Remove(at).(*waiter).token
 	if b.waitingOf[token]--; b.waitingOf[token] == 0 {
@@ -128,9 +128,9 @@ func (b *budget) forget(at *list.Element) {
 	}
 }
 
-// serve gives to those who wait, in their order; mu is held. Who waits for the
-// share of its own token is passed over, who waits for all is not: a large
-// request would starve.
+// serve gives to the waiting requests, in their order; mu is held. A request that waits
+// for the share of its own token is passed over. One that waits for the whole budget
+// is not: a large request would starve.
 func (b *budget) serve() {
 	for at := b.waiting.Front(); at != nil; {
 		w, next := at.Value.(*waiter), at.Next()
@@ -147,7 +147,7 @@ func (b *budget) serve() {
 	}
 }
 
-// release gives n back.
+// release returns n to the budget.
 func (b *budget) release(token string, n int64) {
 	b.mu.Lock()
 	b.used -= n
@@ -157,54 +157,23 @@ func (b *budget) release(token string, n int64) {
 	b.serve()
 	used := b.used
 	b.mu.Unlock()
-	b.tell(used)
+	b.report(used)
 }
 
-func (b *budget) tell(used int64) {
+func (b *budget) report(used int64) {
 	if b.changed != nil {
 		b.changed(used)
 	}
 }
 
-// queue returns how many requests wait.
+// queue returns the number of waiting requests.
 func (b *budget) queue() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.waiting.Len()
 }
 
-// A lease is what one request holds of a budget. It is for one goroutine.
-type lease struct {
-	budget *budget
-	token  string
-	n      int64
-}
-
-// acquire makes the lease n, waiting as the budget does. It holds nothing before.
-func (l *lease) acquire(ctx context.Context, n int64) error {
-	if err := l.budget.acquire(ctx, l.token, n); err != nil {
-		return err
-	}
-	l.n = n
-	return nil
-}
-
-// try makes the lease n without waiting; a smaller one than before always can be.
-func (l *lease) try(n int64) bool {
-	switch more := n - l.n; {
-	case more > 0 && !l.budget.grow(l.token, l.n, more):
-		return false
-	case more < 0:
-		l.budget.release(l.token, -more)
-	}
-	l.n = n
-	return true
-}
-
-// free gives all of it back; it may be called again.
-func (l *lease) free() { l.try(0) }
-
-// usedNow returns what is taken.
+// usedNow returns how much is taken.
 func (b *budget) usedNow() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

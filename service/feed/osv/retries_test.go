@@ -1,4 +1,4 @@
-package main
+package osv
 
 import (
 	"testing"
@@ -17,7 +17,7 @@ func TestRetries(t *testing.T) {
 		}
 		want = min(2*want, every)
 	}
-	r.worked()
+	r.succeeded()
 	if got := r.failed(); got != retryFirst {
 		t.Errorf("pause after the first failure since it worked: %v, want %v", got, retryFirst)
 	}

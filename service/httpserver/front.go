@@ -1,4 +1,4 @@
-package api
+package httpserver
 
 import (
 	"math/rand/v2"
@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// A Front stands before the service from the moment when its address is open: it
-// answers 503 until the service is ready, and tells those who route requests when
-// they should send some.
+// A Front answers from the moment when the address is open: with 503 until the service
+// is ready, and with the probes of load balancers.
 //
-//	GET /livez   200 as long as the process answers
-//	GET /readyz  200 while scans are answered and the service is not ending
+//	GET /livez   200 while the process runs
+//	GET /readyz  200 while scans are answered and the service is not shutting down
 type Front struct {
 	handler  atomic.Pointer[http.Handler]
 	draining atomic.Bool
 }
 
-// Ready lets requests through to h, which New returned.
+// Ready passes requests on to h from now on.
 func (f *Front) Ready(h http.Handler) { f.handler.Store(&h) }
 
-// Drain says that the service ends; requests are still answered.
+// Drain makes /readyz fail since the service shuts down. Requests are still answered.
 func (f *Front) Drain() { f.draining.Store(true) }
 
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +28,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	probe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case probe && r.URL.Path == "/livez":
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+		WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	case probe && r.URL.Path == "/readyz" && f.draining.Load():
 		unavailable(w, "the service is shutting down", "try another instance, or this one after its restart")
 	case h == nil:
@@ -39,8 +38,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// unavailable is an answer of before the service is ready, or after.
+// unavailable answers before the service is ready, or when it shuts down.
 func unavailable(w http.ResponseWriter, what, hint string) {
 	w.Header().Set("Retry-After", retryAfter(time.Second+rand.N(2*time.Second)))
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": what, "hint": hint})
+	writeProblem(w, Problem{Status: http.StatusServiceUnavailable, What: what, Hint: hint})
 }

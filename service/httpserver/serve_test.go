@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"bytes"
@@ -19,8 +19,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"assay/service/api"
 )
 
 // A server that is told to end says so, and lets what runs come to its end.
@@ -31,13 +29,12 @@ func TestDrain(t *testing.T) {
 	}
 	url := "http://" + ln.Addr().String()
 	started, release := make(chan struct{}), make(chan struct{})
-	front := &api.Front{}
+	front := &Front{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
-	log := &lockedBuffer{}
-	s := &server{front: front, log: slog.New(slog.NewTextHandler(log, nil))}
-	go func() { ended <- s.run(ctx, ln) }()
+	s := &Listener{Front: front, Log: slog.New(slog.DiscardHandler)}
+	go func() { ended <- s.Serve(ctx, ln) }()
 	if resp, err := http.Get(url + "/api/v1/scans"); err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("before it is ready: %v, %v", resp, err)
 	}
@@ -110,11 +107,11 @@ func TestCertificate(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	var log bytes.Buffer
-	if _, err := newCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err == nil {
+	if _, err := NewCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err == nil {
 		t.Error("there are no files")
 	}
 	writeCertificate(t, certFile, keyFile, "first")
-	c, err := newCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	c, err := NewCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

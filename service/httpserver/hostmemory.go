@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"fmt"
@@ -11,44 +11,38 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/urfave/cli/v2"
-
-	"assay/service/api"
+	"assay/service/hint"
 )
 
-func memoryFlag() cli.Flag {
-	return &cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"}
-}
-
 const (
-	// memoryBase is what serve keeps whatever it is asked: the program, what is
-	// remembered of the index (152 MiB), the caches of the databases, an update.
+	// memoryBase is what the service uses without any request: the program, the cache
+	// of the index (152 MiB), the caches of the databases, and an update.
 	memoryBase    = 320 << 20
 	memoryMin     = 384 << 20
 	memoryDefault = 1 << 30
-	// memoryIdle is what the heap may grow to while no large request is answered.
+	// memoryIdle is the limit of the heap while no large request is answered.
 	memoryIdle = 320 << 20
-	// memoryOutside is what is not the Go runtime's: the pages of the databases.
+	// memoryOutside is what the Go runtime does not manage: the pages of the databases.
 	memoryOutside = 64 << 20
 )
 
-// memoryOf returns the memory of a command: that of its flag, else what the control
-// group of this process allows.
-func memoryOf(c *cli.Context, root fs.FS) (int64, error) {
-	s := c.String("memory")
-	if s == "" {
+// TotalMemory returns the memory that the service may use: size, which a person wrote
+// as "2GiB", or if that is empty, a part of what the control groups of this process
+// allow. root is the root of the filesystem.
+func TotalMemory(size string, root fs.FS) (int64, error) {
+	if size == "" {
 		limit, ok := cgroupLimit(root)
 		if !ok {
 			return memoryDefault, nil
 		}
 		return max(memoryMin, limit/4*3), nil
 	}
-	n, err := parseSize(s)
+	n, err := parseSize(size)
 	if err != nil {
-		return 0, hintf("write it like 512MiB or 2GiB", "bad --memory: %w", err)
+		return 0, hint.Errorf("write it like 512MiB or 2GiB", "invalid --memory: %w", err)
 	}
 	if n < memoryMin {
-		return 0, hintf(fmt.Sprintf("give it at least %dMiB", memoryMin>>20), "bad --memory: %s is too little", s)
+		return 0, hint.Errorf(fmt.Sprintf("give it at least %dMiB", memoryMin>>20), "invalid --memory: %s is too little", size)
 	}
 	return n, nil
 }
@@ -64,8 +58,8 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
-// cgroupLimit returns the least memory limit of the control groups that this process
-// is in, of version 2 or 1. In a container its own group may be at the top.
+// cgroupLimit returns the lowest memory limit of the control groups of this process,
+// version 2 or 1. In a container, the group of the process may be mounted at the top.
 func cgroupLimit(root fs.FS) (limit int64, ok bool) {
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -95,16 +89,17 @@ func cgroupLimit(root fs.FS) (limit int64, ok bool) {
 			}
 		}
 	}
-	return limit, limit < 1<<50 // version 1 writes a huge number for none
+	return limit, limit < 1<<50 // version 1 writes a huge number for no limit
 }
 
-// useMemory shares out the memory: so much for requests, and a limit for the garbage
-// collector that follows what they hold. It collects rarely: what serve keeps is a few
-// ten MiB, and a scan leaves half a MiB behind; at Go's own setting a fifth of the time
-// of a scan is the collector's. Environment variables say otherwise.
-func useMemory(total int64) *api.Memory {
+// UseMemory divides the memory of the service: a part for requests, and a limit for
+// the garbage collector that follows what they hold. The collector runs rarely: the
+// service keeps some tens of MiB, and a scan leaves half a MiB behind. With Go's default
+// a fifth of the time of a scan would be spent on collection. GOGC and GOMEMLIMIT take
+// precedence.
+func UseMemory(total int64) *Memory {
 	requests := (total - memoryBase) / 5 * 4
-	memory := api.NewMemory(requests)
+	memory := NewMemory(requests)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
@@ -114,7 +109,7 @@ func useMemory(total int64) *api.Memory {
 	most := total - memoryOutside
 	idle := min(memoryIdle, most-requests/2)
 	debug.SetMemoryLimit(idle)
-	const step = 32 << 20 // to set it takes a moment
+	const step = 32 << 20 // setting the limit takes a moment
 	var now atomic.Int64
 	memory.Changed(func(used int64) {
 		steps := used / step

@@ -1,4 +1,4 @@
-package api
+package httpserver
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 )
 
 // held is a lease that was acquired at once.
-func held(t *testing.T, b *budget, token string, n int64) *lease {
+func held(t *testing.T, b *budget, token string, n int64) *Lease {
 	t.Helper()
-	l := &lease{budget: b, token: token}
+	l := &Lease{budget: b, token: token}
 	if err := l.acquire(t.Context(), n); err != nil {
 		t.Fatalf("%s: %d: %v", token, n, err)
 	}
@@ -21,7 +21,7 @@ func held(t *testing.T, b *budget, token string, n int64) *lease {
 // wait begins to acquire n and returns where the outcome will be.
 func wait(ctx context.Context, b *budget, token string, n int64) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- (&lease{budget: b, token: token}).acquire(ctx, n) }()
+	go func() { done <- (&Lease{budget: b, token: token}).acquire(ctx, n) }()
 	synctest.Wait()
 	return done
 }
@@ -49,7 +49,7 @@ func TestBudget(t *testing.T) {
 			large, small := wait(t.Context(), b, "b", 9), wait(t.Context(), b, "c", 1)
 			waits(t, large)
 			waits(t, small) // it would fit, and the large one would starve
-			first.free()
+			first.Free()
 			if err := outcome(large); err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestBudget(t *testing.T) {
 		"a large one alone": func(t *testing.T) {
 			b := newBudget(10, 5, 100, time.Minute)
 			l := held(t, b, "a", 8)
-			if !l.try(10) || l.try(11) || !l.try(2) {
+			if !l.Resize(10) || l.Resize(11) || !l.Resize(2) {
 				t.Error("a request alone grows to all there is, and no further")
 			}
 		},
@@ -110,7 +110,7 @@ func TestBudget(t *testing.T) {
 			if err := b.acquire(t.Context(), "d", 1); !errors.Is(err, errBusy) {
 				t.Errorf("more than the line: %v", err)
 			}
-			l.free()
+			l.Free()
 			for i, c := range line {
 				if err := outcome(c); err != nil {
 					t.Errorf("%d: %v", i, err)

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A Place is where the files of a source are: a web server, or a folder that
+// A Mirror is where the files of a source are: a web server, or a folder that
 // holds a copy of one. Names are paths with slashes, not encoded: "Azure
 // Linux/all.zip".
-type Place interface {
+type Mirror interface {
 	// Get returns a file of at most limit bytes and its version. It returns
 	// ErrUnchanged where the file is still of the version before, and ErrNotFound
 	// where there is none.
@@ -74,7 +74,7 @@ func DefaultConfig() Config {
 
 // Open returns the place that a user named: an http or https address, or a
 // folder.
-func Open(where string, c Config) (Place, error) {
+func Open(where string, c Config) (Mirror, error) {
 	if !strings.Contains(where, "://") {
 		return openFolder(where)
 	}

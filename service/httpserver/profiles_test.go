@@ -1,4 +1,4 @@
-package main
+package httpserver
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 func TestServeProfiles(t *testing.T) {
 	var told bytes.Buffer
-	stop, err := serveProfiles(slog.New(slog.NewTextHandler(&told, nil)), "127.0.0.1:0")
+	stop, err := ServeProfiles(slog.New(slog.NewTextHandler(&told, nil)), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestServeProfiles(t *testing.T) {
 // What tells the memory of the service is for its own machine alone.
 func TestServeProfilesElsewhere(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "nowhere"} {
-		_, err := serveProfiles(slog.New(slog.DiscardHandler), addr)
+		_, err := ServeProfiles(slog.New(slog.DiscardHandler), addr)
 		if err == nil || !strings.Contains(err.Error(), "listen") {
 			t.Errorf("%q: error %v", addr, err)
 		}

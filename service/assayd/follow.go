@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/service/api"
+	"assay/service/hint"
+	"assay/service/snapshot"
+	"assay/service/store"
+	"assay/verdict"
+)
+
+// pollEvery is how often serve looks for data that another process has imported.
+const pollEvery = time.Second
+
+// follow keeps the index up with what other processes write to the store, and looks
+// how old the data is.
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, age *ageWatch, behind *problemState) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if view, err := index.View(); err == nil {
+			age.look(view.Data())
+			view.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := catchUp(ctx, log, index, src)
+		if ctx.Err() != nil {
+			return
+		}
+		if behind.set(err) {
+			log.Error("update the snapshot; the previous data is still served", "err", err)
+		}
+	}
+}
+
+// openIndex opens the index that serve answers from, and brings it to the state of the
+// store. If that fails, with a full disk for example, and the index has data, the error
+// is logged and that data is served.
+func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapshot.Source, behind *problemState) (*snapshot.DB, error) {
+	index, err := snapshot.Open(filepath.Join(c.String("data"), indexName))
+	if err != nil {
+		return nil, hint.Errorf("is another assayd serving from this folder?", "open the snapshot: %w", err)
+	}
+	if err := index.Discarded(); err != nil {
+		log.Warn("the snapshot is built anew", "why", err)
+	}
+	if err := catchUp(ctx, log, index, src); err != nil {
+		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
+			return nil, errors.Join(hintRepair(c, fmt.Errorf("build the snapshot: %w", err)), index.Close())
+		}
+		log.Error("update the snapshot; the previous data is still served", "err", err)
+		behind.set(err)
+	}
+	if view, err := index.View(); err == nil {
+		if n := view.Unreadable(); n > 0 { // catchUp names only those that are new
+			log.Error("records or lists cannot be read and are left out", "left_out", n)
+		}
+		view.Close()
+	}
+	return index, nil
+}
+
+// holdsData reports whether an index can answer scans.
+func holdsData(index *snapshot.DB) bool {
+	view, err := index.View()
+	if err != nil {
+		return false
+	}
+	defer view.Close()
+	return view.Data().Records > 0
+}
+
+// An ageWatch warns in the log before the data is too old to be trusted: once for each
+// of the steps of api.Stale.
+type ageWatch struct {
+	log    *slog.Logger
+	maxAge time.Duration
+	now    func() time.Time
+	step   int
+}
+
+func (w *ageWatch) look(d verdict.Data) {
+	step, cause := api.Stale(d, w.maxAge, w.now())
+	switch {
+	case step > w.step && step == 3:
+		w.log.Error("every scan ends with code 5: "+cause.Text, "hint", "assayd status says what failed; run assayd update or assayd import")
+	case step > w.step:
+		w.log.Warn("the data is getting old: "+cause.Text, "hint", "assayd status says what failed; scans end with code 5 when it is too old")
+	case step == 0 && w.step > 0:
+		w.log.Info("the data is fresh again", "updated", d.Updated)
+	}
+	w.step = step
+}
+
+// tidyEvery is how often serve looks for room on the disk that nobody needs.
+const tidyEvery = time.Minute
+
+// tidy gives room on the disk back that an import has left which was killed.
+func tidy(ctx context.Context, log *slog.Logger, st store.Maintenance) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		if err := st.Tidy(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("free disk space", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// catchUp brings the index to the state of the store and tells what changed.
+func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source) error {
+	got, err := index.CatchUp(ctx, src)
+	if err != nil {
+		return err
+	}
+	if got.Rebuilt != nil {
+		log.Warn("the snapshot was built anew", "why", got.Rebuilt)
+	}
+	for _, err := range got.Unreadable {
+		log.Error("a record is left out", "err", err, "left_out", got.UnreadableCount)
+	}
+	if got.Applied > 0 {
+		log.Info("data", "snapshot", got.Data.Snapshot, "records", got.Data.Records, "read", got.Applied, "seq", got.Seq)
+	}
+	return nil
+}
+
+// A problemState is whether something that is done again and again failed the last time.
+type problemState struct {
+	rule, text string
+	mu         sync.Mutex
+	err        error
+}
+
+// set notes how it went, and reports whether it failed in another way than before.
+func (s *problemState) set(err error) (other bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	other = err != nil && (s.err == nil || s.err.Error() != err.Error())
+	s.err = err
+	return other
+}
+
+// causes says that it failed, if it did.
+func (s *problemState) causes() []api.Cause {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		return nil
+	}
+	return []api.Cause{{Rule: s.rule, Text: s.text}}
+}

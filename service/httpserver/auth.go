@@ -1,0 +1,115 @@
+package httpserver
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"assay/remote/token"
+	"assay/service/store"
+)
+
+// Scopes of a token.
+const (
+	ScopeScan  = "scan"  // may scan, and read its own scans
+	ScopeRead  = "read"  // may read every scan of its project
+	ScopeAdmin = "admin" // may do everything
+)
+
+// HasScope reports whether a token has a scope. Admin includes the others.
+func HasScope(t store.Token, scope string) bool {
+	return slices.Contains(t.Scopes, scope) || slices.Contains(t.Scopes, ScopeAdmin)
+}
+
+// A Handler answers a request of a valid token. The server answers with its error.
+type Handler func(w http.ResponseWriter, r *http.Request, t store.Token) error
+
+// HandleAuthenticated adds a handler for requests that carry a valid token with the
+// scope. With an empty scope any valid token will do.
+func (s *Server) HandleAuthenticated(pattern, scope string, h Handler) {
+	s.Handle(pattern, func(w http.ResponseWriter, r *http.Request) {
+		t, err := s.Authenticate(w, r)
+		if err == nil && scope != "" && !HasScope(t, scope) {
+			err = Problem{Status: http.StatusForbidden, What: "this token may not " + scope, Hint: "assayd token create --scope " + scope + " makes one that may"}
+		}
+		if err == nil {
+			err = h(w, r, t)
+		}
+		if err != nil {
+			s.Refuse(w, r, err)
+		}
+	})
+}
+
+// Authenticate returns the valid token of a request, and counts the request towards
+// the rate of the token. The error is a Problem where the client is at fault.
+func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Token, error) {
+	t, err := s.token(r)
+	if err != nil {
+		return t, err
+	}
+	if rec, ok := w.(*recorder); ok {
+		rec.token = t.ID
+	}
+	if wait := s.limits.wait(t.ID, s.Now()); wait > 0 {
+		return t, Problem{Status: http.StatusTooManyRequests, What: "too many requests with this token", Hint: "assay waits and tries again by itself", RetryAfter: wait}
+	}
+	return t, nil
+}
+
+// token returns the valid token of a request. The secret is looked up by its
+// SHA-256. The time that this takes may tell something about similar digests, which
+// does not help to guess 190 random bits.
+func (s *Server) token(r *http.Request) (store.Token, error) {
+	unauthorized := func(what, hint string) error {
+		return Problem{Status: http.StatusUnauthorized, What: what, Hint: hint}
+	}
+	const hint = "assayd token create makes a token; assayd token list shows them"
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	secret = strings.TrimSpace(secret)
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return store.Token{}, unauthorized("no token was sent", "send the header \"Authorization: Bearer TOKEN\"")
+	}
+	if err := token.Check(secret); err != nil {
+		return store.Token{}, unauthorized("invalid token", hint)
+	}
+	t, err := s.Tokens.TokenByHash(r.Context(), token.Hash(secret))
+	if errors.Is(err, store.ErrNotFound) {
+		return t, unauthorized("unknown token", hint)
+	}
+	if err != nil {
+		return t, err
+	}
+	now := s.Now()
+	switch {
+	case !t.Revoked.IsZero():
+		s.logEnded(r, t, "revoked")
+		return t, unauthorized("this token was revoked", hint)
+	case !t.Valid(now):
+		s.logEnded(r, t, "expired")
+		return t, unauthorized("this token has expired", hint)
+	}
+	if err := s.Tokens.UsedToken(r.Context(), t.ID, now); err != nil {
+		if unlogged, ok := s.unnoted.allow("", now); ok {
+			s.Log.Warn("save the time of a token's last use", "token", t.ID, "err", err, "not_logged_before", unlogged)
+		}
+	}
+	return t, nil
+}
+
+// logEnded logs that a client uses a token that was revoked or has expired: a
+// forgotten build, or a thief. The address is that of the connection, since a client
+// can forge a header.
+func (s *Server) logEnded(r *http.Request, t store.Token, why string) {
+	unlogged, ok := s.ended.allow(t.ID, s.Now())
+	if !ok {
+		return
+	}
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr
+	}
+	s.Log.Warn("token refused", "why", why, "name", t.Name, "token", t.ID, "client", client, "not_logged_before", unlogged)
+}

@@ -1,0 +1,86 @@
+package httpserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A Problem is an error that is answered with a status of its own: what is wrong,
+// and what to do next. docs/api.md describes the response.
+type Problem struct {
+	Status     int
+	What, Hint string
+	// RetryAfter is when the client should try again; zero: the response does not say.
+	RetryAfter time.Duration
+}
+
+func (p Problem) Error() string { return p.What }
+
+// Refuse answers a request with an error. An error that is not a Problem is logged
+// and answered with status 500, without its text.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.ProblemOf(w, r, err)
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
+	}
+	writeProblem(w, p)
+}
+
+// ProblemOf returns the Problem of an error, for a handler that writes errors in
+// another form, and sets the Retry-After header. Other errors are logged.
+func (s *Server) ProblemOf(w http.ResponseWriter, r *http.Request, err error) Problem {
+	p, ok := errors.AsType[Problem](err)
+	if !ok {
+		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; tell whoever runs it"}
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", retryAfter(p.RetryAfter))
+	}
+	return p
+}
+
+func writeProblem(w http.ResponseWriter, p Problem) {
+	WriteJSON(w, p.Status, map[string]string{"error": p.What, "hint": p.Hint})
+}
+
+// retryAfter formats a duration for the header, in whole seconds.
+func retryAfter(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+// WriteJSON answers with v, which must be small: Send is for what may be large.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // a mistake in this program
+		http.Error(w, `{"error":"internal"}`, http.StatusInternalServerError)
+		return
+	}
+	writeBody(w, status, "application/json", b)
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, b []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", fmt.Sprint(len(b)))
+	w.WriteHeader(status)
+	w.Write(b) //nolint:errcheck // the client has gone away: there is nobody to report it to
+}
+
+const (
+	sendStart = 10 * time.Second
+	sendTime  = 2 * time.Minute
+)
+
+// Send answers with a body that may be large. A client that reads slowly is cut off
+// after a time that depends on the size, since the body is held in memory until then.
+func Send(w http.ResponseWriter, contentType string, b []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(min(sendTime, sendStart+time.Duration(len(b))*time.Second/bodyRate)))
+	writeBody(w, http.StatusOK, contentType, b)
+}
