@@ -137,7 +137,7 @@ func languages() []reader {
 			bases:   node.Bases(),
 			wants:   node.Wants,
 			context: node.InContext,
-			probes:  []string{"node_modules/x/package.json", "x/package.json", "package.json"},
+			probes:  []string{"node_modules/x/package.json", "x/package.json", "package.json", "yarn/9/.corepack", "9/.corepack", ".corepack"},
 			limit:   node.Limit,
 			kind:    inventory.KindFile,
 			read:    stream(node.Read),

@@ -26,10 +26,10 @@ const (
 )
 
 // Bases are the names of the files that Wants decides about.
-func Bases() []string { return []string{manifest} }
+func Bases() []string { return []string{manifest, corepackFile} }
 
-// Read reads the package.json at path, relative to the root, and returns its
-// package. The name is the one in the file, which an alias of npm does not change;
+// Read reads the package.json or the file of Corepack at path, relative to the root,
+// and returns its package. The name is the one in the file, which an alias of npm does not change;
 // a file without one has the name of its folder, as in npm. Of a key that is there
 // twice the last counts, as it does to JSON.parse. The version is as written.
 //
@@ -37,6 +37,9 @@ func Bases() []string { return []string{manifest} }
 // which are returned then; an invalid name; a missing or invalid version. Node.js
 // loads a package without a version all the same, and nobody can say which it is.
 func Read(r io.Reader, path string) ([]inventory.Package, error) {
+	if strings.HasSuffix(path, "/"+corepackFile) {
+		return readCorepack(r, path)
+	}
 	var name, version string
 	s := jsonscan.New(r)
 	object, err := s.Object(func(key string) (err error) {

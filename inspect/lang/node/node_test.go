@@ -45,6 +45,31 @@ func TestOwnTree(t *testing.T) {
 	compare(t, got, want)
 }
 
+// What Corepack 0.34 wrote for Yarn 4.5.0, and what cannot be read.
+func TestReadCorepack(t *testing.T) {
+	const path = "root/.cache/node/corepack/v1/yarn/4.5.0/.corepack"
+	const genuine = `{"locator":{"name":"yarn","reference":"4.5.0"},"bin":["yarn","yarnpkg"],"hash":"sha512.837566d24eec14ec0f5f1411adb544e892b3454255e61fdef8fd05f3429480102806bac7446bc9daff3896b01ae4b62d00096c7e989f1596f2af10b927532f39"}`
+	for _, c := range []struct{ text, version, err string }{
+		{genuine, "4.5.0", ""},
+		{strings.Replace(genuine, "4.5.0", "4.5.0+sha224.837566d2", 1), "4.5.0", ""},
+		{strings.Replace(genuine, `"yarn"`, `"pnpm"`, 1), "", `.corepack: package manager "pnpm", not yarn`},
+		{strings.Replace(genuine, "4.5.0", "https://example.com/yarn.js", 1), "", `.corepack: version "https://example.com/yarn.js"`},
+		{`{"hash":"sha512.8"}`, "", `.corepack: package manager "", not yarn`},
+		{genuine[:80], "", ".corepack: unexpected EOF"},
+		{"[]", "", ".corepack: not an object"},
+	} {
+		got, err := Read(strings.NewReader(c.text), path)
+		switch {
+		case c.err != "":
+			if err == nil || err.Error() != c.err || got != nil {
+				t.Errorf("%s: %v, %v, want %s", c.text, got, err, c.err)
+			}
+		case err != nil || len(got) != 1 || got[0].Type != "npm" || got[0].Name != "@yarnpkg/cli" || got[0].Version != c.version:
+			t.Errorf("%s: %v, %v", c.text, got, err)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	const path = "srv/node_modules/@s/a/package.json"
 	for _, c := range []struct {
@@ -145,6 +170,21 @@ func (r repeat) Read(p []byte) (int, error) {
 
 // FuzzRead holds that a package that comes without an error is the one that
 // encoding/json reads, and that every package has a sound name and version.
+func FuzzReadCorepack(f *testing.F) {
+	f.Add(`{"locator":{"name":"yarn","reference":"4.5.0+sha224.8"},"bin":["yarn","yarnpkg"]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		packages, err := Read(strings.NewReader(text), "corepack/v1/yarn/4.5.0/.corepack")
+		if (err == nil) != (len(packages) == 1) {
+			t.Errorf("%+v, %v", packages, err)
+		}
+		for _, p := range packages {
+			if p.Name != yarnPackage || !isVersion(p.Version) {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(`{"name": "@s/a", "version": "1.2.3", "exports": {".": ["x", null, 1.5e3]}}`)
 	f.Add(`{"n\u0061me": "a", "version": "v1.0.0-\ud83d\ude00"} `)

@@ -27,7 +27,8 @@ const (
 //   - /opt/yarn-vVERSION, where the official images have Yarn;
 //   - npm/REGISTRY/NAME/VERSION in Deno's global cache, from which Deno runs packages
 //     without a folder node_modules;
-//   - corepack/v1/NAME/VERSION, the package managers that Corepack has installed;
+//   - corepack/v1/NAME/VERSION, the package managers that Corepack has installed. Yarn 2 and
+//     later have a file .corepack instead of a package.json;
 //   - node_modules/meteor/NAME/node_modules/NAME below programs/server/npm, the
 //     packages of a package of Meteor, and node_modules in code-server's lib/vscode.
 //
@@ -37,7 +38,7 @@ const (
 // documentation.
 func Wants(path string) bool {
 	_, ok := folderName(path)
-	return ok
+	return ok || wantsCorepack(path) && !fixture.In(path)
 }
 
 // folderName returns the name that the folder of a package.json gives to its

@@ -97,6 +97,13 @@ func TestWants(t *testing.T) {
 		"root/.cache/node/corepack/v1/other/9.1.0/package.json":                    false,
 		"root/.cache/node/corepack/v1/pnpm/package.json":                           false,
 		"srv/my-corepack/v1/pnpm/9.1.0/package.json":                               false,
+		"root/.cache/node/corepack/v1/yarn/4.5.0/.corepack":                        true,
+		"root/.cache/node/corepack/v1/yarn/10.0.0/.corepack":                       true,
+		"root/.cache/node/corepack/v1/yarn/1.22.22/.corepack":                      false, // it has a package.json
+		"root/.cache/node/corepack/v1/pnpm/9.1.0/.corepack":                        false,
+		"root/.cache/node/corepack/v1/yarn/.corepack":                              false,
+		"srv/testdata/corepack/v1/yarn/4.5.0/.corepack":                            false,
+		"srv/yarn/4.5.0/.corepack":                                                 false,
 
 		// Meteor and code-server
 		"app/programs/server/npm/node_modules/meteor/ddp-client/node_modules/b/package.json":            true,
