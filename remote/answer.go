@@ -23,7 +23,6 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 			return verdict.Verdict{}, c.classify(err)
 		}
 	}
-	a.body = scrubJSON(a.body, c.config.Token)
 	if text := c.otherVersion(resp); text != "" {
 		c.config.Notice(text)
 	}
@@ -31,7 +30,7 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		return verdict.Verdict{}, a.patient(c.refusal(resp, a.body))
 	}
 	bad := func(hint, format string, args ...any) (verdict.Verdict, error) {
-		return verdict.Verdict{}, &Error{Kind: Answer, what: clean(fmt.Sprintf(format, args...)), hint: hint}
+		return verdict.Verdict{}, c.errorf(Answer, hint, nil, format, args...)
 	}
 	if media := mediaType(resp); media != "application/json" {
 		return bad(hintOther, "%s answered with %s, not with a verdict", c.address(), media)
@@ -50,8 +49,11 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 			"the answer of %s is of version %d, and this assay knows version %d", c.address(), *head.Version, verdict.Version)
 	}
 	var v verdict.Verdict
-	if err := json.Unmarshal(a.body, &v); err != nil {
+	if err := decode(a.body, &v); err != nil {
 		return bad(hintOther, "the verdict of %s cannot be read: %v", c.address(), err)
+	}
+	if text := string(a.body); scrub(text, c.config.Token) != text {
+		return bad("this is a fault of the service; see its log", "the verdict of %s repeats the token in an encoded form", c.address())
 	}
 	err := v.Check()
 	if err == nil {
@@ -106,31 +108,31 @@ func (c *Client) refusal(resp *http.Response, body []byte) *Error {
 	case status == http.StatusTooManyRequests:
 		what = fmt.Sprintf("%s takes no more scans at the moment (429)", at)
 		hint = "run fewer builds at once, or give --timeout more time"
-		if after := clean(resp.Header.Get("Retry-After")); after != "" {
+		if after := c.clean(resp.Header.Get("Retry-After")); after != "" {
 			hint = fmt.Sprintf("it asks to wait (Retry-After: %s); give --timeout more time", after)
 		}
 	case status >= 500:
 		kind = Service
 	}
-	if message, advice := refusalText(resp, body); message != "" {
+	if message, advice := c.refusalText(resp, body); message != "" {
 		what += ": " + message
 		if advice != "" {
 			hint = advice
 		}
 	}
-	return &Error{Kind: kind, what: clean(what), hint: clean(hint)}
+	return &Error{Kind: kind, what: c.clean(what), hint: c.clean(hint)}
 }
 
 // refusalText returns the error and hint of a JSON answer.
-func refusalText(resp *http.Response, body []byte) (message, hint string) {
+func (c *Client) refusalText(resp *http.Response, body []byte) (message, hint string) {
 	var said struct {
 		Error string `json:"error"`
 		Hint  string `json:"hint"`
 	}
-	if mediaType(resp) != "application/json" || json.Unmarshal(body, &said) != nil {
+	if mediaType(resp) != "application/json" || decode(body, &said) != nil {
 		return "", ""
 	}
-	return clean(said.Error), clean(said.Hint)
+	return c.clean(said.Error), c.clean(said.Hint)
 }
 
 // location is where a redirect leads, without what may be secret in it.

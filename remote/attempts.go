@@ -108,7 +108,7 @@ func (a *attempts) read(resp *http.Response) error {
 		}
 		body = body[:limit]
 	}
-	a.body = body
+	a.body = scrubJSON(body, a.client.config.Token)
 	return nil
 }
 

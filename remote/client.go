@@ -11,12 +11,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -165,13 +162,13 @@ func (c *Client) Try(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict,
 func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (verdict.Verdict, []byte, error) {
 	body, err := compress(scan)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Internal, what: clean(err.Error()), hint: "this is a fault of assay; please report it", err: err})
+		return verdict.Verdict{}, nil, c.errorf(Internal, "this is a fault of assay; please report it", err, "%v", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+query, body)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "check --server", err: err})
+		return verdict.Verdict{}, nil, c.errorf(Setup, "check --server", err, "%v", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.config.Token)
 	req.Header.Set("Content-Type", "application/vnd.cyclonedx+json; version=1.6")
@@ -193,62 +190,18 @@ func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (v
 	}
 	v, err := a.verdict(resp)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(asError(err))
+		return verdict.Verdict{}, nil, c.scrub(c.asError(err))
 	}
 	return v, a.body, nil
 }
 
-// scrub is the last line of defence: whatever was said, the token is not in it.
+// clean makes one short line of a text, without the token.
+func (c *Client) clean(text string) string { return clean(scrub(text, c.config.Token)) }
+
+// scrub is the last line of defence: it removes the token from an error.
 func (c *Client) scrub(e *Error) *Error {
 	e.what, e.hint = scrub(e.what, c.config.Token), scrub(e.hint, c.config.Token)
 	return e
-}
-
-// redacted replaces the token.
-const redacted = "[token]"
-
-func scrub(text, token string) string {
-	if token == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, token, redacted)
-}
-
-// scrubJSON takes the token out of JSON, also where its characters are escaped.
-func scrubJSON(b []byte, token string) []byte {
-	if token == "" {
-		return b
-	}
-	if bytes.Contains(b, []byte(`\u00`)) {
-		b = unescapeWords(b)
-	}
-	if !bytes.Contains(b, []byte(token)) {
-		return b
-	}
-	return bytes.ReplaceAll(b, []byte(token), []byte(redacted))
-}
-
-// unescapeWords writes the letters, digits and underscores of JSON that are
-// escaped as themselves, which does not change what it says.
-func unescapeWords(b []byte) []byte {
-	out := make([]byte, 0, len(b))
-	for i := 0; i < len(b); i++ {
-		if b[i] != '\\' || i+1 == len(b) {
-			out = append(out, b[i])
-			continue
-		}
-		if b[i+1] == 'u' && i+6 <= len(b) {
-			n, err := strconv.ParseUint(string(b[i+2:i+6]), 16, 16)
-			if c := byte(n); err == nil && n < 0x80 && (c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {
-				out = append(out, c)
-				i += 5
-				continue
-			}
-		}
-		out = append(out, b[i], b[i+1])
-		i++
-	}
-	return out
 }
 
 func compress(scan cyclonedx.Scan) ([]byte, error) {
@@ -320,10 +273,9 @@ func (e *proxyError) Error() string {
 	return fmt.Sprintf("the proxy answered %d %s", e.status, http.StatusText(e.status))
 }
 
-func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+func (c *Client) asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Kind: Network, what: clean(err.Error()), hint: hintNetwork, err: err}
+	return c.errorf(Network, hintNetwork, err, "%v", err)
 }

@@ -69,41 +69,62 @@ const (
 	hintProxyCA = "a proxy that looks into TLS has a CA of its own; through a proxy the image's own roots do not count: give it with --cacert, or put the service into NO_PROXY"
 )
 
-// address names the service as it was given.
+// address returns the address of the service as it was given.
 func (c *Client) address() string {
 	return strings.TrimSuffix(strings.TrimSuffix(c.endpoint, "/api/v1/scans"), "/")
 }
 
-// classify says what an error of the connection means.
-func (c *Client) classify(err error) *Error {
-	at := c.address()
-	e := func(kind Kind, hint, format string, args ...any) *Error {
-		return &Error{Kind: kind, what: clean(fmt.Sprintf(format, args...)), hint: hint, err: err}
-	}
-	var (
-		proxy     *proxyError
-		operation *net.OpError
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-		hostname  x509.HostnameError
-		alert     tls.AlertError
-		record    tls.RecordHeaderError
-		network   net.Error
-	)
-	switch {
-	case errors.Is(err, errAnswerTooLarge):
-		return e(Answer, "is this assayd? check --server", "%s answered with more than %d MiB", at, maxAnswer>>20)
-	case errors.As(err, &proxy):
-		return e(Network, hintProxy, "no connection to %s: %v", at, proxy)
-	case errors.As(err, &operation) && operation.Op == "proxyconnect":
-		return e(Network, hintProxy, "the proxy cannot be reached: %v", operation.Err)
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return e(Network, hintNoName, "the name %s does not exist", dns.Name)
-	case errors.As(err, &dns):
-		return e(Network, hintNoName, "the name %s could not be looked up: %s", dns.Name, dns.Err)
+// errorf returns an error with a hint and, unless nil, its cause. The token is removed
+// before the text is shortened, so that no part of it remains.
+func (c *Client) errorf(kind Kind, hint string, cause error, format string, args ...any) *Error {
+	return &Error{Kind: kind, what: c.clean(fmt.Sprintf(format, args...)), hint: hint, err: cause}
+}
 
-	case errors.As(err, &authority):
+// classify explains an error of the connection.
+func (c *Client) classify(err error) *Error {
+	for _, explain := range []func(error) *Error{c.nameError, c.certificateError, c.connectionError} {
+		if e := explain(err); e != nil {
+			return e
+		}
+	}
+	at := c.address()
+	if errors.Is(err, errAnswerTooLarge) {
+		return c.errorf(Answer, "is this assayd? check --server", err, "%s answered with more than %d MiB", at, maxAnswer>>20)
+	}
+	hint := hintNetwork
+	if strings.HasPrefix(at, "http://") {
+		hint += " if it has TLS, write https:// in --server"
+	}
+	cause := err
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		cause = wrapped.Err // the text already has the address
+	}
+	return c.errorf(Network, hint, err, "the connection to %s broke: %v", at, cause)
+}
+
+// nameError explains an error of the proxy or the name server, and returns nil for
+// any other.
+func (c *Client) nameError(err error) *Error {
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		return c.errorf(Network, hintProxy, err, "no connection to %s: %v", c.address(), proxy)
+	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "proxyconnect" {
+		return c.errorf(Network, hintProxy, err, "the proxy cannot be reached: %v", operation.Err)
+	}
+	dns, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok:
+		return nil
+	case dns.IsNotFound:
+		return c.errorf(Network, hintNoName, err, "the name %s does not exist", dns.Name)
+	}
+	return c.errorf(Network, hintNoName, err, "the name %s could not be looked up: %s", dns.Name, dns.Err)
+}
+
+// certificateError explains an error of TLS, and returns nil for any other.
+func (c *Client) certificateError(err error) *Error {
+	at := c.address()
+	if authority, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		hint, by := hintCA, ""
 		if c.proxy != nil {
 			hint = hintProxyCA
@@ -111,41 +132,55 @@ func (c *Client) classify(err error) *Error {
 		if authority.Cert != nil {
 			by = fmt.Sprintf(", %q", authority.Cert.Issuer)
 		}
-		return e(TLS, hint, "the certificate of %s is signed by an unknown authority%s", at, by)
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if now := c.config.Now(); invalid.Cert != nil && now.Before(invalid.Cert.NotBefore) {
-			return e(TLS, hintClock, "the certificate of %s is not valid before %s, and here it is %s",
-				at, invalid.Cert.NotBefore.UTC().Format("2006-01-02 15:04 MST"), now.UTC().Format("2006-01-02 15:04 MST"))
-		} else if invalid.Cert != nil {
-			return e(TLS, hintClock, "the certificate of %s expired on %s, and here it is %s",
-				at, invalid.Cert.NotAfter.UTC().Format("2006-01-02 15:04 MST"), now.UTC().Format("2006-01-02 15:04 MST"))
+		return c.errorf(TLS, hint, err, "the certificate of %s is signed by an unknown authority%s", at, by)
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		if invalid.Reason == x509.Expired {
+			return c.expired(err, invalid.Cert)
 		}
-		return e(TLS, hintClock, "the certificate of %s is not valid now", at)
-	case errors.As(err, &invalid):
-		return e(TLS, hintCA, "the certificate of %s is not valid: %v", at, invalid)
-	case errors.As(err, &hostname):
-		return e(TLS, "use the name that the certificate is for in --server", "the certificate of %s is for another name: %v", at, hostname)
-	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
-		return e(TLS, "write http:// in --server if the service has no TLS, and check the port", "%s does not speak TLS", at)
-	case errors.As(err, &alert):
-		return e(TLS, "does a proxy in between look into TLS? else check the TLS settings of the service", "%s broke off the TLS handshake: %v", at, alert)
+		return c.errorf(TLS, hintCA, err, "the certificate of %s is not valid: %v", at, invalid)
+	}
+	if hostname, ok := errors.AsType[x509.HostnameError](err); ok {
+		return c.errorf(TLS, "use the name that the certificate is for in --server", err, "the certificate of %s is for another name: %v", at, hostname)
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return c.errorf(TLS, "write http:// in --server if the service has no TLS, and check the port", err, "%s does not speak TLS", at)
+	}
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return c.errorf(TLS, "does a proxy on the way inspect TLS? if not, check the TLS settings of the service", err, "%s broke off the TLS handshake: %v", at, alert)
+	}
+	return nil
+}
 
+// expired explains a certificate that is not valid at this time.
+func (c *Client) expired(err error, cert *x509.Certificate) *Error {
+	const form = "2006-01-02 15:04 MST"
+	at, now := c.address(), c.config.Now()
+	switch {
+	case cert == nil:
+		return c.errorf(TLS, hintClock, err, "the certificate of %s is not valid now", at)
+	case now.Before(cert.NotBefore):
+		return c.errorf(TLS, hintClock, err, "the certificate of %s is not valid before %s, and here it is %s",
+			at, cert.NotBefore.UTC().Format(form), now.UTC().Format(form))
+	}
+	return c.errorf(TLS, hintClock, err, "the certificate of %s expired on %s, and here it is %s",
+		at, cert.NotAfter.UTC().Format(form), now.UTC().Format(form))
+}
+
+// connectionError explains an error of the connection itself, and returns nil for
+// any other.
+func (c *Client) connectionError(err error) *Error {
+	at := c.address()
+	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return e(Network, c.refusedHint(), "%s refused the connection", at)
+		return c.errorf(Network, c.refusedHint(), err, "%s refused the connection", at)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return e(Network, "does the build run with --network none?", "there is no route to %s", at)
-	case errors.As(err, &network) && network.Timeout():
-		return e(Network, "is a firewall in between?", "%s did not answer in time", at)
+		return c.errorf(Network, "does the build run with --network none?", err, "there is no route to %s", at)
 	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err // the address is said already
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
+		return c.errorf(Network, "is a firewall in between?", err, "%s did not answer in time", at)
 	}
-	hint := hintNetwork
-	if strings.HasPrefix(at, "http://") {
-		hint += " if it has TLS, write https:// in --server"
-	}
-	return e(Network, hint, "the connection to %s broke: %v", at, err)
+	return nil
 }
 
 func (c *Client) refusedHint() string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,10 +40,10 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 		told(check)
 	}
 	say := func(name, format string, args ...any) {
-		report(Check{Name: name, Text: clean(fmt.Sprintf(format, args...))})
+		report(Check{Name: name, Text: c.clean(fmt.Sprintf(format, args...))})
 	}
 	aside := func(name, format string, args ...any) {
-		report(Check{Name: name, Text: clean(fmt.Sprintf(format, args...)), Aside: true})
+		report(Check{Name: name, Text: c.clean(fmt.Sprintf(format, args...)), Aside: true})
 	}
 	bad := func(name string, e *Error) { report(Check{Name: name, Err: c.scrub(e)}) }
 
@@ -181,7 +180,7 @@ func (c *Client) clock(resp *http.Response) Check {
 	}
 	text := fmt.Sprintf("%s %s the service's", apart.Abs(), way)
 	if apart.Abs() > tolerated {
-		return Check{Name: name, Err: &Error{Kind: TLS, what: "this clock is " + text, hint: "set the clock of the builder's machine: a build step cannot"}}
+		return Check{Name: name, Err: c.errorf(TLS, "set the clock of the builder's machine: a build step cannot", nil, "this clock is %s", text)}
 	}
 	return Check{Name: name, Text: text}
 }
@@ -217,11 +216,11 @@ func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 			Text string `json:"text"`
 		} `json:"causes"`
 	}
-	if mediaType(resp) != "application/json" || json.Unmarshal(body, &h) != nil || h.Status != "ok" && h.Status != "degraded" {
-		return "", &Error{Kind: Answer, what: clean(fmt.Sprintf("%s answered with %s, not as assayd does", c.address(), mediaType(resp))), hint: hintOther}
+	if mediaType(resp) != "application/json" || decode(body, &h) != nil || h.Status != "ok" && h.Status != "degraded" {
+		return "", c.errorf(Answer, hintOther, nil, "%s answered with %s, not as assayd does", c.address(), mediaType(resp))
 	}
 	if h.Records == 0 {
-		return "", &Error{Kind: Service, what: fmt.Sprintf("%s has no data: every scan ends with code 5", c.address()), hint: "assayd import PATH takes advisories in"}
+		return "", c.errorf(Service, "assayd import PATH imports advisories", nil, "%s has no data: every scan ends with code 5", c.address())
 	}
 	text := fmt.Sprintf("%d advisories, last taken in %s", h.Records, h.Updated.UTC().Format("2006-01-02 15:04 MST"))
 	if v := resp.Header.Get(versionHeader); v != "" {
@@ -241,8 +240,8 @@ func (c *Client) permits(body []byte) (string, *Error) {
 		Project string    `json:"project"`
 		Expires time.Time `json:"expires"`
 	}
-	if err := json.Unmarshal(body, &t); err != nil {
-		return "", &Error{Kind: Answer, what: "the answer about the token cannot be read", hint: hintOther}
+	if err := decode(body, &t); err != nil {
+		return "", c.errorf(Answer, hintOther, nil, "the answer about the token cannot be read")
 	}
 	text := fmt.Sprintf("token %q, scope %s", t.Name, strings.Join(t.Scopes, " "))
 	if t.Project != "" {
@@ -252,7 +251,7 @@ func (c *Client) permits(body []byte) (string, *Error) {
 		text += ", ends on " + t.Expires.UTC().Format(time.DateOnly)
 	}
 	if !slices.Contains(t.Scopes, "scan") && !slices.Contains(t.Scopes, "admin") {
-		return "", &Error{Kind: Token, what: clean(text + ": it may not scan"), hint: "assayd token create --scope scan makes one that may"}
+		return "", c.errorf(Token, "assayd token create --scope scan makes one that may", nil, "%s: it may not scan", text)
 	}
 	return text, nil
 }

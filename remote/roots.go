@@ -2,7 +2,6 @@ package remote
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 	"golang.org/x/sys/unix"
+
+	"assay/remote/cert"
 )
 
 // A CA is a bundle of certificates in PEM and where it comes from, "the slot"
@@ -35,13 +36,13 @@ type trust struct {
 func (c Config) trusts(proxied bool) ([]trust, error) {
 	var all []trust
 	for _, ca := range c.CAs {
-		certs, err := parseCA(ca)
+		certs, err := cert.Parse(ca.PEM)
 		if err != nil {
-			return nil, err
+			return nil, caError(ca, clean(err.Error()))
 		}
 		all = append(all, trust{ca.Name, func(pool *x509.CertPool) {
-			for _, cert := range certs {
-				pool.AddCert(cert)
+			for _, c := range certs {
+				pool.AddCert(c)
 			}
 		}})
 	}
@@ -63,37 +64,12 @@ func union(trusts []trust) *x509.CertPool {
 // addBuiltin adds Mozilla's roots, for images that have none.
 func addBuiltin(pool *x509.CertPool) {
 	for root := range bundle.Roots() {
-		cert, err := x509.ParseCertificate(root.Certificate)
+		c, err := x509.ParseCertificate(root.Certificate)
 		if err != nil {
-			continue // one that this version of Go does not take
+			continue // this version of Go rejects it
 		}
-		pool.AddCertWithConstraint(cert, root.Constraint)
+		pool.AddCertWithConstraint(c, root.Constraint)
 	}
-}
-
-// parseCA reads every certificate of a bundle. Unlike AppendCertsFromPEM it
-// does not pass over one that is damaged: the error would come later and
-// mislead.
-func parseCA(ca CA) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for rest := ca.PEM; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, caError(ca, clean(err.Error()))
-		}
-		certs = append(certs, cert)
-	}
-	if len(certs) == 0 {
-		return nil, caError(ca, "no certificate in it")
-	}
-	return certs, nil
 }
 
 func caError(ca CA, what string) *Error {

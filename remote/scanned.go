@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,7 +33,7 @@ func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, 
 	at.RawQuery = query.Encode()
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
-		return Scanned{}, c.scrub(&Error{Kind: Setup, what: clean(err.Error()), hint: "check --server", err: err})
+		return Scanned{}, c.errorf(Setup, "check --server", err, "%v", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.config.Token)
 	if c.config.UserAgent != "" {
@@ -60,18 +59,18 @@ func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, 
 		Error, Hint string
 	}
 	known := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict
-	if !known || mediaType(resp) != "application/json" || json.Unmarshal(body, &answer) != nil || answer.Passed == nil {
+	if !known || mediaType(resp) != "application/json" || decode(body, &answer) != nil || answer.Passed == nil {
 		if resp.StatusCode == http.StatusOK {
-			return Scanned{}, &Error{Kind: Answer, what: clean(fmt.Sprintf("the answer of %s cannot be read", c.address())), hint: hintOther}
+			return Scanned{}, c.errorf(Answer, hintOther, nil, "the answer of %s cannot be read", c.address())
 		}
 		return Scanned{}, c.scrub(c.refusal(resp, body))
 	}
 	if *answer.Passed != (resp.StatusCode == http.StatusOK) || *answer.Passed && (answer.Scan == "" || answer.Code != 0) {
-		return Scanned{}, &Error{Kind: Answer, what: clean(fmt.Sprintf("the answer of %s contradicts itself", c.address())), hint: "this is a fault of the service; see its log"}
+		return Scanned{}, c.errorf(Answer, "this is a fault of the service; see its log", nil, "the answer of %s contradicts itself", c.address())
 	}
-	s := Scanned{Passed: *answer.Passed, Scan: clean(answer.Scan), Code: answer.Code, Text: clean(answer.Error), Hint: clean(answer.Hint)}
+	s := Scanned{Passed: *answer.Passed, Scan: c.clean(answer.Scan), Code: answer.Code, Text: c.clean(answer.Error), Hint: c.clean(answer.Hint)}
 	if s.Passed {
-		s.Text = fmt.Sprintf("commit %s passed in scan %s", clean(commit), s.Scan)
+		s.Text = fmt.Sprintf("commit %s passed in scan %s", c.clean(commit), s.Scan)
 	}
 	return s, nil
 }

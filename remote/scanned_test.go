@@ -23,6 +23,8 @@ func TestScannedWaits(t *testing.T) {
 		{200, `{"commit":"c","passed":true,"code":4,"scan":"s"}`, false, Answer},
 		{200, `{}`, false, Answer},
 		{401, `{"error":"revoked"}`, false, Token},
+		{200, `{"passed":false,"passed":true,"scan":"s1","code":0}`, false, Answer},
+		{200, `{"passed":true,"Passed":true,"scan":"s1","code":0}`, false, Answer},
 	} {
 		asked := 0
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +47,7 @@ func TestScannedWaits(t *testing.T) {
 		got, err := c.Scanned(t.Context(), "c 1", "p")
 		var kind Kind
 		if err != nil {
-			kind = asError(err).Kind
+			kind = c.asError(err).Kind
 		}
 		if got.Passed != tt.passed || kind != tt.kind || asked != 2 {
 			t.Errorf("%d %s: %+v, %v, asked %d times; want passed %v, kind %d", tt.status, tt.body, got, err, asked, tt.passed, tt.kind)
