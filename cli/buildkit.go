@@ -7,12 +7,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -34,11 +36,37 @@ type target struct {
 	path string
 }
 
-// A scanned target is how its scan ended.
+// A scanned target is the exit code and the log of its scan.
 type scanned struct {
 	target
 	code int
-	log  bytes.Buffer
+	log  scanLog
+}
+
+// A scanLog collects the output of one scan. A scan that hangs is abandoned, and its
+// goroutine may write later, so close ends the log.
+type scanLog struct {
+	mu     sync.Mutex
+	text   bytes.Buffer
+	closed bool
+}
+
+// Write appends to the log. It discards what is written after close.
+func (l *scanLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return len(p), nil
+	}
+	return l.text.Write(p)
+}
+
+// close ends the log and returns its text.
+func (l *scanLog) close() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.text.String()
 }
 
 // buildkit is the entrypoint of the generator image. It scans each tree that
@@ -71,7 +99,7 @@ func (r *run) buildkit(c *ucli.Context) error {
 		if len(all) > 1 {
 			fmt.Fprintf(r.env.Stdout, "\nscan of the %s:\n", s.name)
 		}
-		if _, err := s.log.WriteTo(r.env.Stdout); err != nil {
+		if _, err := io.WriteString(r.env.Stdout, s.log.close()); err != nil {
 			return fmt.Errorf("write the log: %w", err)
 		}
 		r.code = s.code
@@ -155,8 +183,9 @@ func (r *run) scanTarget(ctx context.Context, t target, flags []string, destinat
 	env.Stdout, env.Stderr = &s.log, &s.log
 	env.Args = slices.Concat([]string{r.env.Args[0], "--root=" + t.path}, flags)
 	env.Environ = nil // the parameters are flags now
-	scan := &run{env: env, code: codePass}
+	scan := &run{env: env, code: codePass, grace: r.grace}
 	s.code = scan.do(ctx)
+	s.log.close()
 	if s.code != codePass || destination == "" {
 		return s, nil
 	}

@@ -46,7 +46,7 @@ const (
 // after ctx is done or a scan's --timeout has passed, even where a read of a
 // file never returns.
 func Run(ctx context.Context, env Env) int {
-	r := &run{env: env, code: codePass}
+	r := &run{env: env, code: codePass, grace: defaultGrace}
 	return r.do(ctx)
 }
 
@@ -59,7 +59,7 @@ func (r *run) do(ctx context.Context) int {
 		return r.fail(err)
 	}
 	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(grace, func() { r.giveUp("interrupted", "run it again") })
+		time.AfterFunc(r.grace, func() { r.giveUp("interrupted", "run it again") })
 	})
 	defer stop()
 	done := make(chan error, 1)
@@ -77,8 +77,8 @@ func (r *run) do(ctx context.Context) int {
 	}
 }
 
-// grace is the time in which whatever was told to end has to end.
-const grace = 5 * time.Second
+// defaultGrace is how long a run may go on after it was cancelled.
+const defaultGrace = 5 * time.Second
 
 // A run is one run of assay.
 type run struct {
@@ -86,6 +86,8 @@ type run struct {
 	code int
 	// warn: --on-error warn, a scan that could not finish does not fail.
 	warn bool
+	// grace is how long the run may go on after it was cancelled.
+	grace time.Duration
 	// stuck receives why the run ends although something does not return.
 	stuck chan hinted
 
@@ -103,45 +105,56 @@ func (r *run) giveUp(what, hint string) {
 	}
 }
 
-// Model is the command line of assay, for what describes it.
-func Model(version string) *ucli.App { return (&run{env: Env{Version: version}}).app() }
-
-func (r *run) app() *ucli.App {
+// Model returns the command line of assay without its actions, for a program that
+// describes it.
+func Model(version string) *ucli.App {
 	return &ucli.App{
 		Name:      "assay",
 		Usage:     "fails the build of an image that has known vulnerabilities",
 		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay scanned --commit SHA [TOKEN]\nassay slot --show [FILE]",
 		Description: "The token is taken from the argument, --token-file, /run/secrets/assay_token or ASSAY_TOKEN.\n" +
 			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
-		Version:                r.env.Version,
+		Version:                version,
 		HideHelpCommand:        true,
 		UseShortOptionHandling: true,
-		Writer:                 r.env.Stdout,
-		ErrWriter:              r.env.Stderr,
-		Flags:                  append(scanFlags(), ucli.HelpFlag), // which the library leaves out beside a command help
-		Action:                 r.scan,
-		OnUsageError:           func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
+		Flags:                  append(scanFlags(), ucli.HelpFlag), // the library adds it only without a help command
+		OnUsageError:           usageFrom,
 		ExitErrHandler:         func(*ucli.Context, error) {},
-		CommandNotFound: func(_ *ucli.Context, name string) { // --help NAME
-			r.code = r.fail(unknownCommand(name))
-		},
 		Commands: []*ucli.Command{
-			command("inventory", "print what is installed as CycloneDX 1.6 JSON and talk to nobody", "", flagsOf(func(o option) bool { return o.inventory }), r.inventory),
-			command("doctor", "tell what a scan would see and use, and what of it is wrong", "[TOKEN]", scanFlags(), r.doctor),
-			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil, r.buildkit)),
-			command("scanned", "fail unless a passing scan of a commit has arrived at the service", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned }), r.scanned),
-			command("version", "print the version", "", nil, r.version),
-			command("help", "print this, or the flags of a command", "[COMMAND]", nil, r.help),
-			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags(), r.slot),
+			command("inventory", "print what is installed as CycloneDX 1.6 JSON, without contacting the service", "", flagsOf(func(o option) bool { return o.inventory })),
+			command("doctor", "show what a scan would read and use, and which of it is wrong", "[TOKEN]", scanFlags()),
+			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil)),
+			command("scanned", "fail unless the service has a passing scan of a commit", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned })),
+			command("version", "print the version", "", nil),
+			command("help", "print this, or the flags of a command", "[COMMAND]", nil),
+			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags()),
 		},
 	}
 }
 
-func command(name, usage, args string, flags []ucli.Flag, action ucli.ActionFunc) *ucli.Command {
+// app returns the command line with the actions of this run.
+func (r *run) app() *ucli.App {
+	app := Model(r.env.Version)
+	app.Writer, app.ErrWriter = r.env.Stdout, r.env.Stderr
+	app.Action = r.scan
+	app.CommandNotFound = func(_ *ucli.Context, name string) { // --help NAME
+		r.code = r.fail(unknownCommand(name))
+	}
+	actions := map[string]ucli.ActionFunc{
+		"inventory": r.inventory, "doctor": r.doctor, "buildkit": r.buildkit, "scanned": r.scanned,
+		"version": r.version, "help": r.help, "slot": r.slot,
+	}
+	for _, c := range app.Commands {
+		c.Action = actions[c.Name]
+	}
+	return app
+}
+
+func command(name, usage, args string, flags []ucli.Flag) *ucli.Command {
 	return &ucli.Command{
-		Name: name, Usage: usage, ArgsUsage: args, Flags: flags, Action: action,
+		Name: name, Usage: usage, ArgsUsage: args, Flags: flags,
 		HideHelpCommand: true,
-		OnUsageError:    func(_ *ucli.Context, err error, _ bool) error { return usageFrom(err) },
+		OnUsageError:    usageFrom,
 	}
 }
 
@@ -151,7 +164,7 @@ func hidden(c *ucli.Command) *ucli.Command {
 	return c
 }
 
-func usageFrom(err error) error {
+func usageFrom(_ *ucli.Context, err error, _ bool) error {
 	return &argv.UsageError{What: err.Error(), Next: "assay --help lists the flags"}
 }
 
@@ -241,7 +254,7 @@ func (r *run) scan(c *ucli.Context) error {
 	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
 	defer cancel()
 	c.Context = ctx
-	defer time.AfterFunc(s.timeout+grace, func() {
+	defer time.AfterFunc(s.timeout+r.grace, func() {
 		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "a file or a filesystem may hang; run assay doctor instead of the scan to see what is mounted")
 	}).Stop()
 
