@@ -104,11 +104,25 @@ $(BUILDX)/buildx:
 		$(GO) get github.com/docker/buildx@$(lastword $(subst -, ,$(BUILDX))) && $(GO) mod tidy -e && \
 		CGO_ENABLED=0 $(GO) build -mod=mod -trimpath -ldflags '-s -w' -o . github.com/docker/buildx/cmd/buildx
 
+TOOL = $(GO) tool -modfile=tools/go.mod
+# All checks but two. ST1000 wants each package comment to begin with "Package NAME", in
+# programs too, where this project begins with the name of the program. ST1005 wants
+# error strings without final punctuation and capitals: some begin with a proper name.
+CHECKS = all,-ST1000,-ST1005
+# The highest cyclomatic complexity of a function.
+COMPLEXITY = 31
+VULNDB ?= https://vuln.go.dev
+
 lint:
 	@files=$$(find . -path ./dist -prune -o -name '*.go' -exec gofmt -l {} +); \
 		if [ -n "$$files" ]; then echo "gofmt: not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet -tags fat $(PACKAGES)
-	$(GO) tool staticcheck -tags fat $(PACKAGES)
+	$(TOOL) staticcheck -tags fat -checks $(CHECKS) $(PACKAGES)
+	@$(TOOL) gocyclo -over $(COMPLEXITY) -ignore '_test\.go$$|^dist/' .
+	@dead=$$($(TOOL) deadcode . ./service/assayd ./check/... | grep -vE '^(check/testkit|service/store/storetest)/'); \
+		if [ -n "$$dead" ]; then echo "$$dead"; fi
+	@if curl -fs -m 5 -o /dev/null $(VULNDB)/index/db.json; then $(TOOL) govulncheck -db $(VULNDB) $(PACKAGES); \
+		else echo "lint: $(VULNDB) cannot be reached: govulncheck is not run"; fi
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SHELLFILES); \
 		else echo "shellcheck is missing: shell files are not checked"; [ -z "$$CI" ]; fi
 

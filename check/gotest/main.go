@@ -78,72 +78,87 @@ func (s summary) String() string {
 	return line
 }
 
+// A test names a test of a package.
+type test struct{ pkg, name string }
+
+// progress is a run of "go test" so far.
+type progress struct {
+	w       io.Writer
+	sum     summary
+	running map[test]*strings.Builder // what each test printed
+	order   []test                    // in which they started
+}
+
 // summarize copies to w what "go test" without -json prints, from its events.
 func summarize(w io.Writer, events io.Reader) (summary, error) {
-	type test struct{ pkg, name string }
-	var sum summary
-	running := make(map[test]*strings.Builder)
-	var order []test // in which the tests in running started
+	p := progress{w: w, running: make(map[test]*strings.Builder)}
 	in := bufio.NewReader(events)
 	for {
 		line, err := in.ReadBytes('\n')
 		if err == io.EOF && len(line) == 0 {
-			return sum, nil
+			return p.sum, nil
 		}
 		if err != nil && err != io.EOF {
-			return sum, err
+			return p.sum, err
 		}
 		var e event
-		if json.Unmarshal(line, &e) != nil {
-			fmt.Fprintf(w, "%s", line) // not an event: go itself failed
-			continue
-		}
-		key := test{e.Package, e.Test}
 		switch {
-		case e.Test == "" && (e.Action == "output" && e.Output != "PASS\n" || e.Action == "build-output"):
-			io.WriteString(w, e.Output)
-		case e.Test == "" && e.Action == "fail":
-			// What a test wrote before its process died has no other end.
-			for _, t := range order {
-				if t.pkg == e.Package && running[t] != nil {
-					io.WriteString(w, running[t].String())
-				}
-			}
+		case json.Unmarshal(line, &e) != nil:
+			fmt.Fprintf(w, "%s", line) // not an event: go itself failed
 		case e.Test == "":
-		case e.Action == "run":
-			running[key] = new(strings.Builder)
-			order = append(order, key)
-		case e.Action == "output":
-			if running[key] == nil {
-				running[key] = new(strings.Builder)
-				order = append(order, key)
-			}
-			if !strings.HasPrefix(e.Output, "=== ") { // as without -v
-				running[key].WriteString(e.Output)
-			}
-		case e.Action == "pass":
-			sum.passed++
-			delete(running, key)
-		case e.Action == "fail":
-			sum.failed++
-			if b := running[key]; b != nil {
-				io.WriteString(w, b.String())
-			}
-			delete(running, key)
-		case e.Action == "skip":
-			var why string
-			if b := running[key]; b != nil {
-				why = b.String()
-			}
-			switch {
-			case strings.Contains(why, testkit.MissingData):
-				sum.noData++
-			case strings.Contains(why, testkit.MissingTool):
-				sum.noTool++
-			default:
-				sum.other++
-			}
-			delete(running, key)
+			p.ofPackage(e)
+		default:
+			p.ofTest(e)
 		}
 	}
+}
+
+func (p *progress) ofPackage(e event) {
+	switch e.Action {
+	case "output", "build-output":
+		if e.Output != "PASS\n" {
+			io.WriteString(p.w, e.Output)
+		}
+	case "fail":
+		// A test whose process died has no event of its own.
+		for _, t := range p.order {
+			if b := p.running[t]; b != nil && t.pkg == e.Package {
+				io.WriteString(p.w, b.String())
+			}
+		}
+	}
+}
+
+func (p *progress) ofTest(e event) {
+	key := test{e.Package, e.Test}
+	printed := p.running[key]
+	if printed == nil {
+		printed = new(strings.Builder)
+		p.running[key] = printed
+		p.order = append(p.order, key)
+	}
+	switch e.Action {
+	case "output":
+		if !strings.HasPrefix(e.Output, "=== ") { // as without -v
+			printed.WriteString(e.Output)
+		}
+		return
+	case "pass":
+		p.sum.passed++
+	case "fail":
+		p.sum.failed++
+		io.WriteString(p.w, printed.String())
+	case "skip":
+		switch why := printed.String(); {
+		case strings.Contains(why, testkit.MissingData):
+			p.sum.noData++
+		case strings.Contains(why, testkit.MissingTool):
+			p.sum.noTool++
+		default:
+			p.sum.other++
+		}
+	default: // run, pause, cont
+		return
+	}
+	delete(p.running, key)
 }

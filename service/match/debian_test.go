@@ -51,7 +51,10 @@ func installed(t testing.TB, database string) []inventory.Package {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []struct{ Name, Version, Arch, Source, Source_version, Status string }
+	var rows []struct {
+		Name, Version, Arch, Source, Status string
+		SourceVersion                       string `json:"source_version"`
+	}
 	if err := json.Unmarshal(b, &rows); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +65,7 @@ func installed(t testing.TB, database string) []inventory.Package {
 		}
 		pkgs = append(pkgs, inventory.Package{
 			Type: "deb", Name: r.Name, Version: r.Version, Arch: r.Arch,
-			Source: r.Source, SourceVersion: r.Source_version,
+			Source: r.Source, SourceVersion: r.SourceVersion,
 			Evidence: []inventory.Evidence{{Path: "var/lib/dpkg/status", Kind: "dpkg"}},
 		})
 	}
