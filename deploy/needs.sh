@@ -27,6 +27,13 @@ need unshare util-linux
 need rpm rpm # the native order of rpm versions
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
 need sqlite3 sqlite3
+found() { # PATH… one of which exists
+	for path; do
+		[ ! -e "$path" ] || return 0
+	done
+	return 1
+}
+found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the store that replicas share
 need python3 python3
 # install.sh under the shells and loaders that it is for
 need busybox busybox-static
@@ -43,12 +50,6 @@ need fish fish
 need qemu-aarch64-static qemu-user-static # the arm64 client
 # The native orders of versions: npm's semver, gem, packaging, Maven, Composer.
 need node nodejs
-found() { # PATH… one of which is there
-	for path; do
-		[ ! -e "$path" ] || return 0
-	done
-	return 1
-}
 found /usr/lib/node_modules/npm/node_modules/semver /usr/local/lib/node_modules/npm/node_modules/semver \
 	/usr/share/nodejs/semver || missing="$missing node-semver"
 need ruby ruby

@@ -18,14 +18,17 @@ import (
 	"assay/verdict"
 )
 
-// pollEvery is how often serve looks for data that another process has imported.
-const pollEvery = time.Second
+// followEvery is how often serve checks the age of the data, and tries again to update a
+// snapshot that it could not update.
+const followEvery = time.Second
 
-// follow keeps the index up with what other processes write to the store, and looks
-// how old the data is.
-func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, age *ageWatch, behind *problemState) {
-	tick := time.NewTicker(pollEvery)
+// follow updates the index when the store changes, by whichever process, and watches how
+// old the data is.
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, behind *problemState) {
+	changed := st.Watch(ctx)
+	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
+	var err error
 	for {
 		if view, err := index.View(); err == nil {
 			age.look(view.Data())
@@ -34,9 +37,13 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snaps
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
+			if err == nil {
+				continue
+			}
 		}
-		err := catchUp(ctx, log, index, src)
+		err = catchUp(ctx, log, index, st)
 		if ctx.Err() != nil {
 			return
 		}

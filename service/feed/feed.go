@@ -21,7 +21,23 @@ type Store interface {
 	Held(ctx context.Context, from store.Origin) iter.Seq2[store.Record, error]
 	Sources(ctx context.Context) ([]store.Source, error)
 	FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error
-	LockFeeds(ctx context.Context) (unlock func() error, err error)
+	LeadFeeds(ctx context.Context) (store.Lead, error)
+}
+
+// Led returns a store whose writes are those of the lead.
+func Led(st Store, lead store.Lead) Store { return led{st, lead} }
+
+type led struct {
+	Store
+	lead store.Lead
+}
+
+func (l led) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
+	return l.lead.Import(ctx, im, records)
+}
+
+func (l led) FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error {
+	return l.lead.FeedFailed(ctx, from, at, reason)
 }
 
 // A Feed is what can be brought up to date by itself: a source, or a part of one.
@@ -64,7 +80,7 @@ func (o *Outcome) Add(im store.Imported) {
 	o.Seq = im.Seq
 }
 
-// A Run is one update of several feeds.
+// A Run is one update of several feeds. Its caller leads: see store.Feeds.
 type Run struct {
 	Store   Store
 	Now     func() time.Time
@@ -74,19 +90,14 @@ type Run struct {
 }
 
 // Update updates the feeds one after the other. What fails is noted in the store,
-// and the others go on; the error says how many failed, or wraps store.ErrLocked
-// where another process is updating already. It ends early only with ctx.
-func (r Run) Update(ctx context.Context, feeds []Feed) (err error) {
-	unlock, err := r.Store.LockFeeds(ctx)
-	if err != nil {
-		return fmt.Errorf("update: %w", err)
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+// and the others go on; the error says how many failed. It ends early only with ctx,
+// and then with its cause.
+func (r Run) Update(ctx context.Context, feeds []Feed) error {
 	failed := 0
 	for _, f := range feeds {
 		o, err := r.one(ctx, f)
 		if ctx.Err() != nil {
-			return fmt.Errorf("update %q: %w", f.Origin(), ctx.Err())
+			return fmt.Errorf("update %q: %w", f.Origin(), context.Cause(ctx))
 		}
 		if err != nil {
 			failed++

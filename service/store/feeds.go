@@ -10,13 +10,17 @@ import (
 // ErrLocked is returned, wrapped, where another holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
+// ErrLeadLost is returned, wrapped, where a Lead has ended before its Release: another
+// process may be updating feeds.
+var ErrLeadLost = errors.New("the lead of feeds was lost")
+
 // Feeds is the part that knows where advisories come from and how current they
 // are. A feed is an origin that is updated again and again; see Import.State.
 type Feeds interface {
-	// LockFeeds makes the caller the only one that updates feeds, over all
-	// processes, until unlock or the end of the process; ErrLocked where another
-	// does already. It keeps nobody from importing.
-	LockFeeds(ctx context.Context) (unlock func() error, err error)
+	// LeadFeeds makes the caller the only one that updates feeds, over all processes,
+	// until Release, the end of the process, or the loss of the lead. The error wraps
+	// ErrLocked where another one leads. Nobody is kept from importing.
+	LeadFeeds(ctx context.Context) (Lead, error)
 	// FeedFailed notes that an update of an origin failed and why, in one line.
 	// The next import from it takes the note away. The origin may be new.
 	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
@@ -25,6 +29,19 @@ type Feeds interface {
 	// Held yields the advisories that belong to an origin and are not removed, by
 	// id: their ID, Seq, Modified and Origin alone.
 	Held(ctx context.Context, from Origin) iter.Seq2[Record, error]
+}
+
+// A Lead is the right to update feeds. Its methods write as those of the store do, and
+// write nothing once the lead is lost: the error then wraps ErrLeadLost.
+type Lead interface {
+	// Context is derived from the context of LeadFeeds. It ends, with ErrLeadLost as its
+	// cause, when the lead is lost, and before another process can lead.
+	Context() context.Context
+	Import(ctx context.Context, im Import, records iter.Seq2[Record, error]) (Imported, error)
+	KeepList(ctx context.Context, im Import, l List) (changed bool, err error)
+	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
+	// Release ends the lead. It is called once.
+	Release() error
 }
 
 // A Source is what is known of an origin of records or of a list.

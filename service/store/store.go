@@ -27,6 +27,10 @@ var ErrNameTaken = errors.New("a valid token has this name")
 // ErrDamaged is returned, wrapped, where what is kept is not what was written.
 var ErrDamaged = errors.New("damaged data")
 
+// ErrUnavailable is returned, wrapped, where the store cannot be reached for now, or not
+// in time. The same call may work later. A write that failed so may have been committed.
+var ErrUnavailable = errors.New("the store is unavailable")
+
 // ErrRejected is wrapped by an error that an iterator of records yields for one
 // record that cannot be read. An import goes on after it.
 var ErrRejected = errors.New("record rejected")
@@ -65,6 +69,10 @@ type Advisories interface {
 	Import(ctx context.Context, im Import, records iter.Seq2[Record, error]) (Imported, error)
 	// Head returns the state of the data now.
 	Head(ctx context.Context) (Head, error)
+	// Watch returns a channel that receives soon after the data may have changed, by
+	// whichever process, and at first. It may receive without a change. It is closed
+	// after ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
 	// Changes yields, in the order of their sequence numbers, the newest version
 	// in (after, upTo] of every advisory that has one.
 	Changes(ctx context.Context, after, upTo int64) iter.Seq2[Record, error]
@@ -255,6 +263,8 @@ type Scan struct {
 
 // Maintenance checks what is stored and frees what is no longer needed.
 type Maintenance interface {
+	// Ready returns an error, within a few seconds, where the store cannot be used now.
+	Ready(ctx context.Context) error
 	// Check looks for damage that concerns the store as a whole. It is quick enough
 	// to run at every start: single rows are checked when they are read. The error
 	// wraps ErrDamaged where the data is damaged.

@@ -361,15 +361,15 @@ func TestOneFails(t *testing.T) {
 func TestOneUpdaterAtATime(t *testing.T) {
 	b := newBucket(t, "CRAN")
 	r := newRig(t, b.srv.URL)
-	unlock, err := r.store.LockFeeds(t.Context())
+	lead, err := r.store.LeadFeeds(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := feed.Run{Store: r.store, Now: time.Now}
-	if err := run.Update(t.Context(), nil); !errors.Is(err, store.ErrLocked) {
+	u := osv.Updater{Run: feed.Run{Store: r.store, Now: time.Now}}
+	if err := u.Update(t.Context(), nil); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("%v", err)
 	}
-	if err := unlock(); err != nil {
+	if err := lead.Release(); err != nil {
 		t.Fatal(err)
 	}
 	r.must("CRAN")

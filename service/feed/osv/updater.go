@@ -68,8 +68,20 @@ type Updater struct {
 	Run            feed.Run      // its Done is not used
 }
 
-// Update updates once. It calls done with the result of each source.
-func (u *Updater) Update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) error {
+// Update updates once, as the only process that does; the error wraps store.ErrLocked
+// where another one is updating. It calls done with the result of each source.
+func (u *Updater) Update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) (err error) {
+	lead, err := u.Run.Store.LeadFeeds(ctx)
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	defer func() { err = errors.Join(err, lead.Release()) }()
+	led := *u
+	led.Run.Store = feed.Led(u.Run.Store, lead)
+	return led.update(lead.Context(), done)
+}
+
+func (u *Updater) update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) error {
 	ecosystems, all := u.Ecosystems, len(u.Ecosystems) == 0
 	if all && u.Fetched {
 		var err error

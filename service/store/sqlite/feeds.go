@@ -19,14 +19,27 @@ import (
 // content means nothing, and it stays.
 const lockName = "update.lock"
 
-// LockFeeds implements store.Feeds by flock(2), which ends with the process.
-func (s *Store) LockFeeds(context.Context) (unlock func() error, err error) {
-	unlock, err = lock(filepath.Join(s.dir, lockName))
+// LeadFeeds implements store.Feeds by flock(2), which ends with the process.
+func (s *Store) LeadFeeds(ctx context.Context) (store.Lead, error) {
+	unlock, err := lock(filepath.Join(s.dir, lockName))
 	if err != nil {
-		return nil, fmt.Errorf("lock feeds: %w", err)
+		return nil, fmt.Errorf("lead feeds: %w", err)
 	}
-	return unlock, nil
+	return lead{s, ctx, unlock}, nil
 }
+
+// A lead cannot be lost.
+type lead struct {
+	*Store
+	ctx    context.Context
+	unlock func() error
+}
+
+// Context implements store.Lead.
+func (l lead) Context() context.Context { return l.ctx }
+
+// Release implements store.Lead.
+func (l lead) Release() error { return l.unlock() }
 
 // Lock makes the caller the only one that serves from the folder dir, or repairs it,
 // over all processes, until unlock or the end of the process; store.ErrLocked where

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"assay/service/store"
 )
@@ -66,4 +67,30 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 		out.Newest = fromMicro(h.newest)
 	}
 	return out, nil
+}
+
+// pollEvery is how often Watch signals. Another process does not say that it has written;
+// to look takes some microseconds.
+const pollEvery = time.Second
+
+// Watch implements store.Advisories.
+func (s *Store) Watch(ctx context.Context) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	go func() {
+		defer close(changed)
+		tick := time.NewTicker(pollEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return changed
 }

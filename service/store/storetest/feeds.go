@@ -114,28 +114,41 @@ func held(t *testing.T, open Open) {
 	}
 }
 
-func feedLock(t *testing.T, open Open) {
+// feedLead checks that one process leads at a time, and that a lead writes as the store
+// does and keeps nobody from importing.
+func feedLead(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	unlock, err := a.LockFeeds(t.Context())
+	lead, err := a.LeadFeeds(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []store.Store{a, b} {
-		if _, err := s.LockFeeds(t.Context()); !errors.Is(err, store.ErrLocked) {
-			t.Errorf("locked twice: %v", err)
+		if _, err := s.LeadFeeds(t.Context()); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("two leads: %v", err)
 		}
 	}
-	// It keeps nobody from importing.
 	mustImport(t, b, source("a", 1), all(record("X-1", day(1), "a")), store.Imported{Added: 1, Seq: 1})
-	if err := unlock(); err != nil {
+	if got, err := lead.Import(lead.Context(), source("a", 2), all(record("X-2", day(1), "b"))); err != nil || got != (store.Imported{Added: 1, Seq: 2}) {
+		t.Errorf("import of the lead: %+v, %v", got, err)
+	}
+	if changed, err := lead.KeepList(lead.Context(), source("kev", 3), store.List{Kind: "kev", Body: []byte("k")}); err != nil || !changed {
+		t.Errorf("list of the lead: %v, %v", changed, err)
+	}
+	if err := lead.FeedFailed(lead.Context(), from("a"), day(4), "no route"); err != nil {
+		t.Error(err)
+	}
+	if sources, err := b.Sources(t.Context()); err != nil || len(sources) != 2 || sources[0].Err != "no route" {
+		t.Errorf("sources %+v, %v", sources, err)
+	}
+	if err := lead.Release(); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err = b.LockFeeds(t.Context())
+	lead, err = b.LeadFeeds(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unlock(); err != nil {
+	if err := lead.Release(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,7 +45,7 @@ func Run(t *testing.T, open Open) {
 		{"lists", lists},
 		{"feeds/sources", feeds},
 		{"feeds/held", held},
-		{"feeds/lock", feedLock},
+		{"feeds/lead", feedLead},
 		{"snapshots", snapshots},
 		{"tokens/lifetime", tokens},
 		{"tokens/names", tokenNames},

@@ -1,0 +1,65 @@
+package encode
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/s2"
+)
+
+// A document of a scan is kept as
+//
+//	1 byte    its form
+//	4 bytes   CRC-32C of it, big-endian
+//	the rest  the document, as one block of S2
+//
+// or whole in gzip, which begins with a byte that is no form. A scan waits for the
+// encoding: S2 takes a ninth of the time of gzip at its fastest, and the result is
+// smaller for a verdict.
+const (
+	FormWhole   = 2    // the document itself
+	FormFrame   = 3    // the frame of a verdict
+	formGzip    = 0x1f // the first byte of gzip
+	documentTop = 5    // bytes before the block
+)
+
+// PackDocument encodes a document, in buf if that is large enough.
+func PackDocument(form byte, buf, document []byte) []byte {
+	if size := documentTop + s2.MaxEncodedLen(len(document)); cap(buf) < size {
+		buf = make([]byte, size)
+	}
+	buf = buf[:cap(buf)]
+	buf[0] = form
+	binary.BigEndian.PutUint32(buf[1:], crc32.Checksum(document, castagnoli))
+	block := s2.Encode(buf[documentTop:], document)
+	return buf[:documentTop+len(block)]
+}
+
+// UnpackDocument decodes what PackDocument encoded, or gzip. Its input was written by
+// this program, or read by it before.
+func UnpackDocument(packed []byte) (form byte, document []byte, err error) {
+	if len(packed) > 0 && packed[0] == formGzip {
+		r, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			return 0, nil, err
+		}
+		document, err = io.ReadAll(r)
+		return FormWhole, document, err
+	}
+	if len(packed) < documentTop || packed[0] != FormWhole && packed[0] != FormFrame {
+		return 0, nil, errors.New("unknown form of a document")
+	}
+	document, err = s2.Decode(nil, packed[documentTop:])
+	if err != nil {
+		return 0, nil, fmt.Errorf("decode s2: %w", err)
+	}
+	if crc32.Checksum(document, castagnoli) != binary.BigEndian.Uint32(packed[1:]) {
+		return 0, nil, errors.New("damaged document: checksum does not match")
+	}
+	return packed[0], document, nil
+}

@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Deadlines. The server enforces those of statements and idle transactions too, so that
+// a stalled client holds nothing for long.
+const (
+	connectTime = 5 * time.Second
+	acquireTime = 5 * time.Second  // for a free connection of the pool
+	pingTime    = 2 * time.Second  // for one that was idle
+	readyTime   = 2 * time.Second  // see Store.Ready
+	quickTime   = 10 * time.Second // for a statement that a scan waits for
+	slowTime    = time.Minute      // for any other statement
+	bulkTime    = 10 * time.Minute // for a statement that writes an import
+	idleTime    = time.Minute      // for a transaction between two statements
+)
+
+// defaultConns is the size of the pool, unless the URL has pool_max_conns.
+const defaultConns = 16
+
+// ErrBadURL says that a database URL cannot be used. The error that wraps it never
+// includes the URL, which may have a password in it.
+var ErrBadURL = errors.New("invalid database URL")
+
+// HasPassword reports whether a database URL has a password in it. A URL that cannot be
+// parsed is an error.
+func HasPassword(databaseURL string) (bool, error) {
+	u, err := splitURL(databaseURL)
+	if err != nil {
+		return false, err
+	}
+	if _, set := u.User.Password(); set {
+		return true, nil
+	}
+	for key := range u.Query() {
+		if strings.Contains(strings.ToLower(key), "password") { // sslpassword too
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// splitURL does not wrap the error of url.Parse: it quotes parts of the URL.
+func splitURL(databaseURL string) (*url.URL, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it cannot be parsed", ErrBadURL)
+	}
+	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, fmt.Errorf("%w: it does not begin with postgres://", ErrBadURL)
+	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return nil, fmt.Errorf("%w: its parameters cannot be parsed", ErrBadURL)
+	}
+	return u, nil
+}
+
+// parseURL returns the configuration of the pool. It does not wrap the errors of pgx,
+// which hold the URL.
+func parseURL(databaseURL string) (*pgxpool.Config, error) {
+	u, err := splitURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a parameter of it, or of the PG variables, is invalid", ErrBadURL)
+	}
+	if !u.Query().Has("pool_max_conns") {
+		config.MaxConns = defaultConns
+	}
+	if config.MaxConns < 4 {
+		return nil, fmt.Errorf("%w: pool_max_conns is less than 4", ErrBadURL)
+	}
+	config.PingTimeout = pingTime
+	if config.ConnConfig.ConnectTimeout == 0 || config.ConnConfig.ConnectTimeout > connectTime {
+		config.ConnConfig.ConnectTimeout = connectTime
+	}
+	for name, value := range map[string]string{
+		"application_name":                    "assayd",
+		"statement_timeout":                   milliseconds(slowTime),
+		"idle_in_transaction_session_timeout": milliseconds(idleTime),
+		// The server notices that a client is gone. They mean nothing on a socket.
+		"tcp_keepalives_idle":     "30",
+		"tcp_keepalives_interval": "10",
+		"tcp_keepalives_count":    "3",
+		"tcp_user_timeout":        milliseconds(idleTime),
+	} {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	return config, nil
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"assay/service/store"
+)
+
+// failed classifies an error of pgx that an operation with the caller's context ctx
+// ended with: what may work when it is tried again wraps store.ErrUnavailable, damage
+// wraps store.ErrDamaged. Errors of pgx name the host, the user and the database, and
+// never the password.
+func failed(ctx context.Context, err error) error {
+	switch {
+	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDamaged), errors.Is(err, pgx.ErrNoRows):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w (%w)", ctx.Err(), err) // pgx may say only that the connection was closed
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return classified(e, err)
+	}
+	if lost(err) {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return err
+}
+
+// classified uses the SQLSTATE of an error of the server.
+func classified(e *pgconn.PgError, err error) error {
+	switch {
+	case strings.HasPrefix(e.Code, "XX00") && e.Code != "XX000": // data or index corrupted
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	case e.Code == "53100": // disk full
+		return err
+	case strings.HasPrefix(e.Code, "08"), // connection
+		strings.HasPrefix(e.Code, "28"), // authorization, which is changed while it runs
+		strings.HasPrefix(e.Code, "40"), // deadlock or serialization
+		strings.HasPrefix(e.Code, "53"), // too many connections, out of memory
+		strings.HasPrefix(e.Code, "57"), // shutdown, crash, starting, statement timeout
+		e.Code == "55P03",               // lock timeout
+		e.Code == "25P03",               // idle transaction timeout
+		e.Code == "25006":               // read-only: a standby after a failover
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return err
+}
+
+// lost reports whether the connection failed, or could not be made in time.
+func lost(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, pgconn.ErrConnClosed) || pgconn.SafeToRetry(err)
+}
+
+// sqlState returns the SQLSTATE of an error of the server, or "".
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+)

@@ -1,0 +1,64 @@
+package postgres_test
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"assay/check/testkit/pgtest"
+	"assay/service/store"
+	"assay/service/store/postgres"
+	"assay/service/store/storetest"
+)
+
+var shared pgtest.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
+
+// databases are those that stand for the folders of tests.
+var databases sync.Map
+
+// migrated is a database that has the schema, and no data.
+var migrated = struct {
+	sync.Once
+	name string
+}{}
+
+// newDatabase makes a database for a test. It has the schema, unless the test is about
+// opening a store.
+func newDatabase(t *testing.T) string {
+	t.Helper()
+	server := shared.Server(t)
+	if strings.Contains(t.Name(), "/opening/") {
+		return server.Database(t, "")
+	}
+	migrated.Do(func() {
+		name := server.Database(t, "")
+		if _, _, err := postgres.Migrate(t.Context(), server.URL(name)); err != nil {
+			t.Fatal(err)
+		}
+		migrated.name = name
+	})
+	return server.Database(t, migrated.name)
+}
+
+// open opens the database that stands for a folder. It is closed at the end of the test,
+// if not before.
+func open(t *testing.T, dir string) store.Store {
+	t.Helper()
+	server := shared.Server(t)
+	name, ok := databases.Load(dir)
+	if !ok {
+		name, _ = databases.LoadOrStore(dir, newDatabase(t))
+	}
+	s, err := postgres.Open(t.Context(), server.URL(name.(string)), false)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestSuite(t *testing.T) { storetest.Run(t, open) }

@@ -1,0 +1,261 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"assay/service/store"
+)
+
+const (
+	addToken = `
+	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	// A name belongs to one valid token at a time. Validity depends on the clock, so no
+	// unique index can say so: whoever makes a token of a name holds the name's lock.
+	lockName = `SELECT pg_advisory_xact_lock(1953458286, hashtext($1))`
+)
+
+// CreateToken implements store.Tokens. An id or a hash that exists already is an error
+// too.
+func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
+	err := s.update(ctx, func(tx transaction) error {
+		if _, err := tx.exec(lockName, t.Name); err != nil {
+			return err
+		}
+		named, err := tokens(tx, validByName, t.Name, t.Created)
+		if err == nil && len(named) > 0 {
+			err = fmt.Errorf("%w: %q", store.ErrNameTaken, named[0].ID)
+		}
+		if err != nil {
+			return err
+		}
+		return insertToken(tx, t, hash)
+	})
+	if err != nil {
+		return fmt.Errorf("create token %q: %w", t.Name, err)
+	}
+	return nil
+}
+
+const (
+	validByName = `SELECT ` + tokenColumns + ` FROM token
+		WHERE name = $1 AND revoked IS NULL AND (expires IS NULL OR expires > $2) ORDER BY created, id FOR UPDATE`
+	endToken = `UPDATE token SET expires = least(expires, $2) WHERE id = $1`
+)
+
+// RotateToken implements store.Tokens.
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, end time.Time) ([]store.Token, error) {
+	var before []store.Token
+	err := s.update(ctx, func(tx transaction) error {
+		if _, err := tx.exec(lockName, t.Name); err != nil {
+			return err
+		}
+		var err error
+		if before, err = tokens(tx, validByName, t.Name, t.Created); err != nil {
+			return err
+		}
+		for i, old := range before {
+			if _, err := tx.exec(endToken, old.ID, end); err != nil {
+				return err
+			}
+			if old.Expires.IsZero() || end.Before(old.Expires) {
+				before[i].Expires = end.Truncate(time.Microsecond).UTC()
+			}
+		}
+		return insertToken(tx, t, hash)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
+	}
+	return before, nil
+}
+
+func insertToken(tx transaction, t store.Token, hash [32]byte) error {
+	_, err := tx.exec(addToken, t.ID, hash[:], t.Name, t.Scopes, t.Project, t.Created, orNull(t.Expires), orNull(t.Revoked), orNull(t.Used))
+	return err
+}
+
+const tokenColumns = `id, name, scopes, project, created, expires, revoked, used`
+
+// findToken finds a token by its own hash, or by that of one derived from it, with the
+// expiry of the derived one.
+const findToken = `
+	SELECT ` + tokenColumns + `, NULL::timestamptz FROM token WHERE hash = $1
+	UNION ALL
+	SELECT t.id, t.name, t.scopes, t.project, t.created, t.expires, t.revoked, t.used, d.expires
+	FROM derived d JOIN token t ON t.id = d.parent WHERE d.hash = $1`
+
+// TokenByHash implements store.Tokens. No secret is compared here: what the time of the
+// look-up could tell about a SHA-256 does not lead to the secret.
+func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
+	var r tokenRow
+	var derived *time.Time
+	if err := s.row(ctx, findToken, []any{hash[:]}, append(r.dest(), &derived)...); err != nil {
+		return store.Token{}, fmt.Errorf("find token: %w", notFound(err))
+	}
+	t := r.get()
+	if derived == nil {
+		return t, nil
+	}
+	t.Derived, t.Scopes = true, []string{"scan"}
+	if expires := derived.UTC(); t.Expires.IsZero() || expires.Before(t.Expires) {
+		t.Expires = expires
+	}
+	return t, nil
+}
+
+const (
+	addDerived = `
+	INSERT INTO derived (hash, parent, expires) SELECT $1, id, $3 FROM token WHERE id = $2
+	ON CONFLICT (hash) DO UPDATE SET
+		parent  = CASE WHEN excluded.expires > derived.expires THEN excluded.parent ELSE derived.parent END,
+		expires = greatest(excluded.expires, derived.expires)`
+	dropDerived = `DELETE FROM derived WHERE expires < $1`
+)
+
+// DeriveToken implements store.Tokens.
+func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error {
+	err := s.update(ctx, func(tx transaction) error {
+		if _, err := tx.exec(dropDerived, now); err != nil {
+			return err
+		}
+		n, err := tx.exec(addDerived, hash[:], text(parent), expires)
+		if err == nil && n == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("derive a token of %q: %w", parent, err)
+	}
+	return nil
+}
+
+const listTokens = `SELECT ` + tokenColumns + ` FROM token ORDER BY created, id`
+
+// ListTokens implements store.Tokens.
+func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
+	var list []store.Token
+	err := s.rows(ctx, slowTime, listTokens, nil, func(rows pgx.Rows) error {
+		var r tokenRow
+		err := rows.Scan(r.dest()...)
+		list = append(list, r.get())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return list, nil
+}
+
+const (
+	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE id = $1 OR name = $1 ORDER BY created, id`
+	revokeByName = `UPDATE token SET revoked = $2 WHERE (id = $1 OR name = $1) AND revoked IS NULL`
+)
+
+// RevokeToken implements store.Tokens. All tokens of a name are revoked. One that was
+// revoked before keeps its time and is returned too.
+func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
+	var list []store.Token
+	err := s.update(ctx, func(tx transaction) error {
+		// A token that is being made meanwhile is either revoked, or not yet there.
+		if _, err := tx.exec(lockName, text(idOrName)); err != nil {
+			return err
+		}
+		if _, err := tx.exec(revokeByName, text(idOrName), at); err != nil {
+			return err
+		}
+		var err error
+		list, err = tokens(tx, findByName, text(idOrName))
+		if err == nil && len(list) == 0 {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
+	}
+	return list, nil
+}
+
+// useToken does not wait for the disk: a use that is lost with the server was late by a
+// minute anyway.
+const useToken = `
+	WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+	UPDATE token SET used = greatest(used, $2) FROM quick WHERE id = $1`
+
+// UsedToken implements store.Tokens. It writes once a minute for each token.
+func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
+	if !s.used.note(id, at) {
+		return nil
+	}
+	n, err := s.exec(ctx, useToken, text(id), at)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		s.used.drop(id)
+		return fmt.Errorf("note the use of token %q: %w", id, err)
+	}
+	return nil
+}
+
+// lastUses are the last uses of tokens that were written.
+type lastUses struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// note reports whether the use has to be written, and takes it as written.
+func (l *lastUses) note(id string, at time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.at[id]; ok && at.Sub(last) < time.Minute {
+		return false
+	}
+	if l.at == nil {
+		l.at = map[string]time.Time{}
+	}
+	l.at[id] = at
+	return true
+}
+
+// drop forgets a use that could not be written.
+func (l *lastUses) drop(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, id)
+}
+
+func tokens(tx transaction, query string, args ...any) ([]store.Token, error) {
+	var list []store.Token
+	err := tx.rows(query, args, func(rows pgx.Rows) error {
+		var r tokenRow
+		err := rows.Scan(r.dest()...)
+		list = append(list, r.get())
+		return err
+	})
+	return list, err
+}
+
+// A tokenRow is what tokenColumns names.
+type tokenRow struct {
+	t                      store.Token
+	expires, revoked, used *time.Time
+}
+
+func (r *tokenRow) dest() []any {
+	return []any{&r.t.ID, &r.t.Name, &r.t.Scopes, &r.t.Project, &r.t.Created, &r.expires, &r.revoked, &r.used}
+}
+
+func (r *tokenRow) get() store.Token {
+	t := r.t
+	t.Created = t.Created.UTC()
+	t.Expires, t.Revoked, t.Used = timeOf(r.expires), timeOf(r.revoked), timeOf(r.used)
+	return t
+}

@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// changeChannel is what imports notify.
+const changeChannel = "assayd_change"
+
+// pollEvery bounds how late a change is seen whose notification was lost.
+const pollEvery = 10 * time.Second
+
+// Watch implements store.Advisories. It listens on a connection of its own, and polls:
+// a notification is lost where the connection is.
+func (s *Store) Watch(ctx context.Context) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	signal := func() {
+		select {
+		case changed <- struct{}{}:
+		default: // the receiver has not looked yet, and will see this change too
+		}
+	}
+	go func() {
+		defer close(changed)
+		for ctx.Err() == nil {
+			s.listen(ctx, signal)
+			signal()
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second): // before it connects again
+			}
+		}
+	}()
+	return changed
+}
+
+// listen signals for every notification, until the connection fails or ctx ends.
+func (s *Store) listen(ctx context.Context, signal func()) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return
+	}
+	defer hangUp(conn)
+	limited := func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, d) }
+	begin, cancel := limited(quickTime)
+	_, err = conn.Exec(begin, "LISTEN "+changeChannel)
+	cancel()
+	for err == nil {
+		signal()
+		wait, cancel := limited(pollEvery)
+		_, err = conn.WaitForNotification(wait)
+		quiet := wait.Err() != nil && ctx.Err() == nil
+		cancel()
+		if quiet && !conn.IsClosed() {
+			// The wait ended in time; the ping tells a quiet connection from a stalled one.
+			ping, cancel := limited(pingTime)
+			err = conn.Ping(ping)
+			cancel()
+		}
+	}
+}
+
+// connect makes a connection that is not of the pool, so that no scans can use it up.
+func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	return pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+}
+
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+	defer cancel()
+	_ = conn.Close(ctx) // the connection is given up, whatever it says
+}
