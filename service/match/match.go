@@ -144,7 +144,7 @@ func (m *matcher) findings(judgements []*judgement, total int) []Finding {
 		twins = twins || k > 0 && byName(found[k-1], i) == 0
 		about := m.describe(m.packages[i])
 		for _, c := range judgements[i].findings {
-			all = append(all, Finding{c, about})
+			all = append(all, Finding{Claim: c, Package: about})
 		}
 	}
 	if twins {

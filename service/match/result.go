@@ -23,10 +23,21 @@ type Result struct {
 	Unjudged []Unjudged
 }
 
-// A Finding is one vulnerability in one package.
+// A Finding is one vulnerability in one package. It grows on its way: the match sets
+// the claim and the package, the policy sets the rest, and Verdict returns what is sent.
 type Finding struct {
 	*Claim
-	Package *verdict.Package // one for all findings of the package
+	Package *verdict.Package // shared by all findings of the package
+	// Fails and Rule are the policy's decision, as in a verdict.
+	Fails bool
+	Rule  string
+}
+
+// Verdict returns the finding as a verdict has it.
+func (f Finding) Verdict() verdict.Finding {
+	v := f.Claim.Finding
+	v.Package, v.Fails, v.Rule = *f.Package, f.Fails, f.Rule
+	return v
 }
 
 // A Claim is what the data says of one vulnerability in all packages that are
@@ -44,20 +55,7 @@ type Claim struct {
 	// advisories do not say that this one is affected; Why has the rest.
 	Owned bool
 
-	encoded atomic.Pointer[verdict.EncodedFinding]
-}
-
-// Encoded returns the claim as JSON. It is made once.
-func (c *Claim) Encoded() (*verdict.EncodedFinding, error) {
-	if e := c.encoded.Load(); e != nil {
-		return e, nil
-	}
-	e, err := c.Finding.Encode()
-	if err != nil {
-		return nil, err
-	}
-	c.encoded.Store(e) // another's is as good
-	return e, nil
+	encoded atomic.Pointer[encoding] // see AppendJSON; nil until it is needed
 }
 
 // An Unjudged is a group of packages that the service knows nothing about.

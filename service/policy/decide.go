@@ -58,13 +58,6 @@ const (
 	codeUntrusted = 5
 )
 
-// A Finding is a match's finding with what was decided.
-type Finding struct {
-	match.Finding
-	Fails bool
-	Rule  string
-}
-
 // Decide decides a scan. The findings returned are sorted as a verdict has
 // them, each with the rule that spoke; those of kernel packages are among them
 // only where the options ask for them or they fail, and always counted.
@@ -73,13 +66,13 @@ type Finding struct {
 // (code 4): --continue-on-failure takes back the second and not the first, and
 // must not make a pass of a scan that saw half of the image. What was found is
 // returned and named among the reasons all the same.
-func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
+func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	counts := verdict.Counts{
 		Packages:   in.Result.Packages,
 		Findings:   len(in.Result.Findings),
 		BySeverity: make(map[verdict.Severity]int),
 	}
-	findings := make([]Finding, 0, len(in.Result.Findings))
+	findings := make([]match.Finding, 0, len(in.Result.Findings))
 	parts := Evaluated(in)
 	for _, p := range parts {
 		counts.Evaluated += p.Evaluated
@@ -98,7 +91,8 @@ func Decide(in Input) (verdict.Decision, []Finding, verdict.Counts) {
 			counts.Kernel++
 		}
 		if !folded {
-			findings = append(findings, Finding{f, fails, name})
+			f.Fails, f.Rule = fails, name
+			findings = append(findings, f)
 		}
 	}
 	findings = arrange(findings)
@@ -171,9 +165,9 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 // arrange returns findings as a verdict has them: failing ones first, then by
 // severity, package, installed version and id. They come by package and version,
 // so that dealing them out by the rest leaves little to sort.
-func arrange(findings []Finding) []Finding {
+func arrange(findings []match.Finding) []match.Finding {
 	ranks := len(verdict.Severities()) + 1 // the first is that of no severity
-	class := func(f *Finding) int {
+	class := func(f *match.Finding) int {
 		if f.Fails {
 			return f.Severity.Rank() + 1
 		}
@@ -186,7 +180,7 @@ func arrange(findings []Finding) []Finding {
 	for c := range 2 * ranks {
 		next[c+1] += next[c]
 	}
-	arranged := make([]Finding, len(findings))
+	arranged := make([]match.Finding, len(findings))
 	for i := range findings {
 		c := class(&findings[i])
 		arranged[next[c]] = findings[i]
@@ -201,10 +195,10 @@ func arrange(findings []Finding) []Finding {
 }
 
 // sortClass sorts findings by package, installed version and id.
-func sortClass(findings []Finding) {
-	byID := func(a, b Finding) int { return strings.Compare(a.ID, b.ID) }
+func sortClass(findings []match.Finding) {
+	byID := func(a, b match.Finding) int { return strings.Compare(a.ID, b.ID) }
 	if !slices.IsSortedFunc(findings, byPackage) {
-		slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Or(byPackage(a, b), byID(a, b)) })
+		slices.SortStableFunc(findings, func(a, b match.Finding) int { return cmp.Or(byPackage(a, b), byID(a, b)) })
 		return
 	}
 	for len(findings) > 0 {
@@ -217,7 +211,7 @@ func sortClass(findings []Finding) {
 	}
 }
 
-func byPackage(a, b Finding) int {
+func byPackage(a, b match.Finding) int {
 	if a.Package == b.Package {
 		return 0
 	}
@@ -225,7 +219,7 @@ func byPackage(a, b Finding) int {
 }
 
 // failures returns the rules by which the image fails.
-func failures(in Input, findings []Finding) []verdict.Reason {
+func failures(in Input, findings []match.Finding) []verdict.Reason {
 	o := in.Options
 	by := make(map[string]int)
 	unrated := 0

@@ -270,8 +270,7 @@ func TestDecide(t *testing.T) {
 				System: in.Result.System, Data: in.Data, Options: in.Options,
 			}
 			for _, f := range findings {
-				f.Claim.Finding.Fails, f.Claim.Finding.Rule = f.Fails, f.Rule
-				checked.Findings = append(checked.Findings, f.Claim.Finding)
+				checked.Findings = append(checked.Findings, f.Verdict())
 			}
 			if err := checked.Check(); err != nil {
 				t.Errorf("the verdict contradicts itself: %v", err)
@@ -315,7 +314,7 @@ func TestDecideFindings(t *testing.T) {
 		named("medium kernel", "linux", "6", "CVE-2"),
 		named("critical", "a", "1", "CVE-1"),
 	)
-	order := func(findings []Finding) string {
+	order := func(findings []match.Finding) string {
 		var all []string
 		for _, f := range findings {
 			all = append(all, f.Package.Name+f.Package.Version+" "+f.ID+" "+f.Rule)

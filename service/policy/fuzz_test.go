@@ -93,9 +93,7 @@ func FuzzDecide(f *testing.F) {
 			System: in.Result.System, Data: in.Data, Options: in.Options,
 		}
 		for _, f := range findings {
-			one := f.Claim.Finding
-			one.Fails, one.Rule = f.Fails, f.Rule
-			v.Findings = append(v.Findings, one)
+			v.Findings = append(v.Findings, f.Verdict())
 		}
 		for _, p := range in.Partial {
 			v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind)})

@@ -1,56 +1,52 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
-	"assay/service/policy"
+	"assay/service/match"
 	"assay/verdict"
 )
 
-// An Answer is a verdict whose findings are not spelled out: most of what is in
-// them has been found, and encoded, for other scans before.
+// An Answer is a verdict and its findings, which are encoded without making a
+// verdict.Finding of each.
 type Answer struct {
-	verdict.Verdict // but for Findings, which is nil
-	findings        []policy.Finding
+	verdict.Verdict // without Findings
+	findings        []match.Finding
 }
 
 // Whole returns the verdict with its findings.
 func (a Answer) Whole() verdict.Verdict {
 	v := a.Verdict
-	v.Findings = make([]verdict.Finding, len(a.findings)) // in JSON a list, also where there is none
+	v.Findings = make([]verdict.Finding, len(a.findings)) // not nil, which JSON writes as null
 	for i, f := range a.findings {
-		v.Findings[i] = f.Claim.Finding
-		v.Findings[i].Package = *f.Package
-		v.Findings[i].Fails, v.Findings[i].Rule = f.Fails, f.Rule
+		v.Findings[i] = f.Verdict()
 	}
 	return v
 }
 
+// noFindings is the place of the findings in a verdict without any. It cannot be part
+// of a JSON string, which escapes quotation marks.
+const noFindings = `"findings":[]`
+
 // AppendJSON appends what encoding/json makes of Whole.
 func (a Answer) AppendJSON(b []byte) ([]byte, error) {
-	before, after, err := a.EncodeAround()
+	v := a.Verdict
+	v.Findings = []verdict.Finding{}
+	text, err := json.Marshal(v)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode verdict: %w", err)
+	}
+	before, after, ok := bytes.Cut(text, []byte(noFindings))
+	if !ok {
+		return nil, errors.New("encode verdict: no place for its findings")
 	}
 	b = append(b, before...)
-	packages := make(map[*verdict.Package][]byte)
-	for i, f := range a.findings {
-		pkg := packages[f.Package]
-		if pkg == nil {
-			if pkg, err = json.Marshal(f.Package); err != nil {
-				return nil, fmt.Errorf("encode package %q: %w", f.Package.Name, err)
-			}
-			packages[f.Package] = pkg
-		}
-		e, err := f.Encoded()
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = e.Append(b, pkg, f.Fails, f.Rule)
+	b = append(b, `"findings":`...)
+	if b, err = match.AppendJSON(b, a.findings); err != nil {
+		return nil, fmt.Errorf("encode verdict: %w", err)
 	}
 	return append(b, after...), nil
 }
