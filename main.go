@@ -7,11 +7,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"assay/cli"
+	"assay/cli/buildinfo"
 	"assay/cli/environ"
 )
 
@@ -28,18 +28,8 @@ func main() {
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
 		Now:       time.Now,
-		Version:   buildVersion(),
+		Version:   buildinfo.Version(version),
 	})
 	stop()
 	os.Exit(code)
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
 }

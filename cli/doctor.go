@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,11 +12,11 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"assay/cli/argv"
 	"assay/inspect/inventory"
 	"assay/inspect/mount"
 	"assay/inspect/process"
 	"assay/remote"
+	"assay/remote/cert"
 	"assay/remote/cyclonedx"
 	"assay/remote/slot"
 	"assay/verdict"
@@ -63,7 +62,8 @@ func (r *run) doctor(c *ucli.Context) error {
 	if p, err := slot.Read(); err == nil && p.Server == "" {
 		d.note("slot", "empty: this assay was not handed out by a service")
 	} else if err == nil {
-		d.ok("slot", "%s, %d certificates, fresh %s", p.Server, len(certificates(p.CA)), cmp.Or(p.Fresh, "for ever"))
+		certs, _ := cert.Parse([]byte(p.CA)) // no CA is no error here, and a scan reports a damaged one
+		d.ok("slot", "%s, %d certificates, fresh %s", p.Server, len(certs), cmp.Or(p.Fresh, "for ever"))
 	}
 	s, err := r.settings(c)
 	for _, n := range s.notes {
@@ -264,28 +264,4 @@ func summarise(packages []inventory.Package) string {
 		parts = append(parts, fmt.Sprintf("%d %s (/%s)", count[typ], typ, file[typ]))
 	}
 	return cmp.Or(strings.Join(parts, ", "), "none")
-}
-
-// classify returns the exit code of an error and what to try next.
-func classify(err error) (code int, hint string) {
-	code = codeUnable
-	if _, ok := errors.AsType[*argv.UsageError](err); ok {
-		code = codeUsage
-	}
-	if re, ok := errors.AsType[*remote.Error](err); ok {
-		switch re.Kind {
-		case remote.Token:
-			code = codeRefused
-		case remote.Setup:
-			code = codeUsage
-		}
-	}
-	hint = "run it again, or run assay doctor instead of the scan to find the cause"
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		hint = h.Hint()
-	}
-	return code, hint
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"assay/remote/cert"
 	"assay/remote/slot"
 	"assay/verdict"
 )
@@ -59,10 +58,14 @@ func showSlot(w io.Writer, p slot.Payload, program []byte) error {
 		line("server", "none: the slot is empty, as released")
 	} else {
 		line("server", "%s", p.Server)
-		certs := certificates(p.CA)
-		line("ca", "%d certificates", len(certs))
-		for _, cert := range certs {
-			line("", "%s, valid until %s", cert.Subject, cert.NotAfter.UTC().Format(time.DateOnly))
+		certs, err := cert.Parse([]byte(p.CA))
+		if err != nil && p.CA != "" {
+			line("ca", "%v", err)
+		} else {
+			line("ca", "%d certificates", len(certs))
+		}
+		for _, c := range certs {
+			line("", "%s, valid until %s", c.Subject, c.NotAfter.UTC().Format(time.DateOnly))
 		}
 		fresh := p.Fresh
 		if fresh == "" {
@@ -80,20 +83,6 @@ func showSlot(w io.Writer, p slot.Payload, program []byte) error {
 	}
 	line("sha256", "%x with an empty slot, as released", sha256.Sum256(released))
 	return nil
-}
-
-// certificates are those of a PEM text that can be read.
-func certificates(text string) []*x509.Certificate {
-	var certs []*x509.Certificate
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return certs
-		}
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			certs = append(certs, cert)
-		}
-	}
 }
 
 // ownProgram returns the bytes of the running binary, nil where it may not be
@@ -124,15 +113,6 @@ func readProgram(path string) ([]byte, error) {
 	}
 	return b, nil
 }
-
-// A hinted error says what to do next. Its exit code is 1.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Hint() string  { return h.hint }
-func (h hinted) Unwrap() error { return h.error }
 
 // damaged gives a slot that cannot be read its next step.
 func damaged(err error) error {

@@ -72,14 +72,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		return secret{}, err
 	}
 	if err := token.Check(value); err != nil {
-		hint := "assayd token create makes a token"
-		if h, ok := errors.AsType[interface {
-			error
-			Hint() string
-		}](err); ok {
-			hint = h.Hint()
-		}
-		return secret{}, usage(hint, "token from %s: %v", first.name, err)
+		return secret{}, usage(hintOf(err, "assayd token create makes a token"), "token from %s: %v", first.name, err)
 	}
 	s := secret{value: value, from: first.name}
 	if first.name == argument {

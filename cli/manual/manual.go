@@ -5,8 +5,6 @@ package manual
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,39 +19,18 @@ type Program struct {
 	SeeAlso string // another page, "assayd(8)"
 }
 
-// Write writes the files of a program below dir, as they lie below /usr/share.
-func Write(dir string, p Program) error {
-	name := p.App.Name
-	for path, text := range map[string]string{
-		fmt.Sprintf("man/man%d/%s.%d", p.Section, name, p.Section): Man(p),
-		"bash-completion/completions/" + name:                      Bash(p.App),
-		"zsh/site-functions/_" + name:                              Zsh(p.App),
-		"fish/vendor_completions.d/" + name + ".fish":              Fish(p.App),
-	} {
-		path = filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("write the manual: %w", err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("write the manual: %w", err)
-		}
-	}
-	return nil
-}
-
 // A command is the program itself or one of its visible commands.
 type command struct {
-	words     []string // after the program's name: none, or "token", "create"
-	usage     string
-	args      string
-	flags     []ucli.DocGenerationFlag
-	takesArgs bool      // something beside flags and commands
-	commands  []command // below it
+	words    []string // after the program's name: none, or "token", "create"
+	usage    string
+	args     string
+	flags    []ucli.DocGenerationFlag
+	commands []command // below it
 }
 
 // root is the program as a command.
 func root(app *ucli.App) command {
-	c := command{usage: app.Usage, takesArgs: app.Action != nil, flags: documented(append(slices.Clone(app.Flags), ucli.VersionFlag))}
+	c := command{usage: app.Usage, flags: documented(append(slices.Clone(app.Flags), ucli.VersionFlag))}
 	for _, sub := range app.Commands {
 		c.add(sub)
 	}
@@ -66,7 +43,7 @@ func (c *command) add(sub *ucli.Command) {
 	}
 	below := command{
 		words: append(slices.Clone(c.words), sub.Name), usage: sub.Usage, args: sub.ArgsUsage,
-		takesArgs: sub.ArgsUsage != "", flags: documented(sub.Flags),
+		flags: documented(sub.Flags),
 	}
 	for _, s := range sub.Subcommands {
 		below.add(s)

@@ -65,7 +65,7 @@ func TestSystem(t *testing.T) {
 		{"pkg:npm/apt@1?distro=debian-12", inventory.System{}},
 	}
 	for _, tt := range tests {
-		p, err := purl.Parse(tt.purl)
+		p, err := parse(tt.purl)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestPackagesOfDatabasesSurvive(t *testing.T) {
 				if e.Source == "" {
 					continue // gpg-pubkey, which has none
 				}
-				p, err := purl.Parse(purl.Of(inventory.Package{
+				p, err := parse(purl.Of(inventory.Package{
 					Type: tt.typ, Name: e.Name, Version: e.Version, Arch: e.Arch,
 					Source: e.Source, SourceVersion: e.SourceVersion,
 				}, tt.system).String())
@@ -145,7 +145,7 @@ func TestSyftsPURLs(t *testing.T) {
 		if e.PURL == "" {
 			continue
 		}
-		p, err := purl.Parse(e.PURL)
+		p, err := parse(e.PURL)
 		if e.Name == "" {
 			if err == nil {
 				t.Errorf("%s has no name and is read as %+v", e.PURL, p)

@@ -55,20 +55,10 @@ func (p *PURL) set(key, value string) {
 // maxQualifiers bounds what Parse accepts; the specification names some ten.
 const maxQualifiers = 64
 
-// Parse reads a package URL. Names are normalised as their type demands, so
-// that String of the result is the canonical form. Strings share the memory of s
-// where they stand in it as they are.
-func Parse(s string) (PURL, error) {
-	var p PURL
-	err := p.Parse(s)
-	if len(p.Qualifiers) == 0 {
-		p.Qualifiers = nil
-	}
-	return p, err
-}
-
-// Parse is Parse into p, the memory of whose list of qualifiers is used again: who
-// reads many and keeps none needs but one. With an error p is empty.
+// Parse reads a package URL into p. Names are normalised by the rules of their type, so
+// that String of the result is the canonical form. The strings share the memory of s
+// unless they were encoded. The memory of p.Qualifiers is reused, so a caller that reads
+// many package URLs one after another needs only one p. On an error p is empty.
 func (p *PURL) Parse(s string) error {
 	empty := PURL{Qualifiers: p.Qualifiers[:0]}
 	*p = empty

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/cli/buildinfo"
+	"assay/remote/cert"
 	"assay/remote/slot"
 	"assay/service/api"
 	"assay/service/hint"
@@ -53,7 +54,7 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 			"--public-url and --ca are %d bytes more than a client has room for", over)
 	}
 	clients, err := api.LoadClients(api.ClientsConfig{
-		Dir: clientsDir(c), Slot: p, Fresh: c.Duration("fresh"), Version: buildVersion(),
+		Dir: clientsDir(c), Slot: p, Fresh: c.Duration("fresh"), Version: buildinfo.Version(version),
 	})
 	if err != nil {
 		return nil, hint.Errorf("--clients names the folder of the release, --fresh is a time such as 24h", "load the clients: %w", err)
@@ -81,34 +82,24 @@ func tooLong(p slot.Payload) (int, error) {
 	return len(b) - slot.MaxPayload, err
 }
 
-// authorities returns the certificates of a PEM file and nothing else that
-// stands in it: every byte of it is served to everyone.
+// authorities returns the certificates of a PEM file without anything else that the
+// file contains: every byte of the result is served to everyone.
 func authorities(text []byte) (string, error) {
+	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+		return "", errors.New("there is a private key in it, which must not be served")
+	}
+	certs, err := cert.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("read the certificates: %w", err)
+	}
 	var out strings.Builder
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
+	for _, c := range certs {
+		if !c.IsCA && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			return "", fmt.Errorf("%q is not the certificate of an authority", c.Subject)
 		}
-		if strings.Contains(block.Type, "PRIVATE KEY") {
-			return "", errors.New("there is a private key in it, which must not be served")
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return "", fmt.Errorf("read a certificate: %w", err)
-		}
-		if !cert.IsCA && !bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-			return "", fmt.Errorf("%q is not the certificate of an authority", cert.Subject)
-		}
-		if err := pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
+		if err := pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
 			return "", err
 		}
-	}
-	if out.Len() == 0 {
-		return "", errors.New("no certificate in it")
 	}
 	return out.String(), nil
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/argv"
+	"assay/cli/buildinfo"
 	"assay/service/hint"
 	"assay/service/store"
 )
@@ -89,7 +89,7 @@ func (d *daemon) app() *cli.App {
 	return &cli.App{
 		Name:                 "assayd",
 		Usage:                "answers assay: which known vulnerabilities an image has",
-		Version:              buildVersion(),
+		Version:              buildinfo.Version(version),
 		HideHelpCommand:      true,
 		EnableBashCompletion: false,
 		Writer:               d.stdout,
@@ -111,16 +111,6 @@ func (d *daemon) app() *cli.App {
 			d.manCommand(),
 		},
 	}
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
 }
 
 // publicURLFile keeps the address that serve was last started with, so that

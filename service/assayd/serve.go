@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/cli/buildinfo"
 	"assay/service/api"
 	"assay/service/feed/osv"
 	"assay/service/hint"
@@ -163,7 +164,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	updated := &problemState{rule: api.CauseUpdate, text: "the last update of the advisories failed; assayd status says of which source and why"}
 	server := httpserver.New(httpserver.Config{
 		Tokens:  st,
-		Version: buildVersion(),
+		Version: buildinfo.Version(version),
 		Rate:    httpserver.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
 		Memory:  httpserver.UseMemory(conf.memory),
 		Now:     d.now,

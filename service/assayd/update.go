@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v2"
 
+	"assay/cli/buildinfo"
 	"assay/service/feed"
 	"assay/service/feed/osv"
 	"assay/service/hint"
@@ -43,7 +44,7 @@ func feedFlags() []cli.Flag {
 func newUpdater(c *cli.Context, st store.Store, now func() time.Time, progress func(name string, done, total int64)) (*osv.Updater, error) {
 	config := feed.DefaultConfig()
 	config.ConnectTimeout = c.Duration("connect-timeout")
-	config.UserAgent = "assayd/" + buildVersion()
+	config.UserAgent = "assayd/" + buildinfo.Version(version)
 	config.Progress = progress
 	mirror, err := feed.Open(c.String("mirror"), config)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/cli/buildinfo"
 	"assay/remote/slot"
 	"assay/service/api"
 	"assay/service/hint"
@@ -54,7 +55,7 @@ func (d *daemon) verify(c *cli.Context) error {
 			return fmt.Errorf("read the release %q: %w", release, err)
 		}
 		if want == digest {
-			fmt.Fprintf(d.stdout, "%s is assay %s for linux/%s\nsha256 with an empty slot: %x\n", path, buildVersion(), arch, digest)
+			fmt.Fprintf(d.stdout, "%s is assay %s for linux/%s\nsha256 with an empty slot: %x\n", path, buildinfo.Version(version), arch, digest)
 			return nil
 		}
 		known = append(known, arch)

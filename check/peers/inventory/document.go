@@ -27,8 +27,8 @@ func readCycloneDX(text []byte, t tally) error {
 		if c.PURL == "" || c.Name == "gpg-pubkey" {
 			continue
 		}
-		p, err := purl.Parse(c.PURL)
-		if err != nil {
+		var p purl.PURL
+		if err := p.Parse(c.PURL); err != nil {
 			return err
 		}
 		if !ofSystem(p.Type) {
