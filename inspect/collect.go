@@ -15,27 +15,29 @@ import (
 )
 
 const (
-	// maxScanErrors is how many gaps of one kind are named; the others are counted.
+	// maxScanErrors is how many scan errors of one kind are listed; the rest are
+	// counted.
 	maxScanErrors = 200
-	// maxText bounds the path and the cause of a gap.
+	// maxText bounds the path and the cause of a scan error, in bytes.
 	maxText = 1 << 10
 )
 
-// A collector gathers what the readers find, from any number of goroutines.
-// What comes out does not depend on the order in which it came in.
+// A collector gathers what the readers find. Several goroutines may use it. Its result
+// does not depend on the order of the calls.
 type collector struct {
 	readers []reader
 
 	mu       sync.Mutex
 	packages []inventory.Package
-	// real are the paths of files that were found by links, by the paths of those.
+	// real maps the path of a link to the path of the file it leads to, for files that
+	// were found through links.
 	real map[string]string
-	// ids are those of the files that the walk found and that have packages, by the
-	// paths that the files have themselves.
+	// ids are the IDs of the files with packages that the walk found, by the files' own
+	// paths.
 	ids map[string]rootfs.ID
-	// contentSets are the repositories of rpm's packages, repetitions included.
+	// contentSets are the repositories that rpm packages came from; they may repeat.
 	contentSets []string
-	// empty are the package databases that hold no installed package.
+	// empty are the package databases without an installed package.
 	empty      []string
 	scanErrors map[inventory.ErrorKind]*scanErrors
 }
@@ -55,7 +57,7 @@ func (c *collector) File(i int, f *rootfs.File) bool {
 	return found
 }
 
-// Linked reads a file that a link leads to, and notes where it is.
+// Linked reads a file that a link leads to, and records where the file is.
 func (c *collector) Linked(i int, f *rootfs.File, real string) bool {
 	found := c.read(i, f, nil, nil)
 	if found {
@@ -67,15 +69,15 @@ func (c *collector) Linked(i int, f *rootfs.File, real string) bool {
 	return found
 }
 
-// identified notes what tells a file from all others, unless its path may be that of
-// another one too, as inventory.Text. mu is held.
+// identified records the ID of the file at path. It ignores paths that contain an
+// escape of inventory.Text, because two files may have the same such path. mu is held.
 func (c *collector) identified(path string, id rootfs.ID) {
 	if !strings.Contains(path, `\x`) {
 		c.ids[path] = id
 	}
 }
 
-// read reads a file with a reader, and returns whether it has packages. sibling and
+// read passes a file to reader i and reports whether it has packages. sibling and
 // updates may be nil.
 func (c *collector) read(i int, f, sibling *rootfs.File, updates iter.Seq[*rootfs.File]) bool {
 	r := c.readers[i]
@@ -103,29 +105,29 @@ func (c *collector) read(i int, f, sibling *rootfs.File, updates iter.Seq[*rootf
 	return len(packages) > 0
 }
 
-// FileFailed notes a file that a reader wanted and could not have.
+// FileFailed records a file that a reader wanted and that could not be opened.
 func (c *collector) FileFailed(i int, path string, err error) {
 	c.scanError(path, c.readers[i].kind, err)
 }
 
-// DirFailed notes a directory that could not be read.
+// DirFailed records a directory that could not be read.
 func (c *collector) DirFailed(path string, err error) {
 	c.scanError(path, inventory.KindDirectory, err)
 }
 
-// PathTooLong notes what could not be held against the rules. It may be anything,
-// so that nothing can be said of the tree.
+// PathTooLong records a path that could not be checked against the rules. It may be
+// anything, including a package database.
 func (c *collector) PathTooLong(path string, err error) {
 	c.scanError(path, inventory.KindDatabase, err)
 }
 
-// listFailed notes a list of installed files that could not be read.
+// listFailed records a list of installed files that could not be read.
 func (c *collector) listFailed(path string, err error) {
 	c.scanError(path, inventory.KindFile, err)
 }
 
-// listsMissing notes that there are no lists of installed files where there must be.
-// What belongs to a package of the system is then unknown, and nothing can be said of it.
+// listsMissing records that the lists of installed files are missing. It is then
+// unknown which files belong to the system's packages, so the whole result is in doubt.
 func (c *collector) listsMissing(path string, err error) {
 	c.scanError(path, inventory.KindDatabase, err)
 }
@@ -144,7 +146,7 @@ func (c *collector) scanError(path string, kind inventory.ErrorKind, err error) 
 	c.scanErrors[kind].add(p)
 }
 
-// inventory returns all that was gathered.
+// inventory returns everything that was gathered.
 func (c *collector) inventory() Inventory {
 	c.emptyDatabases()
 	c.mu.Lock()
@@ -171,12 +173,12 @@ func (c *collector) inventory() Inventory {
 	return inv
 }
 
-// errNoPackages is the error of a database that was emptied.
-var errNoPackages = errors.New("no installed package in it")
+// errNoPackages is the error of a database without packages.
+var errNoPackages = errors.New("contains no installed package")
 
-// emptyDatabases notes the databases without a package where no database has one: it
-// is there to record what is installed, and records nothing. Beside a database with
-// packages an empty one is nothing unusual.
+// emptyDatabases records a scan error for each empty database if no database has a
+// package: a database that exists only to record what is installed should not be empty.
+// An empty database next to one with packages is normal.
 func (c *collector) emptyDatabases() {
 	for _, p := range c.packages {
 		if p.Type == "deb" || p.Type == "apk" || p.Type == "rpm" {
@@ -188,7 +190,8 @@ func (c *collector) emptyDatabases() {
 	}
 }
 
-// gaps are those of one kind: the first maxScanErrors in their order and a count.
+// scanErrors are the scan errors of one kind: the first maxScanErrors in sorted order,
+// and the total.
 type scanErrors struct {
 	kept  []inventory.ScanError
 	total int
@@ -209,8 +212,8 @@ func (e *scanErrors) trim() {
 	e.kept = e.kept[:min(len(e.kept), maxScanErrors)]
 }
 
-// list returns the gaps that are named, and the count of the others as one of
-// the root.
+// list returns the scan errors that are kept, and one for the root that counts the
+// others.
 func (e *scanErrors) list(kind inventory.ErrorKind) []inventory.ScanError {
 	e.trim()
 	if more := e.total - len(e.kept); more > 0 {
@@ -219,9 +222,9 @@ func (e *scanErrors) list(kind inventory.ErrorKind) []inventory.ScanError {
 	return e.kept
 }
 
-// nameSources fills in the source packages that a database does not name and another
-// database of the same tree does: an image may have Chisel's manifest beside what dpkg
-// would have written.
+// nameSources fills in source packages that one database does not name and another
+// database of the same tree does: an image may have both Chisel's manifest and a
+// database of dpkg.
 func nameSources(packages []inventory.Package) {
 	type key struct{ name, version, arch string }
 	unnamed := make(map[key]*inventory.Package)
@@ -244,9 +247,8 @@ func nameSources(packages []inventory.Package) {
 	}
 }
 
-// merge makes one package of those that differ in their evidence only, with the
-// evidence of all, repetitions included. That a vendor is named in one place and
-// not in another is no difference.
+// merge combines packages that differ only in their evidence or their vendor. The
+// result has the evidence of all of them; it may repeat.
 func merge(packages []inventory.Package) []inventory.Package {
 	type key struct {
 		typ, name, version, arch, source, sourceVersion, module, cpe, embeddedIn string
@@ -277,9 +279,9 @@ func merge(packages []inventory.Package) []inventory.Package {
 	return merged
 }
 
-// withoutHeld removes from merged packages those that are only in Maven's local
-// repository if something else in the tree holds the same package in the same version:
-// an application was given its copy, and that is the one to judge.
+// withoutHeld removes packages that are only in Maven's local repository if the same
+// version of the package is also elsewhere in the tree: that one is the application's
+// copy, and the one to evaluate.
 func withoutHeld(packages []inventory.Package) []inventory.Package {
 	type key struct{ name, version string }
 	held := map[key]bool{}

@@ -18,25 +18,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fixedPaths reads what is wanted at a known path. Unlike the walk it follows
-// links, as chroot would, since the system's own tools do: /var/lib/dpkg may be
-// a link. And it finds a file below a directory that can be searched and not
-// listed, as many can for who is not root.
+// fixedPaths reads files at known paths. Unlike the walk, it follows links inside the
+// root, as the system's own tools do: /var/lib/dpkg may be a link. It also finds files
+// below directories that can be searched but not listed, which is common for users
+// other than root.
 type fixedPaths struct {
 	root      *rootfs.Root
 	skip      *walk.Skip // what is left out
-	leftOut   *walk.Skip // the same, and where no link may lead
+	leftOut   *walk.Skip // skip, and paths that links must not lead to
 	collector *collector
 	seen      map[seen]bool
 }
 
-// seen is a file that was given to a reader.
+// seen is a file that was passed to a reader.
 type seen struct {
 	reader int
 	path   string
 }
 
-// system returns the system that the root holds, or none.
+// system returns the operating system of the root. It is the zero value if none is
+// recognized.
 func (x *fixedPaths) system() inventory.System {
 	for _, src := range osrelease.Sources() {
 		if x.skip.Covers(src.Path) {
@@ -70,7 +71,7 @@ func (x *fixedPaths) system() inventory.System {
 	return inventory.System{}
 }
 
-// read gives every reader the files at its fixed paths.
+// read passes the files at the fixed paths to the readers.
 func (x *fixedPaths) read(ctx context.Context) {
 	for i, r := range x.collector.readers {
 		for _, path := range r.files {
@@ -91,9 +92,9 @@ func (x *fixedPaths) read(ctx context.Context) {
 	}
 }
 
-// dir gives reader i the files in the directory at path, and those that links
-// in it lead to. An entry that is neither a file nor a directory is a gap: the
-// directory says that something is there, and it cannot be read.
+// dir passes the files in the directory at path to reader i, including those that links
+// in it lead to. An entry that is neither a file nor a directory is a scan error: the
+// directory lists something that cannot be read.
 func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 	r := x.collector.readers[i]
 	d, resolved, err := x.root.OpenDir(path)
@@ -132,15 +133,15 @@ func (x *fixedPaths) dir(ctx context.Context, i int, path string) {
 	}
 }
 
-// mounted reports whether the builder has mounted something at a fixed path, which
-// a system with merged /usr has below usr: "lib/apk/db" is "usr/lib/apk/db" there.
-// It belongs to the build step and not to the image, whatever name leads to it.
+// mounted reports whether the builder has mounted something at a fixed path. On a
+// system with merged /usr the path is below usr: "lib/apk/db" is "usr/lib/apk/db". A
+// mount belongs to the build step and not to the image, whatever path leads to it.
 func (x *fixedPaths) mounted(path, resolved string) bool {
 	return resolved == "usr/"+path && x.skip.Covers(resolved)
 }
 
-// file gives reader i the file that was opened at path, or notes the error. One
-// that two paths lead to is read once.
+// file passes the file that was opened at path to reader i, or records the error. A
+// file that two paths lead to is read once.
 func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	if err != nil {
 		if !rootfs.IsAbsent(err) || x.broken(path, err) {
@@ -169,10 +170,10 @@ func (x *fixedPaths) file(i int, path string, f *rootfs.File, err error) {
 	x.collector.read(i, f, sibling, x.updates(i, f))
 }
 
-// broken reports whether a path of which the error says that nothing is there is
-// broken: a file stands where the database's folder belongs, or it or its folder is a
-// link that leads to nothing. A database was to be read there, and one at another
-// path does not stand for it.
+// broken reports whether a path at which nothing was found is broken: a file is in the
+// place of the database's folder, or the file or its folder is a link that leads to
+// nothing. A database was expected there, and a database at another path does not
+// replace it.
 func (x *fixedPaths) broken(file string, err error) bool {
 	if errors.Is(err, unix.ENOTDIR) || x.root.IsLink(file) {
 		return true
@@ -185,12 +186,12 @@ func (x *fixedPaths) broken(file string, err error) bool {
 	return rootfs.IsAbsent(err)
 }
 
-// maxUpdates bounds the files of updates; dpkg itself takes them into its database
-// when there are 250.
+// maxUpdates bounds the number of update files. dpkg itself merges them into its
+// database when there are 250.
 const maxUpdates = 10_000
 
-// updates yields the files in the folder of updates beside f, in the order of their
-// names, and closes each after it.
+// updates yields the files in the updates folder next to f, in the order of their
+// names. It closes each file after the loop body.
 func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
 	r := x.collector.readers[i]
 	return func(yield func(*rootfs.File) bool) {
@@ -237,8 +238,8 @@ func (x *fixedPaths) updates(i int, f *rootfs.File) iter.Seq[*rootfs.File] {
 	}
 }
 
-// list returns the names in a folder that are wanted, sorted as numbers are. With an
-// error come those before it.
+// list returns the wanted names in a folder in numeric order. If it fails, it returns
+// the names before the error.
 func list(d rootfs.Dir, wanted func(string) bool) (names []string, err error) {
 	for e, failed := range d.Each(nil) {
 		if failed == nil && len(names) == maxUpdates && wanted(e.Name) {
@@ -260,9 +261,9 @@ func list(d rootfs.Dir, wanted func(string) bool) (names []string, err error) {
 
 var errJournal = errors.New("contains a transaction that has not been rolled back")
 
-// journal notes a journal beside f that makes f another than it is: whoever opens the
-// database by SQLite has first what was there before. One that begins with zero is
-// done with.
+// journal records a scan error if an active journal of SQLite is next to f: the content
+// of f is then not final, because SQLite rolls the transaction back before it reads the
+// database. A journal that begins with zero is finished.
 func (x *fixedPaths) journal(i int, f *rootfs.File) {
 	r := x.collector.readers[i]
 	path := f.Path() + r.journal
@@ -284,7 +285,8 @@ func (x *fixedPaths) journal(i int, f *rootfs.File) {
 	}
 }
 
-// sibling opens what reader i reads together with f, or returns nil.
+// sibling opens the file that reader i reads together with f. It returns nil if there
+// is none.
 func (x *fixedPaths) sibling(i int, f *rootfs.File) *rootfs.File {
 	r := x.collector.readers[i]
 	if r.sibling == "" {

@@ -184,7 +184,7 @@ c.execute("VACUUM")
 	}
 	want := ""
 	for _, path := range []string{"lib/apk/db/installed", "var/lib/dpkg/status", pkgdb.RPMDir + "/rpmdb.sqlite"} {
-		want += fmt.Sprintf("database %q: no installed package in it\n", path)
+		want += fmt.Sprintf("database %q: contains no installed package\n", path)
 	}
 	if got := summary(inventoryOf(t, root, Options{}, readers())); got != want {
 		t.Errorf("%s, want %s", got, want)

@@ -1,6 +1,6 @@
-// Package inspect makes the inventory of a live filesystem: which system it
-// holds, which packages, and what could not be read. Linux only. It needs no
-// privilege, no network, no writable place and no /proc, and changes nothing.
+// Package inspect makes the inventory of a live filesystem: its operating system, its
+// packages, and what could not be read. It runs on Linux only. It needs no privileges,
+// no network, no writable directory and no /proc, and it changes nothing.
 package inspect
 
 import (
@@ -26,29 +26,29 @@ import (
 // Inventory is what Inspect returns.
 type Inventory = inventory.Inventory
 
-// Options say what an inspection leaves out and what it works with.
+// Options configure an inspection.
 type Options struct {
-	// Skip are directories that are left out with all below them: paths relative
-	// to the root, or absolute ones that begin with the root's path.
+	// Skip are directories to leave out, with everything below them. A path is relative
+	// to the root, or absolute and begins with the root's path.
 	Skip []string
-	// Exclude are files of the host that are no part of the image: the running
-	// program itself. One that cannot be found is ignored.
+	// Exclude are files of the host that are not part of the image, such as the running
+	// program. A file that cannot be found is ignored.
 	Exclude []string
-	// Mounts is the text of mountinfo, which tells what is mounted into the
-	// tree. When nil, that of this process is read; without a /proc of the kernel
-	// no mounts are known.
+	// Mounts is the text of mountinfo, which lists what is mounted into the tree. If
+	// nil, the text for this process is read. Without the kernel's /proc no mounts are
+	// known.
 	Mounts io.Reader
-	// Kaniko says that kaniko runs this process, whose own folder in the tree is
-	// then left out. It is asked of the kernel where Mounts is nil.
+	// Kaniko says that kaniko runs this process; kaniko's own folder in the tree is
+	// then left out. If Mounts is nil, the kernel is asked as well.
 	Kaniko bool
-	// Workers is how many directories are read at once; 0 stands for GOMAXPROCS,
-	// at least 2. The inventory does not depend on it.
+	// Workers is how many directories are read at once; 0 means GOMAXPROCS, but at
+	// least 2. The inventory does not depend on it.
 	Workers int
 }
 
-// Inspect makes the inventory of the tree at root. It returns an error only when
-// root cannot be used at all or ctx ended; all else that could not be read is in
-// the inventory's ScanErrors.
+// Inspect makes the inventory of the tree at root. It returns an error only if root
+// cannot be used at all or ctx ended. Everything else that could not be read is in the
+// inventory's ScanErrors.
 func Inspect(ctx context.Context, root string, opts Options) (Inventory, error) {
 	return inspect(ctx, root, opts, readers())
 }
@@ -63,14 +63,14 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	c := newCollector(readers)
 	out := append(c.outside(root.Path(), opts), relative(root.Path(), path, opts.Skip)...)
 	skip := walk.NewSkip(out)
-	// A link leads nowhere where a secret may be, mounted or not.
+	// Links are not followed to where a secret may be, mounted or not.
 	leftOut := walk.NewSkip(slices.Concat(out, kernelDirs(), secrets()))
 	workers := opts.Workers
 	if workers <= 0 {
 		workers = max(2, runtime.GOMAXPROCS(0))
 	}
 
-	// The fixed paths are read beside the walk.
+	// The fixed paths are read while the walk runs.
 	fixed := fixedPaths{root: root, skip: skip, leftOut: leftOut, collector: c, seen: map[seen]bool{}}
 	var system inventory.System
 	var wg sync.WaitGroup
@@ -113,9 +113,9 @@ func rules(readers []reader) []walk.Rule {
 	return rules
 }
 
-// outside returns what is in the tree and no part of the image, relative to the
-// root: the folder of kaniko where that runs the build, what is mounted there, and
-// where nothing is known of that, the kernel's filesystems.
+// outside returns the paths, relative to the root, that are in the tree but not part of
+// the image: the mounts, kaniko's folder if kaniko runs the build, and, if the mounts
+// are unknown, the kernel's filesystems.
 func (c *collector) outside(root string, opts Options) []string {
 	text, kaniko := opts.Mounts, opts.Kaniko
 	if text == nil {
@@ -150,22 +150,22 @@ func ofKaniko(runs bool) []string {
 	return nil
 }
 
-// kernelDirs are where the kernel's filesystems are.
+// kernelDirs returns where the kernel's filesystems are mounted.
 func kernelDirs() []string { return []string{"proc", "sys", "dev"} }
 
-// secrets are where builders put secrets.
+// secrets returns where builders put secrets.
 func secrets() []string { return []string{"run/secrets"} }
 
-// kernelMounts returns those of kernelDirs where such a filesystem is, and not a
-// folder of the image.
+// kernelMounts returns those of kernelDirs that are a filesystem of the kernel and not
+// a folder of the image.
 func kernelMounts(root string) []string {
 	return slices.DeleteFunc(kernelDirs(), func(dir string) bool {
 		return !process.IsKernel(filepath.Join(root, dir))
 	})
 }
 
-// relative makes the directories to skip relative to the root, which is known
-// as path to the caller and as root without links.
+// relative makes the directories to skip relative to the root. The caller knows the
+// root as path; root is the same path without links.
 func relative(root, path string, dirs []string) []string {
 	rel := make([]string, len(dirs))
 	for i, dir := range dirs {

@@ -147,7 +147,7 @@ func TestInspect(t *testing.T) {
 			"var/lib/dpkg/status.d/a": "Package: a\nVersion: 1\n",
 			"var/lib/dpkg/status.d/b": "Package: a\nVersion: 1\nSource: b\n",
 		}, want: "a 1 var/lib/dpkg/status var/lib/dpkg/status.d/a\na 1 var/lib/dpkg/status.d/b\n"},
-		{name: "empty", entries: map[string]string{"var/lib/dpkg/status": ""}, want: "database \"var/lib/dpkg/status\": no installed package in it\n"},
+		{name: "empty", entries: map[string]string{"var/lib/dpkg/status": ""}, want: "database \"var/lib/dpkg/status\": contains no installed package\n"},
 		{name: "no status at all", entries: map[string]string{"var/lib/dpkg/status": "asdf\n"},
 			want: "database \"var/lib/dpkg/status\": line 1: \"asdf\": not a field\n"},
 		{name: "a broken stanza", entries: map[string]string{"var/lib/dpkg/status": status + "\nPackage: b\n"},
@@ -306,7 +306,7 @@ k 1 kaniko/package.json
 other 1 other.bin
 too long 1 c/package.json
 x 1 a/package.json b/package.json
-file "c/package.json": larger than its bound of 8 bytes
+file "c/package.json": larger than the limit of 8 bytes
 `
 	if got != want {
 		t.Errorf("%s", got)
@@ -380,7 +380,7 @@ func TestManyScanErrors(t *testing.T) {
 func TestHostileDatabase(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"not a regular file":                            func(p string) error { return unix.Mkfifo(p, 0o666) },
-		"larger than its bound":                         func(p string) error { return sparse(p, 1<<40) },
+		"larger than the limit":                         func(p string) error { return sparse(p, 1<<40) },
 		"line 1: \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00": func(p string) error { return sparse(p, 1<<20) },
 	} {
 		dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/x": ""})
@@ -420,7 +420,7 @@ func TestLargeDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "a 1 var/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": larger than its bound of 67108864 bytes\n"
+	want := "a 1 var/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": larger than the limit of 67108864 bytes\n"
 	if got := summary(inv); got != want {
 		t.Errorf("%s", got)
 	}

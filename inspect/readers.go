@@ -19,10 +19,10 @@ import (
 	"assay/inspect/rootfs"
 )
 
-// readers is the one list of all formats.
+// readers returns all readers. A new format is added to one of these lists.
 func readers() []reader { return append(distributions(), languages()...) }
 
-// distributions read the databases of operating systems.
+// distributions returns the readers of operating system databases.
 func distributions() []reader {
 	return []reader{
 		{
@@ -104,7 +104,8 @@ func distributions() []reader {
 	}
 }
 
-// languages read what the package managers of languages left, each file by itself.
+// languages returns the readers of what package managers of languages install. Each
+// file is read on its own.
 func languages() []reader {
 	return []reader{
 		{

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// repositories returns the package repositories that the packages of the system can
-// be upgraded from. What cannot be read makes them unknown: they are advice for
-// people, so it is no scan error.
+// repositories returns the package repositories that the system's packages can be
+// upgraded from. If they cannot be read, they are unknown. This is not a scan error,
+// because they only serve as advice for people.
 func (x *fixedPaths) repositories(packages []inventory.Package) []string {
 	var names []string
 	known := false
@@ -38,7 +38,8 @@ func (x *fixedPaths) repositories(packages []inventory.Package) []string {
 	return slices.Compact(names)
 }
 
-// errSkipped is of a place that the user leaves out, or where no link may lead.
+// errSkipped is the error of a path that the user leaves out or that links must not
+// lead to.
 var errSkipped = errors.New("skipped")
 
 func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
@@ -78,7 +79,7 @@ func (x *fixedPaths) repositoriesOf(src repositories.Source) ([]string, error) {
 	return names, nil
 }
 
-// maxRepositories bounds the names of one folder.
+// maxRepositories bounds the names in one folder.
 const maxRepositories = 500
 
 func (x *fixedPaths) repositoriesIn(src repositories.Source, path string) ([]string, error) {

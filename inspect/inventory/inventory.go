@@ -1,7 +1,7 @@
-// Package inventory is what an inspection of a filesystem found: the system,
-// its packages, and what could not be read. It is the seam between the readers
-// of inspect, the wire of remote and the matching of the service, and holds
-// data only.
+// Package inventory describes what an inspection of a filesystem found: the system, its
+// packages, and what could not be read. The readers of inspect, the wire format of
+// remote and the matching of the service share these types. The package contains data
+// only.
 package inventory
 
 import (
@@ -10,65 +10,66 @@ import (
 	"strings"
 )
 
-// An Inventory is everything assay says about one filesystem tree.
-// The same tree gives the same Inventory: Sort has been called, and nothing in
-// it depends on a clock, on the host or on the order of directory entries.
+// An Inventory is everything that assay reports about one filesystem tree. The same
+// tree gives the same Inventory: Sort has been called, and nothing in it depends on a
+// clock, on the host or on the order of directory entries.
 type Inventory struct {
-	// System is the operating system of the tree; its zero value means that
-	// none was recognised.
+	// System is the operating system of the tree. It is the zero value if none was
+	// recognized.
 	System System
-	// Packages are sorted by type, name, version, architecture and path, then by
-	// all else that can differ.
+	// Packages are sorted by type, name, version, architecture and path, then by the
+	// other fields.
 	Packages []Package
 	// ScanErrors names what could not be read, sorted by path. Empty means that
 	// the whole tree was read.
 	ScanErrors []ScanError
 }
 
-// A System is an operating system as its os-release file, in the sense of
-// os-release(5), describes it. Values are as in the file, unquoted.
+// A System is an operating system as described by its os-release file; see
+// os-release(5). Values are as in the file, without quotes.
 type System struct {
-	ID         string   // ID, "debian"; "linux" where a file without ID was found
+	ID         string   // ID, "debian"; "linux" if the file has no ID
 	IDLike     []string // ID_LIKE, closest first
 	VersionID  string   // VERSION_ID, "12"; empty for Debian testing and sid
 	Codename   string   // VERSION_CODENAME, "bookworm"
 	PrettyName string   // PRETTY_NAME
 	CPE        string   // CPE_NAME
-	// Repositories are the names of those that its package manager is configured to
-	// upgrade from, sorted; NoRepository alone where there is none, and nil where
-	// that is unknown.
+	// Repositories are the names of the repositories that the package manager is
+	// configured to upgrade from, sorted. It is NoRepository alone if there are none,
+	// and nil if they are unknown.
 	Repositories []string
-	// Path is the file that said so, relative to the root, without a leading
-	// slash and after links were followed.
+	// Path is the file that the system was read from, relative to the root, without a
+	// leading slash and without links.
 	Path string
 }
 
-// NoRepository in place of the names of repositories says that there is none.
+// NoRepository means that no repository is configured.
 const NoRepository = "none"
 
-// Known reports whether a system was recognised.
+// Known reports whether a system was recognized.
 func (s System) Known() bool { return s.ID != "" }
 
 // A Package is one installed package.
 type Package struct {
 	// Type is the purl type: "deb", "apk", "rpm", "pypi", "npm", …
 	Type string
-	// Name is the name in its own ecosystem's spelling, with the namespace
-	// where the ecosystem has one ("@types/node", "org.slf4j:slf4j-api").
+	// Name is the name as its ecosystem spells it, with the namespace if the ecosystem
+	// has one ("@types/node", "org.slf4j:slf4j-api").
 	Name string
-	// Version is the whole version, with epoch and revision ("1:2.38.1-5").
+	// Version is the full version, with epoch and revision ("1:2.38.1-5").
 	Version string
 	// Arch is the package's architecture as its database names it, or empty.
 	Arch string
-	// Source and SourceVersion name the source package. A reader of a format
-	// that has source packages fills both, unless its database does not say (Chisel's).
+	// Source and SourceVersion name the source package. Readers of formats with source
+	// packages set both, unless the database does not name them (Chisel's).
 	Source        string
 	SourceVersion string
-	// Vendor is who built it, as the database says (Maintainer, Vendor, Packager).
+	// Vendor is who built the package, according to the database (Maintainer, Vendor,
+	// Packager).
 	Vendor string
 	// Module is the module label of a modular rpm ("nodejs:18:…").
 	Module string
-	// CPE is the product's CPE where the database carries one.
+	// CPE is the product's CPE if the database has one.
 	CPE string
 	// ContentSets are the repositories that a Red Hat image was built from.
 	ContentSets []string
@@ -76,15 +77,15 @@ type Package struct {
 	Hashes []string
 	// Evidence says where the package was found, sorted by path.
 	Evidence []Evidence
-	// Owner is the operating system package that the evidence belongs to, nil
-	// where there is none or nobody looked.
+	// Owner is the operating system package that the evidence belongs to. It is nil if
+	// there is none or if it was not looked up.
 	Owner *Owner
 	// EmbeddedIn is the path of the file that contains this package (a jar
 	// within a jar, a module within a program), or empty.
 	EmbeddedIn string
 }
 
-// Evidence is one place where a package was found.
+// Evidence is a place where a package was found.
 type Evidence struct {
 	Path string // relative to the root, slash separated, no leading slash
 	Kind string // the reader that found it: "dpkg", "python", …
@@ -92,8 +93,8 @@ type Evidence struct {
 
 // An Owner says which operating system package a file belongs to.
 type Owner struct {
-	Package string // its binary package name; empty where there is one and it is unknown
-	Digest  Digest // whether the file is still the one that was installed
+	Package string // its binary package name; empty if it is unknown which package
+	Digest  Digest // whether the file is as it was installed
 }
 
 // A Digest says how a file compares with the digest in its owner's database.
@@ -127,7 +128,7 @@ const (
 	KindFile ErrorKind = "file"
 )
 
-// Sort puts the inventory in its one order.
+// Sort sorts the inventory.
 func (inv *Inventory) Sort() {
 	sorted := true
 	for i := range inv.Packages {
@@ -138,8 +139,8 @@ func (inv *Inventory) Sort() {
 		}
 		sorted = sorted && (i == 0 || comparePackages(&inv.Packages[i-1], &inv.Packages[i]) <= 0)
 	}
-	// What came over the wire mostly is; looking takes less than slices.SortFunc,
-	// which copies both packages to compare them.
+	// An inventory from the wire usually is sorted. Checking that is faster than
+	// slices.SortFunc, which copies packages to compare them.
 	if !sorted {
 		slices.SortFunc(inv.Packages, func(a, b Package) int { return comparePackages(&a, &b) })
 	}
@@ -149,7 +150,7 @@ func (inv *Inventory) Sort() {
 }
 
 func comparePackages(a, b *Package) int {
-	// These differ between almost any two; the rest is not looked at then.
+	// Almost any two packages differ in these fields.
 	if c := cmp.Or(
 		strings.Compare(a.Type, b.Type),
 		strings.Compare(a.Name, b.Name),

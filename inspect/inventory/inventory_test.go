@@ -26,7 +26,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// Packages that differ in nothing but a late field still have one order.
+// Packages that differ only in one of the last fields are sorted, too.
 func TestSortIsTotal(t *testing.T) {
 	at := []Evidence{{Path: "p", Kind: "k"}}
 	want := []Package{

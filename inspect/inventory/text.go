@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s, a name or value found in a filesystem, as it stands in an
-// inventory: each byte that is not part of valid UTF-8 is written \xNN, so that
-// the same bytes give the same text on every wire. All else is kept, control
-// characters too; who shows a text to people escapes those.
+// Text returns s, a name or value found in a filesystem, in the form it has in an
+// inventory: each byte that is not part of valid UTF-8 is written as \xNN, so that the
+// same bytes give the same text in every wire format. Everything else is kept,
+// including control characters; code that shows text to people must escape those.
 func Text(s string) string {
 	if utf8.ValidString(s) {
 		return s

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Dir is an open directory. Its methods follow no link in the names given.
+// A Dir is an open directory. Its methods do not follow links.
 type Dir struct{ fd int }
 
 // Close closes the directory.
@@ -24,8 +24,9 @@ func (d Dir) OpenDir(name string) (Dir, error) {
 // Dir opens the root itself for reading.
 func (r *Root) Dir() (Dir, error) { return r.dir.OpenDir(".") }
 
-// Descend opens the directory that names, at least one and each a component,
-// lead to from d. Neither their number nor the length of the path is bounded.
+// Descend opens the directory that names lead to from d. There is at least one name,
+// and each is one path component. Neither their number nor their total length is
+// limited.
 func (d Dir) Descend(names []string) (Dir, error) {
 	cur := d
 	for {
@@ -40,9 +41,9 @@ func (d Dir) Descend(names []string) (Dir, error) {
 	}
 }
 
-// step opens the directory that the first n of names lead to, as many as one
-// system call takes. Where the kernel, or a filter before it, knows no openat2,
-// that is one: openat would follow links on the way.
+// step opens the directory that the first n of names lead to, as many as one system
+// call takes. Without openat2, which the kernel or a seccomp filter may not allow, n is
+// 1: openat would follow links on the way.
 func (d Dir) step(names []string) (Dir, int, error) {
 	n, size := 0, 0
 	for n < len(names) && size+len(names[n])+1 < unix.PathMax {
@@ -62,7 +63,7 @@ func (d Dir) step(names []string) (Dir, int, error) {
 	return Dir{fd}, 1, err
 }
 
-// readDir are the flags to open a directory for reading its entries.
+// readDir are the flags for opening a directory to read its entries.
 const readDir = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
 func stepFlags(last bool) uint64 {
@@ -75,7 +76,7 @@ func stepFlags(last bool) uint64 {
 // An Entry is a name in a directory.
 type Entry struct {
 	Name string
-	Type uint8 // unix.DT_DIR, …; unix.DT_UNKNOWN where the filesystem does not say
+	Type uint8 // unix.DT_DIR, …; unix.DT_UNKNOWN if the filesystem does not report it
 }
 
 // BufSize is how many bytes of entries are usually read at once, about a thousand
@@ -108,8 +109,8 @@ func (d Dir) Each(buf []byte) iter.Seq2[Entry, error] {
 	}
 }
 
-// Read fills buf, of at least 4 KiB, with the next entries of the directory and
-// returns their part of it, to be given to Entries; it is empty at the end.
+// Read fills buf, of at least 4 KiB, with the next entries of the directory. It returns
+// the filled part, which Entries decodes; it is empty at the end of the directory.
 func (d Dir) Read(buf []byte) ([]byte, error) {
 	for {
 		n, err := unix.Getdents(d.fd, buf)
@@ -123,10 +124,10 @@ func (d Dir) Read(buf []byte) ([]byte, error) {
 	}
 }
 
-// Entries returns the name and the type (unix.DT_DIR, …) of each entry that
-// Read returned, without "." and "..". A name is valid for one step.
+// Entries yields the name and the type (unix.DT_DIR, …) of each entry that Read
+// returned, without "." and "..". A name is valid until the next iteration.
 func Entries(buf []byte) iter.Seq2[[]byte, uint8] {
-	// struct linux_dirent64: inode, offset, length of the record, type, name.
+	// struct linux_dirent64: inode, offset, record length, type, name.
 	const lenAt, typeAt, nameAt = 16, 18, 19
 	return func(yield func([]byte, uint8) bool) {
 		for len(buf) > nameAt {
@@ -150,9 +151,9 @@ func Entries(buf []byte) iter.Seq2[[]byte, uint8] {
 	}
 }
 
-// Type returns the type of the entry name, for the filesystems that leave it
-// unknown in a listing: unix.DT_DIR, DT_REG, DT_LNK, or DT_UNKNOWN for all else. One that
-// cannot be asked is called a directory: to open it then shows the error.
+// Type returns the type of the entry name, for filesystems that do not report it in
+// listings: unix.DT_DIR, DT_REG, DT_LNK, or DT_UNKNOWN for anything else. It returns
+// DT_DIR if the entry cannot be examined, so that opening it reports the error.
 func (d Dir) Type(name string) uint8 {
 	mode, err := d.mode(name)
 	switch {
@@ -166,13 +167,13 @@ func (d Dir) Type(name string) uint8 {
 	return unix.DT_UNKNOWN
 }
 
-// Info is what is known of a file that was not opened.
+// Info describes a file that was not opened.
 type Info struct {
 	Size       int64 // in bytes
-	Executable bool  // by somebody
+	Executable bool  // by anyone
 }
 
-// Info returns what is known of the entry name.
+// Info returns the Info of the entry name.
 func (d Dir) Info(name string) (Info, error) {
 	st, err := d.stat(name)
 	return Info{Size: st.Size, Executable: st.Mode&0o111 != 0}, err
@@ -193,14 +194,14 @@ func (d Dir) stat(name string) (unix.Stat_t, error) {
 	}
 }
 
-// ID returns what tells the directory from all others.
+// ID returns the ID of the directory.
 func (d Dir) ID() (ID, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(d.fd, &st)
 	return ID{uint64(st.Dev), uint64(st.Ino)}, err
 }
 
-// Readlink returns what the link name in d says that it leads to.
+// Readlink returns the target of the link name in d.
 func (d Dir) Readlink(name string) (string, error) {
 	var buf [unix.PathMax]byte
 	for {

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular says that what stands at a path is no regular file.
+// ErrNotRegular is returned for a path that does not lead to a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge says that a file holds more than may be read of it.
-var ErrTooLarge = errors.New("larger than its bound")
+// ErrTooLarge is returned when a file is read beyond its limit.
+var ErrTooLarge = errors.New("larger than the limit")
 
-// A File is a regular file open for reading, up to a bound: whoever reads
-// beyond it gets ErrTooLarge, and whoever reads a file that is within it never
-// sees that. A File is used by one goroutine.
+// A File is a regular file open for reading, up to a limit. Reading beyond the limit
+// returns ErrTooLarge; reading a file that is within it never does. Only one goroutine
+// may use a File.
 type File struct {
 	fd    int
 	path  string
@@ -27,10 +27,10 @@ type File struct {
 	limit int64
 	off   int64
 	id    ID
-	head  []byte // the beginning, as Peek has read it
+	head  []byte // the beginning, as read by Peek
 }
 
-// An ID tells a file from all others of the host.
+// An ID identifies a file of the host.
 type ID struct{ dev, ino uint64 }
 
 // Identify returns the ID of the file at path on the host.
@@ -42,10 +42,10 @@ func Identify(path string) (ID, error) {
 	return ID{uint64(st.Dev), uint64(st.Ino)}, nil
 }
 
-// OpenFile opens the regular file name in d; name is one component. path is its
-// path from the root, which the File carries as inventory.Text. Anything but a
-// regular file gives ErrNotRegular, and is not opened unless it takes the
-// file's place at that moment.
+// OpenFile opens the regular file name in d; name is one path component. path is its
+// path from the root; the File stores it in the form of inventory.Text. For anything
+// but a regular file the error is ErrNotRegular, and the file is not opened, except if
+// it replaces a regular file at that moment.
 func (d Dir) OpenFile(name, path string, limit int64) (*File, error) {
 	mode, err := d.mode(name)
 	if err != nil {
@@ -57,8 +57,8 @@ func (d Dir) OpenFile(name, path string, limit int64) (*File, error) {
 	return d.OpenListedFile(name, path, limit)
 }
 
-// OpenListedFile is OpenFile for a name that a listing has just called a regular
-// file, which saves asking first.
+// OpenListedFile is OpenFile for an entry that a listing has just reported as a regular
+// file. It saves a system call.
 func (d Dir) OpenListedFile(name, path string, limit int64) (*File, error) {
 	f, err := d.openUnseen(name, path, limit)
 	if err != nil {
@@ -71,10 +71,10 @@ func (d Dir) OpenListedFile(name, path string, limit int64) (*File, error) {
 	return f, nil
 }
 
-// OpenListedBegin opens a file as OpenListedFile does if what it begins with, as much
-// as buf takes, is wanted; else it returns nil. Of a file that is not wanted no more
-// is asked. Peek has then been called with buf. opened says that an error is one of
-// reading.
+// OpenListedBegin opens a file like OpenListedFile if wanted accepts its beginning, of
+// at most len(buf) bytes, and returns nil otherwise. An unwanted file costs no further
+// system call. Peek has then been called with buf. opened says that an error occurred
+// after the file was opened.
 func (d Dir) OpenListedBegin(name, path string, limit int64, buf []byte, wanted func([]byte) bool) (f *File, opened bool, err error) {
 	f, err = d.openUnseen(name, path, limit)
 	if err != nil {
@@ -103,7 +103,7 @@ func (d Dir) openUnseen(name, path string, limit int64) (*File, error) {
 	return &File{fd: fd, path: inventory.Text(path), limit: limit}, nil
 }
 
-// see asks what was opened, which must be a regular file.
+// see examines what was opened. It must be a regular file.
 func (f *File) see() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(f.fd, &st); err != nil {
@@ -116,19 +116,19 @@ func (f *File) see() error {
 	return nil
 }
 
-// Path returns the file's path relative to the root, without links and as
+// Path returns the file's path relative to the root, without links and in the form of
 // inventory.Text.
 func (f *File) Path() string { return f.path }
 
-// As gives the file the path under which a link leads to it, by which readers
-// know it from then on.
+// As sets the path to the one under which a link leads to the file. Readers see this
+// path.
 func (f *File) As(path string) { f.path = inventory.Text(path) }
 
-// Size returns the size that the file had when it was opened.
+// Size returns the size of the file when it was opened.
 func (f *File) Size() int64 { return f.size }
 
-// Content returns the file as what can be read at any place, and its size. Those
-// of a nil File are nil and 0.
+// Content returns the file as an io.ReaderAt, and its size. For a nil File it returns
+// nil and 0.
 func (f *File) Content() (io.ReaderAt, int64) {
 	if f == nil {
 		return nil, 0
@@ -136,13 +136,13 @@ func (f *File) Content() (io.ReaderAt, int64) {
 	return f, f.size
 }
 
-// ID returns what tells the file from all others.
+// ID returns the ID of the file.
 func (f *File) ID() ID { return f.id }
 
 // Close closes the file.
 func (f *File) Close() error { return unix.Close(f.fd) }
 
-// Read reads on from where the last Read ended.
+// Read implements io.Reader.
 func (f *File) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -152,15 +152,15 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Peek reads the beginning of the file into buf, out of which ReadAt takes it from
-// then on: buf is the file's until that is closed.
+// Peek reads the beginning of the file into buf. ReadAt serves it from there
+// afterwards, so buf belongs to the File until it is closed.
 func (f *File) Peek(buf []byte) ([]byte, error) {
 	n, err := f.ReadAt(buf, 0)
 	f.head = buf[:n]
 	return f.head, err
 }
 
-// ReadAt reads at an offset, as io.ReaderAt has it.
+// ReadAt implements io.ReaderAt.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at offset %d: %w", off, os.ErrInvalid)
@@ -179,12 +179,12 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// pread reads into p, which is not empty, and never beyond the bound.
+// pread reads into p, which is not empty, and never beyond the limit.
 func (f *File) pread(p []byte, off int64) (int, error) {
 	within := f.limit - off
 	beyond := within <= 0
 	if beyond {
-		p = make([]byte, 1) // only to tell the end of the file from the bound
+		p = make([]byte, 1) // to tell the end of the file from the limit
 	} else if int64(len(p)) > within {
 		p = p[:within]
 	}

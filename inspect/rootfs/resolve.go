@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// maxLinks is how many links one path may go through, as in the kernel.
+	// maxLinks is how many links one path may contain, as in the kernel.
 	maxLinks = 40
-	// maxDepth bounds the directories held open while a path is resolved. The
-	// fixed paths of a system are a handful deep.
+	// maxDepth bounds the directories that are held open while a path is resolved. The
+	// fixed paths of a system have a handful of components.
 	maxDepth = 256
 )
 
-// A place is what a path leads to: an entry of the last of dirs. Directories
-// are held open from the root down, so that ".." is a step back and never asks
-// the filesystem, which something may be changing.
+// A place is what a path leads to: an entry of the last of dirs. Directories are held
+// open from the root down, so ".." is a step back that does not use the filesystem,
+// which may be changing.
 type place struct {
 	root  Dir
 	dirs  []Dir    // below the root, outermost first
@@ -25,8 +25,8 @@ type place struct {
 	name  string   // the entry, "." for the last directory itself
 }
 
-// resolve finds what path leads to when the root is the top of the filesystem.
-// The last component is not a link.
+// resolve finds what path leads to with the root as the top of the filesystem. The last
+// component of the result is not a link.
 func (r *Root) resolve(path string) (*place, error) {
 	at := &place{root: r.dir}
 	if err := at.walk(path); err != nil {
@@ -80,8 +80,7 @@ func (at *place) walk(path string) error {
 	return nil
 }
 
-// components splits a path. A slash or dot at its end asks for a directory and
-// is kept, as ".".
+// components splits a path. A slash at its end asks for a directory and is kept as ".".
 func components(path string) []string {
 	parts := slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
 	if strings.HasSuffix(path, "/") {
@@ -110,7 +109,7 @@ func (at *place) down(name string) error {
 	return nil
 }
 
-// up goes to the parent; that of the root is the root.
+// up goes to the parent. The parent of the root is the root.
 func (at *place) up() {
 	if n := len(at.dirs) - 1; n >= 0 {
 		at.dirs[n].Close()

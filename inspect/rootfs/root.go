@@ -1,10 +1,10 @@
-// Package rootfs opens files of a filesystem tree whose content is not trusted.
-// Nothing it opens lies outside the tree: links are resolved as a process
-// chrooted into the tree would resolve them, or not followed at all. Only
-// regular files and directories are opened, so that no FIFO blocks and no
-// device acts. Linux only; neither /proc nor write access is needed.
+// Package rootfs opens files of a filesystem tree with untrusted content. It opens
+// nothing outside the tree: links are resolved as for a process that is chrooted into
+// the tree, or not followed at all. It opens only regular files and directories, so a
+// FIFO cannot block it and a device is not triggered. It runs on Linux only and needs
+// neither /proc nor write access.
 //
-// An error names the cause and not the path, which the caller has.
+// Errors name the cause and not the path, which the caller knows.
 package rootfs
 
 import (
@@ -17,19 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IsAbsent reports whether err says that there is nothing at a path.
+// IsAbsent reports whether err means that nothing is at a path.
 func IsAbsent(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
-// A Root is the top directory of a tree. It may be used by several goroutines.
+// A Root is the top directory of a tree. Several goroutines may use it.
 type Root struct {
 	dir  Dir
 	path string
 }
 
-// Open opens the tree at path, a directory of the host or a link to one. The
-// right to search it is enough; that to list it is not needed.
+// Open opens the tree at path, which is a directory of the host or a link to one. It
+// needs the permission to search the directory but not to list it.
 func Open(path string) (*Root, error) {
 	if path == "" {
 		return nil, fmt.Errorf("root %q: %w", path, unix.ENOENT)
@@ -51,11 +51,11 @@ func Open(path string) (*Root, error) {
 // Path returns the absolute path of the tree on the host, without links.
 func (r *Root) Path() string { return r.path }
 
-// Close ends the use of the tree; what was opened below it stays open.
+// Close closes the root. Files and directories that were opened below it stay open.
 func (r *Root) Close() error { return r.dir.Close() }
 
-// Open opens the regular file at path, slash separated and relative to the
-// root, for reading at most limit bytes. Links are followed inside the tree.
+// Open opens the regular file at path for reading at most limit bytes. path is slash
+// separated and relative to the root. Links are followed inside the tree.
 func (r *Root) Open(path string, limit int64) (*File, error) {
 	at, err := r.resolve(path)
 	if err != nil {
@@ -65,8 +65,8 @@ func (r *Root) Open(path string, limit int64) (*File, error) {
 	return at.parent().OpenFile(at.name, at.path(), limit)
 }
 
-// OpenFound opens the file at path, one that a walk of the tree has found: no
-// part of it is a link, or the file is no longer that.
+// OpenFound opens the file at a path that a walk of the tree has found. It does not
+// follow links; if a component of path has become a link, it fails.
 func (r *Root) OpenFound(path string, limit int64) (*File, error) {
 	if !fs.ValidPath(path) {
 		return nil, unix.EINVAL
@@ -86,8 +86,7 @@ func (r *Root) OpenFound(path string, limit int64) (*File, error) {
 	return d.OpenFile(name, path, limit)
 }
 
-// OpenDir opens the directory at path, as Open does a file, and returns its
-// path without links.
+// OpenDir opens the directory at path, like Open, and returns its path without links.
 func (r *Root) OpenDir(path string) (Dir, string, error) {
 	at, err := r.resolve(path)
 	if err != nil {
@@ -98,8 +97,8 @@ func (r *Root) OpenDir(path string) (Dir, string, error) {
 	return d, at.path(), err
 }
 
-// IsLink reports whether the entry at path is a link. Links in the folders above it
-// are followed inside the tree.
+// IsLink reports whether the entry at path is a link. Links in the folders above it are
+// followed inside the tree.
 func (r *Root) IsLink(path string) bool {
 	folder, name := ".", path
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
@@ -114,8 +113,8 @@ func (r *Root) IsLink(path string) bool {
 	return err == nil && mode == unix.S_IFLNK
 }
 
-// Identify returns what tells the file or directory that path leads to from all
-// others, and its type (unix.S_IFREG, …). Links are followed inside the tree.
+// Identify returns the ID of the file or directory that path leads to, and its type
+// (unix.S_IFREG, …). Links are followed inside the tree.
 func (r *Root) Identify(path string) (ID, uint32, error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	if fd, err := unix.Openat2(r.dir.fd, path, &how); err == nil {
@@ -124,8 +123,8 @@ func (r *Root) Identify(path string) (ID, uint32, error) {
 		err = unix.Fstat(fd, &st)
 		return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
 	}
-	// The kernel, or a filter before it, may not know openat2; and a path may be
-	// longer than it takes.
+	// openat2 may not be available in the kernel or be denied by a seccomp filter, and
+	// a path may be too long for it.
 	at, err := r.resolve(path)
 	if err != nil {
 		return ID{}, 0, err

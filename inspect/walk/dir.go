@@ -7,28 +7,29 @@ import (
 	"assay/inspect/rootfs"
 )
 
-// A dir is a directory that was found. It knows its name and its parent and not
-// its path, so that a deep tree costs no more than a wide one.
+// A dir is a directory that was found. It stores its name and its parent instead of its
+// path, so a deep tree needs no more memory than a wide one.
 type dir struct {
 	parent *dir
 	name   string
 	depth  int
 	size   int // length of its path
 	skip   *Skip
-	data   bool // what is in it or below is data unless it can be run
-	bulk   bool // of data in it is not asked whether it can be run
-	// context says that a folder in its path may decide what a rule wants.
+	data   bool // files in it and below it are data unless they are executable
+	bulk   bool // data files in it are not checked for being executable
+	// context says that what a rule wants may depend on a folder in its path.
 	context bool
 
-	// fd is open while users is above zero: one for the reading of the
-	// directory, one for each child that is to be opened through it, one for each
-	// directory below whose anchor it is.
+	// fd is open while users is above zero. The users are the reading of the directory,
+	// each child that will be opened through it, and each directory below it whose
+	// anchor it is.
 	fd    rootfs.Dir
 	users atomic.Int32
-	// begun says that it is open and partly read.
+	// begun says that the directory is open and partly read.
 	begun bool
-	// detached says that its parent is not kept open for it. It is then opened
-	// from its anchor, the directory above it that is; only the top has none.
+	// detached says that the parent is not kept open for this directory. It is then
+	// opened from its anchor, a directory above it that is kept open. Only the root has
+	// no anchor.
 	detached bool
 	anchor   *dir
 }
@@ -55,8 +56,8 @@ func (d *dir) namesFrom(above *dir) []string {
 	return names
 }
 
-// path returns its path relative to the root. One longer than maxPath is that
-// of its nearest ancestor within, and "/…".
+// path returns the path of d relative to the root. If it is longer than maxPath, it is
+// cut after the last ancestor that fits, and ends in "/…".
 func (d *dir) path() string {
 	if d.size <= maxPath {
 		return string(d.append(make([]byte, 0, d.size)))

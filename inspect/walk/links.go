@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// maxLinks is how many links of one tree are followed. Installations by links
-	// (pnpm, uv) have some ten thousand.
+	// maxLinks is how many links of one tree are followed. Installations made of links
+	// (pnpm, uv) have tens of thousands.
 	maxLinks = 200_000
-	// maxLinkText is how many bytes their paths may have together.
+	// maxLinkText bounds the total length of their paths.
 	maxLinkText = 64 << 20
-	// maxFound is how many packages a file may be asked for under different names
-	// while it gives none.
+	// maxFound is how many different paths of one file are tried while no packages are
+	// found in it.
 	maxFound = 16
 )
 
@@ -33,30 +33,30 @@ const (
 var ErrLeftOut = errors.New("leads to a path that is not scanned")
 
 var (
-	errLinks    = fmt.Errorf("more than %d links, or longer ones than %d bytes together", maxLinks, maxLinkText)
-	errNames    = fmt.Errorf("file with more than %d names", maxFound)
+	errLinks    = fmt.Errorf("more than %d links, or more than %d bytes of link paths", maxLinks, maxLinkText)
+	errNames    = fmt.Errorf("file has more than %d names", maxFound)
 	errLongPath = fmt.Errorf("path longer than %d bytes", maxPath)
 )
 
-// A link is one that leads to what a rule may want.
+// A link is a symbolic link that leads to something a rule may want.
 type link struct {
-	path string // of the link, as a rule sees it
-	real string // of the link, its folder without links
+	path string // of the link, as rules see it
+	real string // of the link, without links in its folder
 }
 
-// links gathers the links of a walk, for the time after it: only then is it known
-// which files have been read under names of their own.
+// links collects the links that the walk finds. They are followed after the walk, when
+// it is known which files have been read by their own names.
 type links struct {
 	mu   sync.Mutex
 	all  []link
 	size int
 	over bool
-	// found counts, of the files that were given to a rule, how often that was;
-	// -1 stands for one in which there were packages.
+	// found counts how often a file was given to a rule; -1 means that packages were
+	// found in it.
 	found map[read]int
 }
 
-// A read is a file that was given to a rule.
+// A read identifies a file that was given to a rule.
 type read struct {
 	rule int
 	id   rootfs.ID
@@ -85,13 +85,13 @@ func (l *links) note(rule int, id rootfs.ID, packages bool) {
 	}
 }
 
-// link notes the link name in d if it may lead to what a rule wants and the walk
-// does not find by itself. It is asked for every link of the tree.
+// link collects the link name in d if it may lead to something that a rule wants and
+// that the walk itself does not find. It is called for every link of the tree.
 func (w *walker) link(d *dir, entry []byte) {
 	m := w.names.match(entry)
 	named := len(m.byBase) > 0 || len(m.byExt) > 0
 	if !named && !d.context && (m.data || isLibrary(entry)) {
-		return // to a file, as nine in ten are
+		return // leads to a file, like nine in ten links
 	}
 	name := string(entry)
 	if d.size+1+len(name) > maxPath {
@@ -111,7 +111,7 @@ func (w *walker) link(d *dir, entry []byte) {
 	context := d.context || w.names.context(name)
 	target, err := d.fd.Readlink(name)
 	if err != nil || !context && !w.inContext(target) {
-		return // gone, or to what the walk finds by itself
+		return // gone, or leads to what the walk itself finds
 	}
 	file = d.join(name)
 	lexical := path.Join("/", path.Dir(file), target)
@@ -123,12 +123,12 @@ func (w *walker) link(d *dir, entry []byte) {
 	}
 }
 
-// isLibrary reports whether a link of that name is to a shared library.
+// isLibrary reports whether a link of this name leads to a shared library.
 func isLibrary(name []byte) bool {
 	return bytes.HasSuffix(name, []byte(".so")) || bytes.Contains(name, []byte(".so."))
 }
 
-// inContext reports whether a path has a folder that a rule's answer may depend on.
+// inContext reports whether what a rule wants may depend on a folder in path.
 func (w *walker) inContext(path string) bool {
 	for name := range strings.SplitSeq(path, "/") {
 		if w.names.context(name) {
@@ -138,8 +138,8 @@ func (w *walker) inContext(path string) bool {
 	return false
 }
 
-// more returns which of the probes of all rules a rule wants in the folder file and
-// not in the folder real: what it would not find there. They are bits of a set.
+// more returns the probes that a rule wants in the folder file but not in the folder
+// real. The result is a set of bits over the probes of all rules.
 func (n *names) more(file, real string) uint64 {
 	if file == real {
 		return 0
@@ -165,7 +165,7 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// follow reads what the links of the walk lead to.
+// follow reads the targets of the links that the walk collected.
 func (w *walker) follow(ctx context.Context, skip *Skip) {
 	if len(w.links.all) == 0 {
 		return
@@ -185,24 +185,25 @@ func (w *walker) follow(ctx context.Context, skip *Skip) {
 	}
 }
 
-// A follower reads what links lead to, one after the other, so that the result does
-// not depend on what is found first.
+// A follower follows links one at a time, in sorted order, so the result does not
+// depend on the order in which they were found.
 type follower struct {
 	*walker
 	skip    *Skip
 	visited map[visit]bool
 	pending []link
 	buf     []byte
-	links   int // in folders that links lead to
+	links   int // number of links and files in the folders visited
 }
 
-// A visit is that of a folder, with what rules want in it and not in its own place.
+// A visit identifies a folder, and which probes are wanted in it but not at its own
+// path.
 type visit struct {
 	id   rootfs.ID
 	more uint64
 }
 
-// link reads what a link leads to: a file that a rule wants, or a folder.
+// link reads the target of a link: a file that a rule wants, or a folder.
 func (f *follower) link(at link) {
 	m := f.names.match([]byte(path.Base(at.path)))
 	rule, wanted := f.names.rule(m, at.path)
@@ -220,9 +221,10 @@ func (f *follower) link(at link) {
 	}
 }
 
-// file gives the file that a link leads to to a rule, if that has not had it.
+// file gives the target of a link to a rule, unless the rule has already found packages
+// in it.
 func (f *follower) file(at link, rule int, id rootfs.ID) {
-	// Nobody else adds to it: the walk has ended.
+	// No lock is needed: the walk has ended.
 	switch n := f.walker.links.found[read{rule, id}]; {
 	case n < 0 || f.exclude[id]:
 		return
@@ -245,15 +247,15 @@ func (f *follower) file(at link, rule int, id rootfs.ID) {
 	f.give(rule, file, at.path)
 }
 
-// give gives a file to a rule under the path that leads to it.
+// give gives a file to a rule under the path as.
 func (f *follower) give(rule int, file *rootfs.File, as string) {
 	real := file.Path()
 	file.As(as)
 	f.walker.links.note(rule, file.ID(), f.visitor.Linked(rule, file, real))
 }
 
-// dir goes through the folder that a link leads to, where rules want more of it
-// under the link's path.
+// dir reads the folder that a link leads to if rules want more in it under the link's
+// path than under its own.
 func (f *follower) dir(at link) {
 	d, real, err := f.root.OpenDir(at.real)
 	if err != nil {
@@ -296,8 +298,8 @@ func (f *follower) dir(at link) {
 	f.pending = append(f.pending, below...)
 }
 
-// wanted reports whether an entry of a folder that a link leads to is to be looked
-// at under the link's path.
+// wanted reports whether an entry of a folder that a link leads to must be followed
+// under the link's path.
 func (f *follower) wanted(l link, kind uint8) bool {
 	if f.skip.Covers(l.real) {
 		return false

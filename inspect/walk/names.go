@@ -5,29 +5,29 @@ import "bytes"
 // A Rule says which files one reader wants.
 type Rule struct {
 	Bases []string // whole file names, "package.json"
-	Exts  []string // endings from the last dot on, ".jar"
-	// Programs wants the programs and libraries that no rule wants by name: the
-	// files of at least minProgram bytes that begin as ELF does. One rule may
-	// want them.
+	Exts  []string // extensions, from the last dot on, ".jar"
+	// Programs wants the programs and libraries that no rule wants by name: ELF files
+	// of at least minProgram bytes, and executable scripts and archives. Only one rule
+	// may set it.
 	Programs bool
-	// Wants, unless it is nil, is asked with the path of a file of such a name
-	// before it is opened, and says whether it is wanted there.
+	// Wants, if not nil, reports whether a file with such a name is wanted at path. It
+	// is called before the file is opened.
 	Wants func(path string) bool
 	// Limit is how many bytes of a file may be read.
 	Limit int64
-	// Probes are paths below a folder by which Wants is asked whether it wants more
-	// in one place than in another.
+	// Probes are paths below a folder. Wants is called with them to find out whether it
+	// wants more in one folder than in another.
 	Probes []string
 }
 
-// names is a table of rules. A file goes to the first that wants it; those that
-// name it whole come before those that name its ending.
+// names is a lookup table of rules. A file goes to the first rule that wants it; rules
+// for whole names come before rules for extensions.
 type names struct {
 	rules    []Rule
 	bases    map[string][]int
 	exts     map[string][]int // in lower case
-	maxBase  int              // the length of the longest of bases
-	maxExt   int              // and of exts
+	maxBase  int              // length of the longest name in bases
+	maxExt   int              // length of the longest extension in exts
 	programs int              // the rule that wants programs, or -1
 	data     map[string]bool  // dataNames: true where they come in bulk
 	context  func(string) bool
@@ -54,15 +54,15 @@ func newNames(rules []Rule, context func(string) bool) *names {
 	return n
 }
 
-// A match is what the table says of a file's name.
+// A match is what the table says about a file name.
 type match struct {
-	byBase, byExt []int // the rules that name it
-	data          bool  // it is called as data
-	bulk          bool  // it is called as data that comes in bulk
+	byBase, byExt []int // the rules for the name and for its extension
+	data          bool  // the name is that of a data file
+	bulk          bool  // the name is that of a data file of which there are very many
 }
 
-// match looks up a file name. It allocates nothing: nearly every file of a tree is
-// asked for in vain. In endings case does not matter.
+// match looks up a file name. It does not allocate, because it is called for every file
+// and finds nothing for nearly all of them. The case of extensions is ignored.
 func (n *names) match(name []byte) match {
 	var m match
 	if len(name) <= n.maxBase {
@@ -79,7 +79,7 @@ func (n *names) match(name []byte) match {
 	return m
 }
 
-// byExt returns the rules that name an ending, in whatever case.
+// byExt returns the rules for an extension, ignoring case.
 func (n *names) byExt(ext []byte) []int {
 	if len(ext) > n.maxExt {
 		return nil
@@ -101,7 +101,7 @@ func (n *names) byExt(ext []byte) []int {
 	return n.exts[string(lower)]
 }
 
-// rule returns the rule that wants the file at path, of whose name m is the match.
+// rule returns the rule that wants the file at path. m is the match of the file's name.
 func (n *names) rule(m match, path string) (int, bool) {
 	for _, rules := range [2][]int{m.byBase, m.byExt} {
 		for _, i := range rules {

@@ -11,16 +11,17 @@ import (
 	"assay/inspect/rootfs"
 )
 
-// minProgram is the size in bytes below which a file is no program that holds
-// anything for a reader; the smallest of Go has a megabyte, of Rust 300 KB.
+// minProgram is the size in bytes below which a file is not read as a program. The
+// smallest Go programs have about a megabyte, the smallest Rust programs 300 KB.
 const minProgram = 8 << 10
 
-// headSize is how much of a file is read to see whether it is a program: enough
-// for the reader of one to find its header and its segments there.
+// headSize is how many bytes are read to find out whether a file is a program. They are
+// enough for the reader of a program to find the header and the segments in them.
 const headSize = 1 << 10
 
-// program gives the file name in d to the rule for programs if it is one. One that
-// is called or lies as data is a program only if somebody may run it.
+// program gives the file name in d to the rule for programs if it is a program. A file
+// with the name of a data file, or in a folder of data, is one only if it is
+// executable.
 func (w *walker) program(d *dir, name string, data bool, buf buffers) {
 	rule := w.names.programs
 	info, err := d.fd.Info(name)
@@ -37,7 +38,7 @@ func (w *walker) program(d *dir, name string, data bool, buf buffers) {
 	})
 	switch {
 	case err != nil:
-		// What cannot be run and not be opened is a program to nobody.
+		// A file that can be neither executed nor opened is not a program.
 		if (opened || info.Executable) && !gone(err) && !errors.Is(err, rootfs.ErrNotRegular) {
 			w.visitor.FileFailed(rule, inventory.Text(path), err)
 		}
@@ -51,17 +52,17 @@ func (w *walker) program(d *dir, name string, data bool, buf buffers) {
 
 func isProgram(head []byte) bool { return bytes.HasPrefix(head, []byte(elf.Magic)) }
 
-// mayBeArchive reports whether a file that may be run can be an executable jar: a
-// script with a zip archive behind it, or the archive alone.
+// mayBeArchive reports whether an executable file can be an executable jar: a zip
+// archive, or a script followed by one.
 func mayBeArchive(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("#!")) || bytes.HasPrefix(head, []byte("PK\x03\x04"))
 }
 
-// dataNames returns the endings of files that are data: texts, images and archives,
-// nine in ten of all files of a large tree; and whole names without an ending. Such
-// a file is a program only if it may be run, and asking each for that would cost as
-// much as the whole walk does. So those that come in bulk, for which the value is
-// true, are not asked in the folders of isBulkDir.
+// dataNames returns the extensions of data files (text, images, archives) and whole
+// names without an extension. Nine in ten files of a large tree have such a name. A
+// data file is a program only if it is executable, and checking that for each would
+// take as long as the rest of the walk. Those with the value true, of which there are
+// very many, are therefore not checked in the folders of isBulkDir.
 func dataNames() map[string]bool {
 	const bulk = `
 		.a .adoc .bc .bmp .bz2 .c .cc .cjs .class .cmake .conffiles .cpp .crt .css .csv .cts .cxx .dtd
@@ -85,12 +86,12 @@ func dataNames() map[string]bool {
 	return data
 }
 
-// isDataDir reports whether a directory of that name holds data, in a thousand files
-// whose names have no ending.
+// isDataDir reports whether a directory of this name contains data files whose names
+// have no extension.
 func isDataDir(name string) bool { return name == "zoneinfo" || name == "terminfo" }
 
-// isTerminal reports whether the file name in d is the description of a terminal,
-// terminfo/x/xterm or terminfo/78/xterm: they come in bulk.
+// isTerminal reports whether the file name in d is a terminal description,
+// terminfo/x/xterm or terminfo/78/xterm, of which there are very many.
 func (d *dir) isTerminal(name []byte) bool {
 	if d.parent == nil || d.parent.name != "terminfo" {
 		return false
@@ -98,8 +99,8 @@ func (d *dir) isTerminal(name []byte) bool {
 	return len(d.name) == 1 && name[0] == d.name[0] || d.name == fmt.Sprintf("%x", name[0])
 }
 
-// isBulkDir reports whether a directory of that name is one in which packages have
-// their data, sources and documentation by the ten thousand.
+// isBulkDir reports whether packages install large numbers of data, source and
+// documentation files in a directory of this name.
 func isBulkDir(name string) bool {
 	switch name {
 	case "share", "include", "lib", "lib64", "libexec", "node_modules", "site-packages", "dist-packages",
@@ -109,6 +110,5 @@ func isBulkDir(name string) bool {
 	return false
 }
 
-// isProgramDir reports whether a directory of that name is where packages have
-// their programs.
+// isProgramDir reports whether packages install programs in a directory of this name.
 func isProgramDir(name string) bool { return name == "bin" || name == "sbin" || name == ".bin" }

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Skip is a set of paths that are left out, with all that lies below them. The
-// nil Skip leaves out nothing.
+// Skip is a set of paths that are left out, with everything below them. A nil Skip is
+// empty.
 type Skip struct {
 	below map[string]*Skip
 	out   bool
 }
 
-// NewSkip returns the set of paths, each relative to the root with or without a
-// leading slash. The root itself is never in it.
+// NewSkip returns a set of paths, each relative to the root, with or without a leading
+// slash. The root itself is never left out.
 func NewSkip(paths []string) *Skip {
 	root := &Skip{}
 	for _, p := range paths {
@@ -47,7 +47,7 @@ func (s *Skip) Covers(p string) bool {
 	return false
 }
 
-// parts yields the components of a path, those of its shortest form.
+// parts yields the components of the cleaned path.
 func parts(p string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for name := range strings.SplitSeq(path.Clean("/" + p)[1:], "/") {
@@ -58,7 +58,7 @@ func parts(p string) func(yield func(string) bool) {
 	}
 }
 
-// at returns what is left out below name, nil for nothing.
+// at returns the set below name, or nil if nothing is left out there.
 func (s *Skip) at(name string) *Skip {
 	if s == nil {
 		return nil
@@ -66,7 +66,7 @@ func (s *Skip) at(name string) *Skip {
 	return s.below[name]
 }
 
-// atBytes is at, without making a string.
+// atBytes is at without allocating a string.
 func (s *Skip) atBytes(name []byte) *Skip {
 	if s == nil || s.below == nil {
 		return nil

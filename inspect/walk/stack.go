@@ -2,15 +2,15 @@ package walk
 
 import "sync"
 
-// A stack holds the directories that are still to be read, shared by all
-// workers. The newest comes first: a tree is then walked in depth, and what is
-// pending grows with its depth and not with its breadth.
+// A stack holds the directories that are still to be read. All workers share it. The
+// newest directory is returned first, so the tree is walked depth first and the size of
+// the stack grows with the depth of the tree and not with its breadth.
 type stack struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	dirs    []*dir
-	working int // workers that hold a directory and may push more
-	idle    int // workers that wait
+	working int // workers that have a directory and may push more
+	idle    int // workers that are waiting
 	closed  bool
 }
 
@@ -33,9 +33,9 @@ func (s *stack) push(dirs ...*dir) {
 	}
 }
 
-// pop returns the next directory, and false when none is left and no worker can
-// push another, or the stack is closed. Each directory that it returned must be
-// followed by one call of done.
+// pop returns the next directory. It returns false if the stack is closed, or if it is
+// empty and no worker can push more. Each directory that it returns must be followed by
+// a call of done.
 func (s *stack) pop() (*dir, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *stack) done() {
 	}
 }
 
-// close ends every pop; what is pending stays in dirs.
+// close makes every pop return false. Pending directories stay in dirs.
 func (s *stack) close() {
 	s.mu.Lock()
 	s.closed = true

@@ -1,11 +1,11 @@
-// Package walk goes through a filesystem tree once, in parallel, and opens the
-// files that are wanted by name.
+// Package walk walks a filesystem tree once, in parallel, and opens the files that are
+// wanted by name.
 //
-// It lists directories with getdents64 and trusts the type of an entry there,
-// so that a file nobody wants costs no system call and no memory. Every
-// directory and file is opened relative to its parent without following a link:
-// nothing outside the tree is reached, whatever is changed meanwhile. Trees
-// deeper than open files last, or than a path may be long, are walked whole.
+// It lists directories with getdents64 and trusts the types of the entries, so an
+// unwanted file costs no system call and no memory. Every directory and file is opened
+// relative to its parent without following links, so nothing outside the tree is
+// reached even if the tree is changed at the same time. Trees that are deeper than the
+// limits on open files or path length are still walked completely.
 package walk
 
 import (
@@ -22,63 +22,62 @@ import (
 )
 
 const (
-	// maxPending is how many children a directory may have pending before its
-	// reading pauses until they are done.
+	// maxPending is how many children of a directory may be pending before reading it
+	// pauses until they are done.
 	maxPending = 1024
-	// maxOpen is how many directories are kept open for their children. Where
-	// that is reached, children are opened from an anchor: a directory every
-	// anchorStep levels that is kept open for all below it, of which there are no
-	// more than maxAnchors.
+	// maxOpen is how many directories are kept open for their children. Beyond it,
+	// children are opened from an anchor: a directory, at every anchorStep levels, that
+	// is kept open for everything below it. There are at most maxAnchors of them.
 	maxOpen    = 256
 	maxAnchors = 256
 	anchorStep = 128
-	// maxPath is the longest path in an inventory: the path of a file beyond it
-	// is of no use to any program, and many of them would fill the memory.
+	// maxPath is the longest path in an inventory. No program can use a longer one, and
+	// many of them would fill the memory.
 	maxPath = 64 << 10
 )
 
-// Options say what a walk looks for.
+// Options configure a walk.
 type Options struct {
-	// Rules say which files are wanted; a Visitor is told the index.
+	// Rules say which files are wanted. A Visitor gets the index of the rule.
 	Rules []Rule
-	// Skip is what is left out.
+	// Skip is left out.
 	Skip *Skip
-	// LeftOut is where links do not lead: what Skip has, and more.
+	// LeftOut is where links must not lead. It includes Skip. If nil, it is Skip.
 	LeftOut *Skip
-	// Context reports whether a folder of this name may decide what a rule wants
-	// below it. Links are followed where such a one is in their path or target.
+	// Context reports whether what a rule wants may depend on a folder of this name in
+	// the path. Links are followed if their path or target contains such a folder.
 	Context func(name string) bool
-	// Exclude are files that are left out wherever they are found.
+	// Exclude are files that are left out wherever they are.
 	Exclude []rootfs.ID
 	// Workers is how many directories are read at once, at least 1.
 	Workers int
 }
 
-// A Visitor is told what a walk meets, from several goroutines at once and in
-// no order. Paths are relative to the root, as inventory.Text.
+// A Visitor receives what a walk finds, from several goroutines and in no particular
+// order. Paths are relative to the root, in the form of inventory.Text.
 type Visitor interface {
-	// File gets a file that rule wants, and returns whether there are packages in
-	// it. The walk closes it afterwards.
+	// File receives a file that rule wants, and reports whether it contains packages.
+	// The walk closes the file afterwards.
 	File(rule int, f *rootfs.File) bool
-	// Linked is File for one that a link leads to. Its path is then that of the
-	// link, or what leads through one; real is the path that it has itself. It is
-	// called for a file only as long as there were no packages in it.
+	// Linked is like File for a file that was found through a link. The file's path is
+	// then the link's path, or a path through the link; real is its own path. For one
+	// file it is called only until packages have been found in it.
 	Linked(rule int, f *rootfs.File, real string) bool
-	// FileFailed gets a file that rule wants and that could not be opened.
+	// FileFailed receives a file that rule wants and that could not be opened.
 	FileFailed(rule int, path string, err error)
-	// DirFailed gets a directory that could not be read, or not to its end.
+	// DirFailed receives a directory that could not be read completely.
 	DirFailed(path string, err error)
-	// PathTooLong gets what no rule could be asked about, since its path is longer
-	// than any program takes, or there are too many of its kind.
+	// PathTooLong receives a path that was not checked against the rules, because it is
+	// too long or because there are too many links.
 	PathTooLong(path string, err error)
 }
 
-// Walk goes through the tree at root, of which it visits regular files only. It
-// returns an error only when ctx ended before the walk.
+// Walk walks the tree at root and visits its regular files. It returns an error only if
+// ctx ended before the walk did.
 //
-// Links are followed inside the tree where a rule wants what they lead to by the
-// link's path: a file, or what is in a folder. One file (by device and inode) in
-// which a rule has found packages is not given to that rule for a link again.
+// Links are followed inside the tree if a rule wants, by the link's path, the file they
+// lead to or something in the folder they lead to. If a rule has found packages in a
+// file (by device and inode), the file is not given to it again through a link.
 func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error {
 	w := &walker{
 		root:    root,
@@ -96,7 +95,7 @@ func Walk(ctx context.Context, root *rootfs.Root, opts Options, v Visitor) error
 	if leftOut == nil {
 		leftOut = opts.Skip
 	}
-	stop := context.AfterFunc(ctx, w.pending.close) // for the workers that wait
+	stop := context.AfterFunc(ctx, w.pending.close) // wakes the waiting workers
 	defer stop()
 
 	var wg sync.WaitGroup
@@ -119,11 +118,11 @@ type walker struct {
 	visitor Visitor
 	pending *stack
 	links   links
-	open    atomic.Int32 // directories open
+	open    atomic.Int32 // number of open directories
 }
 
-// buffers are those of one worker: for the entries of directories, and for the
-// beginning of a file.
+// buffers are the buffers of one worker: for directory entries, and for the beginning
+// of a file.
 type buffers struct{ entries, head []byte }
 
 func newBuffers() buffers {
@@ -142,7 +141,7 @@ func (w *walker) work(ctx context.Context) {
 	}
 }
 
-// visit reads d, or a part of it, and pushes what is to be read after.
+// visit reads d, or a part of it, and pushes its children.
 func (w *walker) visit(d *dir, buf buffers) {
 	if !d.begun {
 		if err := w.begin(d); err != nil {
@@ -176,8 +175,8 @@ func (w *walker) visit(d *dir, buf buffers) {
 	w.release(d)
 }
 
-// entries opens the wanted files among the entries of d and adds its
-// directories to children.
+// entries opens the wanted files among entries of d and appends its directories to
+// children.
 func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) []*dir {
 	for name, kind := range rootfs.Entries(entries) {
 		if kind == unix.DT_UNKNOWN {
@@ -220,11 +219,11 @@ func (w *walker) regular(d *dir, name []byte, buf buffers) {
 	}
 }
 
-// file gives the file name in d to the rule that wants it, if one does.
+// file gives the file name in d to the rule that wants it, if any.
 func (w *walker) file(d *dir, name string, m match) {
 	path := d.join(name)
 	if d.size+1+len(name) > maxPath {
-		// Whether it is wanted there nobody can say, whose path is cut.
+		// The path is cut, so the rules cannot be asked.
 		w.visitor.PathTooLong(inventory.Text(path), errLongPath)
 		return
 	}
@@ -244,8 +243,8 @@ func (w *walker) file(d *dir, name string, m match) {
 	}
 }
 
-// gone reports whether an entry was removed or replaced by another kind since
-// it was listed: then it is no part of the tree.
+// gone reports whether an entry was removed, or replaced by one of another type, since
+// it was listed. It is then not part of the tree.
 func gone(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)
 }
@@ -271,8 +270,8 @@ func (w *walker) begin(d *dir) (err error) {
 	return nil
 }
 
-// keep has d stay open until its children are, unless too many directories are,
-// and gives the children their anchor.
+// keep keeps d open until its children are open, unless too many directories are open,
+// and sets the anchor of the children.
 func (w *walker) keep(d *dir, children []*dir) {
 	open, n := w.open.Load(), int32(len(children))
 	detached := open >= maxOpen
@@ -289,7 +288,7 @@ func (w *walker) keep(d *dir, children []*dir) {
 	}
 }
 
-// release ends one use of d, which may be nil, and with the last one its use of
+// release ends one use of d, which may be nil. The last release closes d and releases
 // its anchor.
 func (w *walker) release(d *dir) {
 	for d != nil && d.users.Add(-1) == 0 {
@@ -299,7 +298,7 @@ func (w *walker) release(d *dir) {
 	}
 }
 
-// abandon closes what the pending directories hold open.
+// abandon closes the directories that are open for pending ones.
 func (w *walker) abandon() {
 	for _, d := range w.pending.dirs {
 		if d.begun {

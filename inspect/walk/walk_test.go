@@ -149,9 +149,9 @@ func TestRules(t *testing.T) {
 	wantEqual(t, "files", got.files, []string{
 		"0 METADATA=12345",
 		"0 a/METADATA=12345",
-		"1 a/package.json=larger than its bound of 4 bytes",
-		"1 a/x.jar=larger than its bound of 4 bytes",
-		"1 a/x.y.jar=larger than its bound of 4 bytes",
+		"1 a/package.json=larger than the limit of 4 bytes",
+		"1 a/x.jar=larger than the limit of 4 bytes",
+		"1 a/x.y.jar=larger than the limit of 4 bytes",
 		"2 a/.hidden.json=12345",
 		"2 a/other.json=12345",
 	})

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrTooLarge says that an entry holds more than may be read of it.
-var ErrTooLarge = errors.New("larger than its bound")
+var ErrTooLarge = errors.New("larger than the limit")
 
 // content is what an entry holds, decompressed and checked as it is read.
 type content struct {

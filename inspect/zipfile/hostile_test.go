@@ -169,8 +169,8 @@ func TestContent(t *testing.T) {
 		err   string
 	}{
 		{"as it is", jar, size, size, ""},
-		{"limit", jar, size - 1, size - 1, "larger than its bound"},
-		{"no limit left", jar, 0, 0, "larger than its bound"},
+		{"limit", jar, size - 1, size - 1, "larger than the limit"},
+		{"no limit left", jar, 0, 0, "larger than the limit"},
 		{"size too small", patched(jar, at+24, byte(size-3)), 1 << 20, size - 3, fmt.Sprintf("more than the %d bytes", size-3)},
 		{"size too large", patched(jar, at+24, byte(size+3)), 1 << 20, size, fmt.Sprintf("%d bytes and not the %d", size, size+3)},
 		{"checksum", patched(jar, at+16, ^jar[at+16]), 1 << 20, size, "checksum differs"},

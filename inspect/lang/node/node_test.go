@@ -136,7 +136,7 @@ func TestReadWithoutName(t *testing.T) {
 // An endless file costs no memory, wherever it is endless, and ends with the error
 // of the reader that bounds it.
 func TestEndless(t *testing.T) {
-	tooLarge := errors.New("larger than its bound")
+	tooLarge := errors.New("larger than the limit")
 	for _, start := range []string{``, `{"x": "`, `{"x": 1`, `{"x": [`, `{"`, `{"name": "`} {
 		fill := byte(' ')
 		if strings.HasSuffix(start, "1") {
