@@ -1,0 +1,62 @@
+package oidc
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseErrors(t *testing.T) {
+	const rule = "\n    rules:\n      - name: r\n        claims: {repository: acme/app}\n"
+	const head = "issuers:\n  - issuer: https://ci.example\n    audience: a"
+	for _, tt := range []struct{ name, text, want string }{
+		{"empty", "", "EOF"},
+		{"no issuers", "issuers: []", "no issuers"},
+		{"unknown key", head + "\n    audiences: b" + rule, "audiences"},
+		{"unknown key of a rule", head + rule + "        claim: {ref: x}\n", "claim"},
+		{"two documents", head + rule + "---\nissuers: []\n", "more than one"},
+		{"no audience", "issuers:\n  - issuer: https://ci.example" + rule, "no audience"},
+		{"plain http", "issuers:\n  - issuer: http://ci.example\n    audience: a" + rule, "must begin with https"},
+		{"a password in the URL", "issuers:\n  - issuer: https://u:p@ci.example\n    audience: a" + rule, "https://HOST"},
+		{"twice", head + rule + "  - issuer: https://ci.example\n    audience: a" + strings.Replace(rule, "name: r", "name: s", 1), "named twice"},
+		{"no rules", head, "no rules"},
+		{"no claims", head + "\n    rules: [{name: r}]", "no claims"},
+		{"empty pattern", head + "\n    rules: [{name: r, claims: {ref: []}}]", "empty pattern"},
+		{"no name", head + "\n    rules: [{claims: {ref: x}}]", "invalid name"},
+		{"unknown scope", head + rule + "        scopes: [root]\n", `invalid scope "root"`},
+		{"scope that is not allowed", head + rule + "        scopes: [admin]\n", `invalid scope "admin"`},
+		{"project of an unmatched claim", head + rule + "        project: '{owner}'\n", `claim "owner"`},
+		{"half a brace", head + rule + "        project: '{repository'\n", "brace"},
+		{"missing CA", head + "\n    ca: none.pem" + rule, "none.pem"},
+	} {
+		if _, err := parse([]byte(tt.text), t.TempDir(), []string{"scan", "read"}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, value string
+		want           bool
+	}{
+		{"a", "a", true}, {"a", "A", false}, {"a", "ab", false}, {"", "", true},
+		{"*", "", true}, {"*", "a.b", true}, {"*", "a/b", false}, {"*/*", "a/b", true},
+		{"a*b*c", "aXbYc", true}, {"a*b*c", "aXc", false}, {"a?", "ab", false}, {"[a]", "a", false},
+		{"acme/*", "acme/", true}, {"acme/*", "acme", false}, {"*main", "x/main", false},
+	} {
+		if got := matches(tt.pattern, tt.value); got != tt.want {
+			t.Errorf("matches(%q, %q) = %v", tt.pattern, tt.value, got)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("issuers:\n  - issuer: https://ci.example\n    audience: a\n    rules: [{name: r, claims: {ref: x}}]\n"))
+	f.Add([]byte("a: &a [*a, *a]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parse(b, t.TempDir(), []string{"scan"})
+		if err == nil && (len(c.Issuers) == 0 || c.Issuers[0].Audience == "" || len(c.Issuers[0].Rules) == 0) {
+			t.Errorf("accepted: %+v", c)
+		}
+	})
+}

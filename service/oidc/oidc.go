@@ -1,0 +1,297 @@
+// Package oidc signs in continuous integration by the OpenID Connect tokens (JWTs)
+// that its platform issues, so that a pipeline needs no stored secret.
+//
+// A [Config] names the issuers that are trusted and, for each, rules from claims to a
+// project and scopes. A [Verifier] checks a token as OpenID Connect Core 1.0 section
+// 3.1.3.7 demands (signature, issuer, audience, expiry) and returns what the first
+// rule that matches grants.
+package oidc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// maxToken bounds the bytes of a token. GitHub's have about 1,500.
+	maxToken = 16 << 10
+	// freshKeys is how long the keys of an issuer are used before they are fetched
+	// again. go-oidc fetches keys only for an unknown key ID, so without this a
+	// withdrawn key would be accepted for as long as the process runs.
+	freshKeys = 10 * time.Minute
+	// oldestKeys is how long keys are used while the issuer cannot be reached.
+	oldestKeys = time.Hour
+	// maxDocument bounds the bytes of an issuer's configuration and of its key set.
+	maxDocument = 1 << 20
+)
+
+// algorithms are the signatures that are accepted, all of them asymmetric: an issuer's
+// key set is public, so a symmetric signature proves nothing.
+var algorithms = []string{
+	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
+	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+}
+
+// A RefusedError says why a token is not accepted. Its text names the rules that were
+// tried and the claims that differ, and never the token: it is for the log, since it
+// tells a stranger what the rules are.
+type RefusedError struct {
+	Issuer, Subject string // as far as the token proved them
+	Err             error
+}
+
+func (e *RefusedError) Error() string {
+	if e.Subject == "" {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("subject %q of %s: %v", clip(e.Subject), e.Issuer, e.Err)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// An UnavailableError says that an issuer's keys could not be fetched, so that nothing
+// is known of the token. The caller may try again.
+type UnavailableError struct {
+	Issuer string
+	Err    error
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("fetch the keys of %s: %v", e.Issuer, e.Err)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// A Grant is what a verified token may do.
+type Grant struct {
+	Rule    string
+	Issuer  string
+	Subject string // the claim "sub"
+	Project string // empty: every project
+	Scopes  []string
+	Expires time.Time // of the JWT
+}
+
+// A Verifier checks tokens. Its methods may be called from several goroutines.
+type Verifier struct {
+	issuers map[string]*issuer
+}
+
+// NewVerifier returns a verifier for c. It reads the time from now and fetches an
+// issuer's configuration and keys when they are first needed.
+func NewVerifier(c Config, now func() time.Time) *Verifier {
+	v := &Verifier{issuers: map[string]*issuer{}}
+	for _, i := range c.Issuers {
+		v.issuers[i.URL] = &issuer{
+			Issuer: i,
+			now:    now,
+			client: &http.Client{
+				Timeout: 10 * time.Second,
+				Transport: &bounded{
+					next: transport(i),
+					// A token with an unknown key ID causes a fetch. A stranger can
+					// send many, and the issuer is not ours to load.
+					limit: rate.NewLimiter(rate.Every(5*time.Second), 6),
+				},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			},
+		}
+	}
+	return v
+}
+
+// LooksLikeJWT reports whether a bearer token has the form of a JWT: three parts
+// separated by dots. Tokens that assayd makes never have it.
+func LooksLikeJWT(secret string) bool { return strings.Count(secret, ".") == 2 }
+
+// Verify returns what the token grants. The error is a [*RefusedError] where the token
+// is not accepted and an [*UnavailableError] where its issuer cannot be asked.
+func (v *Verifier) Verify(ctx context.Context, token string) (Grant, error) {
+	if len(token) > maxToken {
+		return Grant{}, &RefusedError{Err: fmt.Errorf("the JWT has more than %d bytes", maxToken)}
+	}
+	name, err := unverifiedIssuer(token)
+	if err != nil {
+		return Grant{}, &RefusedError{Err: err}
+	}
+	i, ok := v.issuers[name]
+	if !ok {
+		return Grant{}, &RefusedError{Err: fmt.Errorf("issuer %q is not configured", clip(name))}
+	}
+	verified, err := i.verify(ctx, token)
+	if err != nil {
+		return Grant{}, err
+	}
+	claims, err := claimsOf(verified)
+	var grant Grant
+	if err == nil {
+		grant, err = i.match(claims)
+	}
+	if err != nil {
+		return Grant{}, &RefusedError{Issuer: i.URL, Subject: verified.Subject, Err: err}
+	}
+	grant.Issuer, grant.Subject, grant.Expires = i.URL, verified.Subject, verified.Expiry
+	return grant, nil
+}
+
+// claimsOf keeps numbers as they are written: an ID such as GitHub's repository_id must
+// not be rounded.
+func claimsOf(t *oidc.IDToken) (map[string]any, error) {
+	var raw json.RawMessage
+	if err := t.Claims(&raw); err != nil {
+		return nil, fmt.Errorf("decode the claims: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var claims map[string]any
+	if err := d.Decode(&claims); err != nil {
+		return nil, fmt.Errorf("decode the claims: %w", err)
+	}
+	return claims, nil
+}
+
+// match returns what the first rule that matches grants, or why no rule does.
+func (i Issuer) match(claims map[string]any) (Grant, error) {
+	var errs []error
+	for _, r := range i.Rules {
+		grant, err := r.match(claims)
+		if err == nil {
+			return grant, nil
+		}
+		errs = append(errs, fmt.Errorf("rule %q: %w", r.Name, err))
+	}
+	return Grant{}, errors.Join(errs...)
+}
+
+// An issuer is an [Issuer] with its keys.
+type issuer struct {
+	Issuer
+	now    func() time.Time
+	client *http.Client
+
+	mu       sync.Mutex
+	verifier *oidc.IDTokenVerifier
+	fetched  time.Time // when verifier's keys were new
+	tried    time.Time // when they were last asked for
+}
+
+func (i *issuer) verify(ctx context.Context, token string) (*oidc.IDToken, error) {
+	verifier, err := i.current(ctx)
+	if err != nil {
+		return nil, &UnavailableError{i.URL, err}
+	}
+	// The verifier may fetch keys, and that fetch must not end with one caller's
+	// request: go-oidc shares it between all that wait.
+	verified, err := verifier.Verify(oidc.ClientContext(context.WithoutCancel(ctx), i.client), token)
+	if err != nil {
+		if fetch, ok := errors.AsType[*fetchError](err); ok {
+			return nil, &UnavailableError{i.URL, fetch}
+		}
+		return nil, &RefusedError{Issuer: i.URL, Err: err}
+	}
+	return verified, nil
+}
+
+// current returns a verifier whose keys are fresh or, while the issuer cannot be
+// reached, at most oldestKeys old.
+func (i *issuer) current(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := i.now()
+	age := now.Sub(i.fetched)
+	if i.verifier != nil && (age < freshKeys || age < oldestKeys && now.Sub(i.tried) < time.Minute) {
+		return i.verifier, nil
+	}
+	i.tried = now
+	verifier, err := i.discover(ctx)
+	if err == nil {
+		i.verifier, i.fetched = verifier, now
+		return verifier, nil
+	}
+	if i.verifier != nil && age < oldestKeys {
+		return i.verifier, nil
+	}
+	return nil, err
+}
+
+// discover reads the issuer's configuration (OpenID Connect Discovery 1.0).
+func (i *issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	// The key set keeps the context's client for later fetches.
+	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), i.client), i.URL)
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&doc); err != nil {
+		return nil, err
+	}
+	if err := checkURL(doc.Keys); err != nil {
+		return nil, fmt.Errorf("jwks_uri: %w", err)
+	}
+	keys := oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), i.client), doc.Keys)
+	return oidc.NewVerifier(i.URL, keys, &oidc.Config{
+		ClientID:             i.Audience,
+		SupportedSigningAlgs: algorithms,
+		Now:                  i.now,
+	}), nil
+}
+
+// A fetchError is a request to an issuer that failed, or that was not sent.
+type fetchError struct{ err error }
+
+func (e *fetchError) Error() string { return e.err.Error() }
+func (e *fetchError) Unwrap() error { return e.err }
+
+// bounded limits how often an issuer is asked and how much it may answer.
+type bounded struct {
+	next  http.RoundTripper
+	limit *rate.Limiter
+}
+
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !b.limit.Allow() {
+		return nil, &fetchError{errors.New("the issuer was asked too often, try again later")}
+	}
+	resp, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, &fetchError{err}
+	}
+	if resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests {
+		resp.Body.Close()
+		return nil, &fetchError{fmt.Errorf("%s answered %s", r.URL, resp.Status)}
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxDocument)
+	return resp, nil
+}
+
+// unverifiedIssuer returns the claim "iss" of a JWT, which only selects the issuer
+// whose keys then verify the token.
+func unverifiedIssuer(token string) (string, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", errors.New("this is not a JWT: it does not have three parts")
+	}
+	payload, err := decodePart(parts[1])
+	if err != nil {
+		return "", fmt.Errorf("decode the JWT: %w", err)
+	}
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return "", fmt.Errorf("decode the claims of the JWT: %w", err)
+	}
+	return claims.Issuer, nil
+}

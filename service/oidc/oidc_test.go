@@ -1,0 +1,466 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/example/server/exampleop"
+	"github.com/zitadel/oidc/v3/example/server/storage"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+const audience = "https://assay.example.com"
+
+// A provider is a real OpenID provider, github.com/zitadel/oidc, whose keys the test
+// can rotate and withdraw.
+type provider struct {
+	*storage.Storage
+	url     string
+	fetches atomic.Int64 // of the key set
+	down    atomic.Bool
+
+	mu      sync.Mutex
+	signing key
+	public  []key
+	claims  map[string]any
+}
+
+type key struct {
+	id      string
+	private *rsa.PrivateKey
+}
+
+func (k key) ID() string                                  { return k.id }
+func (k key) Key() any                                    { return k.private }
+func (k key) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS256 }
+
+type public struct{ key }
+
+func (p public) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }
+func (p public) Use() string                        { return "sig" }
+func (p public) Key() any                           { return &p.private.PublicKey }
+
+func newKey(t *testing.T, id string) key {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key{id, private}
+}
+
+func (p *provider) SigningKey(context.Context) (op.SigningKey, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signing, nil
+}
+
+func (p *provider) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
+	return []jose.SignatureAlgorithm{jose.RS256}, nil
+}
+
+func (p *provider) KeySet(context.Context) ([]op.Key, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var keys []op.Key
+	for _, k := range p.public {
+		keys = append(keys, public{k})
+	}
+	return keys, nil
+}
+
+// use makes the provider sign with signing and publish keys.
+func (p *provider) use(signing key, keys ...key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signing, p.public = signing, keys
+}
+
+type jwtClient struct{ op.Client }
+
+func (jwtClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
+
+func (p *provider) ClientCredentials(ctx context.Context, id, secret string) (op.Client, error) {
+	c, err := p.Storage.ClientCredentials(ctx, id, secret)
+	return jwtClient{c}, err
+}
+
+func (p *provider) ClientCredentialsTokenRequest(_ context.Context, _ string, scopes []string) (op.TokenRequest, error) {
+	return &zitadel.JWTTokenRequest{Subject: "repo:acme/payments:ref:refs/heads/main", Audience: []string{audience}, Scopes: scopes}, nil
+}
+
+func (p *provider) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.claims, nil
+}
+
+func startProvider(t *testing.T) *provider {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &provider{url: "http://" + l.Addr().String() + "/"}
+	p.Storage = storage.NewStorage(storage.NewUserStore(p.url))
+	p.claims = map[string]any{
+		"repository": "acme/payments", "ref": "refs/heads/main", "repository_id": 74_000_000_000_000_001,
+		"kubernetes.io": map[string]any{"namespace": "ci", "serviceaccount": map[string]any{"name": "builder"}},
+	}
+	first := newKey(t, "first")
+	p.use(first, first)
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the provider logs each request
+	handler := exampleop.SetupServer(p.url, p, nil, false)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/keys" {
+			p.fetches.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	})}
+	done := make(chan struct{})
+	go func() { defer close(done); server.Serve(l) }()
+	t.Cleanup(func() { server.Close(); <-done })
+	return p
+}
+
+// token asks the provider for a token as a pipeline does.
+func (p *provider) token(t *testing.T) string {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"openid"}, "client_id": {"sid1"}, "client_secret": {"verysecret"}}
+	resp, err := http.PostForm(p.url+"oauth/token", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(b, &answer); err != nil || answer.Token == "" {
+		t.Fatalf("%s: %s", resp.Status, b)
+	}
+	return answer.Token
+}
+
+const rules = `
+    rules:
+      - name: main
+        claims: {repository: acme/*, ref: [refs/heads/main, refs/tags/*]}
+        project: "{repository}"
+      - name: cluster
+        claims: {/kubernetes.io/namespace: prod, /kubernetes.io/serviceaccount/name: builder}
+        project: cluster
+        scopes: [scan, read]
+`
+
+func configFor(t *testing.T, p *provider) Config {
+	t.Helper()
+	c, err := parse([]byte("issuers:\n  - issuer: "+p.url+"\n    audience: "+audience+rules), t.TempDir(), []string{"scan", "read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A clock is a time that the test moves.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) forward(d time.Duration) { c.offset.Add(int64(d)) }
+
+func TestVerify(t *testing.T) {
+	p, c := startProvider(t), &clock{}
+	v := NewVerifier(configFor(t, p), c.now)
+	g, err := v.Verify(t.Context(), p.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Rule != "main" || g.Project != "acme/payments" || len(g.Scopes) != 1 || g.Scopes[0] != "scan" ||
+		g.Subject != "repo:acme/payments:ref:refs/heads/main" || g.Issuer != p.url || !g.Expires.After(c.now()) {
+		t.Errorf("%+v", g)
+	}
+	for range 20 {
+		if _, err := v.Verify(t.Context(), p.token(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.fetches.Load(); n != 1 {
+		t.Errorf("the keys were fetched %d times for 21 tokens", n)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	p := startProvider(t)
+	v := NewVerifier(configFor(t, p), time.Now)
+	for _, tt := range []struct {
+		name   string
+		claims map[string]any
+		rule   string // that matches; empty where none does
+		reason string
+	}{
+		{"exact", map[string]any{"repository": "acme/payments", "ref": "refs/heads/main"}, "main", ""},
+		{"tag", map[string]any{"repository": "acme/payments", "ref": "refs/tags/v1"}, "main", ""},
+		{"nested", map[string]any{"kubernetes.io": map[string]any{"namespace": "prod", "serviceaccount": map[string]any{"name": "builder"}}}, "cluster", ""},
+		{"another owner", map[string]any{"repository": "acme2/payments", "ref": "refs/heads/main"}, "", `rule "main": claim "repository" is "acme2/payments"`},
+		{"owner as a prefix", map[string]any{"repository": "evil/acme/payments", "ref": "refs/heads/main"}, "", `claim "repository" is`},
+		{"deeper", map[string]any{"repository": "acme/payments/x", "ref": "refs/heads/main"}, "", `claim "repository" is`},
+		{"case", map[string]any{"repository": "ACME/payments", "ref": "refs/heads/main"}, "", `claim "repository" is`},
+		{"line break", map[string]any{"repository": "acme/payments", "ref": "refs/heads/main\n"}, "", `claim "ref" is "refs/heads/main\n"`},
+		{"longer", map[string]any{"repository": "acme/payments", "ref": "refs/heads/main2"}, "", `claim "ref" is`},
+		{"branch of a tag's name", map[string]any{"repository": "acme/payments", "ref": "refs/heads/refs/tags/v1"}, "", `claim "ref" is`},
+		{"missing", map[string]any{"repository": "acme/payments"}, "", `claim "ref" is missing`},
+		{"list", map[string]any{"repository": []string{"acme/payments"}, "ref": "refs/heads/main"}, "", `claim "repository" is neither`},
+		{"object", map[string]any{"repository": map[string]any{"acme": "payments"}, "ref": "refs/heads/main"}, "", `claim "repository" is neither`},
+		{"null", map[string]any{"repository": nil, "ref": "refs/heads/main"}, "", `claim "repository" is neither`},
+		{"empty", map[string]any{"repository": "", "ref": "refs/heads/main"}, "", `claim "repository" is ""`},
+		{"flat name of a nested claim", map[string]any{"/kubernetes.io/namespace": "prod", "/kubernetes.io/serviceaccount/name": "builder"}, "", `claim "/kubernetes.io/namespace" is missing`},
+		{"nested in a string", map[string]any{"kubernetes.io": `{"namespace":"prod"}`}, "", `claim "/kubernetes.io/namespace" is missing`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p.mu.Lock()
+			p.claims = tt.claims
+			p.mu.Unlock()
+			g, err := v.Verify(t.Context(), p.token(t))
+			if tt.rule != "" {
+				if err != nil || g.Rule != tt.rule {
+					t.Errorf("%+v, %v", g, err)
+				}
+				return
+			}
+			refused, ok := errors.AsType[*RefusedError](err)
+			if !ok || !strings.Contains(err.Error(), tt.reason) || refused.Subject == "" {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// long returns a token that k signed and that does not expire while a test moves its
+// clock: those of the provider are valid for five minutes.
+func (p *provider) long(t *testing.T, k key) string {
+	t.Helper()
+	claims := map[string]any{
+		"iss": p.url, "aud": audience, "sub": "repo:acme/payments", "exp": time.Now().Add(24 * time.Hour).Unix(),
+		"repository": "acme/payments", "ref": "refs/heads/main",
+	}
+	return sign(t, map[string]any{"alg": "RS256", "kid": k.id}, claims, func(input string) []byte { return rsaSignature(t, k.private, input) })
+}
+
+// sign makes a JWT that the provider did not make.
+func sign(t *testing.T, header, claims map[string]any, signature func(input string) []byte) string {
+	t.Helper()
+	part := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	input := part(header) + "." + part(claims)
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature(input))
+}
+
+func TestForged(t *testing.T) {
+	p := startProvider(t)
+	v := NewVerifier(configFor(t, p), time.Now)
+	genuine, stranger := p.signing, newKey(t, "first")
+	now := time.Now()
+	// good are the claims of a token that is accepted where the right key signs it.
+	good := func(change map[string]any) map[string]any {
+		claims := map[string]any{
+			"iss": p.url, "aud": audience, "sub": "repo:acme/payments", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			"repository": "acme/payments", "ref": "refs/heads/main",
+		}
+		for k, v := range change {
+			if claims[k] = v; v == nil {
+				delete(claims, k)
+			}
+		}
+		return claims
+	}
+	rs := func(k key) func(string) []byte {
+		return func(input string) []byte { return rsaSignature(t, k.private, input) }
+	}
+	rs256 := map[string]any{"alg": "RS256", "kid": "first"}
+	if _, err := v.Verify(t.Context(), sign(t, rs256, good(nil), rs(genuine))); err != nil {
+		t.Fatalf("the token that the others are made from is refused: %v", err)
+	}
+	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(&genuine.private.PublicKey))})
+	hs := func(input string) []byte { return hmacSignature(publicPEM, input) }
+	none := func(string) []byte { return nil }
+	for name, token := range map[string]string{
+		"alg none":                    sign(t, map[string]any{"alg": "none"}, good(nil), none),
+		"alg None with a key id":      sign(t, map[string]any{"alg": "None", "kid": "first"}, good(nil), none),
+		"HS256 with the public key":   sign(t, map[string]any{"alg": "HS256", "kid": "first"}, good(nil), hs),
+		"no alg":                      sign(t, map[string]any{"kid": "first"}, good(nil), rs(genuine)),
+		"alg of another family":       sign(t, map[string]any{"alg": "PS256", "kid": "first"}, good(nil), rs(genuine)),
+		"a stranger's key":            sign(t, rs256, good(nil), rs(stranger)),
+		"a key in the header":         sign(t, map[string]any{"alg": "RS256", "jwk": jose.JSONWebKey{Key: &stranger.private.PublicKey}}, good(nil), rs(stranger)),
+		"an unknown key ID":           sign(t, map[string]any{"alg": "RS256", "kid": "other"}, good(nil), rs(genuine)),
+		"no signature":                sign(t, rs256, good(nil), none),
+		"another audience":            sign(t, rs256, good(map[string]any{"aud": "https://assay.example.com.evil.example"}), rs(genuine)),
+		"no audience":                 sign(t, rs256, good(map[string]any{"aud": nil}), rs(genuine)),
+		"a list of other audiences":   sign(t, rs256, good(map[string]any{"aud": []string{"a", "b"}}), rs(genuine)),
+		"another issuer":              sign(t, rs256, good(map[string]any{"iss": "https://token.actions.githubusercontent.com"}), rs(genuine)),
+		"an issuer without its slash": sign(t, rs256, good(map[string]any{"iss": strings.TrimSuffix(p.url, "/")}), rs(genuine)),
+		"no issuer":                   sign(t, rs256, good(map[string]any{"iss": nil}), rs(genuine)),
+		"expired":                     sign(t, rs256, good(map[string]any{"exp": now.Add(-time.Minute).Unix()}), rs(genuine)),
+		"no expiry":                   sign(t, rs256, good(map[string]any{"exp": nil}), rs(genuine)),
+		"not yet valid":               sign(t, rs256, good(map[string]any{"nbf": now.Add(time.Hour).Unix()}), rs(genuine)),
+		"too long":                    sign(t, rs256, good(map[string]any{"x": strings.Repeat("x", maxToken)}), rs(genuine)),
+		"no JWT":                      "a.b.c",
+		"empty parts":                 "..",
+		"two parts":                   "a.b",
+		"claims that are a list":      "e30." + base64.RawURLEncoding.EncodeToString([]byte(`[1]`)) + ".e30",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := v.Verify(t.Context(), token)
+			if _, ok := errors.AsType[*RefusedError](err); !ok {
+				t.Errorf("%+v, %v", g, err)
+			}
+			if err != nil && len(token) > 20 && strings.Contains(err.Error(), token) {
+				t.Errorf("the error holds the token: %v", err)
+			}
+		})
+	}
+}
+
+func TestRotation(t *testing.T) {
+	p, c := startProvider(t), &clock{}
+	v := NewVerifier(configFor(t, p), c.now)
+	first, second := p.signing, newKey(t, "second")
+	byFirst, bySecond := p.long(t, first), p.long(t, second)
+	if _, err := v.Verify(t.Context(), byFirst); err != nil {
+		t.Fatal(err)
+	}
+	// The new key is known at once, and the old one counts until its tokens expire.
+	p.use(second, first, second)
+	for _, token := range []string{p.token(t), bySecond, byFirst} {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+	}
+	// A withdrawn key is refused after freshKeys, also where no new key ID appears.
+	p.use(second, second)
+	c.forward(freshKeys + time.Second)
+	if _, err := v.Verify(t.Context(), byFirst); !isRefused(err) {
+		t.Errorf("a token of a withdrawn key: %v", err)
+	}
+	if _, err := v.Verify(t.Context(), bySecond); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestIssuerDown(t *testing.T) {
+	p, c := startProvider(t), &clock{}
+	token := p.long(t, p.signing)
+	p.down.Store(true)
+	v := NewVerifier(configFor(t, p), c.now)
+	if _, err := v.Verify(t.Context(), token); !isUnavailable(err) {
+		t.Errorf("without keys: %v", err)
+	}
+	p.down.Store(false)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("after the issuer came back: %v", err)
+	}
+	// Keys that were fetched before go on to count for a while.
+	p.down.Store(true)
+	c.forward(freshKeys + time.Second)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("with keys of %s: %v", freshKeys, err)
+	}
+	c.forward(oldestKeys)
+	if _, err := v.Verify(t.Context(), token); !isUnavailable(err) {
+		t.Errorf("with keys that are too old: %v", err)
+	}
+}
+
+// Tokens with unknown key IDs cannot make the service flood the issuer, nor keep
+// others out.
+func TestUnknownKeysAreBounded(t *testing.T) {
+	p := startProvider(t)
+	v := NewVerifier(configFor(t, p), time.Now)
+	good, stranger := p.token(t), newKey(t, "other")
+	claims := map[string]any{"iss": p.url, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
+	for range 200 {
+		token := sign(t, map[string]any{"alg": "RS256", "kid": rand.Text()}, claims, func(in string) []byte { return rsaSignature(t, stranger.private, in) })
+		if _, err := v.Verify(t.Context(), token); err == nil {
+			t.Fatal("a stranger's token was accepted")
+		}
+	}
+	if n := p.fetches.Load(); n > 10 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	if _, err := v.Verify(t.Context(), good); err != nil {
+		t.Errorf("a good token meanwhile: %v", err)
+	}
+}
+
+// An issuer whose answers are broken, endless or lead elsewhere grants nothing.
+func TestHostileIssuer(t *testing.T) {
+	var mode string
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch mode {
+		case "endless":
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		case "redirect":
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		case "other issuer":
+			json.NewEncoder(w).Encode(map[string]string{"issuer": "https://other.example", "jwks_uri": server.URL})
+		case "keys in the clear":
+			json.NewEncoder(w).Encode(map[string]string{"issuer": server.URL, "jwks_uri": "http://keys.example/"})
+		case "html":
+			io.WriteString(w, "<html>")
+		}
+	}))
+	defer server.Close()
+	for _, mode = range []string{"endless", "redirect", "other issuer", "keys in the clear", "html"} {
+		c := Config{Issuers: []Issuer{{URL: server.URL, Audience: audience, Rules: []Rule{{Name: "r"}}}}}
+		claims := map[string]any{"iss": server.URL, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
+		token := sign(t, map[string]any{"alg": "RS256", "kid": "x"}, claims, func(string) []byte { return []byte("x") })
+		if g, err := NewVerifier(c, time.Now).Verify(t.Context(), token); !isUnavailable(err) {
+			t.Errorf("%s: %+v, %v", mode, g, err)
+		}
+	}
+}
+
+func isRefused(err error) bool {
+	_, ok := errors.AsType[*RefusedError](err)
+	return ok
+}
+
+func isUnavailable(err error) bool {
+	_, ok := errors.AsType[*UnavailableError](err)
+	return ok
+}
