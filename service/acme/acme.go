@@ -1,0 +1,121 @@
+// Package acme gets and renews the certificate of the service by the ACME protocol
+// (RFC 8555), from Let's Encrypt or any other directory. Account, certificates and
+// pending challenges are kept in the store, so that all replicas of one service share
+// them and any of them can answer the challenge (TLS-ALPN-01, RFC 8737), which comes
+// to the port that serves HTTPS.
+package acme
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
+)
+
+// LetsEncrypt is the directory that is used where none is named.
+const LetsEncrypt = certmagic.LetsEncryptProductionCA
+
+// A Config says which certificate is wanted and from where.
+type Config struct {
+	Domains   []string // at least one; the first is served where a client names none
+	Email     string   // of the account; may be empty
+	Directory string   // URL of the ACME directory
+	// Roots are trusted for the directory instead of the system's; nil for those.
+	Roots *x509.CertPool
+	Files Files
+	// Port of this machine that answers challenges. The port 443 of each domain must
+	// lead there. The server listens on it already.
+	Port int
+	Log  *slog.Logger
+	Now  func() time.Time
+	// RenewEvery is how often the certificates are examined; zero for 10 minutes.
+	RenewEvery time.Duration
+}
+
+// A Manager holds the certificates. They are examined until Stop.
+type Manager struct {
+	config *certmagic.Config
+	cache  *certmagic.Cache
+	first  string
+}
+
+// hostName has no "*": a wildcard needs a challenge by DNS.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+
+// Start loads the certificates from the store, or begins to get them, and returns
+// without waiting for the ACME server: until a certificate is there, handshakes fail.
+// What goes wrong is logged and tried again, less and less often.
+func Start(ctx context.Context, c Config) (*Manager, error) {
+	if len(c.Domains) == 0 {
+		return nil, errors.New("no domain for a certificate is named")
+	}
+	for _, name := range c.Domains {
+		if !hostName.MatchString(name) || net.ParseIP(name) != nil {
+			return nil, fmt.Errorf("invalid domain %q for a certificate", name)
+		}
+	}
+	if u, err := url.Parse(c.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("invalid ACME directory %q: it must be an https URL", c.Directory)
+	}
+	log := zapLogger(c.Log)
+	m := &Manager{first: c.Domains[0]}
+	m.cache = certmagic.NewCache(certmagic.CacheOptions{
+		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil },
+		RenewCheckInterval: c.RenewEvery,
+		Logger:             log,
+	})
+	m.config = certmagic.New(m.cache, certmagic.Config{
+		Storage:           &storage{files: c.Files, now: c.Now},
+		DefaultServerName: m.first,
+		Logger:            log,
+	})
+	m.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.config, certmagic.ACMEIssuer{
+		CA:                   c.Directory,
+		Email:                c.Email,
+		Agreed:               true, // --acme-domain says so in its help
+		TrustedRoots:         c.Roots,
+		DisableHTTPChallenge: true,
+		AltTLSALPNPort:       c.Port,
+		HTTPProxy:            http.ProxyFromEnvironment,
+		Logger:               log,
+	})}
+	if err := m.config.ManageAsync(ctx, slices.Clone(c.Domains)); err != nil {
+		m.cache.Stop()
+		return nil, fmt.Errorf("manage the certificate of %q: %w", c.Domains, err)
+	}
+	return m, nil
+}
+
+// Certificate returns the certificate for a handshake, or the one that answers an ACME
+// challenge. It is meant for tls.Config.GetCertificate.
+func (m *Manager) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return m.config.GetCertificate(hello)
+}
+
+// Protocol is the application protocol (ALPN) that tls.Config.NextProtos must name for
+// challenges to arrive.
+const Protocol = acmez.ACMETLS1Protocol
+
+// Expires returns when the certificate of the first domain expires; ok is false while
+// there is none.
+func (m *Manager) Expires(ctx context.Context) (at time.Time, ok bool) {
+	cert, err := m.config.CacheManagedCertificate(ctx, m.first)
+	if err != nil || cert.Leaf == nil {
+		return time.Time{}, false
+	}
+	return cert.Leaf.NotAfter, true
+}
+
+// Stop ends the examination of certificates.
+func (m *Manager) Stop() { m.cache.Stop() }
