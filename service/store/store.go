@@ -44,6 +44,7 @@ type Store interface {
 	Feeds
 	Tokens
 	Scans
+	Retention
 	Maintenance
 	Close() error
 }

@@ -34,7 +34,8 @@ const maxReaders = 16
 // waits for another process, cache how many KiB of the file the writer keeps, and
 // steps are the migrations.
 func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (_ *database, err error) {
-	if err := createPrivate(path); err != nil {
+	created, err := createPrivate(path)
+	if err != nil {
 		return nil, err
 	}
 	d := &database{path: path, wait: patience, writing: make(chan struct{}, 1)}
@@ -51,6 +52,11 @@ func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (
 	ctx := context.Background()
 	if d.conn, err = d.writer.Conn(ctx); err != nil {
 		return nil, err
+	}
+	if created { // in a file that has pages it has no effect, and waits for writers
+		if _, err := d.conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return nil, err
+		}
 	}
 	if err := useWAL(ctx, d.conn, patience); err != nil {
 		return nil, err
@@ -73,15 +79,15 @@ func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (
 // that of the one that is there. SQLite gives the files beside it the same mode.
 // A file that is there is not opened: closing it would drop the locks that
 // another store in this process holds on it.
-func createPrivate(path string) error {
+func createPrivate(path string) (created bool, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return os.Chmod(path, 0o600)
+		return false, os.Chmod(path, 0o600)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return f.Close()
+	return true, f.Close()
 }
 
 // useWAL turns a new file's journal to WAL, which stays so. SQLite does not wait

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"hash/maphash"
 	"sync"
+	"time"
 )
 
 // A verdict is kept as a frame, packed:
@@ -33,7 +34,11 @@ const (
 	maxPieces     = 1 << 16 // that are remembered
 )
 
-const addPiece = `INSERT INTO piece (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING n`
+const (
+	addPiece = `INSERT INTO piece (hash, body, used) VALUES (?, ?, ?)
+	ON CONFLICT (hash) DO UPDATE SET used = max(coalesce(used, 0), excluded.used) RETURNING n`
+	usePiece = `UPDATE piece SET used = max(coalesce(used, 0), ?2) WHERE n = ?1`
+)
 
 const findPiece = `SELECT body FROM piece WHERE n = ?`
 
@@ -42,6 +47,7 @@ type piece struct {
 	text []byte
 	key  uint64
 	n    int64 // its number, or one of these
+	used int64 // the day that its row has
 	// Of one that is to be kept.
 	hash [sha256.Size]byte
 	body []byte
@@ -58,11 +64,14 @@ const (
 type pieces struct {
 	seed maphash.Seed
 	mu   sync.Mutex
-	n    map[uint64]int64
+	n    map[uint64]numbered
 }
 
+// numbered is a piece's number and the day on which its row says that it was used.
+type numbered struct{ n, used int64 }
+
 func newPieces() *pieces {
-	return &pieces{seed: maphash.MakeSeed(), n: make(map[uint64]int64)}
+	return &pieces{seed: maphash.MakeSeed(), n: make(map[uint64]numbered)}
 }
 
 // of divides the findings of a verdict into pieces, and packs those that are to be kept.
@@ -73,7 +82,8 @@ func (p *pieces) of(verdict []byte) (head []byte, list []piece, tail []byte) {
 	}
 	p.mu.Lock()
 	for i := range list {
-		list[i].n = p.n[list[i].key]
+		known := p.n[list[i].key]
+		list[i].n, list[i].used = known.n, known.used
 	}
 	p.mu.Unlock()
 	for i := range list {
@@ -95,7 +105,7 @@ func (p *pieces) remember(list []piece) {
 		if l.n == pieceNew {
 			l.n = pieceAgain
 		}
-		p.n[l.key] = l.n
+		p.n[l.key] = numbered{l.n, l.used}
 	}
 }
 
@@ -158,6 +168,78 @@ func appendFrame(buf, verdict, head []byte, list []piece, tail []byte) []byte {
 
 var errFrame = errors.New("frame is damaged")
 
+// use makes the rows of pieces say that they are used on a day. A piece that was removed
+// since is written into the frame.
+func (t transaction) use(list []piece, day int64) error {
+	for i := range list {
+		p := &list[i]
+		switch {
+		case p.n == pieceAgain:
+			if err := t.row(addPiece, []any{p.hash[:], p.body, day}, &p.n); err != nil {
+				return err
+			}
+		case p.n > 0 && p.used < day:
+			n, err := t.exec(usePiece, p.n, day)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				p.n = pieceNew
+			}
+		default:
+			continue
+		}
+		p.used = day
+	}
+	return nil
+}
+
+const secondsOfDay = 24 * 60 * 60
+
+// dayOf counts days from 1970-01-01 UTC.
+func dayOf(t time.Time) int64 { return t.Unix() / secondsOfDay }
+
+// parts calls literal and piece for the parts of a frame, without its checksum, in
+// their order.
+func parts(frame []byte, literal func([]byte), piece func(n int64) error) error {
+	uvarint := func() (uint64, bool) {
+		n, size := binary.Uvarint(frame)
+		frame = frame[max(size, 0):]
+		return n, size > 0
+	}
+	for len(frame) > 0 {
+		n, ok := uvarint()
+		if !ok {
+			return errFrame
+		}
+		if n > 0 {
+			if err := piece(int64(n)); err != nil {
+				return err
+			}
+			continue
+		}
+		size, ok := uvarint()
+		if !ok || size > uint64(len(frame)) {
+			return errFrame
+		}
+		literal(frame[:size])
+		frame = frame[size:]
+	}
+	return nil
+}
+
+// piecesOf calls f for the numbers of the pieces that a packed verdict has.
+func piecesOf(packed []byte, f func(n int64)) error {
+	form, frame, err := unpackDocument(packed)
+	if err != nil || form != formFrame {
+		return err
+	}
+	if len(frame) < 4 {
+		return errFrame
+	}
+	return parts(frame[4:], func([]byte) {}, func(n int64) error { f(n); return nil })
+}
+
 // verdict undoes the packing of a frame; a verdict that was packed whole is read
 // too. It is told how large the verdict is, or 0.
 func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte, error) {
@@ -168,37 +250,23 @@ func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte,
 	if len(frame) < 4 {
 		return nil, errFrame
 	}
-	sum, frame := binary.BigEndian.Uint32(frame), frame[4:]
-	uvarint := func() (uint64, bool) {
-		n, size := binary.Uvarint(frame)
-		frame = frame[max(size, 0):]
-		return n, size > 0
-	}
 	verdict := make([]byte, 0, min(max(size, 0), maxDocument))
-	for len(frame) > 0 {
-		n, ok := uvarint()
-		if !ok {
-			return nil, errFrame
+	err = parts(frame[4:], func(text []byte) { verdict = append(verdict, text...) }, func(n int64) error {
+		var body []byte
+		if err := s.ledger.read.row(ctx, findPiece, []any{n}, &body); err != nil {
+			return fmt.Errorf("piece %d: %w", n, err)
 		}
-		if n > 0 {
-			var body []byte
-			if err := s.ledger.read.row(ctx, findPiece, []any{int64(n)}, &body); err != nil {
-				return nil, fmt.Errorf("piece %d: %w", n, err)
-			}
-			_, text, err := unpackDocument(body)
-			if err != nil {
-				return nil, fmt.Errorf("piece %d: %w", n, err)
-			}
-			verdict = append(verdict, text...)
-			continue
+		_, text, err := unpackDocument(body)
+		if err != nil {
+			return fmt.Errorf("piece %d: %w", n, err)
 		}
-		size, ok := uvarint()
-		if !ok || size > uint64(len(frame)) {
-			return nil, errFrame
-		}
-		verdict, frame = append(verdict, frame[:size]...), frame[size:]
+		verdict = append(verdict, text...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if crc32.Checksum(verdict, castagnoli) != sum {
+	if crc32.Checksum(verdict, castagnoli) != binary.BigEndian.Uint32(frame) {
 		return nil, errFrame
 	}
 	return verdict, nil

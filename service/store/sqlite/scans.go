@@ -48,12 +48,8 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	}
 	hash := sha256.Sum256(sent)
 	err := s.ledger.update(ctx, quick, func(tx transaction) error {
-		for i := range pieces {
-			if p := &pieces[i]; p.n == pieceAgain {
-				if err := tx.row(addPiece, []any{p.hash[:], p.body}, &p.n); err != nil {
-					return err
-				}
-			}
+		if err := tx.use(pieces, dayOf(scan.At)); err != nil {
+			return err
 		}
 		buf.frame = appendFrame(buf.frame[:0], scan.Verdict, head, pieces, tail)
 		buf.verdict = packDocument(formFrame, buf.verdict, buf.frame)

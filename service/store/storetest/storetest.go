@@ -58,6 +58,10 @@ func Run(t *testing.T, open Open) {
 		{"scans/idempotency at once", idempotencyAtOnce},
 		{"concurrency/readers", readers},
 		{"concurrency/two handles", twoHandles},
+		{"retention/scans", pruneScans},
+		{"retention/data", pruneData},
+		{"retention/shared", pruneShared},
+		{"retention/ended early", pruneEndedEarly},
 		{"maintenance", maintenance},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open) })
