@@ -1,0 +1,287 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"assay/service/store"
+)
+
+const findSetting = `SELECT value FROM setting WHERE name = $1`
+
+// KeepTime implements store.Retention.
+func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
+	var text string
+	err := s.row(ctx, findSetting, []any{"keep"}, &text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	var keep time.Duration
+	if err == nil {
+		keep, err = time.ParseDuration(text)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read how long scans are kept: %w", err)
+	}
+	return keep, nil
+}
+
+// stepRows is how many rows one transaction removes.
+const stepRows = 200
+
+// A pruner is one call of Prune.
+type pruner struct {
+	*Store
+	store.Prune
+	done store.Pruned
+	seqs []int64 // that kept scans were answered with, ascending
+}
+
+// Prune implements store.Retention. Verdicts are stored whole here, so there are no
+// pieces of them to remove. The server's own vacuum frees the room.
+func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) {
+	if p.Keep <= 0 {
+		return store.Pruned{}, fmt.Errorf("prune: invalid time %v to keep scans for", p.Keep)
+	}
+	x := &pruner{Store: s, Prune: p}
+	steps := []func(context.Context) error{x.scans, x.readSeqs, x.snapshots, x.versions, x.lists}
+	if p.DryRun {
+		steps[0] = x.countScans
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return x.done, fmt.Errorf("prune: %w", err)
+		}
+	}
+	return x.done, nil
+}
+
+// pruneLock is the advisory lock of the step of a pruner: two that remove the same rows
+// in another order would wait for each other.
+const pruneLock = `SELECT pg_advisory_xact_lock(1634956129)`
+
+// step runs one transaction and lets others write.
+func (x *pruner) step(ctx context.Context, f func(transaction) error) error {
+	begin := time.Now()
+	err := x.update(ctx, func(tx transaction) error {
+		if _, err := tx.exec(pruneLock); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	if err != nil {
+		return err
+	}
+	if x.Pause != nil {
+		return x.Pause(ctx, time.Since(begin))
+	}
+	return ctx.Err()
+}
+
+// expired is true for a scan s to be removed: older than $1, and not the newest of its
+// ref unless older than $2, too.
+const expired = `(s.at < $1 AND (s.at < $2 OR EXISTS (
+	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at, w.n) > (s.at, s.n))))`
+
+const (
+	findExpired = `SELECT s.n, s.at, s.request FROM scan s WHERE ` + expired + ` AND (s.at, s.n) > ($3, $4) ORDER BY s.at, s.n LIMIT $5`
+	dropScans   = `DELETE FROM scan WHERE n = ANY($1)`
+	// A scan that refers to one of them again meanwhile fails, and is written again.
+	dropRequests = `DELETE FROM request r WHERE r.hash = ANY($1) AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.request = r.hash)`
+
+	countExpired = `SELECT count(*) FROM scan s WHERE ` + expired
+	countUnused  = `SELECT count(*) FROM request r WHERE NOT EXISTS (SELECT 1 FROM scan s WHERE s.request = r.hash AND NOT ` + expired + `)`
+)
+
+func (x *pruner) scans(ctx context.Context) error {
+	var lastAt time.Time
+	var lastN int64
+	for more := true; more; {
+		err := x.step(ctx, func(tx transaction) error {
+			var numbers []int64
+			var requests [][]byte
+			err := tx.rows(findExpired, []any{x.Before(), x.NewestBefore(), lastAt, lastN, stepRows}, func(rows pgx.Rows) error {
+				var request []byte
+				err := rows.Scan(&lastN, &lastAt, &request)
+				numbers, requests = append(numbers, lastN), append(requests, request)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if more = len(numbers) == stepRows; len(numbers) == 0 {
+				return nil
+			}
+			scans, err := tx.exec(dropScans, numbers)
+			if err != nil {
+				return err
+			}
+			inventories, err := tx.exec(dropRequests, requests)
+			x.done.Scans += int(scans)
+			x.done.Inventories += int(inventories)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("scans: %w", err)
+		}
+	}
+	return nil
+}
+
+func (x *pruner) countScans(ctx context.Context) error {
+	for query, n := range map[string]*int{countExpired: &x.done.Scans, countUnused: &x.done.Inventories} {
+		err := x.rows(ctx, slowTime, query, []any{x.Before(), x.NewestBefore()}, func(rows pgx.Rows) error { return rows.Scan(n) })
+		if err != nil {
+			return fmt.Errorf("count scans: %w", err)
+		}
+	}
+	return nil
+}
+
+const (
+	findSeqs = `WITH RECURSIVE next (seq) AS (
+		(SELECT seq FROM scan ORDER BY seq LIMIT 1)
+		UNION ALL SELECT (SELECT seq FROM scan WHERE seq > next.seq ORDER BY seq LIMIT 1) FROM next WHERE next.seq IS NOT NULL)
+	SELECT seq FROM next WHERE seq IS NOT NULL`
+	findKeptSeqs = `SELECT DISTINCT s.seq FROM scan s WHERE NOT ` + expired + ` ORDER BY s.seq`
+)
+
+// readSeqs reads which states of the data kept scans were answered with.
+func (x *pruner) readSeqs(ctx context.Context) error {
+	query, args := findSeqs, []any(nil)
+	if x.DryRun {
+		query, args = findKeptSeqs, []any{x.Before(), x.NewestBefore()}
+	}
+	err := x.rows(ctx, slowTime, query, args, func(rows pgx.Rows) error {
+		var seq int64
+		err := rows.Scan(&seq)
+		x.seqs = append(x.seqs, seq)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read which data scans were answered with: %w", err)
+	}
+	return nil
+}
+
+// needed reports whether a kept scan was answered with the version seq of something
+// that the version next replaced.
+func (x *pruner) needed(seq, next int64) bool {
+	i, _ := slices.BinarySearch(x.seqs, seq)
+	return i < len(x.seqs) && x.seqs[i] < next
+}
+
+const (
+	lastVersion = `SELECT coalesce((SELECT v.seq FROM version v JOIN import i ON i.n = v.import WHERE i.at < $1 ORDER BY v.seq DESC LIMIT 1), 0)`
+	lastList    = `SELECT coalesce((SELECT l.seq FROM list l JOIN import i ON i.n = l.import WHERE i.at < $1 ORDER BY l.seq DESC LIMIT 1), 0)`
+
+	listSnapshots = `SELECT seq, seq + 1 FROM snapshot WHERE seq > $1 AND seq < $2 GROUP BY seq ORDER BY seq LIMIT $3`
+	dropSnapshots = `DELETE FROM snapshot WHERE seq = ANY($1)`
+
+	replacedVersions = `SELECT v.seq, w.seq FROM version v
+	JOIN LATERAL (SELECT seq, import FROM version WHERE advisory = v.advisory AND seq > v.seq ORDER BY seq LIMIT 1) w ON true
+	JOIN import i ON i.n = w.import WHERE v.seq > $1 AND i.at < $2 ORDER BY v.seq LIMIT $3`
+	dropReplaced = `DELETE FROM version WHERE seq = ANY($1)`
+
+	replacedLists = `SELECT l.seq, m.seq FROM list l
+	JOIN LATERAL (SELECT seq, import FROM list WHERE kind = l.kind AND seq > l.seq ORDER BY seq LIMIT 1) m ON true
+	JOIN import i ON i.n = m.import WHERE l.seq > $1 AND i.at < $2 ORDER BY l.seq LIMIT $3`
+	dropLists = `DELETE FROM list WHERE seq = ANY($1)`
+)
+
+// snapshots removes the IDs of snapshots that no scan was answered with. Those of the
+// last day stay: a scan that is being answered refers to nothing yet.
+func (x *pruner) snapshots(ctx context.Context) error {
+	var version, list int64 // the last of the day before
+	err := x.row(ctx, lastVersion, []any{x.ReplacedBefore()}, &version)
+	if err == nil {
+		err = x.row(ctx, lastList, []any{x.ReplacedBefore()}, &list)
+	}
+	if err == nil {
+		x.done.Snapshots, err = x.sweep(ctx, listSnapshots, max(version, list), dropSnapshots)
+	}
+	if err != nil {
+		return fmt.Errorf("snapshots: %w", err)
+	}
+	return nil
+}
+
+func (x *pruner) versions(ctx context.Context) (err error) {
+	if x.done.Versions, err = x.sweep(ctx, replacedVersions, x.ReplacedBefore(), dropReplaced); err != nil {
+		return fmt.Errorf("versions of advisories: %w", err)
+	}
+	return nil
+}
+
+func (x *pruner) lists(ctx context.Context) (err error) {
+	if x.done.Lists, err = x.sweep(ctx, replacedLists, x.ReplacedBefore(), dropLists); err != nil {
+		return fmt.Errorf("versions of lists: %w", err)
+	}
+	return nil
+}
+
+// sweep reads sequence numbers, each with that of what replaced it, with query, whose
+// arguments are the number after which to go on, bound, and a limit. It removes those
+// that are not needed with drop, and returns how many rows that were, or would be.
+func (x *pruner) sweep(ctx context.Context, query string, bound any, drop string) (dropped int, err error) {
+	last := int64(0)
+	for more := true; more; {
+		var going []int64
+		found := 0
+		err := x.rows(ctx, slowTime, query, []any{last, bound, stepRows}, func(rows pgx.Rows) error {
+			var next int64
+			if err := rows.Scan(&last, &next); err != nil {
+				return err
+			}
+			if found++; !x.needed(last, next) {
+				going = append(going, last)
+			}
+			return nil
+		})
+		if err != nil {
+			return dropped, err
+		}
+		more = found == stepRows
+		if len(going) == 0 {
+			continue
+		}
+		if x.DryRun {
+			dropped += len(going)
+			continue
+		}
+		err = x.step(ctx, func(tx transaction) error {
+			n, err := tx.exec(drop, going)
+			dropped += int(n)
+			return err
+		})
+		if err != nil {
+			return dropped, err
+		}
+	}
+	return dropped, nil
+}
+
+// Usage implements store.Retention. Each table counts with its indexes.
+func (s *Store) Usage(ctx context.Context) ([]store.Usage, error) {
+	const query = `SELECT CASE relname
+		WHEN 'version' THEN 'advisories' WHEN 'advisory' THEN 'advisories' WHEN 'list' THEN 'exploit catalogs'
+		WHEN 'scan' THEN 'scans' WHEN 'request' THEN 'inventories' ELSE 'other' END AS kind,
+		sum(pg_total_relation_size(oid))::bigint
+	FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace GROUP BY kind ORDER BY kind`
+	var list []store.Usage
+	err := s.rows(ctx, slowTime, query, nil, func(rows pgx.Rows) error {
+		var u store.Usage
+		err := rows.Scan(&u.Kind, &u.Bytes)
+		list = append(list, u)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read how much room the data takes: %w", err)
+	}
+	return list, nil
+}
