@@ -1,0 +1,141 @@
+package tree
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"assay/check/testkit"
+)
+
+// allowed lists the imports between the folders of the project. The entry of a folder
+// holds for the packages in it and below it, unless a deeper folder has an entry. The
+// packages of an entry may import the folders it names, with all that is below them.
+// Tests may import anything.
+var allowed = map[string]string{
+	// The client. It imports nothing of service.
+	".":   "cli",
+	"cli": "cli inspect remote verdict",
+
+	// The live filesystem becomes an inventory. The readers of one language or
+	// distribution know nothing of the others.
+	"inspect":            "inspect",
+	"inspect/inventory":  "",
+	"inspect/rootfs":     "inspect/inventory",
+	"inspect/walk":       "inspect/elf inspect/inventory inspect/rootfs",
+	"inspect/distro":     "inspect/ident inspect/inventory",
+	"inspect/distro/rpm": "inspect/ident inspect/inventory inspect/distro/rpm",
+	"inspect/lang":       "inspect/elf inspect/fixture inspect/ident inspect/inventory inspect/jsonscan inspect/zipfile",
+
+	// Between the two programs, and the answer.
+	"remote":  "inspect/inventory remote verdict",
+	"verdict": "",
+
+	// What the service knows. Nothing here knows who asks.
+	"service/advisory":      "",
+	"service/advisory/load": "service/advisory service/store",
+	"service/exploit":       "",
+	"service/feed":          "service/advisory service/feed service/hint service/store verdict",
+	"service/store":         "service/store",
+	"service/version":       "service/version",
+	"service/snapshot":      "service/advisory service/exploit service/match service/store verdict",
+
+	// An inventory becomes a verdict.
+	"service/match":   "inspect/inventory remote/purl service/advisory service/exploit service/version verdict",
+	"service/policy":  "inspect/inventory remote/cyclonedx service/match verdict",
+	"service/scan":    "inspect/inventory remote/cyclonedx service/match service/policy verdict",
+	"service/explain": "inspect/inventory remote/purl service/advisory service/exploit service/match service/scan service/store verdict",
+
+	// HTTP. The server knows no handler.
+	"service/hint":       "",
+	"service/registry":   "",
+	"service/httpserver": "remote/token service/hint service/store",
+	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
+		"service/registry service/scan service/store verdict",
+
+	// The program connects all of it.
+	"service/assayd": "cli/argv cli/manual remote service verdict",
+
+	// What tests and measures the project. Nothing but tests and check imports it.
+	"check": "check cli inspect remote service verdict",
+}
+
+// TestImports compares every import between packages of the project with allowed.
+func TestImports(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = testkit.Root(t)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := make(map[[2]string]bool) // entries and the folders they name
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from := folder(p.ImportPath)
+		entry, ok := entryOf(from)
+		if !ok {
+			t.Errorf("%s has no entry in allowed", from)
+			continue
+		}
+		used[[2]string{entry}] = true
+		for _, imported := range p.Imports {
+			if imported != "assay" && !strings.HasPrefix(imported, "assay/") {
+				continue
+			}
+			to := folder(imported)
+			allows := false
+			for may := range strings.FieldsSeq(allowed[entry]) {
+				if under(to, may) {
+					allows = true
+					used[[2]string{entry, may}] = true
+				}
+			}
+			if !allows {
+				t.Errorf("%s imports %s, which the entry %q of allowed does not list", from, to, entry)
+			}
+		}
+	}
+	for entry, list := range allowed {
+		if !used[[2]string{entry}] {
+			t.Errorf("allowed has an entry for %s, and no package has this folder", entry)
+		}
+		for may := range strings.FieldsSeq(list) {
+			if !used[[2]string{entry, may}] {
+				t.Errorf("allowed lists %s for %s, which does not import it", may, entry)
+			}
+		}
+	}
+}
+
+// folder returns the folder of a package of the project.
+func folder(importPath string) string {
+	if importPath == "assay" {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, "assay/")
+}
+
+func under(dir, folder string) bool {
+	return dir == folder || strings.HasPrefix(dir, folder+"/")
+}
+
+// entryOf returns the deepest folder with an entry in allowed that dir is under.
+func entryOf(dir string) (entry string, ok bool) {
+	for e := range allowed {
+		if under(dir, e) && (!ok || len(e) > len(entry)) {
+			entry, ok = e, true
+		}
+	}
+	return entry, ok
+}
