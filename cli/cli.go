@@ -20,6 +20,7 @@ import (
 	"assay/remote"
 	"assay/remote/cyclonedx"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 // An Env is what a run of assay takes from its process.
@@ -52,7 +53,7 @@ func Run(ctx context.Context, env Env) int {
 
 // do does what the command line of the run says and returns the exit code.
 func (r *run) do(ctx context.Context) int {
-	r.stuck = make(chan hinted, 1)
+	r.stuck = make(chan error, 1)
 	app := r.app()
 	args, err := argv.Permute(r.env.Args, app, foreign)
 	if err != nil {
@@ -72,7 +73,7 @@ func (r *run) do(ctx context.Context) int {
 		return r.code
 	case err := <-r.stuck:
 		// Not under --on-error warn: a file of the image could be the cause.
-		verdict.WriteError(r.env.Stderr, err.Error(), err.hint, codeUnable, codeUnable)
+		verdict.WriteError(r.env.Stderr, err.Error(), hint.Of(err), codeUnable, codeUnable)
 		return codeUnable
 	}
 }
@@ -89,7 +90,7 @@ type run struct {
 	// grace is how long the run may go on after it was cancelled.
 	grace time.Duration
 	// stuck receives why the run ends although something does not return.
-	stuck chan hinted
+	stuck chan error
 
 	// What a scan has used and found, for assay buildkit.
 	server      string
@@ -98,9 +99,9 @@ type run struct {
 }
 
 // giveUp ends the run. The first one counts.
-func (r *run) giveUp(what, hint string) {
+func (r *run) giveUp(what, next string) {
 	select {
-	case r.stuck <- hinted{errors.New(what), hint}:
+	case r.stuck <- hint.Errorf(next, "%s", what):
 	default:
 	}
 }
@@ -407,12 +408,12 @@ func isTerminal(w io.Writer) bool {
 
 // fail prints an error with its hint and returns the exit code.
 func (r *run) fail(err error) int {
-	code, hint := classify(err)
+	code, next := classify(err)
 	exit := code
 	if code == codeUnable && r.warn {
 		exit = codePass
 	}
-	if werr := verdict.WriteError(r.env.Stderr, err.Error(), hint, code, exit); werr != nil && exit == codePass {
+	if werr := verdict.WriteError(r.env.Stderr, err.Error(), next, code, exit); werr != nil && exit == codePass {
 		return codeUnable
 	}
 	return exit

@@ -13,6 +13,7 @@ import (
 	"assay/remote/cert"
 	"assay/remote/slot"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 // maxProgram bounds a file whose slot is shown, in bytes.
@@ -40,7 +41,7 @@ func (r *run) slot(c *ucli.Context) error {
 		p, err = slot.Show(program)
 	}
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hinted{fmt.Errorf("%q: %w", path, err), "is it assay at all?"}
+		return hint.Errorf("is it assay at all?", "%q: %w", path, err)
 	}
 	if err != nil {
 		return damaged(err)
@@ -102,14 +103,14 @@ func ownProgram() []byte {
 func readProgram(path string) ([]byte, error) {
 	fi, err := os.Stat(path)
 	if err != nil {
-		return nil, hinted{err, "name a file that this user may read"}
+		return nil, hint.Errorf("name a file that this user may read", "%w", err)
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
-		return nil, hinted{fmt.Errorf("%q is not a file, or larger than %d MiB", path, maxProgram>>20), "is it assay at all?"}
+		return nil, hint.Errorf("is it assay at all?", "%q is not a file, or larger than %d MiB", path, maxProgram>>20)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, hinted{err, "name a file that this user may read"}
+		return nil, hint.Errorf("name a file that this user may read", "%w", err)
 	}
 	return b, nil
 }
@@ -117,8 +118,8 @@ func readProgram(path string) ([]byte, error) {
 // damaged gives a slot that cannot be read its next step.
 func damaged(err error) error {
 	if errors.Is(err, slot.ErrDamaged) {
-		return hinted{fmt.Errorf("this is not the assay that a service handed out: %w", err),
-			"it was damaged or changed after that; fetch it again, docker build --no-cache"}
+		return hint.Errorf("it was damaged or changed after that; fetch it again, docker build --no-cache",
+			"this is not the assay that a service handed out: %w", err)
 	}
 	return err
 }

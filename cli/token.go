@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"assay/remote/token"
+	"assay/verdict/hint"
 )
 
 // secretPath is where a builder mounts the secret assay_token.
@@ -72,7 +74,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		return secret{}, err
 	}
 	if err := token.Check(value); err != nil {
-		return secret{}, usage(hintOf(err, "assayd token create makes a token"), "token from %s: %v", first.name, err)
+		return secret{}, usage(cmp.Or(hint.Of(err), "assayd token create makes a token"), "token from %s: %v", first.name, err)
 	}
 	s := secret{value: value, from: first.name}
 	if first.name == argument {

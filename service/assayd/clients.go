@@ -17,7 +17,7 @@ import (
 	"assay/remote/cert"
 	"assay/remote/slot"
 	"assay/service/api"
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 func clientsFlag() cli.Flag {

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 func TestUnknownCommand(t *testing.T) {

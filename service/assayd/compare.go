@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	"assay/service/hint"
 	versions "assay/service/version"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) compareCommand() *cli.Command {

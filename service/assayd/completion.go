@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/manual"
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) completionCommand() *cli.Command {

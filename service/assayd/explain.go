@@ -12,8 +12,8 @@ import (
 
 	"assay/remote/cyclonedx"
 	"assay/service/explain"
-	"assay/service/hint"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) explainCommand() *cli.Command {

@@ -12,10 +12,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/service/api"
-	"assay/service/hint"
 	"assay/service/snapshot"
 	"assay/service/store"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 // followEvery is how often serve checks the age of the data, and tries again to update a

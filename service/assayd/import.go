@@ -15,8 +15,8 @@ import (
 	"assay/service/advisory/load"
 	"assay/service/exploit"
 	"assay/service/feed/osv"
-	"assay/service/hint"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) importCommand() *cli.Command {

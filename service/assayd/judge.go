@@ -6,10 +6,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/hint"
 	"assay/service/match"
 	"assay/service/policy"
 	"assay/service/scan"
+	"assay/verdict/hint"
 )
 
 // judgeFlags are what the owner of the service decides for all scans.

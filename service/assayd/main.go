@@ -20,8 +20,8 @@ import (
 
 	"assay/cli/argv"
 	"assay/cli/buildinfo"
-	"assay/service/hint"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 // version is set by the linker for a release.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 // earlier unpacks a data folder that an earlier version of the program wrote: two

@@ -6,9 +6,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/hint"
 	"assay/service/snapshot"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) verifyDataCommand() *cli.Command {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
+	"assay/verdict/hint"
 )
 
 // A command that only reads does not make a data folder out of a wrong one.

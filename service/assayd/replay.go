@@ -10,10 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/cyclonedx"
-	"assay/service/hint"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) replayCommand() *cli.Command {

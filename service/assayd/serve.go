@@ -19,9 +19,9 @@ import (
 	"assay/cli/buildinfo"
 	"assay/service/api"
 	"assay/service/feed/osv"
-	"assay/service/hint"
 	"assay/service/httpserver"
 	"assay/service/scan"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) serveCommand() *cli.Command {

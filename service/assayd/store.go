@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/hint"
 	"assay/service/store"
 	"assay/service/store/sqlite"
+	"assay/verdict/hint"
 )
 
 // This file is the only one that knows which implementation of store.Store is used.

@@ -13,9 +13,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/remote/token"
-	"assay/service/hint"
 	"assay/service/httpserver"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) tokenCommand() *cli.Command {

@@ -13,8 +13,8 @@ import (
 	"assay/cli/buildinfo"
 	"assay/service/feed"
 	"assay/service/feed/osv"
-	"assay/service/hint"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) updateCommand() *cli.Command {

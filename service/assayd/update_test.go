@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"assay/check/testkit"
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 // assayd runs a command in this process and returns what it writes.

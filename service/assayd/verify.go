@@ -13,7 +13,7 @@ import (
 	"assay/cli/buildinfo"
 	"assay/remote/slot"
 	"assay/service/api"
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 // maxProgram bounds a file that is taken for a client, in bytes.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 // ServeProfiles serves the profiles of net/http/pprof under /debug/pprof/ until stop is

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
-	"assay/service/hint"
+	"assay/verdict/hint"
 )
 
 // A TLSSetup is the TLS configuration of the service.

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"assay/service/feed"
-	"assay/service/hint"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 // Dir returns the folder for downloads in a data folder.
