@@ -153,7 +153,7 @@ fi
 cat <<NEXT
 
 == What to do next
-- Mend it: uncomment the line with "apt-get -y upgrade" in Dockerfile.example.
+- Fix it: uncomment the line with "apt-get -y upgrade" in Dockerfile.example.
 - Use all records of your distribution, in the OSV format:
       ADVISORIES=FOLDER-OR-ZIP make demo
 - Run the service where your builds reach it, with the advisories of languages too
