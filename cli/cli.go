@@ -33,14 +33,14 @@ type Env struct {
 	Version        string
 }
 
-// Exit codes, an interface: docs/exit-codes.md.
+// Exit codes.
 const (
-	codePass      = 0
-	codeUnable    = 1
-	codeUsage     = 2
-	codeRefused   = 3
-	codeFindings  = 4
-	codeUntrusted = 5
+	codePass      = verdict.CodePass
+	codeUnable    = verdict.CodeUnable
+	codeUsage     = verdict.CodeUsage
+	codeRefused   = verdict.CodeRefused
+	codeFindings  = verdict.CodeFail
+	codeUntrusted = verdict.CodeUntrusted
 )
 
 // Run does what the command line says and returns the exit code. It returns soon

@@ -6,9 +6,6 @@ import (
 	"slices"
 )
 
-// ruleContradiction is the rule of a verdict that was not believed.
-const ruleContradiction = "contradiction"
-
 // Check reports the first thing by which a verdict contradicts itself, nil where
 // there is none. It looks for what a service, or something between, cannot have
 // meant: a pass with findings that fail, numbers that do not add up, a decision
@@ -33,41 +30,26 @@ func (v Verdict) Check() error {
 // which Check returned.
 func (v Verdict) Distrusted(err error) Verdict {
 	reason := Reason{
-		Rule: ruleContradiction,
+		Rule: RuleContradiction,
 		Text: "the verdict contradicts itself: " + err.Error(),
 		Hint: "is this assayd, of the version of this client, with nothing in between that changes its answers? see the log of the service",
 	}
 	// What else was said explains nothing now, but for findings that fail.
 	var reasons []Reason
 	for _, r := range v.Decision.Reasons {
-		if codeOf(r.Rule) != 0 {
+		if codeOf(r.Rule) != CodePass {
 			reasons = append(reasons, r)
 		}
 	}
-	v.Decision = Decision{Outcome: Untrusted, Code: 5, Reasons: append([]Reason{reason}, reasons...)}
+	v.Decision = Decision{Outcome: Untrusted, Code: CodeUntrusted, Reasons: append([]Reason{reason}, reasons...)}
 	return v
-}
-
-// codeOf returns the exit code that a rule of a decision goes with, -1 for rules
-// that are not known here.
-func codeOf(rule string) int {
-	switch rule {
-	case "clean":
-		return 0
-	case "severity", "known-exploited", "malicious", "end-of-life":
-		return 4
-	case "nothing-recognised", "no-os-packages", "database-unreadable", "no-data", "data-too-old", "partial", "end-of-life-unknown", ruleContradiction:
-		return 5
-	}
-	return -1
 }
 
 func (v Verdict) checkDecision() error {
 	d := v.Decision
-	codes := map[Outcome]int{Pass: 0, Fail: 4, Untrusted: 5}
-	code, ok := codes[d.Outcome]
+	code := d.Outcome.Code()
 	switch {
-	case !ok:
+	case code < 0:
 		return fmt.Errorf("the outcome %q is unknown", clean(string(d.Outcome), 20))
 	case code != d.Code:
 		return fmt.Errorf("outcome %q with code %d", d.Outcome, d.Code)
@@ -79,7 +61,7 @@ func (v Verdict) checkDecision() error {
 		case r.Rule == "":
 			return errors.New("a reason without a rule")
 		case of < 0:
-		case i == 0 && of != code, of > code, of == 0 && code != 0:
+		case i == 0 && of != code, of > code, of == CodePass && code != CodePass:
 			return fmt.Errorf("outcome %q by the rule %q", d.Outcome, r.Rule)
 		}
 	}
@@ -124,7 +106,7 @@ func (v Verdict) checkFindings() error {
 		return fmt.Errorf("%d of %d findings have a fix", c.Fixable, c.Findings)
 	case v.Decision.Outcome == Pass && failing > 0:
 		return fmt.Errorf("outcome %q with %d failing findings", Pass, failing)
-	case v.Decision.Outcome == Fail && failing == 0 && slices.Contains([]string{"severity", "known-exploited", "malicious"}, v.Decision.Reasons[0].Rule):
+	case v.Decision.Outcome == Fail && failing == 0 && failsFinding(v.Decision.Reasons[0].Rule):
 		return fmt.Errorf("outcome %q by the rule %q without a failing finding", Fail, v.Decision.Reasons[0].Rule)
 	}
 	return nil
@@ -132,8 +114,8 @@ func (v Verdict) checkFindings() error {
 
 // checkFinding holds what a finding says against the rule that decided on it.
 func (v Verdict) checkFinding(f Finding) error {
-	fails := slices.Contains([]string{"severity", "known-exploited", "malicious"}, f.Rule)
-	passes := slices.Contains(rules(), f.Rule)
+	fails := failsFinding(f.Rule)
+	passes := slices.Contains(passingRules(), f.Rule)
 	below := f.Severity
 	if below == Unrated {
 		below = v.Options.Unrated
@@ -145,9 +127,9 @@ func (v Verdict) checkFinding(f Finding) error {
 		return fmt.Errorf("fails is %t by the rule %q", f.Fails, f.Rule)
 	case f.Malicious && !f.Fails:
 		return errors.New("it is malicious and does not fail")
-	case f.Rule == "unfixed" && f.Fixed != "":
+	case f.Rule == RuleUnfixed && f.Fixed != "":
 		return fmt.Errorf("the rule %q with the fix %q", f.Rule, clean(f.Fixed, 40))
-	case f.Rule == "below-threshold" && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
+	case f.Rule == RuleBelow && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
 	}
 	return nil

@@ -17,7 +17,7 @@ func (t *text) remedy(most int) []string {
 			continue
 		}
 		// The fix of findings was just said, better than a rule can.
-		if len(lines) > 0 && slices.Contains([]string{"severity", "known-exploited", "malicious"}, r.Rule) {
+		if len(lines) > 0 && failsFinding(r.Rule) {
 			continue
 		}
 		lines = append(lines, t.labelled("hint:", r.Hint, most-len(lines))...)

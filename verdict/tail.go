@@ -92,7 +92,7 @@ func (t *text) worst(most int) []string {
 // caveats are what a reader of a verdict must not miss.
 func (t *text) caveats() []string {
 	var lines []string
-	said := slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == "end-of-life" })
+	said := slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == RuleEndOfLife })
 	if t.System.Ended && !said {
 		ended := cmp.Or(clean(t.System.EndOfLife, 10), "some time ago")
 		lines = append(lines, t.labelled("note:", "security support of "+t.system()+" ended "+ended, 1)...)

@@ -81,7 +81,7 @@ type text struct {
 func unrated(findings []Finding) int {
 	n := 0
 	for _, f := range findings {
-		if f.Severity == Unrated && f.Rule == "severity" {
+		if f.Severity == Unrated && f.Rule == RuleSeverity {
 			n++
 		}
 	}
@@ -319,42 +319,38 @@ func (t *text) rest() {
 	}
 	if folded > 0 && t.style.Verbose {
 		t.blank()
-		t.add(t.wrap("Not failing, ", "  ", strings.Fields(t.ruleText("kernel")+": "+count(folded, "finding")+" of kernel packages and headers"), 0)...)
+		t.add(t.wrap("Not failing, ", "  ", strings.Fields(t.ruleText(RuleKernel)+": "+count(folded, "finding")+" of kernel packages and headers"), 0)...)
 	} else if folded > 0 {
-		t.add(t.wrap(pad("  "+t.ruleText("kernel"), column), pad("", column), strings.Fields(number(folded)+" of kernel packages and headers"), 0)...)
+		t.add(t.wrap(pad("  "+t.ruleText(RuleKernel), column), pad("", column), strings.Fields(number(folded)+" of kernel packages and headers"), 0)...)
 	}
-}
-
-// rules are those that let a finding pass, in the order of the log.
-func rules() []string {
-	return []string{"unfixed", "needs-subscription", "below-threshold", "unimportant", "ignored-by-distribution", "judged-by-distribution", "kernel"}
 }
 
 func ruleOrder(rule string) int {
-	if i := slices.Index(rules(), rule); i >= 0 {
+	rules := passingRules()
+	if i := slices.Index(rules, rule); i >= 0 {
 		return i
 	}
-	return len(rules())
+	return len(rules)
 }
 
 func (t *text) ruleText(rule string) string {
 	switch rule {
-	case "unfixed":
+	case RuleUnfixed:
 		return "no fix yet"
-	case "needs-subscription":
+	case RuleSubscription:
 		return "fix needs a subscription"
-	case "below-threshold":
+	case RuleBelow:
 		if t.Options.FailOn == "none" {
 			return "no severity fails"
 		}
 		return "below " + clean(cmp.Or(string(t.Options.FailOn), "the threshold"), 15)
-	case "unimportant":
+	case RuleUnimportant:
 		return "unimportant here"
-	case "ignored-by-distribution":
+	case RuleIgnored:
 		return "ignored by the distribution"
-	case "judged-by-distribution":
+	case RuleOwned:
 		return "judged by the distribution"
-	case "kernel":
+	case RuleKernel:
 		return "kernel, which no image runs"
 	}
 	return clean(cmp.Or(rule, "no reason given"), 28)

@@ -62,8 +62,7 @@ const (
 // A Decision is the outcome with the rules that made it.
 type Decision struct {
 	Outcome Outcome `json:"outcome"`
-	// Code is the exit code of docs/exit-codes.md, 0, 4 or 5, before
-	// --continue-on-failure, which the client applies.
+	// Code is the exit code of the outcome. The client applies --continue-on-failure to it.
 	Code int `json:"code"`
 	// Reasons are never empty; the first is the one that decided.
 	Reasons []Reason `json:"reasons"`
@@ -71,9 +70,7 @@ type Decision struct {
 
 // A Reason is one rule that spoke.
 type Reason struct {
-	// Rule is a stable word: "severity", "known-exploited", "malicious",
-	// "end-of-life", "end-of-life-unknown", "nothing-recognised", "no-os-packages",
-	// "database-unreadable", "no-data", "data-too-old", "partial", "contradiction", "clean".
+	// Rule is a stable word, one of the rules of a decision in rule.go. New ones may be added.
 	Rule string `json:"rule"`
 	Text string `json:"text"` // one sentence for people, lower case, no period
 	Hint string `json:"hint,omitempty"`
@@ -131,10 +128,8 @@ type Finding struct {
 	KnownExploited bool    `json:"known_exploited,omitempty"`
 	Malicious      bool    `json:"malicious,omitempty"`
 
-	// Fails says whether this finding fails the scan, Rule which rule decided:
-	// "severity", "known-exploited", "malicious", "unfixed", "below-threshold",
-	// "unimportant", "kernel", "ignored-by-distribution", "judged-by-distribution",
-	// "needs-subscription".
+	// Fails says whether this finding fails the scan. Rule is the rule that decided, one
+	// of those of a finding in rule.go.
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
 	// Why is the comparison that matched, for people:

@@ -79,7 +79,7 @@ func (a *api) answerPassed(w http.ResponseWriter, r *http.Request, t store.Token
 		return fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
 	}
 	answer := passedAnswer{
-		Commit: s.Commit, Passed: v.Decision.Outcome == verdict.Pass && v.Decision.Code == 0,
+		Commit: s.Commit, Passed: v.Decision.Outcome == verdict.Pass && v.Decision.Code == verdict.CodePass,
 		Scan: s.ID, At: s.At, Project: s.Project, Ref: s.Ref,
 		Outcome: string(v.Decision.Outcome), Code: v.Decision.Code, Report: v.Report,
 	}

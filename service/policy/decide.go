@@ -24,40 +24,6 @@ type Input struct {
 	Without []string
 }
 
-// The rules by which a finding fails or does not.
-const (
-	ruleSeverity       = "severity"
-	ruleKnownExploited = "known-exploited"
-	ruleMalicious      = "malicious"
-	ruleUnfixed        = "unfixed"
-	ruleBelow          = "below-threshold"
-	ruleUnimportant    = "unimportant"
-	ruleKernel         = "kernel"
-	ruleIgnored        = "ignored-by-distribution"
-	ruleOwned          = "judged-by-distribution"
-	ruleSubscription   = "needs-subscription"
-)
-
-// The further rules that make a decision.
-const (
-	ruleEndOfLife  = "end-of-life"
-	ruleNothing    = "nothing-recognised"
-	ruleNoPackages = "no-os-packages"
-	ruleEndUnknown = "end-of-life-unknown"
-	ruleUnreadable = "database-unreadable"
-	ruleNoData     = "no-data"
-	ruleTooOld     = "data-too-old"
-	rulePartial    = "partial"
-	ruleClean      = "clean"
-)
-
-// The exit codes of the outcomes.
-const (
-	codePass      = 0
-	codeFail      = 4
-	codeUntrusted = 5
-)
-
 // Decide decides a scan. The findings returned are sorted as a verdict has
 // them, each with the rule that spoke; those of kernel packages are among them
 // only where the options ask for them or they fail, and always counted.
@@ -100,15 +66,16 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	untrusted := distrust(in, parts, counts.Evaluated)
 	failing := failures(in, findings)
 	reasons := slices.Concat(untrusted, failing)
-	decision := verdict.Decision{Outcome: verdict.Pass, Code: codePass, Reasons: reasons}
+	decision := verdict.Decision{Outcome: verdict.Pass, Reasons: reasons}
 	switch {
 	case len(untrusted) > 0:
-		decision.Outcome, decision.Code = verdict.Untrusted, codeUntrusted
+		decision.Outcome = verdict.Untrusted
 	case len(failing) > 0:
-		decision.Outcome, decision.Code = verdict.Fail, codeFail
+		decision.Outcome = verdict.Fail
 	default:
 		decision.Reasons = []verdict.Reason{clean(counts)}
 	}
+	decision.Code = decision.Outcome.Code()
 	return decision, findings, counts
 }
 
@@ -133,25 +100,25 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 	negligible := f.Severity == verdict.Negligible
 	switch {
 	case f.Malicious:
-		return ruleMalicious, true
+		return verdict.RuleMalicious, true
 	case f.Kernel && !o.Kernel:
-		return ruleKernel, false
+		return verdict.RuleKernel, false
 	case f.Owned:
-		return ruleOwned, false
+		return verdict.RuleOwned, false
 	case f.Unimportant && negligible:
-		return ruleUnimportant, false
+		return verdict.RuleUnimportant, false
 	case f.KnownExploited:
-		return ruleKnownExploited, true
+		return verdict.RuleKnownExploited, true
 	case f.Unimportant:
-		return ruleIgnored, false
+		return verdict.RuleIgnored, false
 	case counted(f.Severity, o).Rank() > o.Threshold():
-		return ruleBelow, false
+		return verdict.RuleBelow, false
 	case f.Subscription != "" && !o.FailOnUnfixed:
-		return ruleSubscription, false
+		return verdict.RuleSubscription, false
 	case f.Fixed == "" && !o.FailOnUnfixed:
-		return ruleUnfixed, false
+		return verdict.RuleUnfixed, false
 	}
-	return ruleSeverity, true
+	return verdict.RuleSeverity, true
 }
 
 // counted returns the severity that a finding counts as.
@@ -226,27 +193,27 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 	for _, f := range findings {
 		if f.Fails {
 			by[f.Rule]++
-			if f.Rule == ruleSeverity && f.Severity == verdict.Unrated {
+			if f.Rule == verdict.RuleSeverity && f.Severity == verdict.Unrated {
 				unrated++
 			}
 		}
 	}
 	var reasons []verdict.Reason
-	if n := by[ruleMalicious]; n > 0 {
+	if n := by[verdict.RuleMalicious]; n > 0 {
 		reasons = append(reasons, verdict.Reason{
-			Rule: ruleMalicious,
+			Rule: verdict.RuleMalicious,
 			Text: plural(n, "finding says", "findings say") + " that a package is malicious",
 			Hint: "remove the package, and treat what the build had access to as disclosed",
 		})
 	}
-	if n := by[ruleKnownExploited]; n > 0 {
+	if n := by[verdict.RuleKnownExploited]; n > 0 {
 		reasons = append(reasons, verdict.Reason{
-			Rule: ruleKnownExploited,
+			Rule: verdict.RuleKnownExploited,
 			Text: plural(n, "finding is", "findings are") + " known to be exploited",
 			Hint: "upgrade these packages first, and remove those that have no fix",
 		})
 	}
-	if n := by[ruleSeverity]; n > 0 {
+	if n := by[verdict.RuleSeverity]; n > 0 {
 		text := plural(n, "finding", "findings") + " of severity " + string(o.FailOn) + orWorse(o.FailOn)
 		if !o.FailOnUnfixed {
 			text += form(n, " has a fix", " have a fix")
@@ -255,14 +222,14 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 			text += fmt.Sprintf(" (%d unrated, counted as %s)", unrated, o.Unrated)
 		}
 		reasons = append(reasons, verdict.Reason{
-			Rule: ruleSeverity,
+			Rule: verdict.RuleSeverity,
 			Text: text,
 			Hint: "upgrade the packages, in the Dockerfile or by a newer base image",
 		})
 	}
 	if o.FailOnEOL && in.Result.System.Ended {
 		reasons = append(reasons, verdict.Reason{
-			Rule: ruleEndOfLife,
+			Rule: verdict.RuleEndOfLife,
 			Text: ended(in.Result.System),
 			Hint: "move to a release that still gets security updates",
 		})
@@ -280,69 +247,69 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 	}
 	noData := in.Data.Records == 0
 	if noData {
-		add(ruleNoData, "the service holds no advisories at all", "import advisories into the service first")
+		add(verdict.RuleNoData, "the service holds no advisories at all", "import advisories into the service first")
 	}
 	unreadable := unreadable(in)
 	if len(unreadable) > 0 {
-		add(ruleUnreadable,
+		add(verdict.RuleUnreadable,
 			"what says which packages are installed could not be read: "+some(unreadable),
 			"run assay as a user who may read it, and see that the file is whole and was not emptied")
 	}
 	u := sumUp(parts, in.Options)
 	switch {
 	case res.Packages == 0 && res.System.ID == "":
-		add(ruleNothing, "neither an operating system nor a package was recognised",
+		add(verdict.RuleNothing, "neither an operating system nor a package was recognised",
 			"there is nothing to judge in an image without package data; scan the image that it is built from")
 	case res.Packages == 0:
-		add(ruleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
+		add(verdict.RuleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
 			"the package database may have been removed from the image: scan before that; --no-os-packages needs at least one other package, such as a Go program")
 	case u.systemMissing:
-		add(ruleNoPackages, fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
+		add(verdict.RuleNoPackages, fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
 			"the package database is missing, empty or of a kind that assay does not read; scan the stage that still has it")
 	}
 	if !noData {
 		switch {
 		case u.system > 0:
-			add(ruleNoData, fmt.Sprintf("%s of the operating system cannot be evaluated: %s",
+			add(verdict.RuleNoData, fmt.Sprintf("%s of the operating system cannot be evaluated: %s",
 				plural(u.system, "package", "packages"), some(u.systemTexts)),
 				"build on a system whose advisories the service holds, or import them")
 		case u.systemNone > 0:
-			add(ruleNoData, fmt.Sprintf("not one of %s of the operating system could be evaluated", plural(u.systemNone, "package", "packages")),
+			add(verdict.RuleNoData, fmt.Sprintf("not one of %s of the operating system could be evaluated", plural(u.systemNone, "package", "packages")),
 				"see the notes for the causes")
 		}
 		switch {
 		case len(u.missing) > 0:
 			text, hint := u.withoutData()
-			add(ruleNoData, text, hint)
+			add(verdict.RuleNoData, text, hint)
 		case u.system == 0 && u.systemNone == 0 && res.Packages > 0 && evaluated == 0:
-			add(ruleNoData, fmt.Sprintf("not one of %s could be evaluated", plural(res.Packages, "package", "packages")),
+			add(verdict.RuleNoData, fmt.Sprintf("not one of %s could be evaluated", plural(res.Packages, "package", "packages")),
 				"import advisories for what the image holds")
 		}
 	}
 	if s := res.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !match.Rolling(s.Ecosystem) {
-		add(ruleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
+		add(verdict.RuleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
 			"build on a release whose end is known: docs/matching.md lists them")
 	}
 	if limit := int64(in.MaxAge / time.Second); in.MaxAge > 0 && !noData {
 		const hint = "update the advisories of the service"
 		switch {
 		case in.Ahead > verdict.ClockSkew:
-			add(ruleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", in.Ahead.Round(time.Minute)),
+			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", in.Ahead.Round(time.Minute)),
 				"set the clock of the service, and update its advisories")
 		case in.Data.Updated.IsZero():
-			add(ruleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", age(limit)), hint)
+			add(verdict.RuleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", age(limit)), hint)
 		case in.Data.Age > limit:
-			add(ruleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", age(in.Data.Age), age(limit)), hint)
+			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", age(in.Data.Age), age(limit)), hint)
 		}
 	}
 	if in.Options.Strict {
 		gaps := len(in.Partial) - len(unreadable)
 		if gaps > 0 {
-			add(rulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
+			add(verdict.RulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
 				"run assay as root, or leave out what does not matter with --skip")
 		}
 		if u.single > 0 {
-			add(rulePartial, plural(u.single, "package", "packages")+" could not be evaluated, which strict does not accept",
+			add(verdict.RulePartial, plural(u.single, "package", "packages")+" could not be evaluated, which strict does not accept",
 				"see the notes for the causes")
 		}
 	}
@@ -358,7 +325,7 @@ func clean(c verdict.Counts) verdict.Reason {
 	if c.Findings > 0 {
 		text = form(c.Findings, "the one finding does not fail", fmt.Sprintf("none of the %d findings fails", c.Findings)) + " by the policy"
 	}
-	return verdict.Reason{Rule: ruleClean, Text: text}
+	return verdict.Reason{Rule: verdict.RuleClean, Text: text}
 }
 
 // Notices returns what people should know of a result that changes nothing

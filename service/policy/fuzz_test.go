@@ -101,7 +101,7 @@ func FuzzDecide(f *testing.F) {
 		if err := v.Check(); err != nil {
 			t.Errorf("%v\n%+v", err, v)
 		}
-		if d.Code != codePass {
+		if d.Code != verdict.CodePass {
 			return
 		}
 		// What no pass may leave out.

@@ -1,0 +1,89 @@
+package verdict
+
+// The exit codes of assay, which docs/exit-codes.md describes. A decision has CodePass,
+// CodeFail or CodeUntrusted.
+const (
+	CodePass      = 0
+	CodeUnable    = 1 // the scan could not finish
+	CodeUsage     = 2
+	CodeRefused   = 3 // the service refused the token
+	CodeFail      = 4
+	CodeUntrusted = 5
+)
+
+// Code returns the exit code of an outcome, or -1 if the outcome is unknown.
+func (o Outcome) Code() int {
+	switch o {
+	case Pass:
+		return CodePass
+	case Fail:
+		return CodeFail
+	case Untrusted:
+		return CodeUntrusted
+	}
+	return -1
+}
+
+// The rules that make both a finding and a scan fail.
+const (
+	RuleSeverity       = "severity"
+	RuleKnownExploited = "known-exploited"
+	RuleMalicious      = "malicious"
+)
+
+// The rules by which a finding does not fail.
+const (
+	RuleUnfixed      = "unfixed"
+	RuleSubscription = "needs-subscription"
+	RuleBelow        = "below-threshold"
+	RuleUnimportant  = "unimportant"             // the distribution rates it so
+	RuleIgnored      = "ignored-by-distribution" // the distribution will not fix it
+	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
+	RuleKernel       = "kernel"                  // a kernel package or kernel headers
+)
+
+// The other rules of a decision. RuleClean has CodePass, RuleEndOfLife has CodeFail, and
+// the rest have CodeUntrusted.
+const (
+	RuleClean         = "clean"
+	RuleEndOfLife     = "end-of-life"
+	RuleEndUnknown    = "end-of-life-unknown"
+	RuleNothing       = "nothing-recognised"
+	RuleNoPackages    = "no-os-packages"
+	RuleUnreadable    = "database-unreadable"
+	RuleNoData        = "no-data"
+	RuleTooOld        = "data-too-old"
+	RulePartial       = "partial"
+	RuleContradiction = "contradiction" // the client does not believe the verdict
+)
+
+// failsFinding reports whether a finding fails by a rule.
+func failsFinding(rule string) bool {
+	switch rule {
+	case RuleSeverity, RuleKnownExploited, RuleMalicious:
+		return true
+	}
+	return false
+}
+
+// passingRules returns the rules by which a finding does not fail, in the order of the log.
+func passingRules() []string {
+	return []string{RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+}
+
+// codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a
+// newer service may have new rules.
+func codeOf(rule string) int {
+	switch rule {
+	case RuleClean:
+		return CodePass
+	case RuleEndOfLife:
+		return CodeFail
+	case RuleEndUnknown, RuleNothing, RuleNoPackages, RuleUnreadable, RuleNoData, RuleTooOld, RulePartial, RuleContradiction:
+		return CodeUntrusted
+	}
+	if failsFinding(rule) {
+		return CodeFail
+	}
+	return -1
+}
