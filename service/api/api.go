@@ -28,6 +28,7 @@ type Store interface {
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error)
 	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
+	Ready(ctx context.Context) error
 }
 
 // A View is one consistent state of the data, until Close.
@@ -133,6 +134,10 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Close()
+	if err := a.Store.Ready(r.Context()); err != nil {
+		a.server.Refuse(w, r, err)
+		return
+	}
 	httpserver.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 

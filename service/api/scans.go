@@ -113,6 +113,8 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	switch {
 	case r.Context().Err() != nil:
 		return nil, r.Context().Err()
+	case errors.Is(err, store.ErrUnavailable):
+		return nil, err // the client sends it again, and it is kept then
 	case err != nil:
 		return a.unkept(v, kept, err, buf)
 	case stored.ID != kept.ID:

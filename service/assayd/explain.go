@@ -21,11 +21,10 @@ func (d *daemon) explainCommand() *cli.Command {
 		Name:      "explain",
 		Usage:     "say why a vulnerability is a finding of a kept scan, or why it is not",
 		ArgsUsage: "SCAN CVE, or --between SCAN SCAN",
-		Flags: []cli.Flag{
-			dataFlag(),
+		Flags: storeFlags(
 			&cli.BoolFlag{Name: "between", Usage: "say why two scans of one image have different answers: data, packages or policy"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
-		},
+		),
 		Action: d.explain,
 	}
 }

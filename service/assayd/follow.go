@@ -18,6 +18,28 @@ import (
 	"assay/verdict/hint"
 )
 
+// openEvery is how often serve tries to open a store that is unavailable.
+const openEvery = 2 * time.Second
+
+// waitForStore opens the store, and waits for one that is unavailable: a database may
+// start after assayd. Requests are answered with 503 meanwhile.
+func waitForStore(ctx context.Context, log *slog.Logger, open func() (store.Store, error)) (store.Store, error) {
+	for tries := 0; ; tries++ {
+		st, err := open()
+		if err == nil || !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+			return st, err
+		}
+		if tries%30 == 0 {
+			log.Error("wait for the store", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(openEvery):
+		}
+	}
+}
+
 // followEvery is how often serve checks the age of the data, and tries again to update a
 // snapshot that it could not update.
 const followEvery = time.Second

@@ -24,14 +24,13 @@ func (d *daemon) importCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "take in advisories: OSV records in folders, zip archives or single files; or the lists KEV and EPSS",
 		ArgsUsage: "PATH…",
-		Flags: []cli.Flag{
-			dataFlag(),
+		Flags: storeFlags(
 			&cli.StringFlag{Name: "source", Usage: "import as source `NAME`; its earlier records that are missing from this import are removed", Value: "import"},
 			&cli.BoolFlag{Name: "add", Usage: "remove nothing: the records are only some of the source's"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove missing records even if they are most of the source"},
 			&cli.BoolFlag{Name: "drop", Usage: "remove all records of the source, and import nothing"},
 			&cli.BoolFlag{Name: "sample", Usage: "mark the records as a small set for demonstration; every verdict says so"},
-		},
+		),
 		Action: d.importPaths,
 	}
 }

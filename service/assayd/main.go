@@ -107,6 +107,7 @@ func (d *daemon) app() *cli.App {
 			d.verifyCommand(),
 			d.verifyDataCommand(),
 			d.repairCommand(),
+			d.migrateCommand(),
 			d.completionCommand(),
 			d.manCommand(),
 		},

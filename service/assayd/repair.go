@@ -15,7 +15,7 @@ func (d *daemon) verifyDataCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "verify-data",
 		Usage:  "check all stored data, and list what is damaged",
-		Flags:  []cli.Flag{dataFlag()},
+		Flags:  storeFlags(),
 		Action: d.verifyData,
 	}
 }
@@ -24,7 +24,7 @@ func (d *daemon) repairCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "repair",
 		Usage:  "keep the readable part of damaged data, and list what must be fetched again",
-		Flags:  []cli.Flag{dataFlag()},
+		Flags:  storeFlags(),
 		Action: d.repair,
 	}
 }
@@ -48,11 +48,14 @@ func (d *daemon) verifyData(c *cli.Context) error {
 	if len(problems) > 0 {
 		return hintRepair(c, fmt.Errorf("%w: %d problems", store.ErrDamaged, len(problems)))
 	}
-	fmt.Fprintln(d.stdout, "advisories.db and ledger.db are intact; the snapshot is checked when assayd serve opens it")
+	fmt.Fprintln(d.stdout, storeName(c)+" intact; the snapshot is checked when assayd serve opens it")
 	return nil
 }
 
 func (d *daemon) repair(c *cli.Context) error {
+	if err := requireSQLite(c, "repair"); err != nil {
+		return err
+	}
 	if err := requireData(c); err != nil {
 		return err
 	}

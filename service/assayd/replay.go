@@ -21,11 +21,10 @@ func (d *daemon) replayCommand() *cli.Command {
 		Name:      "replay",
 		Usage:     "decide again on a kept scan, with the data of now or of then",
 		ArgsUsage: "SCAN",
-		Flags: append(judgeFlags(),
-			dataFlag(),
+		Flags: append(judgeFlags(), storeFlags(
 			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, whose id or its beginning every verdict names"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
-		),
+		)...),
 		Action: d.replay,
 	}
 }

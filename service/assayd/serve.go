@@ -21,6 +21,7 @@ import (
 	"assay/service/feed/osv"
 	"assay/service/httpserver"
 	"assay/service/scan"
+	"assay/service/store"
 	"assay/verdict/hint"
 )
 
@@ -28,8 +29,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), []cli.Flag{
-			dataFlag(),
+		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), storeFlags(
 			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
 			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
@@ -40,7 +40,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
-		}),
+		)),
 		Action: d.serve,
 	}
 }
@@ -129,7 +129,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return hint.Errorf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err)
 	}
 	defer unlock()
-	st, err := openStore(c)
+	st, err := waitForStore(ctx, log, func() (store.Store, error) { return openStore(c) })
 	if err != nil {
 		return err
 	}

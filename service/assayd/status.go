@@ -17,7 +17,7 @@ func (d *daemon) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "status",
 		Usage:  "tell what data there is and how old it is",
-		Flags:  []cli.Flag{dataFlag()},
+		Flags:  storeFlags(),
 		Action: d.status,
 	}
 }

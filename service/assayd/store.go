@@ -4,27 +4,104 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/service/store"
+	"assay/service/store/postgres"
 	"assay/service/store/sqlite"
 	"assay/verdict/hint"
 )
 
 // This file is the only one that knows which implementation of store.Store is used.
 
-func dataFlag() cli.Flag {
-	return &cli.StringFlag{Name: "data", Usage: "keep everything in `DIR`", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}}
+// storeFlags returns the flags that name the store, and more. The variable of --database
+// is read by databaseURL: the library would print its value in the help.
+func storeFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "data", Usage: "keep everything in `DIR`, but for what is in the database", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}},
+		&cli.StringFlag{Name: "database", Usage: "use the PostgreSQL database of `URL`, such as postgres://assayd@db.example.com/assay; a URL with a password goes into $ASSAYD_DATABASE or a file"},
+		&cli.StringFlag{Name: "database-file", Usage: "read the URL of the database from `FILE`"},
+		&cli.BoolFlag{Name: "no-migrate", Usage: "do not change the schema of the database: assayd migrate does"},
+	}, more...)
+}
+
+// maxURLFile bounds a file that has a URL in it.
+const maxURLFile = 64 << 10
+
+// databaseURL returns the URL of the PostgreSQL database that the flags of a command or
+// the environment name, and "" for none. No error includes it.
+func databaseURL(c *cli.Context) (string, error) {
+	flag, file := c.String("database"), c.String("database-file")
+	switch {
+	case c.IsSet("database") && c.IsSet("database-file"):
+		return "", hint.Errorf("give one of them", "--database and --database-file exclude each other")
+	case c.IsSet("database-file"):
+		f, err := os.Open(file)
+		if err != nil {
+			return "", fmt.Errorf("read the URL of the database: %w", err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
+		if err != nil {
+			return "", fmt.Errorf("read the URL of the database: %w", err)
+		}
+		url := strings.TrimSpace(string(b))
+		if url == "" {
+			return "", fmt.Errorf("read the URL of the database: %q is empty", file)
+		}
+		return url, nil
+	case c.IsSet("database"):
+		secret, err := postgres.HasPassword(flag)
+		if err != nil {
+			return "", hintDatabase(fmt.Errorf("--database: %w", err))
+		}
+		if secret {
+			return "", hint.Errorf("put the URL into a file and name that with --database-file, or set ASSAYD_DATABASE or PGPASSWORD, or use the password file of libpq",
+				"--database has a password in it: everybody on this machine can read the arguments of a process")
+		}
+		return flag, nil
+	}
+	return os.Getenv("ASSAYD_DATABASE"), nil
+}
+
+// hintDatabase adds to an error of the PostgreSQL store what to do about it.
+func hintDatabase(err error) error {
+	switch {
+	case errors.Is(err, postgres.ErrBadURL):
+		return hint.Errorf("it looks like postgres://USER@HOST:5432/DATABASE?sslmode=verify-full; in a user or a password, percent-encode / : @ ? # and %", "%w", err)
+	case errors.Is(err, postgres.ErrNewSchema):
+		return hint.Errorf("use the assayd that migrated it, or a newer one", "%w", err)
+	case errors.Is(err, postgres.ErrOldSchema):
+		return hint.Errorf("run assayd migrate, or assayd serve without --no-migrate", "%w", err)
+	case errors.Is(err, store.ErrUnavailable):
+		return hint.Errorf("check that the PostgreSQL server runs, and the user, the password and the database", "%w", err)
+	}
+	return err
 }
 
 // openStore opens the store that the flags of a command name, and creates it if it
 // does not exist.
-func openStore(c *cli.Context) (store.Store, error) {
+func openStore(c *cli.Context) (store.Store, error) { return open(c, c.Bool("no-migrate")) }
+
+func open(c *cli.Context, noMigrate bool) (store.Store, error) {
+	url, err := databaseURL(c)
+	if err != nil {
+		return nil, err
+	}
+	if url != "" {
+		s, err := postgres.Open(c.Context, url, noMigrate)
+		if err != nil {
+			return nil, hintDatabase(fmt.Errorf("open the store: %w", err))
+		}
+		return s, nil
+	}
 	s, err := sqlite.Open(c.String("data"))
 	if errors.Is(err, store.ErrDamaged) {
 		return nil, hintRepair(c, fmt.Errorf("open the store: %w", err))
@@ -35,16 +112,21 @@ func openStore(c *cli.Context) (store.Store, error) {
 	return s, nil
 }
 
-// openExisting opens the store for a command that makes no sense without one.
+// openExisting opens the store for a command that makes no sense without one. It leaves
+// the schema of a PostgreSQL database as it is.
 func openExisting(c *cli.Context) (store.Store, error) {
 	if err := requireData(c); err != nil {
 		return nil, err
 	}
-	return openStore(c)
+	return open(c, true)
 }
 
-// requireData returns an error if there is no store yet.
+// requireData returns an error if there is no store yet. A database without a schema is
+// found when it is opened.
 func requireData(c *cli.Context) error {
+	if url, err := databaseURL(c); err != nil || url != "" {
+		return err
+	}
 	dir := c.String("data")
 	for _, name := range []string{"advisories.db", "ledger.db"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
@@ -52,6 +134,14 @@ func requireData(c *cli.Context) error {
 		}
 	}
 	return hint.Errorf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is not a data folder of assayd: it has no advisories.db", dir)
+}
+
+// storeName says what a command has read, for a sentence.
+func storeName(c *cli.Context) string {
+	if url, err := databaseURL(c); err == nil && url != "" {
+		return "the database is"
+	}
+	return "advisories.db and ledger.db are"
 }
 
 // lockData makes the caller the only process that serves from the data folder, or
@@ -67,10 +157,61 @@ func repairStore(ctx context.Context, c *cli.Context, at time.Time, report func(
 	return sqlite.Repair(ctx, c.String("data"), at, report)
 }
 
+// requireSQLite returns an error where the store is a PostgreSQL database, which what
+// cannot work on.
+func requireSQLite(c *cli.Context, what string) error {
+	url, err := databaseURL(c)
+	if err == nil && url != "" {
+		err = hint.Errorf("restore a backup of the database; assayd verify-data says what is damaged", "%s: only a store in files can be repaired, not a PostgreSQL database", what)
+	}
+	return err
+}
+
 // hintRepair adds to an error about damaged data how to repair it.
 func hintRepair(c *cli.Context, err error) error {
 	if !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
+	if url, e := databaseURL(c); e == nil && url != "" {
+		return hint.Errorf("assayd verify-data says what is damaged; restore a backup of the database", "%w", err)
+	}
 	return hint.Errorf(fmt.Sprintf("stop assayd, then run: assayd repair --data %s", c.String("data")), "%w", err)
+}
+
+func (d *daemon) migrateCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "migrate",
+		Usage:  "bring the schema of the store to the version of this assayd",
+		Flags:  storeFlags(),
+		Action: d.migrate,
+	}
+}
+
+// migrate is what serve does at its start, unless it has --no-migrate.
+func (d *daemon) migrate(c *cli.Context) error {
+	url, err := databaseURL(c)
+	if err != nil {
+		return err
+	}
+	if url == "" {
+		if err := requireData(c); err != nil {
+			return err
+		}
+		st, err := openStore(c)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(d.stdout, "the schema is up to date")
+		return st.Close()
+	}
+	before, after, err := postgres.Migrate(c.Context, url)
+	if err != nil {
+		return hintDatabase(fmt.Errorf("migrate: %w", err))
+	}
+	if before == after {
+		fmt.Fprintf(d.stdout, "the schema is up to date: version %d\n", after)
+		return nil
+	}
+	fmt.Fprintf(d.stdout, "the schema was migrated from version %d to %d\n", before, after)
+	return nil
 }

@@ -27,19 +27,18 @@ func (d *daemon) tokenCommand() *cli.Command {
 			{
 				Name:  "create",
 				Usage: "make a token: it alone goes to standard output and is never shown again",
-				Flags: []cli.Flag{
-					dataFlag(),
+				Flags: storeFlags(
 					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
 					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
 					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, with its scopes and project unless others are given"},
 					&cli.GenericFlag{Name: "overlap", Usage: "with --rotate: let the old token work for this `TIME`", Value: lifetimeOf(24 * time.Hour)},
-				},
+				),
 				Action: d.tokenCreate,
 			},
-			{Name: "list", Usage: "list the tokens, without their secrets", Flags: []cli.Flag{dataFlag()}, Action: d.tokenList},
-			{Name: "revoke", Usage: "revoke a token at once", ArgsUsage: "ID|NAME", Flags: []cli.Flag{dataFlag()}, Action: d.tokenRevoke},
+			{Name: "list", Usage: "list the tokens, without their secrets", Flags: storeFlags(), Action: d.tokenList},
+			{Name: "revoke", Usage: "revoke a token at once", ArgsUsage: "ID|NAME", Flags: storeFlags(), Action: d.tokenRevoke},
 		},
 	}
 }

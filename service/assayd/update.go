@@ -21,10 +21,9 @@ func (d *daemon) updateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "update",
 		Usage: "bring the advisories up to date from the public data of OSV, or a mirror of it",
-		Flags: append(feedFlags(),
-			dataFlag(),
+		Flags: append(feedFlags(), storeFlags(
 			&cli.StringSliceFlag{Name: "drop", Usage: "take out what `ECOSYSTEM` has brought, and update nothing (repeatable)"},
-		),
+		)...),
 		Action: d.update,
 	}
 }

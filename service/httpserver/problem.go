@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"assay/service/store"
 )
 
 // A Problem is an error that is answered with a status of its own: what is wrong,
@@ -20,8 +22,8 @@ type Problem struct {
 
 func (p Problem) Error() string { return p.What }
 
-// Refuse answers a request with an error. An error that is not a Problem is logged
-// and answered with status 500, without its text.
+// Refuse answers a request with an error. An error that is not a Problem is logged, and
+// answered without its text: with status 503 if it wraps store.ErrUnavailable, else 500.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.ProblemOf(w, r, err)
 	if p.Status == http.StatusUnauthorized {
@@ -34,6 +36,10 @@ func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // another form, and sets the Retry-After header. Other errors are logged.
 func (s *Server) ProblemOf(w http.ResponseWriter, r *http.Request, err error) Problem {
 	p, ok := errors.AsType[Problem](err)
+	if !ok && errors.Is(err, store.ErrUnavailable) {
+		s.Log.Error("the store is unavailable", "method", r.Method, "path", r.URL.Path, "err", err)
+		p, ok = s.Unavailable("the service cannot reach its database", "assay waits and tries again by itself"), true
+	}
 	if !ok {
 		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; tell whoever runs it"}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"assay/check/testkit/pgtest"
+	"assay/service/store"
+	"assay/service/store/postgres"
+	"assay/verdict/hint"
+)
+
+var shared pgtest.Shared
+
+func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
+
+const password = "hunter2-secret"
+
+// withPassword returns the URL with a password in it, which the server does not ask for.
+func withPassword(t *testing.T, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("assay", password)
+	return u.String()
+}
+
+// newDatabase makes an empty database, and returns its URL.
+func newDatabase(t *testing.T) string {
+	t.Helper()
+	server := shared.Server(t)
+	return server.URL(server.Database(t, ""))
+}
+
+// A password must not be an argument of a process, nor be printed.
+func TestDatabaseURL(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte("postgres://assay:"+password+"@[::1/x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		env  string
+		args []string
+		want string
+	}{
+		"password in a flag":      {args: []string{"--database", "postgres://assay:" + password + "@localhost/assay"}, want: "--database has a password in it"},
+		"password as a parameter": {args: []string{"--database", "postgres://assay@localhost/assay?password=" + password}, want: "--database has a password in it"},
+		"key and value":           {args: []string{"--database", "host=localhost password=" + password}, want: "invalid database URL"},
+		"a slash in a password":   {args: []string{"--database", "postgres://assay:" + password + "/x@localhost/assay"}, want: "invalid database URL"},
+		"invalid file":            {args: []string{"--database-file", file}, want: "invalid database URL"},
+		"no file":                 {args: []string{"--database-file", file + "x"}, want: "no such file"},
+		"both":                    {args: []string{"--database-file", file, "--database", "postgres:///x"}, want: "exclude each other"},
+		"invalid variable":        {env: "postgres://assay:" + password + "@localhost:port/assay", want: "invalid database URL"},
+		"invalid parameter":       {env: "postgres://assay:" + password + "@localhost/assay?sslmode=" + password, want: "invalid database URL"},
+		"nobody listens":          {env: "postgres://assay:" + password + "@127.0.0.1:1/assay?sslmode=disable", want: "the store is unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("ASSAYD_DATABASE", tt.env)
+			stdout, stderr, err := assayd(t, append([]string{"token", "list"}, tt.args...)...)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if all := fmt.Sprintf("%v %+v %s %s %s", err, err, hint.Of(err), stdout, stderr); strings.Contains(all, password) {
+				t.Errorf("the password is printed: %s", all)
+			}
+		})
+	}
+	t.Setenv("ASSAYD_DATABASE", "postgres://assay:"+password+"@localhost/assay")
+	if stdout := must(t, "token", "list", "--help"); strings.Contains(stdout, password) {
+		t.Errorf("the help has the password:\n%s", stdout)
+	}
+}
+
+// Commands work on the database as on a folder, and leave nothing in the folder.
+func TestCommandsOnPostgres(t *testing.T) {
+	t.Setenv("ASSAYD_DATABASE", withPassword(t, newDatabase(t)))
+	t.Setenv("ASSAYD_DATA", t.TempDir())
+	if _, _, err := assayd(t, "token", "list"); !errors.Is(err, postgres.ErrOldSchema) {
+		t.Errorf("a database without a schema: %v", err)
+	}
+	if _, _, err := assayd(t, "import", "--no-migrate", mirror(t, "CRAN")); !errors.Is(err, postgres.ErrOldSchema) {
+		t.Errorf("--no-migrate without a schema: %v", err)
+	}
+	if out := must(t, "migrate"); !strings.Contains(out, "from version 0 to") {
+		t.Errorf("migrate: %q", out)
+	}
+	if out := must(t, "migrate"); !strings.Contains(out, "up to date") {
+		t.Errorf("migrate again: %q", out)
+	}
+	must(t, "import", "--no-migrate", filepath.Join(mirror(t, "CRAN"), "CRAN", "all.zip"))
+	must(t, "token", "create", "--name", "ci")
+	for _, tt := range []struct{ command, want string }{
+		{"status", "import "},
+		{"token list", "ci"},
+		{"token revoke ci", "revoked"},
+		{"verify-data", "the database is intact"},
+	} {
+		if out := must(t, strings.Fields(tt.command)...); !strings.Contains(out, tt.want) {
+			t.Errorf("%s prints %q, want %q", tt.command, out, tt.want)
+		}
+	}
+	if _, _, err := assayd(t, "repair"); err == nil || !strings.Contains(hint.Of(err), "restore a backup") {
+		t.Errorf("repair: %v", err)
+	}
+	if entries, err := os.ReadDir(os.Getenv("ASSAYD_DATA")); err != nil || len(entries) > 0 {
+		t.Errorf("the folder has %v, %v", entries, err)
+	}
+}
+
+// A replica of the release before keeps serving while another one migrates. It does not
+// start on the newer schema.
+func TestNewerSchema(t *testing.T) {
+	server := shared.Server(t)
+	name := server.Database(t, "")
+	t.Setenv("ASSAYD_DATABASE", server.URL(name))
+	must(t, "migrate")
+	running := startServe(t, t.TempDir(), "--update-every", "0")
+	running.wait("does not serve", func() bool { return running.health().Status != "" })
+
+	server.Exec(t, name, "INSERT INTO assayd_schema (version_id, is_applied) VALUES (1000, true)")
+	for _, command := range []string{"token list", "migrate", "serve --public-url http://localhost --listen 127.0.0.1:0 --data " + t.TempDir()} {
+		_, _, err := assayd(t, strings.Fields(command)...)
+		if !errors.Is(err, postgres.ErrNewSchema) || !strings.Contains(hint.Of(err), "newer one") {
+			t.Errorf("%s with a newer schema: %v", command, err)
+		}
+	}
+	if running.health().Status == "" {
+		t.Error("the running assayd does not serve any more")
+	}
+}
+
+// While an update of the feeds is under way, there is no other.
+func TestOneUpdate(t *testing.T) {
+	url := newDatabase(t)
+	t.Setenv("ASSAYD_DATABASE", url)
+	t.Setenv("ASSAYD_DATA", t.TempDir())
+	must(t, "migrate")
+	st, err := postgres.Open(t.Context(), url, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	lead, err := st.LeadFeeds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := []string{"update", "--mirror", mirror(t, "CRAN"), "--ecosystem", "CRAN"}
+	if _, _, err := assayd(t, update...); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("two updates: %v", err)
+	}
+	if err := lead.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, update...); !strings.Contains(out, "osv:CRAN") {
+		t.Errorf("update prints %q", out)
+	}
+}
