@@ -432,3 +432,25 @@ func TestUnusualDatabases(t *testing.T) {
 		}
 	}
 }
+
+// A stray line in os-release is a scan error of one file. The system is known.
+func TestStrayLine(t *testing.T) {
+	text, err := os.ReadFile(testkit.Path(t, "faults", "inventory", "os-release-stray", "os-release"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc", "os-release"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inv := inventoryOf(t, root, Options{}, readers())
+	if inv.System.ID != "debian" || inv.System.VersionID != "12" {
+		t.Errorf("system %+v", inv.System)
+	}
+	if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Kind != inventory.KindFile || inv.ScanErrors[0].Path != "etc/os-release" {
+		t.Errorf("scan errors %+v", inv.ScanErrors)
+	}
+}
