@@ -38,7 +38,7 @@ var allowed = map[string]string{
 	"service/advisory":      "",
 	"service/advisory/load": "service/advisory service/store",
 	"service/exploit":       "",
-	"service/feed":          "service/advisory service/feed service/hint service/store verdict",
+	"service/feed":          "service/advisory service/feed service/store verdict",
 	"service/store":         "service/store",
 	"service/version":       "service/version",
 	"service/snapshot":      "service/advisory service/exploit service/match service/store verdict",
@@ -50,14 +50,13 @@ var allowed = map[string]string{
 	"service/explain": "inspect/inventory remote/purl service/advisory service/exploit service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.
-	"service/hint":       "",
 	"service/registry":   "",
-	"service/httpserver": "remote/token service/hint service/store",
+	"service/httpserver": "remote/token service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
 		"service/registry service/scan service/store verdict",
 
 	// The program connects all of it.
-	"service/assayd": "cli/argv cli/manual remote service verdict",
+	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",
 
 	// What tests and measures the project. Nothing but tests and check imports it.
 	"check": "check cli inspect remote service verdict",
