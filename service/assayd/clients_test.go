@@ -51,7 +51,7 @@ func TestAuthorities(t *testing.T) {
 	for what, text := range map[string][]byte{
 		"private key":                         bytes.Join([][]byte{ca, key}, nil),
 		"no certificate":                      []byte("MIIB"),
-		"read the certificates":                  damaged,
+		"read the certificates":               damaged,
 		"is not the certificate of an author": root(t, false, "another"),
 	} {
 		if got, err := authorities(text); err == nil || !strings.Contains(err.Error(), what) {

@@ -108,6 +108,7 @@ func (d *daemon) app() *cli.App {
 			d.verifyDataCommand(),
 			d.repairCommand(),
 			d.migrateCommand(),
+			d.pruneCommand(),
 			d.completionCommand(),
 			d.manCommand(),
 		},

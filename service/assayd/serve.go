@@ -20,6 +20,7 @@ import (
 	"assay/service/api"
 	"assay/service/feed/osv"
 	"assay/service/httpserver"
+	"assay/service/retention"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict/hint"
@@ -30,6 +31,7 @@ func (d *daemon) serveCommand() *cli.Command {
 		Name:  "serve",
 		Usage: "answer scans",
 		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), storeFlags(
+			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
 			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
@@ -137,6 +139,10 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	if err := st.Check(ctx); err != nil {
 		return hintRepair(c, err)
 	}
+	keep, err := keepTime(c, st)
+	if err != nil {
+		return err
+	}
 	if err := keepPublicURL(c.String("data"), conf.public); err != nil {
 		log.Warn("the public address could not be saved: assayd token create prints another", "err", err)
 	}
@@ -196,6 +202,9 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	age := &ageWatch{log: log, maxAge: conf.judge.MaxAge, now: d.now}
 	work.Go(func() { follow(ctx, log, index, st, age, behind) })
 	work.Go(func() { tidy(ctx, log, st) })
+	if keep > 0 {
+		work.Go(func() { retention.Run(ctx, log, st, keep, d.now) })
+	}
 	if update != nil {
 		work.Go(func() { update.Every(ctx, c.Duration("update-every"), log, func(err error) { updated.set(err) }) })
 	}

@@ -60,7 +60,36 @@ func (d *daemon) status(c *cli.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return d.sources(c, st)
+	if err := d.sources(c, st); err != nil {
+		return err
+	}
+	return d.usage(c, st)
+}
+
+// usage prints how long scans are kept and how much room each kind of data takes.
+func (d *daemon) usage(c *cli.Context, st store.Store) error {
+	keep, err := st.KeepTime(c.Context)
+	if err != nil {
+		return err
+	}
+	usage, err := st.Usage(c.Context)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\nKIND\tMIB\t\n")
+	for _, u := range usage {
+		fmt.Fprintf(w, "%s\t%.1f\t\n", u.Kind, float64(u.Bytes)/(1<<20))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	text := "for ever"
+	if keep > 0 {
+		text = fmt.Sprintf("for %d days", keep/(24*time.Hour))
+	}
+	_, err = fmt.Fprintf(d.stdout, "\nscans are kept %s, unless assayd serve has --keep\n", text)
+	return err
 }
 
 // sources tells of every source how much there is of it, how old that is, and
