@@ -39,6 +39,7 @@ var allowed = map[string]string{
 	"service/advisory/load": "service/advisory service/store",
 	"service/exploit":       "",
 	"service/feed":          "service/advisory service/feed service/store verdict",
+	"service/retention":     "service/store",
 	"service/store":         "service/store",
 	"service/version":       "service/version",
 	"service/snapshot":      "service/advisory service/exploit service/match service/store verdict",
@@ -50,6 +51,8 @@ var allowed = map[string]string{
 	"service/explain": "inspect/inventory remote/purl service/advisory service/exploit service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.
+	"service/acme":       "service/store",
+	"service/oidc":       "",
 	"service/registry":   "",
 	"service/httpserver": "remote/token service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
