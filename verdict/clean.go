@@ -20,6 +20,13 @@ const maxClean = 200
 // "verdict=" where a text begins so, which may follow it.
 func Clean(s string) string { return clean(s, maxClean) }
 
+// maxShort is the most columns that Short leaves of a text.
+const maxShort = 100
+
+// Short is Clean with at most 100 columns, for a name, a version or an id within a
+// sentence.
+func Short(s string) string { return clean(s, maxShort) }
+
 // clean is Clean with n columns at the most.
 func clean(s string, n int) string {
 	if len(s) <= n && isClean(s) {

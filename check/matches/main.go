@@ -20,6 +20,7 @@ import (
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/advisory/load"
+	"assay/service/index"
 	"assay/service/match"
 )
 
@@ -30,7 +31,7 @@ func main() {
 }
 
 func run(ctx context.Context, testdata string) error {
-	ix, err := index(testdata)
+	ix, err := indexOf(testdata)
 	if err != nil {
 		return err
 	}
@@ -52,14 +53,14 @@ func run(ctx context.Context, testdata string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", i.Image, err)
 		}
-		res, err := match.Match(scan.Inventory, ix, time.Unix(0, 0).UTC())
+		res, err := match.Inventory(scan.Inventory, ix, nil, time.Unix(0, 0).UTC())
 		if err != nil {
 			failed++
 			fmt.Printf("%s %s: %v\n", i.Tool, i.Image, err)
 			continue
 		}
-		packages, judged, findings = packages+res.Packages, judged+res.Judged, findings+len(res.Findings)
-		for _, u := range res.Unjudged {
+		packages, judged, findings = packages+res.Packages, judged+res.Evaluated, findings+len(res.Findings)
+		for _, u := range res.NotEvaluated {
 			causes[string(u.Cause)] += u.Packages
 			if u.Cause == "vendor" {
 				vendors[u.Reason] += u.Packages
@@ -90,8 +91,8 @@ func list(title string, counts map[string]int) {
 	}
 }
 
-// index holds the advisories of the test data.
-func index(testdata string) (*match.Memory, error) {
+// indexOf returns the advisories of the test data.
+func indexOf(testdata string) (*index.Memory, error) {
 	var all []advisory.Advisory
 	for _, folder := range [...]string{"osv", "osv-samples"} {
 		for r, err := range load.Open(filepath.Join(testdata, folder)).Records() {
@@ -106,5 +107,5 @@ func index(testdata string) (*match.Memory, error) {
 			all = append(all, a)
 		}
 	}
-	return match.NewMemory(all, nil), nil
+	return index.NewMemory(all, nil), nil
 }

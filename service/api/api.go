@@ -13,6 +13,7 @@ import (
 
 	"assay/service/explain"
 	"assay/service/httpserver"
+	"assay/service/match"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -34,6 +35,8 @@ type Store interface {
 // A View is one consistent state of the data, until Close.
 type View interface {
 	explain.Index
+	// Memo is what the matcher remembers of this state, or nil.
+	Memo() *match.Memo
 	Data() verdict.Data
 	Seq() int64
 	// Unreadable returns how many records and lists are left out because they cannot be

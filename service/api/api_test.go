@@ -23,6 +23,7 @@ import (
 	"assay/service/advisory"
 	"assay/service/api"
 	"assay/service/httpserver"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/service/store"
 	"assay/service/store/sqlite"
@@ -33,7 +34,7 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // A view is a fixed state of the data.
 type view struct {
-	*match.Memory
+	*index.Memory
 	records, unreadable int
 }
 
@@ -42,6 +43,7 @@ func (v view) Data() verdict.Data {
 }
 func (v view) Unreadable() int { return v.unreadable }
 func (view) Seq() int64        { return 1 }
+func (view) Memo() *match.Memo { return nil }
 func (view) Close()            {}
 
 // A rig is a service under test.
@@ -71,7 +73,7 @@ func newRig(t testing.TB, change func(*config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	index := match.NewMemory([]advisory.Advisory{record}, nil)
+	index := index.NewMemory([]advisory.Advisory{record}, nil)
 	r := &rig{t: t, store: st, log: &bytes.Buffer{}}
 	var mu sync.Mutex
 	c := config{API: api.Config{

@@ -15,7 +15,7 @@ import (
 	"assay/service/advisory/load"
 	"assay/service/api"
 	"assay/service/explain"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/store"
 )
 
@@ -113,7 +113,7 @@ func TestExplainReports(t *testing.T) {
 				t.Fatal(err)
 			}
 			known.Source = "osv"
-			index := match.NewMemory(append(all, known), nil)
+			index := index.NewMemory(append(all, known), nil)
 			r := newRig(t, func(c *config) {
 				c.API.View = func() (api.View, error) { return later{view{Memory: index, records: 1}}, nil }
 			})

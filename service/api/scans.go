@@ -167,7 +167,7 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, e
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
-	v, err := a.Judge.Answer(s, view, view.Data(), now)
+	v, err := a.Judge.Answer(s, view, view.Memo(), view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return none(httpserver.Problem{Status: http.StatusBadRequest, What: bad.Error(), Hint: "assay --help lists the values"})
 	}

@@ -160,7 +160,7 @@ func matched(w io.Writer, index *snapshot.DB) error {
 	for i := range 7 {
 		inv.Packages = append(inv.Packages, inventory.Package{Type: "deb", Name: fmt.Sprintf("p%d", i), Version: "5"})
 	}
-	res, err := match.Match(inv, v, flipDay)
+	res, err := match.Inventory(inv, v, nil, flipDay)
 	if err != nil {
 		return err
 	}

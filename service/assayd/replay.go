@@ -92,7 +92,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if c.String("as-of") != "" && data.Updated.IsZero() {
 		judge.MaxAge = 0 // of another state than the scan's the age at that time is not kept
 	}
-	answer, err := judge.Answer(s, view, data, at)
+	answer, err := judge.Answer(s, view, nil, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"assay/service/advisory"
 	"assay/service/explain"
 	"assay/service/exploit"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -57,16 +57,16 @@ func (m memory) Sources(context.Context) ([]store.Source, error) {
 }
 
 // index is the data at a sequence number.
-type index struct{ *match.Memory }
+type snapshot struct{ *index.Memory }
 
-func (index) Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error) {
+func (snapshot) Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error) {
 	if c == (exploit.CVE{Year: 2024, Number: 1000}) {
 		return exploit.Entry{CVE: c, Added: time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)}, exploit.Entry{CVE: c, EPSS: 3830000}, nil
 	}
 	return kev, epss, nil
 }
 
-func (m memory) index(t *testing.T, upTo int64) index {
+func (m memory) index(t *testing.T, upTo int64) snapshot {
 	t.Helper()
 	var all []advisory.Advisory
 	for _, v := range m {
@@ -82,11 +82,11 @@ func (m memory) index(t *testing.T, upTo int64) index {
 		all = append(all, a)
 	}
 	// Advisories for every package of the image, so that all of them are judged.
-	return index{match.NewMemory(all, nil)}
+	return snapshot{index.NewMemory(all, nil)}
 }
 
 // Withdrawn knows the one record that was.
-func (index) Withdrawn(name string) ([]string, error) {
+func (snapshot) Withdrawn(name string) ([]string, error) {
 	if name == "CVE-2024-1004" {
 		return []string{"DEBIAN-CVE-2024-1004"}, nil
 	}
@@ -140,7 +140,7 @@ const scanSeq = 20
 
 func explainIn(t *testing.T, inv inventory.Inventory, id string) explain.Explanation {
 	t.Helper()
-	v, err := scan.Judge{}.Answer(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
+	v, err := scan.Judge{}.Answer(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), nil, verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
 	if err != nil {
 		t.Fatal(err)
 	}

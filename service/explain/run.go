@@ -11,6 +11,7 @@ import (
 	"assay/remote/purl"
 	"assay/service/advisory"
 	"assay/service/exploit"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/service/store"
 	"assay/verdict"
@@ -31,8 +32,8 @@ type explainer struct {
 	Input
 	subjects []*subject // of the inventory, in its order
 	byName   map[string][]*subject
-	owners   map[match.Lookup]bool // what packages are looked up as that have others in them
-	pairs    int                   // of an entry and a package
+	owners   map[index.Key]bool // what packages are looked up as that have others in them
+	pairs    int                // of an entry and a package
 	naming   naming
 	records  []held
 }
@@ -202,7 +203,7 @@ func (e *explainer) add(r store.Record, state string, changed bool, sources []st
 // vulnerability.
 func (h *held) describe(names []string) {
 	a := h.advisory
-	h.Summary = match.Describe(a).Summary
+	h.Summary = index.Describe(a).Summary
 	h.Related = onlyRelated(a, names)
 	if !a.Published.IsZero() {
 		p := a.Published.UTC()
@@ -263,7 +264,7 @@ func (e *explainer) judge() (folded bool, err error) {
 
 // entry judges one affected entry.
 func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
-	name := match.NormalName(entry.Package.Ecosystem, entry.Package.Name)
+	name := index.NormalName(entry.Package.Ecosystem, entry.Package.Name)
 	if entry.Package.Ecosystem == "" || name == "" {
 		return nil
 	}
@@ -283,7 +284,7 @@ func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 	// The entry as an index has it.
 	one := h.advisory
 	one.Affected = []advisory.Affected{entry}
-	indexed := match.Entries(one, nil)
+	indexed := index.Entries(one, nil)
 	for _, s := range named {
 		p := Package{Package: verdict.Package{
 			Type: s.pkg.Type, Name: s.pkg.Name, Version: s.pkg.Version, Arch: s.pkg.Arch,
@@ -303,15 +304,15 @@ func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 }
 
 // outcome says what one entry means for one package that has its name.
-func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.Entry, s *subject, by reading) (outcome, why string) {
+func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.Entry, s *subject, by reading) (outcome, why string) {
 	ecosystem := entry.Package.Ecosystem
-	l := match.Lookup{Ecosystem: ecosystem, Name: match.NormalName(ecosystem, entry.Package.Name)}
-	left, leftWhy, out := match.LeftOut(entry)
+	l := index.Key{Ecosystem: ecosystem, Name: index.NormalName(ecosystem, entry.Package.Name)}
+	left, leftWhy, out := index.LeftOut(entry)
 	owner := by.trace.Packages[s.i].Owner
 	switch {
 	case h.State == StateWithdrawn:
 		return NotUsed, "the record was withdrawn on " + h.Withdrawn.Format(time.DateOnly)
-	case s.unjudged != "" && left == match.EntryNotLinux:
+	case s.unjudged != "" && left == index.NotLinux:
 		return NotApplicable, leftWhy // whatever is known of the package
 	case s.unjudged != "":
 		return NotJudged, s.unjudged
@@ -319,9 +320,9 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []match.En
 		return JudgedByOwner, e.byOwner(owner)
 	case !s.lookups[l]:
 		return elsewhere(s, ecosystem)
-	case match.Describe(h.advisory).Notice:
+	case index.Describe(h.advisory).Notice:
 		return NotUsed, "the record is a notice, not a vulnerability"
-	case left == match.EntryNotLinux:
+	case left == index.NotLinux:
 		return NotApplicable, leftWhy
 	case out:
 		return NotAffected, leftWhy

@@ -8,6 +8,7 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -18,28 +19,28 @@ var errTooMuch = errors.New("the vulnerability names too many packages of the im
 // Of packages that others are part of it has all records, since an owner answers only
 // if the distribution's advisories know it.
 type few struct {
-	*match.Memory
+	*index.Memory
 	held   match.Index
 	ids    map[string]bool // of the few records
-	owners map[match.Lookup]bool
+	owners map[index.Key]bool
 }
 
-func (f few) Affected(ecosystem, name string) ([]match.Affected, error) {
+func (f few) Affected(ecosystem, name string) ([]index.Affected, error) {
 	own, err := f.Memory.Affected(ecosystem, name)
-	if err != nil || !f.owners[match.Lookup{Ecosystem: ecosystem, Name: name}] {
+	if err != nil || !f.owners[index.Key{Ecosystem: ecosystem, Name: name}] {
 		return own, err
 	}
 	all, err := f.held.Affected(ecosystem, name)
 	if err != nil {
 		return nil, err
 	}
-	others := slices.DeleteFunc(slices.Clone(all), func(a match.Affected) bool { return f.ids[a.Advisory] })
+	others := slices.DeleteFunc(slices.Clone(all), func(a index.Affected) bool { return f.ids[a.Advisory] })
 	out := slices.Concat(own, others)
-	slices.SortStableFunc(out, func(a, b match.Affected) int { return strings.Compare(a.Advisory, b.Advisory) })
+	slices.SortStableFunc(out, func(a, b index.Affected) int { return strings.Compare(a.Advisory, b.Advisory) })
 	return out, nil
 }
 
-func (f few) Vulnerabilities(id string) ([]match.Vulnerability, error) {
+func (f few) Vulnerabilities(id string) ([]index.Vulnerability, error) {
 	if f.ids[id] || len(f.owners) == 0 {
 		return f.Memory.Vulnerabilities(id)
 	}
@@ -54,11 +55,11 @@ func (f few) Records(ecosystem string) (int, error) { return f.held.Records(ecos
 
 // run matches the inventory with a few records and returns what was made of them.
 func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace, error) {
-	ix := few{match.NewMemory(records, nil), e.Index, map[string]bool{}, e.owners}
+	ix := few{index.NewMemory(records, nil), e.Index, map[string]bool{}, e.owners}
 	for _, r := range records {
 		ix.ids[r.ID] = true
 	}
-	res, trace, err := match.MatchTraced(e.Inventory, ix, e.Scan.At)
+	res, trace, err := match.InventoryTraced(e.Inventory, ix, e.Scan.At)
 	if errors.Is(err, match.ErrTooMany) {
 		err = errTooMuch
 	}
@@ -69,7 +70,7 @@ func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace
 type subject struct {
 	i       int // in the inventory
 	pkg     inventory.Package
-	lookups map[match.Lookup]bool
+	lookups map[index.Key]bool
 	// unjudged is why nothing is said about it, where that is so.
 	unjudged string
 }
@@ -88,11 +89,11 @@ func (e *explainer) subjectsOf() error {
 			owning[pkg.Owner.Package] = true
 		}
 	}
-	owners := map[match.Lookup]bool{}
+	owners := map[index.Key]bool{}
 	defer func() { e.owners = owners }()
 	for i, p := range trace.Packages {
 		pkg := e.Inventory.Packages[i]
-		s := &subject{i: i, pkg: pkg, lookups: map[match.Lookup]bool{}, unjudged: p.NotEvaluated}
+		s := &subject{i: i, pkg: pkg, lookups: map[index.Key]bool{}, unjudged: p.NotEvaluated}
 		names := map[string]bool{pkg.Name: true}
 		if pkg.Source != "" {
 			names[pkg.Source] = true
@@ -134,7 +135,7 @@ type reading struct {
 func (e *explainer) read(trace *match.Trace) reading {
 	r := reading{trace, map[int][]verdict.Finding{}}
 	for i, p := range trace.Packages {
-		for _, c := range p.Findings {
+		for _, c := range p.Matches {
 			if e.naming.of(c.Finding) {
 				r.findings[i] = append(r.findings[i], c.Finding)
 			}
@@ -145,7 +146,7 @@ func (e *explainer) read(trace *match.Trace) reading {
 
 // entry returns what the matcher made of one affected entry for one package, nil where
 // it did not look at it.
-func (r reading) entry(s *subject, l match.Lookup, entry match.Affected) *match.TracedEntry {
+func (r reading) entry(s *subject, l index.Key, entry index.Affected) *match.TracedEntry {
 	for _, t := range r.trace.Packages[s.i].Entries {
 		if t.Is(l, entry) {
 			return t

@@ -5,17 +5,18 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 )
 
 func BenchmarkMatch(b *testing.B) {
-	ix := match.NewMemory(readZip(b, "osv", "Debian", "all.zip"), nil)
+	ix := index.NewMemory(readZip(b, "osv", "Debian", "all.zip"), nil)
 	for _, database := range []string{"debian12-minbase", "debian12-app"} {
 		inv := debian12(installed(b, database))
 		b.Run(database, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := match.Match(inv, ix, day); err != nil {
+				if _, err := match.Inventory(inv, ix, nil, day); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -42,10 +43,10 @@ func BenchmarkLanguages(b *testing.B) {
 		}
 	}
 	inv.Sort()
-	ix := match.NewMemory(all, nil)
+	ix := index.NewMemory(all, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := match.Match(inv, ix, day); err != nil {
+		if _, err := match.Inventory(inv, ix, nil, day); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,148 +1,82 @@
 package match
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
+	"assay/service/distro"
+	"assay/service/index"
 	"assay/service/version"
 )
 
-// Beside its ordinary build, an rpm package may have others under the same name,
-// with versions that have nothing to do with each other: one for each stream of
-// a module, those that Oracle patches in memory (ksplice) or has validated (fips),
-// and those of Amazon Linux's extras. Their versions say so in the release:
-// "module_el8.6.0+2741+01592ae8", "ksplice1" and "_fips".
-// An advisory that mends one build says nothing about the others.
-
-// modules returns the module streams that an advisory is about, "nodejs:18".
-// The records of AlmaLinux, Rocky Linux and Red Hat have no field for them, but
-// name them in their summaries ("Important: nodejs:18 security update"), unless
-// the versions that mend it are no module builds and the summary means a version.
-func modules(summary string, ranges []Range) []string {
-	if !slices.ContainsFunc(ranges, func(r Range) bool { return modular(lastFix(r)) }) {
-		return nil
-	}
-	var streams []string
-	for word := range strings.FieldsSeq(head(summary, maxSummary)) {
-		// "httpd:2.4/mod_http2," names a package of the module.
-		word, _, _ = strings.Cut(strings.Trim(word, "(),;"), "/")
-		name, stream, _ := strings.Cut(word, ":")
-		if name != "" && stream != "" && !strings.Contains(stream, ":") {
-			streams = append(streams, word)
+// ownBuild returns those entries of one advisory about an rpm package that are about
+// the build that is installed. The trace records the others.
+func (m *matcher) ownBuild(l lookup, compare version.Compare, key index.Key, entries []index.Affected, e *evaluation) []index.Affected {
+	own := slices.DeleteFunc(slices.Clone(entries), func(entry index.Affected) bool {
+		other := !l.sameBuild(key.Ecosystem, entry)
+		if other && m.trace != nil {
+			m.trace.entry(e, key, entry, EntryOtherBuild, l.otherBuild(entry), nil)
 		}
+		return other
+	})
+	if len(own) < 2 {
+		return own
 	}
-	slices.Sort(streams)
-	return slices.Compact(streams)
+	nearest := nearestBuild(compare, l.version, own)
+	m.trace.nearest(e, key, own, nearest)
+	return nearest
 }
 
-// lastFix returns the last fix of a range, empty where it has none.
-func lastFix(r Range) string {
-	fix := ""
-	for _, e := range r.Events {
-		fix = cmp.Or(e.Fixed, fix)
-	}
-	return fix
-}
-
-// modular reports whether a version is a module's build.
-func modular(version string) bool {
-	return strings.Contains(version, ".module+el") || strings.Contains(version, ".module_el")
-}
-
-// ksplice returns the part of a version that names a ksplice build.
-func ksplice(version string) string {
-	_, rest, ok := strings.Cut(version, ".ksplice")
-	if !ok {
-		return ""
-	}
-	n, _, _ := strings.Cut(rest, ".")
-	return "ksplice" + n
-}
-
-// validated reports whether a version is one of Oracle's builds that are validated
-// by FIPS 140 and have versions of their own: "10:3.0.7-18.0.1.el9_2_fips".
-func validated(version string) bool { return strings.HasSuffix(version, "_fips") }
-
-// sameBuild reports whether an entry is about the build that an rpm package is.
-// An entry that names no fix is about all of them, unless it names streams or
-// nobody knows the stream of a module's build.
-func (s subject) sameBuild(e Affected) bool {
-	if len(e.Modules) > 0 && s.stream != "" && !slices.Contains(e.Modules, s.stream) {
+// sameBuild reports whether an entry is about the kind of build that an rpm package is.
+// An entry without a fix is about all of them, unless it names streams or the package
+// is a module build of an unknown stream.
+func (l lookup) sameBuild(ecosystem string, e index.Affected) bool {
+	if len(e.Modules) > 0 && l.stream != "" && !slices.Contains(e.Modules, l.stream) {
 		return false
 	}
+	elsewhere := l.rules.distribution.OtherRepository
 	fixes, same := 0, false
 	for _, r := range e.Ranges {
-		if fix := lastFix(r); fix != "" {
+		if fix := r.LastFix(); fix != "" {
 			fixes++
-			same = same || modular(fix) == s.modular && ksplice(fix) == ksplice(s.version) &&
-				validated(fix) == validated(s.version) && !s.otherExtra(e.Advisory, fix)
+			same = same || distro.SameBuild(fix, l.version, l.module) && (elsewhere == nil || !elsewhere(ecosystem, e.Advisory, fix, l.version))
 		}
 	}
-	return fixes == 0 && !s.unlabelled() || same
+	return fixes == 0 && !l.unknownStream() || same
 }
 
-// unlabelled reports whether a package is a module's build and nobody says of which
-// stream.
-func (s subject) unlabelled() bool { return s.modular && s.stream == "" }
+// unknownStream reports whether a package is a module build of an unknown stream.
+func (l lookup) unknownStream() bool { return l.module && l.stream == "" }
 
-// extraVersion returns the version after which an extra of Amazon Linux 2 is named
-// whose advisory id is one of: 14 of ALAS2POSTGRESQL14-2023-003, 5.10 of
-// ALASKERNEL-5.10-2024-049; empty where there is none.
-func extraVersion(id string) string {
-	extra, ok := strings.CutPrefix(id, "ALAS2")
-	if !ok {
-		extra, ok = strings.CutPrefix(id, "ALAS")
+// otherBuild says why an entry is not about the build that a package is.
+func (l lookup) otherBuild(e index.Affected) string {
+	if len(e.Modules) > 0 && l.stream != "" && !slices.Contains(e.Modules, l.stream) {
+		return "the entry is about the module stream " + shown(strings.Join(e.Modules, ", ")) + ", the package is of " + shown(l.stream)
 	}
-	year := max(strings.LastIndexByte(extra, '-'), 0)
-	year = strings.LastIndexByte(extra[:year], '-')
-	if !ok || year <= 0 {
-		return ""
+	if l.unknownStream() {
+		return "the package is a module build whose stream is unknown"
 	}
-	extra = extra[:year]
-	return extra[strings.LastIndexFunc(extra, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })+1:]
+	return "the entry is about another build of the package"
 }
 
-// otherExtra reports whether a fix of an Amazon Linux 2 advisory is of an extra that
-// the package cannot be from. Beside its core the system has extras with packages
-// of the same names, each in a repository of its own, which an rpm database does
-// not name. But where an extra is called after the version of a package, no other
-// version of it is in there. Advisories of an extra without
-// a version in its name are used.
-func (s subject) otherExtra(id, fix string) bool {
-	if len(s.scheme.ecosystems) != 1 || s.scheme.ecosystems[0] != "Amazon Linux:2" {
-		return false
-	}
-	extra := extraVersion(id)
-	return extra != "" && ofVersion(fix, extra) && !ofVersion(s.version, extra)
-}
-
-// ofVersion reports whether a version of rpm begins with the numbers of another:
-// 14.8-1 with 14.
-func ofVersion(v, numbers string) bool {
-	rest, ok := strings.CutPrefix(withoutEpoch(v), numbers)
-	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
-}
-
-// ownEntries returns which of the entries that one advisory has for one package
-// are about the build that is installed. AlmaLinux's name every build of a
-// package that mends the same thing, one for each stream or repository, and
-// nothing but their versions tells them apart. It is the one whose fix shares
-// the most of its beginning with the version, of several alike the oldest: what
-// is not older than that has been mended in it. Where no fix has anything in
-// common with the version, all of them are heard.
-func ownEntries(compare version.Compare, installed string, entries []Affected) []Affected {
+// nearestBuild returns which of the entries of one advisory about one package are about
+// the installed build. AlmaLinux's advisories name every fixed build of a package, one
+// for each stream or repository, which only their versions tell apart. It is the entry
+// with the fix that has the longest common prefix with the installed version. Of
+// several such fixes it is the oldest: every version from there on has the fix. If no
+// fix has anything in common with the version, all entries are used.
+func nearestBuild(compare version.Compare, installed string, entries []index.Affected) []index.Affected {
 	best, most := 0, 0
 	for i, e := range entries {
-		if len(e.Ranges) != 1 || lastFix(e.Ranges[0]) == "" || e.Ranges[0].Events[0].Introduced != "0" {
+		if len(e.Ranges) != 1 || e.Ranges[0].LastFix() == "" || e.Ranges[0].Events[0].Introduced != "0" {
 			return entries
 		}
-		fix := lastFix(e.Ranges[0])
+		fix := e.Ranges[0].LastFix()
 		shared := sharedParts(installed, fix)
 		if shared > most {
 			best, most = i, shared
 		} else if shared == most && most > 0 {
-			if c, err := compare(fix, lastFix(entries[best].Ranges[0])); err == nil && c < 0 {
+			if c, err := compare(fix, entries[best].Ranges[0].LastFix()); err == nil && c < 0 {
 				best = i
 			}
 		}
@@ -153,11 +87,11 @@ func ownEntries(compare version.Compare, installed string, entries []Affected) [
 	return entries[best : best+1]
 }
 
-// sharedParts counts the parts that two versions of rpm have in common from
-// their beginning on, epochs aside.
+// sharedParts counts the parts that two rpm versions without their epochs have in
+// common from the beginning.
 func sharedParts(a, b string) int {
 	parts := func(s string) []string {
-		return strings.FieldsFunc(withoutEpoch(s), func(r rune) bool { return strings.ContainsRune(".-_+~^", r) })
+		return strings.FieldsFunc(version.WithoutEpoch(s), func(r rune) bool { return strings.ContainsRune(".-_+~^", r) })
 	}
 	pa, pb := parts(a), parts(b)
 	n := 0

@@ -17,7 +17,7 @@ func source(name, version, of, sourceVersion string) inventory.Package {
 // TestSourceVersions: a source package is known by a file name without an epoch, which
 // a package of its version knows.
 func TestSourceVersions(t *testing.T) {
-	ix := index(t, `{"id":"RLSA-2024:1","related":["CVE-2024-1111"],"affected":[`+affects("Rocky Linux:8", "perl", "4:5.26.3-422.el8")+`]}`)
+	ix := indexOf(t, `{"id":"RLSA-2024:1","related":["CVE-2024-1111"],"affected":[`+affects("Rocky Linux:8", "perl", "4:5.26.3-422.el8")+`]}`)
 	errno := func(sourceVersion string) inventory.Package {
 		return source("perl-Errno", "1.28-421.el8", "perl", sourceVersion)
 	}
@@ -71,9 +71,9 @@ func TestOtherBuilds(t *testing.T) {
 		{"an ordinary fix for it", alma, "AlmaLinux:8", "ALSA-2024:1", "1.1-1.el8", "1.0-1" + module, false},
 		{"no fix for it", rhel, "Red Hat:enterprise_linux:8::appstream", "RHSA-2024:1", "", "1.0-1.module+el8.6.0+2741+01592ae8", false},
 	} {
-		ix := index(t, `{"id":"`+tt.id+`","related":["CVE-2024-1111"],"affected":[`+affects(tt.ecosystem, "p", tt.fixed)+`]}`)
-		res, err := match.Match(inventory.Inventory{System: tt.system, Packages: []inventory.Package{onePackage("rpm", "p", tt.installed)}}, ix, day)
-		if err != nil || (len(res.Findings) == 1) != tt.want || res.Judged != 1 {
+		ix := indexOf(t, `{"id":"`+tt.id+`","related":["CVE-2024-1111"],"affected":[`+affects(tt.ecosystem, "p", tt.fixed)+`]}`)
+		res, err := match.Inventory(inventory.Inventory{System: tt.system, Packages: []inventory.Package{onePackage("rpm", "p", tt.installed)}}, ix, nil, day)
+		if err != nil || (len(res.Findings) == 1) != tt.want || res.Evaluated != 1 {
 			t.Errorf("%s: %d findings, %v", tt.name, len(res.Findings), err)
 		}
 		for _, f := range res.Findings {
@@ -86,7 +86,7 @@ func TestOtherBuilds(t *testing.T) {
 
 func TestSAP(t *testing.T) {
 	const own, server = "SUSE:Linux Enterprise Server for SAP Applications 15 SP5", "SUSE:Linux Enterprise Module for Basesystem 15 SP5"
-	ix := index(t, `{"id":"SUSE-SU-2024:1-1","upstream":["CVE-2024-1111"],"affected":[`+affects(own, "p", "2")+`]}`,
+	ix := indexOf(t, `{"id":"SUSE-SU-2024:1-1","upstream":["CVE-2024-1111"],"affected":[`+affects(own, "p", "2")+`]}`,
 		`{"id":"SUSE-SU-2024:2-1","upstream":["CVE-2024-2222"],"affected":[`+affects(server, "p", "2")+`]}`)
 	for _, tt := range []struct {
 		system inventory.System
@@ -119,12 +119,12 @@ func TestOtherSpellings(t *testing.T) {
 		{"pypi", "PyPI", "2.6.0+cu124", "2.6.0+cu124", false},
 		{"npm", "npm", "2.6.0+x", "2.6.0", false},
 	} {
-		ix := index(t, `{"id":"GHSA-1","aliases":["CVE-2024-1111"],"affected":[`+affects(tt.ecosystem, "p", tt.fixed)+`]}`)
+		ix := indexOf(t, `{"id":"GHSA-1","aliases":["CVE-2024-1111"],"affected":[`+affects(tt.ecosystem, "p", tt.fixed)+`]}`)
 		if got := on(t, ix, inventory.System{}, onePackage(tt.typ, "p", tt.installed)); (len(got) == 1) != tt.want {
 			t.Errorf("%s %s, fixed in %s: %q", tt.typ, tt.installed, tt.fixed, got)
 		}
 	}
-	listed := index(t, `{"id":"PYSEC-1","affected":[{"package":{"ecosystem":"PyPI","name":"p"},"versions":["2.5.0","2.6.0"]}]}`)
+	listed := indexOf(t, `{"id":"PYSEC-1","affected":[{"package":{"ecosystem":"PyPI","name":"p"},"versions":["2.5.0","2.6.0"]}]}`)
 	if got := on(t, listed, inventory.System{}, onePackage("pypi", "p", "2.6.0+cu124")); len(got) != 1 {
 		t.Errorf("listed: %q", got)
 	}
@@ -151,7 +151,7 @@ func TestBounds(t *testing.T) {
 		{`{"introduced":"0"}`, "", ``, "3.0.0", true, ""},
 		{`{"introduced":"0"}`, "< no version", ``, "3.0.0", true, ""},
 	} {
-		ix := index(t, `{"id":"GHSA-1","affected":[{"package":{"ecosystem":"npm","name":"p"},"versions":[`+tt.versions+`],
+		ix := indexOf(t, `{"id":"GHSA-1","affected":[{"package":{"ecosystem":"npm","name":"p"},"versions":[`+tt.versions+`],
 			"ranges":[{"type":"ECOSYSTEM","events":[`+tt.events+`]}],"database_specific":{"last_known_affected_version_range":"`+tt.bound+`"}}]}`)
 		got := findings(t, inventory.Inventory{Packages: []inventory.Package{onePackage("npm", "p", tt.installed)}}, ix)
 		if (len(got) == 1) != tt.want || len(got) == 1 && got[0].Fixed != tt.fixed {

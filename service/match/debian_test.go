@@ -12,6 +12,7 @@ import (
 	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -85,7 +86,7 @@ func debian12(pkgs []inventory.Package) inventory.Inventory {
 // TestDebian holds the findings of two real package databases against those
 // that dpkg --compare-versions gave on the same records.
 func TestDebian(t *testing.T) {
-	ix := match.NewMemory(readZip(t, "osv", "Debian", "all.zip"), nil)
+	ix := index.NewMemory(readZip(t, "osv", "Debian", "all.zip"), nil)
 	for _, tt := range []struct {
 		database string
 		packages int
@@ -107,7 +108,7 @@ func TestDebian(t *testing.T) {
 				t.Fatal(err)
 			}
 			pkgs := installed(t, tt.database)
-			res, err := match.Match(debian12(pkgs), ix, day)
+			res, err := match.Inventory(debian12(pkgs), ix, nil, day)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,8 +132,8 @@ func TestDebian(t *testing.T) {
 			for r, n := range got {
 				t.Errorf("%+v found in %d packages, not expected", r, n)
 			}
-			if len(want) != tt.sources || res.Packages != tt.packages || res.Judged != tt.packages || len(res.Unjudged) != 0 {
-				t.Errorf("%d expected, packages %d, judged %d, unjudged %v", len(want), res.Packages, res.Judged, res.Unjudged)
+			if len(want) != tt.sources || res.Packages != tt.packages || res.Evaluated != tt.packages || len(res.NotEvaluated) != 0 {
+				t.Errorf("%d expected, packages %d, judged %d, unjudged %v", len(want), res.Packages, res.Evaluated, res.NotEvaluated)
 			}
 			kernel := 0
 			for _, f := range res.Findings {
@@ -153,7 +154,7 @@ func TestDebian(t *testing.T) {
 			if res.System != want12 {
 				t.Errorf("judged as %+v", res.System)
 			}
-			again, err := match.Match(debian12(pkgs), ix, day)
+			again, err := match.Inventory(debian12(pkgs), ix, nil, day)
 			if err != nil || !reflect.DeepEqual(res, again) {
 				t.Errorf("the same input gives another result (%v)", err)
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // AppendJSON appends a JSON array of findings, with the bytes that encoding/json makes
-// of the array of their Verdicts. A claim is encoded once for all findings and scans
+// of the array of their Verdicts. A match is encoded once for all findings and scans
 // that share it, and a package once for its findings: to encode each finding of a large
 // image takes longer than to match and decide all of them.
 func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
@@ -25,7 +25,7 @@ func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
 			}
 			packages[f.Package] = pkg
 		}
-		e, err := f.Claim.encode()
+		e, err := f.Match.encode()
 		if err != nil {
 			return nil, fmt.Errorf("encode finding %q: %w", f.ID, err)
 		}
@@ -46,7 +46,7 @@ func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// An encoding is the JSON of a claim as a finding, without the package and the decision.
+// An encoding is the JSON of a match as a finding, without the package and the decision.
 type encoding struct {
 	head   []byte // before the package
 	middle []byte // between the package and the decision
@@ -60,8 +60,8 @@ const (
 	emptyDecision = `"fails":false,"rule":""`
 )
 
-// encode returns the encoding of a claim, which it makes once.
-func (c *Claim) encode() (*encoding, error) {
+// encode returns the encoding of a match, which it makes once.
+func (c *Match) encode() (*encoding, error) {
 	if e := c.encoded.Load(); e != nil {
 		return e, nil
 	}

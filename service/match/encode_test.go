@@ -14,16 +14,16 @@ import (
 func TestAppendJSON(t *testing.T) {
 	nasty := "<a href=\"&\">\u2028\xff" + `"package":{"type":"","name":"","version":"","purl":""},"fails":false,"rule":"","findings":[]`
 	seen := time.Date(2026, 11, 28, 1, 2, 3, 4000, time.UTC)
-	full := &match.Claim{Finding: verdict.Finding{
+	full := &match.Match{Finding: verdict.Finding{
 		ID: nasty, Advisories: []string{nasty, "b"}, Aliases: []string{nasty}, Summary: nasty,
 		Fixed: nasty, Subscription: nasty, FirstSeen: &seen, Severity: verdict.High, SeveritySource: nasty, Score: 9.8, Vector: nasty,
 		EPSS: 0.94432, KnownExploited: true, Malicious: true, Why: nasty,
 	}}
-	bare := &match.Claim{Finding: verdict.Finding{ID: "CVE-2024-1"}}
+	bare := &match.Match{Finding: verdict.Finding{ID: "CVE-2024-1"}}
 	pkg := &verdict.Package{Type: "deb", Name: nasty, Version: nasty, Arch: "amd64", Source: "s", SourceVersion: "1", PURL: nasty, Paths: []string{nasty, "p"}}
-	a := match.Finding{Claim: full, Package: pkg, Fails: true, Rule: "severity"}
-	b := match.Finding{Claim: bare, Package: pkg, Rule: "below-threshold"}
-	c := match.Finding{Claim: full, Package: &verdict.Package{}, Rule: "unfixed"}
+	a := match.Finding{Match: full, Package: pkg, Fails: true, Rule: "severity"}
+	b := match.Finding{Match: bare, Package: pkg, Rule: "below-threshold"}
+	c := match.Finding{Match: full, Package: &verdict.Package{}, Rule: "unfixed"}
 	for _, findings := range [][]match.Finding{{}, {a}, {b}, {a, b, c, a}} {
 		verdicts := []verdict.Finding{}
 		for _, f := range findings {

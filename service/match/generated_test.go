@@ -2,6 +2,7 @@ package match
 
 import (
 	"archive/zip"
+	"encoding/json"
 	"io"
 	"maps"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/distro"
+	"assay/service/index"
 	"assay/service/version"
 )
 
@@ -176,7 +179,7 @@ func (g *generated) report() {
 		g.t.Logf("  %s: %d", e, g.byEcosystem[e])
 	}
 	for _, reason := range slices.Sorted(maps.Keys(g.out)) {
-		g.t.Logf("  kept out: %d, %s: %s", len(g.out[reason]), reason, clip(strings.Join(g.out[reason], " "), 400))
+		g.t.Logf("  kept out: %d, %s: %.400s", len(g.out[reason]), reason, strings.Join(g.out[reason], " "))
 	}
 }
 
@@ -190,7 +193,7 @@ type spot struct {
 func spots(a advisory.Advisory) []spot {
 	var all []spot
 	for _, af := range a.Affected {
-		af = bounded(af) // which TestBounds is about
+		af = index.Bounded(af) // see TestBounds
 		i := slices.IndexFunc(all, func(p spot) bool { return p.ecosystem == af.Package.Ecosystem && p.name == af.Package.Name })
 		if i < 0 {
 			i = len(all)
@@ -212,7 +215,7 @@ func (g *generated) check(a advisory.Advisory) {
 			})
 		}
 	}
-	ix := NewMemory([]advisory.Advisory{base, a}, nil)
+	ix := index.NewMemory([]advisory.Advisory{base, a}, nil)
 	if len(a.Affected) == 0 {
 		g.keepOut(a.ID, outEmpty)
 	}
@@ -259,9 +262,9 @@ func (g *generated) checkSpot(a advisory.Advisory, p spot) {
 	switch {
 	case a.Withdrawn != nil:
 		none = outWithdrawn
-	case notice(a):
+	case index.Describe(a).Notice:
 		none = outNotice
-	case !slices.ContainsFunc(p.entries, func(af advisory.Affected) bool { _, ok := readSpecific(af).platforms(); return ok }):
+	case !slices.ContainsFunc(p.entries, func(af advisory.Affected) bool { cause, _, _ := index.LeftOut(af); return cause != index.NotLinux }):
 		none = outSystem
 	}
 	if none != "" {
@@ -294,7 +297,7 @@ func (g *generated) checkSpot(a advisory.Advisory, p spot) {
 			switch {
 			case e.Introduced != "":
 				v := e.Introduced
-				if v == "0" && slices.ContainsFunc(events, func(e advisory.Event) bool { return modular(e.Fixed) }) {
+				if v == "0" && slices.ContainsFunc(events, func(e advisory.Event) bool { return distro.ModuleBuild(e.Fixed) }) {
 					v = "0-0.module_el8" // the first build of a module
 				}
 				ask(v, true, &g.starts)
@@ -343,7 +346,11 @@ func orderOf(ecosystem string) string {
 // of Go's tags in spot of a range without an end.
 func rangesOf(af advisory.Affected) []advisory.Range {
 	ranges := slices.DeleteFunc(slices.Clone(af.Ranges), func(r advisory.Range) bool { return r.Type == advisory.Git })
-	if own := readSpecific(af).CustomRanges; len(own) > 0 && len(ranges) == 1 && len(ranges[0].Events) == 1 {
+	var specific struct {
+		CustomRanges []advisory.Range `json:"custom_ranges"`
+	}
+	_ = json.Unmarshal(af.EcosystemSpecific, &specific) // other forms have none
+	if own := specific.CustomRanges; len(own) > 0 && len(ranges) == 1 && len(ranges[0].Events) == 1 {
 		start := ranges[0].Events[0]
 		ranges = nil
 		for _, r := range own {
@@ -464,20 +471,20 @@ func (g *generated) answer(a advisory.Advisory, ix Index) {
 			inventories[q.ecosystem] = inv
 			continue
 		}
-		got := slices.ContainsFunc(Entries(a, nil), func(e Entry) bool {
-			out, err := evaluate(q.order.Comparer(), q.version, e.Affected)
-			return e.Ecosystem == q.ecosystem && e.Name == NormalName(q.ecosystem, q.name) && err == nil && out.affected
+		got := slices.ContainsFunc(index.Entries(a, nil), func(e index.Entry) bool {
+			out, err := evaluateEntry(q.order.Comparer(), q.version, e.Affected)
+			return e.Ecosystem == q.ecosystem && e.Name == index.NormalName(q.ecosystem, q.name) && err == nil && out.affected
 		})
 		g.hear(a, q, got)
 	}
 	type at struct{ ecosystem, name, version string }
 	found := make(map[at]bool)
 	for ecosystem, inv := range inventories {
-		res, err := Match(inv, ix, time.Unix(0, 0))
+		res, err := Inventory(inv, ix, nil, time.Unix(0, 0))
 		if err != nil {
 			g.t.Fatal(err)
 		}
-		for _, u := range res.Unjudged {
+		for _, u := range res.NotEvaluated {
 			if !strings.HasSuffix(u.Reason, " are held") {
 				g.t.Errorf("%s: %s: %s", a.ID, ecosystem, u.Reason)
 			}
@@ -508,7 +515,7 @@ func installedIn(ecosystem, name, v string) (inventory.Inventory, bool) {
 	family, release, _ := strings.Cut(ecosystem, ":")
 	one := func(typ string, s inventory.System) (inventory.Inventory, bool) {
 		p := inventory.Package{Type: typ, Name: name, Version: v}
-		if typ == deb || typ == apk || typ == rpm {
+		if typ == distro.Deb || typ == distro.Apk || typ == distro.RPM {
 			p.Source, p.SourceVersion = name, v
 		}
 		return inventory.Inventory{System: s, Packages: []inventory.Package{p}}, true
@@ -516,36 +523,36 @@ func installedIn(ecosystem, name, v string) (inventory.Inventory, bool) {
 	number, _, _ := strings.Cut(release, ":")
 	switch family {
 	case "Debian":
-		return one(deb, inventory.System{ID: "debian", VersionID: release})
+		return one(distro.Deb, inventory.System{ID: "debian", VersionID: release})
 	case "Ubuntu":
 		pro := false
 		if number == "Pro" {
 			pro = true
 			number, _, _ = strings.Cut(strings.TrimPrefix(release, "Pro:"), ":")
 		}
-		inv, _ := one(deb, inventory.System{ID: "ubuntu", VersionID: number})
+		inv, _ := one(distro.Deb, inventory.System{ID: "ubuntu", VersionID: number})
 		if pro {
-			inv.Packages = append(inv.Packages, inventory.Package{Type: deb, Name: "subscribed", Version: "1+esm1"})
+			inv.Packages = append(inv.Packages, inventory.Package{Type: distro.Deb, Name: "subscribed", Version: "1+esm1"})
 		}
 		return inv, true
 	case "Alpine":
-		return one(apk, inventory.System{ID: "alpine", VersionID: strings.TrimPrefix(release, "v") + ".1"})
+		return one(distro.Apk, inventory.System{ID: "alpine", VersionID: strings.TrimPrefix(release, "v") + ".1"})
 	case "Chainguard":
-		return one(apk, inventory.System{ID: "chainguard"})
+		return one(distro.Apk, inventory.System{ID: "chainguard"})
 	case "Wolfi":
-		return one(apk, inventory.System{ID: "wolfi"})
+		return one(distro.Apk, inventory.System{ID: "wolfi"})
 	case "AlmaLinux":
-		return one(rpm, inventory.System{ID: "almalinux", VersionID: release + ".4"})
+		return one(distro.RPM, inventory.System{ID: "almalinux", VersionID: release + ".4"})
 	case "Rocky Linux":
-		return one(rpm, inventory.System{ID: "rocky", VersionID: release})
+		return one(distro.RPM, inventory.System{ID: "rocky", VersionID: release})
 	case "Azure Linux":
 		id := map[string]string{"1": "mariner", "2": "mariner"}[release]
 		if id == "" {
 			id = "azurelinux"
 		}
-		return one(rpm, inventory.System{ID: id, VersionID: release + ".0"})
+		return one(distro.RPM, inventory.System{ID: id, VersionID: release + ".0"})
 	case "Red Hat":
-		return one(rpm, inventory.System{ID: "rhel", VersionID: "8.6", CPE: "cpe:/o:redhat:" + release})
+		return one(distro.RPM, inventory.System{ID: "rhel", VersionID: "8.6", CPE: "cpe:/o:redhat:" + release})
 	}
 	for typ, e := range map[string]string{
 		"bitnami": "Bitnami", "cargo": "crates.io", "composer": "Packagist", "cran": "CRAN", "gem": "RubyGems", "golang": "Go", "hackage": "Hackage",

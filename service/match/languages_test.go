@@ -11,6 +11,7 @@ import (
 	"assay/inspect/distro/chisel"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 )
 
@@ -46,7 +47,7 @@ func TestLanguages(t *testing.T) {
 		{"maven", "Root:Maven", "io.root.org.x:y", "5.3.40-root.io.2", "io.root.org.x:y", "5.3.40-root.io.1", "5.3.40-root.io.2"},
 	} {
 		t.Run(tt.typ+" "+tt.name, func(t *testing.T) {
-			ix := index(t, `{"id":"GHSA-1","affected":[`+affects(tt.ecosystem, tt.name, tt.fixed)+`]}`,
+			ix := indexOf(t, `{"id":"GHSA-1","affected":[`+affects(tt.ecosystem, tt.name, tt.fixed)+`]}`,
 				`{"id":"GHSA-2","affected":[`+affects(tt.ecosystem, "other", "")+`]}`)
 			for _, v := range strings.Fields(tt.affected) {
 				f := only(t, inventory.Inventory{Packages: []inventory.Package{{Type: tt.typ, Name: tt.installed, Version: v}}}, ix)
@@ -63,9 +64,9 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// TestLanguagesUnjudged: what has no version, and types of which nothing is held.
-func TestLanguagesUnjudged(t *testing.T) {
-	ix := index(t, `{"id":"GO-1","affected":[`+affects("Go", "m", "2")+`]}`, `{"id":"P-1","affected":[`+affects("Packagist", "v/p", "2")+`]}`,
+// TestLanguagesNotEvaluated: what has no version, and types of which nothing is held.
+func TestLanguagesNotEvaluated(t *testing.T) {
+	ix := indexOf(t, `{"id":"GO-1","affected":[`+affects("Go", "m", "2")+`]}`, `{"id":"P-1","affected":[`+affects("Packagist", "v/p", "2")+`]}`,
 		`{"id":"M-1","affected":[`+affects("Maven", "g:a", "2")+`]}`)
 	overwritten := onePackage("maven", "a", "1.0")
 	overwritten.Owner = &inventory.Owner{Package: "liba-java", Digest: inventory.DigestDifferent}
@@ -75,23 +76,23 @@ func TestLanguagesUnjudged(t *testing.T) {
 	const unidentified = "Java archives that do not say who they are, by group and artifact"
 	for _, tt := range []struct {
 		p    inventory.Package
-		want match.Unjudged
+		want match.NotEvaluated
 	}{
-		{onePackage("golang", "m", "(devel)"), match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseVersion,
+		{onePackage("golang", "m", "(devel)"), match.NotEvaluated{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseVersion,
 			Reason: `m: version "(devel)" does not begin with a number`}},
-		{onePackage("golang", "m", ""), match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseVersion, Reason: `m: version "" is empty`}},
-		{onePackage("composer", "v/p", "dev-main"), match.Unjudged{Ecosystem: "Packagist", Type: "composer", Packages: 1, Cause: match.CauseVersion,
+		{onePackage("golang", "m", ""), match.NotEvaluated{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseVersion, Reason: `m: version "" is empty`}},
+		{onePackage("composer", "v/p", "dev-main"), match.NotEvaluated{Ecosystem: "Packagist", Type: "composer", Packages: 1, Cause: match.CauseVersion,
 			Reason: `v/p: version "dev-main": names a branch`}},
-		{onePackage("maven", "a", "1.0"), match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
-		{overwritten, match.Unjudged{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
-		{systems, match.Unjudged{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
+		{onePackage("maven", "a", "1.0"), match.NotEvaluated{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
+		{overwritten, match.NotEvaluated{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
+		{systems, match.NotEvaluated{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
 			Reason: "the owner is unknown, because the system's packages have no lists of files"}},
-		{onePackage("npm", "x", "1.0.0"), match.Unjudged{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
-		{onePackage("generic", "x", "1.0.0"), match.Unjudged{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
-		{onePackage("golang", "@rootio/x", "1.0.0"), match.Unjudged{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},
+		{onePackage("npm", "x", "1.0.0"), match.NotEvaluated{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
+		{onePackage("generic", "x", "1.0.0"), match.NotEvaluated{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
+		{onePackage("golang", "@rootio/x", "1.0.0"), match.NotEvaluated{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},
 	} {
-		res, err := match.Match(inventory.Inventory{Packages: []inventory.Package{tt.p}}, ix, day)
-		if err != nil || res.Judged != 0 || len(res.Unjudged) != 1 || res.Unjudged[0] != tt.want {
+		res, err := match.Inventory(inventory.Inventory{Packages: []inventory.Package{tt.p}}, ix, nil, day)
+		if err != nil || res.Evaluated != 0 || len(res.NotEvaluated) != 1 || res.NotEvaluated[0] != tt.want {
 			t.Errorf("%s %s: %+v, %v", tt.p.Name, tt.p.Version, res, err)
 		}
 	}
@@ -127,13 +128,13 @@ func TestSystemNames(t *testing.T) {
 	} {
 		p := inventory.Package{Type: tt.typ, Name: "libssl3", Version: "3.0.1-r1", Source: "openssl", SourceVersion: "3.0.1-r1"}
 		for name, want := range map[string]bool{"libssl3": tt.binary, "openssl": tt.source} {
-			ix := index(t, `{"id":"X-1","affected":[`+affects(tt.ecosystem, name, "3.0.1-r2")+`]}`)
+			ix := indexOf(t, `{"id":"X-1","affected":[`+affects(tt.ecosystem, name, "3.0.1-r2")+`]}`)
 			if got := on(t, ix, tt.system, p); (len(got) == 1) != want {
 				t.Errorf("%s: %s is heard: %v, want %v", tt.system.ID, name, got, want)
 			}
-			res, err := match.Match(inventory.Inventory{System: tt.system, Packages: []inventory.Package{p}}, ix, day)
-			if err != nil || res.System.Ecosystem != tt.ecosystem || res.Judged != 1 {
-				t.Errorf("%s: judged as %s, %d, %v", tt.system.ID, res.System.Ecosystem, res.Judged, err)
+			res, err := match.Inventory(inventory.Inventory{System: tt.system, Packages: []inventory.Package{p}}, ix, nil, day)
+			if err != nil || res.System.Ecosystem != tt.ecosystem || res.Evaluated != 1 {
+				t.Errorf("%s: judged as %s, %d, %v", tt.system.ID, res.System.Ecosystem, res.Evaluated, err)
 			}
 		}
 	}
@@ -142,7 +143,7 @@ func TestSystemNames(t *testing.T) {
 // TestSourceEpoch: the source of an rpm is known by a file name, which has no
 // epoch; its packages have it.
 func TestSourceEpoch(t *testing.T) {
-	ix := index(t, `{"id":"AZL-1","affected":[`+affects("Azure Linux:3", "openssl", "1:3.3.2-1.azl3")+`]}`)
+	ix := indexOf(t, `{"id":"AZL-1","affected":[`+affects("Azure Linux:3", "openssl", "1:3.3.2-1.azl3")+`]}`)
 	for version, want := range map[string]int{"1:3.3.2-1.azl3": 0, "1:3.3.1-1.azl3": 1, "3.3.2-1.azl3": 1} {
 		p := inventory.Package{Type: "rpm", Name: "openssl-libs", Version: version, Source: "openssl", SourceVersion: strings.TrimPrefix(version, "1:")}
 		if got := on(t, ix, system("azurelinux", "3.0"), p); len(got) != want {
@@ -153,7 +154,7 @@ func TestSourceEpoch(t *testing.T) {
 
 // TestRoot: what Root has mended has advisories of its own.
 func TestRoot(t *testing.T) {
-	ix := index(t, some, `{"id":"ROOT-1","affected":[`+affects("Root:Debian:12", "rootio-jq", "1.6-2.1.root.io.2")+`]}`,
+	ix := indexOf(t, some, `{"id":"ROOT-1","affected":[`+affects("Root:Debian:12", "rootio-jq", "1.6-2.1.root.io.2")+`]}`,
 		`{"id":"ROOT-2","affected":[`+affects("Root:Alpine:3.18", "rootio-libuv", "1.44.2-r20071")+`]}`,
 		`{"id":"ALPINE-CVE-2024-1111","affected":[`+affects("Alpine:v3.18", "other", "1")+`]}`)
 	for _, tt := range []struct {
@@ -169,9 +170,9 @@ func TestRoot(t *testing.T) {
 			t.Errorf("%s %s: %v", tt.p.Name, tt.p.Version, got)
 		}
 	}
-	res, err := match.Match(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{onePackage("deb", "rootio-jq", "1")}}, index(t, some), day)
-	want := match.Unjudged{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories of Root are held"}
-	if err != nil || len(res.Unjudged) != 1 || res.Unjudged[0] != want {
+	res, err := match.Inventory(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{onePackage("deb", "rootio-jq", "1")}}, indexOf(t, some), nil, day)
+	want := match.NotEvaluated{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories of Root are held"}
+	if err != nil || len(res.NotEvaluated) != 1 || res.NotEvaluated[0] != want {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
@@ -207,7 +208,7 @@ func TestBuilds(t *testing.T) {
 		{"a patch in memory", record("x", "2:2.28-236.0.1.ksplice1.el8"), "", "2:2.28-225.0.1.ksplice1.el8", "2:2.28-225.el8 2:2.28-225.0.1.ksplice2.el8"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ix := index(t, tt.record)
+			ix := indexOf(t, tt.record)
 			for _, v := range append(strings.Fields(tt.affected), strings.Fields(tt.not)...) {
 				p := onePackage("rpm", "p", v)
 				p.Module = tt.module
@@ -240,7 +241,7 @@ func TestUpstreamNames(t *testing.T) {
 		{[]string{julia, `{"id":"GHSA-1","aliases":["CVE-2024-2222"]}`}, "CVE-2024-1111 CVE-2024-2222"},
 		{[]string{`{"id":"JLSEC-1","upstream":["GHSA-1"],"affected":[` + affects("Julia", "p", "2") + `]}`}, "GHSA-1"},
 	} {
-		if got := strings.Join(ids(findings(t, inv, index(t, tt.records...))), " "); got != tt.want {
+		if got := strings.Join(ids(findings(t, inv, indexOf(t, tt.records...))), " "); got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.records, got, tt.want)
 		}
 	}
@@ -289,7 +290,7 @@ func TestChisel(t *testing.T) {
 			if tt.source != "" {
 				libc.Source, libc.SourceVersion = tt.source, libc.Version
 			}
-			res, err := match.Match(inv, match.NewMemory(tt.records, nil), day)
+			res, err := match.Inventory(inv, index.NewMemory(tt.records, nil), nil, day)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -301,14 +302,14 @@ func TestChisel(t *testing.T) {
 				}
 			}
 			unjudged := map[string]int{}
-			for _, u := range res.Unjudged {
+			for _, u := range res.NotEvaluated {
 				unjudged[u.Reason] = u.Packages
 				if u.Cause != match.CauseSystem {
 					t.Errorf("cause %v", u.Cause)
 				}
 			}
-			if res.Judged != tt.judged || !slices.Equal(found, tt.found) || !maps.Equal(unjudged, tt.unjudged) {
-				t.Errorf("judged %d, found %q, unjudged %v", res.Judged, found, unjudged)
+			if res.Evaluated != tt.judged || !slices.Equal(found, tt.found) || !maps.Equal(unjudged, tt.unjudged) {
+				t.Errorf("judged %d, found %q, unjudged %v", res.Evaluated, found, unjudged)
 			}
 		})
 	}

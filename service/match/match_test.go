@@ -13,6 +13,7 @@ import (
 	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -27,14 +28,14 @@ func parse(t testing.TB, record string) advisory.Advisory {
 	return a
 }
 
-// index makes an index of records written as JSON.
-func index(t testing.TB, records ...string) *match.Memory {
+// indexOf returns the index of records written as JSON.
+func indexOf(t testing.TB, records ...string) *index.Memory {
 	t.Helper()
 	var all []advisory.Advisory
 	for _, r := range records {
 		all = append(all, parse(t, r))
 	}
-	return match.NewMemory(all, nil)
+	return index.NewMemory(all, nil)
 }
 
 // affects is the JSON of an affected entry with one range.
@@ -60,12 +61,12 @@ func ubuntu(version string, pkgs ...inventory.Package) inventory.Inventory {
 
 func findings(t testing.TB, inv inventory.Inventory, ix match.Index) []match.Finding {
 	t.Helper()
-	res, err := match.Match(inv, ix, day)
+	res, err := match.Inventory(inv, ix, nil, day)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(res.Unjudged) > 0 {
-		t.Errorf("unjudged: %+v", res.Unjudged)
+	if len(res.NotEvaluated) > 0 {
+		t.Errorf("unjudged: %+v", res.NotEvaluated)
 	}
 	return res.Findings
 }
@@ -89,7 +90,7 @@ func ids(findings []match.Finding) []string {
 
 func TestFindingWhole(t *testing.T) {
 	seen := time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC)
-	ix := match.NewMemory([]advisory.Advisory{
+	ix := index.NewMemory([]advisory.Advisory{
 		parse(t, `{"id":"DEBIAN-CVE-2024-0727","upstream":["CVE-2024-0727"],"details":"A NULL\n  dereference.",
 			"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:L/AC:L/PR:N/UI:R/S:U/C:N/I:N/A:H"}],
 			"database_specific":{"known_exploited":{"date_added":"2024-02-02"}},
@@ -106,7 +107,7 @@ func TestFindingWhole(t *testing.T) {
 		Type: "deb", Name: "libssl3", Version: "3.0.11-1+b1", Arch: "arm64", Source: "openssl", SourceVersion: "3.0.11-1",
 		Evidence: []inventory.Evidence{{Path: "var/lib/dpkg/status", Kind: "dpkg"}},
 	}}), ix)
-	want := match.Finding{Claim: &match.Claim{Finding: verdict.Finding{
+	want := match.Finding{Match: &match.Match{Finding: verdict.Finding{
 		ID:             "CVE-2024-0727",
 		Advisories:     []string{"DEBIAN-CVE-2024-0727"},
 		Aliases:        []string{"GHSA-9v9h-cgj8-h64p"},
@@ -127,7 +128,7 @@ func TestFindingWhole(t *testing.T) {
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v of %+v\nwant %+v of %+v", got.Claim.Finding, got.Package, want.Claim.Finding, want.Package)
+		t.Errorf("got  %+v of %+v\nwant %+v of %+v", got.Match.Finding, got.Package, want.Match.Finding, want.Package)
 	}
 }
 
@@ -168,7 +169,7 @@ func TestUbuntuGenuine(t *testing.T) {
 			if year := tt.release[1]; strings.HasSuffix(tt.release, ".04") && year%2 == 0 {
 				release += ":LTS"
 			}
-			ix := match.NewMemory([]advisory.Advisory{record,
+			ix := index.NewMemory([]advisory.Advisory{record,
 				parse(t, `{"id":"UBUNTU-CVE-2000-0001","affected":[`+affects(release, "other", "1")+`]}`)}, nil)
 			for _, v := range strings.Fields(tt.affected) {
 				pkgs := []inventory.Package{pkg(tt.source, v)}
@@ -218,7 +219,7 @@ func sampleRecord(t testing.TB, id string) advisory.Advisory {
 // TestUbuntuMerged: the bulletin and the tracker's record of one vulnerability
 // are one finding, rated by the tracker.
 func TestUbuntuMerged(t *testing.T) {
-	ix := match.NewMemory([]advisory.Advisory{sampleRecord(t, "USN-5614-1"), sampleRecord(t, "UBUNTU-CVE-2021-3782")}, nil)
+	ix := index.NewMemory([]advisory.Advisory{sampleRecord(t, "USN-5614-1"), sampleRecord(t, "UBUNTU-CVE-2021-3782")}, nil)
 	f := only(t, ubuntu("22.04", pkg("wayland", "1.20.0-1")), ix)
 	if f.ID != "CVE-2021-3782" || !slices.Equal(f.Advisories, []string{"UBUNTU-CVE-2021-3782", "USN-5614-1"}) || f.Aliases != nil {
 		t.Errorf("%s: advisories %v, aliases %v", f.ID, f.Advisories, f.Aliases)
@@ -339,7 +340,7 @@ func TestVulnerabilities(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, f := range findings(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, append(tt.records, some)...)) {
+			for _, f := range findings(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, append(tt.records, some)...)) {
 				got = append(got, f.ID+" ["+strings.Join(f.Advisories, " ")+"] | ["+strings.Join(f.Aliases, " ")+"]")
 			}
 			if !slices.Equal(got, tt.want) {
@@ -383,7 +384,7 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := "-"
-			for _, f := range findings(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, append(tt.records, some)...)) {
+			for _, f := range findings(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, append(tt.records, some)...)) {
 				got = f.Fixed
 				if f.ID != "CVE-2024-1111" {
 					t.Errorf("finding %s", f.ID)
@@ -399,24 +400,24 @@ func TestDecide(t *testing.T) {
 // TestDecideUncomparable: a tracker's record that cannot be evaluated does not
 // overrule the bulletin, and is reported.
 func TestDecideUncomparable(t *testing.T) {
-	ix := index(t, `{"id":"DSA-1-1","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", "2")+`]}`,
+	ix := indexOf(t, `{"id":"DSA-1-1","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", "2")+`]}`,
 		`{"id":"DEBIAN-CVE-2024-1111","affected":[`+affects("Debian:12", "p", "0-")+`]}`)
-	res, err := match.Match(debian12([]inventory.Package{pkg("p", "1")}), ix, day)
+	res, err := match.Inventory(debian12([]inventory.Package{pkg("p", "1")}), ix, nil, day)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(res.Findings) != 1 || res.Findings[0].ID != "CVE-2024-1111" || res.Findings[0].Fixed != "2" {
 		t.Errorf("findings %+v", res.Findings)
 	}
-	if len(res.Unjudged) != 1 || res.Unjudged[0].Cause != match.CauseVersion {
-		t.Errorf("unjudged %+v", res.Unjudged)
+	if len(res.NotEvaluated) != 1 || res.NotEvaluated[0].Cause != match.CauseVersion {
+		t.Errorf("unjudged %+v", res.NotEvaluated)
 	}
 }
 
 // TestSubscription: with a subscription Ubuntu Pro's word goes before the
 // standard release's, and without one it is heard of nothing else.
 func TestSubscription(t *testing.T) {
-	ix := index(t, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+
+	ix := indexOf(t, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+
 		affects("Ubuntu:22.04:LTS", "p", "")+`,`+affects("Ubuntu:Pro:22.04:LTS", "p", "1.0+esm2")+`]}`)
 	tests := []struct{ version, fixed string }{
 		{"1.0", ""}, {"1.0+esm1", "1.0+esm2"}, {"1.0+esm2", "-"},
@@ -458,7 +459,7 @@ func TestWithoutSubscription(t *testing.T) {
 			records = append(records, `{"id":"USN-1-1","upstream":["CVE-2024-1111"],"affected":[`+tt.bulletin+`]}`)
 		}
 		got, why := "none", ""
-		for _, f := range findings(t, ubuntu("22.04", pkg("p", "1.0")), index(t, records...)) {
+		for _, f := range findings(t, ubuntu("22.04", pkg("p", "1.0")), indexOf(t, records...)) {
 			got, why = f.Fixed+","+f.Subscription, f.Why
 		}
 		if got != tt.want || why != tt.why {
@@ -517,7 +518,7 @@ func TestSeverity(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, append(tt.records, some)...))
+			f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, append(tt.records, some)...))
 			if f.Severity != tt.severity || f.SeveritySource != tt.source || f.Score != tt.score || f.Unimportant != tt.unimportant {
 				t.Errorf("%s by %q, score %v, unimportant %v", f.Severity, f.SeveritySource, f.Score, f.Unimportant)
 			}
@@ -528,13 +529,13 @@ func TestSeverity(t *testing.T) {
 	}
 }
 
-// TestSetAside: what a distribution will not mend is unimportant here as long as
+// TestWontFix: what a distribution will not mend is unimportant here as long as
 // there is no fix.
-func TestSetAside(t *testing.T) {
+func TestWontFix(t *testing.T) {
 	for _, word := range []string{"end-of-life", "ignored"} {
 		for fixed, want := range map[string]bool{"": true, "2": false} {
 			entry := strings.TrimSuffix(affects("Debian:12", "p", fixed), "}") + `,"ecosystem_specific":{"urgency":"` + word + `"}}`
-			f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, `{"id":"DEBIAN-CVE-2024-1111","affected":[`+entry+`]}`))
+			f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, `{"id":"DEBIAN-CVE-2024-1111","affected":[`+entry+`]}`))
 			if f.Unimportant != want || f.Severity != verdict.Unrated {
 				t.Errorf("%s, fixed %q: unimportant %v, severity %s", word, fixed, f.Unimportant, f.Severity)
 			}
@@ -549,7 +550,7 @@ func TestMalicious(t *testing.T) {
 		`{"id":"GHSA-1","aliases":["MAL-2024-1"],` + on + `}`:    true,
 		`{"id":"GHSA-1","aliases":["NORMAL-2024-1"],` + on + `}`: false,
 	} {
-		if f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, record)); f.Malicious != want {
+		if f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, record)); f.Malicious != want {
 			t.Errorf("%s: malicious %v", record, f.Malicious)
 		}
 	}
@@ -558,7 +559,7 @@ func TestMalicious(t *testing.T) {
 // TestSource: Debian's advisories name sources, and each binary package of one
 // has the finding.
 func TestSource(t *testing.T) {
-	ix := index(t, `{"id":"DEBIAN-CVE-2024-28085","upstream":["CVE-2024-28085"],"affected":[`+affects("Debian:12", "util-linux", "2.38.1-5+deb12u1")+`]}`,
+	ix := indexOf(t, `{"id":"DEBIAN-CVE-2024-28085","upstream":["CVE-2024-28085"],"affected":[`+affects("Debian:12", "util-linux", "2.38.1-5+deb12u1")+`]}`,
 		`{"id":"DEBIAN-CVE-2024-1111","affected":[`+affects("Debian:12", "bsdutils", "2:0")+`]}`)
 	binary := func(name, version, source, sourceVersion string) inventory.Package {
 		return inventory.Package{Type: "deb", Name: name, Version: version, Source: source, SourceVersion: sourceVersion}
@@ -581,7 +582,7 @@ func TestSource(t *testing.T) {
 
 // TestSorted: findings stand in one order even if the packages do not.
 func TestSorted(t *testing.T) {
-	ix := index(t, `{"id":"DSA-1-1","upstream":["CVE-2024-10000","CVE-2024-9999"],"affected":[`+affects("Debian:12", "a", "")+`,`+affects("Debian:12", "b", "")+`]}`)
+	ix := indexOf(t, `{"id":"DSA-1-1","upstream":["CVE-2024-10000","CVE-2024-9999"],"affected":[`+affects("Debian:12", "a", "")+`,`+affects("Debian:12", "b", "")+`]}`)
 	foreign := pkg("a", "1")
 	foreign.Arch = "i386"
 	var got []string
@@ -604,7 +605,7 @@ func TestWhy(t *testing.T) {
 	for _, id := range []string{"DSA-1-1", "DSA-1-2", `DSA-\u001b[31m\u202e`, "DSA-3", "DSA-4"} {
 		records = append(records, `{"id":"`+id+`","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", long)+`]}`)
 	}
-	f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, records...))
+	f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, records...))
 	if len(f.Why) > 1500 || !strings.HasSuffix(f.Why, "; and 2 more") {
 		t.Errorf("%d bytes: %.100q…", len(f.Why), f.Why)
 	}
@@ -615,60 +616,60 @@ func TestWhy(t *testing.T) {
 		`{"last_affected":"2"}`: "DSA-1-1: Debian:12 p 1 <= last affected 2",
 		`{"limit":"2"}`:         "DSA-1-1: Debian:12 p 1 has no fix",
 	} {
-		f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, `{"id":"DSA-1-1","affected":[{"package":{"ecosystem":"Debian:12","name":"p"},
+		f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, `{"id":"DSA-1-1","affected":[{"package":{"ecosystem":"Debian:12","name":"p"},
 			"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},`+event+`]}]}]}`))
 		if f.Why != want {
 			t.Errorf("why %q, want %q", f.Why, want)
 		}
 	}
-	f = only(t, debian12([]inventory.Package{pkg("p", "1")}), index(t, `{"id":"DSA-1-1","affected":[{"package":{"ecosystem":"Debian:12","name":"p"},"versions":["1"]}]}`))
+	f = only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, `{"id":"DSA-1-1","affected":[{"package":{"ecosystem":"Debian:12","name":"p"},"versions":["1"]}]}`))
 	if want := "DSA-1-1: Debian:12 p 1 is listed as affected"; f.Why != want {
 		t.Errorf("why %q, want %q", f.Why, want)
 	}
 }
 
-func TestUnjudged(t *testing.T) {
-	ix := index(t, some, `{"id":"DSA-1-1","affected":[`+affects("Debian:12", "p", "2 3")+`]}`)
+func TestNotEvaluated(t *testing.T) {
+	ix := indexOf(t, some, `{"id":"DSA-1-1","affected":[`+affects("Debian:12", "p", "2 3")+`]}`)
 	other := func(typ string) inventory.Package {
 		return inventory.Package{Type: typ, Name: "x", Version: "1"}
 	}
 	tests := []struct {
 		name string
 		inv  inventory.Inventory
-		want []match.Unjudged
+		want []match.NotEvaluated
 	}{
-		{"an advisory that cannot be compared", debian12([]inventory.Package{pkg("p", "1"), {Type: "deb", Name: "p-doc", Source: "p", SourceVersion: "1"}}), []match.Unjudged{
+		{"an advisory that cannot be compared", debian12([]inventory.Package{pkg("p", "1"), {Type: "deb", Name: "p-doc", Source: "p", SourceVersion: "1"}}), []match.NotEvaluated{
 			{Ecosystem: "Debian:12", Type: "deb", Packages: 2, Cause: match.CauseVersion, Reason: `DSA-1-1 of p: version "2 3" has blanks inside`}}},
-		{"a package that cannot be compared", debian12([]inventory.Package{pkg("q", "1-")}), []match.Unjudged{
+		{"a package that cannot be compared", debian12([]inventory.Package{pkg("q", "1-")}), []match.NotEvaluated{
 			{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseVersion, Reason: `q: version "1-" has an empty revision`}}},
-		{"a package without a version", debian12([]inventory.Package{{Type: "deb", Name: "q"}}), []match.Unjudged{
+		{"a package without a version", debian12([]inventory.Package{{Type: "deb", Name: "q"}}), []match.NotEvaluated{
 			{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseVersion, Reason: `q: version "" is empty`}}},
-		{"other types", debian12([]inventory.Package{other("pypi"), other("pypi"), other("npm"), other("apk")}), []match.Unjudged{
+		{"other types", debian12([]inventory.Package{other("pypi"), other("pypi"), other("npm"), other("apk")}), []match.NotEvaluated{
 			{Type: "pypi", Packages: 2, Cause: match.CauseType, Reason: "no advisories for pypi packages are held"},
 			{Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "apk packages do not belong to Debian:12"},
 			{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}}},
-		{"no system", inventory.Inventory{Packages: []inventory.Package{pkg("p", "1")}}, []match.Unjudged{
+		{"no system", inventory.Inventory{Packages: []inventory.Package{pkg("p", "1")}}, []match.NotEvaluated{
 			{Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no operating system was recognised"}}},
-		{"a release without advisories", inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "13"}, Packages: []inventory.Package{pkg("p", "1")}}, []match.Unjudged{
+		{"a release without advisories", inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "13"}, Packages: []inventory.Package{pkg("p", "1")}}, []match.NotEvaluated{
 			{Ecosystem: "Debian:13", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Debian:13 are held"}}},
-		{"another system", inventory.Inventory{System: inventory.System{ID: "alpine", VersionID: "3.19.1"}, Packages: []inventory.Package{other("apk")}}, []match.Unjudged{
+		{"another system", inventory.Inventory{System: inventory.System{ID: "alpine", VersionID: "3.19.1"}, Packages: []inventory.Package{other("apk")}}, []match.NotEvaluated{
 			{Ecosystem: "Alpine:v3.19", Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Alpine:v3.19 are held"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res, err := match.Match(tt.inv, ix, day)
+			res, err := match.Inventory(tt.inv, ix, nil, day)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(res.Unjudged, tt.want) || len(res.Findings) > 0 {
-				t.Errorf("got  %+v, findings %v\nwant %+v", res.Unjudged, ids(res.Findings), tt.want)
+			if !slices.Equal(res.NotEvaluated, tt.want) || len(res.Findings) > 0 {
+				t.Errorf("got  %+v, findings %v\nwant %+v", res.NotEvaluated, ids(res.Findings), tt.want)
 			}
 			judged := 0
 			if tt.name == "an advisory that cannot be compared" {
 				judged = 2
 			}
-			if res.Judged != judged || res.Packages != len(tt.inv.Packages) {
-				t.Errorf("judged %d of %d", res.Judged, res.Packages)
+			if res.Evaluated != judged || res.Packages != len(tt.inv.Packages) {
+				t.Errorf("judged %d of %d", res.Evaluated, res.Packages)
 			}
 		})
 	}
@@ -690,14 +691,14 @@ func (f failing) fail() error {
 	return nil
 }
 
-func (f failing) Affected(ecosystem, name string) ([]match.Affected, error) {
+func (f failing) Affected(ecosystem, name string) ([]index.Affected, error) {
 	if err := f.fail(); err != nil {
 		return nil, err
 	}
 	return f.Index.Affected(ecosystem, name)
 }
 
-func (f failing) Vulnerabilities(id string) ([]match.Vulnerability, error) {
+func (f failing) Vulnerabilities(id string) ([]index.Vulnerability, error) {
 	if err := f.fail(); err != nil {
 		return nil, err
 	}
@@ -721,11 +722,11 @@ func (f failing) Records(ecosystem string) (int, error) {
 // TestIndexErrors: an index that fails at any question fails the match; half an
 // answer would look like a good one.
 func TestIndexErrors(t *testing.T) {
-	ix := match.NewMemory([]advisory.Advisory{sampleRecord(t, "USN-5614-1"), sampleRecord(t, "UBUNTU-CVE-2021-3782")}, nil)
+	ix := index.NewMemory([]advisory.Advisory{sampleRecord(t, "USN-5614-1"), sampleRecord(t, "UBUNTU-CVE-2021-3782")}, nil)
 	inv := ubuntu("22.04", pkg("wayland", "1.20.0-1"))
 	for n := range 100 {
 		left := n
-		res, err := match.Match(inv, failing{ix, &left}, day)
+		res, err := match.Inventory(inv, failing{ix, &left}, nil, day)
 		if err == nil {
 			if n < 8 || len(res.Findings) != 1 {
 				t.Errorf("no error and %d findings after %d questions", len(res.Findings), n)
@@ -753,7 +754,7 @@ func TestHostileNames(t *testing.T) {
 		)
 	}
 	all[0].Affected, all[1].Affected = on, on
-	got := findings(t, debian12([]inventory.Package{pkg("p", "1")}), match.NewMemory(all, nil))
+	got := findings(t, debian12([]inventory.Package{pkg("p", "1")}), index.NewMemory(all, nil))
 	if len(got) == 0 || len(got) > 10 {
 		t.Errorf("%d findings", len(got))
 	}
@@ -767,7 +768,7 @@ func TestHostileNames(t *testing.T) {
 	for i := range 5000 {
 		many.Upstream = append(many.Upstream, name("V", i))
 	}
-	got = findings(t, debian12([]inventory.Package{pkg("p", "1")}), match.NewMemory([]advisory.Advisory{many}, nil))
+	got = findings(t, debian12([]inventory.Package{pkg("p", "1")}), index.NewMemory([]advisory.Advisory{many}, nil))
 	if len(got) < 1000 || len(got) > 3000 {
 		t.Errorf("%d findings of a record that names 5000", len(got))
 	}
@@ -779,11 +780,11 @@ func TestTooMany(t *testing.T) {
 	for i := range 1000 {
 		many.Upstream = append(many.Upstream, "V-"+time.Duration(i).String())
 	}
-	ix := match.NewMemory([]advisory.Advisory{many}, nil)
+	ix := index.NewMemory([]advisory.Advisory{many}, nil)
 	if got := findings(t, debian12(slices.Repeat([]inventory.Package{pkg("p", "1")}, 100)), ix); len(got) != 100_000 {
 		t.Errorf("%d findings", len(got))
 	}
-	if _, err := match.Match(debian12(slices.Repeat([]inventory.Package{pkg("p", "1")}, 101)), ix, day); !errors.Is(err, match.ErrTooMany) {
+	if _, err := match.Inventory(debian12(slices.Repeat([]inventory.Package{pkg("p", "1")}, 101)), ix, nil, day); !errors.Is(err, match.ErrTooMany) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -7,90 +7,93 @@ import (
 )
 
 // memoBytes bounds what a Memo keeps, by its own estimate: some hundred thousand
-// packages, most of which have no finding.
+// packages, most of which have no findings.
 const memoBytes = 64 << 20
 
-// A Memo keeps what was found out about packages and records for later scans, since
-// thousands of builds share the packages of a few base images. It belongs to one
-// state of an Index, whose Memo method gives it, and ends with it. What it gives
-// is what judging again would give: a judgement follows from the index and from
-// what is in its key alone. It is safe for concurrent use.
+// A Memo keeps evaluations and records for later scans, since thousands of builds share
+// the packages of a few base images. It belongs to one state of the data. An evaluation
+// follows from that state and its key alone, so the result of a scan with a Memo is the
+// same as without. A Memo is safe for concurrent use.
 type Memo struct {
-	mu         sync.RWMutex
-	judgements map[string]*judgement
-	size       int
-	lookedUp   *lookedUp
+	mu          sync.RWMutex
+	evaluations map[string]*evaluation
+	size        int
+	records     *recordCache
 }
 
 // NewMemo returns an empty Memo.
 func NewMemo() *Memo {
-	return &Memo{judgements: make(map[string]*judgement), lookedUp: newLookedUp()}
+	return &Memo{evaluations: make(map[string]*evaluation), records: newRecordCache()}
 }
 
-// get returns the judgement of a key, nil where it is not kept.
-func (o *Memo) get(key []byte) *judgement {
+// get returns the evaluation of a key, or nil.
+func (o *Memo) get(key []byte) *evaluation {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return o.judgements[string(key)]
+	return o.evaluations[string(key)]
 }
 
-// put keeps a judgement, which nobody may change from then on.
-func (o *Memo) put(key []byte, j *judgement) {
-	size := memoSize(len(key), j)
+// put keeps an evaluation, which must not be changed from then on.
+func (o *Memo) put(key []byte, e *evaluation) {
+	size := memoSize(len(key), e)
 	if size > memoBytes/4 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.judgements[string(key)]; ok {
+	if _, ok := o.evaluations[string(key)]; ok {
 		return
 	}
-	// Whatever the map yields first makes room: any order serves, and this one
-	// cannot be steered by what is sent.
-	for k, old := range o.judgements {
+	// Evict in the map's order: it is arbitrary, and requests cannot steer it.
+	for k, old := range o.evaluations {
 		if o.size+size <= memoBytes {
 			break
 		}
-		delete(o.judgements, k)
+		delete(o.evaluations, k)
 		o.size -= memoSize(len(k), old)
 	}
-	o.judgements[string(key)] = j
+	o.evaluations[string(key)] = e
 	o.size += size
 }
 
-// memoSize estimates the bytes that a judgement takes with its key. The strings
-// of a claim are mostly parts of a record of about a KiB, which is kept whole
-// for them; its JSON is half as long.
-func memoSize(key int, j *judgement) int {
+// memoSize estimates the bytes that an evaluation takes with its key. The strings of a
+// match are mostly parts of a record of about 1 KiB, which they keep in memory as a
+// whole. The JSON of a match is half as long.
+func memoSize(key int, e *evaluation) int {
 	const record, encoded, entry = 1 << 10, 1 << 9, 150
-	return entry + key + len(j.findings)*(int(reflect.TypeFor[Claim]().Size())+encoded+record) + len(j.gaps)*record
+	return entry + key + len(e.matches)*(int(reflect.TypeFor[Match]().Size())+encoded+record) + len(e.gaps)*record
 }
 
-// remembered returns the judgement of a subject by an earlier scan, nil where
-// there is none, or an owner answers for it: that judgement depends on the
-// owner's.
-func (m *matcher) remembered(s subject) *judgement {
-	if m.memo == nil || s.owner != nil {
+// remembered returns the evaluation of a lookup by an earlier scan, or nil. An
+// evaluation that depends on an owner's is not kept.
+func (m *matcher) remembered(l lookup) *evaluation {
+	if m.memo == nil || l.owner != nil {
 		return nil
 	}
-	return m.memo.get(m.memoKey(s))
+	return m.memo.get(m.memoKey(l))
 }
 
-// remember keeps the judgement of a subject for later scans.
-func (m *matcher) remember(s subject, j *judgement) {
-	if m.memo != nil && s.owner == nil {
-		m.memo.put(m.memoKey(s), j)
+// remember keeps the evaluation of a lookup for later scans.
+func (m *matcher) remember(l lookup, e *evaluation) {
+	if m.memo != nil && l.owner == nil {
+		m.memo.put(m.memoKey(l), e)
 	}
 }
 
-// memoKey returns all that a judgement depends on beside the index, valid until
-// the next call. The order of versions follows from the type and the ecosystems.
-func (m *matcher) memoKey(s subject) []byte {
-	by := s.scheme
-	b := append(m.key[:0], byte(by.names), byte(boolean(by.ranked)), byte(boolean(by.spellings)), byte(boolean(s.modular)), byte(boolean(s.noEpoch)))
-	for _, part := range [...]string{by.typ, by.joined, by.extended, m.arch, s.name, s.source, s.version, s.stream} {
+// memoKey returns everything that an evaluation depends on except for the index. It is
+// valid until the next call.
+func (m *matcher) memoKey(l lookup) []byte {
+	b := append(m.key[:0], byte(boolean(l.module)), byte(boolean(l.noEpoch)))
+	for _, part := range [...]string{l.rules.key, m.arch, l.name, l.source, l.version, l.stream} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	m.key = b
 	return b
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

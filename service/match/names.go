@@ -1,10 +1,13 @@
 package match
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
+
+	"assay/service/advisory"
+	"assay/service/distro"
+	"assay/service/index"
 )
 
 // Bounds on what is followed from one record. Real records stay far below them;
@@ -31,19 +34,19 @@ type vulnerability struct {
 // called reports whether name is one of the vulnerability's, or a
 // distribution's record of one of them: "DEBIAN-CVE-2024-1".
 func (v vulnerability) called(name string) bool {
-	return slices.Contains(v.names, name) || slices.Contains(v.names, cveIn(name))
+	return slices.Contains(v.names, name) || slices.Contains(v.names, advisory.CVEIn(name))
 }
 
 // records looks up the records of an index and follows their names, each once.
 type records struct {
 	ix Index
-	*lookedUp
+	*recordCache
 }
 
 // get returns the records of an id, one of each source that has one; nil where the
 // index has none.
-func (r records) get(id string) ([]*Vulnerability, error) {
-	if vs, ok := find(r.lookedUp, r.byID, id); ok {
+func (r records) get(id string) ([]*index.Vulnerability, error) {
+	if vs, ok := find(r.recordCache, r.byID, id); ok {
 		return vs, nil
 	}
 	list, err := r.ix.Vulnerabilities(id)
@@ -51,17 +54,17 @@ func (r records) get(id string) ([]*Vulnerability, error) {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return keep(r.lookedUp, r.byID, id, nil, 0), nil
+		return keep(r.recordCache, r.byID, id, nil, 0), nil
 	}
-	vs := make([]*Vulnerability, len(list))
+	vs := make([]*index.Vulnerability, len(list))
 	for i := range list {
 		vs[i] = &list[i]
 	}
-	return keep(r.lookedUp, r.byID, id, vs, recordBytes*len(vs)), nil
+	return keep(r.recordCache, r.byID, id, vs, recordBytes*len(vs)), nil
 }
 
 // of returns the record that an entry is from, nil where the index has none.
-func (r records) of(entry Affected) (*Vulnerability, error) {
+func (r records) of(entry index.Affected) (*index.Vulnerability, error) {
 	vs, err := r.get(entry.Advisory)
 	for _, v := range vs {
 		if v.Source == entry.Source {
@@ -73,15 +76,15 @@ func (r records) of(entry Affected) (*Vulnerability, error) {
 
 // referrers returns the records of the ids that name id among their aliases or as
 // their upstream. Those of other sources are among them, which may not name it.
-func (r records) referrers(id string) ([]*Vulnerability, error) {
-	if found, ok := find(r.lookedUp, r.refs, id); ok {
+func (r records) referrers(id string) ([]*index.Vulnerability, error) {
+	if found, ok := find(r.recordCache, r.refs, id); ok {
 		return found, nil
 	}
 	ids, err := r.ix.Referrers(id)
 	if err != nil {
 		return nil, err
 	}
-	var found []*Vulnerability
+	var found []*index.Vulnerability
 	for _, id := range ids[:min(len(ids), maxReferrers)] {
 		vs, err := r.get(id)
 		if err != nil {
@@ -89,7 +92,7 @@ func (r records) referrers(id string) ([]*Vulnerability, error) {
 		}
 		found = append(found, vs...)
 	}
-	return keep(r.lookedUp, r.refs, id, found, 8*len(found)), nil
+	return keep(r.recordCache, r.refs, id, found, 8*len(found)), nil
 }
 
 // vulnerabilities returns what an advisory is about, sorted by id.
@@ -107,7 +110,7 @@ func (r records) referrers(id string) ([]*Vulnerability, error) {
 //     else; for them, and only for them, that counts as upstream.
 //   - A record with none of these is a vulnerability of its own.
 func (r records) vulnerabilities(id string) ([]vulnerability, error) {
-	if vs, ok := find(r.lookedUp, r.about, id); ok {
+	if vs, ok := find(r.recordCache, r.about, id); ok {
 		return vs, nil
 	}
 	todo, err := r.appendSelves(nil, id, nil)
@@ -123,7 +126,7 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 			seen[n] = true
 		}
 		var up []string
-		if !isCVE(v.id) {
+		if !advisory.IsCVE(v.id) {
 			if up, err = r.upstream(v.names); err != nil {
 				return nil, err
 			}
@@ -149,16 +152,16 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 		found[self.id] = self
 	}
 	all := slices.SortedFunc(maps.Values(found), func(a, b vulnerability) int {
-		return compareIDs(a.id, b.id)
+		return advisory.CompareIDs(a.id, b.id)
 	})
-	return keep(r.lookedUp, r.about, id, all, vulnerabilityBytes*len(all)), nil
+	return keep(r.recordCache, r.about, id, all, vulnerabilityBytes*len(all)), nil
 }
 
 // appendSelves appends what a record is by its aliases: the vulnerability of each CVE
 // that it names, or if it and its aliases name none, the one of its names.
 func (r records) appendSelves(all []vulnerability, id string, via []string) ([]vulnerability, error) {
 	var cves []string
-	if !isCVE(id) {
+	if !advisory.IsCVE(id) {
 		var err error
 		if cves, err = r.cves(id); err != nil {
 			return nil, err
@@ -166,7 +169,7 @@ func (r records) appendSelves(all []vulnerability, id string, via []string) ([]v
 	}
 	if len(cves) == 0 {
 		cve := ""
-		if isCVE(id) {
+		if advisory.IsCVE(id) {
 			cve = id
 		}
 		names, err := r.aliases(id, cve)
@@ -193,7 +196,7 @@ func (r records) lone(id string) (bool, error) {
 		return false, err
 	}
 	for _, v := range vs {
-		if len(v.equals()) > 0 {
+		if len(equals(v)) > 0 {
 			return false, nil
 		}
 	}
@@ -214,7 +217,7 @@ func (r records) cves(id string) ([]string, error) {
 		var next []string
 		reach := func(names []string) {
 			for _, n := range names {
-				if !isCVE(n) && !slices.Contains(seen, n) {
+				if !advisory.IsCVE(n) && !slices.Contains(seen, n) {
 					seen = append(seen, n)
 					next = append(next, n)
 				}
@@ -226,12 +229,12 @@ func (r records) cves(id string) ([]string, error) {
 				return nil, err
 			}
 			for _, v := range vs {
-				cves = append(cves, v.cves()...)
-				reach(v.equals())
+				cves = append(cves, cvesOf(v)...)
+				reach(equals(v))
 			}
 		}
 		if len(cves) > 0 {
-			slices.SortFunc(cves, compareIDs)
+			slices.SortFunc(cves, advisory.CompareIDs)
 			return slices.Compact(cves), nil
 		}
 		for _, n := range level {
@@ -240,10 +243,10 @@ func (r records) cves(id string) ([]string, error) {
 				return nil, err
 			}
 			for _, ref := range refs {
-				if !slices.Contains(ref.equals(), n) {
+				if !slices.Contains(equals(ref), n) {
 					continue
 				}
-				switch named := ref.cves(); len(named) {
+				switch named := cvesOf(ref); len(named) {
 				case 0:
 					reach([]string{ref.ID})
 				case 1:
@@ -252,7 +255,7 @@ func (r records) cves(id string) ([]string, error) {
 			}
 		}
 		if len(cves) > 0 {
-			slices.SortFunc(cves, compareIDs)
+			slices.SortFunc(cves, advisory.CompareIDs)
 			return slices.Compact(cves), nil
 		}
 		level = next
@@ -271,7 +274,7 @@ func (r records) aliases(id, cve string) ([]string, error) {
 		names = append(names, cve)
 	}
 	add := func(n string) error {
-		if n == "" || len(names) >= maxNames || isCVE(n) || slices.Contains(names, n) {
+		if n == "" || len(names) >= maxNames || advisory.IsCVE(n) || slices.Contains(names, n) {
 			return nil
 		}
 		vs, err := r.get(n)
@@ -280,7 +283,7 @@ func (r records) aliases(id, cve string) ([]string, error) {
 		}
 		own, others := false, false
 		for _, v := range vs {
-			is, other := v.names(cve)
+			is, other := namesCVE(v, cve)
 			own, others = own || is, others || other
 		}
 		if others && !own {
@@ -295,10 +298,10 @@ func (r records) aliases(id, cve string) ([]string, error) {
 			return nil, err
 		}
 		for _, v := range vs {
-			if _, others := v.names(cve); others {
+			if _, others := namesCVE(v, cve); others {
 				continue
 			}
-			for _, a := range v.equals() {
+			for _, a := range equals(v) {
 				if err := add(a); err != nil {
 					return nil, err
 				}
@@ -309,7 +312,7 @@ func (r records) aliases(id, cve string) ([]string, error) {
 			return nil, err
 		}
 		for _, ref := range refs {
-			if slices.Contains(ref.equals(), names[i]) {
+			if slices.Contains(equals(ref), names[i]) {
 				if err := add(ref.ID); err != nil {
 					return nil, err
 				}
@@ -325,20 +328,20 @@ func (r records) aliases(id, cve string) ([]string, error) {
 func (r records) upstream(names []string) ([]string, error) {
 	var up []string
 	for _, n := range names {
-		up = append(up, cveIn(n))
+		up = append(up, advisory.CVEIn(n))
 		vs, err := r.get(n)
 		if err != nil {
 			return nil, err
 		}
-		kind := bulletin(n)
+		erratum := distro.Erratum(n)
 		for _, v := range vs {
 			up = append(up, v.Upstream...)
-			if kind != "" {
+			if erratum != nil {
 				up = append(up, v.Aliases...)
 			}
-			if kind == "AlmaLinux" || kind == "Rocky Linux" {
+			if erratum != nil && erratum.RelatedCVEs {
 				for _, rel := range v.Related {
-					up = append(up, cveIn(rel))
+					up = append(up, advisory.CVEIn(rel))
 				}
 			}
 		}
@@ -347,7 +350,7 @@ func (r records) upstream(names []string) ([]string, error) {
 	up = slices.DeleteFunc(slices.Compact(up), func(u string) bool {
 		return u == "" || slices.Contains(names, u)
 	})
-	if !slices.ContainsFunc(up, isCVE) {
+	if !slices.ContainsFunc(up, advisory.IsCVE) {
 		return up, nil
 	}
 	// Julia's records list the names that others have for the CVE beside it. A
@@ -367,123 +370,47 @@ func (r records) upstream(names []string) ([]string, error) {
 }
 
 // equals returns the aliases that are the record's vulnerability by other names.
-func (v *Vulnerability) equals() []string {
-	if bulletin(v.ID) != "" {
+func equals(v *index.Vulnerability) []string {
+	if distro.Erratum(v.ID) != nil {
 		return nil
 	}
 	return v.Aliases
 }
 
-// names reports whether the record says to be a CVE, and whether it says to be
+// namesCVE reports whether the record says to be a CVE, and whether it says to be
 // others.
-func (v *Vulnerability) names(cve string) (own, others bool) {
-	if isCVE(v.ID) {
+func namesCVE(v *index.Vulnerability, cve string) (own, others bool) {
+	if advisory.IsCVE(v.ID) {
 		return v.ID == cve, v.ID != cve
 	}
-	for _, a := range v.equals() {
-		if isCVE(a) {
+	for _, a := range equals(v) {
+		if advisory.IsCVE(a) {
 			own, others = own || a == cve, others || a != cve
 		}
 	}
 	return own, others
 }
 
-// cves returns the CVEs that the record says to be, sorted: its own id, or those
+// cvesOf returns the CVEs that the record says to be, sorted: its own id, or those
 // among its aliases.
-func (v *Vulnerability) cves() []string {
-	if isCVE(v.ID) {
+func cvesOf(v *index.Vulnerability) []string {
+	if advisory.IsCVE(v.ID) {
 		return []string{v.ID}
 	}
 	var cves []string
-	for _, a := range v.equals() {
-		if isCVE(a) {
+	for _, a := range equals(v) {
+		if advisory.IsCVE(a) {
 			cves = append(cves, a)
 		}
 	}
 	if len(cves) > 1 {
-		slices.SortFunc(cves, compareIDs)
+		slices.SortFunc(cves, advisory.CompareIDs)
 		cves = slices.Compact(cves)
 	}
 	return cves
 }
 
-// bulletin returns the distribution whose announcement of updates a record is,
-// each of which may name many vulnerabilities; empty for all other records.
-func bulletin(id string) string {
-	kind, _, _ := strings.Cut(id, "-")
-	switch kind {
-	case "DSA", "DLA", "DTSA":
-		return "Debian"
-	case "USN", "LSN":
-		return "Ubuntu"
-	case "ALSA", "ALBA", "ALEA":
-		return "AlmaLinux"
-	case "RLSA", "RXSA", "RLBA", "RLEA":
-		return "Rocky Linux"
-	case "RHSA", "RHBA", "RHEA":
-		return "Red Hat"
-	case "ELSA", "ELBA", "ELEA":
-		return "Oracle Linux"
-	case "SUSE", "openSUSE":
-		return "SUSE"
-	case "MGASA", "MGAA":
-		return "Mageia"
-	case "OESA":
-		return "openEuler"
-	case "PHSA":
-		return "Photon OS"
-	case "FEDORA":
-		return "Fedora"
-	}
-	if strings.HasPrefix(kind, "ALAS") { // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
-		return "Amazon Linux"
-	}
-	return ""
-}
-
-// isCVE reports whether id is a CVE identifier.
-func isCVE(id string) bool {
-	rest, ok := strings.CutPrefix(id, "CVE-")
-	year, n, ok2 := strings.Cut(rest, "-")
-	return ok && ok2 && len(year) == 4 && len(n) >= 4 && len(n) <= 19 && digits(year) && digits(n)
-}
-
-func digits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-// cveIn returns the CVE that an id is or ends in ("DEBIAN-CVE-2024-1234"), or
-// an empty string.
-func cveIn(id string) string {
-	i := strings.LastIndex(id, "CVE-")
-	if i < 0 || i > 0 && id[i-1] != '-' || !isCVE(id[i:]) {
-		return ""
-	}
-	return id[i:]
-}
-
 // smallest returns the smallest CVE of names, else the smallest name.
 func smallest(names []string) string {
-	return slices.MinFunc(names, compareIDs)
-}
-
-// compareIDs orders CVEs by year and number, and before all other names.
-func compareIDs(a, b string) int {
-	ca, cb := isCVE(a), isCVE(b)
-	if ca != cb {
-		return cmp.Compare(boolean(cb), boolean(ca))
-	}
-	if ca {
-		const year = len("CVE-2024")
-		if a[:year] != b[:year] || len(a) == len(b) {
-			return strings.Compare(a, b)
-		}
-		return cmp.Compare(len(a), len(b))
-	}
-	return strings.Compare(a, b)
+	return slices.MinFunc(names, advisory.CompareIDs)
 }

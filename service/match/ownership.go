@@ -6,84 +6,90 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/distro"
+	"assay/service/index"
 	"assay/service/version"
 )
 
-// ownership decides what it means that a package of a language lies in a package
-// of the system, and returns the subject that it is judged as.
+// ownership decides what it means that a package of a language is part of a package of
+// the system, its owner, and returns the lookup that results.
 //
-// The distribution answers for what it built, as long as nobody has changed it
-// since. So a package whose file has another digest than the owner's database
-// has, or whose owner is a stranger's, stands for itself. Who keeps the owner shows
-// in its address; but one in ten of Debian's maintainers has an address of his own.
-// Their package is no stranger's if it is of the version that it packages. An owner
-// that none of the distribution's advisories is about answers for nothing, whoever
-// keeps it: its name may be made up. Of all others:
+// The distribution answers for what it built, as long as nobody has changed it since.
+// So the owner does not count if the file of the package has another digest than in the
+// owner's database, or if another vendor built the owner. The maintainer's address shows
+// who built it. But one in ten of Debian's maintainers has an address of their own, so
+// their packages count if owner and package have the same version. An owner that no
+// advisory of the distribution is about does not count, whoever built it: its name may
+// be made up. Otherwise:
 //
-//   - One that is what its owner packages, in the version of it (requests 2.28.1
-//     in python3-requests 2.28.1+dfsg-1), is judged by the owner's advisories
-//     alone, provided that they name also what has no fix: Debian's and Ubuntu's
-//     do. What the package's own advisories find is shown as judged by the owner.
-//     The owner's version tells what was fixed in it, and the package's own does not. AlmaLinux, CentOS, Red Hat and Rocky Linux answer for such a package
-//     in the same way, but their data names only now and then what has no fix. Where
-//     it does not for this owner, what the package's own advisories find is shown.
-//   - One that is built into a program of the owner, as a Go module is, is matched
-//     by its own advisories too. What they find is shown, and fails only if the
-//     owner's advisories find the same vulnerability: the distribution has built
-//     the program, and knows which parts of a module are in it.
-//   - All others are matched by both: those whose owner has another version, as
-//     it carries them beside what it packages, and those whose owner's advisories
-//     name only what has a fix. What their own find fails unless the owner's know
-//     the vulnerability, and by them the owner is not affected.
+//   - If the package is what its owner packages, in the same version (requests 2.28.1 in
+//     python3-requests 2.28.1+dfsg-1), only the owner's advisories decide, provided that
+//     they include vulnerabilities without a fix, as those of Debian and Ubuntu do. The
+//     owner's version shows what was fixed in it, and the package's version does not.
+//     What the package's own advisories find is shown as answered by the owner. AlmaLinux,
+//     CentOS, Red Hat and Rocky Linux answer for such packages in the same way, but only
+//     some of their records have no fix. If none about this owner does, the findings of
+//     the package's own advisories are shown.
+//   - If the package is built into a program of the owner, as Go modules are, its own
+//     advisories are used as well. Their findings are shown, and fail only if the owner's
+//     advisories have the same finding. The distribution built the program, and knows
+//     which parts of a module are in it.
+//   - All other packages are evaluated with both: those whose owner has another version,
+//     because it bundles them, and those whose owner's advisories only include
+//     vulnerabilities with a fix. The findings of their own advisories fail, unless the
+//     owner's advisories are about the vulnerability and say that the owner is not
+//     affected.
 //
-// What the owner is found to have is the owner's finding, and no other's.
-func (m *matcher) ownership(p inventory.Package, s subject) (subject, error) {
-	if p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent || systemPackage(p.Type) || m.target.reason != "" {
-		return s, nil
+// A finding of the owner is reported for the owner only.
+func (m *matcher) ownership(p inventory.Package, l lookup) (lookup, error) {
+	if p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent || distro.SystemPackage(p.Type) || m.system.reason != "" {
+		return l, nil
 	}
 	owner, ok := m.owner(p.Owner.Package)
 	if !ok {
-		return s, nil
+		return l, nil
 	}
-	of, _, err := m.subject(owner)
-	if err != nil || of.scheme == nil {
-		return s, err
+	of, _, err := m.lookup(owner)
+	if err != nil || of.rules == nil {
+		return l, err
 	}
-	judged, err := m.judgementOf(of)
-	if err != nil || judged.badVersion != "" {
-		return s, err
+	e, err := m.evaluate(of)
+	if err != nil || e.badVersion != "" {
+		return l, err
 	}
-	if m.owning[judged] == nil {
-		m.owning[judged] = &owning{subject: of}
+	if m.owning[e] == nil {
+		m.owning[e] = &owning{lookup: of}
 	}
-	// Anybody can write a package into the database that claims the files of others.
-	if known, err := m.known(judged); err != nil || len(known) == 0 {
-		return s, err
+	// Anybody can add a package to the database that claims the files of others.
+	if known, err := m.known(e); err != nil || len(known) == 0 {
+		return l, err
 	}
 	embedded := p.EmbeddedIn != ""
-	same := !embedded && packages(s, of, owner.Version)
-	if !m.target.builder(owner.Vendor) && !same {
-		return s, nil
+	same := !embedded && packages(l, of, owner.Version)
+	d := m.system.distribution
+	if !d.Builds(owner.Vendor) && !same {
+		return l, nil
 	}
-	alone := same && m.target.unfixed
-	if same && !alone && m.target.answers {
-		// Their data rarely names what has no fix; of this package it may.
-		if alone, err = m.namesUnfixed(judged); err != nil {
-			return s, err
+	alone := same && d.ListsUnfixed
+	if same && !alone && d.FixesOwn {
+		// The distribution's data rarely includes vulnerabilities without a fix, but it may
+		// for this owner.
+		if alone, err = m.listsUnfixed(e); err != nil {
+			return l, err
 		}
 	}
-	s.owner, s.embedded, s.alone = judged, embedded, alone
-	s.answered = alone || same && m.target.answers
-	s.owned = fmt.Sprintf("%s, built by %s", shown(owner.Name), m.target.system.Ecosystem)
-	return s, nil
+	l.owner, l.embedded, l.alone = e, embedded, alone
+	l.answered = alone || same && d.FixesOwn
+	l.owned = fmt.Sprintf("%s, built by %s", shown(owner.Name), m.system.verdict.Ecosystem)
+	return l, nil
 }
 
-// owner returns the package of the system of that name.
+// owner returns the package of the system with a name.
 func (m *matcher) owner(name string) (inventory.Package, bool) {
 	if m.owners == nil {
 		m.owners = make(map[string]int)
 		for i, p := range m.packages {
-			if p.Type == m.target.typ {
+			if p.Type == m.system.typ {
 				m.owners[p.Name] = i
 			}
 		}
@@ -95,12 +101,12 @@ func (m *matcher) owner(name string) (inventory.Package, bool) {
 	return m.packages[i], true
 }
 
-// packages reports whether the owner is the system's package of what s is: the
-// version of the one is the upstream part of the other's, or of its source's.
-func packages(s, owner subject, ownerVersion string) bool {
-	compare := s.scheme.order.Comparer()
+// packages reports whether the owner is the system's package of what l is: the version
+// of l is the upstream part of the owner's version or of its source's.
+func packages(l, owner lookup, ownerVersion string) bool {
+	compare := l.rules.order.Comparer()
 	return slices.ContainsFunc(append(upstreams(owner.version), upstreams(ownerVersion)...), func(v string) bool {
-		return sameVersion(compare, s.version, v)
+		return sameVersion(compare, l.version, v)
 	})
 }
 
@@ -109,14 +115,11 @@ func sameVersion(compare version.Compare, a, b string) bool {
 	return err == nil && c == 0
 }
 
-// upstreams returns what the version of a system's package may say about the
-// version that it packages: without epoch and revision as it is, without the
-// distribution's marks ("+dfsg", "+ds1", "~rc1" as "rc1"), and what really is in
-// it ("1.4+really1.3.36").
+// upstreams returns the upstream versions that the version of a system package may be
+// of: without epoch and revision, without the distribution's suffixes ("+dfsg", "+ds1"),
+// with "~rc1" as "rc1", and with what it really contains ("1.4+really1.3.36").
 func upstreams(v string) []string {
-	if epoch, rest, ok := strings.Cut(v, ":"); ok && digits(epoch) {
-		v = rest
-	}
+	v = version.WithoutEpoch(v)
 	if i := strings.LastIndexByte(v, '-'); i > 0 {
 		v = v[:i]
 	}
@@ -127,71 +130,71 @@ func upstreams(v string) []string {
 	return []string{v, bare, strings.ReplaceAll(bare, "~", "")}
 }
 
-// leave marks a claim that is left to the distribution, and says why. It reports
-// whether the owner has the same finding: then that one stands, with a fix that the
-// package can take.
-func (m *matcher) leave(s subject, c *Claim) (owners bool, err error) {
-	if s.owner == nil {
+// leave marks a match that is left to the distribution, with the reason. It reports
+// whether the owner has the same finding. That one is reported then, with a fix that
+// can be installed.
+func (m *matcher) leave(l lookup, c *Match) (owners bool, err error) {
+	if l.owner == nil {
 		return false, nil
 	}
-	known, err := m.known(s.owner)
+	known, err := m.known(l.owner)
 	if err != nil {
 		return false, err
 	}
 	isKnown := known[c.ID] || slices.ContainsFunc(c.Aliases, func(name string) bool { return known[name] })
 	switch {
-	case slices.ContainsFunc(s.owner.findings, func(o *Claim) bool { return o.same(c) }):
+	case slices.ContainsFunc(l.owner.matches, func(o *Match) bool { return o.same(c) }):
 		return true, nil
 	case isKnown:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is part of %s, which lists it as not affected", s.owned)
-	case s.answered:
+		c.Why += fmt.Sprintf("; it is part of %s, which lists it as not affected", l.owned)
+	case l.answered:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is packaged as %s, which has no advisory of this vulnerability for it", s.owned)
-	case s.embedded:
+		c.Why += fmt.Sprintf("; it is packaged as %s, which has no advisory of this vulnerability for it", l.owned)
+	case l.embedded:
 		c.Owned = true
-		c.Why += fmt.Sprintf("; it is built into %s, which does not list it as affected", s.owned)
+		c.Why += fmt.Sprintf("; it is built into %s, which does not list it as affected", l.owned)
 	}
 	return false, nil
 }
 
-// same reports whether two claims are of one vulnerability.
-func (c *Claim) same(o *Claim) bool {
+// same reports whether two matches are of one vulnerability.
+func (c *Match) same(o *Match) bool {
 	return c.ID == o.ID || slices.Contains(c.Aliases, o.ID) || slices.Contains(o.Aliases, c.ID)
 }
 
-// An owning is a package of the system that has others in it.
+// An owning is a package of the system that others are part of.
 type owning struct {
-	subject subject
-	known   map[string]bool // vulnerabilities; nil until it is asked for
-	open    bool            // some of its advisories name no fix
+	lookup lookup
+	known  map[string]bool // vulnerabilities; nil until it is asked for
+	open   bool            // some of its advisories name no fix
 }
 
-// namesUnfixed reports whether the advisories about the owner, whose judgement j is,
-// name also what has no fix.
-func (m *matcher) namesUnfixed(j *judgement) (bool, error) {
-	_, err := m.known(j)
-	return m.owning[j].open, err
+// listsUnfixed reports whether the advisories about the owner with an evaluation include
+// vulnerabilities without a fix.
+func (m *matcher) listsUnfixed(e *evaluation) (bool, error) {
+	_, err := m.known(e)
+	return m.owning[e].open, err
 }
 
-// known returns the vulnerabilities that advisories about the owner, whose judgement
-// j is, are about, whether they affect it or not.
-func (m *matcher) known(j *judgement) (map[string]bool, error) {
-	o := m.owning[j]
+// known returns the vulnerabilities that the advisories about the owner with an
+// evaluation are about, whether they affect it or not.
+func (m *matcher) known(e *evaluation) (map[string]bool, error) {
+	o := m.owning[e]
 	if o.known != nil {
 		return o.known, nil
 	}
-	said, err := m.said(o.subject, o.subject.comparer(), &judgement{})
+	found, err := m.candidates(o.lookup, o.lookup.comparer(), &evaluation{})
 	if err != nil {
 		return nil, err
 	}
 	o.known = make(map[string]bool)
-	for _, h := range said.all {
-		if h.failed {
+	for _, c := range found.all {
+		if c.failed {
 			continue
 		}
-		o.open = o.open || slices.ContainsFunc(h.entry.Ranges, func(r Range) bool { return lastFix(r) == "" })
-		about, err := m.records.vulnerabilities(h.entry.Advisory)
+		o.open = o.open || slices.ContainsFunc(c.entry.Ranges, func(r index.Range) bool { return r.LastFix() == "" })
+		about, err := m.records.vulnerabilities(c.entry.Advisory)
 		if err != nil {
 			return nil, err
 		}

@@ -117,7 +117,7 @@ func TestOwnership(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res, err := match.Match(inventory.Inventory{System: tt.system, Packages: []inventory.Package{tt.owner, tt.p}}, index(t, append(tt.records, data...)...), day)
+			res, err := match.Inventory(inventory.Inventory{System: tt.system, Packages: []inventory.Package{tt.owner, tt.p}}, indexOf(t, append(tt.records, data...)...), nil, day)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,8 +142,8 @@ func TestOwnership(t *testing.T) {
 			if strings.Contains(tt.name, "stranger") {
 				want = 1 // who answers for itself
 			}
-			if tt.system.VersionID != "13" && res.Judged != want {
-				t.Errorf("judged %d", res.Judged)
+			if tt.system.VersionID != "13" && res.Evaluated != want {
+				t.Errorf("judged %d", res.Evaluated)
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestOwnership(t *testing.T) {
 
 // TestOwnerVersions: when the versions of a package and its owner agree.
 func TestOwnerVersions(t *testing.T) {
-	ix := index(t, `{"id":"GHSA-1","affected":[`+affects("PyPI", "p", "")+`]}`, some,
+	ix := indexOf(t, `{"id":"GHSA-1","affected":[`+affects("PyPI", "p", "")+`]}`, some,
 		`{"id":"DEBIAN-CVE-2001-0001","affected":[`+affects("Debian:12", "python3-p", "0.1")+`]}`)
 	for _, tt := range []struct {
 		owner, version string
@@ -173,7 +173,7 @@ func TestOwnerVersions(t *testing.T) {
 		owner.Vendor = debianPython
 		p := onePackage("pypi", "p", tt.version)
 		p.Owner = &inventory.Owner{Package: "python3-p", Digest: inventory.DigestEqual}
-		res, err := match.Match(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{owner, p}}, ix, day)
+		res, err := match.Inventory(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{owner, p}}, ix, nil, day)
 		if err != nil || len(res.Findings) != 1 || res.Findings[0].Owned != tt.agrees {
 			t.Errorf("%s in %s: %v, %v", tt.version, tt.owner, res.Findings, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"assay/check/testkit"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/version"
 )
 
@@ -35,11 +36,11 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 		return
 	}
 	compare := order.Comparer()
-	of := func(af advisory.Affected) Affected {
-		var e Affected
+	of := func(af advisory.Affected) index.Affected {
+		var e index.Affected
 		for _, r := range af.Ranges {
 			if r.Type != advisory.Git && len(r.Events) > 0 {
-				e.Ranges = append(e.Ranges, Range{Type: r.Type, Events: r.Events})
+				e.Ranges = append(e.Ranges, index.Range{Type: r.Type, Events: r.Events})
 			}
 		}
 		return e
@@ -51,7 +52,7 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 	if e := af.Package.Ecosystem; e == "PyPI" || e == "Maven" {
 		for _, v := range af.Versions {
 			c.listed++
-			switch out, err := evaluate(compare, v, ranges); {
+			switch out, err := evaluateEntry(compare, v, ranges); {
 			case out.affected:
 			case err != nil:
 				c.add(e+": a listed version that cannot be compared", a, af.Package, v)
@@ -67,7 +68,7 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 			}
 			c.edges++
 			family, _, _ := strings.Cut(af.Package.Ecosystem, ":")
-			own, err := evaluate(compare, event.Fixed, Affected{Ranges: []Range{r}})
+			own, err := evaluateEntry(compare, event.Fixed, index.Affected{Ranges: []index.Range{r}})
 			switch {
 			case err != nil:
 				c.add(family+": a fix that cannot be compared", a, af.Package, event.Fixed)
@@ -84,13 +85,13 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 			case slices.Contains(af.Versions, event.Fixed):
 				c.add(family+": a fix that is listed as affected", a, af.Package, event.Fixed)
 			default:
-				others := Affected{Ranges: slices.Concat(ranges.Ranges[:j], ranges.Ranges[j+1:])}
+				others := index.Affected{Ranges: slices.Concat(ranges.Ranges[:j], ranges.Ranges[j+1:])}
 				for k, other := range a.Affected {
 					if k != i && other.Package.Ecosystem == af.Package.Ecosystem && other.Package.Name == af.Package.Name {
 						others.Ranges = append(others.Ranges, of(other).Ranges...)
 					}
 				}
-				if out, err := evaluate(compare, event.Fixed, others); err == nil && out.affected {
+				if out, err := evaluateEntry(compare, event.Fixed, others); err == nil && out.affected {
 					c.covered++
 				}
 			}
@@ -141,7 +142,7 @@ func TestRangesAgainstThemselves(t *testing.T) {
 	if !maps.EqualFunc(c.by, known, slices.Equal) {
 		t.Errorf("%d kinds of contradictions, want %d", len(c.by), len(known))
 		for _, kind := range slices.Sorted(maps.Keys(c.by)) {
-			t.Errorf("%d %s: %s", len(c.by[kind]), kind, clip(strings.Join(c.by[kind], ", "), 1000))
+			t.Errorf("%d %s: %.1000s", len(c.by[kind]), kind, strings.Join(c.by[kind], ", "))
 		}
 	}
 }

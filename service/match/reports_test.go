@@ -11,13 +11,14 @@ import (
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/verdict"
 )
 
 // reported reads a folder of faults/matching: what a public report about a scanner
 // was made of, one document and the records.
-func reported(t testing.TB, folder, document string) (inventory.Inventory, *match.Memory) {
+func reported(t testing.TB, folder, document string) (inventory.Inventory, *index.Memory) {
 	t.Helper()
 	records, err := filepath.Glob(filepath.Join(testkit.Path(t, "faults", "matching", folder, "records"), "*.json"))
 	if err != nil || len(records) == 0 {
@@ -44,7 +45,7 @@ func reported(t testing.TB, folder, document string) (inventory.Inventory, *matc
 	if err != nil {
 		t.Fatal(err)
 	}
-	return scan.Inventory, match.NewMemory(all, nil)
+	return scan.Inventory, index.NewMemory(all, nil)
 }
 
 // said writes down a finding: package, id, severity, fix, and what else there is to
@@ -114,7 +115,7 @@ func TestReports(t *testing.T) {
 	} {
 		t.Run(tt.folder+" "+tt.document, func(t *testing.T) {
 			inv, ix := reported(t, tt.folder, tt.document)
-			res, err := match.Match(inv, ix, day)
+			res, err := match.Inventory(inv, ix, nil, day)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +133,7 @@ func TestReports(t *testing.T) {
 				t.Errorf("why %q", res.Findings[0].Why)
 			}
 			reason := ""
-			for _, u := range res.Unjudged {
+			for _, u := range res.NotEvaluated {
 				reason += u.Reason
 			}
 			if reason != tt.unjudged {

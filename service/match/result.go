@@ -12,21 +12,21 @@ type Result struct {
 	// Findings are sorted by package, version and id. Those of kernel packages are
 	// among them: Kernel tells.
 	Findings []Finding
-	// Packages counts the packages of the inventory; Judged those whose
+	// Packages counts the packages of the inventory; Evaluated those whose
 	// ecosystem the index holds.
-	Packages, Judged int
+	Packages, Evaluated int
 	// Parts say of each part of the image how far it was evaluated: the system's
 	// first, then by type. Their numbers add up to Packages.
 	Parts []verdict.Part
-	// Unjudged counts, by the reason, packages that nothing can be said about:
+	// NotEvaluated counts, by the reason, packages that nothing can be said about:
 	// "no advisories for Debian:sid". Sorted by package count, then text.
-	Unjudged []Unjudged
+	NotEvaluated []NotEvaluated
 }
 
 // A Finding is one vulnerability in one package. It grows on its way: the match sets
-// the claim and the package, the policy sets the rest, and Verdict returns what is sent.
+// the match and the package, the policy sets the rest, and Verdict returns what is sent.
 type Finding struct {
-	*Claim
+	*Match
 	Package *verdict.Package // shared by all findings of the package
 	// Fails and Rule are the policy's decision, as in a verdict.
 	Fails bool
@@ -35,14 +35,14 @@ type Finding struct {
 
 // Verdict returns the finding as a verdict has it.
 func (f Finding) Verdict() verdict.Finding {
-	v := f.Claim.Finding
+	v := f.Match.Finding
 	v.Package, v.Fails, v.Rule = *f.Package, f.Fails, f.Rule
 	return v
 }
 
-// A Claim is what the data says of one vulnerability in all packages that are
+// A Match is what the data says of one vulnerability in all packages that are
 // judged alike. Nobody may change it: scans share it, where the index has a Memo.
-type Claim struct {
+type Match struct {
 	// Finding is a verdict's, with its package left open and what the policy
 	// decides, Fails and Rule.
 	verdict.Finding
@@ -58,8 +58,8 @@ type Claim struct {
 	encoded atomic.Pointer[encoding] // see AppendJSON; nil until it is needed
 }
 
-// An Unjudged is a group of packages that the service knows nothing about.
-type Unjudged struct {
+// A NotEvaluated is a group of packages that the service knows nothing about.
+type NotEvaluated struct {
 	Ecosystem string // "Debian:sid"; empty where none could be named
 	Type      string // purl type of the packages
 	Packages  int

@@ -10,18 +10,12 @@ import (
 	gocvss40 "github.com/pandatix/go-cvss/40"
 
 	"assay/service/advisory"
+	"assay/service/distro"
+	"assay/service/index"
 	"assay/verdict"
 )
 
-const (
-	// severityWord is the type of a rating that is a word of the record's own
-	// database, beside the schema's types.
-	severityWord = "word"
-
-	maxWord    = 32  // bytes of a word that rates
-	maxVector  = 512 // bytes of a CVSS vector; the longest of version 4 has 180
-	maxSummary = 300 // bytes of a summary
-)
+const maxVector = 512 // bytes of a CVSS vector; the longest of version 4 has 180
 
 // A rating is one judgement of a vulnerability.
 type rating struct {
@@ -49,8 +43,8 @@ func rate(ratings []advisory.Severity, id string) rating {
 	best, newest := rating{severity: verdict.Unrated}, ""
 	word := best
 	for _, s := range ratings {
-		if s.Type == "Ubuntu" || s.Type == severityWord {
-			if sev := wordSeverity(s.Score); sev != verdict.Unrated && !word.rated() {
+		if s.Type == "Ubuntu" || s.Type == index.SeverityWord {
+			if sev := distro.Severity(s.Score); sev != verdict.Unrated && !word.rated() {
 				word.severity = sev
 				word.source = shown(id) + ": " + strings.ToLower(s.Score)
 				if s.Type == "Ubuntu" {
@@ -75,38 +69,11 @@ func rate(ratings []advisory.Severity, id string) rating {
 // urgencyRating turns a distribution's word for a package into a rating.
 func urgencyRating(word, ecosystem string) rating {
 	distribution, _, _ := strings.Cut(ecosystem, ":")
-	sev := wordSeverity(word)
+	sev := distro.Severity(word)
 	if sev == verdict.Unrated {
 		return rating{severity: sev}
 	}
 	return rating{severity: sev, source: strings.ToLower(distribution) + ": " + word, word: true}
-}
-
-// wordSeverity reads the words that distributions and databases rate with.
-func wordSeverity(word string) verdict.Severity {
-	switch strings.ToLower(word) {
-	case "critical":
-		return verdict.Critical
-	case "high", "important":
-		return verdict.High
-	case "medium", "moderate":
-		return verdict.Medium
-	case "low":
-		return verdict.Low
-	case "negligible", "unimportant":
-		return verdict.Negligible
-	}
-	return verdict.Unrated
-}
-
-// setAside reports whether a word says that the distribution will not mend what
-// it knows to be there.
-func setAside(word string) bool {
-	switch word {
-	case "end-of-life", "ignored", "wont-fix", "will not fix":
-		return true
-	}
-	return false
 }
 
 // scoreSeverity is CVSS's own scale; a score of nothing is negligible.
@@ -161,7 +128,7 @@ func baseScore(vector string) (score float64, version string, ok bool) {
 // severityOf rates a finding. Each source whose entries affect the subject rates it
 // by itself, and the worst of their ratings counts. It is unimportant where each of
 // them says so in its own word.
-func (r records) severityOf(g *group, known []*Vulnerability) (rated rating, unimportant bool, err error) {
+func (r records) severityOf(g *group, known []*index.Vulnerability) (rated rating, unimportant bool, err error) {
 	rated, unimportant = rating{severity: verdict.Unrated}, true
 	for source := range g.sources() {
 		own, err := r.severityBy(g, source, known)
@@ -179,19 +146,19 @@ func (r records) severityOf(g *group, known []*Vulnerability) (rated rating, uni
 // else has rated the vulnerability, known being the records that know of it. Of several at one step the worst counts. A
 // distribution that calls it unimportant in its own package is heard first,
 // since the others speak of the software elsewhere.
-func (r records) severityBy(g *group, source string, known []*Vulnerability) (rating, error) {
+func (r records) severityBy(g *group, source string, known []*index.Vulnerability) (rating, error) {
 	var unimportant, entry, record, word rating
-	for _, h := range g.hits {
-		if h.entry.Source != source {
+	for _, c := range g.matching {
+		if c.entry.Source != source {
 			continue
 		}
-		urgent := urgencyRating(h.entry.Urgency, h.ecosystem)
+		urgent := urgencyRating(c.entry.Urgency, c.ecosystem.Name)
 		if urgent.severity == verdict.Negligible {
 			unimportant = worst(unimportant, urgent)
 		}
 		word = worst(word, urgent)
-		entry = worst(entry, rate(h.entry.Severity, h.entry.Advisory))
-		rec, err := r.of(h.entry)
+		entry = worst(entry, rate(c.entry.Severity, c.entry.Advisory))
+		rec, err := r.of(c.entry)
 		if err != nil {
 			return rating{}, err
 		}
@@ -220,7 +187,7 @@ func (r records) severityBy(g *group, source string, known []*Vulnerability) (ra
 		if !slices.Contains(g.via, k.ID) && !slices.Contains(g.names, k.ID) {
 			// Another distribution's word is about its own package.
 			ratings = slices.DeleteFunc(slices.Clone(ratings), func(s advisory.Severity) bool {
-				return s.Type == "Ubuntu" || s.Type == severityWord
+				return s.Type == "Ubuntu" || s.Type == index.SeverityWord
 			})
 		}
 		other = worst(other, rate(ratings, k.ID)) // of all sources' records of the id
@@ -231,8 +198,8 @@ func (r records) severityBy(g *group, source string, known []*Vulnerability) (ra
 // known returns the records that know of a vulnerability, whoever made them:
 // those of its names, those that lead to it, and those of distributions that
 // carry its name.
-func (r records) known(v vulnerability) ([]*Vulnerability, error) {
-	var found []*Vulnerability
+func (r records) known(v vulnerability) ([]*index.Vulnerability, error) {
+	var found []*index.Vulnerability
 	for _, id := range slices.Concat(v.names, v.via) {
 		recs, err := r.get(id)
 		if err != nil {

@@ -6,12 +6,12 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/verdict"
 )
 
 // from makes an index of records written as "source {…}".
-func from(t testing.TB, records ...string) *match.Memory {
+func from(t testing.TB, records ...string) *index.Memory {
 	t.Helper()
 	var all []advisory.Advisory
 	for _, r := range append(records, "osv "+some) {
@@ -20,7 +20,7 @@ func from(t testing.TB, records ...string) *match.Memory {
 		a.Source = source
 		all = append(all, a)
 	}
-	return match.NewMemory(all, nil)
+	return index.NewMemory(all, nil)
 }
 
 // Several sources have a record of the same id. Each is evaluated by itself, and
@@ -74,7 +74,7 @@ func TestSources(t *testing.T) {
 			got := findings(t, inv, from(t, tt.records...))
 			if tt.want == nil {
 				if len(got) != 0 {
-					t.Errorf("got %+v, want no finding", got[0].Claim)
+					t.Errorf("got %+v, want no finding", got[0].Match)
 				}
 				return
 			}

@@ -15,7 +15,7 @@ func TestVendors(t *testing.T) {
 	alpine, alma, leap, ol, centos := system("alpine", "3.19.1"), system("almalinux", "9.4"), system("opensuse-leap", "15.5"), system("ol", "9.4"),
 		inventory.System{ID: "centos", VersionID: "8", PrettyName: "CentOS Linux 8"}
 	sles := system("sles", "15.5")
-	ix := index(t, some,
+	ix := indexOf(t, some,
 		`{"id":"X-1","affected":[`+affects("Alpine:v3.19", "other", "1")+`,`+affects("AlmaLinux:9", "other", "1")+`,`+affects("openSUSE:Leap 15.5", "other", "1")+`,`+
 			affects("Oracle Linux:9", "other", "1")+`,`+affects("SUSE:Linux Enterprise Server 15 SP5", "other", "1")+`,`+affects("Red Hat:enterprise_linux:8::baseos", "other", "1")+`]}`)
 	for _, tt := range []struct {
@@ -67,19 +67,19 @@ func TestVendors(t *testing.T) {
 	} {
 		p := onePackage(tt.typ, "p", tt.version)
 		p.Vendor = tt.vendor
-		res, err := match.Match(inventory.Inventory{System: tt.system, Packages: []inventory.Package{p}}, ix, day)
+		res, err := match.Inventory(inventory.Inventory{System: tt.system, Packages: []inventory.Package{p}}, ix, nil, day)
 		if err != nil {
 			t.Fatal(err)
 		}
 		reason := mine
-		for _, u := range res.Unjudged {
+		for _, u := range res.NotEvaluated {
 			if u.Cause != match.CauseVendor || u.Packages != 1 {
 				t.Errorf("%s of %s: %+v", tt.version, tt.vendor, u)
 			}
 			reason = u.Reason
 		}
-		if reason != tt.want || (res.Judged == 1) != (tt.want == mine) {
-			t.Errorf("%s of %s: %q, judged %d", tt.version, tt.vendor, reason, res.Judged)
+		if reason != tt.want || (res.Evaluated == 1) != (tt.want == mine) {
+			t.Errorf("%s of %s: %q, judged %d", tt.version, tt.vendor, reason, res.Evaluated)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestExtendedSupport(t *testing.T) {
 			records = append(records, `{"id":"RHSA-2022:2","upstream":["CVE-2021-1111","CVE-2021-2222"],"affected":[`+tt.own+`]}`)
 		}
 		got := "-"
-		for _, f := range findings(t, inventory.Inventory{System: eus, Packages: []inventory.Package{onePackage("rpm", "p", "0:1.0-1.el8_4")}}, index(t, records...)) {
+		for _, f := range findings(t, inventory.Inventory{System: eus, Packages: []inventory.Package{onePackage("rpm", "p", "0:1.0-1.el8_4")}}, indexOf(t, records...)) {
 			if f.ID == "CVE-2021-1111" {
 				got = f.Fixed
 			}
@@ -126,9 +126,9 @@ func TestExtendedSupport(t *testing.T) {
 		}
 	}
 	// Without any of its own nothing can be said.
-	res, err := match.Match(inventory.Inventory{System: eus, Packages: []inventory.Package{onePackage("rpm", "p", "0:1.0-1.el8_4")}},
-		index(t, `{"id":"RHSA-2021:1","upstream":["CVE-2021-1111"],"affected":[`+base("0:1.0-2.el8_4")+`]}`), day)
-	if err != nil || res.Judged != 0 || len(res.Unjudged) != 1 || res.Unjudged[0].Cause != match.CauseSystem {
+	res, err := match.Inventory(inventory.Inventory{System: eus, Packages: []inventory.Package{onePackage("rpm", "p", "0:1.0-1.el8_4")}},
+		indexOf(t, `{"id":"RHSA-2021:1","upstream":["CVE-2021-1111"],"affected":[`+base("0:1.0-2.el8_4")+`]}`), nil, day)
+	if err != nil || res.Evaluated != 0 || len(res.NotEvaluated) != 1 || res.NotEvaluated[0].Cause != match.CauseSystem {
 		t.Errorf("%+v, %v", res, err)
 	}
 }

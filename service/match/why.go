@@ -11,36 +11,36 @@ const maxWhy = 3
 
 // why writes down the comparisons that matched, one for each record:
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
-func why(s subject, hits []*hit) string {
+func why(l lookup, matching []*candidate) string {
 	var b strings.Builder
-	for i := 1; i < len(hits); i++ {
-		if repeats(hits[i-1], hits[i]) {
-			hits = slices.CompactFunc(slices.Clone(hits), repeats)
+	for i := 1; i < len(matching); i++ {
+		if repeats(matching[i-1], matching[i]) {
+			matching = slices.CompactFunc(slices.Clone(matching), repeats)
 			break
 		}
 	}
-	for i, h := range hits {
+	for i, c := range matching {
 		if i > 0 {
 			b.WriteString("; ")
 		}
 		if i == maxWhy {
-			fmt.Fprintf(&b, "and %d more", len(hits)-maxWhy)
+			fmt.Fprintf(&b, "and %d more", len(matching)-maxWhy)
 			break
 		}
 		word, bound, note := "has no fix", "", ""
 		switch {
-		case h.end.Fixed != "":
-			word, bound = "< fixed ", h.end.Fixed
-			if paid := s.scheme.subscription(h.ecosystem); paid != "" {
+		case c.end.Fixed != "":
+			word, bound = "< fixed ", c.end.Fixed
+			if paid := c.ecosystem.Subscription; paid != "" {
 				note = ", which needs " + paid
 			}
-		case h.end.LastAffected != "":
-			word, bound = "<= last affected ", h.end.LastAffected
-		case h.listed:
+		case c.end.LastAffected != "":
+			word, bound = "<= last affected ", c.end.LastAffected
+		case c.listed:
 			word = "is listed as affected"
 		}
 		for _, part := range [...]string{
-			shown(h.entry.Advisory), ": ", shown(h.ecosystem), " ", shown(h.name), " ", shown(s.version), " ", word, shown(bound), note,
+			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(l.version), " ", word, shown(bound), note,
 		} {
 			b.WriteString(part)
 		}
@@ -49,7 +49,7 @@ func why(s subject, hits []*hit) string {
 }
 
 // repeats reports whether b is what another source's record has of a.
-func repeats(a, b *hit) bool {
+func repeats(a, b *candidate) bool {
 	return a.entry.Advisory == b.entry.Advisory && a.entry.Source != b.entry.Source &&
 		a.ecosystem == b.ecosystem && a.name == b.name && a.end == b.end && a.listed == b.listed
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/distro"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -286,7 +287,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 				"import advisories for what the image holds")
 		}
 	}
-	if s := res.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !match.Rolling(s.Ecosystem) {
+	if s := res.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !distro.Rolling(s.Ecosystem) {
 		add(verdict.RuleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
 			"build on a release whose end is known: docs/matching.md lists them")
 	}

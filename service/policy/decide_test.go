@@ -13,7 +13,7 @@ import (
 
 // found makes a finding: "critical fixed kev malicious kernel unimportant".
 func found(words string) match.Finding {
-	f := match.Finding{Claim: &match.Claim{Finding: verdict.Finding{ID: "CVE-2024-1111"}}, Package: &verdict.Package{Name: "p", Version: "1"}}
+	f := match.Finding{Match: &match.Match{Finding: verdict.Finding{ID: "CVE-2024-1111"}}, Package: &verdict.Package{Name: "p", Version: "1"}}
 	for _, w := range strings.Fields(words) {
 		switch w {
 		case "fixed":
@@ -42,7 +42,7 @@ func judged(findings ...match.Finding) Input {
 	return Input{
 		Result: match.Result{
 			System:   verdict.System{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"},
-			Findings: findings, Packages: 3, Judged: 3,
+			Findings: findings, Packages: 3, Evaluated: 3,
 			Parts: []verdict.Part{{Part: verdict.PartSystem, Type: "deb", Ecosystem: "Debian:12", Packages: 3, Evaluated: 3, State: verdict.Evaluated}},
 		},
 		Data:    verdict.Data{Records: 1, Updated: time.Unix(1e9, 0), Age: 3600},
@@ -148,7 +148,7 @@ func TestDecide(t *testing.T) {
 			p.State = p.StateOf()
 			in.Result.Parts = append(in.Result.Parts, p)
 			in.Result.Packages += p.Packages
-			in.Result.Judged += p.Evaluated
+			in.Result.Evaluated += p.Evaluated
 		}
 	}
 	cause := func(word string, packages int) []verdict.PartCause {
@@ -165,7 +165,7 @@ func TestDecide(t *testing.T) {
 	generic := bad(verdict.PartOther, "generic", "", verdict.CauseUncovered)
 	fine := add(verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, Evaluated: 1})
 	without := func(ecosystems ...string) func(*Input) { return func(in *Input) { in.Without = ecosystems } }
-	bare := func(in *Input) { in.Result.Packages, in.Result.Judged, in.Result.Parts = 0, 0, nil }
+	bare := func(in *Input) { in.Result.Packages, in.Result.Evaluated, in.Result.Parts = 0, 0, nil }
 	unknown := func(in *Input) { in.Result.System = verdict.System{} }
 	missing := add(verdict.Part{Part: verdict.PartSystem, Type: "deb", Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}}})
 	empty := func(in *Input) { bare(in); missing(in) }

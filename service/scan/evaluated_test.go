@@ -52,7 +52,7 @@ func look(t *testing.T, root string) inventory.Inventory {
 // decide answers a scan and holds that the verdict does not contradict itself.
 func decide(t *testing.T, judge scan.Judge, inv inventory.Inventory, options ...cyclonedx.Option) verdict.Verdict {
 	t.Helper()
-	a, err := judge.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, memory(t, held...), verdict.Data{Records: len(held), Updated: now}, now)
+	a, err := judge.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, memory(t, held...), nil, verdict.Data{Records: len(held), Updated: now}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,18 +21,11 @@ import (
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
 	"assay/service/advisory/load"
+	"assay/service/index"
 	"assay/service/match"
 	"assay/service/scan"
 	"assay/verdict"
 )
-
-// A remembering index has a memo, as a snapshot's view does.
-type remembering struct {
-	match.Index
-	memo *match.Memo
-}
-
-func (r remembering) Memo() *match.Memo { return r.memo }
 
 // With what earlier scans left in the memo a verdict has the same bytes as
 // without: of every package database of the test data and of libraries of five
@@ -56,7 +49,7 @@ func TestMemoChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	ix := match.NewMemory(all, nil)
+	ix := index.NewMemory(all, nil)
 
 	var scans []cyclonedx.Scan
 	add := func(inv inventory.Inventory) {
@@ -109,8 +102,8 @@ func TestMemoChangesNothing(t *testing.T) {
 		scans[len(scans)-1].Options = []cyclonedx.Option{{Name: "kernel", Value: "true", Origin: "flag"}, {Name: "fail-on", Value: "low", Origin: "flag"}}
 	}
 
-	judge := func(s cyclonedx.Scan, ix match.Index) []byte {
-		v, err := scan.Judge{}.Answer(s, ix, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
+	judge := func(s cyclonedx.Scan, memo *match.Memo) []byte {
+		v, err := scan.Judge{}.Answer(s, ix, memo, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
 		b, merr := v.AppendJSON(nil)
 		whole, werr := json.Marshal(v.Whole())
 		if err := errors.Join(err, merr, werr); err != nil {
@@ -127,7 +120,7 @@ func TestMemoChangesNothing(t *testing.T) {
 	want := make([][sha256.Size]byte, len(scans))
 	findings := 0
 	for i, s := range scans {
-		b := judge(s, ix)
+		b := judge(s, nil)
 		want[i] = sha256.Sum256(b)
 		findings += bytes.Count(b, []byte(`"why":`))
 	}
@@ -142,7 +135,7 @@ func TestMemoChangesNothing(t *testing.T) {
 				if worker == 1 {
 					i = len(scans) - 1 - i
 				}
-				if sha256.Sum256(judge(scans[i], remembering{ix, memo})) != want[i] {
+				if sha256.Sum256(judge(scans[i], memo)) != want[i] {
 					t.Errorf("scan %d: another verdict with the memo", i)
 				}
 			}

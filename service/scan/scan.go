@@ -31,14 +31,14 @@ func (e *BadOptionError) Error() string { return e.Err.Error() }
 func (e *BadOptionError) Unwrap() error { return e.Err }
 
 // Answer decides on a scan at the time now with the data of ix, which data
-// describes. The id of the scan and the report's address are the caller's to fill
-// in.
-func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, data verdict.Data, now time.Time) (Answer, error) {
+// describes. memo, if not nil, is that of ix. The id of the scan and the report's
+// address are the caller's to fill in.
+func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data verdict.Data, now time.Time) (Answer, error) {
 	options, ignored, err := policy.Options(s.Options, j.Allow)
 	if err != nil {
 		return Answer{}, &BadOptionError{err}
 	}
-	result, err := match.Match(s.Inventory, ix, now)
+	result, err := match.Inventory(s.Inventory, ix, memo, now)
 	if err != nil {
 		return Answer{}, fmt.Errorf("match: %w", err)
 	}

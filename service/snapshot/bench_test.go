@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // A first build from 18,219 records of Debian, and the size of the file.
@@ -68,7 +68,7 @@ func BenchmarkAffected400(b *testing.B) {
 	for k, _ := c.Seek(prefix); len(names) < 400; k, _ = c.Next() {
 		names = append(names, string(k[len(prefix):]))
 	}
-	var entries []match.Affected
+	var entries []index.Affected
 	found := 0
 	for b.Loop() {
 		found = 0

@@ -12,7 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/store"
 )
 
@@ -24,7 +24,7 @@ type change struct {
 	id, source string
 	// record is nil where the advisory is removed or withdrawn.
 	record  *record
-	entries []match.Entry
+	entries []index.Entry
 	// withdrawn are the names by which a withdrawn one is still found.
 	withdrawn []string
 	// unreadable: the record is there and cannot be read.
@@ -54,7 +54,7 @@ func compile(r store.Record) (change, error) {
 	}
 	a.Source = r.Origin.Source
 	if a.Withdrawn != nil {
-		kept := change{id: r.ID, source: a.Source, record: &record{Vulnerability: match.Describe(a)}}
+		kept := change{id: r.ID, source: a.Source, record: &record{Vulnerability: index.Describe(a)}}
 		if err := kept.checkKeys(); err != nil {
 			return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
 		}
@@ -64,8 +64,8 @@ func compile(r store.Record) (change, error) {
 	c := change{
 		id:      r.ID,
 		source:  a.Source,
-		record:  &record{Vulnerability: match.Describe(a), digest: digestOf(recordKey(r.ID, a.Source), r.Body)},
-		entries: match.Entries(a, firstSeen(r.Fixes)),
+		record:  &record{Vulnerability: index.Describe(a), digest: digestOf(recordKey(r.ID, a.Source), r.Body)},
+		entries: index.Entries(a, firstSeen(r.Fixes)),
 	}
 	c.record.Modified = c.record.Modified.UTC()
 	for _, e := range c.entries {
@@ -138,12 +138,12 @@ func (w *writer) begin(tx *bolt.Tx) (err error) {
 
 // An edit is what a batch does to the entries of one package.
 type edit struct {
-	drop []match.Affected // their Advisory and Source, sorted
-	add  []match.Affected // sorted
+	drop []index.Affected // their Advisory and Source, sorted
+	add  []index.Affected // sorted
 }
 
 // byRecord orders the entries of a package, and what stands for them.
-func byRecord(a, b match.Affected) int {
+func byRecord(a, b index.Affected) int {
 	if c := strings.Compare(a.Advisory, b.Advisory); c != 0 {
 		return c
 	}
@@ -174,7 +174,7 @@ func (w *writer) apply(batch []change) error {
 		if old != nil {
 			for _, key := range old.packages {
 				e := at(key)
-				e.drop = append(e.drop, match.Affected{Advisory: c.id, Source: c.source})
+				e.drop = append(e.drop, index.Affected{Advisory: c.id, Source: c.source})
 			}
 			for _, name := range old.ecosystems() {
 				ecosystems[name]--
@@ -268,7 +268,7 @@ func (w *writer) putIn(r *record) error {
 
 // edit changes the entries of one package, which stay sorted by advisory and source.
 func (w *writer) edit(key []byte, e *edit) error {
-	var entries []match.Affected
+	var entries []index.Affected
 	var before []string
 	value := w.packages.Get(key)
 	if value != nil {
@@ -277,7 +277,7 @@ func (w *writer) edit(key []byte, e *edit) error {
 			return err
 		}
 		before = binariesOf(entries)
-		entries = slices.DeleteFunc(entries, func(a match.Affected) bool {
+		entries = slices.DeleteFunc(entries, func(a index.Affected) bool {
 			_, found := slices.BinarySearchFunc(e.drop, a, byRecord)
 			return found
 		})
@@ -300,7 +300,7 @@ func (w *writer) edit(key []byte, e *edit) error {
 }
 
 // binariesOf returns the binary packages that entries name, sorted.
-func binariesOf(entries []match.Affected) []string {
+func binariesOf(entries []index.Affected) []string {
 	var list []string
 	for i, e := range entries {
 		// Entries of one source package mostly have the list of the one before.

@@ -13,17 +13,17 @@ import (
 	"time"
 
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 )
 
-var fullEntries = []match.Affected{
+var fullEntries = []index.Affected{
 	{Advisory: "A-1"},
 	{
 		Advisory: "A-2",
 		Versions: []string{"1.0", "1.1"},
 		Severity: []advisory.Severity{{Type: "CVSS_V3", Score: "CVSS:3.1/AV:N"}, {Type: "Ubuntu", Score: "medium"}},
 		Urgency:  "medium",
-		Ranges: []match.Range{
+		Ranges: []index.Range{
 			{Type: "ECOSYSTEM", FirstSeen: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Events: []advisory.Event{{Introduced: "0"}, {Fixed: "1.2"}}},
 			{Type: "SEMVER", Events: []advisory.Event{{Introduced: "2"}, {LastAffected: "2.1"}, {Limit: "3"}}},
 			{Type: "SEMVER"},
@@ -36,7 +36,7 @@ var fullEntries = []match.Affected{
 
 func TestEntriesRoundTrip(t *testing.T) {
 	key := []byte("Debian:12\x00linux")
-	for _, entries := range [][]match.Affected{{}, fullEntries[:1], fullEntries} {
+	for _, entries := range [][]index.Affected{{}, fullEntries[:1], fullEntries} {
 		value := encodeEntries(key, entries)
 		got, err := decodeEntries(key, value)
 		if err != nil || !reflect.DeepEqual(got, entries) {
@@ -67,7 +67,7 @@ func TestEntriesRoundTrip(t *testing.T) {
 
 // Strings and lists that repeat are written once.
 func TestEntriesShare(t *testing.T) {
-	var entries []match.Affected
+	var entries []index.Affected
 	for i := range 1000 {
 		e := fullEntries[1]
 		e.Advisory = "A-" + string(rune('a'+i%26)) // 26 distinct
@@ -112,7 +112,7 @@ func FuzzEntries(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		var entries []match.Affected
+		var entries []index.Affected
 		for _, e := range c.entries {
 			entries = append(entries, e.Affected)
 		}

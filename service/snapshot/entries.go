@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // What the advisories say of one package repeats itself: a kernel has ten
@@ -89,7 +89,7 @@ func (t *listTable) number(b []byte, elements, inner int) int {
 
 // encodeEntries returns the value of the package key. entries are sorted by
 // advisory and source.
-func encodeEntries(key []byte, entries []match.Affected) []byte {
+func encodeEntries(key []byte, entries []index.Affected) []byte {
 	var (
 		strings                      stringTable
 		severities, versions, ranges listTable
@@ -187,7 +187,7 @@ type entryReader struct {
 
 // decodeEntries reads the value of the package key. A value that is damaged
 // takes memory in proportion to its length, and gives an error.
-func decodeEntries(key, value []byte) ([]match.Affected, error) {
+func decodeEntries(key, value []byte) ([]index.Affected, error) {
 	content, err := checkValue(key, value)
 	if err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func decodeEntries(key, value []byte) ([]match.Affected, error) {
 	versions := readLists(&r, (*entryReader).tableString)
 	ranges := r.readRanges()
 
-	entries := make([]match.Affected, r.count())
+	entries := make([]index.Affected, r.count())
 	source := ""
 	for i := range entries {
 		e := &entries[i]
@@ -276,9 +276,9 @@ func readLists[T any](r *entryReader, element func(*entryReader) T) [][]T {
 	return lists
 }
 
-func (r *entryReader) readRanges() [][]match.Range {
-	lists := make([][]match.Range, r.count()+1)
-	ranges := newSlab[match.Range](r)
+func (r *entryReader) readRanges() [][]index.Range {
+	lists := make([][]index.Range, r.count()+1)
+	ranges := newSlab[index.Range](r)
 	events := newSlab[advisory.Event](r)
 	for i := range lists[1:] {
 		l := ranges.take(r)

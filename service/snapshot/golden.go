@@ -14,7 +14,7 @@ import (
 
 	"assay/service/advisory"
 	"assay/service/exploit"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/store"
 )
 
@@ -103,7 +103,7 @@ func digestChange(add func(name string, key, value []byte), c change) {
 	for _, name := range c.record.ecosystems() {
 		add("ecosystem", []byte(name), nil)
 	}
-	packages := map[string][]match.Affected{}
+	packages := map[string][]index.Affected{}
 	for _, e := range c.entries {
 		key := packageKey(e.Ecosystem, e.Name)
 		packages[key] = append(packages[key], e.Affected)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // Every field that the index keeps has a value in the golden records. A new field
@@ -44,8 +44,8 @@ func TestGoldenCovers(t *testing.T) {
 			all(name, typ.Elem())
 		}
 	}
-	all("entry", reflect.TypeFor[match.Entry]())
-	all("vulnerability", reflect.TypeFor[match.Vulnerability]())
+	all("entry", reflect.TypeFor[index.Entry]())
+	all("vulnerability", reflect.TypeFor[index.Vulnerability]())
 	withdrawn := 0
 	for _, c := range goldenChanges() {
 		if c.record == nil {

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"sync"
 
+	"assay/service/index"
 	"assay/service/match"
 )
 
@@ -30,7 +31,7 @@ type recent struct {
 }
 
 type recentEntries struct {
-	list []match.Affected
+	list []index.Affected
 	size int
 }
 
@@ -52,7 +53,7 @@ func (db *DB) recentOf(h *handle, tx int) *recent {
 	return db.recent
 }
 
-func (r *recent) get(key []byte) ([]match.Affected, bool) {
+func (r *recent) get(key []byte) ([]index.Affected, bool) {
 	if r == nil {
 		return nil, false
 	}
@@ -63,7 +64,7 @@ func (r *recent) get(key []byte) ([]match.Affected, bool) {
 }
 
 // put keeps the entries of a package, whose encoded value had the given size.
-func (r *recent) put(key []byte, list []match.Affected, encoded int) {
+func (r *recent) put(key []byte, list []index.Affected, encoded int) {
 	if r == nil {
 		return
 	}

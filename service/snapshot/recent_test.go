@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // What is kept decoded is of the view's own state.
@@ -16,7 +16,7 @@ func TestRecentFollowsState(t *testing.T) {
 	src.put(records...)
 	db := openTemp(t)
 	catchUp(t, db, src)
-	linux := func(v *View) []match.Affected {
+	linux := func(v *View) []index.Affected {
 		t.Helper()
 		entries, err := v.Affected("Debian:12", "linux")
 		if err != nil {
@@ -37,7 +37,7 @@ func TestRecentFollowsState(t *testing.T) {
 	src.put(changed)
 	catchUp(t, db, src)
 	after := linux(view(t, db))
-	at := slices.IndexFunc(after, func(a match.Affected) bool { return a.Advisory == changed.ID })
+	at := slices.IndexFunc(after, func(a index.Affected) bool { return a.Advisory == changed.ID })
 	if at < 0 || !slices.Equal(after[at].Versions, []string{"1", "2"}) {
 		t.Errorf("the new state does not have %s: %+v", changed.ID, after)
 	}
@@ -51,7 +51,7 @@ func TestRecentFollowsState(t *testing.T) {
 
 func TestRecentIsBounded(t *testing.T) {
 	r := &recent{entries: map[string]recentEntries{}}
-	list := make([]match.Affected, 10000)
+	list := make([]index.Affected, 10000)
 	for i := range 500 {
 		r.put(fmt.Append(nil, i), list, 1000)
 	}
@@ -62,7 +62,7 @@ func TestRecentIsBounded(t *testing.T) {
 	if got, ok := r.get([]byte("499")); !ok || len(got) != len(list) {
 		t.Error("the last one is not kept")
 	}
-	r.put([]byte("huge"), make([]match.Affected, recentBytes/entryBytes), 0)
+	r.put([]byte("huge"), make([]index.Affected, recentBytes/entryBytes), 0)
 	if _, ok := r.get([]byte("huge")); ok {
 		t.Error("one package takes all the room")
 	}

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // A record is what the index keeps of an advisory as a whole.
 type record struct {
-	match.Vulnerability
+	index.Vulnerability
 	// digest stands for the advisory in the snapshot's id.
 	digest [sha256.Size]byte
 	// packages are the keys whose values have an entry of this advisory, sorted:
@@ -140,7 +140,7 @@ func decodeRecord(key, value []byte) (record, error) {
 	if !ok {
 		return record{}, fmt.Errorf("%w: key %q names no source", ErrDamaged, key)
 	}
-	rec.Vulnerability = match.Vulnerability{
+	rec.Vulnerability = index.Vulnerability{
 		ID:             id,
 		Source:         source,
 		KnownExploited: flags&flagKnownExploited != 0,

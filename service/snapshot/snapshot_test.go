@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/store"
 )
 
@@ -89,7 +89,7 @@ func TestDebian(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.IsSortedFunc(entries, func(a, b match.Affected) int { return strings.Compare(a.Advisory, b.Advisory) }) {
+		if !slices.IsSortedFunc(entries, func(a, b index.Affected) int { return strings.Compare(a.Advisory, b.Advisory) }) {
 			t.Errorf("%v: not sorted by advisory", k)
 		}
 		for _, e := range entries {
@@ -197,7 +197,7 @@ func TestVulnerabilities(t *testing.T) {
 				t.Errorf("related to %s: %v, %v, want %s among them", name, ids, err, r.ID)
 			}
 		}
-		want := match.Describe(a)
+		want := index.Describe(a)
 		want.Modified, want.Published = want.Modified.UTC(), want.Published.UTC()
 		if !ok || !reflect.DeepEqual(clean(got), clean(want)) {
 			t.Errorf("%s: got %+v, want %+v", r.ID, got, want)
@@ -209,7 +209,7 @@ func TestVulnerabilities(t *testing.T) {
 }
 
 // clean makes no difference between an empty list and none.
-func clean(v match.Vulnerability) match.Vulnerability {
+func clean(v index.Vulnerability) index.Vulnerability {
 	for _, l := range []*[]string{&v.Aliases, &v.Upstream, &v.Related} {
 		*l = append([]string(nil), *l...)
 	}

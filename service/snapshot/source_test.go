@@ -17,7 +17,7 @@ import (
 
 	"assay/check/testkit"
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/store"
 )
 
@@ -291,10 +291,10 @@ func dump(t testing.TB, db *DB) map[string]string {
 }
 
 // only returns the one record of an id.
-func only(v *View, id string) (match.Vulnerability, bool, error) {
+func only(v *View, id string) (index.Vulnerability, bool, error) {
 	list, err := v.Vulnerabilities(id)
 	if err != nil || len(list) == 0 {
-		return match.Vulnerability{}, false, err
+		return index.Vulnerability{}, false, err
 	}
 	if len(list) > 1 {
 		err = fmt.Errorf("%q has %d records", id, len(list))

@@ -6,6 +6,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"assay/service/index"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -94,7 +95,7 @@ func (v *View) Seq() int64 { return v.state.seq }
 
 // Affected returns what the advisories say of a package, as match.Index has it.
 // Entries that have versions or ranges in common share them, and so do views.
-func (v *View) Affected(ecosystem, name string) (entries []match.Affected, err error) {
+func (v *View) Affected(ecosystem, name string) (entries []index.Affected, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(append(v.key[:0], ecosystem...), 0), name...)
 		var ok bool
@@ -124,7 +125,7 @@ func (v *View) Memo() *match.Memo {
 }
 
 // Vulnerabilities returns what is kept of the records id, as match.Index has it.
-func (v *View) Vulnerabilities(id string) (found []match.Vulnerability, err error) {
+func (v *View) Vulnerabilities(id string) (found []index.Vulnerability, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(v.key[:0], id...), 0)
 		c := v.advisories.Cursor()

@@ -7,7 +7,7 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 	"assay/service/version"
 )
 
@@ -52,7 +52,7 @@ func (d *data) lookUp(c *claim) {
 		for _, kept := range d.byID[id] {
 			c.archives = append(c.archives, kept.archive)
 			for _, e := range kept.Affected {
-				name := match.NormalName(e.Package.Ecosystem, e.Package.Name)
+				name := index.NormalName(e.Package.Ecosystem, e.Package.Name)
 				if e.Package.Ecosystem == c.ecosystem && (name == c.name || name == c.about.Source) {
 					c.entries = append(c.entries, entryOf{kept.Advisory, e})
 				}

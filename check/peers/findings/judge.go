@@ -10,6 +10,7 @@ import (
 	"assay/inspect/inventory"
 	"assay/service/advisory"
 	"assay/service/advisory/load"
+	"assay/service/index"
 	"assay/service/match"
 )
 
@@ -22,7 +23,7 @@ type judged struct {
 // data is the advisories of the test data, as assay holds them.
 type data struct {
 	byID  map[string][]kept
-	index *match.Memory
+	index *index.Memory
 }
 
 // A kept record is one of an archive, which an ecosystem has.
@@ -59,14 +60,14 @@ func loadData(osv string) (*data, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: no advisories", osv)
 	}
-	d.index = match.NewMemory(all, nil)
+	d.index = index.NewMemory(all, nil)
 	return &d, nil
 }
 
 // judge matches an inventory, and returns the ecosystem of its system as well. No
 // finding depends on the day, which is only for the end of support.
 func (d *data) judge(inv inventory.Inventory) (j judged, ecosystem string, err error) {
-	res, err := match.Match(inv, d.index, time.Unix(0, 0).UTC())
+	res, err := match.Inventory(inv, d.index, nil, time.Unix(0, 0).UTC())
 	if err != nil {
 		return judged{}, "", err
 	}
@@ -85,7 +86,7 @@ func (d *data) judge(inv inventory.Inventory) (j judged, ecosystem string, err e
 // pkgOf returns a package as both sides' findings name it: osv-scanner does not
 // show the epoch of every rpm package.
 func pkgOf(p inventory.Package) pkg {
-	about := pkg{match.NormalName(ecosystemOf(p.Type), p.Name), p.Version}
+	about := pkg{index.NormalName(ecosystemOf(p.Type), p.Name), p.Version}
 	if p.Type == "rpm" {
 		about.version = cutEpoch(about.version)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"assay/check/peers"
-	"assay/service/match"
+	"assay/service/index"
 )
 
 // A scanner is osv-scanner with advisories of its own, without a network.
@@ -93,7 +93,7 @@ func parseResults(text []byte) (judged, error) {
 				about.version = cutEpoch(about.version)
 			}
 			if about.name == "" {
-				about.name = match.NormalName(p.Package.Ecosystem, p.Package.Name)
+				about.name = index.NormalName(p.Package.Ecosystem, p.Package.Name)
 			}
 			j.packages++
 			for _, v := range p.Vulnerabilities {

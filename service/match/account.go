@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/distro"
 	"assay/verdict"
 )
 
@@ -19,34 +20,6 @@ const (
 	// maxCauseNames bounds the packages that a cause names.
 	maxCauseNames = 10
 )
-
-// languageTypes lists the purl types that have advisories in an ecosystem of
-// their own.
-func languageTypes() []string {
-	return []string{
-		"bioconductor", "bitnami", "cargo", "composer", "conan", "cran", "gem", "githubactions", "golang",
-		"hackage", "hex", "julia", "maven", "npm", "nuget", "pub", "pypi", "swift",
-	}
-}
-
-// Covered reports whether public sources publish advisories for packages of a
-// purl type. ConanCenter and Bioconductor are names of the OSV schema without a
-// record.
-func Covered(typ string) bool {
-	return typ != "conan" && typ != "bioconductor" && slices.Contains(languageTypes(), typ)
-}
-
-// LanguageEcosystem returns the ecosystem of a name, which is a purl type ("pypi")
-// or an ecosystem itself ("PyPI"), in any case.
-func LanguageEcosystem(name string) (ecosystem string, ok bool) {
-	for _, typ := range languageTypes() {
-		by, _ := language(typ, fromAnywhere)
-		if strings.EqualFold(name, typ) || strings.EqualFold(name, by.ecosystems[0]) {
-			return by.ecosystems[0], true
-		}
-	}
-	return "", false
-}
 
 // container reports whether a purl type is that of container images. The image
 // itself is no package in it.
@@ -69,10 +42,10 @@ type partKey struct {
 // A part is a part of the image.
 type part struct {
 	verdict.Part
-	gaps map[Unjudged]*gap // its Packages being zero
+	gaps map[NotEvaluated]*gap // its Packages being zero
 }
 
-// A gap counts the packages of an Unjudged.
+// A gap counts the packages of a NotEvaluated.
 type gap struct {
 	packages int
 	names    []string // of the first packages
@@ -87,10 +60,10 @@ func (a *account) of(typ string) *part {
 	}
 	key := partKey{verdict.PartOther, typ}
 	ecosystem := ""
-	if systemPackage(typ) {
+	if distro.SystemPackage(typ) {
 		key.kind = verdict.PartSystem
-	} else if by, ok := language(typ, fromAnywhere); ok {
-		key.kind, ecosystem = verdict.PartLanguage, by.ecosystems[0]
+	} else if l, ok := languageOf(typ); ok {
+		key.kind, ecosystem = verdict.PartLanguage, l.ecosystem
 	}
 	p := a.parts[key]
 	if p == nil && key.kind == verdict.PartOther && a.others >= maxOthers {
@@ -98,7 +71,7 @@ func (a *account) of(typ string) *part {
 		p = a.parts[key]
 	}
 	if p == nil {
-		p = &part{Part: verdict.Part{Part: key.kind, Type: shown(key.typ), Ecosystem: ecosystem}, gaps: make(map[Unjudged]*gap)}
+		p = &part{Part: verdict.Part{Part: key.kind, Type: shown(key.typ), Ecosystem: ecosystem}, gaps: make(map[NotEvaluated]*gap)}
 		a.parts[key] = p
 		if key.kind == verdict.PartOther {
 			a.others++
@@ -109,7 +82,7 @@ func (a *account) of(typ string) *part {
 }
 
 // missed notes a package that was not evaluated, or not by all advisories.
-func (p *part) missed(pkg inventory.Package, u Unjudged) {
+func (p *part) missed(pkg inventory.Package, u NotEvaluated) {
 	g := p.gaps[u]
 	if g == nil {
 		g = &gap{}
@@ -121,20 +94,20 @@ func (p *part) missed(pkg inventory.Package, u Unjudged) {
 	}
 }
 
-// unjudged returns the gaps of all parts: the largest first, then by text.
-func (a *account) unjudged() []Unjudged {
-	var all []Unjudged
+// notEvaluated returns the gaps of all parts: the largest first, then by text.
+func (a *account) notEvaluated() []NotEvaluated {
+	var all []NotEvaluated
 	for _, p := range a.parts {
 		for u, g := range p.gaps {
 			u.Packages = g.packages
 			all = append(all, u)
 		}
 	}
-	slices.SortFunc(all, compareUnjudged)
+	slices.SortFunc(all, compareGaps)
 	return all
 }
 
-func compareUnjudged(a, b Unjudged) int {
+func compareGaps(a, b NotEvaluated) int {
 	return cmp.Or(
 		cmp.Compare(b.Packages, a.Packages),
 		cmp.Compare(a.Reason, b.Reason),
@@ -145,17 +118,17 @@ func compareUnjudged(a, b Unjudged) int {
 
 // result returns the parts: the system's first, then by type. A system that is
 // named has a part also where none of its packages was found.
-func (a *account) result(t target) []verdict.Part {
-	if named := t.system.ID != ""; named && !slices.ContainsFunc(slices.Collect(maps.Keys(a.parts)), func(k partKey) bool { return k.kind == verdict.PartSystem }) {
-		a.parts[partKey{verdict.PartSystem, t.typ}] = &part{Part: verdict.Part{
-			Part: verdict.PartSystem, Type: t.typ,
+func (a *account) result(s system) []verdict.Part {
+	if named := s.verdict.ID != ""; named && !slices.ContainsFunc(slices.Collect(maps.Keys(a.parts)), func(k partKey) bool { return k.kind == verdict.PartSystem }) {
+		a.parts[partKey{verdict.PartSystem, s.typ}] = &part{Part: verdict.Part{
+			Part: verdict.PartSystem, Type: s.typ,
 			Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}},
 		}}
 	}
 	parts := make([]verdict.Part, 0, len(a.parts))
 	for _, p := range a.parts {
-		if p.Part.Part == verdict.PartSystem && p.Type == t.typ {
-			p.Ecosystem = t.system.Ecosystem
+		if p.Part.Part == verdict.PartSystem && p.Type == s.typ {
+			p.Ecosystem = s.verdict.Ecosystem
 		}
 		p.Causes = append(p.Causes, p.causes()...)
 		p.State = p.Part.StateOf()
@@ -171,12 +144,12 @@ func (a *account) result(t target) []verdict.Part {
 // causes returns why packages of the part were not evaluated, the largest group
 // first. Of each kind so many are listed one by one, and the others together.
 func (p *part) causes() []verdict.PartCause {
-	all := make([]Unjudged, 0, len(p.gaps))
+	all := make([]NotEvaluated, 0, len(p.gaps))
 	for u, g := range p.gaps {
 		u.Packages = g.packages
 		all = append(all, u)
 	}
-	slices.SortFunc(all, compareUnjudged)
+	slices.SortFunc(all, compareGaps)
 	var causes []verdict.PartCause
 	listed := make(map[Cause]int)
 	rest := make(map[Cause]int) // where the others of a kind stand

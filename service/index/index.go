@@ -1,41 +1,23 @@
-package match
+// Package index compiles advisories into what the matcher reads: the affected entries
+// of each package, and what is known of each record as a whole. It also has an index
+// in memory. Package snapshot keeps the same in a file.
+package index
 
 import (
+	"cmp"
 	"time"
 
 	"assay/service/advisory"
-	"assay/service/exploit"
 )
 
-// An Index answers, for one consistent state of the data, which advisories
-// speak of a package. It is read by many scans at once.
-type Index interface {
-	// Affected returns what the advisories of ecosystem ("Debian:12", "npm")
-	// say of the package name, in the ecosystem's normalised spelling, sorted by
-	// advisory id and source. The result is the caller's to read, not to change.
-	Affected(ecosystem, name string) ([]Affected, error)
-	// Vulnerabilities returns what is kept of the records id beside their affected
-	// entries: one of each source that has such a record, sorted by source.
-	// Withdrawn ones are not among them.
-	Vulnerabilities(id string) ([]Vulnerability, error)
-	// Referrers returns the ids of the records that name id among their aliases
-	// or as their upstream, sorted. Aliases are symmetric, but records rarely
-	// say so on both sides.
-	Referrers(id string) ([]string, error)
-	// Sources returns the source packages of ecosystem from which the package binary was
-	// built, by what advisories say, sorted.
-	Sources(ecosystem, binary string) ([]string, error)
-	// Records returns how many advisories speak of the ecosystem. None means
-	// that the service can say nothing about it.
-	Records(ecosystem string) (int, error)
-	// Exploit returns what the exploit catalogs say of a CVE. An entry without a
-	// CVE means that the catalog does not name it.
-	Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error)
-	// Memo returns what is remembered of this state of the data, nil for nothing.
-	// An index that wraps another and gives other answers returns nil, or a Memo
-	// of its own.
-	Memo() *Memo
+// A Key is what an index looks packages up by.
+type Key struct {
+	Ecosystem string // "Debian:12", "npm"
+	Name      string // as NormalName spells it
 }
+
+// KeyOf returns the key of a package in an ecosystem.
+func KeyOf(ecosystem, name string) Key { return Key{ecosystem, NormalName(ecosystem, name)} }
 
 // An Affected is one affected entry of one advisory, compact and ready to
 // compare: withdrawn records, GIT ranges, entries without a package and those of
@@ -70,6 +52,15 @@ type Range struct {
 	// FirstSeen is when this service first saw the range's fix, zero where it
 	// has none.
 	FirstSeen time.Time
+}
+
+// LastFix returns the last fix of a range, or an empty string.
+func (r Range) LastFix() string {
+	fix := ""
+	for _, e := range r.Events {
+		fix = cmp.Or(e.Fixed, fix)
+	}
+	return fix
 }
 
 // A Vulnerability is what the index keeps of a record as a whole.

@@ -1,4 +1,4 @@
-package match
+package distro
 
 import (
 	"encoding/csv"
@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"assay/check/testkit"
 	"assay/inspect/inventory"
+	"assay/service/version"
 )
 
-func TestJudgedAs(t *testing.T) {
+func TestOf(t *testing.T) {
 	type system = inventory.System
 	tests := []struct {
 		name       string
@@ -71,15 +71,12 @@ func TestJudgedAs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := judgedAs(inventory.Inventory{System: tt.system}, time.Now())
-			if s := strings.Join(got.ecosystems, ","); s != tt.ecosystems || got.reason != tt.reason {
-				t.Errorf("as %q, reason %q", s, got.reason)
+			got, reason := Of(inventory.Inventory{System: tt.system})
+			if s := strings.Join(names(got), ","); s != tt.ecosystems || reason != tt.reason {
+				t.Errorf("ecosystems %q, reason %q", s, reason)
 			}
-			if first, _, _ := strings.Cut(tt.ecosystems, ","); got.system.Ecosystem != first {
-				t.Errorf("ecosystem %q", got.system.Ecosystem)
-			}
-			if got.system.ID != tt.system.ID || got.system.VersionID != tt.system.VersionID || got.system.PrettyName != tt.system.PrettyName {
-				t.Errorf("system %+v", got.system)
+			if first, _, _ := strings.Cut(tt.ecosystems, ","); MainEcosystem(got.Ecosystems) != first {
+				t.Errorf("ecosystem %q", MainEcosystem(got.Ecosystems))
 			}
 		})
 	}
@@ -108,17 +105,17 @@ func TestRedHat(t *testing.T) {
 		{"centos", inventory.System{ID: "centos", VersionID: "7", PrettyName: "CentOS Linux 7 (Core)"}, nil, "enterprise_linux:7::server", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := judgedAs(inventory.Inventory{System: tt.system, Packages: tt.packages}, time.Now())
-			if got.reason != "" || got.ranked {
-				t.Errorf("reason %q, ranked %v", got.reason, got.ranked)
+			got, reason := Of(inventory.Inventory{System: tt.system, Packages: tt.packages})
+			if reason != "" {
+				t.Errorf("reason %q", reason)
 			}
 			for _, e := range strings.Fields(tt.has) {
-				if !slices.Contains(got.ecosystems, "Red Hat:"+e) {
+				if !slices.Contains(names(got), "Red Hat:"+e) {
 					t.Errorf("not as %s", e)
 				}
 			}
 			for _, e := range strings.Fields(tt.not) {
-				if slices.Contains(got.ecosystems, "Red Hat:"+e) {
+				if slices.Contains(names(got), "Red Hat:"+e) {
 					t.Errorf("as %s", e)
 				}
 			}
@@ -132,9 +129,9 @@ func TestSUSE(t *testing.T) {
 		"15":   "SUSE:Linux Enterprise Module for Server Applications 15",
 		"12.5": "SUSE:Linux Enterprise Server 12 SP5",
 	} {
-		got := judgedAs(inventory.Inventory{System: inventory.System{ID: "sles", VersionID: version}}, time.Now())
-		if !slices.Contains(got.ecosystems, want) {
-			t.Errorf("%s: %q", version, got.ecosystems)
+		got, _ := Of(inventory.Inventory{System: inventory.System{ID: "sles", VersionID: version}})
+		if !slices.Contains(names(got), want) {
+			t.Errorf("%s: %q", version, names(got))
 		}
 	}
 }
@@ -145,53 +142,15 @@ func TestSubscribed(t *testing.T) {
 	} {
 		for _, p := range []inventory.Package{{Type: "deb", Version: version}, {Type: "deb", Version: "1", SourceVersion: version}} {
 			inv := inventory.Inventory{System: inventory.System{ID: "ubuntu", VersionID: "14.04"}, Packages: []inventory.Package{p}}
-			got := judgedAs(inv, time.Time{})
-			if (got.ecosystems[0] == "Ubuntu:Pro:14.04:LTS") != want || got.system.Ecosystem != "Ubuntu:14.04:LTS" {
+			got, _ := Of(inv)
+			if (names(got)[0] == "Ubuntu:Pro:14.04:LTS") != want || MainEcosystem(got.Ecosystems) != "Ubuntu:14.04:LTS" {
 				t.Errorf("%s: %+v", version, got)
 			}
 		}
 	}
 	inv := inventory.Inventory{System: inventory.System{ID: "ubuntu", VersionID: "14.04"}, Packages: []inventory.Package{{Type: "npm", Version: "1.0.0-esm.1"}}}
-	if got := judgedAs(inv, time.Time{}); got.ecosystems[0] != "Ubuntu:14.04:LTS" {
+	if got, _ := Of(inv); names(got)[0] != "Ubuntu:14.04:LTS" {
 		t.Errorf("a package of another type: %+v", got)
-	}
-}
-
-func TestEndOfLife(t *testing.T) {
-	on := func(day string) time.Time {
-		d, err := time.Parse(time.RFC3339, day)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	tests := []struct {
-		id, version, today, day string
-		ended                   bool
-	}{
-		{"debian", "11", "2026-08-31T23:59:59Z", "2026-08-31", false},
-		{"debian", "11", "2026-09-01T00:00:00Z", "2026-08-31", true},
-		{"debian", "11", "2026-09-01T00:30:00+02:00", "2026-08-31", false},
-		{"debian", "12", "2026-11-24T12:00:00Z", "2028-06-30", false},
-		{"debian", "7", "2026-11-24T12:00:00Z", "2018-05-31", true},
-		{"debian", "14", "2026-11-24T12:00:00Z", "", false},
-		{"ubuntu", "20.04", "2026-11-24T12:00:00Z", "2025-05-29", true},
-		{"ubuntu", "24.04", "2026-11-24T12:00:00Z", "2029-05-31", false},
-		{"ubuntu", "27.04", "2026-11-24T12:00:00Z", "", false},
-		{"alpine", "3.1", "2026-11-24T12:00:00Z", "", false},
-		{"alpine", "3.20.2", "2026-11-24T12:00:00Z", "2026-04-01", true},
-		{"alpine", "3.22", "2026-11-24T12:00:00Z", "2027-05-01", false},
-		{"centos", "8", "2021-12-31T12:00:00Z", "2021-12-31", false},
-		{"rhel", "7.9", "2026-11-24T12:00:00Z", "2024-06-30", true},
-		{"almalinux", "9.4", "2026-11-24T12:00:00Z", "2032-05-31", false},
-		{"rocky", "10.0", "2026-11-24T12:00:00Z", "", false},
-		{"photon", "4.0", "2026-11-24T12:00:00Z", "", false},
-	}
-	for _, tt := range tests {
-		got := judgedAs(inventory.Inventory{System: inventory.System{ID: tt.id, VersionID: tt.version}}, on(tt.today)).system
-		if got.EndOfLife != tt.day || got.Ended != tt.ended {
-			t.Errorf("%s %s on %s: %q, ended %v", tt.id, tt.version, tt.today, got.EndOfLife, got.Ended)
-		}
 	}
 }
 
@@ -199,11 +158,11 @@ func TestEndOfLife(t *testing.T) {
 func TestEndOfLifeNative(t *testing.T) {
 	tests := []struct {
 		file, column string
-		endOfLife    func(string) string
+		endOfLife    map[string]string
 		since        string // of the release
 	}{
-		{"debian.csv", "eol-lts", debianEndOfLife, "2011-01-01"},
-		{"ubuntu.csv", "eol", ubuntuEndOfLife, "2012-01-01"},
+		{"debian.csv", "eol-lts", debian.EndOfLife, "2011-01-01"},
+		{"ubuntu.csv", "eol", ubuntu.EndOfLife, "2012-01-01"},
 	}
 	for _, tt := range tests {
 		f, err := os.Open("/usr/share/distro-info/" + tt.file)
@@ -224,7 +183,7 @@ func TestEndOfLifeNative(t *testing.T) {
 				continue
 			}
 			v := strings.TrimSuffix(strings.TrimSuffix(row[version], " LTS"), ".0")
-			got := tt.endOfLife(v)
+			got := tt.endOfLife[v]
 			if got == "" { // a later edition of the package
 				continue
 			}
@@ -239,7 +198,7 @@ func TestEndOfLifeNative(t *testing.T) {
 	}
 }
 
-func TestKernelPackage(t *testing.T) {
+func TestKernels(t *testing.T) {
 	for _, tt := range []struct {
 		typ, name, source string
 		want              bool
@@ -258,15 +217,14 @@ func TestKernelPackage(t *testing.T) {
 		{"apk", "linux-headers", "linux-headers", true},
 		{"apk", "linux-virt", "linux-lts", true},
 		{"apk", "linux-pam", "linux-pam", false},
-		{"npm", "linux-lts", "linux-lts", false},
 	} {
-		if got := kernelPackage(tt.typ, tt.name, tt.source); got != tt.want {
+		if got := map[string]func(name, source string) bool{"deb": debKernel, "rpm": rpmKernel, "apk": apkKernel}[tt.typ](tt.name, tt.source); got != tt.want {
 			t.Errorf("%s %s of %s: %v", tt.typ, tt.name, tt.source, got)
 		}
 	}
 }
 
-func TestKernelSource(t *testing.T) {
+func TestDebianKernels(t *testing.T) {
 	for source, want := range map[string]bool{
 		"linux": true, "linux-6.1": true, "linux-5.10": true, "linux-signed-amd64": true, "linux-latest": true,
 		"linux-aws": true, "linux-aws-5.15": true, "linux-meta-hwe-5.15": true, "linux-signed-azure": true,
@@ -276,8 +234,95 @@ func TestKernelSource(t *testing.T) {
 		"linux-ftpd": false, "linux-atm": false, "linux-base": false, "linux-firmware": false, "linux-igd": false,
 		"linux-": false, "linux-show-player": false, "linuxptp": false, "util-linux": false, "syslinux": false, "": false,
 	} {
-		if got := kernelSource(source); got != want {
+		if got := debKernel("", source); got != want {
 			t.Errorf("%q: %v", source, got)
+		}
+	}
+}
+
+// names returns the ecosystems of a release.
+func names(r Release) []string {
+	var all []string
+	for _, e := range r.Ecosystems {
+		all = append(all, e.Name)
+	}
+	return all
+}
+
+// TestList checks that every distribution of the list is complete, that no two claim
+// the same id or erratum, and that its ecosystems have the order of its package format.
+func TestList(t *testing.T) {
+	versions := map[string]string{"ubuntu": "22.04", "alpine": "3.19.1", "openEuler": "24.03", "photon": "4.0", "opensuse-leap": "15.5"}
+	orders := map[string][2]string{ // versions that only the format's own order has so
+		Deb: {"1.0~rc1", "1.0"}, RPM: {"1.0~rc1", "1.0"}, Apk: {"1.0_rc1", "1.0"},
+	}
+	ids, kinds := map[string]bool{}, map[string]bool{}
+	for _, d := range list {
+		if d.Name == "" || d.Ecosystem == "" || len(d.IDs) == 0 || d.Builds == nil || d.Kernel == nil {
+			t.Errorf("incomplete: %+v", d)
+			continue
+		}
+		pair, ok := orders[d.Format]
+		if !ok {
+			t.Errorf("%s: package format %q", d.Name, d.Format)
+		}
+		for _, id := range d.IDs {
+			if ids[id] {
+				t.Errorf("%s: the id %q belongs to another distribution too", d.Name, id)
+			}
+			ids[id] = true
+			v, ok := versions[id]
+			if !ok {
+				v = "12"
+			}
+			r, reason := Of(inventory.Inventory{System: inventory.System{ID: id, VersionID: v}})
+			if r.Distribution != d || reason != "" || MainEcosystem(r.Ecosystems) == "" {
+				t.Errorf("%s %s: %+v, reason %q", id, v, r, reason)
+			}
+			for _, e := range names(r) {
+				if family, _, _ := strings.Cut(e, ":"); !strings.HasPrefix(d.Ecosystem, family) {
+					t.Errorf("%s: ecosystem %q is not one of %s", id, e, d.Ecosystem)
+				}
+				order, ok := version.For(e)
+				if !ok {
+					t.Errorf("%s: no order of versions for %q", id, e)
+					continue
+				}
+				if c, err := order.Comparer()(pair[0], pair[1]); err != nil || c >= 0 {
+					t.Errorf("%s: %q orders %v as %d, %v", id, e, pair, c, err)
+				}
+			}
+			if d.Release == nil && !Rolling(r.Ecosystems[0].Name) {
+				t.Errorf("%s: not rolling", id)
+			}
+		}
+		for _, kind := range d.Errata {
+			if kinds[kind] || Erratum(kind+"-2024:1") != d {
+				t.Errorf("%s: the errata %q belong to another distribution too", d.Name, kind)
+			}
+			kinds[kind] = true
+		}
+		for _, kind := range d.Notices {
+			if !IsNotice(kind + "-2024:1") {
+				t.Errorf("%s: %q is not a notice", d.Name, kind)
+			}
+		}
+	}
+}
+
+// TestErratum has ids of each kind of record.
+func TestErratum(t *testing.T) {
+	for id, want := range map[string]string{
+		"DSA-5500-1": "Debian", "USN-6000-1": "Ubuntu", "ALSA-2024:1": "AlmaLinux", "ALAS-2024-1": "Amazon Linux",
+		"ALAS2POSTGRESQL14-2023-003": "Amazon Linux", "SUSE-SU-2024:1-1": "SUSE", "openSUSE-SU-2024:1-1": "SUSE",
+		"CVE-2024-1": "", "DEBIAN-CVE-2024-1": "", "UBUNTU-CVE-2024-1": "", "GHSA-1-2-3": "", "": "",
+	} {
+		got := ""
+		if d := Erratum(id); d != nil {
+			got = d.Name
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
 }

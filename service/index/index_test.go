@@ -1,13 +1,16 @@
-package match_test
+package index_test
 
 import (
+	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
-	"assay/service/match"
+	"assay/service/index"
 )
 
 func TestEntries(t *testing.T) {
@@ -28,29 +31,29 @@ func TestEntries(t *testing.T) {
 	seen := func(ecosystem, pkg, version string) time.Time {
 		return map[string]time.Time{"Debian:12 P 2": late, "Debian:12 P 4": early}[ecosystem+" "+pkg+" "+version]
 	}
-	want := []match.Entry{
-		{Ecosystem: "Debian:12", Name: "P", Affected: match.Affected{
+	want := []index.Entry{
+		{Key: index.Key{Ecosystem: "Debian:12", Name: "P"}, Affected: index.Affected{
 			Advisory: a.ID, Versions: []string{"1"}, Severity: []advisory.Severity{{Type: "CVSS_V3", Score: "x"}}, Urgency: "low",
-			Ranges: []match.Range{{Type: "ECOSYSTEM", FirstSeen: early, Events: []advisory.Event{{Introduced: "0"}, {Fixed: "2"}, {Introduced: "3"}, {Fixed: "4"}}}}}},
-		{Ecosystem: "PyPI", Name: "foo-bar", Affected: match.Affected{
-			Advisory: a.ID, Ranges: []match.Range{{Type: "SEMVER", Events: []advisory.Event{{Introduced: "1"}}}}}},
-		{Ecosystem: "Ubuntu:22.04:LTS", Name: "P", Affected: match.Affected{Advisory: a.ID, Versions: []string{"1"}, Urgency: "medium"}},
-		{Ecosystem: "Debian:12", Name: "odd", Affected: match.Affected{Advisory: a.ID, Versions: []string{"1"}}},
+			Ranges: []index.Range{{Type: "ECOSYSTEM", FirstSeen: early, Events: []advisory.Event{{Introduced: "0"}, {Fixed: "2"}, {Introduced: "3"}, {Fixed: "4"}}}}}},
+		{Key: index.Key{Ecosystem: "PyPI", Name: "foo-bar"}, Affected: index.Affected{
+			Advisory: a.ID, Ranges: []index.Range{{Type: "SEMVER", Events: []advisory.Event{{Introduced: "1"}}}}}},
+		{Key: index.Key{Ecosystem: "Ubuntu:22.04:LTS", Name: "P"}, Affected: index.Affected{Advisory: a.ID, Versions: []string{"1"}, Urgency: "medium"}},
+		{Key: index.Key{Ecosystem: "Debian:12", Name: "odd"}, Affected: index.Affected{Advisory: a.ID, Versions: []string{"1"}}},
 	}
-	if got := match.Entries(a, seen); !reflect.DeepEqual(got, want) {
+	if got := index.Entries(a, seen); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := match.Entries(a, nil); len(got) != 4 || !got[0].Affected.Ranges[0].FirstSeen.IsZero() {
+	if got := index.Entries(a, nil); len(got) != 4 || !got[0].Affected.Ranges[0].FirstSeen.IsZero() {
 		t.Errorf("without first seen: %+v", got)
 	}
 	a.Withdrawn = &late
-	if got := match.Entries(a, seen); got != nil {
+	if got := index.Entries(a, seen); got != nil {
 		t.Errorf("withdrawn: %+v", got)
 	}
 }
 
 func TestDescribe(t *testing.T) {
-	for record, want := range map[string]match.Vulnerability{
+	for record, want := range map[string]index.Vulnerability{
 		`{"id":"A","aliases":["B"],"upstream":["C"],"related":["D"],"summary":"s","details":"d","severity":[{"type":"CVSS_V2","score":"x"}],
 			"database_specific":{"severity":"HIGH"}}`: {
 			ID: "A", Aliases: []string{"B"}, Upstream: []string{"C"}, Related: []string{"D"}, Summary: "s",
@@ -68,12 +71,12 @@ func TestDescribe(t *testing.T) {
 		`{"id":"ALSA-1"}`:                                                           {ID: "ALSA-1"},
 		`{"id":"RLBA-1","related":["CVE-2024"]}`:                                    {ID: "RLBA-1", Related: []string{"CVE-2024"}, Notice: true},
 	} {
-		if got := match.Describe(parse(t, record)); !reflect.DeepEqual(got, want) {
+		if got := index.Describe(parse(t, record)); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", record, got, want)
 		}
 	}
 	for _, text := range []string{strings.Repeat("é ", 1<<16), strings.Repeat(" ", 1<<16) + "x", strings.Repeat("x", 1<<16)} {
-		if got := match.Describe(advisory.Advisory{Details: text}).Summary; len(got) > 300 || strings.ToValidUTF8(got, "") != got {
+		if got := index.Describe(advisory.Advisory{Details: text}).Summary; len(got) > 300 || strings.ToValidUTF8(got, "") != got {
 			t.Errorf("summary of %d bytes: %.50q", len(got), got)
 		}
 	}
@@ -84,11 +87,11 @@ func TestDescribeGenuine(t *testing.T) {
 	for id, notice := range map[string]bool{
 		"RUSTSEC-2017-0007": true, "RUSTSEC-2020-0071": false, "ALBA-2019_0973": true, "ALSA-2024_0265": false,
 	} {
-		if got := match.Describe(sampleRecord(t, id)); got.Notice != notice {
+		if got := index.Describe(sampleRecord(t, id)); got.Notice != notice {
 			t.Errorf("%s: notice %v", id, got.Notice)
 		}
 	}
-	if got := match.Describe(sampleRecord(t, "GHSA-qgc7-mgm3-q253")).Severity; len(got) != 1 || got[0].Score != "LOW" {
+	if got := index.Describe(sampleRecord(t, "GHSA-qgc7-mgm3-q253")).Severity; len(got) != 1 || got[0].Score != "LOW" {
 		t.Errorf("GHSA-qgc7-mgm3-q253: %v", got)
 	}
 }
@@ -117,7 +120,7 @@ func TestNormalName(t *testing.T) {
 		{"Julia", "OpenSSL_jll", "OpenSSL_jll"},
 		{"Root:", "A", "A"},
 	} {
-		if got := match.NormalName(tt.ecosystem, tt.name); got != tt.want {
+		if got := index.NormalName(tt.ecosystem, tt.name); got != tt.want {
 			t.Errorf("%s %s: %s", tt.ecosystem, tt.name, got)
 		}
 	}
@@ -153,7 +156,7 @@ func TestEntriesSpecific(t *testing.T) {
 			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0.0.0-2020"},{"fixed":"0.0.0-2025"},{"introduced":"4"}]}]}`), "", "[0.0.0-2020 0.0.0-2025)[4"},
 		{"tags beside a range that ends", entry(fixed + `,"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"}]}]}`), "", "[0 2)"},
 	} {
-		got := match.Entries(parse(t, tt.record), nil)
+		got := index.Entries(parse(t, tt.record), nil)
 		if tt.arches == "-" {
 			if len(got) > 0 {
 				t.Errorf("%s: %+v", tt.name, got)
@@ -195,7 +198,7 @@ func TestEntriesModules(t *testing.T) {
 		{"Moderate: container-tools security update", "1-1.module_el8.9.0+1+a", ""},
 		{"Important: pam:1.5.1 security update", "1.5.1-22.el9", ""},
 	} {
-		got := match.Entries(parse(t, `{"id":"ALSA-1","summary":"`+tt.summary+`","affected":[`+affects("AlmaLinux:8", "p", tt.fixed)+`]}`), nil)
+		got := index.Entries(parse(t, `{"id":"ALSA-1","summary":"`+tt.summary+`","affected":[`+affects("AlmaLinux:8", "p", tt.fixed)+`]}`), nil)
 		if len(got) != 1 || strings.Join(got[0].Affected.Modules, " ") != tt.want {
 			t.Errorf("%s: %+v", tt.summary, got)
 		}
@@ -203,7 +206,7 @@ func TestEntriesModules(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	ix := index(t,
+	ix := indexOf(t,
 		`{"id":"B","upstream":["U"],"aliases":["U","V"],"affected":[`+affects("E", "p", "2")+`,`+affects("E", "p", "3")+`,`+affects("F", "p", "")+`]}`,
 		`{"id":"A","aliases":["V"],"affected":[`+affects("E", "p", "1")+`]}`,
 		`{"id":"C","withdrawn":"2024-01-01T00:00:00Z","aliases":["V"],"affected":[`+affects("E", "p", "1")+`]}`,
@@ -236,4 +239,42 @@ func TestMemory(t *testing.T) {
 	if vs, _ := ix.Vulnerabilities("A"); len(vs) != 1 || vs[0].Aliases[0] != "W" {
 		t.Errorf("A: %+v", vs)
 	}
+}
+
+func parse(t testing.TB, record string) advisory.Advisory {
+	t.Helper()
+	var a advisory.Advisory
+	if err := json.Unmarshal([]byte(record), &a); err != nil {
+		t.Fatalf("%v in %s", err, record)
+	}
+	return a
+}
+
+func sampleRecord(t testing.TB, id string) advisory.Advisory {
+	t.Helper()
+	b, err := os.ReadFile(testkit.Path(t, "osv-samples", id+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, string(b))
+}
+
+// indexOf returns the index of records written as JSON.
+func indexOf(t testing.TB, records ...string) *index.Memory {
+	t.Helper()
+	var all []advisory.Advisory
+	for _, r := range records {
+		all = append(all, parse(t, r))
+	}
+	return index.NewMemory(all, nil)
+}
+
+// affects is the JSON of an affected entry with one range.
+func affects(ecosystem, name, fixed string) string {
+	end := ""
+	if fixed != "" {
+		end = `,{"fixed":"` + fixed + `"}`
+	}
+	return `{"package":{"ecosystem":"` + ecosystem + `","name":"` + name + `"},
+		"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}` + end + `]}]}`
 }

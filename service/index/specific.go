@@ -1,4 +1,4 @@
-package match
+package index
 
 import (
 	"cmp"
@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"assay/service/advisory"
+	"assay/service/distro"
 	"assay/service/version"
+	"assay/verdict"
 )
 
 // A specific is what databases say of an affected entry in fields of their own.
@@ -94,12 +96,14 @@ func (s specific) urgency() string {
 		s, _ := w.(string)
 		// Debian's tracker marks guesses with asterisks: "low**".
 		s = strings.ToLower(strings.TrimRight(strings.TrimSpace(s), "*"))
-		if s != "" && s != "not yet assigned" && len(s) <= maxWord {
+		if distro.Assigned(s) && len(s) <= maxWord {
 			return s
 		}
 	}
 	return ""
 }
+
+const maxBound = 100 // bytes of a version
 
 // bound is the end that GitHub's advisories give a range which has none, in a field
 // of its own: a fix for "< 2.1.3", the last affected version for "<= 2.1.2".
@@ -114,7 +118,7 @@ func bound(af advisory.Affected) (end advisory.Event, ok bool) {
 	sign, version, _ := strings.Cut(strings.TrimSpace(text), " ")
 	version = strings.TrimSpace(version)
 	switch {
-	case version == "" || len(version) > maxShown || strings.ContainsAny(version, " ,<>="):
+	case version == "" || len(version) > maxBound || strings.ContainsAny(version, " ,<>="):
 		return end, false
 	case sign == "<":
 		return advisory.Event{Fixed: version}, true
@@ -124,10 +128,10 @@ func bound(af advisory.Affected) (end advisory.Event, ok bool) {
 	return end, false
 }
 
-// bounded ends the open ranges of an entry where its database says how, and leaves
+// Bounded ends the open ranges of an entry where its database says how, and leaves
 // out the listed versions that lie behind all of them: such lists are made from the
 // ranges. An end that is before the range, or that cannot be parsed, is ignored.
-func bounded(af advisory.Affected) advisory.Affected {
+func Bounded(af advisory.Affected) advisory.Affected {
 	end, ok := bound(af)
 	order, known := version.For(af.Package.Ecosystem)
 	if !ok || !known {
@@ -140,7 +144,7 @@ func bounded(af advisory.Affected) advisory.Affected {
 			continue
 		}
 		ended := slices.Concat(r.Events, []advisory.Event{end})
-		if in, _, err := inRange(compare, cmp.Or(end.LastAffected, end.Fixed), ended); err != nil || in != (end.Fixed == "") {
+		if in, _, err := advisory.InRange(compare, cmp.Or(end.LastAffected, end.Fixed), ended); err != nil || in != (end.Fixed == "") {
 			continue
 		}
 		ranges[i].Events, open = ended, true
@@ -154,7 +158,7 @@ func bounded(af advisory.Affected) advisory.Affected {
 			return false
 		}
 		return !slices.ContainsFunc(ranges, func(r advisory.Range) bool {
-			in, _, err := inRange(compare, v, r.Events)
+			in, _, err := advisory.InRange(compare, v, r.Events)
 			return r.Type != advisory.Git && (in || err != nil)
 		})
 	})
@@ -181,15 +185,15 @@ func (s specific) platforms() (arches []string, ok bool) {
 	}
 	names := make([]string, len(arches))
 	for i, a := range arches {
-		names[i] = goArch(a)
+		names[i] = GoArch(a)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), true
 }
 
-// goArch returns the name that Go has for an architecture, by any of the names
+// GoArch returns the name that Go has for an architecture, by any of the names
 // of Debian, rpm, apk and Rust; what it does not know it returns as it is.
-func goArch(arch string) string {
+func GoArch(arch string) string {
 	switch arch {
 	case "x86_64":
 		return "amd64"
@@ -236,4 +240,32 @@ func (s specific) ranges(ranges []advisory.Range) []advisory.Range {
 		own = append(own, advisory.Range{Type: advisory.Semver, Events: []advisory.Event{{Introduced: "0"}, {LastAffected: untagged}}})
 	}
 	return own
+}
+
+// Causes of LeftOut.
+const (
+	NotLinux       = "not-linux"        // the entry is about other operating systems
+	NothingToMatch = "nothing-to-match" // it has no version that a package has
+)
+
+// LeftOut returns why no index has an affected entry of a record: the cause, and a
+// sentence for people. It is not ok if indexes have the entry.
+func LeftOut(af advisory.Affected) (cause, why string, ok bool) {
+	specific := readSpecific(af)
+	if _, linux := specific.platforms(); !linux {
+		systems := slices.Clone(specific.Affects.OS)
+		for _, im := range specific.Imports {
+			systems = append(systems, im.GOOS...)
+		}
+		slices.Sort(systems)
+		systems = slices.Compact(systems)
+		for i := range systems {
+			systems[i] = verdict.Short(systems[i])
+		}
+		return NotLinux, "the entry is about " + strings.Join(systems, ", ") + " only", true
+	}
+	if len(Entries(advisory.Advisory{Affected: []advisory.Affected{af}}, nil)) == 0 {
+		return NothingToMatch, "the entry has no versions to compare with", true
+	}
+	return "", "", false
 }

@@ -1,4 +1,4 @@
-package match
+package index
 
 import (
 	"encoding/json"
@@ -8,15 +8,24 @@ import (
 	"unicode/utf8"
 
 	"assay/service/advisory"
+	"assay/service/distro"
 	"assay/verdict"
 )
+
+const (
+	maxWord    = 32  // bytes of a word that rates
+	maxSummary = 300 // bytes of a summary
+)
+
+// SeverityWord is the type of a rating that is a word of the record's own database, in
+// addition to the types of the schema.
+const SeverityWord = "word"
 
 // An Entry is one affected entry of an advisory under the key that an Index
 // keeps it by.
 type Entry struct {
-	Ecosystem string // as in the record, "Debian:12"
-	Name      string // as NormalName spells it
-	Affected  Affected
+	Key
+	Affected Affected
 }
 
 // Entries turns an advisory into what every Index holds of it, in the order of
@@ -39,7 +48,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 		if p.Ecosystem == "" || p.Name == "" {
 			continue
 		}
-		af = bounded(af)
+		af = Bounded(af)
 		specific := readSpecific(af)
 		arches, ok := specific.platforms()
 		if !ok {
@@ -66,8 +75,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 			continue
 		}
 		entries = append(entries, Entry{
-			Ecosystem: p.Ecosystem,
-			Name:      NormalName(p.Ecosystem, p.Name),
+			Key: KeyOf(p.Ecosystem, p.Name),
 			Affected: Affected{
 				Advisory: a.ID,
 				Source:   a.Source,
@@ -111,11 +119,11 @@ func Describe(a advisory.Advisory) Vulnerability {
 		}
 		// GitHub's records carry a word where they have no vector.
 		if word, ok := specific.Severity.(string); ok && len(v.Severity) == 0 && word != "" {
-			v.Severity = []advisory.Severity{{Type: severityWord, Score: word}}
+			v.Severity = []advisory.Severity{{Type: SeverityWord, Score: word}}
 		}
 	}
 	if word := summaryWord(a); word != "" {
-		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: severityWord, Score: word})
+		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: SeverityWord, Score: word})
 	}
 	return v
 }
@@ -125,7 +133,7 @@ func Describe(a advisory.Advisory) Vulnerability {
 // those that rebuild its packages have no other place for it.
 func summaryWord(a advisory.Advisory) string {
 	word, _, ok := strings.Cut(head(a.Summary, maxWord), ": ")
-	if !ok || bulletin(a.ID) == "" || wordSeverity(word) == verdict.Unrated {
+	if !ok || distro.Erratum(a.ID) == nil || distro.Severity(word) == verdict.Unrated {
 		return ""
 	}
 	return strings.ToLower(word)
@@ -142,7 +150,7 @@ func ownAliases(a advisory.Advisory) []string {
 	}
 	cves := 0
 	for _, alias := range a.Aliases {
-		if isCVE(alias) {
+		if advisory.IsCVE(alias) {
 			cves++
 		}
 	}
@@ -153,7 +161,7 @@ func ownAliases(a advisory.Advisory) []string {
 	for _, r := range a.References {
 		page := strings.TrimPrefix(r.URL, "https://nvd.nist.gov/vuln/detail/")
 		page = strings.TrimPrefix(page, "https://www.cve.org/CVERecord?id=")
-		if isCVE(page) && slices.Contains(a.Aliases, page) {
+		if advisory.IsCVE(page) && slices.Contains(a.Aliases, page) {
 			own = append(own, page)
 		}
 	}
@@ -161,7 +169,7 @@ func ownAliases(a advisory.Advisory) []string {
 		return a.Aliases
 	}
 	return slices.DeleteFunc(slices.Clone(a.Aliases), func(alias string) bool {
-		return isCVE(alias) && !slices.Contains(own, alias)
+		return advisory.IsCVE(alias) && !slices.Contains(own, alias)
 	})
 }
 
@@ -169,9 +177,8 @@ func ownAliases(a advisory.Advisory) []string {
 // crate is unmaintained, and AlmaLinux's and Rocky's bug fix and enhancement
 // notices, unless they name a CVE all the same.
 func notice(a advisory.Advisory) bool {
-	switch kind, _, _ := strings.Cut(a.ID, "-"); kind {
-	case "ALBA", "ALEA", "RLBA", "RLEA":
-		return !slices.ContainsFunc(a.Related, isCVE)
+	if distro.IsNotice(a.ID) {
+		return !slices.ContainsFunc(a.Related, advisory.IsCVE)
 	}
 	for _, af := range a.Affected {
 		var specific struct {
@@ -196,6 +203,27 @@ func summary(a advisory.Advisory) string {
 		text = head(a.Details, 4*maxSummary)
 	}
 	return clip(strings.Join(strings.Fields(head(text, 4*maxSummary)), " "), maxSummary)
+}
+
+// modules returns the module streams that an advisory is about, "nodejs:18".
+// The records of AlmaLinux, Rocky Linux and Red Hat have no field for them, but
+// name them in their summaries ("Important: nodejs:18 security update"), unless
+// the versions that mend it are no module builds and the summary means a version.
+func modules(summary string, ranges []Range) []string {
+	if !slices.ContainsFunc(ranges, func(r Range) bool { return distro.ModuleBuild(r.LastFix()) }) {
+		return nil
+	}
+	var streams []string
+	for word := range strings.FieldsSeq(head(summary, maxSummary)) {
+		// "httpd:2.4/mod_http2," names a package of the module.
+		word, _, _ = strings.Cut(strings.Trim(word, "(),;"), "/")
+		name, stream, _ := strings.Cut(word, ":")
+		if name != "" && stream != "" && !strings.Contains(stream, ":") {
+			streams = append(streams, word)
+		}
+	}
+	slices.Sort(streams)
+	return slices.Compact(streams)
 }
 
 // head returns at most the first n bytes of s, cut between characters.

@@ -1,4 +1,4 @@
-package match
+package index
 
 import (
 	"cmp"
@@ -14,28 +14,25 @@ import (
 // Memory is an Index in memory, for a set of advisories that is small or used
 // once. It holds what Entries and Describe make of them.
 type Memory struct {
-	affected        map[key][]Affected
+	affected        map[Key][]Affected
 	vulnerabilities map[string][]Vulnerability
 	referrers       map[string][]string
 	records         map[string]int
-	sources         map[key][]string // by binary package
+	sources         map[Key][]string // by binary package
 	mentions        map[string][]string
 	withdrawn       map[string][]string
 }
-
-// A key is an ecosystem and a package's normalised name.
-type key struct{ ecosystem, name string }
 
 // NewMemory returns the index of advisories; of several with one source and id
 // the last counts. firstSeen tells when the service first saw that the record id
 // names version as a fix of pkg, zero where that is not known; it may be nil.
 func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg, version string) time.Time) *Memory {
 	m := &Memory{
-		affected:        make(map[key][]Affected),
+		affected:        make(map[Key][]Affected),
 		vulnerabilities: make(map[string][]Vulnerability),
 		referrers:       make(map[string][]string),
 		records:         make(map[string]int),
-		sources:         make(map[key][]string),
+		sources:         make(map[Key][]string),
 		mentions:        make(map[string][]string),
 		withdrawn:       make(map[string][]string),
 	}
@@ -52,7 +49,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		v := Describe(a)
 		names := slices.Concat(v.Aliases, v.Upstream)
 		mentions := slices.Clone(v.Related)
-		if cve := cveIn(id); cve != "" && cve != id {
+		if cve := advisory.CVEIn(id); cve != "" && cve != id {
 			mentions = append(mentions, cve)
 		}
 		if a.Withdrawn != nil {
@@ -72,12 +69,11 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 		}
 		counted := make(map[string]bool)
 		for _, e := range Entries(a, seen) {
-			k := key{e.Ecosystem, e.Name}
-			m.affected[k] = append(m.affected[k], e.Affected)
+			m.affected[e.Key] = append(m.affected[e.Key], e.Affected)
 			for _, binary := range e.Affected.Binaries {
-				b := key{e.Ecosystem, binary}
-				if i, found := slices.BinarySearch(m.sources[b], e.Name); !found {
-					m.sources[b] = slices.Insert(m.sources[b], i, e.Name)
+				key := Key{e.Ecosystem, binary}
+				if i, found := slices.BinarySearch(m.sources[key], e.Name); !found {
+					m.sources[key] = slices.Insert(m.sources[key], i, e.Name)
 				}
 			}
 			if !counted[e.Ecosystem] {
@@ -100,7 +96,7 @@ func refer(to map[string][]string, id string, names []string) {
 
 // Affected implements Index.
 func (m *Memory) Affected(ecosystem, name string) ([]Affected, error) {
-	return m.affected[key{ecosystem, name}], nil
+	return m.affected[Key{ecosystem, name}], nil
 }
 
 // Vulnerabilities implements Index.
@@ -113,7 +109,7 @@ func (m *Memory) Referrers(id string) ([]string, error) { return m.referrers[id]
 
 // Sources implements Index.
 func (m *Memory) Sources(ecosystem, binary string) ([]string, error) {
-	return m.sources[key{ecosystem, binary}], nil
+	return m.sources[Key{ecosystem, binary}], nil
 }
 
 // Records implements Index.
@@ -123,9 +119,6 @@ func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosy
 func (m *Memory) Exploit(exploit.CVE) (kev, epss exploit.Entry, err error) {
 	return exploit.Entry{}, exploit.Entry{}, nil
 }
-
-// Memo implements Index.
-func (m *Memory) Memo() *Memo { return nil }
 
 // Mentions returns the ids of the records that name id as related only, or that have
 // an id that ends in it, sorted.

@@ -11,6 +11,7 @@ import (
 
 	"assay/check/testkit"
 	"assay/service/advisory"
+	"assay/service/index"
 	"assay/service/version"
 	"assay/service/version/dpkg"
 )
@@ -21,121 +22,123 @@ func fixed(v string) advisory.Event   { return advisory.Event{Fixed: v} }
 func through(v string) advisory.Event { return advisory.Event{LastAffected: v} }
 func limit(v string) advisory.Event   { return advisory.Event{Limit: v} }
 
-func span(events ...advisory.Event) Range { return Range{Type: advisory.Ecosystem, Events: events} }
+func span(events ...advisory.Event) index.Range {
+	return index.Range{Type: advisory.Ecosystem, Events: events}
+}
 
 func TestEvaluate(t *testing.T) {
 	tests := []struct {
 		name     string
-		entry    Affected
+		entry    index.Affected
 		affected string // versions, separated by blanks
 		not      string
 	}{
 		{
 			name:  "no versions and no ranges affect nothing",
-			entry: Affected{},
+			entry: index.Affected{},
 			not:   "0 1",
 		}, {
 			name:     "listed versions alone",
-			entry:    Affected{Versions: []string{"1.0", "1.2"}},
+			entry:    index.Affected{Versions: []string{"1.0", "1.2"}},
 			affected: "1.0 1.2",
 			not:      "1.1 1.3",
 		}, {
 			name:     "listed versions are compared as text",
-			entry:    Affected{Versions: []string{"1.0"}},
+			entry:    index.Affected{Versions: []string{"1.0"}},
 			affected: "1.0",
 			not:      "1.00 0:1.0 1.0-0",
 		}, {
 			name:     "listed or in a range",
-			entry:    Affected{Versions: []string{"5.0"}, Ranges: []Range{span(from("1.0"), fixed("2.0"))}},
+			entry:    index.Affected{Versions: []string{"5.0"}, Ranges: []index.Range{span(from("1.0"), fixed("2.0"))}},
 			affected: "1.5 5.0",
 			not:      "2.0 4.9",
 		}, {
 			name:     "introduced is inclusive",
-			entry:    Affected{Ranges: []Range{span(from("1.0"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1.0"))}},
 			affected: "1.0 1.1 99",
 			not:      "0.9 1.0~rc1",
 		}, {
 			name:     "introduced 0 is before every version",
-			entry:    Affected{Ranges: []Range{span(from("0"), fixed("1.0"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.0"))}},
 			affected: "0 0~git20200101 0~~ 0.9",
 			not:      "1.0",
 		}, {
 			name:     "fixed is exclusive",
-			entry:    Affected{Ranges: []Range{span(from("0"), fixed("1.0-1"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.0-1"))}},
 			affected: "1.0-0 1.0-1~bpo1 1.0~rc1-9",
 			not:      "1.0-1 1.0-1+b1 2.0 1:0.1",
 		}, {
 			name:     "last_affected is inclusive",
-			entry:    Affected{Ranges: []Range{span(from("0"), through("1.0"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), through("1.0"))}},
 			affected: "0.9 1.0 1.0-0",
 			not:      "1.0-1 1.0.1",
 		}, {
 			name:     "a range of one version by last_affected",
-			entry:    Affected{Ranges: []Range{span(from("1.0"), through("1.0"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1.0"), through("1.0"))}},
 			affected: "1.0",
 			not:      "0.9 1.0.1",
 		}, {
 			name:  "a range that is fixed where it was introduced is empty",
-			entry: Affected{Ranges: []Range{span(from("1.0"), fixed("1.0"))}},
+			entry: index.Affected{Ranges: []index.Range{span(from("1.0"), fixed("1.0"))}},
 			not:   "0.9 1.0 1.1",
 		}, {
 			name:     "runs that touch at a fix",
-			entry:    Affected{Ranges: []Range{span(from("1"), fixed("2"), from("2"), fixed("3"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), fixed("2"), from("2"), fixed("3"))}},
 			affected: "1 1.9 2 2.9",
 			not:      "0 3",
 		}, {
 			name:     "runs that touch at a last affected version",
-			entry:    Affected{Ranges: []Range{span(from("1"), through("2"), from("2"), through("3"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), through("2"), from("2"), through("3"))}},
 			affected: "1 2 2.5 3",
 			not:      "0 3.1",
 		}, {
 			name:     "several introduced and fixed in one range",
-			entry:    Affected{Ranges: []Range{span(from("0"), fixed("1.8.15"), from("1.9.0"), fixed("1.9.9"), from("1.10.0"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.8.15"), from("1.9.0"), fixed("1.9.9"), from("1.10.0"))}},
 			affected: "0.1 1.8.14 1.9.0 1.9.8 1.10.0 7",
 			not:      "1.8.15 1.8.99 1.9.9 1.9.10",
 		}, {
 			name:     "several ranges",
-			entry:    Affected{Ranges: []Range{span(from("0"), fixed("1.0")), span(from("2.0"), through("2.5"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.0")), span(from("2.0"), through("2.5"))}},
 			affected: "0.5 2.0 2.5",
 			not:      "1.0 1.9 2.6",
 		}, {
 			name:     "events out of order",
-			entry:    Affected{Ranges: []Range{span(from("0"), from("4.0.1"), fixed("4.0.5"), fixed("3.0.21"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), from("4.0.1"), fixed("4.0.5"), fixed("3.0.21"))}},
 			affected: "3.0.20 4.0.1 4.0.4",
 			not:      "3.0.21 4.0.0 4.0.5",
 		}, {
 			name:     "introduced twice is introduced at the first",
-			entry:    Affected{Ranges: []Range{span(from("1"), from("2"), fixed("3"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), from("2"), fixed("3"))}},
 			affected: "1 1.5 2 2.9",
 			not:      "0.9 3",
 		}, {
 			name:     "fixed twice is fixed at the first",
-			entry:    Affected{Ranges: []Range{span(from("0"), fixed("1"), fixed("2"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("0"), fixed("1"), fixed("2"))}},
 			affected: "0.9",
 			not:      "1 1.5 2",
 		}, {
 			name:     "a version before the limit",
-			entry:    Affected{Ranges: []Range{span(from("1"), limit("2"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), limit("2"))}},
 			affected: "1 1.9",
 			not:      "0.9 2 2.1",
 		}, {
 			name:     "before any of several limits is enough",
-			entry:    Affected{Ranges: []Range{span(from("1"), limit("2"), limit("3"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), limit("2"), limit("3"))}},
 			affected: "1 2.9",
 			not:      "3",
 		}, {
 			name:     "limit * is no limit",
-			entry:    Affected{Ranges: []Range{span(from("1"), limit("*"), limit("2"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), limit("*"), limit("2"))}},
 			affected: "1 99",
 			not:      "0.9",
 		}, {
 			name:     "a limit beside a fix",
-			entry:    Affected{Ranges: []Range{span(from("1"), fixed("3"), limit("2"))}},
+			entry:    index.Affected{Ranges: []index.Range{span(from("1"), fixed("3"), limit("2"))}},
 			affected: "1 1.9",
 			not:      "2 2.9 3",
 		}, {
 			name:     "the type of a range does not change its order",
-			entry:    Affected{Ranges: []Range{{Type: advisory.Semver, Events: []advisory.Event{from("0"), fixed("1.0+deb12u1")}}}},
+			entry:    index.Affected{Ranges: []index.Range{{Type: advisory.Semver, Events: []advisory.Event{from("0"), fixed("1.0+deb12u1")}}}},
 			affected: "1.0",
 			not:      "1.0+deb12u1",
 		},
@@ -144,7 +147,7 @@ func TestEvaluate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			check := func(versions string, want bool) {
 				for _, v := range strings.Fields(versions) {
-					got, err := evaluate(dpkg.Compare, v, tt.entry)
+					got, err := evaluateEntry(dpkg.Compare, v, tt.entry)
 					if err != nil || got.affected != want {
 						t.Errorf("%s: affected %v, %v; want %v", v, got.affected, err, want)
 					}
@@ -161,23 +164,23 @@ func TestEvaluate(t *testing.T) {
 func TestEvaluateEnd(t *testing.T) {
 	tests := []struct {
 		name, version string
-		entry         Affected
+		entry         index.Affected
 		want          advisory.Event
 	}{
-		{"a fix", "0.5", Affected{Ranges: []Range{span(from("0"), fixed("1"))}}, fixed("1")},
-		{"the fix of its own branch", "1.9.1", Affected{Ranges: []Range{span(from("0"), fixed("1.8.15"), from("1.9.0"), fixed("1.9.9"))}}, fixed("1.9.9")},
-		{"no end", "1.9.1", Affected{Ranges: []Range{span(from("0"), fixed("1.8"), from("1.9"))}}, advisory.Event{}},
-		{"a last affected version names no fix", "1", Affected{Ranges: []Range{span(from("0"), through("2"))}}, through("2")},
-		{"a last affected version that is the version", "2", Affected{Ranges: []Range{span(from("0"), through("2"))}}, through("2")},
-		{"the newest fix of two ranges", "1", Affected{Ranges: []Range{span(from("0"), fixed("3")), span(from("0"), fixed("2"))}}, fixed("3")},
-		{"a range without end beside one with a fix", "1", Affected{Ranges: []Range{span(from("0"), fixed("3")), span(from("0"))}}, advisory.Event{}},
-		{"listed, and a fix above", "1", Affected{Versions: []string{"1"}, Ranges: []Range{span(from("2"), fixed("4")), span(from("0"), fixed("0.5")), span(from("1.1"), fixed("3"))}}, fixed("3")},
-		{"listed alone", "1", Affected{Versions: []string{"1"}}, advisory.Event{}},
-		{"a limit names no fix", "1", Affected{Ranges: []Range{span(from("0"), limit("2"))}}, advisory.Event{}},
+		{"a fix", "0.5", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1"))}}, fixed("1")},
+		{"the fix of its own branch", "1.9.1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.8.15"), from("1.9.0"), fixed("1.9.9"))}}, fixed("1.9.9")},
+		{"no end", "1.9.1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1.8"), from("1.9"))}}, advisory.Event{}},
+		{"a last affected version names no fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), through("2"))}}, through("2")},
+		{"a last affected version that is the version", "2", index.Affected{Ranges: []index.Range{span(from("0"), through("2"))}}, through("2")},
+		{"the newest fix of two ranges", "1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("3")), span(from("0"), fixed("2"))}}, fixed("3")},
+		{"a range without end beside one with a fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("3")), span(from("0"))}}, advisory.Event{}},
+		{"listed, and a fix above", "1", index.Affected{Versions: []string{"1"}, Ranges: []index.Range{span(from("2"), fixed("4")), span(from("0"), fixed("0.5")), span(from("1.1"), fixed("3"))}}, fixed("3")},
+		{"listed alone", "1", index.Affected{Versions: []string{"1"}}, advisory.Event{}},
+		{"a limit names no fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), limit("2"))}}, advisory.Event{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := evaluate(dpkg.Compare, tt.version, tt.entry)
+			got, err := evaluateEntry(dpkg.Compare, tt.version, tt.entry)
 			if err != nil || !got.affected || got.end != tt.want {
 				t.Errorf("affected %v, ends %+v, %v; want %+v", got.affected, got.end, err, tt.want)
 			}
@@ -188,21 +191,21 @@ func TestEvaluateEnd(t *testing.T) {
 func TestEvaluateErrors(t *testing.T) {
 	tests := []struct {
 		name  string
-		entry Affected
+		entry index.Affected
 		err   string // empty where the rest decides
 	}{
-		{"introduced is no version", Affected{Ranges: []Range{span(from("1-"), fixed("2"))}}, `version "1-" has an empty revision`},
-		{"fixed is no version", Affected{Ranges: []Range{span(from("0"), fixed("1 2"))}}, `version "1 2" has blanks inside`},
-		{"limit is no version", Affected{Ranges: []Range{span(from("0"), limit(":"))}}, `version ":" has an empty epoch`},
-		{"an empty event", Affected{Ranges: []Range{span(from("0"), advisory.Event{})}}, `version "" is empty`},
-		{"nothing introduced", Affected{Ranges: []Range{span(fixed("2"))}}, errNoStart.Error()},
-		{"another range decides", Affected{Ranges: []Range{span(from("1-")), span(from("0"))}}, ""},
-		{"the list decides", Affected{Versions: []string{"1"}, Ranges: []Range{span(from("1-"))}}, ""},
-		{"another range does not hold it", Affected{Ranges: []Range{span(from("1-")), span(from("2"))}}, `version "1-"`},
+		{"introduced is no version", index.Affected{Ranges: []index.Range{span(from("1-"), fixed("2"))}}, `version "1-" has an empty revision`},
+		{"fixed is no version", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1 2"))}}, `version "1 2" has blanks inside`},
+		{"limit is no version", index.Affected{Ranges: []index.Range{span(from("0"), limit(":"))}}, `version ":" has an empty epoch`},
+		{"an empty event", index.Affected{Ranges: []index.Range{span(from("0"), advisory.Event{})}}, `version "" is empty`},
+		{"nothing introduced", index.Affected{Ranges: []index.Range{span(fixed("2"))}}, "a range has no introduced event"},
+		{"another range decides", index.Affected{Ranges: []index.Range{span(from("1-")), span(from("0"))}}, ""},
+		{"the list decides", index.Affected{Versions: []string{"1"}, Ranges: []index.Range{span(from("1-"))}}, ""},
+		{"another range does not hold it", index.Affected{Ranges: []index.Range{span(from("1-")), span(from("2"))}}, `version "1-"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := evaluate(dpkg.Compare, "1", tt.entry)
+			got, err := evaluateEntry(dpkg.Compare, "1", tt.entry)
 			if tt.err == "" {
 				if err != nil || !got.affected {
 					t.Errorf("affected %v, %v; want affected", got.affected, err)
@@ -244,11 +247,11 @@ func TestEvaluateGenuine(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.id, func(t *testing.T) {
-			entries := Entries(sample(t, tt.id), nil)
+			entries := index.Entries(sample(t, tt.id), nil)
 			check := func(versions string, want bool) {
 				for _, v := range strings.Fields(versions) {
-					got := slices.ContainsFunc(entries, func(e Entry) bool {
-						out, err := evaluate(dpkg.Compare, v, e.Affected)
+					got := slices.ContainsFunc(entries, func(e index.Entry) bool {
+						out, err := evaluateEntry(dpkg.Compare, v, e.Affected)
 						if err != nil {
 							t.Errorf("%s: %v", v, err)
 						}
@@ -295,7 +298,7 @@ func FuzzEvaluate(f *testing.F) {
 			versions[n] = true
 		}
 		version := "0123456789"[at%10 : at%10+1]
-		got, err := evaluate(dpkg.Compare, version, Affected{Ranges: []Range{span(events...)}})
+		got, err := evaluateEntry(dpkg.Compare, version, index.Affected{Ranges: []index.Range{span(events...)}})
 		if err == nil && distinct {
 			if want := bySchema(t, dpkg.Compare, version, events); got.affected != want {
 				t.Errorf("%s in %+v: affected %v, the schema says %v", version, events, got.affected, want)
@@ -303,7 +306,7 @@ func FuzzEvaluate(f *testing.F) {
 		}
 		rng := rand.New(rand.NewPCG(uint64(at), uint64(len(data))))
 		rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		again, err2 := evaluate(dpkg.Compare, version, Affected{Ranges: []Range{span(events...)}})
+		again, err2 := evaluateEntry(dpkg.Compare, version, index.Affected{Ranges: []index.Range{span(events...)}})
 		if (err == nil) != (err2 == nil) || again.affected != got.affected || again.end.Fixed != got.end.Fixed {
 			t.Errorf("%s in %+v: %+v, %v; in another order %+v, %v", version, events, got, err, again, err2)
 		}

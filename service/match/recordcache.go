@@ -1,38 +1,42 @@
 package match
 
-import "sync"
+import (
+	"sync"
+
+	"assay/service/index"
+)
 
 const (
-	// lookedUpBytes bounds what a lookedUp keeps, by its own estimate.
-	lookedUpBytes = 24 << 20
+	// recordCacheBytes bounds what a recordCache keeps, by its own estimate.
+	recordCacheBytes = 24 << 20
 
 	recordBytes        = 1 << 10 // of most records
 	vulnerabilityBytes = 200
 	entryBytes         = 100 // of a map, with its key
 )
 
-// lookedUp is what was looked up of the records of one state of an index, and
+// recordCache is what was looked up of the records of one state of an index, and
 // what they are about. Packages of many versions, and of many scans, are named by
 // the same records. What is in it nobody may change. It is safe for concurrent
 // use.
-type lookedUp struct {
+type recordCache struct {
 	mu    sync.RWMutex
-	byID  map[string][]*Vulnerability // by source; nil where there is none
-	refs  map[string][]*Vulnerability
+	byID  map[string][]*index.Vulnerability // by source; nil where there is none
+	refs  map[string][]*index.Vulnerability
 	about map[string][]vulnerability
 	size  int
 }
 
-func newLookedUp() *lookedUp {
-	return &lookedUp{
-		byID:  make(map[string][]*Vulnerability),
-		refs:  make(map[string][]*Vulnerability),
+func newRecordCache() *recordCache {
+	return &recordCache{
+		byID:  make(map[string][]*index.Vulnerability),
+		refs:  make(map[string][]*index.Vulnerability),
 		about: make(map[string][]vulnerability),
 	}
 }
 
 // find returns what one of the maps has of an id.
-func find[V any](l *lookedUp, in map[string]V, id string) (v V, ok bool) {
+func find[V any](l *recordCache, in map[string]V, id string) (v V, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	v, ok = in[id]
@@ -41,11 +45,11 @@ func find[V any](l *lookedUp, in map[string]V, id string) (v V, ok bool) {
 
 // keep puts a value of so many bytes into one of the maps, and returns it. Where
 // there is no room left, all begins anew.
-func keep[V any](l *lookedUp, in map[string]V, id string, v V, bytes int) V {
+func keep[V any](l *recordCache, in map[string]V, id string, v V, bytes int) V {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bytes += entryBytes + len(id)
-	if l.size += bytes; l.size > lookedUpBytes {
+	if l.size += bytes; l.size > recordCacheBytes {
 		clear(l.byID)
 		clear(l.refs)
 		clear(l.about)

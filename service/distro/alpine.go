@@ -1,0 +1,63 @@
+package distro
+
+import (
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+var alpine = Distribution{
+	Name:      "Alpine",
+	IDs:       []string{"alpine"},
+	Format:    Apk,
+	Ecosystem: "Alpine",
+	Names:     BySource,
+	Release:   alpineRelease,
+	Builds:    anyMaintainer,
+	Kernel:    apkKernel,
+	// Source: https://alpinelinux.org/releases/.
+	EndOfLife: map[string]string{
+		"v3.3":  "2017-11-01",
+		"v3.4":  "2018-05-01",
+		"v3.5":  "2018-11-01",
+		"v3.6":  "2019-05-01",
+		"v3.7":  "2019-11-01",
+		"v3.8":  "2020-05-01",
+		"v3.9":  "2020-11-01",
+		"v3.10": "2021-05-01",
+		"v3.11": "2021-11-01",
+		"v3.12": "2022-05-01",
+		"v3.13": "2022-11-01",
+		"v3.14": "2023-05-01",
+		"v3.15": "2023-11-01",
+		"v3.16": "2024-05-23",
+		"v3.17": "2024-11-22",
+		"v3.18": "2025-05-09",
+		"v3.19": "2025-11-01",
+		"v3.20": "2026-04-01",
+		"v3.21": "2026-11-01",
+		"v3.22": "2027-05-01",
+	},
+}
+
+// anyMaintainer is for the distributions with apk packages. Anyone may be the
+// maintainer of an Alpine package, so all packages count as the distribution's.
+func anyMaintainer(string) bool { return true }
+
+// alpineRelease recognises a release by its number: "v3.19" of "3.19.1". Edge has no
+// advisories. Its os-release has a version of the next release
+// ("3.20_alpha20231219").
+func alpineRelease(inv inventory.Inventory) (r Release, reason string) {
+	v := inv.System.VersionID
+	if v == "" { // "Alpine Linux v3.15"
+		_, v, _ = strings.Cut(inv.System.PrettyName, " v")
+	}
+	major, rest, ok := strings.Cut(v, ".")
+	minor, patch, _ := strings.Cut(rest, ".")
+	if !ok || !number(major) || !number(minor) || strings.Contains(patch, "_") {
+		return r, noRelease(inv.System)
+	}
+	r.Name = "v" + major + "." + minor
+	r.Ecosystems = main("Alpine:" + r.Name)
+	return r, ""
+}

@@ -1,0 +1,89 @@
+package distro
+
+import (
+	"fmt"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/verdict"
+)
+
+var debian = Distribution{
+	Name:         "Debian",
+	IDs:          []string{"debian"},
+	Format:       Deb,
+	Ecosystem:    "Debian",
+	Names:        BySource,
+	Release:      debianRelease,
+	Builds:       debianMaintainer,
+	Kernel:       debKernel,
+	ListsUnfixed: true,
+	Errata:       []string{"DSA", "DLA", "DTSA"},
+	// Long term support, which is free and covers the architectures and most packages
+	// of images. Sources: https://wiki.debian.org/LTS, and the column eol-lts of
+	// debian.csv in Debian's package distro-info-data. The paid support after it (ELTS)
+	// does not count.
+	EndOfLife: map[string]string{
+		"6":  "2016-02-29",
+		"7":  "2018-05-31",
+		"8":  "2020-06-30",
+		"9":  "2022-06-30",
+		"10": "2024-06-30",
+		"11": "2026-08-31",
+		"12": "2028-06-30",
+		"13": "2030-06-30",
+	},
+}
+
+func debianRelease(inv inventory.Inventory) (r Release, reason string) {
+	if r.Name, reason = debianNumber(inv.System); reason != "" {
+		return r, reason
+	}
+	r.Ecosystems = []Ecosystem{{Name: "Debian:" + r.Name, Main: true}, {Name: "Debian", Rank: 1}}
+	return r, ""
+}
+
+// debianNumber returns the number of a Debian release: "12" of "12" or "12.5". For
+// testing, whose os-release has no VERSION_ID, it is the number that the codename
+// will get. An image that names testing may be of unstable ("forky/sid"), which it
+// does not show. If only sid is named there are no advisories.
+func debianNumber(s inventory.System) (release, reason string) {
+	if s.VersionID != "" {
+		major, _, _ := strings.Cut(s.VersionID, ".")
+		if !number(major) {
+			return "", noRelease(s)
+		}
+		return major, ""
+	}
+	codename := s.Codename
+	if codename == "" {
+		// "Debian GNU/Linux buster/sid"
+		words := strings.Fields(s.PrettyName)
+		if len(words) > 0 {
+			codename, _, _ = strings.Cut(words[len(words)-1], "/")
+		}
+	}
+	switch codename {
+	case "wheezy":
+		return "7", ""
+	case "jessie":
+		return "8", ""
+	case "stretch":
+		return "9", ""
+	case "buster":
+		return "10", ""
+	case "bullseye":
+		return "11", ""
+	case "bookworm":
+		return "12", ""
+	case "trixie":
+		return "13", ""
+	case "forky":
+		return "14", ""
+	case "duke":
+		return "15", ""
+	case "sid", "unstable":
+		return "", "debian's advisories are kept by release, and unstable (sid) is none"
+	}
+	return "", fmt.Sprintf("no release of debian is known as %q", verdict.Short(codename))
+}

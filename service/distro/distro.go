@@ -1,0 +1,298 @@
+// Package distro has what the service knows about Linux distributions: how an
+// image's release is recognised, in which ecosystems its packages are looked up and
+// by which name, who builds them, which words rate vulnerabilities, which source
+// packages are kernels, and when security support ends.
+//
+// Each family of distributions has a file. A new distribution is a Distribution in
+// such a file and a line in the list at the end of this one. What is common to all
+// distributions with one package format is in deb.go, rpm.go and kernel.go.
+package distro
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/version"
+	"assay/verdict"
+)
+
+// The package formats, by the purl types of their packages.
+const (
+	Apk = "apk"
+	Deb = "deb"
+	RPM = "rpm"
+)
+
+// SystemPackage reports whether packages of a purl type belong to an operating
+// system.
+func SystemPackage(purlType string) bool {
+	switch purlType {
+	case Deb, Apk, RPM, "alpm", "opkg":
+		return true
+	}
+	return false
+}
+
+// Names says which of a package's names advisories use.
+type Names int
+
+const (
+	ByName   Names = iota // its own
+	BySource              // that of its source package
+	ByBoth                // its own and that of its source package
+)
+
+// A Distribution is one Linux distribution. Distributions are read-only.
+type Distribution struct {
+	// Name is the distribution's name for people.
+	Name string
+	// IDs are the values of ID in os-release.
+	IDs []string
+	// Format is the package format.
+	Format string
+	// Ecosystem is the OSV ecosystem, without a release.
+	Ecosystem string
+	Names     Names
+	// Release recognises the release of an image. If that fails, reason says why.
+	// A nil Release means that there are no releases.
+	Release func(inv inventory.Inventory) (r Release, reason string)
+	// EndOfLife has the last day of free security support by Release.Name. That day
+	// counts as supported. Releases with an unknown end are missing.
+	EndOfLife map[string]string
+
+	// Builds reports whether a vendor, or a maintainer for Debian packages, is the
+	// distribution itself.
+	Builds func(vendor string) bool
+	// PPA: an address at launchpad.net belongs to a personal package archive.
+	PPA bool
+	// Kernel reports whether a package is a kernel, its modules or its headers, by
+	// its own name and that of its source package.
+	Kernel func(name, source string) bool
+	// OtherRepository, if set, reports whether the fix of an advisory is for a
+	// repository that the installed version cannot be from.
+	OtherRepository func(ecosystem, advisory, fix, installed string) bool
+
+	// ListsUnfixed: the advisories include vulnerabilities without a fix. If they
+	// find nothing in a package, no vulnerability in it is known.
+	ListsUnfixed bool
+	// FixesOwn: the distribution fixes what has to be fixed in its packages, so the
+	// advisories of other publishers do not decide about them.
+	FixesOwn bool
+
+	// Errata are the first words of the ids of the distribution's announcements of
+	// updates, such as "DSA". One of them may name many vulnerabilities.
+	Errata []string
+	// ErrataPrefix begins such words if there is no complete list of them.
+	ErrataPrefix string
+	// Notices are those of Errata that announce bug fixes and enhancements.
+	Notices []string
+	// RelatedCVEs: errata name their CVEs in the field related.
+	RelatedCVEs bool
+}
+
+// A Release is one release of a distribution as far as an image shows it.
+type Release struct {
+	*Distribution
+	// Name is the release as EndOfLife has it: "12", "v3.19".
+	Name string
+	// Ecosystems are those in which the packages are looked up. At least one is main.
+	Ecosystems []Ecosystem
+	// Extended is the minor release with extended support ("8.4"), if the image is of
+	// one.
+	Extended string
+}
+
+// An Ecosystem is one of those in which the packages of a release are looked up.
+type Ecosystem struct {
+	Name string // "Debian:12"
+	// Rank orders ecosystems by how specific they are. A record of a lower rank takes
+	// precedence.
+	Rank int
+	// Main: a release whose main ecosystems have no records is not evaluated.
+	Main bool
+	// Subscription is what has to be paid for to install the fixes, if anything.
+	Subscription string
+	// Applies, if set, reports whether the record of a fix applies to the release.
+	Applies func(fix string, published time.Time) bool
+}
+
+// main returns main ecosystems of the same rank.
+func main(names ...string) []Ecosystem {
+	list := make([]Ecosystem, len(names))
+	for i, name := range names {
+		list[i] = Ecosystem{Name: name, Main: true}
+	}
+	return list
+}
+
+// MainEcosystem returns the first of the main ecosystems, or an empty string.
+func MainEcosystem(list []Ecosystem) string {
+	for _, e := range list {
+		if e.Main {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+// Of recognises the release of an image. If its packages cannot be evaluated, the
+// result is the zero Release and reason says why.
+//
+// A derivative is not evaluated with the advisories of its parent: Raspbian, Kali,
+// Mint and others rebuild or replace packages under their own versions, with which
+// the parent's fixed versions cannot be compared. There are two exceptions.
+// Distroless images identify as Debian and consist of Debian's packages, and CentOS
+// Linux rebuilt the packages of Red Hat under the same versions.
+func Of(inv inventory.Inventory) (r Release, reason string) {
+	s := inv.System
+	if !s.Known() {
+		return Release{}, "no operating system was recognised"
+	}
+	for _, d := range list {
+		if !slices.Contains(d.IDs, s.ID) {
+			continue
+		}
+		if d.Release == nil {
+			r.Ecosystems = main(d.Ecosystem)
+		} else if r, reason = d.Release(inv); reason != "" {
+			return Release{}, reason
+		}
+		r.Distribution = d
+		return r, ""
+	}
+	name := strings.TrimSpace(verdict.Short(s.ID) + " " + verdict.Short(s.VersionID))
+	if len(s.IDLike) > 0 {
+		return Release{}, fmt.Sprintf("%s derives from %s, whose advisories do not speak of its packages",
+			name, verdict.Short(strings.Join(s.IDLike, " and ")))
+	}
+	return Release{}, fmt.Sprintf("no advisories for %s are held", name)
+}
+
+// noRelease is the reason for a version that is not a release.
+func noRelease(s inventory.System) string {
+	return fmt.Sprintf("%s's advisories are kept by release, and %q is none", s.ID, verdict.Short(s.VersionID))
+}
+
+// EndOfLife returns the last day of free security support, or an empty string if
+// it is unknown.
+func (r Release) EndOfLife() string { return r.Distribution.EndOfLife[r.Name] }
+
+// OtherVendor returns who built a package of the distribution's format, if it was
+// not the distribution as far as can be seen. Such packages have the names of the
+// distribution's, but versions that its advisories do not cover: by these,
+// nginx.org's 1.25.3 would have every fix of Debian's 1.22.1, and NodeSource's
+// 18.20.4 would lack it.
+//
+// An rpm names its vendor. The maintainers of Debian's and Alpine's packages may
+// have any address. So other vendors are recognised by their own addresses only,
+// and by what they write into versions.
+func (d *Distribution) OtherVendor(p inventory.Package) string {
+	switch d.Format {
+	case RPM:
+		if p.Vendor != "" && p.Vendor != "(none)" && !d.Builds(p.Vendor) {
+			return verdict.Short(p.Vendor)
+		}
+	case Deb:
+		vendor := addressVendor(p.Vendor)
+		if vendor == fromPPA && !d.PPA { // some of Debian's teams have lists there
+			vendor = ""
+		}
+		if vendor == "" {
+			vendor = versionVendor(p.Version)
+		}
+		return vendor
+	case Apk:
+		if vendor := addressVendor(p.Vendor); vendor == "nginx.org" {
+			return vendor
+		}
+	}
+	return ""
+}
+
+// Erratum returns the distribution whose announcement of updates has an id, or nil
+// for all other records.
+func Erratum(id string) *Distribution {
+	kind, _, _ := strings.Cut(id, "-")
+	all := errata()
+	if d := all.kinds[kind]; d != nil {
+		return d
+	}
+	for _, d := range all.prefixes {
+		if strings.HasPrefix(kind, d.ErrataPrefix) {
+			return d
+		}
+	}
+	return nil
+}
+
+// IsNotice reports whether an id is that of an erratum that announces bug fixes or
+// enhancements.
+func IsNotice(id string) bool {
+	d := Erratum(id)
+	if d == nil {
+		return false
+	}
+	kind, _, _ := strings.Cut(id, "-")
+	return slices.Contains(d.Notices, kind)
+}
+
+type errataIndex struct {
+	kinds    map[string]*Distribution
+	prefixes []*Distribution
+}
+
+var errata = sync.OnceValue(func() errataIndex {
+	ix := errataIndex{kinds: make(map[string]*Distribution)}
+	for _, d := range list {
+		for _, kind := range d.Errata {
+			ix.kinds[kind] = d
+		}
+		if d.ErrataPrefix != "" {
+			ix.prefixes = append(ix.prefixes, d)
+		}
+	}
+	return ix
+})
+
+// Rolling reports whether the distribution of an ecosystem has no releases, and so
+// no end of support.
+func Rolling(ecosystem string) bool {
+	return slices.ContainsFunc(list, func(d *Distribution) bool { return d.Release == nil && d.Ecosystem == ecosystem })
+}
+
+// number reports whether s is a number of at most three digits.
+func number(s string) bool {
+	return s != "" && len(s) <= 3 && version.Digits(s)
+}
+
+// list has every distribution.
+var list = []*Distribution{
+	&almaLinux,
+	&alpaquita,
+	&alpine,
+	&amazonLinux,
+	&azureLinux,
+	&centOS,
+	&chainguard,
+	&debian,
+	&echo,
+	&fedora,
+	&mageia,
+	&minimOS,
+	&openEuler,
+	&openSUSELeap,
+	&openSUSETumbleweed,
+	&oracleLinux,
+	&photon,
+	&redHat,
+	&rockyLinux,
+	&suseLinux,
+	&suseLinuxEnterpriseMicro,
+	&suseLinuxMicro,
+	&ubuntu,
+	&wolfi,
+}

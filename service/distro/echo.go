@@ -1,0 +1,12 @@
+package distro
+
+var echo = Distribution{
+	Name:      "Echo",
+	IDs:       []string{"echo"},
+	Format:    Deb,
+	Ecosystem: "Echo",
+	Names:     BySource,
+	// The maintainers of its packages are not known.
+	Builds: func(string) bool { return false },
+	Kernel: debKernel,
+}

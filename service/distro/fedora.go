@@ -1,0 +1,13 @@
+package distro
+
+var fedora = Distribution{
+	Name:      "Fedora",
+	IDs:       []string{"fedora"},
+	Format:    RPM,
+	Ecosystem: "Fedora",
+	Names:     ByName,
+	Release:   byMajor("Fedora"),
+	Builds:    vendors("Fedora"),
+	Kernel:    rpmKernel,
+	Errata:    []string{"FEDORA"},
+}

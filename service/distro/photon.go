@@ -1,0 +1,23 @@
+package distro
+
+import "assay/inspect/inventory"
+
+var photon = Distribution{
+	Name:      "Photon OS",
+	IDs:       []string{"photon"},
+	Format:    RPM,
+	Ecosystem: "Photon OS",
+	Names:     ByName,
+	Release: func(inv inventory.Inventory) (r Release, reason string) {
+		major, _, ok := majorRelease(inv.System) // "4.0"
+		if !ok {
+			return r, noRelease(inv.System)
+		}
+		r.Name = inv.System.VersionID
+		r.Ecosystems = main("Photon OS:"+r.Name, "Photon OS:"+major)
+		return r, ""
+	},
+	Builds: vendors("VMware", "Broadcom"),
+	Kernel: rpmKernel,
+	Errata: []string{"PHSA"},
+}

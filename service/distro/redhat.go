@@ -1,0 +1,194 @@
+package distro
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"assay/inspect/inventory"
+)
+
+var redHat = Distribution{
+	Name:      "Red Hat",
+	IDs:       []string{"rhel"},
+	Format:    RPM,
+	Ecosystem: "Red Hat",
+	Names:     ByName,
+	Release:   redHatRelease,
+	Builds:    vendors("Red Hat"),
+	Kernel:    rpmKernel,
+	FixesOwn:  true,
+	Errata:    []string{"RHSA", "RHBA", "RHEA"},
+	// The maintenance phase. Source:
+	// https://access.redhat.com/support/policy/updates/errata. The paid support after it
+	// (ELS) does not count.
+	EndOfLife: map[string]string{
+		"6": "2020-11-30",
+		"7": "2024-06-30",
+		"8": "2029-05-31",
+		"9": "2032-05-31",
+	},
+}
+
+// centOS is CentOS Linux, which rebuilt the packages of Red Hat Enterprise Linux under
+// the same versions.
+var centOS = Distribution{
+	Name:      "CentOS",
+	IDs:       []string{"centos"},
+	Format:    RPM,
+	Ecosystem: "Red Hat",
+	Names:     ByName,
+	Release:   centOSRelease,
+	Builds:    vendors("CentOS"),
+	Kernel:    rpmKernel,
+	FixesOwn:  true,
+	// Source: https://www.centos.org/centos-linux-eol/.
+	EndOfLife: map[string]string{
+		"5": "2017-03-31",
+		"6": "2020-11-30",
+		"7": "2024-06-30",
+		"8": "2021-12-31",
+	},
+}
+
+// wholeRelease begins the products of a whole Red Hat Enterprise Linux, in contrast to
+// those of extended support for a minor release.
+const wholeRelease = "enterprise_linux:"
+
+// redHatRelease recognises a release by its major number. All repositories of the
+// release count, because an image does not say from which of them a package came. No
+// package name means different things in two of them.
+func redHatRelease(inv inventory.Inventory) (r Release, reason string) {
+	major, minor, ok := majorRelease(inv.System)
+	if !ok {
+		return r, noRelease(inv.System)
+	}
+	r.Name = major
+	whole := []string{wholeRelease + major}
+	if len(major) > 1 {
+		// Since 10 the products have minor versions, and the fix for an image may be
+		// listed for a later one.
+		for n := range 11 {
+			whole = append(whole, fmt.Sprintf("%s%s.%d", wholeRelease, major, n))
+		}
+	}
+	r.Ecosystems = main(repositories(whole...)...)
+	extended := extendedSupport(inv, major, minor)
+	if len(extended) == 0 {
+		return r, ""
+	}
+	_, release, _ := strings.Cut(extended[0], ":")
+	r.Extended = release
+	for i := range r.Ecosystems {
+		e := &r.Ecosystems[i]
+		e.Main, e.Rank = false, 1
+		e.Applies = func(fix string, published time.Time) bool { return inMainPhase(release, fix, published) }
+	}
+	r.Ecosystems = append(main(repositories(extended...)...), r.Ecosystems...)
+	return r, ""
+}
+
+func centOSRelease(inv inventory.Inventory) (r Release, reason string) {
+	if strings.Contains(inv.System.PrettyName, "Stream") {
+		return r, "centos stream is ahead of rhel, whose advisories do not speak of its packages"
+	}
+	major, _, ok := majorRelease(inv.System)
+	if !ok {
+		return r, noRelease(inv.System)
+	}
+	return Release{Name: major, Ecosystems: main(repositories(wholeRelease + major)...)}, ""
+}
+
+// repositories returns the ecosystems of products in all their repositories. An
+// ecosystem of Red Hat is the end of a CPE: product, version and usually repository
+// ("enterprise_linux:9::baseos").
+func repositories(products ...string) []string {
+	var ecosystems []string
+	for _, p := range products {
+		ecosystems = append(ecosystems, "Red Hat:"+p)
+		for _, repository := range [...]string{
+			"baseos", "appstream", "crb", "supplementary", "highavailability", "resilientstorage", "nfv", "realtime", "sap", "sap_hana",
+			"server", "client", "workstation", "computenode", // up to 7
+		} {
+			ecosystems = append(ecosystems, "Red Hat:"+p+"::"+repository)
+		}
+	}
+	return ecosystems
+}
+
+// extendedSupport returns the products of extended support (EUS, AUS, TUS, E4S) of the
+// minor release that an image is of, sorted. They are recognised by the CPE of the
+// image, or by the content sets of its packages.
+func extendedSupport(inv inventory.Inventory, major, minor string) []string {
+	var extended []string
+	add := func(product string) {
+		if !slices.Contains(extended, product) {
+			extended = append(extended, product)
+		}
+	}
+	// "cpe:/o:redhat:rhel_eus:9.2::baseos"
+	if parts := strings.Split(inv.System.CPE, ":"); len(parts) > 4 && strings.HasPrefix(parts[3], "rhel_") {
+		add(parts[3] + ":" + parts[4])
+	}
+	if number(minor) {
+		for _, p := range inv.Packages {
+			for _, set := range p.ContentSets {
+				for _, support := range [...]string{"eus", "aus", "tus", "e4s"} {
+					if strings.Contains(set, "-"+support+"-") { // "rhel-9-for-x86_64-baseos-eus-rpms"
+						add("rhel_" + support + ":" + major + "." + minor)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(extended)
+	return extended
+}
+
+// inMainPhase reports whether an advisory for the whole of a Red Hat Enterprise Linux
+// is also for a minor release that has extended support with advisories of its own.
+// It is if it appeared while that minor release was the newest. A build may name the
+// release that it was made for (el8_4). For others, the date of the advisory is
+// compared with that of the next minor release. If neither is known, it counts.
+func inMainPhase(release, fix string, published time.Time) bool {
+	major, minor, _ := strings.Cut(release, ".")
+	_, tag, ok := strings.Cut(fix, "el"+major)
+	if ok && tag != "" && (tag[0] == '_' || tag[0] == '.' && ModuleBuild(fix)) {
+		n := 1
+		for n < len(tag) && '0' <= tag[n] && tag[n] <= '9' {
+			n++
+		}
+		if of := tag[1:n]; of != "" {
+			return len(of) < len(minor) || len(of) == len(minor) && of <= minor
+		}
+	}
+	next := nextMinorRelease(major, minor)
+	return next.IsZero() || published.IsZero() || published.Before(next)
+}
+
+// nextMinorRelease returns the release date of the minor release after the named one,
+// or the zero time if it is unknown.
+func nextMinorRelease(major, minor string) time.Time {
+	var days []string // of the releases from .1 on
+	switch major {
+	case "7":
+		days = []string{"2015-03-05", "2015-11-19", "2016-11-03", "2017-08-01", "2018-04-10", "2018-10-30", "2019-08-06", "2020-03-31", "2020-09-29"}
+	case "8":
+		days = []string{
+			"2019-11-05", "2020-04-28", "2020-11-03", "2021-05-18", "2021-11-09", "2022-05-10", "2022-11-09", "2023-05-16", "2023-11-14", "2024-05-22",
+		}
+	case "9":
+		days = []string{"2022-11-15", "2023-05-10", "2023-11-07", "2024-04-30", "2024-11-12", "2025-05-20"}
+	}
+	n, err := strconv.Atoi(minor)
+	if err != nil || n < 0 || n >= len(days) {
+		return time.Time{}
+	}
+	day, err := time.Parse(time.DateOnly, days[n])
+	if err != nil {
+		return time.Time{}
+	}
+	return day
+}

@@ -1,0 +1,97 @@
+package distro
+
+import (
+	"strings"
+
+	"assay/inspect/inventory"
+)
+
+// SUSE's distributions share one tracker, whose errata have the ids SUSE-… and
+// openSUSE-….
+
+var suseLinux = Distribution{
+	Name:      "SUSE",
+	IDs:       []string{"sled", "sles", "sles_sap"},
+	Format:    RPM,
+	Ecosystem: "SUSE",
+	Names:     BySource,
+	Release:   suseRelease,
+	Builds:    vendors("SUSE", "openSUSE"),
+	Kernel:    rpmKernel,
+	Errata:    []string{"SUSE", "openSUSE"},
+}
+
+var suseLinuxEnterpriseMicro = Distribution{
+	Name:      "SUSE",
+	IDs:       []string{"sle-micro"},
+	Format:    RPM,
+	Ecosystem: "SUSE",
+	Names:     BySource,
+	Release:   byVersion("SUSE:Linux Enterprise Micro "),
+	Builds:    vendors("SUSE", "openSUSE"),
+	Kernel:    rpmKernel,
+}
+
+var suseLinuxMicro = Distribution{
+	Name:      "SUSE",
+	IDs:       []string{"sl-micro"},
+	Format:    RPM,
+	Ecosystem: "SUSE",
+	Names:     BySource,
+	Release:   byVersion("SUSE:Linux Micro "),
+	Builds:    vendors("SUSE", "openSUSE"),
+	Kernel:    rpmKernel,
+}
+
+var openSUSELeap = Distribution{
+	Name:      "openSUSE",
+	IDs:       []string{"opensuse", "opensuse-leap"},
+	Format:    RPM,
+	Ecosystem: "openSUSE",
+	Names:     BySource,
+	Release:   byVersion("openSUSE:Leap "),
+	Builds:    vendors("openSUSE", "SUSE"),
+	Kernel:    rpmKernel,
+}
+
+var openSUSETumbleweed = Distribution{
+	Name:      "openSUSE",
+	IDs:       []string{"opensuse-tumbleweed"},
+	Format:    RPM,
+	Ecosystem: "openSUSE:Tumbleweed",
+	Names:     BySource,
+	Builds:    vendors("openSUSE", "SUSE"),
+	Kernel:    rpmKernel,
+}
+
+// suseRelease recognises a release of SUSE Linux Enterprise by its service pack. It
+// is made of modules, whose packages have the same versions in every product. The
+// product for SAP applications has entries of its own in addition to those of the
+// server.
+func suseRelease(inv inventory.Inventory) (r Release, reason string) {
+	s := inv.System
+	major, minor, ok := majorRelease(s)
+	if !ok {
+		return r, noRelease(s)
+	}
+	r.Name = major
+	if minor != "" && minor != "0" {
+		r.Name += " SP" + minor
+	}
+	products := []string{"SUSE:Linux Enterprise Server " + r.Name, "SUSE:Linux Enterprise Server " + r.Name + "-LTSS"}
+	if s.ID == "sles_sap" || strings.Contains(s.CPE, ":sles_sap:") {
+		products = append(products, "SUSE:Linux Enterprise Server for SAP Applications "+r.Name)
+	}
+	if major == "12" {
+		r.Ecosystems = main(append(products, "SUSE:Linux Enterprise Software Development Kit "+r.Name)...)
+		return r, ""
+	}
+	for _, module := range [...]string{
+		"Basesystem", "Certifications", "Containers", "Desktop Applications", "Development Tools", "Legacy", "Package Hub", "Public Cloud",
+		"Python 3", "Server Applications", "Web and Scripting",
+	} {
+		products = append(products, "SUSE:Linux Enterprise Module for "+module+" "+r.Name)
+	}
+	r.Ecosystems = main(products...)
+	return r, ""
+}

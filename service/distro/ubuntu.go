@@ -1,0 +1,101 @@
+package distro
+
+import (
+	"slices"
+	"strings"
+
+	"assay/inspect/inventory"
+	"assay/service/version"
+)
+
+var ubuntu = Distribution{
+	Name:         "Ubuntu",
+	IDs:          []string{"ubuntu"},
+	Format:       Deb,
+	Ecosystem:    "Ubuntu",
+	Names:        BySource,
+	Release:      ubuntuRelease,
+	Builds:       debianMaintainer,
+	PPA:          true,
+	Kernel:       debKernel,
+	ListsUnfixed: true,
+	Errata:       []string{"USN", "LSN"},
+	// Standard support. Sources: https://wiki.ubuntu.com/Releases, and the column eol of
+	// ubuntu.csv in the package distro-info-data. What needs a subscription (ESM) does
+	// not count.
+	EndOfLife: map[string]string{
+		"12.04": "2017-04-28",
+		"12.10": "2014-05-16",
+		"13.04": "2014-01-27",
+		"13.10": "2014-07-17",
+		"14.04": "2019-04-25",
+		"14.10": "2015-07-23",
+		"15.04": "2016-02-04",
+		"15.10": "2016-07-28",
+		"16.04": "2021-04-30",
+		"16.10": "2017-07-20",
+		"17.04": "2018-01-13",
+		"17.10": "2018-07-19",
+		"18.04": "2023-05-31",
+		"18.10": "2019-07-18",
+		"19.04": "2020-01-23",
+		"19.10": "2020-07-17",
+		"20.04": "2025-05-29",
+		"20.10": "2021-07-22",
+		"21.04": "2022-01-20",
+		"21.10": "2022-07-14",
+		"22.04": "2027-06-01",
+		"22.10": "2023-07-20",
+		"23.04": "2024-01-25",
+		"23.10": "2024-07-11",
+		"24.04": "2029-05-31",
+		"24.10": "2025-07-10",
+		"25.04": "2026-01-15",
+		"25.10": "2026-07-09",
+		"26.04": "2031-05-29",
+		"26.10": "2027-07-15",
+	},
+}
+
+// ubuntuRelease recognises a release of Ubuntu. If an image is built with Ubuntu Pro,
+// Pro's records come first. Otherwise they come last, and their fixes cannot be
+// installed.
+func ubuntuRelease(inv inventory.Inventory) (r Release, reason string) {
+	name, ok := ubuntuEcosystem(inv.System.VersionID)
+	if !ok {
+		return r, noRelease(inv.System)
+	}
+	r.Name = inv.System.VersionID
+	r.Ecosystems = []Ecosystem{{Name: "Ubuntu:" + name, Main: true}, {Name: "Ubuntu", Rank: 1}}
+	pro := Ecosystem{Name: "Ubuntu:Pro:" + name}
+	if slices.ContainsFunc(inv.Packages, fromESM) {
+		pro.Rank = -1
+		r.Ecosystems = slices.Insert(r.Ecosystems, 0, pro)
+		return r, ""
+	}
+	pro.Rank, pro.Subscription = 2, "Ubuntu Pro"
+	r.Ecosystems = append(r.Ecosystems, pro)
+	return r, ""
+}
+
+// ubuntuEcosystem returns a release as the ecosystems name it: "24.10", and
+// "22.04:LTS" for the April release of every second year.
+func ubuntuEcosystem(versionID string) (name string, ok bool) {
+	year, month, ok := strings.Cut(versionID, ".")
+	if !ok || len(year) != 2 || len(month) != 2 || !version.Digits(year) || !version.Digits(month) {
+		return "", false
+	}
+	if month == "04" && (year[1]-'0')%2 == 0 {
+		return versionID + ":LTS", true
+	}
+	return versionID, true
+}
+
+// fromESM reports whether a package comes from Ubuntu's Expanded Security
+// Maintenance, whose versions contain "esm" ("6.0-9ubuntu1.6+esm1",
+// "1:4.0.34-1ubuntu0.1~esm2"). One such package shows that the image is built with
+// a subscription to Ubuntu Pro, so that Pro's fixes are available for all of its
+// packages.
+func fromESM(p inventory.Package) bool {
+	return p.Type == Deb && (strings.Contains(p.Version, "esm") || strings.Contains(p.SourceVersion, "esm"))
+}

@@ -1,0 +1,162 @@
+package match
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/service/advisory"
+	"assay/service/distro"
+	"assay/service/index"
+	"assay/service/version"
+)
+
+// A candidate is an affected entry about a package that is looked up, and whether the
+// package's version is affected by it.
+type candidate struct {
+	ecosystem *distro.Ecosystem
+	name      string // under which it was found
+	entry     index.Affected
+	outcome
+	failed bool // it could not be evaluated
+}
+
+// candidates are all entries about a package, whether they affect it or not, by
+// ecosystem and then by advisory.
+type candidates struct {
+	all []*candidate
+	// byName finds them by the id of the advisory and by the CVE in it. The method index
+	// makes it.
+	byName map[string][]*candidate
+}
+
+// index makes byName.
+func (f *candidates) index() {
+	f.byName = make(map[string][]*candidate, 2*len(f.all))
+	slab := make([]*candidate, 0, 2*len(f.all)) // most names have one entry
+	add := func(name string, c *candidate) {
+		if before := f.byName[name]; before != nil {
+			f.byName[name] = append(before, c)
+			return
+		}
+		slab = append(slab, c)
+		f.byName[name] = slab[len(slab)-1 : len(slab) : len(slab)]
+	}
+	for _, c := range f.all {
+		add(c.entry.Advisory, c)
+		if cve := advisory.CVEIn(c.entry.Advisory); cve != "" && cve != c.entry.Advisory {
+			add(cve, c)
+		}
+	}
+}
+
+// candidates looks a package up and evaluates the entries that are found. Those that
+// cannot be evaluated are added to the gaps of e.
+func (m *matcher) candidates(l lookup, compare version.Compare, e *evaluation) (candidates, error) {
+	var found candidates
+	for i := range l.rules.ecosystems {
+		ecosystem := &l.rules.ecosystems[i]
+		for _, name := range l.names() {
+			key := index.KeyOf(ecosystem.Name, name)
+			entries, err := m.ix.Affected(key.Ecosystem, key.Name)
+			if err != nil {
+				return candidates{}, err
+			}
+			found.all = slices.Grow(found.all, len(entries))
+			list := make([]candidate, 0, len(entries))
+			for entry := range m.relevant(l, compare, key, entries, e) {
+				if applies, err := m.applies(ecosystem, entry); err != nil {
+					return candidates{}, err
+				} else if !applies {
+					m.trace.entry(e, key, entry, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
+					continue
+				}
+				out, err := evaluateEntry(compare, l.public(entry), entry)
+				if err != nil {
+					e.addGap(l, ecosystem.Name, fmt.Sprintf("%s of %s: %v", shown(entry.Advisory), shown(name), err))
+				}
+				list = append(list, candidate{ecosystem, name, entry, out, err != nil})
+				c := &list[len(list)-1]
+				found.all = append(found.all, c)
+				m.trace.compared(e, l, compare, key, c, err)
+			}
+		}
+	}
+	return found, nil
+}
+
+// addGap adds an entry that could not be evaluated.
+func (e *evaluation) addGap(l lookup, ecosystem, reason string) {
+	// Each string of a scan keeps the whole document in memory, so they are cloned.
+	gap := NotEvaluated{Ecosystem: strings.Clone(ecosystem), Type: strings.Clone(l.rules.typ), Cause: CauseVersion, Reason: reason}
+	if !slices.Contains(e.gaps, gap) {
+		e.gaps = append(e.gaps, gap)
+	}
+}
+
+// applies reports whether an entry of an ecosystem applies to the image's release.
+func (m *matcher) applies(ecosystem *distro.Ecosystem, entry index.Affected) (bool, error) {
+	if ecosystem.Applies == nil {
+		return true, nil
+	}
+	rec, err := m.records.of(entry)
+	if err != nil {
+		return false, err
+	}
+	var published time.Time
+	if rec != nil {
+		published = rec.Published
+	}
+	for _, r := range entry.Ranges {
+		if fix := r.LastFix(); fix != "" && !ecosystem.Applies(fix, published) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// relevant yields those entries of a package that are about its architecture and, for
+// an rpm package, its build. The trace records the others.
+func (m *matcher) relevant(l lookup, compare version.Compare, key index.Key, entries []index.Affected, e *evaluation) iter.Seq[index.Affected] {
+	return func(yield func(index.Affected) bool) {
+		for len(entries) > 0 {
+			n := 1
+			for n < len(entries) && entries[n].Advisory == entries[0].Advisory && entries[n].Source == entries[0].Source {
+				n++
+			}
+			own := entries[:n]
+			entries = entries[n:]
+			if l.rules.typ == distro.RPM {
+				own = m.ownBuild(l, compare, key, own, e)
+			}
+			for _, entry := range own {
+				if len(entry.Arches) > 0 && m.arch != "" && !slices.Contains(entry.Arches, m.arch) {
+					m.trace.otherArch(e, key, entry, m.arch)
+					continue
+				}
+				if l.rules.spellings && len(entry.Ranges) == 0 {
+					entry.Versions = spelled(compare, l.public(entry), entry.Versions)
+				}
+				if !yield(entry) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// spelled returns the listed versions. If they contain the installed version in another
+// spelling, such as "1.0.0-beta" for 1.0.0b0 of Python, it is added.
+func spelled(compare version.Compare, installed string, listed []string) []string {
+	if slices.Contains(listed, installed) {
+		return listed
+	}
+	for _, v := range listed {
+		if c, err := compare(installed, v); err == nil && c == 0 {
+			return append(slices.Clone(listed), installed)
+		}
+	}
+	return listed
+}

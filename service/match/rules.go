@@ -1,0 +1,94 @@
+package match
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/distro"
+	"assay/service/version"
+	"assay/verdict"
+)
+
+// rules are how the packages of one purl type are looked up and compared.
+type rules struct {
+	typ string // purl type of the packages
+	// ecosystems have the advisories about them.
+	ecosystems []distro.Ecosystem
+	names      distro.Names
+	order      version.Order
+	// spellings: versions that compare as equal are one release, so a listed version
+	// may be written in another way.
+	spellings bool
+	// distribution is that of system packages, else nil.
+	distribution *distro.Distribution
+	// extended is the minor release of Red Hat Enterprise Linux ("8.4") whose extended
+	// support has ecosystems before those of the whole release; empty for none.
+	extended string
+	// key identifies all of the above.
+	key string
+}
+
+// hold keeps those ecosystems that the index has records of.
+func (r *rules) hold(ix Index) error {
+	held := make([]distro.Ecosystem, 0, len(r.ecosystems))
+	for _, e := range r.ecosystems {
+		n, err := ix.Records(e.Name)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			held = append(held, e)
+		}
+	}
+	r.ecosystems = held
+	parts := make([]string, 0, 3+len(held))
+	parts = append(parts, r.typ)
+	if r.distribution != nil {
+		parts = append(parts, r.distribution.Name, r.extended)
+	}
+	for _, e := range held {
+		parts = append(parts, e.Name)
+	}
+	r.key = strings.Join(parts, "\x00")
+	return nil
+}
+
+// A system is the operating system of an image, and how its packages are evaluated.
+type system struct {
+	verdict verdict.System
+	release distro.Release
+	// reason is why its packages cannot be evaluated, if so.
+	reason string
+	rules
+}
+
+// systemOf recognises the operating system of an inventory. An error comes from ix.
+func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error) {
+	id := inv.System
+	s := system{verdict: verdict.System{ID: id.ID, VersionID: id.VersionID, PrettyName: id.PrettyName}}
+	if s.release, s.reason = distro.Of(inv); s.reason != "" {
+		return s, nil
+	}
+	d := s.release.Distribution
+	s.verdict.Ecosystem = distro.MainEcosystem(s.release.Ecosystems)
+	s.verdict.EndOfLife = s.release.EndOfLife()
+	// Days are those of UTC.
+	s.verdict.Ended = s.verdict.EndOfLife != "" && today.UTC().Format(time.DateOnly) > s.verdict.EndOfLife
+	s.rules = rules{typ: d.Format, ecosystems: s.release.Ecosystems, names: d.Names, distribution: d, extended: s.release.Extended}
+	s.order, _ = version.For(s.verdict.Ecosystem)
+	if err := s.rules.hold(ix); err != nil {
+		return s, err
+	}
+	if held := distro.MainEcosystem(s.ecosystems); held != "" {
+		// It does not matter which of the main ecosystems names the system.
+		s.verdict.Ecosystem = held
+	} else {
+		s.reason = fmt.Sprintf("no advisories for %s are held", s.verdict.Ecosystem)
+	}
+	return s, nil
+}
+
+// shown makes the text of others fit for a sentence.
+func shown(s string) string { return verdict.Short(s) }
