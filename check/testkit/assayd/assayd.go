@@ -23,7 +23,11 @@ type Config struct {
 	Clients string   // the folder that holds assay; "" for that of Binary
 	Addr    string   // to listen on; "" for a free port of loopback
 	Flags   []string // of serve, after its own, which they may say otherwise
+	// Database is the URL of a PostgreSQL database to use; "" for files in Data.
+	Database string
 }
+
+func (c Config) env() []string { return append(os.Environ(), "ASSAYD_DATABASE="+c.Database) }
 
 // Import takes the records of path, a folder or zip, into the data folder.
 func (c Config) Import(ctx context.Context, path string) error {
@@ -39,6 +43,7 @@ func (c Config) NewToken(ctx context.Context, name string) (string, error) {
 
 func (c Config) output(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, c.Binary, append(args, "--data", c.Data)...)
+	cmd.Env = c.env()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -77,7 +82,7 @@ func (c Config) Serve(ctx context.Context) (*Server, error) {
 		args = append(args, "--clients", c.Clients)
 	}
 	s.cmd = exec.Command(c.Binary, append(args, c.Flags...)...)
-	s.cmd.Stderr = &s.log
+	s.cmd.Stderr, s.cmd.Env = &s.log, c.env()
 	start := time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
