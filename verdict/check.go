@@ -181,13 +181,13 @@ func (v Verdict) checkPass() error {
 		return fmt.Errorf("outcome %q without advisories", Pass)
 	case v.Counts.Evaluated == 0:
 		return fmt.Errorf("outcome %q without an evaluated package", Pass)
-	case v.Options.Strict && (v.Counts.Evaluated != v.Counts.Packages || len(v.Partial) > 0):
+	case v.Options.Strict && (v.Counts.Evaluated != v.Counts.Packages || len(v.ScanErrors) > 0):
 		return fmt.Errorf("outcome %q under strict, with %d of %d packages evaluated and %d places not read",
-			Pass, v.Counts.Evaluated, v.Counts.Packages, len(v.Partial))
+			Pass, v.Counts.Evaluated, v.Counts.Packages, len(v.ScanErrors))
 	case v.Options.FailOnEOL && v.System.Ended:
 		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
 	}
-	for _, p := range v.Partial {
+	for _, p := range v.ScanErrors {
 		if p.Kind == "database" || p.Kind == "system" {
 			return fmt.Errorf("outcome %q although /%s could not be read", Pass, clean(p.Path, 60))
 		}

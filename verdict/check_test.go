@@ -118,10 +118,10 @@ func TestCheck(t *testing.T) {
 		{"nothing evaluated", change(untrusted, func(v *verdict.Verdict) { v.Decision = base().Decision }), "without an evaluated package"},
 		{"strict, with a vendor's package", change(func() verdict.Verdict { return parts(base(), vendored) }, func(v *verdict.Verdict) { v.Options.Strict = true }), "165 of 170 packages"},
 		{"strict, with a gap", change(base, func(v *verdict.Verdict) {
-			v.Options.Strict, v.Partial = true, []verdict.Partial{{Path: "root", Kind: "directory"}}
+			v.Options.Strict, v.ScanErrors = true, []verdict.ScanError{{Path: "root", Kind: "directory"}}
 		}), "1 places not read"},
 		{"a database that was not read", change(base, func(v *verdict.Verdict) {
-			v.Partial = []verdict.Partial{{Path: "var/lib/dpkg/status", Kind: "database"}}
+			v.ScanErrors = []verdict.ScanError{{Path: "var/lib/dpkg/status", Kind: "database"}}
 		}), "/var/lib/dpkg/status could not be read"},
 		{"an end of life that should fail", change(base, func(v *verdict.Verdict) { v.Options.FailOnEOL, v.System.Ended = true, true }), "support has ended"},
 		{"an ecosystem that is not held", pass(unheld()), `although "npm" was not evaluated (type)`},

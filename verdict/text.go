@@ -445,7 +445,7 @@ func (t *text) note(s string) { t.add(t.labelled("note:", s, 2)...) }
 // partial says in one sentence, verbosely in a line for each, what the client
 // could not read.
 func (t *text) partial() {
-	if len(t.Partial) == 0 {
+	if len(t.ScanErrors) == 0 {
 		return
 	}
 	most := 3
@@ -453,13 +453,13 @@ func (t *text) partial() {
 		most = 200
 	}
 	var places []string
-	for _, p := range t.Partial[:min(len(t.Partial), most)] {
+	for _, p := range t.ScanErrors[:min(len(t.ScanErrors), most)] {
 		places = append(places, fmt.Sprintf("%s (%s)", clean("/"+p.Path, 60), clean(p.Err, 60)))
 	}
-	if more := len(t.Partial) - len(places); more > 0 {
+	if more := len(t.ScanErrors) - len(places); more > 0 {
 		places = append(places, "and "+number(more)+" more")
 	}
-	sum := count(len(t.Partial), "place") + " could not be read"
+	sum := count(len(t.ScanErrors), "place") + " could not be read"
 	if !t.style.Verbose {
 		t.note(sum + ": " + strings.Join(places, ", "))
 		return

@@ -93,7 +93,7 @@ func june() verdict.Verdict {
 		{Rule: "known-exploited", Text: "1 vulnerability is known to be exploited"},
 		{Rule: "severity", Text: "11 findings of severity high or worse have a fix"},
 	}
-	v.Partial = []verdict.Partial{
+	v.ScanErrors = []verdict.ScanError{
 		{Path: "root/.cache", Kind: "directory", Err: "permission denied"},
 		{Path: "var/lib/private", Kind: "directory", Err: "permission denied"},
 	}

@@ -34,9 +34,9 @@ type Verdict struct {
 	Without []string `json:"without,omitempty"`
 
 	System System `json:"system"`
-	// Partial is what the client could not read.
-	Partial []Partial `json:"partial,omitempty"`
-	Data    Data      `json:"data"`
+	// ScanErrors are what the client could not read.
+	ScanErrors []ScanError `json:"partial,omitempty"`
+	Data       Data        `json:"data"`
 	// Options are those that the decision was made with.
 	Options Options `json:"options"`
 	// Ignored are options that the client sent and the service did not take.
@@ -188,8 +188,8 @@ type Repositories struct {
 	Add string `json:"add,omitempty"`
 }
 
-// A Partial is something that the client could not read.
-type Partial struct {
+// A ScanError is something that the client could not read.
+type ScanError struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"`
 	Err  string `json:"error"`

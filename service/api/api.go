@@ -51,8 +51,8 @@ type Config struct {
 	// View opens the state of the data that is served now.
 	View func() (View, error)
 	// Clients are the binaries to serve; nil serves none.
-	Clients *Clients
-	Judge   scan.Judge
+	Clients   *Clients
+	Evaluator scan.Evaluator
 	// PublicURL is the address of the service for people, without a slash at the end.
 	// It is never taken from a request.
 	PublicURL string
@@ -110,7 +110,7 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	if d.Records == 0 {
 		causes = append(causes, Cause{CauseEmpty, "there are no advisories: every scan ends with code 5"})
 	}
-	if step, cause := Stale(d, a.Judge.MaxAge, a.Now()); step > 0 {
+	if step, cause := Stale(d, a.Evaluator.MaxAge, a.Now()); step > 0 {
 		causes = append(causes, cause)
 	}
 	if a.Causes != nil {

@@ -188,7 +188,7 @@ func decodeVerdict(t *testing.T, body string) verdict.Verdict {
 	return v
 }
 
-func TestScanIsJudgedAndKept(t *testing.T) {
+func TestScanIsEvaluatedAndKept(t *testing.T) {
 	r := newRig(t, nil)
 	secret := r.token(store.Token{Name: "ci"})
 	var zipped bytes.Buffer

@@ -10,7 +10,7 @@ const (
 	reportTimes = 3 // bytes for each of a verdict that is decoded and rendered
 )
 
-// scanNeed is what it takes to decode and judge a document, without its findings.
+// scanNeed is what it takes to decode and evaluate a document, without its findings.
 func scanNeed(size, objects int64) int64 { return perScan + perByte*size + perObject*objects }
 
 // findingsNeed is what it takes to encode and keep so many findings.

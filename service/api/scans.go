@@ -19,7 +19,7 @@ import (
 	"assay/verdict"
 )
 
-// postScan judges an inventory and keeps the scan. The body is read first, then the
+// postScan evaluates an inventory and keeps the scan. The body is read first, then the
 // request waits for a slot and for memory: nobody holds a slot who has not sent what
 // it is for, and nobody keeps one while the answer is being sent.
 func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) error {
@@ -70,7 +70,7 @@ func keeps(r *http.Request) (bool, error) {
 	}
 }
 
-// answer decodes and judges what was sent, keeps it unless keep is false, and returns
+// answer decodes and evaluates what was sent, keeps it unless keep is false, and returns
 // the verdict's JSON. That is in buf mostly, and memory accounts for it.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, memory *httpserver.Lease, buf *buffers) ([]byte, error) {
 	slot, err := a.server.Slot(r.Context(), t)
@@ -86,7 +86,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err != nil {
 		return nil, inventoryError(err)
 	}
-	v, kept, err := a.judge(s, t)
+	v, kept, err := a.evaluate(s, t)
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +157,9 @@ func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, 
 	return whole.Verdict, nil
 }
 
-// judge decides on a scan with the data that is served now, and returns what is to
+// evaluate decides on a scan with the data that is served now, and returns what is to
 // be kept of it but for the verdict's text.
-func (a *api) judge(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
+func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
 	none := func(err error) (scan.Answer, store.Scan, error) { return scan.Answer{}, store.Scan{}, err }
 	view, err := a.View()
 	if err != nil {
@@ -167,7 +167,7 @@ func (a *api) judge(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, e
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
-	v, err := a.Judge.Answer(s, view, view.Memo(), view.Data(), now)
+	v, err := a.Evaluator.Answer(s, view, view.Memo(), view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return none(httpserver.Problem{Status: http.StatusBadRequest, What: bad.Error(), Hint: "assay --help lists the values"})
 	}

@@ -21,7 +21,7 @@ func (d *daemon) replayCommand() *cli.Command {
 		Name:      "replay",
 		Usage:     "decide again on a kept scan, with the data of now or of then",
 		ArgsUsage: "SCAN",
-		Flags: append(judgeFlags(), storeFlags(
+		Flags: append(evaluatorFlags(), storeFlags(
 			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, whose id or its beginning every verdict names"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
 		)...),
@@ -85,14 +85,14 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("decode the kept inventory: %w", err)
 	}
-	judge, err := judge(c)
+	eval, err := evaluator(c)
 	if err != nil {
 		return err
 	}
 	if c.String("as-of") != "" && data.Updated.IsZero() {
-		judge.MaxAge = 0 // of another state than the scan's the age at that time is not kept
+		eval.MaxAge = 0 // of another state than the scan's the age at that time is not kept
 	}
-	answer, err := judge.Answer(s, view, nil, data, at)
+	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
 	}

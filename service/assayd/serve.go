@@ -30,7 +30,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(judgeFlags(), clientFlags(), feedFlags(), storeFlags(
+		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
 			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
@@ -51,7 +51,7 @@ func (d *daemon) serveCommand() *cli.Command {
 type serveConfig struct {
 	public            string
 	certFile, keyFile string
-	judge             scan.Judge
+	evaluator         scan.Evaluator
 	memory            int64
 	clients           *api.Clients
 }
@@ -69,7 +69,7 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 	if err := setup.Check(log, d.now()); err != nil {
 		return conf, err
 	}
-	if conf.judge, err = judge(c); err != nil {
+	if conf.evaluator, err = evaluator(c); err != nil {
 		return conf, err
 	}
 	if conf.memory, err = httpserver.TotalMemory(c.String("memory"), os.DirFS("/")); err != nil {
@@ -115,7 +115,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	err = d.answer(ctx, c, log, conf, func(h http.Handler) {
 		listener.Front.Ready(h)
 		log.Info("serving", "listen", ln.Addr().String(), "public_url", conf.public, "tls", conf.certFile != "",
-			"memory_mib", conf.memory>>20, "clients", conf.clients.Arches(), "installer", conf.clients.HasInstaller(), "without", conf.judge.Without)
+			"memory_mib", conf.memory>>20, "clients", conf.clients.Arches(), "installer", conf.clients.HasInstaller(), "without", conf.evaluator.Without)
 	}, stopped)
 	cancel()
 	<-stopped
@@ -186,7 +186,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 			return v, nil
 		},
 		Clients:   conf.clients,
-		Judge:     conf.judge,
+		Evaluator: conf.evaluator,
 		PublicURL: conf.public,
 		Causes:    func() []api.Cause { return append(updated.causes(), behind.causes()...) },
 		Now:       d.now,
@@ -199,7 +199,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	age := &ageWatch{log: log, maxAge: conf.judge.MaxAge, now: d.now}
+	age := &ageWatch{log: log, maxAge: conf.evaluator.MaxAge, now: d.now}
 	work.Go(func() { follow(ctx, log, index, st, age, behind) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if keep > 0 {

@@ -20,7 +20,7 @@ func TestBetween(t *testing.T) {
 		if seq == scanSeq {
 			snapshot = "s1"
 		}
-		v, err := scan.Judge{}.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, data.index(t, seq), nil,
+		v, err := scan.Evaluator{}.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, data.index(t, seq), nil,
 			verdict.Data{Snapshot: snapshot, Records: int(seq), Updated: scanned}, scanned)
 		if err != nil {
 			t.Fatal(err)

@@ -140,7 +140,7 @@ const scanSeq = 20
 
 func explainIn(t *testing.T, inv inventory.Inventory, id string) explain.Explanation {
 	t.Helper()
-	v, err := scan.Judge{}.Answer(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), nil, verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
+	v, err := scan.Evaluator{}.Answer(cyclonedx.Scan{Inventory: inv}, data.index(t, scanSeq), nil, verdict.Data{Snapshot: "s1", Records: 11, Updated: scanned.Add(-time.Hour)}, scanned)
 	if err != nil {
 		t.Fatal(err)
 	}

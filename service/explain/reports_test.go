@@ -101,7 +101,7 @@ func TestReports(t *testing.T) {
 				tt.change(&s)
 			}
 			ix := records.index(t, 1000)
-			v, err := scan.Judge{}.Answer(s, ix, nil, verdict.Data{Snapshot: "s1", Records: len(records), Updated: scanned}, scanned)
+			v, err := scan.Evaluator{}.Answer(s, ix, nil, verdict.Data{Snapshot: "s1", Records: len(records), Updated: scanned}, scanned)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,12 +15,12 @@ import (
 
 // Input is what a decision is made of.
 type Input struct {
-	Result  match.Result
-	Partial []inventory.ScanError // what the client could not read
-	Data    verdict.Data
-	MaxAge  time.Duration // zero: data of any age is good
-	Ahead   time.Duration // how far in the future the data is dated
-	Options verdict.Options
+	Result     match.Result
+	ScanErrors []inventory.ScanError // what the client could not read
+	Data       verdict.Data
+	MaxAge     time.Duration // zero: data of any age is good
+	Ahead      time.Duration // how far in the future the data is dated
+	Options    verdict.Options
 	// Without are the ecosystems whose advisories the service does without.
 	Without []string
 }
@@ -304,7 +304,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 		}
 	}
 	if in.Options.Strict {
-		gaps := len(in.Partial) - len(unreadable)
+		gaps := len(in.ScanErrors) - len(unreadable)
 		if gaps > 0 {
 			add(verdict.RulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
 				"run assay as root, or leave out what does not matter with --skip")

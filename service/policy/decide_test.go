@@ -138,7 +138,7 @@ func TestRule(t *testing.T) {
 func TestDecide(t *testing.T) {
 	gap := func(kind inventory.ErrorKind) func(*Input) {
 		return func(in *Input) {
-			in.Partial = append(in.Partial, inventory.ScanError{Path: "var/x", Kind: kind, Err: "permission denied"})
+			in.ScanErrors = append(in.ScanErrors, inventory.ScanError{Path: "var/x", Kind: kind, Err: "permission denied"})
 		}
 	}
 	strict := func(in *Input) { in.Options.Strict = true }
@@ -400,7 +400,7 @@ func TestEvaluated(t *testing.T) {
 		verdict.Part{Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}},
 		verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}})
 	in.Without = []string{"npm"}
-	in.Partial = []inventory.ScanError{{Path: "var/lib/dpkg/status", Kind: inventory.KindDatabase}, {Path: "root", Kind: inventory.KindDirectory}}
+	in.ScanErrors = []inventory.ScanError{{Path: "var/lib/dpkg/status", Kind: inventory.KindDatabase}, {Path: "root", Kind: inventory.KindDirectory}}
 	parts := Evaluated(in)
 	if p := parts[0]; p.State != verdict.Partly || p.Evaluated != 3 || p.Causes[0].Cause != verdict.CauseUnreadable || p.Causes[0].Text != "could not be read: /var/lib/dpkg/status" {
 		t.Errorf("%+v", p)

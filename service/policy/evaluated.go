@@ -46,7 +46,7 @@ func Evaluated(in Input) []verdict.Part {
 // unreadable names what says which packages are installed and could not be read.
 func unreadable(in Input) []string {
 	var paths []string
-	for _, p := range in.Partial {
+	for _, p := range in.ScanErrors {
 		if p.Kind == inventory.KindDatabase || p.Kind == inventory.KindSystem {
 			paths = append(paths, "/"+p.Path)
 		}

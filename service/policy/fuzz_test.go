@@ -41,7 +41,7 @@ func FuzzDecide(f *testing.F) {
 		}
 		gaps := []inventory.ErrorKind{inventory.KindDatabase, inventory.KindSystem, inventory.KindDirectory, inventory.KindFile}
 		for range next(3) {
-			in.Partial = append(in.Partial, inventory.ScanError{Path: "x", Kind: gaps[next(len(gaps))]})
+			in.ScanErrors = append(in.ScanErrors, inventory.ScanError{Path: "x", Kind: gaps[next(len(gaps))]})
 		}
 		// As the matcher has it: each package is evaluated or has a cause of its part.
 		missing := true
@@ -95,8 +95,8 @@ func FuzzDecide(f *testing.F) {
 		for _, f := range findings {
 			v.Findings = append(v.Findings, f.Verdict())
 		}
-		for _, p := range in.Partial {
-			v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind)})
+		for _, p := range in.ScanErrors {
+			v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind)})
 		}
 		if err := v.Check(); err != nil {
 			t.Errorf("%v\n%+v", err, v)

@@ -50,9 +50,9 @@ func look(t *testing.T, root string) inventory.Inventory {
 }
 
 // decide answers a scan and holds that the verdict does not contradict itself.
-func decide(t *testing.T, judge scan.Judge, inv inventory.Inventory, options ...cyclonedx.Option) verdict.Verdict {
+func decide(t *testing.T, e scan.Evaluator, inv inventory.Inventory, options ...cyclonedx.Option) verdict.Verdict {
 	t.Helper()
-	a, err := judge.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, memory(t, held...), nil, verdict.Data{Records: len(held), Updated: now}, now)
+	a, err := e.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, memory(t, held...), nil, verdict.Data{Records: len(held), Updated: now}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestNamedSystem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, root)
-			v := decide(t, scan.Judge{}, inv)
+			v := decide(t, scan.Evaluator{}, inv)
 			if v.Decision.Code != 5 || v.Decision.Reasons[0].Rule != "no-os-packages" {
 				t.Errorf("%+v", v.Decision)
 			}
@@ -127,10 +127,10 @@ func TestNamedSystem(t *testing.T) {
 			// A variable of the image excuses nothing, whatever the service allows.
 			byVariable := noOSPackages
 			byVariable.Origin = "ASSAY_NO_OS_PACKAGES"
-			if v := decide(t, scan.Judge{}, inv, byVariable); v.Decision.Code != 5 || len(v.Ignored) != 1 {
+			if v := decide(t, scan.Evaluator{}, inv, byVariable); v.Decision.Code != 5 || len(v.Ignored) != 1 {
 				t.Errorf("by a variable: %+v, ignored %+v", v.Decision, v.Ignored)
 			}
-			if v := decide(t, scan.Judge{}, inv, noOSPackages); v.Decision.Code != 0 || !v.Options.NoOSPackages {
+			if v := decide(t, scan.Evaluator{}, inv, noOSPackages); v.Decision.Code != 0 || !v.Options.NoOSPackages {
 				t.Errorf("by a flag: %+v", v.Decision)
 			}
 		})
@@ -157,7 +157,7 @@ func TestNamedSystem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, tt.root)
 			for _, options := range [][]cyclonedx.Option{nil, {noOSPackages}} {
-				if v := decide(t, scan.Judge{}, inv, options...); v.Decision.Code != 5 || v.Decision.Reasons[0].Rule != tt.rule {
+				if v := decide(t, scan.Evaluator{}, inv, options...); v.Decision.Code != 5 || v.Decision.Reasons[0].Rule != tt.rule {
 					t.Errorf("with %v: %+v", options, v.Decision)
 				}
 			}
@@ -165,12 +165,12 @@ func TestNamedSystem(t *testing.T) {
 	}
 
 	// With the flag what is found is evaluated all the same.
-	v := decide(t, scan.Judge{}, look(t, release(bookworm, "var/lib/dpkg/status", bashOnly)), noOSPackages)
+	v := decide(t, scan.Evaluator{}, look(t, release(bookworm, "var/lib/dpkg/status", bashOnly)), noOSPackages)
 	if p := v.Evaluated[0]; v.Decision.Code != 0 || p.Packages != 1 || p.State != verdict.Evaluated {
 		t.Errorf("%+v, %+v", v.Decision, p)
 	}
 	// Without a system nothing is missing.
-	v = decide(t, scan.Judge{}, look(t, tree()))
+	v = decide(t, scan.Evaluator{}, look(t, tree()))
 	if v.Decision.Code != 0 || len(v.Evaluated) != 1 || v.Evaluated[0].Ecosystem != "PyPI" {
 		t.Errorf("%+v, %+v", v.Decision, v.Evaluated)
 	}
@@ -196,7 +196,7 @@ func TestReportedRoots(t *testing.T) {
 		if !inv.System.Known() || len(inv.Packages) == 0 {
 			t.Fatalf("%s: %+v, %d packages", root, inv.System, len(inv.Packages))
 		}
-		if v := decide(t, scan.Judge{}, inv); v.Decision.Code != 5 || v.Decision.Reasons[0].Rule != "no-os-packages" {
+		if v := decide(t, scan.Evaluator{}, inv); v.Decision.Code != 5 || v.Decision.Reasons[0].Rule != "no-os-packages" {
 			t.Errorf("%s: %+v", root, v.Decision)
 		}
 	}
@@ -260,20 +260,20 @@ func TestParts(t *testing.T) {
 	madeUp.Name, madeUp.Source = "my-app", "my-app"
 	npmOfMadeUp := npmOwned
 	npmOfMadeUp.Owner = &inventory.Owner{Package: "my-app", Digest: inventory.DigestUnknown}
-	without := func(ecosystems ...string) scan.Judge { return scan.Judge{Without: ecosystems} }
+	without := func(ecosystems ...string) scan.Evaluator { return scan.Evaluator{Without: ecosystems} }
 	strict := cyclonedx.Option{Name: "strict", Value: "true", Origin: "flag"}
 	for _, tt := range []struct {
 		name       string
-		judge      scan.Judge
+		evaluator  scan.Evaluator
 		packages   []inventory.Package
 		code       int
 		rule, tell string // of the first reason
 		strict     int    // the code under --strict
 		parts      string // "type evaluated/packages state cause…"
 	}{
-		{"all held", scan.Judge{}, []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
+		{"all held", scan.Evaluator{}, []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
 			"deb 1/1 evaluated, pypi 1/1 evaluated"},
-		{"an ecosystem that is not held", scan.Judge{}, []inventory.Package{bash, library("npm", "left-pad", "1.0.0"), library("npm", "right-pad", "1.0.0")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm", 5,
+		{"an ecosystem that is not held", scan.Evaluator{}, []inventory.Package{bash, library("npm", "left-pad", "1.0.0"), library("npm", "right-pad", "1.0.0")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm", 5,
 			"deb 1/1 evaluated, npm 0/2 not-evaluated type"},
 		{"done without", without("npm"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 0, "clean", "no findings in 1 of 2 packages; 1 is not evaluated", 5,
 			"deb 1/1 evaluated, npm 0/1 not-evaluated without"},
@@ -281,36 +281,36 @@ func TestParts(t *testing.T) {
 			"deb 1/1 evaluated, pypi 1/1 evaluated"},
 		{"another done without", without("Maven"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 5, "no-data", "npm", 5,
 			"deb 1/1 evaluated, npm 0/1 not-evaluated type"},
-		{"types that no source covers", scan.Judge{}, []inventory.Package{bash, library("conda", "numpy", "1.0"), library("generic", "tool", "1.0"), library("conan", "zlib", "1.0")}, 0, "clean", "no findings in 1 of 4 packages; 3 are not evaluated", 5,
+		{"types that no source covers", scan.Evaluator{}, []inventory.Package{bash, library("conda", "numpy", "1.0"), library("generic", "tool", "1.0"), library("conan", "zlib", "1.0")}, 0, "clean", "no findings in 1 of 4 packages; 3 are not evaluated", 5,
 			"deb 1/1 evaluated, conan 0/1 not-evaluated uncovered, conda 0/1 not-evaluated uncovered, generic 0/1 not-evaluated uncovered"},
 		{"single packages", without(), []inventory.Package{bash, library("golang", "m", "(devel)"), library("golang", "n", "v1.0.0"), library("pypi", "x", "")}, 0, "clean", "no findings in 2 of 4 packages; 2 are not evaluated", 5,
 			"deb 1/1 evaluated, golang 1/2 partly version, pypi 0/1 not-evaluated version"},
-		{"the image itself", scan.Judge{}, []inventory.Package{bash, library("oci", "debian", "sha256:0"), library("docker", "library/debian", "12")}, 0, "clean", "no findings in 1 package", 0,
+		{"the image itself", scan.Evaluator{}, []inventory.Package{bash, library("oci", "debian", "sha256:0"), library("docker", "library/debian", "12")}, 0, "clean", "no findings in 1 package", 0,
 			"deb 1/1 evaluated"},
-		{"a version of the system", scan.Judge{}, []inventory.Package{bash, {Type: "deb", Name: "x", Version: "1-", Source: "x", SourceVersion: "1-"}}, 0, "clean", "no findings in 1 of 2 packages; 1 is not evaluated", 5,
+		{"a version of the system", scan.Evaluator{}, []inventory.Package{bash, {Type: "deb", Name: "x", Version: "1-", Source: "x", SourceVersion: "1-"}}, 0, "clean", "no findings in 1 of 2 packages; 1 is not evaluated", 5,
 			"deb 1/2 partly version"},
-		{"packages of another system", scan.Judge{}, []inventory.Package{bash, {Type: "apk", Name: "x", Version: "1-r0"}}, 5, "no-data", "apk packages do not belong to Debian:12", 5,
+		{"packages of another system", scan.Evaluator{}, []inventory.Package{bash, {Type: "apk", Name: "x", Version: "1-r0"}}, 5, "no-data", "apk packages do not belong to Debian:12", 5,
 			"apk 0/1 not-evaluated system, deb 1/1 evaluated"},
 
 		// The distribution answers alone for what it built, so nothing else has to be
 		// held for it.
-		{"owned by the distribution", scan.Judge{}, []inventory.Package{bash, idna, npmOwned}, 0, "clean", "no findings in 3 packages", 0,
+		{"owned by the distribution", scan.Evaluator{}, []inventory.Package{bash, idna, npmOwned}, 0, "clean", "no findings in 3 packages", 0,
 			"deb 2/2 evaluated, npm 1/1 evaluated"},
-		{"owned by what no advisory of the distribution is about", scan.Judge{}, []inventory.Package{bash, madeUp, npmOfMadeUp}, 5, "no-data", "npm", 5,
+		{"owned by what no advisory of the distribution is about", scan.Evaluator{}, []inventory.Package{bash, madeUp, npmOfMadeUp}, 5, "no-data", "npm", 5,
 			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
-		{"beside what the owner packages", scan.Judge{}, []inventory.Package{bash, idna, carried}, 5, "no-data", "npm", 5,
+		{"beside what the owner packages", scan.Evaluator{}, []inventory.Package{bash, idna, carried}, 5, "no-data", "npm", 5,
 			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
-		{"owned, and held", scan.Judge{}, []inventory.Package{bash, idna, owned, changed}, 0, "clean", "no findings in 4 packages", 0,
+		{"owned, and held", scan.Evaluator{}, []inventory.Package{bash, idna, owned, changed}, 0, "clean", "no findings in 4 packages", 0,
 			"deb 2/2 evaluated, pypi 2/2 evaluated"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inv := inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "12"}, Packages: tt.packages}
 			inv.Sort()
-			v := decide(t, tt.judge, inv)
+			v := decide(t, tt.evaluator, inv)
 			if d := v.Decision; d.Code != tt.code || d.Reasons[0].Rule != tt.rule || !strings.Contains(d.Reasons[0].Text, tt.tell) {
 				t.Errorf("%+v", d)
 			}
-			if s := decide(t, tt.judge, inv, strict); s.Decision.Code != tt.strict {
+			if s := decide(t, tt.evaluator, inv, strict); s.Decision.Code != tt.strict {
 				t.Errorf("strictly: %+v", s.Decision)
 			}
 			var parts []string
@@ -327,8 +327,8 @@ func TestParts(t *testing.T) {
 			if got := strings.Join(parts, ", "); got != tt.parts {
 				t.Errorf("parts\n got %s\nwant %s", got, tt.parts)
 			}
-			if !slices.Equal(v.Without, tt.judge.Without) {
-				t.Errorf("without %q, want %q", v.Without, tt.judge.Without)
+			if !slices.Equal(v.Without, tt.evaluator.Without) {
+				t.Errorf("without %q, want %q", v.Without, tt.evaluator.Without)
 			}
 		})
 	}
@@ -343,7 +343,7 @@ func TestPartsAreBounded(t *testing.T) {
 	packages = append(packages, library("pypi", "six", "1.16.0"))
 	inv := inventory.Inventory{Packages: packages}
 	inv.Sort()
-	v := decide(t, scan.Judge{}, inv)
+	v := decide(t, scan.Evaluator{}, inv)
 	causes := map[string]int{}
 	for _, p := range v.Evaluated {
 		causes[p.Part] += len(p.Causes)

@@ -102,8 +102,8 @@ func TestMemoChangesNothing(t *testing.T) {
 		scans[len(scans)-1].Options = []cyclonedx.Option{{Name: "kernel", Value: "true", Origin: "flag"}, {Name: "fail-on", Value: "low", Origin: "flag"}}
 	}
 
-	judge := func(s cyclonedx.Scan, memo *match.Memo) []byte {
-		v, err := scan.Judge{}.Answer(s, ix, memo, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
+	answer := func(s cyclonedx.Scan, memo *match.Memo) []byte {
+		v, err := scan.Evaluator{}.Answer(s, ix, memo, verdict.Data{Snapshot: "s", Records: len(all), Updated: now}, now)
 		b, merr := v.AppendJSON(nil)
 		whole, werr := json.Marshal(v.Whole())
 		if err := errors.Join(err, merr, werr); err != nil {
@@ -120,7 +120,7 @@ func TestMemoChangesNothing(t *testing.T) {
 	want := make([][sha256.Size]byte, len(scans))
 	findings := 0
 	for i, s := range scans {
-		b := judge(s, nil)
+		b := answer(s, nil)
 		want[i] = sha256.Sum256(b)
 		findings += bytes.Count(b, []byte(`"why":`))
 	}
@@ -135,7 +135,7 @@ func TestMemoChangesNothing(t *testing.T) {
 				if worker == 1 {
 					i = len(scans) - 1 - i
 				}
-				if sha256.Sum256(judge(scans[i], memo)) != want[i] {
+				if sha256.Sum256(answer(scans[i], memo)) != want[i] {
 					t.Errorf("scan %d: another verdict with the memo", i)
 				}
 			}

@@ -18,9 +18,9 @@ var (
 // lacking returns what the repositories of a system lack for an upgrade in the image,
 // or nil where they can give the fixes or nothing is known of them. A system without
 // support has no fixes to get.
-func lacking(inv inventory.Inventory, judged verdict.System) *verdict.Repositories {
+func lacking(inv inventory.Inventory, evaluated verdict.System) *verdict.Repositories {
 	s := inv.System
-	if len(s.Repositories) == 0 || judged.Ended {
+	if len(s.Repositories) == 0 || evaluated.Ended {
 		return nil
 	}
 	if slices.Equal(s.Repositories, []string{inventory.NoRepository}) {

@@ -12,8 +12,8 @@ import (
 	"assay/verdict"
 )
 
-// A Judge is what the service's owner decided for all scans.
-type Judge struct {
+// An Evaluator is what the service's owner decided for all scans.
+type Evaluator struct {
 	// MaxAge is how old the data may be for an answer to be trusted; zero means
 	// any age.
 	MaxAge time.Duration
@@ -33,8 +33,8 @@ func (e *BadOptionError) Unwrap() error { return e.Err }
 // Answer decides on a scan at the time now with the data of ix, which data
 // describes. memo, if not nil, is that of ix. The id of the scan and the report's
 // address are the caller's to fill in.
-func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data verdict.Data, now time.Time) (Answer, error) {
-	options, ignored, err := policy.Options(s.Options, j.Allow)
+func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data verdict.Data, now time.Time) (Answer, error) {
+	options, ignored, err := policy.Options(s.Options, e.Allow)
 	if err != nil {
 		return Answer{}, &BadOptionError{err}
 	}
@@ -48,13 +48,13 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data v
 		data.Age = max(0, int64(now.Sub(data.Updated)/time.Second))
 	}
 	in := policy.Input{
-		Result:  result,
-		Partial: s.Inventory.ScanErrors,
-		Data:    data,
-		MaxAge:  j.MaxAge,
-		Ahead:   ahead,
-		Options: options,
-		Without: j.Without,
+		Result:     result,
+		ScanErrors: s.Inventory.ScanErrors,
+		Data:       data,
+		MaxAge:     e.MaxAge,
+		Ahead:      ahead,
+		Options:    options,
+		Without:    e.Without,
 	}
 	decision, findings, counts := policy.Decide(in)
 	v := verdict.Verdict{
@@ -62,7 +62,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data v
 		Decision:  decision,
 		Counts:    counts,
 		Evaluated: policy.Evaluated(in),
-		Without:   j.Without,
+		Without:   e.Without,
 		System:    result.System,
 		Data:      data,
 		Options:   options,
@@ -71,7 +71,7 @@ func (j Judge) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data v
 	}
 	v.System.Repositories = lacking(s.Inventory, v.System)
 	for _, p := range s.Inventory.ScanErrors {
-		v.Partial = append(v.Partial, verdict.Partial{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
+		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
 	return Answer{v, findings}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"assay/verdict/hint"
 )
 
-// judgeFlags are what the owner of the service decides for all scans.
-func judgeFlags() []cli.Flag {
+// evaluatorFlags are what the owner of the service decides for all scans.
+func evaluatorFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated this `TIME` ago; 0 for any", Value: 7 * 24 * time.Hour},
 		&cli.StringSliceFlag{Name: "without", Usage: "accept that there are no advisories for `ECOSYSTEM`, such as npm (repeatable)"},
@@ -21,16 +21,16 @@ func judgeFlags() []cli.Flag {
 	}
 }
 
-func judge(c *cli.Context) (scan.Judge, error) {
+func evaluator(c *cli.Context) (scan.Evaluator, error) {
 	allow, err := policy.AllowOf(c.StringSlice("allow-env")...)
 	if err != nil {
-		return scan.Judge{}, hint.Errorf("name options of assay, without the dashes", "bad --allow-env: %w", err)
+		return scan.Evaluator{}, hint.Errorf("name options of assay, without the dashes", "bad --allow-env: %w", err)
 	}
 	without, err := without(c.StringSlice("without"))
 	if err != nil {
-		return scan.Judge{}, err
+		return scan.Evaluator{}, err
 	}
-	return scan.Judge{MaxAge: c.Duration("max-age"), Allow: allow, Without: without}, nil
+	return scan.Evaluator{MaxAge: c.Duration("max-age"), Allow: allow, Without: without}, nil
 }
 
 // without returns the ecosystems of names, sorted.
