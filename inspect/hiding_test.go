@@ -197,7 +197,7 @@ func TestUpdates(t *testing.T) {
 		"a later one": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0009": strings.Replace(status, "Version: 1", "Version: 2", 1),
 			"var/lib/dpkg/updates/0010": strings.Replace(status, "Version: 1", "Version: 3", 1)}, "deb a 3"},
 		"broken": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0001": "x\n"},
-			"deb a 1\ndatabase \"var/lib/dpkg/status\": var/lib/dpkg/updates/0001: line 1: \"x\": not a field"},
+			"deb a 1\ndatabase \"var/lib/dpkg/status\": var/lib/dpkg/updates/0001: line 1: invalid field \"x\""},
 		"a folder of the name": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0001": "/"},
 			"deb a 1\ndatabase \"var/lib/dpkg/updates/0001\": not a regular file"},
 		"a secret": {map[string]string{"var/lib/dpkg/status": status, "var/lib/dpkg/updates/0001": "-> /run/secrets/x", "run/secrets/x": "secret"},

@@ -141,7 +141,7 @@ func TestInspect(t *testing.T) {
 			"var/lib/dpkg/status.d/e\x1b[31m\n": "Package: e\nVersion: 5\n",
 		}, want: "a 1 var/lib/dpkg/status.d/a\nb 2 var/lib/dpkg/status.d/b\n" +
 			"d 4 var/lib/dpkg/status.d/caf\\xe9\ne 5 var/lib/dpkg/status.d/e\x1b[31m\n\n" +
-			"database \"var/lib/dpkg/status.d/bad\": line 1: \"bad\": not a field\n"},
+			"database \"var/lib/dpkg/status.d/bad\": line 1: invalid field \"bad\"\n"},
 		{name: "one package at two places", entries: map[string]string{
 			"var/lib/dpkg/status":     status + "\n" + status,
 			"var/lib/dpkg/status.d/a": "Package: a\nVersion: 1\n",
@@ -149,7 +149,7 @@ func TestInspect(t *testing.T) {
 		}, want: "a 1 var/lib/dpkg/status var/lib/dpkg/status.d/a\na 1 var/lib/dpkg/status.d/b\n"},
 		{name: "empty", entries: map[string]string{"var/lib/dpkg/status": ""}, want: "database \"var/lib/dpkg/status\": contains no installed package\n"},
 		{name: "no status at all", entries: map[string]string{"var/lib/dpkg/status": "asdf\n"},
-			want: "database \"var/lib/dpkg/status\": line 1: \"asdf\": not a field\n"},
+			want: "database \"var/lib/dpkg/status\": line 1: invalid field \"asdf\"\n"},
 		{name: "a broken stanza", entries: map[string]string{"var/lib/dpkg/status": status + "\nPackage: b\n"},
 			want: "a 1 var/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": line 6: package \"b\": no Status\n"},
 

@@ -1,9 +1,9 @@
 // Package elf finds the sections of a program or library, for the readers of what
-// a toolchain left in them. It follows the ELF specification (System V ABI,
-// chapter 4), in both classes and byte orders.
+// toolchains store in them. It follows the ELF specification (System V ABI, chapter 4)
+// for both classes and byte orders.
 //
-// It reads the headers and what it is asked for, and nothing else; whatever the
-// headers claim, it holds no more than maxNames bytes and maxSegments segments.
+// It reads only the headers and the requested parts. Whatever the headers claim, it
+// holds at most maxNames bytes of names and maxSegments segments.
 package elf
 
 import (
@@ -16,28 +16,27 @@ import (
 	"sync"
 )
 
-// Magic is what every ELF file begins with.
+// Magic is the beginning of every ELF file.
 const Magic = "\x7fELF"
 
 const (
-	// maxSections is how many sections may be counted in a file; a program has
-	// about thirty.
+	// maxSections bounds the sections of a file. A program has about thirty.
 	maxSections = 1 << 16
-	// maxSegments is how many segments may be; a program has about ten.
+	// maxSegments bounds the segments of a file. A program has about ten.
 	maxSegments = 256
-	// maxNames is how many bytes the names of sections may have.
+	// maxNames bounds the section names, in bytes.
 	maxNames = 256 << 10
-	// maxWritable is how many sections that can be written are kept.
+	// maxWritable is how many writable sections are kept.
 	maxWritable = 64
 	// headers is how many section headers are read at once.
 	headers = 64
-	// nearby is how many bytes before the section headers are read with them:
-	// there most linkers put the names.
+	// nearby is how many bytes before the section headers are read with them. Most
+	// linkers put the names there.
 	nearby = 512
 )
 
-// ErrNotProgram says that a file is ELF, but no program and no library: an object
-// file, a core, or of a version that is not known.
+// ErrNotProgram means that a file is not an ELF program or library: it is not ELF, an
+// object file or a core dump, or of an unknown version.
 var ErrNotProgram = errors.New("not a program")
 
 // A File is a program or library whose headers have been read.
@@ -52,24 +51,25 @@ type File struct {
 	writable []Section
 	named    bool
 
-	window *window // while the headers are read
+	window *window // used while the headers are read
 }
 
-// A window is a part of a file that has been read, for the small parts in it.
+// A window is a part of a file that was read at once, because it contains several small
+// parts.
 type window struct {
 	off  uint64
 	size int
 	buf  [nearby + headers*64]byte
 }
 
-// windows are kept for the next files: a system has hundreds of programs, and most
-// are opened only to find that they hold nothing.
+// windows are reused. A system has hundreds of programs, and most are opened only to
+// find nothing in them.
 var windows = sync.Pool{New: func() any { return new(window) }}
 
-// A Section is a part of a file that has a name.
+// A Section is a named part of a file.
 type Section struct {
-	Addr uint64 // where it is in memory
-	Off  uint64 // where it is in the file
+	Addr uint64 // address in memory
+	Off  uint64 // offset in the file
 	Size uint64 // in bytes
 }
 
@@ -79,8 +79,8 @@ type segment struct {
 	writable        bool
 }
 
-// Open reads the headers of an ELF file of size bytes, and finds in it the
-// sections of the given names. A file that is no program gives ErrNotProgram.
+// Open reads the headers of an ELF file of size bytes and finds the sections with the
+// given names. If the file is not a program or library, the error is ErrNotProgram.
 func Open(r io.ReaderAt, size int64, names ...string) (*File, error) {
 	f := &File{r: r, size: size, sections: map[string]Section{}, window: windows.Get().(*window)}
 	defer func() {
@@ -137,11 +137,11 @@ const (
 	sectionContent    = 1
 	sectionWrite      = 1
 	sectionNoBits     = 8
-	// indexIsElsewhere says that the number which belongs here is in section 0.
+	// indexIsElsewhere means that the number is stored in section 0.
 	indexIsElsewhere = 0xffff
 )
 
-// A header is what the file's header says of the two tables.
+// A header has the fields of the file header about the two tables.
 type header struct {
 	segments, sections       uint64 // offsets
 	segmentSize, sectionSize int    // of one entry
@@ -166,7 +166,7 @@ func (f *File) header(b []byte) header {
 	}
 }
 
-// word reads an address, offset or size of the file's class.
+// word decodes an address, offset or size of the file's class.
 func (f *File) word(b []byte) uint64 {
 	if f.is64 {
 		return f.order.Uint64(b)
@@ -213,7 +213,7 @@ func (f *File) readSegments(h header) error {
 
 func (f *File) readSections(h header, names []string) error {
 	if h.sections == 0 || len(names) == 0 {
-		return nil // without names a program runs as well
+		return nil // section names are optional
 	}
 	want := 40
 	if f.is64 {
@@ -229,10 +229,10 @@ func (f *File) readSections(h header, names []string) error {
 		return fmt.Errorf("more than %d", maxSections)
 	}
 	if h.namesIndex >= h.sectionCount {
-		return nil // none has a name
+		return nil // no section has a name
 	}
 	before := min(h.sections, nearby)
-	// What fails here fails again where it is known what is missing.
+	// An error here occurs again below, where the missing part is known.
 	_ = f.look(h.sections-before, int(before)+int(min(h.sectionCount, headers))*want)
 	text, err := f.names(h, want)
 	if err != nil {
@@ -250,8 +250,8 @@ func (f *File) readSections(h header, names []string) error {
 	return nil
 }
 
-// completeHeader fills in the numbers that are too large for the header: the first
-// section has them.
+// completeHeader sets the numbers that are too large for the header. They are in the
+// first section.
 func (f *File) completeHeader(h *header) error {
 	if h.sectionCount != 0 && h.namesIndex != indexIsElsewhere {
 		return nil
@@ -270,8 +270,8 @@ func (f *File) completeHeader(h *header) error {
 	return nil
 }
 
-// addSection keeps the section of an entry of the table if it is writable or has one
-// of names, which are in text.
+// addSection keeps the section of a table entry if it is writable or has one of names.
+// text is the table of names.
 func (f *File) addSection(entry, text []byte, names []string) {
 	s, typ, _, _ := f.section(entry)
 	if typ == sectionNull || typ == sectionNoBits {
@@ -283,7 +283,7 @@ func (f *File) addSection(entry, text []byte, names []string) {
 	}
 	for _, name := range names {
 		if !named(text, f.order.Uint32(entry), name) {
-			continue // nearly all sections
+			continue // like nearly all sections
 		}
 		if _, known := f.sections[name]; !known {
 			f.sections[name] = s
@@ -291,7 +291,7 @@ func (f *File) addSection(entry, text []byte, names []string) {
 	}
 }
 
-// names reads the table that the names of sections are in.
+// names reads the table of section names.
 func (f *File) names(h header, entry int) ([]byte, error) {
 	b, err := f.part(h.sections+h.namesIndex*uint64(entry), entry)
 	if err != nil {
@@ -324,10 +324,10 @@ func (f *File) section(b []byte) (s Section, typ uint32, size uint64, link uint3
 	return s, typ, s.Size, f.order.Uint32(b[24:])
 }
 
-// isWritable reports whether a section is loaded into memory that can be written.
+// isWritable reports whether a section is loaded into writable memory.
 func (f *File) isWritable(b []byte) bool { return f.word(b[8:])&sectionWrite != 0 }
 
-// part returns a part of the file, which is valid until the next is asked for.
+// part returns a part of the file. It is valid until the next call.
 func (f *File) part(off uint64, size int) ([]byte, error) {
 	w := f.window
 	if size > len(w.buf) {
@@ -342,7 +342,7 @@ func (f *File) part(off uint64, size int) ([]byte, error) {
 	return w.buf[off-w.off:][:size], nil
 }
 
-// look moves the window to a part of the file that is no larger.
+// look moves the window to a part of the file that is not larger than the window.
 func (f *File) look(off uint64, size int) error {
 	w := f.window
 	w.off, w.size = 0, 0
@@ -353,7 +353,7 @@ func (f *File) look(off uint64, size int) error {
 	return nil
 }
 
-// readAt fills b from a place in the file.
+// readAt fills b from offset off of the file.
 func (f *File) readAt(b []byte, off uint64) error {
 	if off > uint64(f.size) || uint64(len(b)) > uint64(f.size)-off {
 		return fmt.Errorf("at %d, outside of the file's %d bytes", off, f.size)
@@ -365,14 +365,14 @@ func (f *File) readAt(b []byte, off uint64) error {
 	return err
 }
 
-// Section returns the section of a name that Open was given. ok is false where the
-// file has none.
+// Section returns the section with a name that was passed to Open. ok is false if the
+// file has no such section.
 func (f *File) Section(name string) (s Section, ok bool) {
 	s, ok = f.sections[name]
 	return s, ok
 }
 
-// Read returns the bytes of a section, of which there may be no more than limit.
+// Read returns the bytes of a section, of which there may be at most limit.
 func (f *File) Read(s Section, limit int64) ([]byte, error) {
 	if s.Size > uint64(limit) {
 		return nil, fmt.Errorf("section of %d bytes, more than %d", s.Size, limit)
@@ -384,16 +384,15 @@ func (f *File) Read(s Section, limit int64) ([]byte, error) {
 // Size returns the size of the file.
 func (f *File) Size() int64 { return f.size }
 
-// Named reports whether the sections of the file have names. A program runs
-// without them.
+// Named reports whether the sections of the file have names, which a program does not
+// need to run.
 func (f *File) Named() bool { return f.named }
 
-// Writable returns the sections with content that can be written, the first of very
-// many.
+// Writable returns the writable sections with content, up to maxWritable of them.
 func (f *File) Writable() []Section { return f.writable }
 
-// Data returns the first segment that can be written and not executed, where
-// compilers put initialised data. ok is false where there is none.
+// Data returns the first segment that is writable and not executable, where compilers
+// put initialized data. ok is false if there is none.
 func (f *File) Data() (s Section, ok bool) {
 	for _, s := range f.segments {
 		if s.writable && s.size > 0 {
@@ -403,8 +402,8 @@ func (f *File) Data() (s Section, ok bool) {
 	return Section{}, false
 }
 
-// At returns what can be read from an address in memory on, to the end of the
-// segment; it is empty where the file has nothing there.
+// At returns a reader from an address in memory to the end of its segment. It is empty
+// if the file has nothing at that address.
 func (f *File) At(addr uint64) *io.SectionReader {
 	for _, s := range f.segments {
 		if addr < s.addr || addr-s.addr >= s.size {

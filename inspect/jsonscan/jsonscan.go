@@ -1,7 +1,6 @@
-// Package jsonscan goes through JSON (RFC 8259) once, from its beginning to its
-// end, and keeps nothing of it: a file of any size and form takes the same small
-// memory. The readers of records use it that want a few short strings of large
-// files.
+// Package jsonscan reads JSON (RFC 8259) once, from beginning to end, without keeping
+// it: memory is small and does not depend on the file. Readers use it to get a few
+// short strings from large files.
 package jsonscan
 
 import (
@@ -15,43 +14,40 @@ import (
 )
 
 const (
-	// MaxText bounds the bytes of a key and of a string that is asked for.
+	// MaxText bounds a key and a requested string, in bytes.
 	MaxText = 4 << 10
-	// MaxDepth bounds how deep objects and arrays may be nested; PHP's own reader
-	// has the same bound.
+	// MaxDepth bounds the nesting of objects and arrays. PHP's own parser has the same
+	// bound.
 	MaxDepth = 512
 
 	bufSize = 4 << 10
 )
 
-// A Scanner reads one JSON text. Each of Object, Array, String and Skip reads
-// the value that is next and leaves the Scanner behind it. The first error ends
-// the scan: one of the reader, io.ErrUnexpectedEOF, or one that names what is no
-// JSON or beyond a bound and where. Bytes that are not UTF-8 are kept as they
-// are, and of the number in a value nobody asks for only its characters are
-// looked at.
+// A Scanner reads one JSON text. Each of Object, Array, String and Skip reads the next
+// value. The first error ends the scan: an error of the reader, io.ErrUnexpectedEOF, or
+// one that says what is invalid or beyond a bound, and where. Bytes that are not UTF-8
+// are kept. Of a number that is skipped, only the characters are checked.
 type Scanner struct {
 	r       io.Reader
 	buf     [bufSize]byte
-	i, n    int   // what is left of buf
+	i, n    int   // the unread part of buf
 	base    int64 // offset of buf in the text
 	readErr error
 	text    []byte
-	half    rune // the last \u escape of text, and where it ends there
+	half    rune // the last \u escape in text, and where it ends there
 	halfEnd int
 	depth   int
-	pending bool // the value of a member or an element was not yet read
+	pending bool // the value of a member or an element has not been read yet
 }
 
-// New returns a Scanner of r. A byte order mark before the text is read past.
+// New returns a Scanner of r. It skips a byte order mark.
 func New(r io.Reader) *Scanner {
 	return &Scanner{r: r}
 }
 
-// Object reads the next value and reports whether it is an object. Of an object
-// it calls member for each member in the order of the text, a key that is there
-// twice included; member reads the value or leaves it, and then it is read past.
-// An error of member ends the scan and is returned.
+// Object reads the next value and reports whether it is an object. It calls member for
+// each member in the order of the text, including repeated keys. If member does not
+// read the value, it is skipped. An error of member ends the scan and is returned.
 func (s *Scanner) Object(member func(key string) error) (bool, error) {
 	s.pending = false
 	c, err := s.peek()
@@ -77,8 +73,8 @@ func (s *Scanner) Array(element func() error) (bool, error) {
 	return true, s.array(element)
 }
 
-// String reads the next value and returns it if it is a string. One of more than
-// MaxText bytes is an error. Half a surrogate pair is U+FFFD.
+// String reads the next value and returns it if it is a string. A string of more than
+// MaxText bytes is an error. An unpaired surrogate becomes U+FFFD.
 func (s *Scanner) String() (text string, ok bool, err error) {
 	s.pending = false
 	c, err := s.peek()
@@ -92,7 +88,7 @@ func (s *Scanner) String() (text string, ok bool, err error) {
 	return text, err == nil, err
 }
 
-// Skip reads past the next value.
+// Skip reads the next value and ignores it.
 func (s *Scanner) Skip() error {
 	s.pending = false
 	c, err := s.peek()
@@ -102,13 +98,13 @@ func (s *Scanner) Skip() error {
 	return s.skip(c)
 }
 
-// IsArray reports whether the next value is an array, and reads nothing of it.
+// IsArray reports whether the next value is an array. It does not read the value.
 func (s *Scanner) IsArray() (bool, error) {
 	c, err := s.peek()
 	return c == '[', err
 }
 
-// End returns an error unless nothing but white space follows.
+// End returns an error unless only white space follows.
 func (s *Scanner) End() error {
 	c, err := s.peek()
 	switch {
@@ -163,8 +159,8 @@ func (s *Scanner) array(element func() error) error {
 	})
 }
 
-// list reads an object or an array, whose opening bracket is next. item reads
-// what stands between the commas, but for the value if it leaves that.
+// list reads an object or an array; its opening bracket is next. item reads what is
+// between the commas; it may leave the value unread.
 func (s *Scanner) list(end byte, item func() error) error {
 	if s.depth == MaxDepth {
 		return fmt.Errorf("nested more than %d deep at byte %d", MaxDepth, s.offset())
@@ -208,7 +204,7 @@ func (s *Scanner) list(end byte, item func() error) error {
 	}
 }
 
-// skip reads past a value that begins with c, which is next.
+// skip reads and ignores a value. c is its first byte, which is next.
 func (s *Scanner) skip(c byte) error {
 	switch {
 	case c == '{':
@@ -243,7 +239,7 @@ func (s *Scanner) literal(text string) error {
 	return nil
 }
 
-// number reads past the characters that numbers are made of.
+// number skips the characters that numbers consist of.
 func (s *Scanner) number() error {
 	for s.i < s.n || s.fill() {
 		switch c := s.buf[s.i]; {
@@ -259,7 +255,7 @@ func (s *Scanner) number() error {
 	return nil
 }
 
-// string reads a string, whose quote is next, and returns what it says.
+// string reads a string and returns its value. The opening quote is next.
 func (s *Scanner) string() (string, error) {
 	s.i++
 	s.text, s.half = s.text[:0], 0
@@ -287,7 +283,8 @@ func (s *Scanner) string() (string, error) {
 	}
 }
 
-// plain reads what is in the buffer of a string that stands for itself.
+// plain returns the part of the buffered string before the next quote, escape or
+// control character.
 func (s *Scanner) plain() []byte {
 	rest := s.buf[s.i:s.n]
 	for i, c := range rest {
@@ -322,7 +319,7 @@ func (s *Scanner) skipString() error {
 	}
 }
 
-// escape reads what follows a backslash and adds to text what it stands for.
+// escape reads what follows a backslash and appends the character to text.
 func (s *Scanner) escape() error {
 	c, err := s.next()
 	if err != nil {
@@ -350,8 +347,8 @@ func (s *Scanner) escape() error {
 	return nil
 }
 
-// unicode reads four digits. The second half of a surrogate pair replaces what
-// stands for the first.
+// unicode reads four hex digits. The second half of a surrogate pair replaces what was
+// appended for the first.
 func (s *Scanner) unicode() error {
 	r, err := s.hex4()
 	if err != nil {
@@ -361,7 +358,7 @@ func (s *Scanner) unicode() error {
 		s.text = s.text[:len(s.text)-utf8.RuneLen(utf8.RuneError)]
 		r = pair
 	}
-	s.text = utf8.AppendRune(s.text, r) // half a pair is U+FFFD
+	s.text = utf8.AppendRune(s.text, r) // a surrogate half becomes U+FFFD
 	s.half, s.halfEnd = r, len(s.text)
 	return nil
 }
@@ -386,7 +383,7 @@ func (s *Scanner) hex4() (rune, error) {
 	return r, nil
 }
 
-// peek returns the next byte that is no white space, and does not read it.
+// peek returns the next byte that is not white space, without reading it.
 func (s *Scanner) peek() (byte, error) {
 	for {
 		for ; s.i < s.n; s.i++ {
@@ -397,11 +394,11 @@ func (s *Scanner) peek() (byte, error) {
 		if _, err := s.next(); err != nil {
 			return 0, err
 		}
-		s.i-- // a byte of the next part of the text
+		s.i-- // it is a byte of the next token
 	}
 }
 
-// next reads a byte. It may be given back with s.i-- until the next is read.
+// next reads a byte. s.i-- undoes it until the next read.
 func (s *Scanner) next() (byte, error) {
 	if s.i == s.n && !s.fill() {
 		if s.readErr == io.EOF {
@@ -413,7 +410,7 @@ func (s *Scanner) next() (byte, error) {
 	return s.buf[s.i-1], nil
 }
 
-// fill reads on, and reports whether there is a byte.
+// fill reads more text and reports whether there is any.
 func (s *Scanner) fill() bool {
 	if s.readErr != nil {
 		return false
@@ -428,7 +425,7 @@ func (s *Scanner) fill() bool {
 	s.i = 0
 	s.n, s.readErr = io.ReadAtLeast(s.r, s.buf[:], least)
 	if s.readErr == io.ErrUnexpectedEOF {
-		s.readErr = io.EOF // fewer bytes than a mark has
+		s.readErr = io.EOF // shorter than a byte order mark
 	}
 	if first && string(s.buf[:min(s.n, len(bom))]) == bom {
 		s.i = len(bom)
@@ -438,7 +435,7 @@ func (s *Scanner) fill() bool {
 
 func (s *Scanner) offset() int64 { return s.base + int64(s.i) }
 
-// unexpected says that c, which is next, does not belong where it is.
+// unexpected returns an error for c, the next byte.
 func (s *Scanner) unexpected(c byte) error {
 	return fmt.Errorf("unexpected %q at byte %d", c, s.offset())
 }

@@ -8,19 +8,19 @@ import (
 	"io"
 )
 
-// errDisagree says that the directory of an archive and its local headers tell of
-// different entries: one who goes by the directory has others.
+// errDisagree is returned if the central directory of an archive and its local headers
+// describe different entries: a program that uses the directory would see others.
 var errDisagree = errors.New("does not match the entries before it")
 
-// A fingerprint tells a set of entries from another one, in whatever order they
-// come. Its seed is random, so that no archive can be made for it.
+// A fingerprint identifies a set of entries, independent of their order. Its seed is
+// random, so no archive can be made to collide with it.
 type fingerprint struct {
 	seed  maphash.Seed
 	sum   uint64
 	count int64
 }
 
-// add adds an entry by all that decides what is read for it.
+// add adds the fields of an entry that determine what is read for it.
 func (f *fingerprint) add(e Entry) {
 	var h maphash.Hash
 	h.SetSeed(f.seed)
@@ -34,17 +34,18 @@ func (f *fingerprint) add(e Entry) {
 	f.count++
 }
 
-// directory reads the central directory, which is next, and the records that end
-// it. It must tell of the entries that were met, and be all that is left.
+// directory reads the central directory, which is next, and its end records. The
+// directory must have the entries that were read, and nothing may follow it.
 func (s *Stream) directory() error {
 	begin := s.at()
-	told := fingerprint{seed: s.met.seed}
-	// Each entry was paid for when it was met; its header in the directory is not.
+	listed := fingerprint{seed: s.met.seed}
+	// The local headers have been charged to the budget; the directory's headers have
+	// not.
 	budget := &Budget{Entries: s.met.count, Directory: s.budget.Directory}
 	d := directory{r: s.r, left: 1 << 62, budget: budget}
 	for {
 		if mark, err := s.r.Peek(len(directoryMark)); err != nil || string(mark) != directoryMark {
-			break // what that is, or why nothing is, end says
+			break // end checks what follows
 		}
 		e, err := d.next()
 		if errors.Is(err, ErrBudget) && budget.Entries < 1 {
@@ -53,17 +54,17 @@ func (s *Stream) directory() error {
 		if err != nil {
 			return err
 		}
-		told.add(e)
+		listed.add(e)
 	}
 	s.budget.Directory = budget.Directory
-	if told != s.met {
+	if listed != s.met {
 		return errDisagree
 	}
 	return s.end(begin, s.at()-begin)
 }
 
-// end reads the records that end a directory, which begins at offset begin and has
-// size bytes, and checks that they lead to it and that nothing follows.
+// end reads the end records of a directory that begins at offset begin and has size
+// bytes. It checks that they point to the directory and that nothing follows.
 func (s *Stream) end(begin, size int64) error {
 	var end64 []byte
 	if mark, err := s.r.Peek(len(end64Mark)); err == nil && string(mark) == end64Mark {
@@ -72,7 +73,7 @@ func (s *Stream) end(begin, size int64) error {
 			return unexpected(err)
 		}
 		if string(record[end64Len:end64Len+4]) != locatorMark {
-			return errors.New("record with 64-bit sizes that is longer than it should be")
+			return errors.New("64-bit end record is too long")
 		}
 		end64 = record[:end64Len]
 	}
@@ -83,11 +84,11 @@ func (s *Stream) end(begin, size int64) error {
 	if string(end[:4]) != endMark {
 		return errors.New("is not followed by its end record")
 	}
-	told, at := uint64(binary.LittleEndian.Uint32(end[12:])), uint64(binary.LittleEndian.Uint32(end[16:]))
+	listed, at := uint64(binary.LittleEndian.Uint32(end[12:])), uint64(binary.LittleEndian.Uint32(end[16:]))
 	if end64 != nil {
-		told, at = binary.LittleEndian.Uint64(end64[40:]), binary.LittleEndian.Uint64(end64[48:])
+		listed, at = binary.LittleEndian.Uint64(end64[40:]), binary.LittleEndian.Uint64(end64[48:])
 	}
-	if told != uint64(size) || at != uint64(begin) {
+	if listed != uint64(size) || at != uint64(begin) {
 		return errors.New("is not at the offset in its end record")
 	}
 	comment := make([]byte, binary.LittleEndian.Uint16(end[20:]))

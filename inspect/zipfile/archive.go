@@ -1,11 +1,11 @@
-// Package zipfile reads ZIP archives that may be hostile: jars, wheels, eggs.
+// Package zipfile reads untrusted ZIP archives: jars, wheels, eggs.
 //
-// An Archive is read by its central directory, which is streamed and never held.
-// A Stream goes through an archive that cannot be read at any place, such as one
-// that lies compressed in another, by its local headers. Memory does not grow
-// with the archive, and what reading costs is bounded by a Budget. Both follow
-// the APPNOTE of PKWARE (6.3.10), with 64-bit sizes (zip64); neither splits,
-// encryption nor methods other than stored and deflated are supported.
+// An Archive is read by its central directory, which is streamed and never held in
+// memory. A Stream reads an archive without random access, such as one that is
+// compressed inside another, by its local headers. Memory does not grow with the
+// archive, and a Budget bounds the cost of reading. Both follow PKWARE's APPNOTE
+// (6.3.10) with 64-bit sizes (zip64). Split archives, encryption, and methods other
+// than stored and deflated are not supported.
 package zipfile
 
 import (
@@ -18,10 +18,10 @@ import (
 	"sync"
 )
 
-// ErrNotZip says that there is no archive.
+// ErrNotZip is returned if the data is not a ZIP archive.
 var ErrNotZip = errors.New("not a zip archive")
 
-// Records of the format: what they begin with, and their fixed size.
+// The records of the format: their signatures and fixed sizes.
 const (
 	endMark       = "PK\x05\x06"
 	endLen        = 22
@@ -36,31 +36,30 @@ const (
 	localLen      = 30
 )
 
-// maxTail is how far before the end of an archive the record may begin that ends its
-// directory.
+// maxTail is how far before the end of an archive its end record may begin.
 const maxTail = maxComment + endLen
 
-// tails are kept for the next files: every executable script is looked at.
+// tails are reused, because every executable script is checked for an archive.
 var tails = sync.Pool{New: func() any { return new([maxTail]byte) }}
 
-// An Archive is an archive that can be read at any place. It is used by one
-// goroutine, and one entry is open at a time.
+// An Archive is an archive with random access. Only one goroutine may use it, and only
+// one entry is open at a time.
 type Archive struct {
 	r      io.ReaderAt
 	budget *Budget
-	// base is where the archive begins, after a program or script that stands
-	// before it.
+	// base is where the archive begins, after a program or script in front of it.
 	base int64
-	// directory is the central directory from its first header to the record that
-	// ends it, and count how many entries it should have, modulo 65,536 unless
-	// the archive has 64-bit sizes.
+	// directory is the central directory, from its first header to its end record.
+	// count is the number of entries it should have, modulo 65,536 unless the archive
+	// has 64-bit sizes.
 	directory *io.SectionReader
 	count     uint64
-	inflate   io.ReadCloser // kept from one entry to the next
+	inflate   io.ReadCloser // reused for the next entry
 }
 
-// Open opens the archive of size bytes that r holds. What is read of it, now and
-// later, is taken from budget. An error is ErrNotZip where r holds none.
+// Open opens the archive in r, of size bytes. The cost of everything that is read of
+// it, now and later, is taken from budget. The error is ErrNotZip if r is not an
+// archive.
 func Open(r io.ReaderAt, size int64, budget *Budget) (*Archive, error) {
 	a := &Archive{r: r, budget: budget}
 	buf := tails.Get().(*[maxTail]byte)
@@ -71,8 +70,8 @@ func Open(r io.ReaderAt, size int64, budget *Budget) (*Archive, error) {
 		if err := readAt(r, tail, start); err != nil {
 			return nil, fmt.Errorf("end of the directory: %w", err)
 		}
-		// The last mark is the archive's unless that is part of its comment. A script
-		// has none, which a search from the beginning finds out much faster.
+		// The last signature is the archive's, unless it is part of the comment. A
+		// script has none; searching from the beginning finds that out much faster.
 		i := 0
 		if bytes.Contains(tail, []byte(endMark)) {
 			i = len(tail)
@@ -97,8 +96,8 @@ func Open(r io.ReaderAt, size int64, budget *Budget) (*Archive, error) {
 	return nil, ErrNotZip
 }
 
-// locate finds the directory by the record that ends it, which is at offset at.
-// It is false where this cannot be that record.
+// locate finds the directory by its end record at offset at. It returns false if this
+// cannot be the end record.
 func (a *Archive) locate(end []byte, at int64) (bool, error) {
 	if len(end) < endLen || int(binary.LittleEndian.Uint16(end[20:])) > len(end)-endLen {
 		return false, nil
@@ -123,7 +122,7 @@ func (a *Archive) locate(end []byte, at int64) (bool, error) {
 	}
 	a.base = at - int64(size) - int64(offset)
 	start := at - int64(size)
-	// Some writers have the size wrong. Their offset is right, then.
+	// Some writers store a wrong size but the right offset.
 	if a.base > 0 {
 		header, err := a.isHeader(int64(offset), at)
 		if err != nil {
@@ -143,11 +142,10 @@ func (a *Archive) locate(end []byte, at int64) (bool, error) {
 	return true, nil
 }
 
-// end64 returns the record with 64-bit values and where it is; nil where there is
-// none. at is the offset of the record with 32-bit values, before which the
-// locator stands. What the locator says does not count a program before the
-// archive, so the record is also looked for where it would stand without more
-// than its fixed part.
+// end64 returns the 64-bit end record and its offset, or nil if there is none. at is
+// the offset of the 32-bit end record, which follows the locator. The offset in the
+// locator does not include a program in front of the archive, so the record is also
+// looked for where it is if it has only its fixed part.
 func (a *Archive) end64(at int64) ([]byte, int64, error) {
 	if at < locatorLen+end64Len {
 		return nil, 0, nil
@@ -172,8 +170,8 @@ func (a *Archive) end64(at int64) ([]byte, int64, error) {
 	return nil, 0, nil
 }
 
-// isHeader reports whether a whole header of the directory is at offset at, and
-// before end.
+// isHeader reports whether there is a complete directory header at offset at, before
+// end.
 func (a *Archive) isHeader(at, end int64) (bool, error) {
 	if end-at < directoryLen {
 		return false, nil
@@ -185,27 +183,27 @@ func (a *Archive) isHeader(at, end int64) (bool, error) {
 	return string(header[:4]) == directoryMark && variable(header[:]) <= end-at-directoryLen, nil
 }
 
-// variable returns how many bytes of name, extra fields and comment follow a
-// header of the directory.
+// variable returns how many bytes of name, extra fields and comment follow a directory
+// header.
 func variable(header []byte) int64 {
 	return int64(binary.LittleEndian.Uint16(header[28:])) +
 		int64(binary.LittleEndian.Uint16(header[30:])) +
 		int64(binary.LittleEndian.Uint16(header[32:]))
 }
 
-// Section returns where the content of an entry stands that is Stored, for
-// reading at any place. Its checksum is not verified.
+// Section returns the content of an entry that is Stored, for random access. Its
+// checksum is not verified.
 func (a *Archive) Section(e Entry) (*io.SectionReader, error) {
 	if err := e.readable(); err != nil {
 		return nil, err
 	}
 	if !e.Stored() || e.compressed != e.Size {
-		return nil, fmt.Errorf("entry %q: not stored as it is", short(e.Name))
+		return nil, fmt.Errorf("entry %q: compressed or encrypted", short(e.Name))
 	}
 	return a.raw(e)
 }
 
-// raw returns the bytes of an entry in the archive.
+// raw returns the bytes of an entry as they are in the archive.
 func (a *Archive) raw(e Entry) (*io.SectionReader, error) {
 	var header [localLen]byte
 	at := a.base + e.offset
@@ -219,10 +217,10 @@ func (a *Archive) raw(e Entry) (*io.SectionReader, error) {
 	return io.NewSectionReader(a.r, at, e.compressed), nil
 }
 
-// Open returns the content of an entry, of which at most limit bytes can be read:
-// beyond that the error is ErrTooLarge. One that has not the size or the checksum
-// that the directory says gives an error at its end. The reader can be used until
-// the next entry of the archive is opened, or a loop over Entries ends.
+// Open returns the content of an entry. Reading more than limit bytes returns
+// ErrTooLarge. If the size or the checksum does not match the directory, the error
+// comes at the end of the content. The reader is valid until the next entry is opened
+// or a loop over Entries ends.
 func (a *Archive) Open(e Entry, limit int64) (io.Reader, error) {
 	if err := e.readable(); err != nil {
 		return nil, err
@@ -244,7 +242,8 @@ func (a *Archive) Open(e Entry, limit int64) (io.Reader, error) {
 	return c, nil
 }
 
-// readAt fills p from offset at; that there is less is io.ErrUnexpectedEOF.
+// readAt fills p from offset at. If there is less data, the error is
+// io.ErrUnexpectedEOF.
 func readAt(r io.ReaderAt, p []byte, at int64) error {
 	n, err := r.ReadAt(p, at)
 	switch {

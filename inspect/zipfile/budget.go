@@ -5,22 +5,22 @@ import (
 	"fmt"
 )
 
-// ErrBudget says that reading an archive cost more than it may. What was read
-// before stands; there is no use in reading on with the same budget.
-var ErrBudget = errors.New("archive costs too much to read")
+// ErrBudget is returned if reading an archive costs more than its budget. What was read
+// before is valid. Further reads with the same budget fail as well.
+var ErrBudget = errors.New("archive is too expensive to read")
 
-// A Budget is what may still be spent on an archive. Reading takes from it, so
-// that one budget given to an archive and to all that are nested in it bounds
-// them together, however they overlap or repeat. It is used by one goroutine.
+// A Budget is what reading an archive may still cost. One budget that is shared by an
+// archive and all archives nested in it bounds their total cost, however they overlap
+// or repeat. Only one goroutine may use it.
 type Budget struct {
-	Entries   int64 // entries that may be met
+	Entries   int64 // number of entries that may be read
 	Directory int64 // bytes of directories and headers that may be read
 	Content   int64 // bytes of content that may be read, after decompression
 }
 
-// Bounds of BudgetFor. Real archives hold fewer entries than a quarter of this,
-// and what they and all archives nested in them inflate to is seldom eight
-// times their size.
+// The factors of BudgetFor. Real archives have fewer than a quarter of these entries,
+// and what they and their nested archives inflate to is rarely more than eight times
+// their size.
 const (
 	maxEntries   = 1 << 20
 	maxDirectory = 128 << 20
@@ -29,8 +29,8 @@ const (
 	maxContent   = 8 << 30
 )
 
-// BudgetFor returns the budget for an archive of size bytes: the time that a
-// hostile one can take grows with its size, not with what it claims to hold.
+// BudgetFor returns the budget for an archive of size bytes. The time for a hostile
+// archive thus grows with its size and not with what it claims to contain.
 func BudgetFor(size int64) *Budget {
 	return &Budget{
 		Entries:   maxEntries,
@@ -39,7 +39,7 @@ func BudgetFor(size int64) *Budget {
 	}
 }
 
-// entry takes one entry with n bytes of header.
+// entry charges one entry with n bytes of header.
 func (b *Budget) entry(n int64) error {
 	if b.Entries < 1 {
 		return fmt.Errorf("%w: too many entries", ErrBudget)
@@ -52,7 +52,7 @@ func (b *Budget) entry(n int64) error {
 	return nil
 }
 
-// content takes n bytes of content.
+// content charges n bytes of content.
 func (b *Budget) content(n int) error {
 	b.Content -= int64(n)
 	if b.Content < 0 {

@@ -7,19 +7,19 @@ import (
 	"io"
 )
 
-// ErrTooLarge says that an entry holds more than may be read of it.
+// ErrTooLarge is returned when an entry is read beyond its limit.
 var ErrTooLarge = errors.New("larger than the limit")
 
-// content is what an entry holds, decompressed and checked as it is read.
+// content is the content of an entry, decompressed and checked while it is read.
 type content struct {
-	entry  Entry // Size is -1 where only the end of the content tells it
+	entry  Entry // Size is -1 if it is known only at the end of the content
 	r      io.Reader
 	limit  int64
 	budget *Budget
 
 	n   int64 // bytes read
 	sum uint32
-	err error // what ended it
+	err error // set when reading has ended
 }
 
 // Read implements io.Reader.
@@ -31,7 +31,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if c.entry.Size >= 0 {
 		most = min(most, c.entry.Size)
 	}
-	// One byte more than there may be tells whether there is more.
+	// One byte more than the expected size shows whether there is more.
 	if room := most - c.n + 1; int64(len(p)) > room {
 		p = p[:room]
 	}
@@ -40,7 +40,7 @@ func (c *content) Read(p []byte) (int, error) {
 		n -= int(over)
 		err = c.fail(ErrTooLarge)
 		if c.entry.Size >= 0 && c.entry.Size <= c.limit {
-			err = c.fail(fmt.Errorf("more than the %d bytes that it should have", c.entry.Size))
+			err = c.fail(fmt.Errorf("larger than the %d bytes in its header", c.entry.Size))
 		}
 	}
 	c.n += int64(n)
@@ -58,15 +58,15 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end checks what has come to its end.
+// end checks the size and the checksum at the end of the content.
 func (c *content) end() error {
 	switch {
 	case c.entry.Size < 0:
 		return io.EOF
 	case c.n < c.entry.Size:
-		return c.fail(fmt.Errorf("%d bytes and not the %d that it should have", c.n, c.entry.Size))
+		return c.fail(fmt.Errorf("has %d bytes, but its header says %d", c.n, c.entry.Size))
 	case c.sum != c.entry.crc:
-		return c.fail(errors.New("checksum differs"))
+		return c.fail(errors.New("checksum does not match"))
 	}
 	return io.EOF
 }

@@ -11,22 +11,22 @@ import (
 	"sync"
 )
 
-// headerBuffer is how much of a directory is read at once.
+// headerBuffer is how many bytes of a directory are read at once.
 const headerBuffer = 16 << 10
 
-// readers are kept for the next archives, of which a system may have thousands.
+// readers are reused, because a system may have thousands of archives.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, headerBuffer) }}
 
-// inflaters are kept likewise.
+// inflaters are reused as well.
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nothing{}) }}
 
-// nothing is what a reader has that is not in use.
+// nothing is the source of a pooled reader that is not in use.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 func (nothing) ReadByte() (byte, error)  { return 0, io.EOF }
 
-// release gives back what inflates the entries.
+// release returns the decompressor to the pool.
 func (a *Archive) release() {
 	if a.inflate != nil && a.inflate.(flate.Resetter).Reset(nothing{}, nil) == nil {
 		inflaters.Put(a.inflate)
@@ -34,8 +34,8 @@ func (a *Archive) release() {
 	a.inflate = nil
 }
 
-// Entries returns the entries in the order of the directory, folders and
-// repeated names too. An error comes last, with an empty Entry.
+// Entries yields the entries in the order of the directory, including folders and
+// repeated names. An error comes last, with an empty Entry.
 func (a *Archive) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		r := readers.Get().(*bufio.Reader)
@@ -67,18 +67,18 @@ func (a *Archive) Entries() iter.Seq2[Entry, error] {
 		}
 		// Writers without 64-bit sizes count modulo 65,536.
 		if uint16(count) != uint16(a.count) {
-			yield(Entry{}, fmt.Errorf("directory has %d entries and should have %d", count, a.count))
+			yield(Entry{}, fmt.Errorf("directory has %d entries, but its end record says %d", count, a.count))
 		}
 	}
 }
 
-// errEnd says that no header follows.
+// errEnd means that no header follows.
 var errEnd = errors.New("end of the directory")
 
-// A directory is read header by header.
+// A directory reads a central directory, one header at a time.
 type directory struct {
 	r      *bufio.Reader
-	left   int64 // bytes up to the record that ends it
+	left   int64 // bytes up to the end record
 	budget *Budget
 	buf    []byte
 }
@@ -128,7 +128,7 @@ func (d *directory) next() (Entry, error) {
 	return e, nil
 }
 
-// read fills buf, grown where need be, with n bytes of r.
+// read reads n bytes of r into buf, which it grows if necessary.
 func read(r io.Reader, buf []byte, n int) ([]byte, error) {
 	if cap(buf) < n {
 		buf = make([]byte, max(n, 1<<10))
@@ -140,7 +140,7 @@ func read(r io.Reader, buf []byte, n int) ([]byte, error) {
 	return buf, nil
 }
 
-// unexpected makes an end that came too early one that is told from others.
+// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

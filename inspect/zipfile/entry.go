@@ -6,48 +6,46 @@ import (
 	"fmt"
 )
 
-// Methods of compression that can be read.
+// The supported compression methods.
 const (
 	methodStored   = 0
 	methodDeflated = 8
 )
 
-// Bits of an entry's flags.
+// Bits of the flags of an entry.
 const (
 	flagEncrypted  = 1 << 0
 	flagDescriptor = 1 << 3 // sizes and checksum follow the content
 )
 
-// An Entry is one member of an archive, as the archive describes it. All of it
-// may be a lie.
+// An Entry is one member of an archive, as the archive describes it. None of it can be
+// trusted.
 type Entry struct {
-	// Name is the name's bytes as they stand, at most 65,535 of them, in no
-	// certain encoding. It may be absolute, climb ("../"), hold any byte and be
-	// there twice: it is no path of a filesystem.
+	// Name is the raw name, of at most 65,535 bytes in an unknown encoding. It may be
+	// absolute, contain "../" and any other bytes, and occur more than once: do not use
+	// it as a filesystem path.
 	Name string
-	// Size is the number of bytes of the content, -1 where it is not known before
-	// the content was read.
+	// Size is the size of the content in bytes, or -1 if it is unknown until the
+	// content has been read.
 	Size int64
 
-	compressed int64 // bytes in the archive, -1 as for Size
-	offset     int64 // of the local header, from the archive's beginning
+	compressed int64 // bytes in the archive, or -1 like Size
+	offset     int64 // of the local header, relative to the beginning of the archive
 	crc        uint32
 	method     uint16
 	flags      uint16
 }
 
-// Stored reports whether the content stands in the archive as it is, neither
-// compressed nor encrypted.
+// Stored reports whether the content is neither compressed nor encrypted.
 func (e Entry) Stored() bool {
 	return e.method == methodStored && e.flags&flagEncrypted == 0
 }
 
-// Empty reports whether an entry has no content, as far as that is known before it
-// was read. What has bytes in the archive is not empty, whatever its size is said to
-// be.
+// Empty reports whether an entry is known to have no content before it is read. An
+// entry with bytes in the archive is not empty, whatever its Size is.
 func (e Entry) Empty() bool { return e.Size == 0 && e.compressed == 0 }
 
-// readable returns an error for content that nothing here can decode.
+// readable returns an error if the content cannot be decoded.
 func (e Entry) readable() error {
 	switch {
 	case e.flags&flagEncrypted != 0:
@@ -58,7 +56,7 @@ func (e Entry) readable() error {
 	return nil
 }
 
-// short cuts a name to what an error may carry.
+// short cuts a name for use in an error.
 func short(name string) string {
 	const most = 200
 	if len(name) <= most {
@@ -69,13 +67,13 @@ func short(name string) string {
 
 const (
 	zip64Extra = 0x0001     // the extra field with 64-bit values
-	zip64Mark  = 0xffffffff // a 32-bit value that stands there
+	zip64Mark  = 0xffffffff // in place of a 32-bit value that is in the extra field
 )
 
 var errExtra = errors.New("64-bit sizes are missing or out of range")
 
-// widen replaces each of the fields that says so by its 64-bit value in the extra
-// field, where they stand in the order of fields.
+// widen replaces the fields that have the value zip64Mark by the 64-bit values in the
+// extra field, which are in the order of fields.
 func widen(extra []byte, fields ...*int64) error {
 	var values []byte
 	for len(extra) >= 4 {

@@ -125,9 +125,9 @@ func TestDamage(t *testing.T) {
 		{"cut off", jar[:len(jar)-1], 0, "not a zip archive"},
 		{"a directory larger than the file", patched(jar, len(jar)-10, 0xff, 0xff), 0, "not a zip archive"},
 		{"a directory earlier than it is", patched(jar, len(jar)-6, byte(directory-1)), 0, "no local header at 1"},
-		{"a count too high", patched(jar, len(jar)-12, byte(len(all)+1)), len(all), "should have"},
-		{"a count too low", patched(jar, len(jar)-12, 1), len(all), "should have 1"},
-		{"a header overwritten", patched(jar, second, 'X'), 1, "directory has 1 entries and should have"},
+		{"a count too high", patched(jar, len(jar)-12, byte(len(all)+1)), len(all), "but its end record says"},
+		{"a count too low", patched(jar, len(jar)-12, 1), len(all), "its end record says 1"},
+		{"a header overwritten", patched(jar, second, 'X'), 1, "directory has 1 entries, but its end record says"},
 		{"a name beyond the directory", patched(jar, second+28, 0xff, 0xff), 1, "directory after entry 1: unexpected EOF"},
 		{"a 64-bit size that is missing", patched(jar, second+20, 0xff, 0xff, 0xff, 0xff), 1, "64-bit sizes are missing"},
 		{"no local header", patched(jar, 0, 'X'), 0, "no local header at 0"},
@@ -171,9 +171,9 @@ func TestContent(t *testing.T) {
 		{"as it is", jar, size, size, ""},
 		{"limit", jar, size - 1, size - 1, "larger than the limit"},
 		{"no limit left", jar, 0, 0, "larger than the limit"},
-		{"size too small", patched(jar, at+24, byte(size-3)), 1 << 20, size - 3, fmt.Sprintf("more than the %d bytes", size-3)},
-		{"size too large", patched(jar, at+24, byte(size+3)), 1 << 20, size, fmt.Sprintf("%d bytes and not the %d", size, size+3)},
-		{"checksum", patched(jar, at+16, ^jar[at+16]), 1 << 20, size, "checksum differs"},
+		{"size too small", patched(jar, at+24, byte(size-3)), 1 << 20, size - 3, fmt.Sprintf("larger than the %d bytes", size-3)},
+		{"size too large", patched(jar, at+24, byte(size+3)), 1 << 20, size, fmt.Sprintf("has %d bytes, but its header says %d", size, size+3)},
+		{"checksum", patched(jar, at+16, ^jar[at+16]), 1 << 20, size, "checksum does not match"},
 		{"cut off", patched(jar, at+20, 4, 0, 0, 0), 1 << 20, -1, "unexpected EOF"},
 	} {
 		a := mustOpen(t, c.b)
@@ -226,7 +226,7 @@ func TestNames(t *testing.T) {
 func TestStreamDescriptor(t *testing.T) {
 	for method, want := range map[uint16]string{
 		zip.Deflate: "[first second] <nil>",
-		zip.Store:   `[first] entry "first": what follows its content does not say that it has 0 bytes`,
+		zip.Store:   `[first] entry "first": no valid descriptor of 0 bytes after its content`,
 	} {
 		var buf bytes.Buffer
 		w := zip.NewWriter(&buf)

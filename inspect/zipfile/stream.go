@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// A Stream is an archive that is read from its beginning to its end, by the local
-// header that stands before each entry. The central directory, which comes last, is
-// what other programs go by. So it must tell of the same entries, and end where r
-// does: anything else is an error, after the entries. Writers that write from
-// beginning to end, as Java's do, make no such archives. It is used by one
-// goroutine, and one entry is open at a time.
+// A Stream is an archive that is read from beginning to end, by the local header in
+// front of each entry. Other programs use the central directory, which comes last. The
+// directory must therefore have the same entries and end where r ends; otherwise there
+// is an error after the entries. Writers that write sequentially, such as Java's, never
+// make archives that differ. Only one goroutine may use a Stream, and only one entry is
+// open at a time.
 type Stream struct {
 	in     counter
 	r      *bufio.Reader // of in
@@ -26,25 +26,25 @@ type Stream struct {
 	entry   Entry
 	begin   int64 // where the content of entry begins
 	body    *counter
-	raw     *io.LimitedReader // of r, the bytes of entry; nil where their end is not known
-	inflate io.ReadCloser     // kept from one entry to the next
+	raw     *io.LimitedReader // of r, the bytes of entry; nil if their end is unknown
+	inflate io.ReadCloser     // reused for the next entry
 	buf     []byte
 
 	offset int64       // of the local header of entry
-	met    fingerprint // of the entries before
+	met    fingerprint // of the entries read so far
 }
 
-// NewStream returns the archive that r holds from its first byte on. What is read
-// of it is taken from budget.
+// NewStream returns the archive that begins at the first byte of r. The cost of reading
+// it is taken from budget.
 func NewStream(r io.Reader, budget *Budget) *Stream {
 	s := &Stream{in: counter{r: r}, budget: budget, buf: make([]byte, headerBuffer), met: fingerprint{seed: maphash.MakeSeed()}}
 	s.r = bufio.NewReaderSize(&s.in, headerBuffer)
 	return s
 }
 
-// Entries returns the entries in the order in which they stand; it can be used
-// once. An error comes last, with an empty Entry; it is ErrNotZip where the first
-// bytes are no archive's.
+// Entries yields the entries in the order of the archive. It can be called once. An
+// error comes last, with an empty Entry; it is ErrNotZip if the data does not begin as
+// an archive.
 func (s *Stream) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for count := 0; ; count++ {
@@ -73,7 +73,7 @@ func (s *Stream) Entries() iter.Seq2[Entry, error] {
 	}
 }
 
-// at is the offset of what is read next.
+// at returns the offset of the next byte.
 func (s *Stream) at() int64 { return s.in.n - int64(s.r.Buffered()) }
 
 // next reads a local header.
@@ -117,7 +117,7 @@ func (s *Stream) next() error {
 		return err
 	}
 	e.Name = string(s.buf[:name])
-	// Unlike in the directory, both sizes stand there or none.
+	// Unlike in the directory, there must be both sizes or neither.
 	if err := widen(s.buf[name:], &e.Size, &e.compressed); err != nil {
 		return fmt.Errorf("entry %q: %w", short(e.Name), err)
 	}
@@ -132,14 +132,13 @@ func (s *Stream) next() error {
 	return nil
 }
 
-// Open returns the content of e, the last entry that Entries gave, of which at
-// most limit bytes can be read: beyond that the error is ErrTooLarge. One that
-// has not the size or the checksum that its header says gives an error at its
-// end, where these are in the header. It is opened once, and the reader can be
-// used until the next entry.
+// Open returns the content of e, which must be the last entry that Entries yielded.
+// Reading more than limit bytes returns ErrTooLarge. If the header has the size and the
+// checksum and they do not match, the error comes at the end of the content. An entry
+// can be opened once; the reader is valid until the next entry.
 func (s *Stream) Open(e Entry, limit int64) (io.Reader, error) {
 	if e != s.entry || s.body != nil {
-		return nil, fmt.Errorf("entry %q: no longer there to be read", short(e.Name))
+		return nil, fmt.Errorf("entry %q: already passed", short(e.Name))
 	}
 	if err := e.readable(); err != nil {
 		return nil, err
@@ -150,9 +149,9 @@ func (s *Stream) Open(e Entry, limit int64) (io.Reader, error) {
 	return &content{entry: e, limit: limit, budget: s.budget, r: s.body}, nil
 }
 
-// decompress begins the content of the entry.
+// decompress starts decompressing the content of the entry.
 func (s *Stream) decompress() error {
-	var raw io.Reader = s.r // of which flate reads no byte beyond the end
+	var raw io.Reader = s.r // flate reads no byte beyond the end of the content
 	if s.raw != nil {
 		raw = s.raw
 	}
@@ -169,7 +168,7 @@ func (s *Stream) decompress() error {
 	return nil
 }
 
-// finish goes to the end of the entry, however much of it was read.
+// finish moves to the end of the entry, however much of it was read.
 func (s *Stream) finish() error {
 	if s.raw == nil {
 		if err := s.drain(); err != nil {
@@ -190,7 +189,7 @@ func (s *Stream) finish() error {
 	return s.descriptor()
 }
 
-// drain reads the rest of an entry whose end only its content tells.
+// drain reads the rest of an entry if only its content shows where it ends.
 func (s *Stream) drain() error {
 	if err := s.entry.readable(); err != nil {
 		return err
@@ -222,10 +221,10 @@ const (
 	longestDescriptor = 4 + 4 + 8 + 8 + 2
 )
 
-// descriptor skips checksum and sizes after the content. Neither whether a mark
-// stands before them nor how long the sizes are is said anywhere: it is the form
-// in which the sizes are right and a record follows. Where the sizes came before
-// the content it may be missing.
+// descriptor skips the checksum and the sizes after the content. No field says whether
+// a signature precedes them or how long the sizes are. The form is the one in which the
+// sizes are right and another record follows. If the sizes came before the content, the
+// descriptor may be missing.
 func (s *Stream) descriptor() error {
 	compressed, size := s.entry.compressed, s.entry.Size
 	if s.raw == nil {
@@ -253,10 +252,11 @@ func (s *Stream) descriptor() error {
 	if compressed > 0 && s.raw != nil || strings.HasSuffix(s.entry.Name, "/") {
 		return nil
 	}
-	return fmt.Errorf("what follows its content does not say that it has %d bytes", size)
+	return fmt.Errorf("no valid descriptor of %d bytes after its content", size)
 }
 
-// little is the unsigned integer of width bytes that p begins with.
+// little returns the little-endian unsigned integer of width bytes at the beginning of
+// p.
 func little(p []byte, width int) uint64 {
 	if width == 4 {
 		return uint64(binary.LittleEndian.Uint32(p))
@@ -264,7 +264,7 @@ func little(p []byte, width int) uint64 {
 	return binary.LittleEndian.Uint64(p)
 }
 
-// A counter counts what is read of r.
+// A counter counts the bytes read from r.
 type counter struct {
 	r io.Reader
 	n int64

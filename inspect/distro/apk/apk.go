@@ -1,6 +1,6 @@
-// Package apk reads the database of apk-tools 2 and 3: the text file installed,
-// one paragraph a package, each line a letter, a colon and a value. Its form is
-// apk-tools' own (apk_db_fdb_read in src/database.c).
+// Package apk reads the database of apk-tools 2 and 3: the text file installed, with
+// one paragraph per package. Each line is a letter, a colon and a value. The format is
+// defined by apk-tools (apk_db_fdb_read in src/database.c).
 package apk
 
 import (
@@ -17,33 +17,33 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "apk"
-	// Limit is how many bytes of a database are read. It holds the list of all
-	// files, some 60 bytes each: two million of them are within it.
+	// Limit is how many bytes of a database are read. The database lists all files,
+	// with about 60 bytes each; two million files are within the limit.
 	Limit = 128 << 20
-	// maxPackages bounds the packages of one database; Alpine has about 30,000
-	// for an architecture.
+	// maxPackages bounds the packages of one database. Alpine has about 30,000 for one
+	// architecture.
 	maxPackages = 100_000
 )
 
-// InstalledFiles are the paths where a database may be. Of a tree with both,
-// both count: which one its apk uses depends on how that was built.
+// InstalledFiles returns the paths where a database may be. If a tree has both, both
+// are read: which one its apk uses depends on how apk was built.
 func InstalledFiles() []string {
 	return []string{"lib/apk/db/installed", "usr/lib/apk/db/installed"}
 }
 
-// ReadInstalled reads a database at path and returns its packages. All that is
-// in it is installed. A package without origin is its own source; the version of
-// the source is always the package's.
+// ReadInstalled reads the database at path and returns its packages, all of which are
+// installed. A package without an origin is its own source. The version of the source
+// is always that of the package.
 //
-// An error names the first paragraph that is broken and how many more are; the
-// packages of the others are returned with it. A package stays also when only
-// the list of its files is broken. Broken are a line that is no field, a
-// paragraph without name or version, a field given twice or after the files, a
-// file of no folder, a digest of no file or of no known form, and the end of the
-// database within a line. An empty database has no packages and is no error;
-// that the last paragraph lacks its empty line is none either, nor that the last
-// line lacks its newline where that line is a whole digest, or one of the fields
-// that follow all that are kept, which are there.
+// If paragraphs are invalid, the error names the first one and counts the others, and
+// the packages of the valid paragraphs are returned with it. A package is also returned
+// if only its list of files is invalid. These are invalid: a line that is not a field,
+// a paragraph without a name or version, a field that is repeated or comes after the
+// files, a file without a folder, a digest without a file or in an unknown form, and a
+// database that ends within a line. These are valid: an empty database, which has no
+// packages; a last paragraph without an empty line after it; and a last line without a
+// newline if it is a complete digest, or a field that apk writes after all the fields
+// that are kept and those are there.
 func ReadInstalled(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
 	err := read(newScanner(r, nil), func(p *paragraph) error {
@@ -65,15 +65,15 @@ func ReadInstalled(r io.Reader, path string) ([]inventory.Package, error) {
 	return packages, err
 }
 
-// ReadFiles reads a database and calls file for each file and each link that a
-// package installed, in the order of the database. It holds no more than a line
-// at a time. The error is that of ReadInstalled; of a broken list the files
-// before the broken line are given.
+// ReadFiles reads a database and calls file for each file and link that a package
+// installed, in the order of the database. It holds only one line in memory. The error
+// is that of ReadInstalled. Of an invalid list, the files before the invalid line are
+// passed to file.
 func ReadFiles(r io.Reader, file func(File)) error {
 	return read(newScanner(r, file), func(*paragraph) error { return nil })
 }
 
-// read calls whole for each paragraph whose fields are whole.
+// read calls whole for each paragraph with valid fields.
 func read(s *scanner, whole func(*paragraph) error) error {
 	var first error
 	broken := 0
@@ -91,7 +91,7 @@ func read(s *scanner, whole func(*paragraph) error) error {
 		}
 	}
 	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more broken paragraphs", first, broken-1)
+		first = fmt.Errorf("%w, and %d more invalid paragraphs", first, broken-1)
 	}
 	return join(first, s.err)
 }
@@ -103,18 +103,18 @@ func join(a, b error) error {
 	return cmp.Or(a, b)
 }
 
-// check judges the fields of a paragraph, once all were seen.
+// check checks the fields of a paragraph after all of them have been read.
 func (p *paragraph) check() error {
 	name := p.value[fieldName]
 	switch {
 	case name == "":
-		return errors.New("paragraph without P, the name")
+		return errors.New("paragraph without a name (P)")
 	case p.value[fieldVersion] == "":
-		return fmt.Errorf("package %q: no V, the version", name)
+		return fmt.Errorf("package %q: no version (V)", name)
 	}
 	for f, v := range p.value {
 		if f != fieldMaintainer && !ident.IsWord(v) {
-			return fmt.Errorf("package %q: %c %q: not a word", name, letters[f], v)
+			return fmt.Errorf("package %q: invalid %c %q", name, letters[f], v)
 		}
 	}
 	return nil

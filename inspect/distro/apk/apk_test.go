@@ -89,10 +89,10 @@ func identity(t testing.TB, packages []inventory.Package, path string) []invento
 func TestDatabases(t *testing.T) {
 	// What is wrong with the ones that are not whole.
 	broken := map[string]string{
-		"corrupt-syft":    `line 1: "this is a corrupt db": not a field`,
-		"invalid-scalibr": `line 1: "asdf": not a field, and 1 more broken paragraphs`,
+		"corrupt-syft":    `line 1: invalid field "this is a corrupt db"`,
+		"invalid-scalibr": `line 1: invalid field "asdf", and 1 more invalid paragraphs`,
 		// Its last line is a whole digest without a newline.
-		"trivy-apk": `line 24: package "invalidPackageWithoutAVersion": no V, the version`,
+		"trivy-apk": `line 24: package "invalidPackageWithoutAVersion": no version (V)`,
 	}
 	total := 0
 	for _, name := range databases(t) {
@@ -175,29 +175,29 @@ func TestBroken(t *testing.T) {
 		name, middle, err string
 		kept              bool // the package in the middle stays
 	}{
-		{"no field", "P:b\nnonsense\nV:1\n", `line 5: "nonsense": not a field`, false},
-		{"one letter", "P:b\nV\n", `line 5: "V": not a field`, false},
-		{"no letter", "P:b\nV:1\n1:2\n", `"1:2": not a field`, false},
-		{"no name", "V:1\n", "line 5: paragraph without P, the name", false},
-		{"empty name", "P:\nV:1\n", "paragraph without P", false},
-		{"no version", "P:b\nA:x\n", `package "b": no V, the version`, false},
-		{"name with a space", "P:b c\nV:1\n", `P "b c": not a word`, false},
-		{"version with a control character", "P:b\nV:1\x1b[0m\n", `V "1\x1b[0m": not a word`, false},
-		{"carriage returns", "P:b\r\nV:1\r\n", `P "b\r": not a word`, false},
-		{"origin with a tab", "P:b\nV:1\no:x\ty\n", `o "x\ty": not a word`, false},
-		{"second name", "P:b\nP:c\nV:1\n", "line 5: second P", false},
-		{"second version", "P:b\nV:1\nV:2\n", "second V", false},
+		{"no field", "P:b\nnonsense\nV:1\n", `line 5: invalid field "nonsense"`, false},
+		{"one letter", "P:b\nV\n", `line 5: invalid field "V"`, false},
+		{"no letter", "P:b\nV:1\n1:2\n", `invalid field "1:2"`, false},
+		{"no name", "V:1\n", "line 5: paragraph without a name (P)", false},
+		{"empty name", "P:\nV:1\n", "paragraph without a name (P)", false},
+		{"no version", "P:b\nA:x\n", `package "b": no version (V)`, false},
+		{"name with a space", "P:b c\nV:1\n", `invalid P "b c"`, false},
+		{"version with a control character", "P:b\nV:1\x1b[0m\n", `invalid V "1\x1b[0m"`, false},
+		{"carriage returns", "P:b\r\nV:1\r\n", `invalid P "b\r"`, false},
+		{"origin with a tab", "P:b\nV:1\no:x\ty\n", `invalid o "x\ty"`, false},
+		{"second name", "P:b\nP:c\nV:1\n", "line 5: repeated P", false},
+		{"second version", "P:b\nV:1\nV:2\n", "repeated V", false},
 		{"long version", "P:b\nV:" + strings.Repeat("1", maxValue+1) + "\n", `'V' longer than 4096 bytes`, false},
 		{"very long version", "P:b\nV:" + strings.Repeat("1", 3*maxLine) + "\n", `'V' longer than 4096 bytes`, false},
 		{"very long line that is no field", "P:b\nV:1\n" + strings.Repeat("x", 3*maxLine) + "\n", `longer than`, false},
-		{"file before its folder", "P:b\nV:1\nR:x\n", "a file (R) before its folder", false},
-		{"folder of no package", "F:usr\nR:x\n", "line 4: paragraph without P", false},
+		{"file before its folder", "P:b\nV:1\nR:x\n", "file (R) before its folder", false},
+		{"folder of no package", "F:usr\nR:x\n", "line 4: paragraph without a name (P)", false},
 		{"field after the files", "P:b\nV:1\nF:usr\nA:x\n", "line 7: A after the files", true},
 		{"empty line lost", "P:b\nV:1\nF:usr\nR:x\nC:Q1\nP:c\nV:1\n", "line 9: P after the files", true},
-		{"file without name", "P:b\nV:1\nF:usr\nR:\n", "a file (R) without name", true},
-		{"digest of no file", "P:b\nV:1\nF:usr\nZ:Q1kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "a digest (Z) of no file", true},
-		{"no digest", "P:b\nV:1\nF:usr\nR:x\nZ:Q1kiljh\n", "not a digest (Z)", true},
-		{"digest of another kind", "P:b\nV:1\nF:usr\nR:x\nZ:Q3kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "not a digest (Z)", true},
+		{"file without name", "P:b\nV:1\nF:usr\nR:\n", "file (R) without a name", true},
+		{"digest of no file", "P:b\nV:1\nF:usr\nZ:Q1kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "digest (Z) without a file", true},
+		{"no digest", "P:b\nV:1\nF:usr\nR:x\nZ:Q1kiljh\n", "invalid digest (Z)", true},
+		{"digest of another kind", "P:b\nV:1\nF:usr\nR:x\nZ:Q3kiljhXXH1LlQroHsEJIkPZg2eiw=\n", "invalid digest (Z)", true},
 		{"long path", "P:b\nV:1\nF:" + strings.Repeat("x", maxValue+1) + "\n", `'F' longer than 4096 bytes`, false},
 	}
 	for _, tt := range tests {

@@ -11,19 +11,19 @@ import (
 
 // A File is a file or a link that a package installed.
 type File struct {
-	// Package is the name of the package, as it stands in the inventory.
+	// Package is the name of the package, as in the inventory.
 	Package string
-	// Path is relative to the root, without a leading slash. It is valid until
-	// the function that got the File returns.
+	// Path is relative to the root, without a leading slash. It is valid only during
+	// the call that receives the File.
 	Path []byte
-	// Digest is that of the content as it was installed; of a symbolic link it
-	// is the digest of the link's target, the text.
+	// Digest is the digest of the content when it was installed. For a symbolic link it
+	// is the digest of the link's target path.
 	Digest Digest
 }
 
-// A Digest tells whether a file is still the one that was installed: SHA-1, or
-// with apk-tools 3 SHA-256, whole or its first 20 bytes. The zero Digest, that
-// of a file whose digest the database does not have, equals nothing.
+// A Digest shows whether a file is still as it was installed. It is SHA-1 or, since
+// apk-tools 3, SHA-256, either in full or its first 20 bytes. The zero Digest, of a
+// file without a digest in the database, equals nothing.
 type Digest struct {
 	sum    [sha256.Size]byte
 	size   int
@@ -33,7 +33,7 @@ type Digest struct {
 // Known reports whether the database has a digest of the file.
 func (d Digest) Known() bool { return d.size > 0 }
 
-// Hash returns a new hash of the kind that the digest was made with.
+// Hash returns a new hash of the digest's algorithm.
 func (d Digest) Hash() hash.Hash {
 	if d.sha256 {
 		return sha256.New()
@@ -41,16 +41,16 @@ func (d Digest) Hash() hash.Hash {
 	return sha1.New()
 }
 
-// Equal reports whether sum, what Hash has made of a content, is the digest.
+// Equal reports whether sum, a result of Hash, matches the digest.
 func (d Digest) Equal(sum []byte) bool {
 	return d.Known() && len(sum) >= d.size && bytes.Equal(sum[:d.size], d.sum[:d.size])
 }
 
-var errDigest = errors.New("not a digest (Z)")
+var errDigest = errors.New("invalid digest (Z)")
 
-// parseDigest reads the value of a line Z: Q1 and SHA-1 or Q2 and SHA-256, in
-// base64. cut says that the package's digests of 20 bytes are of SHA-256, under
-// Q1 all the same.
+// parseDigest parses the value of a Z line: Q1 and SHA-1, or Q2 and SHA-256, in base64.
+// cut says that the package's 20-byte digests are of SHA-256, although they begin with
+// Q1.
 func parseDigest(value []byte, cut bool) (Digest, error) {
 	text, ok := bytes.CutPrefix(value, []byte("Q1"))
 	if !ok {
@@ -63,7 +63,7 @@ func parseDigest(value []byte, cut bool) (Digest, error) {
 		return Digest{}, errDigest
 	}
 	n, err := base64.StdEncoding.Decode(buf[:], text)
-	whole := n == sha256.Size // early versions of apk-tools 3 wrote Q1 here, too
+	whole := n == sha256.Size // early versions of apk-tools 3 wrote Q1 here as well
 	if err != nil || !whole && (n != sha1.Size || value[1] != '1') {
 		return Digest{}, errDigest
 	}

@@ -108,7 +108,7 @@ func TestBrokenFiles(t *testing.T) {
 	text := "P:a\nV:1\nF:d\nR:x\nR:y\nZ:Q1\nR:z\n\nF:e\nR:x\n\nP:b\nV:1\nF:\nR:w\n"
 	var got []string
 	err := ReadFiles(strings.NewReader(text), func(f File) { got = append(got, f.Package+":"+string(f.Path)) })
-	if want := "line 6: not a digest (Z), and 1 more broken paragraphs"; err == nil || err.Error() != want {
+	if want := "line 6: invalid digest (Z), and 1 more invalid paragraphs"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
 	}
 	if got, want := strings.Join(got, " "), "a:d/x b:w"; got != want {

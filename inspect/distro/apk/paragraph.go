@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// maxLine is how much of a line is looked at. A longer one is read past,
-	// which is well for a field nobody wants: lists of what is provided are long.
+	// maxLine is how many bytes of a line are read; the rest is skipped. Only fields
+	// that are not needed are longer, such as the list of what a package provides.
 	maxLine = 64 << 10
-	// maxValue bounds a field that is kept, a folder and the name of a file.
+	// maxValue bounds the value of a kept field, a folder and a file name, in bytes.
 	maxValue = 4 << 10
 )
 
@@ -32,31 +32,31 @@ const (
 
 const letters = "PVAom"
 
-// A paragraph is what the database says of a package: fields, then files.
+// A paragraph is the part of the database about one package: fields, then files.
 type paragraph struct {
-	line    int               // number of its first line, 0 while it has none
+	line    int               // number of its first line, 0 before that
 	value   [numFields]string // as inventory.Text
 	has     [numFields]bool
-	sha256  bool  // short digests are of SHA-256
-	whole   bool  // all fields were seen and are well
-	ended   bool  // all fields were seen: the list of files has begun
+	sha256  bool  // 20-byte digests are of SHA-256
+	whole   bool  // all fields have been read and are valid
+	ended   bool  // all fields have been read: the list of files has begun
 	err     error // the first thing wrong with it
 	errLine int
 }
 
-// A scanner splits a database into paragraphs. It holds no more than a line and
-// the path of a file.
+// A scanner splits a database into paragraphs. It holds only one line and the path of
+// one file in memory.
 type scanner struct {
 	r         *bufio.Reader
-	file      func(File) // nil when nobody wants the files
+	file      func(File) // nil if the files are not needed
 	line      int
 	paragraph paragraph
 	ended     bool
 	err       error // why the file could not be read to its end
 
-	dir    []byte // the folder of the files, with a slash if it is not the root
-	path   []byte // the file that is not yet given away, if there is one
-	open   bool   // there is one
+	dir    []byte // the folder of the files, with a trailing slash unless it is the root
+	path   []byte // the file that has not been passed to file yet
+	open   bool   // there is such a file
 	digest Digest // of that file
 }
 
@@ -64,8 +64,8 @@ func newScanner(r io.Reader, file func(File)) *scanner {
 	return &scanner{r: bufio.NewReaderSize(r, maxLine), file: file}
 }
 
-// next reads the next paragraph and reports whether there was one. Of one within
-// which reading fails only whole fields count.
+// next reads the next paragraph and reports whether there was one. If reading fails
+// within a paragraph, it counts only if its fields are complete.
 func (s *scanner) next() bool {
 	s.paragraph = paragraph{}
 	s.open = false
@@ -107,7 +107,8 @@ func (s *scanner) next() bool {
 	return p.line > 0
 }
 
-// broken notes what is wrong with the paragraph; the rest of it is passed over.
+// broken records the first error of the paragraph. The rest of the paragraph is
+// skipped.
 func (s *scanner) broken(err error) {
 	if p := &s.paragraph; p.err == nil {
 		p.err, p.errLine = err, s.line
@@ -135,7 +136,7 @@ func (s *scanner) endFields() {
 	p.whole = true
 }
 
-// giveFile gives away the file that was read last.
+// giveFile passes the last file to s.file.
 func (s *scanner) giveFile() {
 	if s.open && s.file != nil {
 		s.file(File{Package: s.paragraph.value[fieldName], Path: s.path, Digest: s.digest})
@@ -143,14 +144,14 @@ func (s *scanner) giveFile() {
 	s.open = false
 }
 
-// add takes in a whole line that is not empty.
+// add adds a complete, non-empty line.
 func (s *scanner) add(line []byte) {
 	p := &s.paragraph
 	if p.err != nil {
 		return
 	}
 	if !isField(line) {
-		s.broken(fmt.Errorf("%q: not a field", line[:min(len(line), 40)]))
+		s.broken(fmt.Errorf("invalid field %q", line[:min(len(line), 40)]))
 		return
 	}
 	name, value := line[0], line[2:]
@@ -172,9 +173,9 @@ func (s *scanner) add(line []byte) {
 		s.giveFile()
 		switch {
 		case !p.ended:
-			s.broken(errors.New("a file (R) before its folder (F)"))
+			s.broken(errors.New("file (R) before its folder (F)"))
 		case len(value) == 0:
-			s.broken(errors.New("a file (R) without name"))
+			s.broken(errors.New("file (R) without a name"))
 		default:
 			s.path = append(append(s.path[:0], s.dir...), value...)
 			s.open, s.digest = true, Digest{}
@@ -183,7 +184,7 @@ func (s *scanner) add(line []byte) {
 		digest, err := parseDigest(value, p.sha256)
 		switch {
 		case !s.open:
-			s.broken(errors.New("a digest (Z) of no file"))
+			s.broken(errors.New("digest (Z) without a file"))
 		case err != nil:
 			s.broken(err)
 		default:
@@ -196,7 +197,7 @@ func (s *scanner) add(line []byte) {
 		case p.ended:
 			s.broken(fmt.Errorf("%c after the files", name))
 		case p.has[f]:
-			s.broken(fmt.Errorf("second %c", name))
+			s.broken(fmt.Errorf("repeated %c", name))
 		default:
 			p.has[f], p.value[f] = true, inventory.Text(string(value))
 		}
@@ -205,11 +206,11 @@ func (s *scanner) add(line []byte) {
 
 var errCut = errors.New("file ends within a line")
 
-// lateFields are fields that apk writes after those that are kept.
+// lateFields are the fields that apk writes after the fields that are kept.
 const lateFields = "mtckDpirqs"
 
-// addLast takes in a last line that lacks its newline, if it is seen not to be cut, or
-// to say nothing that is kept.
+// addLast adds a last line without a newline if it is certain that it is complete or
+// has nothing that is kept.
 func (s *scanner) addLast(line []byte) {
 	p := &s.paragraph
 	whole := false
@@ -228,7 +229,7 @@ func (s *scanner) addLast(line []byte) {
 	s.add(line)
 }
 
-// addLong takes in a line of which only the beginning is looked at.
+// addLong adds a line of which only the beginning was read.
 func (s *scanner) addLong(begin []byte) {
 	if !isField(begin) || wanted(begin[0]) {
 		s.broken(tooLong(begin[0]))
@@ -243,7 +244,7 @@ func isField(line []byte) bool {
 	return len(line) >= 2 && line[1] == ':' && ident.IsLetter(line[0])
 }
 
-// wanted reports whether the value of a field is looked at.
+// wanted reports whether the value of a field is used.
 func wanted(name byte) bool {
 	return strings.IndexByte(letters+"fFRZ", name) >= 0
 }

@@ -1,5 +1,5 @@
-// Package chisel reads the manifest that Chisel leaves in images of Ubuntu's package
-// slices. Such images have no database of dpkg.
+// Package chisel reads the manifest that Chisel leaves in images made of slices of
+// Ubuntu packages. Such images have no dpkg database.
 package chisel
 
 import (
@@ -19,28 +19,28 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "chisel"
-	// Limit is how many bytes of a manifest are read. It has a line for each file, which
-	// takes some 25 bytes when it is compressed.
+	// Limit is how many bytes of a manifest are read. It has one line per file, of
+	// about 25 bytes when compressed.
 	Limit = 16 << 20
-	// maxText is how many bytes it may have when it is decompressed.
+	// maxText bounds the decompressed manifest, in bytes.
 	maxText = 64 << 20
-	// maxWindow bounds the decoder's memory. Chisel's own manifests need 8 MiB.
+	// maxWindow bounds the decoder's memory. Chisel's manifests need 8 MiB.
 	maxWindow = 8 << 20
-	// maxLine bounds a line.
+	// maxLine bounds a line, in bytes.
 	maxLine = 64 << 10
 	// maxPackages bounds the packages of a manifest.
 	maxPackages = 100_000
 )
 
-// ManifestFiles are the paths where a manifest may be.
+// ManifestFiles returns the path where a manifest may be.
 func ManifestFiles() []string { return []string{"var/lib/chisel/manifest.wall"} }
 
-// ReadManifest reads a manifest at path and returns its packages. It does not say
-// which source packages they were built from: Source and SourceVersion are empty.
+// ReadManifest reads the manifest at path and returns its packages. A manifest does not
+// name source packages, so Source and SourceVersion are empty.
 //
-// An error names the first line that is broken and how many more are; the packages of
-// the others are returned with it. Broken is also a manifest that does not have as many
-// lines as its first one says.
+// If lines are invalid, the error names the first one and counts the others, and the
+// packages of the valid lines are returned with it. It is also an error if the number
+// of lines is not the one in the first line.
 func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxText))
@@ -51,8 +51,8 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 	return readText(d, path)
 }
 
-// An entry is a line of a manifest: the first one, or a package. Other lines are about
-// slices and files.
+// An entry is a line of a manifest: the first line, or a package. The other lines
+// describe slices and files.
 type entry struct {
 	JSONWall string `json:"jsonwall"`
 	Count    int    `json:"count"`
@@ -67,7 +67,7 @@ func (e entry) valid() bool {
 	return e.Name != "" && e.Version != "" && ident.IsWord(e.Name) && ident.IsWord(e.Version) && ident.IsWord(e.Arch)
 }
 
-// readText reads a manifest that is decompressed.
+// readText reads a decompressed manifest.
 func readText(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
 	var first error
@@ -90,7 +90,7 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 		}
 		if lines == 1 {
 			if major, _, _ := strings.Cut(e.JSONWall, "."); major != "1" {
-				return nil, fmt.Errorf("line 1: unsupported version %q of jsonwall", e.JSONWall)
+				return nil, fmt.Errorf("line 1: unsupported jsonwall version %q", e.JSONWall)
 			}
 			count = e.Count
 			continue
@@ -113,19 +113,19 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 		})
 	}
 	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more broken lines", first, broken-1)
+		first = fmt.Errorf("%w, and %d more invalid lines", first, broken-1)
 	}
 	switch {
 	case s.Err() != nil:
 		return packages, fmt.Errorf("line %d: %w", lines+1, s.Err())
 	case text.N == 0:
-		return packages, fmt.Errorf("decompressed larger than %d bytes", maxText)
+		return packages, fmt.Errorf("larger than %d bytes after decompression", maxText)
 	case first != nil:
 		return packages, first
 	case lines == 0:
-		return nil, errors.New("empty")
+		return nil, errors.New("empty manifest")
 	case lines != count:
-		return packages, fmt.Errorf("%d lines, not %d", lines, count)
+		return packages, fmt.Errorf("%d lines, but the first line says %d", lines, count)
 	}
 	return packages, nil
 }

@@ -1,7 +1,7 @@
-// Package dpkg reads the databases of dpkg: the status file, and the folder
-// status.d of images that were put together without dpkg, one stanza a file.
-// The form of both is deb-control(5)'s; what is installed is judged as dpkg does.
-// It also reads which files the packages have installed, from the folder info.
+// Package dpkg reads the databases of dpkg: the status file, and the folder status.d of
+// images that were built without dpkg, with one stanza per file. The format of both is
+// described in deb-control(5). Which packages are installed is decided as in dpkg. The
+// package also reads which files the packages have installed, from the folder info.
 package dpkg
 
 import (
@@ -19,40 +19,40 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "dpkg"
-	// Limit is how many bytes of a database are read. The status file of a
-	// machine with 6,000 packages has 9 MiB.
+	// Limit is how many bytes of a database are read. The status file of a machine with
+	// 6,000 packages has 9 MiB.
 	Limit = 64 << 20
-	// maxPackages bounds the packages of one database; an archive of Debian has
-	// about 65,000 for an architecture.
+	// maxPackages bounds the packages of one database. Debian has about 65,000 for one
+	// architecture.
 	maxPackages = 100_000
 )
 
-// StatusFiles are the paths where a status file may be.
+// StatusFiles returns the paths where a status file may be.
 func StatusFiles() []string {
 	return []string{"var/lib/dpkg/status", "usr/lib/dpkg/status"}
 }
 
-// StatusDirs are the paths where a folder status.d may be.
+// StatusDirs returns the paths where a folder status.d may be.
 func StatusDirs() []string {
 	return []string{"var/lib/dpkg/status.d", "usr/lib/dpkg/status.d"}
 }
 
-// IsStanzaFile reports whether a file of a folder status.d holds a stanza; the
-// others list digests.
+// IsStanzaFile reports whether a file in a folder status.d contains a stanza. The other
+// files are lists of digests.
 func IsStanzaFile(name string) bool { return !strings.HasSuffix(name, ".md5sums") }
 
-// UpdatesDir is the folder beside a status file of what dpkg has done since it last
-// wrote that.
+// UpdatesDir is the folder, next to a status file, with the changes since dpkg last
+// wrote the status file.
 const UpdatesDir = "updates"
 
-// IsUpdate reports whether a file of that folder holds an update. Their names are
-// numbers, of the same length.
+// IsUpdate reports whether a file in that folder is an update. The names are numbers of
+// equal length.
 func IsUpdate(name string) bool {
 	return name != "" && strings.Trim(name, "0123456789") == ""
 }
 
-// An Update is a file of the folder UpdatesDir: a stanza that takes the place of the
-// package's in the status file.
+// An Update is a file in the folder UpdatesDir: a stanza that replaces the package's
+// stanza in the status file.
 type Update struct {
 	Path    string
 	Content io.Reader
@@ -86,16 +86,16 @@ func ReadStatus(r io.Reader, path string, updates iter.Seq[Update]) ([]inventory
 	return db.packages, err
 }
 
-// ReadStanza reads a file of a folder status.d. There all is installed, and a
-// stanza need have no Status.
+// ReadStanza reads a file in a folder status.d. All packages there are installed, and a
+// stanza may lack Status.
 func ReadStanza(r io.Reader, path string) ([]inventory.Package, error) {
 	var db records
 	err := db.read(r, path, stanzaFile)
 	return db.packages, err
 }
 
-// HasInstalled reports whether a status file was written by dpkg and has an installed
-// package: a stanza with such a Status.
+// HasInstalled reports whether a status file was written by dpkg and contains an
+// installed package, which is a stanza with such a Status.
 func HasInstalled(r io.Reader) bool {
 	s := newScanner(r)
 	for s.next() {
@@ -106,29 +106,30 @@ func HasInstalled(r io.Reader) bool {
 	return false
 }
 
-// Records are what has been read of a database.
+// records are the packages that have been read from a database.
 type records struct {
 	packages []inventory.Package
-	// same says of each whether it can be installed for several architectures.
+	// same says, for each package, whether it can be installed for several
+	// architectures at once.
 	same []bool
-	// updating says that a stanza takes the place of the one before of its package.
+	// updating says that a stanza replaces an earlier one of the same package.
 	updating bool
 }
 
-// A form is what a file of a database is.
+// A form is the kind of a database file.
 type form int
 
 const (
-	stanzaFile form = iota // a file of a folder status.d
+	stanzaFile form = iota // in a folder status.d
 	statusFile
-	updateFile // a file of a folder UpdatesDir
+	updateFile // in a folder UpdatesDir
 )
 
 // read reads a file.
 func (db *records) read(r io.Reader, path string, form form) error {
 	var broken failures
-	// without are the lines of the stanzas of a status file that have no Status, while
-	// none has one; their packages are the last of db.
+	// without are the lines of the stanzas without Status in a status file, as long as
+	// no stanza has one. Their packages are the last ones of db.
 	var without []int
 	hasStatus := form == updateFile
 	whole := form != stanzaFile
@@ -167,10 +168,10 @@ func (db *records) read(r io.Reader, path string, form form) error {
 	return cmp.Or(broken.err(), s.err)
 }
 
-// failures are the broken stanzas of a file.
+// failures are the invalid stanzas of a file.
 type failures struct {
 	n     int
-	line  int // that of the first
+	line  int // line of the first
 	first error
 }
 
@@ -180,7 +181,7 @@ func (f *failures) add(line int, err error) {
 	}
 }
 
-// err names the first and counts the others.
+// err returns the first failure and the number of the others.
 func (f *failures) err() error {
 	switch f.n {
 	case 0:
@@ -188,10 +189,10 @@ func (f *failures) err() error {
 	case 1:
 		return fmt.Errorf("line %d: %w", f.line, f.first)
 	}
-	return fmt.Errorf("line %d: %w, and %d more broken stanzas", f.line, f.first, f.n-1)
+	return fmt.Errorf("line %d: %w, and %d more invalid stanzas", f.line, f.first, f.n-1)
 }
 
-// remove removes the package of that name. Those of another architecture stay, if
+// remove removes the packages with this name. Packages of another architecture stay if
 // both can be installed together.
 func (db *records) remove(name, arch string, same bool) {
 	n := 0
@@ -205,8 +206,9 @@ func (db *records) remove(name, arch string, same bool) {
 	db.packages, db.same = db.packages[:n], db.same[:n]
 }
 
-// decode returns the package of a stanza and whether it is installed. With whole the
-// file must not end within the stanza's last line, with hasStatus it must have a Status.
+// decode returns the package of a stanza and whether it is installed. If whole is set,
+// the file must not end within the last line of the stanza; if hasStatus is set, the
+// stanza must have a Status.
 func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error) {
 	if st.err != nil {
 		return inventory.Package{}, false, st.err
@@ -219,7 +221,7 @@ func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error)
 		return inventory.Package{}, false, errors.New("stanza without Package")
 	}
 	if !isName(name) {
-		return inventory.Package{}, false, fmt.Errorf("package %q: not a package name", name)
+		return inventory.Package{}, false, fmt.Errorf("invalid package name %q", name)
 	}
 	if hasStatus || st.value[fieldStatus] != "" {
 		installed, err := isInstalled(st.value[fieldStatus])
@@ -232,9 +234,9 @@ func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error)
 	case version == "":
 		return inventory.Package{}, false, wrap(name, errors.New("no Version"))
 	case !ident.IsWord(version):
-		return inventory.Package{}, false, wrap(name, fmt.Errorf("version %q: not a version", version))
+		return inventory.Package{}, false, wrap(name, fmt.Errorf("invalid version %q", version))
 	case !ident.IsWord(arch):
-		return inventory.Package{}, false, wrap(name, fmt.Errorf("architecture %q: not an architecture", arch))
+		return inventory.Package{}, false, wrap(name, fmt.Errorf("invalid architecture %q", arch))
 	}
 	source, sourceVersion := splitSource(st.value[fieldSource])
 	if source == "" {
@@ -263,12 +265,13 @@ func wrap(name string, err error) error {
 	return fmt.Errorf("package %q: %w", name, err)
 }
 
-// isInstalled judges the value of Status: what is wanted, a flag, the state.
+// isInstalled parses the value of Status: the wanted state, a flag, and the current
+// state.
 func isInstalled(status string) (bool, error) {
 	if status == "" {
 		return false, errNoStatus
 	}
-	bad := fmt.Errorf("status %q: not a status", status)
+	bad := fmt.Errorf("invalid status %q", status)
 	words := strings.Fields(strings.ToLower(status))
 	if len(words) != 3 {
 		return false, bad
@@ -299,7 +302,7 @@ func splitSource(v string) (name, version string) {
 	return strings.TrimSpace(name), strings.TrimSpace(version)
 }
 
-// isName reports whether dpkg would take s for the name of a package.
+// isName reports whether dpkg accepts s as a package name.
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]

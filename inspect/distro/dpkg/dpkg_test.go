@@ -233,25 +233,25 @@ func TestReadStatus(t *testing.T) {
 		{"no Status at all, one broken", "Package: a\nVersion: 1\n\nPackage: b\n", "a 1  a 1\n", `line 4: package "b": no Version`},
 		{"no Status at all, cut", "Package: a\nVersion: 1\n\nPackage: b\nVersion: 2", "a 1  a 1\n", "ends within a line"},
 		{"Status in the last alone", "Package: a\nVersion: 1\n\nbad\n\nPackage: b\nVersion: 2\n\n" + good, "good 1 all good 1\n",
-			`line 1: package "a": no Status, and 2 more broken stanzas`},
+			`line 1: package "a": no Status, and 2 more invalid stanzas`},
 		{"an empty Status", "Package: a\nVersion: 1\n\nPackage: b\nStatus:\nVersion: 2\n", "", `line 1: package "a": no Status, and 1 more`},
 
 		{"no Package", "Version: 1\n\n" + good, "good 1 all good 1\n", "line 1: stanza without Package"},
 		{"no Status", "Package: a\nVersion: 1\n\n" + good, "good 1 all good 1\n", `line 1: package "a": no Status`},
 		{"no Version", good + "\nPackage: a\nStatus: install ok installed\n", "good 1 all good 1\n", `line 6: package "a": no Version`},
-		{"not a name", "Package: a b\n", "", `"a b": not a package name`},
-		{"name of control characters", "Package: a\x1b[31m\n", "", "not a package name"},
-		{"space in a version", "Package: a\nStatus: install ok installed\nVersion: 1 2\n", "", "not a version"},
-		{"space in an architecture", good[:len(good)-4] + "a b\n", "", "not an architecture"},
-		{"unknown state", "Package: a\nStatus: install ok done\nVersion: 1\n", "", "not a status"},
-		{"unknown flag", "Package: a\nStatus: install user installed\nVersion: 1\n", "", "not a status"},
-		{"unknown wish", "Package: a\nStatus: eat ok installed\nVersion: 1\n", "", "not a status"},
-		{"two words", "Package: a\nStatus: install ok\nVersion: 1\n", "", "not a status"},
-		{"twice", good + "Version: 2\n\n" + good, "good 1 all good 1\n", "line 1: second Version"},
-		{"continued name", "Package: a\n b\n", "", "continuation of Package"},
-		{"continuation first", " x\n\n" + good, "good 1 all good 1\n", "continuation of no field"},
-		{"not a field", "asdf\n\nyolo\n\n" + good, "good 1 all good 1\n", "line 1: \"asdf\": not a field, and 1 more"},
-		{"zeros", strings.Repeat("\x00", 100), "", "not a field"},
+		{"not a name", "Package: a b\n", "", `invalid package name "a b"`},
+		{"name of control characters", "Package: a\x1b[31m\n", "", "invalid package name"},
+		{"space in a version", "Package: a\nStatus: install ok installed\nVersion: 1 2\n", "", "invalid version"},
+		{"space in an architecture", good[:len(good)-4] + "a b\n", "", "invalid architecture"},
+		{"unknown state", "Package: a\nStatus: install ok done\nVersion: 1\n", "", "invalid status"},
+		{"unknown flag", "Package: a\nStatus: install user installed\nVersion: 1\n", "", "invalid status"},
+		{"unknown wish", "Package: a\nStatus: eat ok installed\nVersion: 1\n", "", "invalid status"},
+		{"two words", "Package: a\nStatus: install ok\nVersion: 1\n", "", "invalid status"},
+		{"twice", good + "Version: 2\n\n" + good, "good 1 all good 1\n", "line 1: repeated Version"},
+		{"continued name", "Package: a\n b\n", "", "continuation line of Package"},
+		{"continuation first", " x\n\n" + good, "good 1 all good 1\n", "continuation line before the first field"},
+		{"not a field", "asdf\n\nyolo\n\n" + good, "good 1 all good 1\n", "line 1: invalid field \"asdf\", and 1 more"},
+		{"zeros", strings.Repeat("\x00", 100), "", "invalid field"},
 		{"long value", "Package: " + strings.Repeat("a", maxValue+1) + "\n\n" + good, "good 1 all good 1\n", "longer than"},
 		{"longer value", "Package: " + strings.Repeat("a", maxLine) + "\n\n" + good, "good 1 all good 1\n", "longer than"},
 		{"large stanza", good + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\n", maxStanza/1000) + "\n" + good, "good 1 all good 1\n", "stanza larger than"},
@@ -335,7 +335,7 @@ func TestReadError(t *testing.T) {
 	broken := errors.New("input/output error")
 	r := io.MultiReader(strings.NewReader(good+"\nbad\n\n"+good), iotest.ErrReader(broken))
 	packages, err := ReadStatus(r, "p", nil)
-	if list(packages) != "good 1 all good 1\n" || !errors.Is(err, broken) || !strings.Contains(err.Error(), "not a field") {
+	if list(packages) != "good 1 all good 1\n" || !errors.Is(err, broken) || !strings.Contains(err.Error(), "invalid field") {
 		t.Errorf("%q, %v", list(packages), err)
 	}
 }

@@ -12,49 +12,49 @@ import (
 )
 
 const (
-	// FilesLimit is how many bytes of a list of files are read. The largest
-	// packages of Debian have 100,000 files, of some 80 bytes each.
+	// FilesLimit is how many bytes of a list of files are read. The largest packages of
+	// Debian have 100,000 files, with about 80 bytes each.
 	FilesLimit = 64 << 20
 	// DiversionsLimit is how many bytes of the list of diversions are read.
 	DiversionsLimit = 4 << 20
-	// maxPath is the longest line of a list, many times what a kernel takes as a
-	// path, and how much is read at once.
+	// maxPath is the longest line of a list, much longer than any path a kernel
+	// accepts. It is also the read size.
 	maxPath = 32 << 10
 
 	listEnd, digestsEnd = ".list", ".md5sums"
 )
 
-// InfoDirs are the paths where the folder info may be: "NAME.list" in it are the
-// files of a package, "NAME.md5sums" their digests.
+// InfoDirs returns the paths where the folder info may be. "NAME.list" in it lists the
+// files of a package, and "NAME.md5sums" their digests.
 func InfoDirs() []string { return []string{"var/lib/dpkg/info", "usr/lib/dpkg/info"} }
 
-// DiversionsFiles are the paths where the list of diversions may be.
+// DiversionsFiles returns the paths where the list of diversions may be.
 func DiversionsFiles() []string {
 	return []string{"var/lib/dpkg/diversions", "usr/lib/dpkg/diversions"}
 }
 
-// ListOf returns the package whose files a file of a folder info lists, and the
-// name of the file beside it with their digests. The package's architecture,
-// which is part of both names where several can be installed together, is cut off.
+// ListOf returns the package whose files a file in a folder info lists, and the name of
+// the file with their digests. Both file names contain the architecture if a package
+// can be installed for several; it is removed from the package's name.
 func ListOf(name string) (pkg, digests string, ok bool) {
 	whole, ok := strings.CutSuffix(name, listEnd)
 	pkg, _, _ = strings.Cut(whole, ":")
 	return pkg, whole + digestsEnd, ok && isName(pkg)
 }
 
-// StanzaOf returns the name of the file of a folder status.d that has the stanza
-// of a package, from that of the file that has its files and digests.
+// StanzaOf returns the name of the file in a folder status.d with the stanza of a
+// package, for the name of the file with its digests.
 func StanzaOf(name string) (stanza string, ok bool) { return strings.CutSuffix(name, digestsEnd) }
 
-// A FileLists reads lists of files. It serves for any number of them, one after
-// the other, and holds no more than a line.
+// FileLists reads lists of files. It can be reused for any number of lists, one at a
+// time, and holds only one line in memory.
 type FileLists struct{ r *bufio.Reader }
 
 // NewFileLists returns a FileLists.
 func NewFileLists() *FileLists { return &FileLists{bufio.NewReaderSize(nil, maxPath)} }
 
-// Paths reads a list and calls file with each path, directories included. Paths
-// are relative to the root, without a leading slash, and valid for one call.
+// Paths reads a list and calls file with each path, including directories. Paths are
+// relative to the root, without a leading slash, and valid only during the call.
 func (l *FileLists) Paths(r io.Reader, file func(path []byte)) error {
 	return l.lines(r, func(line []byte) error {
 		if path := relative(line); len(path) > 0 {
@@ -64,8 +64,8 @@ func (l *FileLists) Paths(r io.Reader, file func(path []byte)) error {
 	})
 }
 
-// Digests reads a list of digests and calls file with each path, as Paths does,
-// and its MD5 digest. Of configuration files there is none.
+// Digests reads a list of digests and calls file with each path, like Paths, and its
+// MD5 digest. Configuration files are not in these lists.
 func (l *FileLists) Digests(r io.Reader, file func(path []byte, sum [md5.Size]byte)) error {
 	return l.lines(r, func(line []byte) error {
 		const digits = 2 * md5.Size
@@ -74,7 +74,7 @@ func (l *FileLists) Digests(r io.Reader, file func(path []byte, sum [md5.Size]by
 			return errors.New("not a digest and a path")
 		}
 		if _, err := hex.Decode(sum[:], line[:digits]); err != nil {
-			return errors.New("not a digest")
+			return errors.New("invalid digest")
 		}
 		if path := relative(bytes.TrimLeft(line[digits:], " ")); len(path) > 0 {
 			file(path, sum)
@@ -83,7 +83,7 @@ func (l *FileLists) Digests(r io.Reader, file func(path []byte, sum [md5.Size]by
 	})
 }
 
-// lines calls line with each line of r that is not empty.
+// lines calls line with each non-empty line of r.
 func (l *FileLists) lines(r io.Reader, line func([]byte) error) error {
 	l.r.Reset(r)
 	for n := 1; ; n++ {
@@ -105,8 +105,8 @@ func (l *FileLists) lines(r io.Reader, line func([]byte) error) error {
 	}
 }
 
-// relative cuts off what dpkg leaves out at the beginning of a path: slashes, and
-// dots that slashes follow. The root itself becomes empty.
+// relative removes what dpkg ignores at the beginning of a path: slashes, and dots
+// followed by slashes. The root itself becomes empty.
 func relative(path []byte) []byte {
 	for {
 		path = bytes.TrimLeft(path, "/")
@@ -122,12 +122,12 @@ func relative(path []byte) []byte {
 	return path
 }
 
-// A Diversion says that the file From of any package but Package is installed
-// as To. Package is ":" where the administrator made it: then of any package.
-// From and To are relative to the root.
+// A Diversion means that the file From of any package except Package is installed as
+// To. Package is ":" for a diversion by the administrator, which applies to all
+// packages. From and To are relative to the root.
 type Diversion struct{ From, To, Package string }
 
-// ReadDiversions reads the list of diversions: three lines each.
+// ReadDiversions reads the list of diversions, three lines each.
 func ReadDiversions(r io.Reader) ([]Diversion, error) {
 	var diversions []Diversion
 	var lines []string
@@ -147,7 +147,7 @@ func ReadDiversions(r io.Reader) ([]Diversion, error) {
 }
 
 // MayInstall reports whether packages of the distribution install files at a path,
-// relative to the root: not in folders that are left to others.
+// relative to the root. They do not use folders that are reserved for others.
 func MayInstall(path string) bool {
 	top, rest, _ := strings.Cut(path, "/")
 	switch top {
@@ -159,9 +159,9 @@ func MayInstall(path string) bool {
 	return strings.HasPrefix(top, "lib")
 }
 
-// InOwnFolder reports whether a path, relative to the root, lies in a folder where
-// packages of Debian and Ubuntu install what is written in a language. Package managers
-// of languages use others.
+// InOwnFolder reports whether a path, relative to the root, is in a folder where
+// packages of Debian and Ubuntu install code in a programming language. The package
+// managers of the languages use other folders.
 func InOwnFolder(path string) bool {
 	rest, ok := strings.CutPrefix(path, "usr/")
 	if !ok {

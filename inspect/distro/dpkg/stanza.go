@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// maxValue bounds the value of a field that is kept.
+	// maxValue bounds the value of a kept field, in bytes.
 	maxValue = 4 << 10
-	// maxLine is how much of a line is looked at. A longer one is read past,
-	// which is well for a field nobody wants: there are long lists.
+	// maxLine is how many bytes of a line are read; the rest is skipped. Only fields
+	// that are not needed are longer.
 	maxLine = 64 << 10
-	// maxStanza bounds one stanza. The largest real ones have some 200 KiB.
+	// maxStanza bounds one stanza, in bytes. The largest real ones have about 200 KiB.
 	maxStanza = 4 << 20
 )
 
@@ -36,7 +36,7 @@ func fieldNames() [numFields]string {
 	return [numFields]string{"Package", "Status", "Version", "Architecture", "Source", "Maintainer", "Multi-Arch"}
 }
 
-// fieldOf returns the field of a name, in which case does not matter.
+// fieldOf returns the field with a name, ignoring case.
 func fieldOf(name []byte) int {
 	for i, known := range fieldNames() {
 		if len(name) == len(known) && strings.EqualFold(string(name), known) {
@@ -48,17 +48,17 @@ func fieldOf(name []byte) int {
 
 // A stanza is a paragraph of fields.
 type stanza struct {
-	line  int // number of its first line, 0 while it has none
+	line  int // number of its first line, 0 before that
 	value [numFields]string
 	has   [numFields]bool
 	err   error // the first thing wrong with it
 	cut   bool  // the file ends within its last line
 	size  int   // bytes
-	begun bool  // there is a field
-	last  int   // the last field, which a continuation line belongs to
+	begun bool  // it has a field
+	last  int   // the last field, which a continuation line extends
 }
 
-// A scanner splits a database into stanzas. It holds no more than a line.
+// A scanner splits a database into stanzas. It holds only one line in memory.
 type scanner struct {
 	r      *bufio.Reader
 	line   int
@@ -71,8 +71,8 @@ func newScanner(r io.Reader) *scanner {
 	return &scanner{r: bufio.NewReaderSize(r, maxLine)}
 }
 
-// next reads the next stanza and reports whether there was one. What was read
-// of a stanza when reading failed is none.
+// next reads the next stanza and reports whether there was one. A stanza in which
+// reading fails is dropped.
 func (s *scanner) next() bool {
 	s.stanza = stanza{last: fieldOther}
 	st := &s.stanza
@@ -109,8 +109,7 @@ func (s *scanner) next() bool {
 	return st.line > 0
 }
 
-// add takes in a line that is not empty; long says that it is only the
-// beginning of one.
+// add adds a non-empty line. long says that it is only the beginning of a line.
 func (st *stanza) add(line []byte, long bool) {
 	if st.err != nil {
 		return
@@ -118,16 +117,16 @@ func (st *stanza) add(line []byte, long bool) {
 	if line[0] == ' ' || line[0] == '\t' {
 		switch {
 		case !st.begun:
-			st.err = errors.New("continuation of no field")
+			st.err = errors.New("continuation line before the first field")
 		case st.last != fieldOther && st.last != fieldMaintainer:
-			st.err = fmt.Errorf("continuation of %s", fieldNames()[st.last])
+			st.err = fmt.Errorf("continuation line of %s", fieldNames()[st.last])
 		}
 		return
 	}
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	name = bytes.TrimRight(name, " \t")
 	if !ok || !isFieldName(name) {
-		st.err = fmt.Errorf("%q: not a field", line[:min(len(line), 40)])
+		st.err = fmt.Errorf("invalid field %q", line[:min(len(line), 40)])
 		return
 	}
 	st.begun = true
@@ -138,7 +137,7 @@ func (st *stanza) add(line []byte, long bool) {
 	value = bytes.TrimSpace(value)
 	switch {
 	case st.has[st.last]:
-		st.err = fmt.Errorf("second %s", fieldNames()[st.last])
+		st.err = fmt.Errorf("repeated %s", fieldNames()[st.last])
 	case long || len(value) > maxValue:
 		st.err = fmt.Errorf("%s longer than %d bytes", fieldNames()[st.last], maxValue)
 	default:

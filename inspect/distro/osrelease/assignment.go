@@ -10,11 +10,10 @@ import (
 
 var (
 	errNoAssignment = errors.New("not an assignment")
-	errQuote        = errors.New("quote without end")
+	errQuote        = errors.New("unterminated quote")
 )
 
-// assignment parses one line, KEY=value, as a shell would without expanding
-// anything.
+// assignment parses a line KEY=value as a shell would, but without expanding anything.
 func assignment(line string) (key, value string, err error) {
 	key, word, ok := strings.Cut(line, "=")
 	if !ok || !isName(key) {
@@ -36,9 +35,9 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// unquote undoes the quoting of a shell word. Spaces outside quotes are kept,
-// though a shell would end the word there: files with unquoted names exist, and
-// what the author meant is plain. A comment after a space is cut off.
+// unquote removes the quotes and escapes of a shell word. Spaces outside quotes are
+// kept, although a shell would end the word there: there are files with unquoted names,
+// and their meaning is clear. A comment after a space is removed.
 func unquote(s string) (string, error) {
 	var b strings.Builder
 	var quote byte

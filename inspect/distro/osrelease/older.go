@@ -10,7 +10,7 @@ import (
 )
 
 // ParseDebianVersion reads /etc/debian_version: a point release, "12.5", or the
-// codename of what is to be released, "trixie/sid".
+// codename of the next release, "trixie/sid".
 func ParseDebianVersion(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
 	if err != nil {
@@ -23,15 +23,15 @@ func ParseDebianVersion(r io.Reader) (inventory.System, error) {
 	case unreleased && isWord(codename):
 		sys.Codename = codename
 	case isWord(version) && ident.IsDigit(version[0]):
-		// VERSION_ID of os-release is the major version alone.
+		// os-release has only the major version as VERSION_ID.
 		sys.VersionID, _, _ = strings.Cut(version, ".")
 	default:
-		return inventory.System{}, errors.New("not a version of Debian")
+		return inventory.System{}, errors.New("invalid Debian version")
 	}
 	return sys, nil
 }
 
-// ParseAlpineRelease reads /etc/alpine-release, which has the version alone.
+// ParseAlpineRelease reads /etc/alpine-release, which contains only the version.
 func ParseAlpineRelease(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
 	if err != nil {
@@ -39,14 +39,14 @@ func ParseAlpineRelease(r io.Reader) (inventory.System, error) {
 	}
 	version := strings.TrimSpace(string(text))
 	if !isWord(version) || !ident.IsDigit(version[0]) {
-		return inventory.System{}, errors.New("not a version of Alpine")
+		return inventory.System{}, errors.New("invalid Alpine version")
 	}
 	return inventory.System{ID: "alpine", VersionID: version}, nil
 }
 
-// ParseLSBRelease reads /etc/lsb-release, whose variables are those of
-// lsb_release(1). Without DISTRIB_ID it names no system, which is no error: Red
-// Hat's has other variables.
+// ParseLSBRelease reads /etc/lsb-release, which has the variables of lsb_release(1).
+// Without DISTRIB_ID it names no system, which is not an error: Red Hat's file has
+// other variables.
 func ParseLSBRelease(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
 	if err != nil {
@@ -65,10 +65,10 @@ func ParseLSBRelease(r io.Reader) (inventory.System, error) {
 	}, err
 }
 
-// ParseRedHatRelease reads the one line of /etc/redhat-release and its kin,
-// "CentOS Linux release 7.6.1810 (Core)". The version is written as the system
-// itself writes VERSION_ID since it has an os-release: CentOS and Fedora the
-// first number alone, the others with a second one.
+// ParseRedHatRelease reads the single line of /etc/redhat-release and similar files,
+// "CentOS Linux release 7.6.1810 (Core)". The version is returned in the form that
+// later releases of the system have as VERSION_ID: only the first number for CentOS and
+// Fedora, two numbers for the others.
 func ParseRedHatRelease(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
 	if err != nil {
@@ -79,7 +79,7 @@ func ParseRedHatRelease(r io.Reader) (inventory.System, error) {
 	id, like := redHatID(name)
 	fields := strings.Fields(rest)
 	if !ok || id == "" || strings.Contains(line, "\n") || len(fields) == 0 || !isWord(fields[0]) {
-		return inventory.System{}, errors.New("not the release of a system that is known")
+		return inventory.System{}, errors.New("unknown or invalid release")
 	}
 	numbers := strings.Split(fields[0], ".")
 	keep := 2
@@ -94,9 +94,9 @@ func ParseRedHatRelease(r io.Reader) (inventory.System, error) {
 	}, nil
 }
 
-// redHatID returns what the os-release of the system that calls itself name has
-// as ID and ID_LIKE, or nothing. Red Hat Linux, without Enterprise, is another
-// system, long gone.
+// redHatID returns the ID and ID_LIKE that the system with this name has in its
+// os-release, or nothing if the name is unknown. Red Hat Linux, without Enterprise, is
+// a different and long obsolete system.
 func redHatID(name string) (id string, like []string) {
 	for _, s := range []struct {
 		prefix, id string

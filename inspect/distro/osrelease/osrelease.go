@@ -1,6 +1,6 @@
-// Package osrelease reads which operating system a tree holds: os-release(5),
-// and for systems older than that, or roots that have lost it, the files that
-// named them before.
+// Package osrelease finds out which operating system a tree contains. It reads
+// os-release(5) and, for older systems and for roots that have lost that file, the
+// files that were used before it.
 package osrelease
 
 import (
@@ -14,7 +14,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Limit is how many bytes of a file are read. Real ones have a few hundred.
+// Limit is how many bytes of a file are read. Real files have a few hundred.
 const Limit = 64 << 10
 
 // A Source is a file that may name the system.
@@ -23,9 +23,9 @@ type Source struct {
 	Parse func(io.Reader) (inventory.System, error)
 }
 
-// Sources lists the files in their order of precedence: the first that is there
-// and names a system decides. A rebuild of a system keeps the file of that, and
-// names itself in one of its own, which therefore comes before.
+// Sources returns the files in order of precedence. The first of these files that
+// exists and identifies a system is used. A derived system keeps the file of the system
+// it is derived from and adds one of its own, so its own comes first.
 func Sources() []Source {
 	return []Source{
 		{"etc/os-release", Parse},
@@ -43,13 +43,13 @@ func Sources() []Source {
 	}
 }
 
-// ErrStray says that a line of a file is not an assignment, that it does not name a
-// variable that tells the system, and that the other lines do tell it.
+// ErrStray means that a line of the file is not an assignment, but does not name a
+// variable that identifies the system, and that the other lines identify it.
 var ErrStray = errors.New("not an assignment")
 
-// Parse reads an os-release file. A file without ID is that of a "linux", as
-// os-release(5) has it. With an error comes what the other lines say; a file
-// with content and without a single assignment is no system at all. The error is
+// Parse reads an os-release file. A file without ID has the ID "linux", according to
+// os-release(5). If there is an error, the system in the other lines is returned with
+// it. A file with content but without any assignment identifies no system. The error is
 // ErrStray if no line is worse than that.
 func Parse(r io.Reader) (inventory.System, error) {
 	text, err := read(r)
@@ -77,10 +77,10 @@ func Parse(r io.Reader) (inventory.System, error) {
 	return sys, failed
 }
 
-// assignments returns the variables of a text, and what is wrong with the first
-// line that is none. id, version and codename are the variables that tell the system.
-// The error is ErrStray if no line names one of them, or begins a text in quotes, and
-// they are there without those lines: id, and one of the others.
+// assignments returns the variables in a text, and an error for the first invalid line.
+// id, version and codename are the names of the variables that identify the system. The
+// error is ErrStray if no invalid line names one of them or opens a quote, and the
+// other lines set id and one of the other two.
 func assignments(text []byte, id, version, codename string) (map[string]string, error) {
 	values := map[string]string{}
 	var failed error
@@ -108,7 +108,7 @@ func assignments(text []byte, id, version, codename string) (map[string]string, 
 	return values, failed
 }
 
-// names reports whether a line has one of variables before the sign, as a word.
+// names reports whether one of variables is a word in the line before the equal sign.
 func names(line string, variables ...string) bool {
 	line, _, _ = strings.Cut(line, "=")
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return !isName("_" + string(r)) }) {
@@ -130,7 +130,7 @@ func read(r io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// lines yields the number and the text of each line, without space around it.
+// lines yields the number and the text of each line, without surrounding space.
 func lines(text []byte) func(yield func(int, string) bool) {
 	return func(yield func(int, string) bool) {
 		n := 0

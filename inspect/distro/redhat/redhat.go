@@ -1,6 +1,6 @@
-// Package redhat reads what Red Hat's build system leaves in its images: the
-// content sets, which are the repositories that the packages came from. They
-// decide for which products the advisories about a package count.
+// Package redhat reads the content sets that Red Hat's build system records in its
+// images. They are the repositories that the packages came from, and decide for which
+// products advisories about a package apply.
 package redhat
 
 import (
@@ -15,28 +15,28 @@ import (
 )
 
 const (
-	// Limit is how many bytes of a manifest are read. One that also lists the
+	// Limit is how many bytes of a manifest are read. A manifest that also lists the
 	// sources of an image has a megabyte.
 	Limit = 4 << 20
-	// maxSets bounds the content sets of a manifest, and maxName the bytes of
-	// each; images have a dozen.
+	// maxSets bounds the content sets of a manifest, and maxName the bytes of each.
+	// Images have about a dozen.
 	maxSets = 1000
 	maxName = 256
 )
 
-// ManifestDirs are the paths of the folder where each layer that Red Hat built
-// has left its manifest.
+// ManifestDirs returns the path of the folder in which each layer built by Red Hat has
+// its manifest.
 func ManifestDirs() []string { return []string{"root/buildinfo/content_manifests"} }
 
-// ManifestFiles are the paths where images of Konflux, the later build system,
-// have theirs.
+// ManifestFiles returns the path of the manifest in images built by Konflux, the newer
+// build system.
 func ManifestFiles() []string { return []string{"usr/share/buildinfo/content-sets.json"} }
 
-// IsManifest reports whether a file of such a folder is a manifest.
+// IsManifest reports whether a file in such a folder is a manifest.
 func IsManifest(name string) bool { return strings.HasSuffix(name, ".json") }
 
-// ReadContentSets returns the content sets that a manifest names, sorted. There
-// are manifests without any.
+// ReadContentSets returns the content sets in a manifest, sorted. A manifest may have
+// none.
 func ReadContentSets(r io.Reader) ([]string, error) {
 	var manifest struct {
 		ContentSets []string `json:"content_sets"`
@@ -59,7 +59,8 @@ func ReadContentSets(r io.Reader) ([]string, error) {
 	return slices.Compact(sets), nil
 }
 
-// unexpected tells of an empty file as of one that ends too early.
+// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF, which is the error for an
+// empty file.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -1,7 +1,6 @@
-// Package release holds the system that an os-release file names against the
-// package that file belongs to: base-files, alpine-release, redhat-release and
-// their kin. Who changes the one and not the other has the packages judged as those
-// of another system.
+// Package release compares the system in the os-release file with the package that the
+// file belongs to: base-files, alpine-release, redhat-release and so on. If only one of
+// them was changed, the packages would be evaluated as those of another system.
 package release
 
 import (
@@ -12,16 +11,16 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Check returns an error where the packages of the operating system contradict what
-// system says it is: none of them is of its kind, the release package is that of
-// another system, or of another version. A system that is not known here, and one
-// without such a package, contradicts nothing.
+// Check returns an error if the operating system's packages contradict system: if none
+// of them has its type, or if the release package is that of another system or of
+// another version. There is no contradiction for a system that is not known here or has
+// no such package.
 func Check(system inventory.System, packages []inventory.Package) error {
 	typ, known := types()[system.ID]
 	if !known {
 		return nil
 	}
-	var of, others []inventory.Package // release packages, of the system and of others
+	var of, others []inventory.Package // the release packages of the system, and of other systems
 	types := map[string]bool{}
 	for _, p := range packages {
 		if p.Type != "deb" && p.Type != "apk" && p.Type != "rpm" {
@@ -39,7 +38,7 @@ func Check(system inventory.System, packages []inventory.Package) error {
 		}
 	}
 	if len(types) > 0 && !types[typ] {
-		return fmt.Errorf("the system is %q, but no package is of its type %q", system.ID, typ)
+		return fmt.Errorf("the system is %q, but no package has its type %q", system.ID, typ)
 	}
 	if len(of) == 0 && len(others) > 0 {
 		return contradiction(system, others[0])
@@ -56,7 +55,7 @@ func contradiction(system inventory.System, p inventory.Package) error {
 	return fmt.Errorf("the system is %q %q, but its release package is %s %s", system.ID, system.VersionID, p.Name, p.Version)
 }
 
-// types returns the types of packages of the systems that are known here.
+// types returns the package types of the known systems.
 func types() map[string]string {
 	return map[string]string{
 		"debian": "deb", "ubuntu": "deb",
@@ -66,8 +65,8 @@ func types() map[string]string {
 	}
 }
 
-// systems returns those whose os-release file the package of a name has, by their
-// ID. It is nil where the package has none.
+// systems returns the IDs of the systems whose os-release file is in the package with
+// this name, or nil if the package has no such file.
 func systems(name string) []string {
 	switch name {
 	case "base-files":
@@ -100,7 +99,7 @@ func systems(name string) []string {
 	return nil
 }
 
-// agrees reports whether a release package of the system is of its version.
+// agrees reports whether a release package of the system has the system's version.
 func agrees(system inventory.System, p inventory.Package) bool {
 	switch system.ID {
 	case "debian":
@@ -108,7 +107,7 @@ func agrees(system inventory.System, p inventory.Package) bool {
 	case "ubuntu":
 		return agreesUbuntu(system.VersionID, p.Version)
 	case "wolfi", "chainguard":
-		return true // without versions
+		return true // they have no versions
 	}
 	if system.VersionID == "" {
 		return false
@@ -118,15 +117,14 @@ func agrees(system inventory.System, p inventory.Package) bool {
 		version = rest
 	}
 	version, _, _ = strings.Cut(version, "-")
-	// One may have fewer parts than the other: "9" and "9.0".
+	// One version may have fewer parts than the other: "9" and "9.0".
 	a, b := strings.Split(system.VersionID, "."), strings.Split(version, ".")
 	n := min(len(a), len(b))
 	return slices.Equal(a[:n], b[:n])
 }
 
-// agreesDebian holds VERSION_ID against the version of base-files, "12.4+deb12u5",
-// whose first number is that of the release. Before that is released there is no
-// VERSION_ID.
+// agreesDebian compares VERSION_ID with the version of base-files, "12.4+deb12u5". Its
+// first number is that of the release. Before the release there is no VERSION_ID.
 func agreesDebian(id, version string) bool {
 	if strings.Contains(version, "ubuntu") {
 		return false
@@ -142,8 +140,8 @@ func agreesDebian(id, version string) bool {
 	return id == major
 }
 
-// agreesUbuntu holds VERSION_ID against the version of base-files, which says of
-// releases with long support which they are. Others share some of theirs.
+// agreesUbuntu compares VERSION_ID with the version of base-files, which identifies the
+// releases with long-term support. The other releases share some versions.
 func agreesUbuntu(id, version string) bool {
 	upstream, _, ok := strings.Cut(version, "ubuntu")
 	if !ok {

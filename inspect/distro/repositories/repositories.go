@@ -1,7 +1,7 @@
 // Package repositories reads which package repositories a system is configured to
-// upgrade from, by apt, apk, dnf or zypper. It returns names and no addresses, which
-// may have passwords in them: suites of apt ("bookworm-security"), the last two parts
-// of an address of apk ("v3.19/main"), ids of dnf and zypper ("baseos").
+// upgrade from, with apt, apk, dnf or zypper. It returns names, not addresses, because
+// addresses may contain passwords: suites of apt ("bookworm-security"), the last two
+// parts of an address of apk ("v3.19/main"), IDs of dnf and zypper ("baseos").
 package repositories
 
 import (
@@ -18,21 +18,23 @@ import (
 const (
 	// Limit is how many bytes of a file are read.
 	Limit = 1 << 20
-	// maxNames bounds the names of a file, and maxName the bytes of each.
+	// maxNames bounds the number of names in a file, and maxName the bytes of each
+	// name.
 	maxNames = 200
 	maxName  = 128
 )
 
-// A Source is one place where a package manager has its configuration.
+// A Source is a file or folder with the configuration of a package manager.
 type Source struct {
-	// Path is a file, or with Ext the folder of the files with that ending.
+	// Path is a file; if Ext is set, it is a folder, and its files with that extension
+	// are read.
 	Path, Ext string
-	// Read returns the names of the enabled repositories of a file.
+	// Read returns the names of the enabled repositories in a file.
 	Read func(io.Reader) ([]string, error)
 }
 
-// For returns the places for packages of a purl type; none for a type that is not of
-// an operating system.
+// For returns the sources for packages of a purl type. There are none for types that
+// are not of an operating system.
 func For(purlType string) []Source {
 	switch purlType {
 	case "deb":
@@ -73,7 +75,7 @@ func (n *names) add(name string) error {
 	return nil
 }
 
-// lines calls f for each line without the comment that begins it.
+// lines calls f for each line that is not a comment.
 func lines(r io.Reader, f func(line string) error) error {
 	s := bufio.NewScanner(r)
 	for s.Scan() {
@@ -108,7 +110,7 @@ func readList(r io.Reader) ([]string, error) {
 	return out, err
 }
 
-// readDeb822 reads the other format of sources.list(5), stanzas of fields.
+// readDeb822 reads the deb822 format of sources.list(5), stanzas of fields.
 func readDeb822(r io.Reader) ([]string, error) {
 	var out names
 	fields := map[string]string{}
@@ -147,8 +149,9 @@ func readDeb822(r io.Reader) ([]string, error) {
 	return out, err
 }
 
-// readAPK reads /etc/apk/repositories: an address on a line. A tagged one ("@edge
-// address") is used for packages that are asked for by the tag, never for an upgrade.
+// readAPK reads /etc/apk/repositories, one address per line. apk uses a tagged address
+// ("@edge address") only for packages that are requested with the tag, never for an
+// upgrade.
 func readAPK(r io.Reader) ([]string, error) {
 	var out names
 	err := lines(r, func(line string) error {
@@ -158,7 +161,7 @@ func readAPK(r io.Reader) ([]string, error) {
 		}
 		u, err := url.Parse(line)
 		if err != nil {
-			return nil // apk ignores it, too; the error would have the address in it
+			return nil // apk ignores it as well; the error would contain the address
 		}
 		parts := strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' })
 		return out.add(strings.Join(parts[max(0, len(parts)-2):], "/"))
@@ -166,8 +169,8 @@ func readAPK(r io.Reader) ([]string, error) {
 	return out, err
 }
 
-// readINI reads .repo files of dnf and zypper: a section for each repository, which
-// is enabled unless enabled=0.
+// readINI reads .repo files of dnf and zypper: one section per repository, which is
+// enabled unless it has enabled=0.
 func readINI(r io.Reader) ([]string, error) {
 	var out names
 	section, enabled := "", true

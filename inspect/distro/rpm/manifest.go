@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// ManifestLimit is how many bytes of a manifest are read; a package has some 120.
+	// ManifestLimit is how many bytes of a manifest are read. A package takes about
+	// 120.
 	ManifestLimit = 16 << 20
-	// maxLine bounds a line of one.
+	// maxLine bounds a line of a manifest.
 	maxLine = 16 << 10
 )
 
-// ManifestFiles are the paths of the list of packages that the distroless images of
-// Azure Linux and CBL-Mariner have in place of a database.
+// ManifestFiles returns the path of the package list that distroless images of Azure
+// Linux and CBL-Mariner have instead of a database.
 func ManifestFiles() []string { return []string{"var/lib/rpmmanifest/container-manifest-2"} }
 
-// ReadManifest reads such a list: a package a line, its fields between tabs. They are
-// name, version and release, times of installation and building, vendor, epoch or
-// "(none)", size, architecture, the epoch as a number, and the source package's file.
-// An error names the first line that is broken and how many more are; the packages of
-// the others are returned with it.
+// ReadManifest reads such a list: one package per line, with fields separated by tabs.
+// The fields are name, version and release, installation time, build time, vendor,
+// epoch or "(none)", size, architecture, epoch as a number, and the file name of the
+// source package. If lines are invalid, the error names the first one and counts the
+// others, and the packages of the valid lines are returned with it.
 func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
 	var first error
@@ -53,7 +54,7 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 		packages = append(packages, p)
 	}
 	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more broken lines", first, broken-1)
+		first = fmt.Errorf("%w, and %d more invalid lines", first, broken-1)
 	}
 	return packages, cmp.Or(first, s.Err())
 }
@@ -62,7 +63,7 @@ func manifestLine(line string) (inventory.Package, error) {
 	const fields = 10
 	f := strings.Split(line, "\t")
 	if len(f) != fields {
-		return inventory.Package{}, fmt.Errorf("%d fields, not %d", len(f), fields)
+		return inventory.Package{}, fmt.Errorf("%d fields, want %d", len(f), fields)
 	}
 	name, version, vendor, epoch, arch, file := f[0], f[1], f[4], f[5], f[7], f[9]
 	switch {

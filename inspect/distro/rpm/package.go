@@ -13,36 +13,36 @@ import (
 )
 
 const (
-	// maxHeaders bounds the headers of one database; all of Fedora has about
-	// 65,000 packages.
+	// maxHeaders bounds the headers of one database. All of Fedora has about 65,000
+	// packages.
 	maxHeaders = 100_000
-	// maxBroken bounds those of them that cannot be read.
+	// maxBroken bounds the headers that cannot be read.
 	maxBroken = 10_000
-	// maxText bounds the text of all packages of one database.
+	// maxText bounds the text of all packages of one database, in bytes.
 	maxText = 16 << 20
-	// keyName is the name of what stands in a database for a key that was
-	// imported. It is no software.
+	// keyName is the name of the entries for imported public keys. They are not
+	// software.
 	keyName = "gpg-pubkey"
 )
 
-// Packages returns the packages that headers, of the database at path, describe.
-// Imported keys, which rpm keeps as packages named gpg-pubkey, are left out.
+// Packages returns the packages in headers, which are those of the database at path.
+// Imported keys, which rpm stores as packages named gpg-pubkey, are left out.
 //
-// Version is "epoch:version-release", without epoch where the header has none,
-// which is not the same to rpm as 0 but compares as it. Source and SourceVersion
-// are those of the source package's file name, which tells no epoch; where there
-// is no such name they are the package's own. Vendor is the packager where no
+// Version is "epoch:version-release", without an epoch if the header has none; rpm
+// distinguishes that from epoch 0, but compares both alike. Source and SourceVersion
+// come from the file name of the source package, which does not contain an epoch. If
+// there is no such name, they are the package's own. Vendor is the packager if no
 // vendor is named.
 //
-// An error names the first header that is broken and how many more are; the
-// packages of the whole ones are returned with it.
+// If headers are invalid, the error names the first one and counts the others, and the
+// packages of the valid headers are returned with it.
 func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
 	var first error
 	seen, broken, text := 0, 0, 0
 	for h, err := range headers {
 		if seen++; seen > maxHeaders || broken > maxBroken || text > maxText {
-			return packages, fmt.Errorf("more than %d headers, %d broken ones or %d bytes of text", maxHeaders, maxBroken, maxText)
+			return packages, fmt.Errorf("more than %d headers, %d invalid headers or %d bytes of text", maxHeaders, maxBroken, maxText)
 		}
 		var p inventory.Package
 		if err == nil {
@@ -72,12 +72,12 @@ func decode(h *header.Header) (inventory.Package, error) {
 	r := reader{h: h}
 	name := r.text(header.Name)
 	if r.err == nil && !isWord(name) {
-		r.err = fmt.Errorf("name %q: not a package name", name)
+		r.err = fmt.Errorf("invalid package name %q", name)
 	}
 	if r.err != nil {
 		return inventory.Package{}, r.err
 	}
-	// In the order in which they lie in the store.
+	// In the order in which the values are stored.
 	version, release := r.text(header.Version), r.text(header.Release)
 	epoch := r.epoch()
 	vendor := cmp.Or(r.text(header.Vendor), r.text(header.Packager))
@@ -87,11 +87,11 @@ func decode(h *header.Header) (inventory.Package, error) {
 	switch {
 	case r.err != nil:
 	case !isWord(version) || strings.Contains(version, "-"):
-		r.err = fmt.Errorf("version %q: not a version", version)
+		r.err = fmt.Errorf("invalid version %q", version)
 	case !isWord(release) || strings.Contains(release, "-"):
-		r.err = fmt.Errorf("release %q: not a release", release)
+		r.err = fmt.Errorf("invalid release %q", release)
 	case arch != "" && !isWord(arch):
-		r.err = fmt.Errorf("architecture %q: not an architecture", arch)
+		r.err = fmt.Errorf("invalid architecture %q", arch)
 	}
 	if r.err != nil {
 		return inventory.Package{}, fmt.Errorf("package %q: %w", name, r.err)
@@ -128,7 +128,7 @@ func (r *reader) text(tag header.Tag) string {
 	return s
 }
 
-// epoch returns the epoch with its colon, or nothing.
+// epoch returns the epoch followed by a colon, or "".
 func (r *reader) epoch() string {
 	if r.err != nil {
 		return ""
@@ -140,8 +140,8 @@ func (r *reader) epoch() string {
 	return strconv.FormatUint(uint64(epoch), 10) + ":"
 }
 
-// splitSource splits the name of a source package's file,
-// name-version-release.src.rpm or .nosrc.rpm.
+// splitSource splits the file name of a source package, name-version-release.src.rpm or
+// name-version-release.nosrc.rpm.
 func splitSource(file string) (name, version string, ok bool) {
 	base, ok := strings.CutSuffix(file, ".src.rpm")
 	if !ok {
@@ -160,8 +160,8 @@ func splitSource(file string) (name, version string, ok bool) {
 	return base[:at], base[at+1:], true
 }
 
-// isWord reports whether s is not empty and has no space, control character or
-// slash. No more is asked of a name: not all packages are built by rpmbuild.
+// isWord reports whether s is not empty and contains no space, control character or
+// slash. Names are not checked further, because not all packages are built by rpmbuild.
 func isWord(s string) bool {
 	return s != "" && ident.IsWord(s) && !strings.Contains(s, "/")
 }

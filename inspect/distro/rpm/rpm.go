@@ -1,6 +1,6 @@
-// Package rpm reads the databases of rpm in all three forms that it has had:
-// Packages (Berkeley DB), Packages.db (ndb) and rpmdb.sqlite. Each holds the
-// headers of the installed packages.
+// Package rpm reads the databases of rpm in the three formats that rpm has used:
+// Packages (Berkeley DB), Packages.db (ndb) and rpmdb.sqlite. Each contains the headers
+// of the installed packages.
 package rpm
 
 import (
@@ -20,11 +20,11 @@ const (
 	// Limit is how many bytes a database may have. That of a machine with 5,000
 	// packages has 300 MiB.
 	Limit = 1 << 30
-	// WAL is what a path of SQLiteFiles ends in for the file of its write-ahead
-	// log, which may be there or not.
+	// WAL is the suffix of the write-ahead log of an SQLite database. The file may be
+	// missing.
 	WAL = "-wal"
-	// Journal is what a path of SQLiteFiles ends in for its rollback journal. rpm
-	// works with a log and leaves none.
+	// Journal is the suffix of the rollback journal of an SQLite database. rpm uses a
+	// write-ahead log and never leaves a journal.
 	Journal = "-journal"
 )
 
@@ -37,8 +37,8 @@ func NDBFiles() []string { return files("Packages.db") }
 // SQLiteFiles are the paths where an SQLite database may be.
 func SQLiteFiles() []string { return files("rpmdb.sqlite") }
 
-// files returns the paths of a database of that name: where it was first, where
-// it is where /var is no part of the system, and where rpm-ostree keeps it.
+// files returns the paths of a database with this name: the original path, the path on
+// systems that keep nothing of their own in /var, and the path of rpm-ostree.
 func files(name string) []string {
 	return []string{
 		"var/lib/rpm/" + name,
@@ -47,9 +47,9 @@ func files(name string) []string {
 	}
 }
 
-// BDB goes through the headers of the Berkeley DB database of size bytes in r.
-// An error stands for one or more headers that could not be read, and the others
-// follow. A header is of use while r is.
+// BDB yields the headers in the Berkeley DB database of size bytes in r. An error means
+// that one or more headers could not be read; the other headers follow. A header is
+// valid as long as r is.
 func BDB(r io.ReaderAt, size int64) iter.Seq2[*header.Header, error] {
 	if size > Limit {
 		return tooLarge
@@ -65,8 +65,8 @@ func NDB(r io.ReaderAt, size int64) iter.Seq2[*header.Header, error] {
 	return headers(ndb.Blobs(r, size))
 }
 
-// SQLite is BDB for an SQLite database and its write-ahead log. wal is nil where
-// there is none.
+// SQLite is BDB for an SQLite database and its write-ahead log. wal is nil if there is
+// none.
 func SQLite(r io.ReaderAt, size int64, wal io.ReaderAt, walSize int64) iter.Seq2[*header.Header, error] {
 	if size > Limit || walSize > Limit {
 		return tooLarge
@@ -78,7 +78,7 @@ func tooLarge(yield func(*header.Header, error) bool) {
 	yield(nil, fmt.Errorf("database larger than %d bytes", Limit))
 }
 
-// headers reads the header in each blob.
+// headers parses the header in each blob.
 func headers(blobs iter.Seq2[*io.SectionReader, error]) iter.Seq2[*header.Header, error] {
 	return func(yield func(*header.Header, error) bool) {
 		n := 0

@@ -1,10 +1,9 @@
-// Package bdb reads the values of a hash database of Berkeley DB, versions 8 and
-// 9 of its format (Berkeley DB 4 and 5) and either byte order, as rpm keeps its
-// Packages in one. The format is that of Berkeley DB's dbinc/db_page.h.
+// Package bdb reads the values of a Berkeley DB hash database in versions 8 and 9 of
+// the format (Berkeley DB 4 and 5) and in either byte order. rpm's Packages is such a
+// database. The format is described in Berkeley DB's dbinc/db_page.h.
 //
-// All pages are looked at, not only those that the hash table leads to: damage
-// to one page then costs the values on it and no others, and a page that Berkeley
-// DB has given up is marked as free.
+// All pages are read, not only those that the hash table points to. Damage to one page
+// thus costs only the values on it; pages that are no longer used are marked as free.
 package bdb
 
 import (
@@ -19,7 +18,7 @@ import (
 	"assay/inspect/distro/rpm/readat"
 )
 
-// Types of page.
+// The types of pages.
 const (
 	pageFree         = 0
 	pageHashUnsorted = 2
@@ -28,7 +27,7 @@ const (
 	pageHash         = 13
 )
 
-// Types of item on a hash page.
+// The types of items on a hash page.
 const (
 	itemInline   = 1 // the bytes themselves
 	itemOverflow = 3 // a chain of overflow pages
@@ -36,24 +35,24 @@ const (
 
 const (
 	pageHeader    = 26 // bytes of a page before its content
-	overflowItem  = 12 // bytes of an item that names a chain
+	overflowItem  = 12 // bytes of an item that points to a chain
 	aheadSize     = 16 << 10
 	scanSize      = 64 << 10
 	maxPageSize   = 64 << 10
 	hashMagic     = 0x061561
-	metaFields    = 72 // bytes of the metadata page that are looked at
+	metaFields    = 72 // bytes of the metadata page that are read
 	metaFlagCheck = 1  // pages have checksums
 )
 
-// Blobs returns the values of the database of size bytes in r, but for that of
-// key 0, in which rpm keeps a number. A value is read where it is asked for, so
-// an error of its pages may come from reading it. An error that Blobs returns is
-// that of one page or of one value; the others follow.
+// Blobs yields the values of the database of size bytes in r, except the value of key
+// 0, in which rpm keeps a number. A value is read on demand, so errors of its pages may
+// occur while it is read. An error from Blobs is that of one page or one value; the
+// others follow.
 //
-// The size of a value on overflow pages is a bound only. The length that an item
-// gives for its chain is not looked at: a header knows its own size, and where
-// one of two items leads to a chain wrongly, the header there is read whichever
-// comes first, and the other is an error.
+// The size of a value on overflow pages is only an upper bound. The length that an item
+// gives for its chain is ignored, because a header contains its own size. If one of two
+// items points to the wrong chain, the header there is read for whichever item comes
+// first, and the other item is an error.
 func Blobs(r io.ReaderAt, size int64) iter.Seq2[*io.SectionReader, error] {
 	return func(yield func(*io.SectionReader, error) bool) {
 		f, err := open(r, size)
@@ -68,11 +67,11 @@ func Blobs(r io.ReaderAt, size int64) iter.Seq2[*io.SectionReader, error] {
 // A file is an open database.
 type file struct {
 	r        io.ReaderAt
-	chains   io.ReaderAt // r for overflow pages
+	chains   io.ReaderAt // r, for overflow pages
 	order    binary.ByteOrder
 	pageSize int
-	pages    uint32 // that the metadata page knows of
-	present  uint32 // of these, those that the file has
+	pages    uint32 // according to the metadata page
+	present  uint32 // how many of them the file has
 	seen     *chain.Set
 }
 
@@ -115,9 +114,9 @@ func open(r io.ReaderAt, size int64) (*file, error) {
 	return f, nil
 }
 
-// scan goes through all pages in their order.
+// scan reads all pages in order.
 func (f *file) scan(yield func(*io.SectionReader, error) bool) {
-	if f.present < f.pages && !yield(nil, fmt.Errorf("%d pages of %d", f.present, f.pages)) {
+	if f.present < f.pages && !yield(nil, fmt.Errorf("file has %d of %d pages", f.present, f.pages)) {
 		return
 	}
 	buf := make([]byte, max(scanSize, f.pageSize))
@@ -138,7 +137,7 @@ func (f *file) scan(yield func(*io.SectionReader, error) bool) {
 	}
 }
 
-// page yields the values on a page and reports whether to go on.
+// page yields the values on a page and reports whether to continue.
 func (f *file) page(number uint32, page []byte, yield func(*io.SectionReader, error) bool) bool {
 	switch page[25] {
 	case pageFree, pageOverflow:
@@ -154,8 +153,8 @@ func (f *file) page(number uint32, page []byte, yield func(*io.SectionReader, er
 	if entries%2 != 0 || pageHeader+2*entries > f.pageSize {
 		return yield(nil, fmt.Errorf("page %d: %d items", number, entries))
 	}
-	// Items lie one before the other from the end of the page, each key before
-	// its value.
+	// Items are stored from the end of the page to its beginning, each key before its
+	// value.
 	end := f.pageSize
 	var key []byte
 	for i := range entries {
@@ -183,7 +182,7 @@ func (f *file) page(number uint32, page []byte, yield func(*io.SectionReader, er
 	return true
 }
 
-// isCounter reports whether a key is 0, that of rpm's last package number.
+// isCounter reports whether a key is 0, the key of rpm's last package number.
 func isCounter(key []byte) bool {
 	return bytes.Equal(key, []byte{itemInline, 0, 0, 0, 0})
 }
@@ -195,7 +194,7 @@ func (f *file) value(item []byte) (*io.SectionReader, error) {
 		return io.NewSectionReader(bytes.NewReader(value), 0, int64(len(value))), nil
 	case itemOverflow:
 		if len(item) < overflowItem {
-			return nil, fmt.Errorf("%d bytes for the place of a chain", len(item))
+			return nil, fmt.Errorf("%d bytes for the reference to a chain", len(item))
 		}
 		per := f.pageSize - pageHeader
 		bound := int64(f.present) * int64(per)
@@ -205,8 +204,8 @@ func (f *file) value(item []byte) (*io.SectionReader, error) {
 	return nil, fmt.Errorf("type %d", item[0])
 }
 
-// Follow is that of chain.Pages. The field for the bytes used on a page is not
-// looked at: only the last page of a chain is not full.
+// Follow implements chain.Pages. It ignores the number of bytes used on a page: all
+// pages but the last of a chain are full.
 func (f *file) Follow(page, prev uint32) (uint32, error) {
 	if err := f.seen.Add(page); err != nil {
 		return 0, fmt.Errorf("overflow: %w", err)
@@ -221,12 +220,12 @@ func (f *file) Follow(page, prev uint32) (uint32, error) {
 	case f.order.Uint32(head[8:]) != page:
 		return 0, fmt.Errorf("overflow page %d: its number is %d", page, f.order.Uint32(head[8:]))
 	case f.order.Uint32(head[12:]) != prev:
-		return 0, fmt.Errorf("overflow page %d: comes after %d, not %d", page, f.order.Uint32(head[12:]), prev)
+		return 0, fmt.Errorf("overflow page %d: follows page %d, want %d", page, f.order.Uint32(head[12:]), prev)
 	}
 	return f.order.Uint32(head[16:]), nil
 }
 
-// ReadPage is that of chain.Pages.
+// ReadPage implements chain.Pages.
 func (f *file) ReadPage(p []byte, page uint32, off int64) error {
 	if err := readat.Full(f.chains, p, int64(page)*int64(f.pageSize)+pageHeader+off); err != nil {
 		return fmt.Errorf("overflow page %d: %w", page, err)

@@ -95,8 +95,8 @@ func TestDamaged(t *testing.T) {
 		{"type of the metadata page", 25, "\x09", nil, "metadata page: type 9"},
 		{"encrypted", 24, "\x01", nil, "encryption"},
 		{"checksums", 26, "\x01", nil, "checksums"},
-		{"pages beyond the end", 32, "\x05", both, "5 pages of 6"},
-		{"4 TiB of pages", 32, "\xfe\xff\xff\xff", both, "5 pages of 4294967295"},
+		{"pages beyond the end", 32, "\x05", both, "file has 5 of 6 pages"},
+		{"4 TiB of pages", 32, "\xfe\xff\xff\xff", both, "file has 5 of 4294967295 pages"},
 		{"no last page", 32, "\xff\xff\xff\xff", nil, "last page 4294967295"},
 		{"hash page unsorted", hash + 25, "\x02", both, ""},
 		{"unknown page", hash + 25, "\x05", nil, "page 1: type 5"},
@@ -112,12 +112,12 @@ func TestDamaged(t *testing.T) {
 		{"chain to the hash page", item + 4, "\x01", one, "overflow page 1: type 13"},
 		{"length of the chain", item + 8, "\x01\x00\x00\x00", both, ""},
 		{"used bytes", second + 22, "\xff\xff", both, ""},
-		{"circle", third + 16, "\x02", one, "overflow: page 2 met twice"},
-		{"circle of one", second + 16, "\x02", one, "overflow: page 2 met twice"},
+		{"circle", third + 16, "\x02", one, "overflow: page 2 visited twice"},
+		{"circle of one", second + 16, "\x02", one, "overflow: page 2 visited twice"},
 		{"end of the chain", third + 16, "\x00", one, "chain of 2 pages: unexpected EOF"},
 		{"type in the chain", third + 25, "\x0d", one, "overflow page 3: type 13"},
 		{"number in the chain", third + 8, "\x04", one, "overflow page 3: its number is 4"},
-		{"page before", third + 12, "\x04", one, "overflow page 3: comes after 4, not 2"},
+		{"page before", third + 12, "\x04", one, "overflow page 3: follows page 4, want 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := build()
@@ -146,7 +146,7 @@ func TestShared(t *testing.T) {
 	le.PutUint16(hash[pageHeader+14:], uint16(end))
 	le.PutUint16(hash[20:], 8)
 	blobs, err := collect(data)
-	if !slices.Equal(blobs, []string{inline, chained}) || err == nil || !strings.Contains(err.Error(), "page 2 met twice") {
+	if !slices.Equal(blobs, []string{inline, chained}) || err == nil || !strings.Contains(err.Error(), "page 2 visited twice") {
 		t.Errorf("%q, %v", blobs, err)
 	}
 }

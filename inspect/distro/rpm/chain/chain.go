@@ -1,5 +1,5 @@
-// Package chain reads a value that a database spreads over linked pages, each of
-// which holds the same number of bytes of it and the number of the next one.
+// Package chain reads a value that a database stores in linked pages. Each page has the
+// same number of bytes of the value and the number of the next page.
 package chain
 
 import (
@@ -8,18 +8,18 @@ import (
 	"os"
 )
 
-// Pages are the pages of a database as a chain sees them.
+// Pages gives a Chain access to the pages of a database.
 type Pages interface {
-	// Follow checks that page is one that comes after prev in a chain, 0 for
-	// none, and returns the next one, 0 for none. It is asked once for each
-	// page, and refuses one that it was asked for before.
+	// Follow checks that page follows prev in a chain; prev is 0 for the first page. It
+	// returns the next page, or 0 at the end. It is called once per page and rejects a
+	// page that it has seen before.
 	Follow(page, prev uint32) (next uint32, err error)
-	// ReadPage fills p with the value's bytes at offset off of those on page.
+	// ReadPage fills p with the bytes of the value on page, from offset off.
 	ReadPage(p []byte, page uint32, off int64) error
 }
 
-// A Chain is a value, read where it is asked for. What was followed of the chain
-// is remembered, four bytes a page. A Chain is used by one goroutine.
+// A Chain is a value that is read on demand. It remembers the pages it has followed,
+// four bytes per page. Only one goroutine may use it.
 type Chain struct {
 	src   Pages
 	local []byte
@@ -27,17 +27,17 @@ type Chain struct {
 	per   int64
 	size  int64
 	pages []uint32
-	err   error // why the chain could not be followed further
+	err   error // why the chain cannot be followed further
 }
 
-// New returns the value of at most size bytes that begins with local and goes on
-// at page first, 0 for none, with per bytes a page.
+// New returns a value of at most size bytes. It begins with local and continues on page
+// first, or ends if first is 0. Each page has per bytes of it.
 func New(src Pages, local []byte, first uint32, per int, size int64) *Chain {
 	return &Chain{src: src, local: local, next: first, per: int64(per), size: size}
 }
 
-// ReadAt reads at an offset of the value, as io.ReaderAt has it. A chain that
-// ends too early gives io.ErrUnexpectedEOF.
+// ReadAt implements io.ReaderAt. If the chain ends early, the error is
+// io.ErrUnexpectedEOF.
 func (c *Chain) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at offset %d: %w", off, os.ErrInvalid)
@@ -60,7 +60,7 @@ func (c *Chain) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// part reads what one page has of p.
+// part reads into p from one page.
 func (c *Chain) part(p []byte, off int64) (int, error) {
 	if off < int64(len(c.local)) {
 		return copy(p, c.local[off:]), nil
@@ -77,7 +77,7 @@ func (c *Chain) part(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// follow goes along the chain until its page i is known.
+// follow follows the chain until its page i is known.
 func (c *Chain) follow(i int) error {
 	for c.err == nil && len(c.pages) <= i {
 		if c.next == 0 {

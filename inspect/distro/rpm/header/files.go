@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// maxPath is the longest path that a kernel takes.
+	// maxPath is the longest path that a kernel accepts.
 	maxPath = 4 << 10
-	// maxDirs and maxDirBytes bound the directories of one package, which are
-	// kept while its files are gone through. The largest have 20,000.
+	// maxDirs and maxDirBytes bound the directories of one package, which are kept in
+	// memory while its files are read. The largest packages have 20,000.
 	maxDirs     = 1 << 18
 	maxDirBytes = 8 << 20
 )
@@ -23,13 +23,13 @@ const (
 // A File is a file of a package: /usr/bin/env is Base "env" in Dir "/usr/bin/".
 type File struct {
 	Dir, Base string
-	// Digest is that of the content when it was installed, "sha256:…", or empty:
-	// directories and links have none.
+	// Digest is the digest of the content when it was installed, "sha256:…". It is
+	// empty for directories and links.
 	Digest string
 }
 
-// Files goes through the files of the package in their order. Memory is needed
-// for its directories only. An error ends them.
+// Files yields the files of the package in the order of the header, and stops after an
+// error. It keeps only the package's directories in memory.
 func (h *Header) Files() iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		paths, count, err := h.paths()
@@ -54,8 +54,8 @@ func (h *Header) Files() iter.Seq2[File, error] {
 	}
 }
 
-// paths returns a function that returns one file after the other, without its
-// digest, and how many there are.
+// paths returns a function that returns the next file, without its digest, and the
+// number of files.
 func (h *Header) paths() (func() (File, error), int64, error) {
 	bases, count, err := h.strings(BaseNames)
 	if err != nil {
@@ -93,7 +93,7 @@ func (h *Header) paths() (func() (File, error), int64, error) {
 	}, count, nil
 }
 
-// oldPaths is paths for a header of rpm 3, which has whole paths.
+// oldPaths is paths for headers of rpm 3, which have full paths.
 func (h *Header) oldPaths() (func() (File, error), int64, error) {
 	names, count, err := h.strings(OldFileNames)
 	if err != nil {
@@ -129,7 +129,7 @@ func (h *Header) dirs() ([]string, error) {
 	return dirs, nil
 }
 
-// digests returns a function that returns one digest after the other.
+// digests returns a function that returns the next digest.
 func (h *Header) digests(count int64) (func() (string, error), error) {
 	next, n, err := h.strings(FileDigests)
 	if err != nil {
@@ -145,7 +145,7 @@ func (h *Header) digests(count int64) (func() (string, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix := "md5:" // before the tag there was nothing else
+	prefix := "md5:" // the only algorithm before there was a tag for it
 	if ok {
 		if prefix, err = digestPrefix(algorithm); err != nil {
 			return nil, err
@@ -160,8 +160,8 @@ func (h *Header) digests(count int64) (func() (string, error), error) {
 	}, nil
 }
 
-// digestPrefix returns the name of an algorithm by its number in RFC 4880 and
-// RFC 9580.
+// digestPrefix returns the name of an algorithm for its number in RFC 4880 and RFC
+// 9580, followed by a colon.
 func digestPrefix(algorithm uint32) (string, error) {
 	switch algorithm {
 	case 1:
@@ -184,8 +184,8 @@ func digestPrefix(algorithm uint32) (string, error) {
 	return "", fmt.Errorf("files: digest algorithm %d", algorithm)
 }
 
-// strings returns a function that returns one text of a tag after the other, and
-// how many there are.
+// strings returns a function that returns the next string of a tag, and the number of
+// strings.
 func (h *Header) strings(tag Tag) (func() (string, error), int64, error) {
 	e, err := h.entry(tag, typeStringArray, typeString)
 	if err != nil || e.count == 0 {
@@ -201,7 +201,7 @@ func (h *Header) strings(tag Tag) (func() (string, error), int64, error) {
 	}, e.count, nil
 }
 
-// stream returns the store from the values of an entry on.
+// stream returns a reader of the store from the values of an entry on.
 func (h *Header) stream(e entry) *bufio.Reader {
 	return bufio.NewReaderSize(io.NewSectionReader(h.r, h.start+e.offset, h.size-e.offset), maxPath)
 }

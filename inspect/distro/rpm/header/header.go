@@ -1,10 +1,9 @@
-// Package header reads the header of a package as rpm's databases hold it: two
-// numbers, the index, and the store in which the values of the index lie, all
-// big-endian. What is checked of the index is what hdrblobInit of rpm's
-// lib/header.c checks.
+// Package header parses the package headers in rpm's databases: two numbers, the index,
+// and the store with the values, all big-endian. The index is checked like in
+// hdrblobInit in rpm's lib/header.c.
 //
-// Of a header only its index is gone through; values are read when they are asked
-// for, so that one with a hundred thousand files costs no more than any other.
+// Read parses only the index; values are read when they are requested. A header with a
+// hundred thousand files therefore costs no more than any other.
 package header
 
 import (
@@ -17,20 +16,20 @@ import (
 )
 
 const (
-	intro     = 8  // bytes before the index: its entries, the store's bytes
+	intro     = 8  // bytes before the index: the number of entries and the size of the store
 	entrySize = 16 // tag, type, offset, count
 	// maxEntries and maxStore are rpm's own bounds.
 	maxEntries = 0xffff
 	maxStore   = 0x0fffffff
-	// maxString bounds the values that String returns. Names, versions and
-	// releases are parts of a file name, of which a filesystem takes 255 bytes.
+	// maxString bounds the values that String returns. Names, versions and releases are
+	// parts of a file name, which filesystems limit to 255 bytes.
 	maxString = 1 << 10
-	// windowSize is how much of the store is read at once: that is where all the
-	// short values before the file lists lie.
+	// windowSize is how many bytes of the store are read at once. All short values are
+	// there, before the file lists.
 	windowSize = 2 << 10
 )
 
-// A Header is a header whose index is right. It is used by one goroutine.
+// A Header is a header with a valid index. Only one goroutine may use it.
 type Header struct {
 	r       io.ReaderAt
 	start   int64 // of the store
@@ -38,17 +37,17 @@ type Header struct {
 	entries [numTags]entry
 
 	window   []byte
-	windowAt int64 // of the window in the store
+	windowAt int64 // offset of the window in the store
 }
 
-// An entry is what the index says of a tag. One with count 0 is not there.
+// An entry is what the index has for a tag. If count is 0, the tag is missing.
 type entry struct {
 	typ    uint32
 	offset int64
 	count  int64
 }
 
-// Read reads the header that begins r and has at most size bytes.
+// Read parses the header at the beginning of r. It has at most size bytes.
 func Read(r io.ReaderAt, size int64) (*Header, error) {
 	head := make([]byte, intro)
 	if err := readat.Full(r, head, 0); err != nil {
@@ -75,8 +74,8 @@ func Read(r io.ReaderAt, size int64) (*Header, error) {
 	return h, nil
 }
 
-// index reads the index. A tag that it has twice was changed after the package
-// was built: what was added lies behind the region that was signed, and is valid.
+// index reads the index. A tag that occurs twice was changed after the package was
+// built: the second value is outside the signed region and is the valid one.
 func (h *Header) index(entries int) error {
 	buf := h.window[:windowSize]
 	for i := 0; i < entries; {
@@ -94,7 +93,7 @@ func (h *Header) index(entries int) error {
 	return nil
 }
 
-// add takes in entry i.
+// add adds entry i.
 func (h *Header) add(i int, raw []byte) error {
 	tag := Tag(binary.BigEndian.Uint32(raw))
 	e := entry{
@@ -117,7 +116,7 @@ func (h *Header) add(i int, raw []byte) error {
 	return nil
 }
 
-// entry returns the entry of a tag, of count 0 if there is none.
+// entry returns the entry of a tag. Its count is 0 if there is none.
 func (h *Header) entry(tag Tag, types ...uint32) (entry, error) {
 	at := tag.place()
 	if at < 0 {
@@ -135,8 +134,8 @@ func (h *Header) entry(tag Tag, types ...uint32) (entry, error) {
 	return entry{}, fmt.Errorf("tag %d: type %d", tag, e.typ)
 }
 
-// String returns the value of a tag, the first if it has several, or "" if the
-// header has no such tag. Texts of more than 1 KiB are an error.
+// String returns the value of a tag, or its first value if it has several. It returns
+// "" if the header does not have the tag. A value of more than 1 KiB is an error.
 func (h *Header) String(tag Tag) (string, error) {
 	e, err := h.entry(tag, typeString, typeStringArray, typeI18NString)
 	if err != nil || e.count == 0 {
@@ -155,13 +154,13 @@ func (h *Header) String(tag Tag) (string, error) {
 	}
 	text, _, ok := bytes.Cut(h.window, []byte{0})
 	if !ok || len(text) > maxString {
-		return "", fmt.Errorf("tag %d: text without end within %d bytes", tag, maxString)
+		return "", fmt.Errorf("tag %d: text is not terminated within %d bytes", tag, maxString)
 	}
 	return string(text), nil
 }
 
-// Uint32 returns the value of a tag, the first if it has several, and whether the
-// header has it.
+// Uint32 returns the value of a tag, or its first value if it has several, and whether
+// the header has the tag.
 func (h *Header) Uint32(tag Tag) (uint32, bool, error) {
 	e, err := h.entry(tag, typeInt32)
 	if err != nil || e.count == 0 {
@@ -174,7 +173,7 @@ func (h *Header) Uint32(tag Tag) (uint32, bool, error) {
 	return binary.BigEndian.Uint32(value), true, nil
 }
 
-// readAt fills p with what is at an offset of the store.
+// readAt fills p from an offset of the store.
 func (h *Header) readAt(p []byte, offset int64) error {
 	if int64(len(p)) > h.size-offset {
 		return io.ErrUnexpectedEOF

@@ -119,11 +119,11 @@ func TestValues(t *testing.T) {
 	}{
 		{Name, "bash", ""},
 		{Version, long, ""},
-		{Release, "", "without end"},
+		{Release, "", "not terminated"},
 		{Epoch, "", "type 4"},
 		{Vendor, "C text", ""},
 		{Packager, "", "type 7"},
-		{Arch, "", "without end"},
+		{Arch, "", "not terminated"},
 		{SourceRPM, "", ""},
 		{999999, "", ""},
 		{Name, "bash", ""}, // after others again

@@ -3,8 +3,8 @@ package header
 // A Tag names an entry of a header.
 type Tag uint32
 
-// The tags that are kept, with the numbers of rpm's rpmtag.h. Others cannot be
-// asked for.
+// The tags that are kept, with their numbers in rpm's rpmtag.h. Other tags cannot be
+// requested.
 const (
 	Name            Tag = 1000
 	Version         Tag = 1001
@@ -23,7 +23,7 @@ const (
 	ModularityLabel Tag = 5096
 )
 
-// Tags below firstTag have no data of their own but mark the regions of a header.
+// Tags below firstTag have no data of their own; they mark the regions of a header.
 const (
 	firstTag  Tag = 100
 	regionMin Tag = 61
@@ -33,7 +33,7 @@ const (
 // numTags is how many tags are kept.
 const numTags = 15
 
-// place returns where a tag is kept, or -1.
+// place returns the index under which a tag is kept, or -1.
 func (t Tag) place() int {
 	switch t {
 	case Name:
@@ -70,7 +70,7 @@ func (t Tag) place() int {
 	return -1
 }
 
-// Types of entry.
+// The types of entries.
 const (
 	typeMin         = 1
 	typeInt32       = 4

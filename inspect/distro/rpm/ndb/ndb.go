@@ -1,6 +1,6 @@
-// Package ndb reads the Packages.db of rpm's own database format, ndb, as
-// lib/backend/ndb/rpmpkg.c of rpm writes it: pages of slots, each with the place
-// of a blob, and the blobs in blocks of 16 bytes. All numbers are little-endian.
+// Package ndb reads Packages.db, rpm's own database format, which
+// lib/backend/ndb/rpmpkg.c of rpm writes: pages of slots, each with the position of a
+// blob, and the blobs in blocks of 16 bytes. All numbers are little-endian.
 package ndb
 
 import (
@@ -28,9 +28,10 @@ const (
 	copySize   = 32 << 10
 )
 
-// Blobs returns the blobs of the database of size bytes in r. An error is that of
-// one slot or one blob, and the others follow; but a slot without its magic ends
-// the database, as it does for rpm. A blob whose checksum is wrong is left out.
+// Blobs yields the blobs of the database of size bytes in r. An error is that of one
+// slot or one blob, and the others follow. A slot with a wrong magic number ends the
+// database, as it does for rpm. A blob with a wrong checksum is left out and gives an
+// error.
 func Blobs(r io.ReaderAt, size int64) iter.Seq2[*io.SectionReader, error] {
 	return func(yield func(*io.SectionReader, error) bool) {
 		head := make([]byte, fileHeader)
@@ -54,22 +55,22 @@ func Blobs(r io.ReaderAt, size int64) iter.Seq2[*io.SectionReader, error] {
 	}
 }
 
-// A file is a database whose header is right.
+// A file is a database with a valid header.
 type file struct {
 	r      io.ReaderAt
 	blocks int64 // in the file
-	first  int64 // block after the slots
-	left   int64 // blocks that no slot had yet
+	first  int64 // the first block after the slots
+	left   int64 // blocks that no slot has used yet
 	buf    []byte
 }
 
-// A slot is the place of a blob.
+// A slot has the position of a blob.
 type slot struct {
 	index        uint32 // the package's number
 	block, count int64
 }
 
-// scan goes through all slots.
+// scan reads all slots.
 func (f *file) scan(yield func(*io.SectionReader, error) bool) {
 	page := make([]byte, pageSize)
 	f.buf = make([]byte, copySize)
@@ -107,15 +108,15 @@ func (f *file) scan(yield func(*io.SectionReader, error) bool) {
 	}
 }
 
-// blob returns the blob of a slot. No block is read for two slots, in sum:
-// that bounds the work on a file whose slots overlap.
+// blob returns the blob of a slot. All slots together may read each block of the file
+// once; this bounds the work on a file with overlapping slots.
 func (f *file) blob(s slot) (*io.SectionReader, error) {
 	if s.block < f.first || s.count == 0 || s.block+s.count > f.blocks {
 		return nil, fmt.Errorf("%d blocks at %d of %d", s.count, s.block, f.blocks)
 	}
 	if f.left -= s.count; f.left < 0 {
 		f.left = 0
-		return nil, fmt.Errorf("more blocks than the %d of the file", f.blocks)
+		return nil, fmt.Errorf("slots overlap: more blocks than the %d of the file", f.blocks)
 	}
 	start := s.block * blockSize
 	head := make([]byte, blobHead)
@@ -151,7 +152,7 @@ func (f *file) blob(s slot) (*io.SectionReader, error) {
 	return io.NewSectionReader(f.r, start+blobHead, int64(length)), nil
 }
 
-// blocksOf returns how many blocks a blob takes with its head and tail.
+// blocksOf returns how many blocks a blob takes, with its head and tail.
 func blocksOf(length uint32) int64 {
 	return (blobHead + int64(length) + blobTail + blockSize - 1) / blockSize
 }

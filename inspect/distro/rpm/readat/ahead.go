@@ -2,22 +2,21 @@ package readat
 
 import "io"
 
-// An Ahead reads more of a file than it is asked for, and answers from that what
-// it is asked next: the pages of a value mostly lie one after the other, and a
-// call for each costs more than its bytes. It is used by one goroutine.
+// An Ahead reads more of a file than requested and serves the next requests from that.
+// The pages of a value usually follow each other, and a system call for each would cost
+// more than the extra bytes. Only one goroutine may use it.
 type Ahead struct {
 	r   io.ReaderAt
 	buf []byte
-	at  int64 // of buf in the file
+	at  int64 // offset of buf in the file
 }
 
-// NewAhead returns an Ahead that reads size bytes of r at a time, from multiples
-// of size on.
+// NewAhead returns an Ahead that reads size bytes of r at a time, at multiples of size.
 func NewAhead(r io.ReaderAt, size int) *Ahead {
 	return &Ahead{r: r, buf: make([]byte, 0, size)}
 }
 
-// ReadAt is that of io.ReaderAt.
+// ReadAt implements io.ReaderAt.
 func (a *Ahead) ReadAt(p []byte, off int64) (int, error) {
 	for n := 0; ; {
 		if within := off + int64(n) - a.at; within >= 0 && within < int64(len(a.buf)) {

@@ -1,10 +1,9 @@
-// Package readat reads what must be there.
+// Package readat reads data that must be there.
 package readat
 
 import "io"
 
-// Full fills p with what is at an offset of r. If r ends before, the error is
-// io.ErrUnexpectedEOF.
+// Full fills p from an offset of r. If r ends early, the error is io.ErrUnexpectedEOF.
 func Full(r io.ReaderAt, p []byte, off int64) error {
 	if n, err := r.ReadAt(p, off); n < len(p) {
 		return Unexpected(err)

@@ -19,8 +19,8 @@ const (
 	maxDepth = 20
 )
 
-// rows goes through the rows of the table whose root page is given, in their
-// order. An error is that of one page or row. It reports whether yield wanted all.
+// rows yields the rows of the table with the given root page, in order. An error is
+// that of one page or row. rows reports whether yield accepted all of them.
 func (p *pager) rows(root uint32, depth int, yield func(*io.SectionReader, error) bool) bool {
 	fail := func(err error) bool { return yield(nil, fmt.Errorf("page %d: %w", root, err)) }
 	if depth > maxDepth {
@@ -50,7 +50,7 @@ func (p *pager) rows(root uint32, depth int, yield func(*io.SectionReader, error
 	if content > len(page) {
 		return fail(fmt.Errorf("%d cells", cells))
 	}
-	left := len(page) - content // bytes that cells may have in sum, so that none is read twice
+	left := len(page) - content // how many bytes all cells together may have, so that none is read twice
 	for i := range cells {
 		at := int(binary.BigEndian.Uint16(page[pointers+2*i:]))
 		if at < content || at+overflowHeader > len(page) {
@@ -82,14 +82,14 @@ func (p *pager) rows(root uint32, depth int, yield func(*io.SectionReader, error
 	return true
 }
 
-// row returns the record of the row whose cell begins b, and the size of the cell.
+// row returns the record of the row whose cell begins at b, and the size of the cell.
 func (p *pager) row(b []byte) (*io.SectionReader, int, error) {
 	payload, n := varint(b)
 	_, m := varint(b[n:]) // the row's number
 	if n == 0 || m == 0 {
 		return nil, 0, errors.New("no room for a row")
 	}
-	// No row is larger than the pages there are; SQLite's own bound is 2 GiB.
+	// No row is larger than all pages together. SQLite's own bound is 2 GiB.
 	if payload > uint64(p.pages)*uint64(p.pageSize) {
 		return nil, 0, fmt.Errorf("row of %d bytes", payload)
 	}
@@ -109,8 +109,8 @@ func (p *pager) row(b []byte) (*io.SectionReader, int, error) {
 	return io.NewSectionReader(c, 0, size), end, nil
 }
 
-// local returns how many bytes of a row of that size are on its leaf page, as the
-// file format has it.
+// local returns how many bytes of a row of that size are on its leaf page, according to
+// the file format.
 func (p *pager) local(size int64) int {
 	u := int64(p.usable)
 	most := u - 35

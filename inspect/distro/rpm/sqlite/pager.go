@@ -14,20 +14,20 @@ const (
 	fileMagic  = "SQLite format 3\x00"
 	fileHeader = 100
 	maxPage    = 64 << 10
-	// minUsable is how many bytes of a page there must be beside the reserved.
+	// minUsable is how many bytes of a page must not be reserved.
 	minUsable = 480
-	// aheadSize is how much is read at once.
+	// aheadSize is how many bytes are read at once.
 	aheadSize = 16 << 10
-	// maxPages is the number of the last page that there can be.
+	// maxPages is the largest page number in the format.
 	maxPages = 1<<32 - 2
-	// overflowHeader is the number of the next page of a chain.
+	// overflowHeader is the size of the number of the next page of a chain.
 	overflowHeader = 4
 )
 
 func isPageSize(n uint32) bool { return n >= 512 && n <= maxPage && n&(n-1) == 0 }
 
-// A pager reads pages, from the log where they are there. Pages have the numbers
-// from 1 to pages.
+// A pager reads pages, from the log if the log has them. Pages are numbered from 1 to
+// pages.
 type pager struct {
 	db       io.ReaderAt
 	wal      *wal // or nil
@@ -35,13 +35,13 @@ type pager struct {
 	usable   int // bytes of a page that are not reserved
 	pages    uint32
 	seen     *chain.Set
-	// cut says that the database has fewer pages than its header says.
+	// cut says that the file has fewer pages than its header says.
 	cut error
 }
 
 func openPager(db io.ReaderAt, size int64, log io.ReaderAt, logSize int64) (*pager, error) {
 	if size == 0 {
-		return nil, errors.New("empty file") // SQLite takes no log of such a one either
+		return nil, errors.New("empty file") // SQLite does not use the log of an empty file either
 	}
 	p := &pager{db: readat.NewAhead(db, aheadSize)}
 	if log != nil {
@@ -79,9 +79,9 @@ func openPager(db io.ReaderAt, size int64, log io.ReaderAt, logSize int64) (*pag
 	return p, nil
 }
 
-// count finds how many pages there are: what the log says, else what the file
-// header says, which is valid if the same program wrote it that wrote the change
-// counter. No more are counted than there can be.
+// count sets the number of pages: the number in the log, or else the number in the file
+// header, which is valid if the program that wrote it also wrote the change counter. It
+// is never more than the file can have.
 func (p *pager) count(size int64, head []byte) {
 	present := min(size/int64(p.pageSize), maxPages)
 	said := present
@@ -94,11 +94,11 @@ func (p *pager) count(size int64, head []byte) {
 	}
 	p.pages = uint32(min(said, present))
 	if said > present {
-		p.cut = fmt.Errorf("%d pages of %d", present, said)
+		p.cut = fmt.Errorf("file has %d of %d pages", present, said)
 	}
 }
 
-// read fills b with what is at an offset of a page.
+// read fills b from an offset of a page.
 func (p *pager) read(b []byte, page uint32, off int64) error {
 	if p.wal != nil {
 		if at, ok := p.wal.find(page); ok {
@@ -108,7 +108,7 @@ func (p *pager) read(b []byte, page uint32, off int64) error {
 	return readat.Full(p.db, b, int64(page-1)*int64(p.pageSize)+off)
 }
 
-// visit notes that a page is read, once.
+// visit records that a page is read. Each page may be read once.
 func (p *pager) visit(page uint32) error {
 	if page == 0 {
 		return errors.New("page 0")
@@ -116,7 +116,7 @@ func (p *pager) visit(page uint32) error {
 	return p.seen.Add(page)
 }
 
-// Follow is that of chain.Pages.
+// Follow implements chain.Pages.
 func (p *pager) Follow(page, _ uint32) (uint32, error) {
 	next := make([]byte, overflowHeader)
 	err := p.visit(page)
@@ -129,7 +129,7 @@ func (p *pager) Follow(page, _ uint32) (uint32, error) {
 	return binary.BigEndian.Uint32(next), nil
 }
 
-// ReadPage is that of chain.Pages.
+// ReadPage implements chain.Pages.
 func (p *pager) ReadPage(b []byte, page uint32, off int64) error {
 	if err := p.read(b, page, overflowHeader+off); err != nil {
 		return fmt.Errorf("overflow page %d: %w", page, err)

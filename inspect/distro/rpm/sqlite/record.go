@@ -8,13 +8,13 @@ import (
 	"assay/inspect/distro/rpm/readat"
 )
 
-// maxRecordHeader bounds the header of a record. The tables that are read have
-// two and five columns, of at most nine bytes each.
+// maxRecordHeader bounds the header of a record. The tables that are read have two and
+// five columns, of at most nine header bytes each.
 const maxRecordHeader = 64
 
-// A column is where a value of a record lies.
+// A column is the position of a value in a record.
 type column struct {
-	serial uint64 // its type and size
+	serial uint64 // its serial type, which includes the size
 	offset int64
 	size   int64
 }
@@ -50,7 +50,7 @@ func columns(record *io.SectionReader, n int) ([]column, error) {
 	return cols, nil
 }
 
-// serialSize returns how many bytes a value of a serial type has.
+// serialSize returns how many bytes a value with a serial type has.
 func serialSize(serial uint64) (int64, error) {
 	switch serial {
 	case 0, 8, 9: // null, the integers 0 and 1
@@ -69,7 +69,7 @@ func serialSize(serial uint64) (int64, error) {
 
 func (c column) isBlob() bool { return c.serial >= 12 && c.serial%2 == 0 }
 
-// text returns a text of at most 64 bytes, or what is no such text as "".
+// text returns a text of at most 64 bytes. It returns "" for any other value.
 func (c column) text(record io.ReaderAt) (string, error) {
 	if c.serial < 13 || c.serial%2 == 0 || c.size > 64 {
 		return "", nil
@@ -79,13 +79,13 @@ func (c column) text(record io.ReaderAt) (string, error) {
 	return string(b), err
 }
 
-// page returns a value that is the number of a page.
+// page returns a value that is a page number.
 func (c column) page(record io.ReaderAt) (uint32, error) {
 	switch {
 	case c.serial == 9:
 		return 1, nil
 	case c.serial < 1 || c.serial > 6:
-		return 0, errors.New("root page is no number")
+		return 0, errors.New("root page is not a number")
 	}
 	b := make([]byte, c.size)
 	if err := readat.Full(record, b, c.offset); err != nil {

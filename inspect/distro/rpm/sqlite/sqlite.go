@@ -1,9 +1,8 @@
-// Package sqlite reads the column blob of the table Packages of an SQLite
-// database, rpm's rpmdb.sqlite, and the write-ahead log beside it. It follows
-// SQLite's description of its file format (https://www.sqlite.org/fileformat2.html)
-// and writes nothing: no lock, no shared memory, no recovery. A rollback journal
-// is not read: rpm works with a log. Whoever reads a database looks whether one is
-// there.
+// Package sqlite reads the column blob of the table Packages of an SQLite database,
+// rpm's rpmdb.sqlite, and its write-ahead log. It follows SQLite's description of the
+// file format (https://www.sqlite.org/fileformat2.html). It writes nothing: no lock, no
+// shared memory, no recovery. It does not read a rollback journal, because rpm uses a
+// write-ahead log. The caller must check whether there is one.
 package sqlite
 
 import (
@@ -17,20 +16,19 @@ import (
 // table is the name of the table, as (hnum INTEGER PRIMARY KEY, blob BLOB).
 const table = "Packages"
 
-// maxSchema bounds the entries of the schema that are looked at. rpm's has 50.
+// maxSchema bounds the entries of the schema that are read. rpm's has 50.
 const maxSchema = 10_000
 
-// Columns of the tables that are read.
+// The columns of the tables that are read.
 const (
 	schemaType, schemaName, schemaRoot = 0, 1, 3
 	packageBlob                        = 1
 )
 
-// Blobs returns the blobs of the database of size bytes in db, as the log of
-// logSize bytes in log has changed it; log is nil where there is none. A blob is
-// read where it is asked for, so an error of its pages may come from reading it.
-// An error that Blobs returns is that of one page or of one row; the others
-// follow.
+// Blobs yields the blobs of the database of size bytes in db, with the changes in the
+// log of logSize bytes in log; log is nil if there is none. A blob is read on demand,
+// so errors of its pages may occur while it is read. An error from Blobs is that of one
+// page or one row; the others follow.
 func Blobs(db io.ReaderAt, size int64, log io.ReaderAt, logSize int64) iter.Seq2[*io.SectionReader, error] {
 	return func(yield func(*io.SectionReader, error) bool) {
 		p, err := openPager(db, size, log, logSize)
@@ -79,8 +77,8 @@ func (p *pager) root() (uint32, error) {
 	return 0, fmt.Errorf("no table %q", table)
 }
 
-// rootOf returns the root page of the table if record is its entry in the schema,
-// or 0.
+// rootOf returns the root page of the table if record is its entry in the schema, and 0
+// otherwise.
 func rootOf(record *io.SectionReader) (uint32, error) {
 	cols, err := columns(record, schemaRoot+1)
 	if err != nil {
@@ -97,7 +95,7 @@ func rootOf(record *io.SectionReader) (uint32, error) {
 	return cols[schemaRoot].page(record)
 }
 
-// blob returns the blob of a row of the table.
+// blob returns the blob in a row of the table.
 func blob(record *io.SectionReader) (*io.SectionReader, error) {
 	cols, err := columns(record, packageBlob+1)
 	if err != nil {

@@ -1,7 +1,7 @@
 package sqlite
 
-// varint returns the number that begins b, of one to nine bytes with the highest
-// first, and its length, 0 if b ends before.
+// varint decodes the big-endian variable-length number at the beginning of b and
+// returns its length of one to nine bytes. The length is 0 if b is too short.
 func varint(b []byte) (uint64, int) {
 	var v uint64
 	for i := range min(len(b), 9) {

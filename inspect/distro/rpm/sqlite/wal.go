@@ -13,29 +13,28 @@ import (
 const (
 	walHeader   = 32
 	frameHeader = 24
-	// walMagic has the lowest bit set where checksums are of big-endian words.
+	// walMagic has its lowest bit set if the checksums are of big-endian words.
 	walMagic   = 0x377f0682
 	walVersion = 3007000
-	// maxFrames bounds the frames of a log: eight bytes are kept of each.
+	// maxFrames bounds the frames of a log. Eight bytes are kept for each.
 	maxFrames = 1 << 20
 )
 
-// A wal is a write-ahead log: pages that replace those of the database, up to the
-// last whole transaction.
+// A wal is a write-ahead log: pages that replace those of the database, up to the last
+// complete transaction.
 type wal struct {
 	r        io.ReaderAt
 	pageSize int
 	pages    uint32  // of the database after the last transaction
-	frames   []frame // by page, the last of each
+	frames   []frame // sorted by page, the last frame of each
 }
 
 // A frame is one page in the log.
 type frame struct{ page, number uint32 }
 
-// openWAL reads a log as SQLite recovers one. nil is returned where there is
-// nothing in it that counts, as SQLite judges: a log that was begun anew has old
-// frames behind the valid ones, told by their salt, and one whose header is not
-// whole is no log.
+// openWAL reads a log like SQLite does in recovery. It returns nil if the log has
+// nothing valid, by SQLite's rules: a log that was restarted has old frames, with a
+// different salt, after the valid ones; and a log with an incomplete header is ignored.
 func openWAL(r io.ReaderAt, size int64) (*wal, error) {
 	head := make([]byte, walHeader)
 	if size < walHeader {
@@ -72,7 +71,7 @@ func openWAL(r io.ReaderAt, size int64) (*wal, error) {
 	return w, nil
 }
 
-// recover finds the valid frames up to the last that ends a transaction.
+// recover finds the valid frames up to the last one that ends a transaction.
 func (w *wal) recover(frames uint32, salt []byte, sum checksum) error {
 	raw := make([]byte, w.frameSize())
 	var all []frame
@@ -102,7 +101,7 @@ func (w *wal) recover(frames uint32, salt []byte, sum checksum) error {
 	return nil
 }
 
-// find returns where in the log a page is.
+// find returns the offset of a page in the log.
 func (w *wal) find(page uint32) (offset int64, ok bool) {
 	i, ok := slices.BinarySearchFunc(w.frames, page, func(f frame, page uint32) int {
 		return cmp.Compare(f.page, page)
@@ -115,18 +114,18 @@ func (w *wal) find(page uint32) (offset int64, ok bool) {
 
 func (w *wal) frameSize() int64 { return frameHeader + int64(w.pageSize) }
 
-// offset returns where the page of a frame begins.
+// offset returns the offset of a frame's page.
 func (w *wal) offset(number uint32) int64 {
 	return walHeader + int64(number)*w.frameSize() + frameHeader
 }
 
-// A checksum is that of a log, over all that was added.
+// A checksum is the running checksum of a log.
 type checksum struct {
 	order  binary.ByteOrder
 	s0, s1 uint32
 }
 
-// add takes in b, a multiple of eight bytes.
+// add adds b, whose length is a multiple of eight.
 func (c *checksum) add(b []byte) {
 	for ; len(b) >= 8; b = b[8:] {
 		c.s0 += c.order.Uint32(b) + c.s1
