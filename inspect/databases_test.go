@@ -390,7 +390,7 @@ func unusual(t *testing.T, name string, more map[string]string) string {
 func TestNoLists(t *testing.T) {
 	inv := inventoryOf(t, unusual(t, "dpkg-noinfo", nil), Options{}, readers())
 	want := "deb python3-idna 3.3-1+deb12u1\npypi idna 3.3\n" +
-		`database "var/lib/dpkg/info": no list of the files of any package: what belongs to the system's packages is unknown`
+		`database "var/lib/dpkg/info": no lists of installed files: it is unknown which files belong to the system's packages`
 	if got := names(inv); got != want {
 		t.Errorf("%s", got)
 	}

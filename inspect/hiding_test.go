@@ -320,7 +320,7 @@ func TestAttackedRoots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const unlisted = "no list of the files of any package: what belongs to the system's packages is unknown"
+	const unlisted = "no lists of installed files: it is unknown which files belong to the system's packages"
 	const host = "deb hostname 3.23+nmu1"
 	for name, want := range map[string]string{
 		"06a-symlink-uv":       host + "\npypi Django 3.2.0",

@@ -207,7 +207,7 @@ func TestInspect(t *testing.T) {
 			"database \"var/lib/dpkg/status.d\": leads to a path that is not scanned\n"},
 		{name: "mountinfo of nonsense", entries: map[string]string{"var/lib/dpkg/status": status},
 			opts: Options{Mounts: strings.NewReader("nonsense\n")},
-			want: "a 1 var/lib/dpkg/status\nfile \"\": mountinfo: line 1: not a line of mountinfo\n"},
+			want: "a 1 var/lib/dpkg/status\nfile \"\": mountinfo: line 1: invalid line of mountinfo\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := summary(inventoryOf(t, testkit.Tree(t, c.entries), c.opts, readers()))
@@ -379,9 +379,9 @@ func TestManyScanErrors(t *testing.T) {
 // Files that are not what they seem never block and never fill the memory.
 func TestHostileDatabase(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
-		"not a regular file":                            func(p string) error { return unix.Mkfifo(p, 0o666) },
-		"larger than the limit":                         func(p string) error { return sparse(p, 1<<40) },
-		"line 1: \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00": func(p string) error { return sparse(p, 1<<20) },
+		"not a regular file":    func(p string) error { return unix.Mkfifo(p, 0o666) },
+		"larger than the limit": func(p string) error { return sparse(p, 1<<40) },
+		"line 1: invalid field \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00": func(p string) error { return sparse(p, 1<<20) },
 	} {
 		dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/x": ""})
 		if err := make(filepath.Join(dir, "var/lib/dpkg/status")); err != nil {

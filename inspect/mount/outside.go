@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Outside returns the mount points below root, an absolute path without links,
-// that are no part of the image: paths relative to root, sorted. A mount at
-// root itself or above it is the image.
+// Outside returns the mount points below root that are not part of the image. root is
+// absolute and without links; the result is relative to root and sorted. A mount at
+// root or above it is the image.
 //
-// Left out are the kernel's own filesystems, tmpfs, network filesystems,
-// overlays, whatever is mounted under /run/secrets, and bind mounts: of a part
-// of a filesystem, or of one that is in the tree already. So the cache, bind
-// and secret mounts of a build step are left out. What stays in are volumes of
-// a container engine, which hold what the image has at that place, and disks
-// mounted whole. A btrfs subvolume cannot be told from a bind mount and is left
-// out.
+// Not part of the image are the kernel's filesystems, tmpfs, network filesystems,
+// overlays, everything below /run/secrets, and bind mounts: those of a part of a
+// filesystem, or of one that is already in the tree. This includes the cache, bind and
+// secret mounts of a build step. Part of the image are the volumes of a container
+// engine, which start with the content that the image has there, and disks that are
+// mounted as a whole. A btrfs subvolume cannot be distinguished from a bind mount and
+// is left out.
 func Outside(mounts []Mount, root string) []string {
 	points := visible(mounts)
-	seen := map[string]bool{} // filesystems that are in the tree
+	seen := map[string]bool{} // filesystems in the tree
 	for p := range upwards(root) {
 		if m, ok := points[p]; ok {
 			seen[m.Device+m.Root] = true
@@ -43,7 +43,8 @@ func Outside(mounts []Mount, root string) []string {
 	return out
 }
 
-// inImage decides on the mount at rel, a path below the root.
+// inImage reports whether the mount at rel, a path below the root, is part of the
+// image.
 func inImage(m Mount, rel string) bool {
 	switch {
 	case rel == "run/secrets" || strings.HasPrefix(rel, "run/secrets/"):
@@ -56,20 +57,20 @@ func inImage(m Mount, rel string) bool {
 	return onDisk(m)
 }
 
-// isVolume reports whether a path is that of a directory that docker and podman
-// keep a volume in, as the filesystem below it has it: volumes/ID/_data.
+// isVolume reports whether path, in the filesystem that is mounted, is a directory in
+// which Docker and Podman keep a volume: volumes/ID/_data.
 func isVolume(path string) bool {
 	names := strings.Split(path, "/")
 	n := len(names)
 	return n >= 3 && names[n-3] == "volumes" && names[n-2] != "" && names[n-1] == "_data"
 }
 
-// onDisk reports whether m is a filesystem on a disk of this machine. A source
-// may be any word, so that the kernel's own are told by their type first.
+// onDisk reports whether m is a filesystem on a disk of this machine. A source may be
+// any word, so the kernel's filesystems are recognized by type first.
 func onDisk(m Mount) bool {
 	switch m.Type {
 	case "btrfs", "zfs", "bcachefs":
-		return true // of several disks, or of a pool
+		return true // they may use several disks, or a pool
 	case "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs",
 		"debugfs", "devpts", "devtmpfs", "efivarfs", "fuse", "fusectl", "hugetlbfs", "mqueue",
 		"nfsd", "nsfs", "overlay", "proc", "pstore", "ramfs", "resctrl", "rootfs", "rpc_pipefs",
@@ -79,13 +80,13 @@ func onDisk(m Mount) bool {
 	return strings.HasPrefix(m.Source, "/dev/") && !strings.HasPrefix(m.Type, "fuse.")
 }
 
-// none is no mount's ID: the parent of one that names itself.
+// none is not the ID of any mount. It replaces a parent that is the mount itself.
 const none = -1
 
-// visible returns, by mount point, the mounts that can be reached. Two that
-// have one parent were both made in its tree: the one mounted at or above the
-// other's point hides it, and of two at one point the later line. The order of
-// the lines says nothing else: a root that was moved into place comes last.
+// visible returns the mounts that can be reached, by mount point. Of two mounts with
+// the same parent, the one at or above the other's mount point hides the other; if both
+// have the same mount point, the later line hides the earlier one. Otherwise the order
+// of the lines does not matter: a root that was moved into place comes last.
 func visible(mounts []Mount) map[string]Mount {
 	mounts = slices.Clone(mounts)
 	for i := range mounts {
@@ -106,8 +107,8 @@ func visible(mounts []Mount) map[string]Mount {
 	const unknown, shown, hidden = 0, 1, 2
 	state := make([]int8, len(mounts))
 	for i := range mounts {
-		// Up the chain of parents to one that is decided, or not listed, then down
-		// again. A chain that closes on itself ends at its first repetition.
+		// Go up the chain of parents to a mount with a known state or without a listed
+		// parent, then back down. A cyclic chain ends at its first repetition.
 		var chain []int
 		for j := i; state[j] == unknown; {
 			state[j] = shown
@@ -135,7 +136,7 @@ func visible(mounts []Mount) map[string]Mount {
 		if state[i] == hidden {
 			continue
 		}
-		// A mount on top of another one has that one as its parent.
+		// A mount on top of another one has that mount as its parent.
 		if old, ok := points[m.Point]; ok && old.Parent == m.ID {
 			continue
 		}
@@ -144,7 +145,7 @@ func visible(mounts []Mount) map[string]Mount {
 	return points
 }
 
-// upwards yields p and all directories above it, "/" last.
+// upwards yields p and all directories above it, ending with "/".
 func upwards(p string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for yield(p) && p != "/" && p != "." {
@@ -153,7 +154,7 @@ func upwards(p string) iter.Seq[string] {
 	}
 }
 
-// below returns point relative to root where it lies below it.
+// below returns point relative to root, and whether it is below root.
 func below(root, point string) (string, bool) {
 	rel, ok := strings.CutPrefix(point, strings.TrimSuffix(root, "/")+"/")
 	return rel, ok && rel != ""

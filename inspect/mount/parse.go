@@ -1,5 +1,5 @@
-// Package mount reads the mounts of a process from mountinfo, in the sense of
-// proc_pid_mountinfo(5), and says which of them are no part of an image.
+// Package mount parses the mounts of a process, in the format of proc_pid_mountinfo(5),
+// and decides which of them are not part of an image.
 package mount
 
 import (
@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxLine bounds one line: paths and options of a page each, escaped.
+	// maxLine bounds a line, in bytes: paths and options of up to a page each, escaped.
 	maxLine = 64 << 10
-	// maxMounts is the kernel's own default bound for one namespace.
+	// maxMounts is the kernel's default limit for one namespace.
 	maxMounts = 100_000
 )
 
@@ -23,14 +23,14 @@ const (
 type Mount struct {
 	ID, Parent int
 	Device     string // "8:1"
-	Root       string // the directory of the filesystem that is mounted
-	Point      string // where, absolute
-	Type       string // of the filesystem, "ext4", "fuse.sshfs"
-	Source     string // "/dev/sda1", or any word
+	Root       string // the mounted directory of the filesystem
+	Point      string // the mount point, absolute
+	Type       string // type of the filesystem, "ext4", "fuse.sshfs"
+	Source     string // "/dev/sda1" or any other word
 }
 
-// Parse reads the text of mountinfo. A line that it does not understand is
-// left out and gives an error together with the mounts of the others.
+// Parse parses the text of mountinfo. Invalid lines are skipped; the error is that of
+// the first one and is returned with the mounts of the valid lines.
 func Parse(r io.Reader) ([]Mount, error) {
 	var mounts []Mount
 	var failed error
@@ -57,13 +57,13 @@ func Parse(r io.Reader) ([]Mount, error) {
 	}
 }
 
-var errFields = errors.New("not a line of mountinfo")
+var errFields = errors.New("invalid line of mountinfo")
 
-// parseLine parses
+// parseLine parses a line such as
 //
 //	36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/sda1 rw
 //
-// where optional fields stand before the hyphen, none or more.
+// in which any number of optional fields precede the hyphen.
 func parseLine(line string) (Mount, error) {
 	before, after, ok := strings.Cut(line, " - ")
 	f, g := strings.Split(before, " "), strings.Split(after, " ")
@@ -89,8 +89,8 @@ func parseLine(line string) (Mount, error) {
 	return m, nil
 }
 
-// unescape undoes the kernel's octal escapes: \040 for a space, \011, \012,
-// \134 and what else it may come to escape.
+// unescape decodes the kernel's octal escapes: \040 for a space, \011, \012, \134 and
+// any others.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A sum is a digest whole.
+// A sum is a full digest.
 type sum struct {
 	new   func() hash.Hash
 	value []byte
@@ -21,7 +21,8 @@ type sum struct {
 func (s sum) Hash() hash.Hash         { return s.new() }
 func (s sum) Equal(value []byte) bool { return bytes.Equal(s.value, value) }
 
-// parseSum returns the digest that a text like "sha256:…" is, or nil.
+// parseSum parses a digest like "sha256:…". It returns nil if the digest is invalid or
+// its algorithm is unknown.
 func parseSum(text string) digest {
 	algorithm, value, _ := strings.Cut(text, ":")
 	s := sum{new: hashOf(algorithm)}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dpkg gathers the claims of dpkg's packages, and reports whether lists of theirs are
+// dpkg gathers the claims of dpkg's packages, and reports whether their lists are
 // missing.
 func (j *join) dpkg(ctx context.Context) (unlisted bool) {
 	d := dpkgJoin{join: j, diversions: j.diversions()}
@@ -34,10 +34,10 @@ func (j *join) dpkg(ctx context.Context) (unlisted bool) {
 	return unlisted
 }
 
-var errUnlisted = errors.New("no list of the files of any package: what belongs to the system's packages is unknown")
+var errUnlisted = errors.New("no lists of installed files: it is unknown which files belong to the system's packages")
 
-// listed reports whether dpkg has written the status file at path, and so has lists of
-// the files of its packages.
+// listed reports whether the status file at path was written by dpkg, which then also
+// writes lists of files.
 func (j *join) listed(path string) bool {
 	f := j.open(path, dpkg.Limit)
 	if f == nil {
@@ -47,7 +47,7 @@ func (j *join) listed(path string) bool {
 	return dpkg.HasInstalled(f)
 }
 
-// diversions returns dpkg's diversions, by where they lead from.
+// diversions returns dpkg's diversions by the path that they divert from.
 func (j *join) diversions() map[string]dpkg.Diversion {
 	byFrom := map[string]dpkg.Diversion{}
 	for _, path := range dpkg.DiversionsFiles() {
@@ -77,8 +77,8 @@ func isDigests(name string) bool {
 	return ok
 }
 
-// dir calls read for each wanted name in the directory at path, where there is one, and
-// returns how many there are.
+// dir calls read for each wanted file in the directory at path, if it exists, and
+// returns their number.
 func (j *join) dir(ctx context.Context, path string, wanted func(string) bool, read func(in folder, name string, lists *dpkg.FileLists)) int {
 	if j.Skip.Covers(path) {
 		return 0
@@ -119,7 +119,7 @@ type folder struct {
 	path string
 }
 
-// open opens a file that was listed as one, or that belongs to such a one.
+// open opens a regular file in the folder.
 func (d folder) open(name string) (*rootfs.File, error) {
 	return d.dir.OpenListedFile(name, d.path+"/"+name, dpkg.FilesLimit)
 }
@@ -129,7 +129,7 @@ type dpkgJoin struct {
 	diversions map[string]dpkg.Diversion
 }
 
-// find returns the anchor that is the file at a path of a package's list, or nil.
+// find returns the anchor at a path in a package's list, or nil.
 func (j dpkgJoin) find(path []byte, pkg string) *anchor {
 	if d, ok := j.diversions[string(path)]; ok && d.Package != pkg {
 		path = []byte(d.To)
@@ -137,8 +137,8 @@ func (j dpkgJoin) find(path []byte, pkg string) *anchor {
 	return j.join.find(path)
 }
 
-// list takes in the list of files of a package. Only if there is an anchor among
-// them the digests are read.
+// list processes the list of files of a package. It reads the digests only if one of
+// the files is an anchor.
 func (j dpkgJoin) list(in folder, name string, lists *dpkg.FileLists) {
 	pkg, digests, _ := dpkg.ListOf(name)
 	found := map[*anchor]digest{}
@@ -165,8 +165,8 @@ func (j dpkgJoin) list(in folder, name string, lists *dpkg.FileLists) {
 	}
 }
 
-// digests takes in what a folder status.d has of the files of a package: there
-// the digests are the list.
+// digests processes the digests of a package in a folder status.d. There the digests
+// are also the list of files.
 func (j dpkgJoin) digests(in folder, name string, lists *dpkg.FileLists) {
 	found := map[*anchor]digest{}
 	j.read(in, name, func(r io.Reader) error {
@@ -182,7 +182,7 @@ func (j dpkgJoin) digests(in folder, name string, lists *dpkg.FileLists) {
 	stanza, _ := dpkg.StanzaOf(name)
 	f, err := in.open(stanza)
 	if err != nil {
-		return // who reads the stanza has told of it
+		return // the reader of the stanza has already reported it
 	}
 	defer f.Close()
 	packages, _ := dpkg.ReadStanza(f, f.Path())
@@ -193,8 +193,8 @@ func (j dpkgJoin) digests(in folder, name string, lists *dpkg.FileLists) {
 	}
 }
 
-// read opens a file in a folder info or status.d and reads it. What is no regular
-// file is none.
+// read opens and reads a file in a folder info or status.d. A file that is not regular
+// is ignored.
 func (j dpkgJoin) read(in folder, name string, read func(io.Reader) error) bool {
 	f, err := in.open(name)
 	if err == nil {

@@ -1,10 +1,10 @@
-// Package owner finds out which package of the operating system a file belongs
-// to, and whether the file is still the one that was installed.
+// Package owner finds out which operating system package a file belongs to, and whether
+// the file is still as it was installed.
 //
-// It works late: the files in question are known, a few thousand of hundreds of
-// thousands, and the lists of what the packages of dpkg, rpm and apk installed are
-// gone through once, and kept of them what concerns those files. What is needed of
-// memory grows with the files in question and not with the lists.
+// It runs after the readers, when the files in question are known: a few thousand out
+// of hundreds of thousands. It reads the file lists of the packages of dpkg, rpm and
+// apk once and keeps only what concerns these files. Memory thus grows with the number
+// of files in question and not with the lists.
 package owner
 
 import (
@@ -32,53 +32,53 @@ import (
 )
 
 const (
-	// maxClaims is how many packages one file may belong to. Beyond rpm, where
-	// several may share one, more than one is a mistake.
+	// maxClaims bounds how many packages one file may belong to. In rpm several
+	// packages may share a file; otherwise more than one is a mistake.
 	maxClaims = 8
-	// maxContent is how large a file may be whose digest is made.
+	// maxContent is the size in bytes up to which the digest of a file is computed.
 	maxContent = 256 << 20
-	// maxFolders bounds the folders of lists whose links are followed. A large system
-	// has some ten thousand folders, and few of them a file in question.
+	// maxFolders bounds the folders in lists whose links are followed. A large system
+	// has about ten thousand folders, and few of them contain a file in question.
 	maxFolders = 1 << 17
 )
 
-// A Tree is where the lists and the files are.
+// A Tree has the lists and the files.
 type Tree struct {
 	Root *rootfs.Root
-	// Skip is what is no part of the tree, and where no link may lead.
+	// Skip is what is not part of the tree, and where links must not lead.
 	Skip *walk.Skip
 	// Workers is how many lists or files are read at once, at least 1.
 	Workers int
-	// Real are the paths of files that were found through links, by the paths by
-	// which they were found.
+	// Real maps the path by which a file was found to the file's own path, for files
+	// that were found through links.
 	Real map[string]string
-	// IDs tell files in question from all others, by their paths without links. A
-	// file that is not in it is asked.
+	// IDs are the IDs of files in question by their paths without links. A file that is
+	// not in it is examined.
 	IDs map[string]rootfs.ID
-	// Failed is told the lists that could not be read to their end, from several
-	// goroutines. Databases that hold more than lists have their own readers,
-	// which have told of them.
+	// Failed receives the lists that could not be read completely, from several
+	// goroutines. It does not receive errors of databases that contain more than lists:
+	// their readers report them.
 	Failed func(path string, err error)
-	// Missing is told where lists must be and are not.
+	// Missing receives the folders in which lists are expected but missing.
 	Missing func(path string, err error)
 }
 
-// Join fills in the Owner of each package whose first evidence is a file that
-// belongs to a package of the operating system. Packages of the operating system
-// itself are left as they are: they are found in its databases, not in files of
-// theirs.
+// Join sets the Owner of each package whose first evidence is a file of an operating
+// system package. Operating system packages themselves are not changed: their evidence
+// is a database, not a file of theirs.
 //
-// A file belongs to the package whose list has its path, where directories may be
-// links (/bin to usr/bin, /usr/sbin to bin), and dpkg's diversions are followed. Of several packages it is one for which the digest is equal, else
-// different, else unknown, and the first by name among those. A digest is unknown
-// where the list has none, or the file is larger than 256 MiB. Where hard links give a
-// file several names in question, the owner of one is that of all.
+// A file belongs to the package whose list contains its path. Directories in the path
+// may be links (/bin to usr/bin, /usr/sbin to bin), and dpkg's diversions are followed.
+// If several packages list a file, the owner is the first by name among those with an
+// equal digest, else a different one, else an unknown one. A digest is unknown if the
+// list has none or the file is larger than 256 MiB. If hard links give a file several
+// paths in question, all of them have the same owner.
 //
-// Where dpkg has packages and no list of any, it is unknown what belongs to them.
-// Missing is told, if a file in question is where packages of the system install
-// files; one in a folder that they alone use has an owner without a name.
+// If dpkg has packages but no lists, the owners are unknown. Missing is called if a
+// file in question is where packages of the system install files. A file in a folder
+// that only they use has an owner without a name.
 //
-// It returns when ctx ends; what was not found by then has no owner.
+// Join returns when ctx ends; files that have not been found by then have no owner.
 func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	j := &join{Tree: tree, anchors: map[string]*anchor{}, bases: map[string]bool{}, folders: map[string]string{}}
 	for _, p := range packages {
@@ -109,7 +109,7 @@ func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	}
 }
 
-// anchorOf returns the file whose owner is that of a package.
+// anchorOf returns the file that determines the owner of a package.
 func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 	if len(p.Evidence) == 0 {
 		return "", false
@@ -125,36 +125,37 @@ func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 type join struct {
 	Tree
 	anchors map[string]*anchor // by path
-	bases   map[string]bool    // the last parts of these paths
+	bases   map[string]bool    // the last components of these paths
 
-	mu      sync.Mutex        // guards the claims of all anchors, and folders
-	folders map[string]string // without links, by their paths in lists
+	mu      sync.Mutex        // guards folders and the claims of all anchors
+	folders map[string]string // paths without links, by the paths in lists
 }
 
-// An anchor is a file in question.
+// An anchor is a file in question: its owner becomes the owner of the packages found in
+// it.
 type anchor struct {
 	path   string
 	claims []claim
 	owner  *inventory.Owner
 }
 
-// A claim is that of a package to a file.
+// A claim says that a package lists a file.
 type claim struct {
 	pkg    string
-	digest digest // nil where it is not known
+	digest digest // nil if unknown
 }
 
-// A digest is that of a file as it was installed.
+// A digest is the digest of a file when it was installed.
 type digest interface {
-	// Hash returns a new hash of its kind.
+	// Hash returns a new hash of the digest's algorithm.
 	Hash() hash.Hash
-	// Equal reports whether the digest is sum, what Hash has made of a content.
+	// Equal reports whether sum, a result of Hash, matches the digest.
 	Equal(sum []byte) bool
 }
 
-// find returns the anchor at a path of a list, relative to the root, or nil. Folders
-// of the path may be links. It is asked for every file of the system and follows
-// links only where the last part of the path is that of an anchor.
+// find returns the anchor at a path in a list, relative to the root, or nil. Folders in
+// the path may be links. It is called for every file of the system, so it follows links
+// only if the last component is that of an anchor.
 func (j *join) find(path []byte) *anchor {
 	if a := j.anchors[string(path)]; a != nil {
 		return a
@@ -178,8 +179,7 @@ func (j *join) find(path []byte) *anchor {
 	return nil
 }
 
-// real returns the path without links of a folder of a list, "" where it is not
-// known.
+// real returns the path of a folder without links, or "" if it is unknown.
 func (j *join) real(dir []byte) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -198,7 +198,7 @@ func (j *join) real(dir []byte) string {
 	return path
 }
 
-// claim notes that the file of an anchor belongs to a package.
+// claim records that the file of an anchor belongs to a package.
 func (j *join) claim(a *anchor, pkg string, d digest) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -209,14 +209,14 @@ func (j *join) claim(a *anchor, pkg string, d digest) {
 	}
 }
 
-// open opens a database or a list at a fixed path, where there is one.
+// open opens a database or list at a fixed path. It returns nil if there is none.
 func (j *join) open(path string, limit int64) *rootfs.File {
 	if j.Skip.Covers(path) {
 		return nil
 	}
 	f, err := j.Root.Open(path, limit)
 	if err != nil {
-		return nil // who reads the database has told of it
+		return nil // the package reader has already reported it
 	}
 	if j.Skip.Covers(f.Path()) {
 		f.Close()
@@ -225,8 +225,8 @@ func (j *join) open(path string, limit int64) *rootfs.File {
 	return f
 }
 
-// each calls work for the numbers from 0 to one below n, from several goroutines,
-// until ctx ends. scratch is each goroutine's own.
+// each calls work for the numbers from 0 to n-1, from several goroutines, until ctx
+// ends. Each goroutine has its own scratch.
 func each[T any](ctx context.Context, workers, n int, scratch func() T, work func(i int, t T)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -245,8 +245,7 @@ func each[T any](ctx context.Context, workers, n int, scratch func() T, work fun
 	wg.Wait()
 }
 
-// compare makes the digests of the files that have claims and settles whose they
-// are.
+// compare computes the digests of the files with claims and decides who owns them.
 func (j *join) compare(ctx context.Context) {
 	var claimed []*anchor
 	for _, a := range j.anchors {
@@ -260,7 +259,7 @@ func (j *join) compare(ctx context.Context) {
 		a := claimed[i]
 		var best inventory.Owner
 		for _, c := range a.claims {
-			o := inventory.Owner{Package: c.pkg, Digest: j.judge(a.path, c.digest, buf)}
+			o := inventory.Owner{Package: c.pkg, Digest: j.digestOf(a.path, c.digest, buf)}
 			if best.Package == "" || compareOwners(o, best) < 0 {
 				best = o
 			}
@@ -269,8 +268,8 @@ func (j *join) compare(ctx context.Context) {
 	})
 }
 
-// shareNames gives all names of one file the owner of one of them: the names that hard
-// links give it, as in the store of an image that is made with ostree.
+// shareNames gives all paths of a file the same owner. A file has several paths through
+// hard links, for example in the store of an image made with ostree.
 func (j *join) shareNames(ctx context.Context) {
 	files := map[rootfs.ID][]*anchor{}
 	for _, a := range j.anchors {
@@ -307,8 +306,8 @@ func compareOwners(a, b inventory.Owner) int {
 	return cmp.Or(cmp.Compare(rank(a.Digest), rank(b.Digest)), cmp.Compare(a.Package, b.Package))
 }
 
-// judge compares the file at path with the digest that it had.
-func (j *join) judge(path string, d digest, buf []byte) inventory.Digest {
+// digestOf compares the file at path with the digest that it had when it was installed.
+func (j *join) digestOf(path string, d digest, buf []byte) inventory.Digest {
 	if d == nil {
 		return inventory.DigestUnknown
 	}
@@ -322,8 +321,7 @@ func (j *join) judge(path string, d digest, buf []byte) inventory.Digest {
 	}
 	h := d.Hash()
 	result := inventory.DigestDifferent
-	// An image's own GODEBUG may forbid MD5 and SHA-1, which are all that dpkg and
-	// apk have.
+	// GODEBUG in the image may forbid MD5 and SHA-1, but dpkg and apk use nothing else.
 	fips140.WithoutEnforcement(func() {
 		if _, err := io.CopyBuffer(h, f, buf); err != nil {
 			result = inventory.DigestUnknown

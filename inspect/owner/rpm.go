@@ -11,7 +11,7 @@ import (
 	"assay/inspect/rootfs"
 )
 
-// rpm gathers the claims of rpm's packages, from all forms of its database.
+// rpm gathers the claims of rpm's packages from its database, in any format.
 func (j *join) rpm(ctx context.Context) {
 	j.databases(rpm.BDBFiles(), rpm.Limit, func(f *rootfs.File) {
 		j.headers(ctx, f.Path(), rpm.BDB(f, f.Size()))
@@ -32,7 +32,7 @@ func (j *join) rpm(ctx context.Context) {
 // apk gathers the claims of apk's packages.
 func (j *join) apk() {
 	j.databases(apk.InstalledFiles(), apk.Limit, func(f *rootfs.File) {
-		// The error is one that the reader of the packages has told of.
+		// The package reader has already reported the error.
 		_ = apk.ReadFiles(f, func(file apk.File) {
 			a := j.find(file.Path)
 			switch {
@@ -46,7 +46,7 @@ func (j *join) apk() {
 	})
 }
 
-// databases calls read with each database that is at one of paths.
+// databases calls read for each database at one of paths.
 func (j *join) databases(paths []string, limit int64, read func(*rootfs.File)) {
 	for _, path := range paths {
 		if f := j.open(path, limit); f != nil {
@@ -56,8 +56,8 @@ func (j *join) databases(paths []string, limit int64, read func(*rootfs.File)) {
 	}
 }
 
-// headers goes through the files of the packages of the database at path. The
-// error of a header is one that the reader of the packages has told of.
+// headers reads the files of the packages in the database at path. It ignores invalid
+// headers, which the package reader has already reported.
 func (j *join) headers(ctx context.Context, path string, headers iter.Seq2[*header.Header, error]) {
 	for h, err := range headers {
 		if ctx.Err() != nil {

@@ -1,6 +1,6 @@
-// Package process tells what the kernel knows of this process: what is mounted for
-// it, and who runs it. It reads /proc only where that is the kernel's: an image may
-// have a folder of that name with files of its own.
+// Package process reads what the kernel knows about this process: its mounts, and who
+// runs it. It reads /proc only if that is the kernel's, because an image may contain a
+// folder with this name and files of its own.
 package process
 
 import (
@@ -16,31 +16,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoProc says that there is no /proc of the kernel.
-var ErrNoProc = errors.New("no /proc of the kernel")
+// ErrNoProc means that the kernel's /proc is not mounted.
+var ErrNoProc = errors.New("/proc of the kernel is not mounted")
 
 const (
-	// maxAncestors bounds how far up the chain of parents is followed. A step of a
-	// build has a handful.
+	// maxAncestors bounds how far the chain of parent processes is followed. A build
+	// step has a handful.
 	maxAncestors = 64
-	// maxFile bounds the small files of a process.
+	// maxFile bounds the small files of a process, in bytes.
 	maxFile = 64 << 10
-	// kaniko is the program of kaniko that runs the steps of a build, in the
-	// image's own root.
+	// kaniko is the program of kaniko that runs the steps of a build in the root of the
+	// image.
 	kaniko = "/kaniko/executor"
 )
 
 // A Proc is a process filesystem.
 type Proc struct{ dir *os.Root }
 
-// Open opens /proc. The error is ErrNoProc where it is not the kernel's.
+// Open opens /proc. The error is ErrNoProc if it is not the kernel's.
 func Open() (*Proc, error) {
 	var st unix.Statfs_t
 	dir, err := os.OpenRoot("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoProc, err)
 	}
-	// What was opened is asked, not the path once more.
+	// Examine what was opened, instead of looking up the path again.
 	f, err := dir.Open(".")
 	if err == nil {
 		err = unix.Fstatfs(int(f.Fd()), &st)
@@ -53,16 +53,16 @@ func Open() (*Proc, error) {
 	return &Proc{dir}, nil
 }
 
-// Close ends the use of it.
+// Close closes the process filesystem.
 func (p *Proc) Close() error { return p.dir.Close() }
 
-// Mounts opens the list of what is mounted for this process.
+// Mounts opens the list of mounts of this process.
 func (p *Proc) Mounts() (io.ReadCloser, error) {
 	return p.dir.Open(strconv.Itoa(os.Getpid()) + "/mountinfo")
 }
 
-// Kaniko reports whether kaniko runs this process: whether its executor is one of
-// the process's ancestors. An image has no say in who these are.
+// Kaniko reports whether kaniko runs this process: whether its executor is an ancestor
+// of the process. An image cannot influence that.
 func (p *Proc) Kaniko() bool {
 	pid := os.Getppid()
 	for range maxAncestors {
@@ -81,8 +81,8 @@ func (p *Proc) Kaniko() bool {
 	return false
 }
 
-// runs reports whether a process is that of a program. Only its user may see which
-// it is; to others it tells by what name it was called.
+// runs reports whether a process runs program. Only the process's own user may read
+// which program it is; for others the name it was called by is used.
 func (p *Proc) runs(pid int, program string) bool {
 	if exe, err := p.dir.Readlink(strconv.Itoa(pid) + "/exe"); err == nil {
 		return strings.TrimSuffix(exe, " (deleted)") == program
@@ -101,7 +101,8 @@ func (p *Proc) read(pid int, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// parent returns the parent that the text of a status file names, 0 for none.
+// parent returns the parent process in the text of a status file, or 0 if there is
+// none.
 func parent(status []byte) int {
 	for line := range bytes.Lines(status) {
 		if value, ok := bytes.CutPrefix(line, []byte("PPid:")); ok {
@@ -112,9 +113,9 @@ func parent(status []byte) int {
 	return 0
 }
 
-// IsKernel reports whether the directory at path is the root of a filesystem that
-// the kernel makes, and not a folder of an image: proc, sysfs, devtmpfs, tmpfs and
-// what else is mounted at /proc, /sys and /dev.
+// IsKernel reports whether the directory at path is the root of a filesystem that the
+// kernel provides, and not a folder of an image: proc, sysfs, devtmpfs, tmpfs and
+// others that are mounted at /proc, /sys and /dev.
 func IsKernel(path string) bool {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
@@ -122,7 +123,7 @@ func IsKernel(path string) bool {
 	}
 	switch st.Type {
 	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.TMPFS_MAGIC, unix.DEVPTS_SUPER_MAGIC:
-		// A tree that lies on a tmpfs has folders of the same type.
+		// If the tree itself is on a tmpfs, its folders have the same type.
 		return st.Type != unix.TMPFS_MAGIC || !sameDevice(path, path+"/..")
 	}
 	return false

@@ -1,6 +1,6 @@
-// Package dotnet finds the NuGet packages that .NET applications are made of, by
-// the file NAME.deps.json that is published beside each: the host of .NET loads
-// the application's assemblies by it.
+// Package dotnet finds the NuGet packages of .NET applications in the file
+// NAME.deps.json that is published with each application. The .NET host uses it to load
+// the application's assemblies.
 package dotnet
 
 import (
@@ -18,8 +18,8 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "dotnet"
-	// Limit is how many bytes of a file are read. Large applications have half a
-	// megabyte.
+	// Limit is how many bytes of a file are read. Those of large applications have half
+	// a megabyte.
 	Limit = 8 << 20
 	// maxLibraries bounds the libraries of one file, in all of its parts together.
 	maxLibraries = 50_000
@@ -27,12 +27,12 @@ const (
 	runtimePack = "runtimepack."
 )
 
-// Exts are the endings of the files that Wants decides about.
+// Exts returns the extensions of the files that Wants decides about.
 func Exts() []string { return []string{".json"} }
 
-// Wants reports whether the file at path, relative to the root, is of a published
-// application. In NuGet's cache of unpacked packages, in test data and in
-// documentation none are.
+// Wants reports whether the file at path, relative to the root, belongs to a published
+// application. Files in NuGet's cache of unpacked packages, in test data and in
+// documentation do not.
 func Wants(path string) bool {
 	if !strings.HasSuffix(path, ".deps.json") {
 		return false
@@ -41,16 +41,16 @@ func Wants(path string) bool {
 		!fixture.In(path)
 }
 
-// Read reads the file at path and returns the packages that it says belong to the
-// application: libraries of type package, and those of type runtimepack, the parts
-// of .NET itself that an application brings with it, by the name of their package
+// Read reads the file at path and returns the packages that belong to the application:
+// libraries of type package, and libraries of type runtimepack, the parts of .NET that
+// are published with the application, by the name of their package
 // ("Microsoft.NETCore.App.Runtime.linux-x64"). The application's own projects and
-// the assemblies that it was only compiled against are none. Where the file
-// has targets, a package counts only if one of them names a file of it: the others
-// are there for what they depend on, or their files are part of .NET.
+// assemblies that it was only compiled against are not packages. If the file has
+// targets, a package counts only if a target names a file of it: other packages are
+// only there for their dependencies, or their files are part of .NET.
 //
-// A library whose name or version cannot be one is an error; the packages of the
-// others come with it.
+// A library with an invalid name or version is an error. The packages of the others are
+// returned with it.
 func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	d := deps{path: path, deployed: map[string]bool{}}
 	s := jsonscan.New(r)
@@ -85,12 +85,12 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 type deps struct {
 	path      string
 	libraries []library
-	deployed  map[string]bool // keys of the libraries that a target names files of
-	targets   bool            // there are targets
+	deployed  map[string]bool // keys of the libraries with files in a target
+	targets   bool            // the file has targets
 	n         int
 }
 
-// A library is called NAME/VERSION.
+// A library has the key NAME/VERSION.
 type library struct{ key, typ string }
 
 func (d *deps) count() error {
@@ -159,7 +159,7 @@ func (d *deps) packages() ([]inventory.Package, error) {
 		name, version, _ := strings.Cut(key, "/")
 		if !ident.Is(name) || !ident.Is(version) || strings.Contains(version, "/") {
 			if first == nil {
-				first = fmt.Errorf("library %.*q", ident.Max, l.key)
+				first = fmt.Errorf("invalid library %.*q", ident.Max, l.key)
 			}
 			continue
 		}

@@ -15,30 +15,31 @@ import (
 const Section = ".go.buildinfo"
 
 const (
-	// magic begins the build information, at a multiple of align.
+	// magic is the beginning of the build information. Its address is a multiple of
+	// align.
 	magic = "\xff Go buildinf:"
 	align = 16
-	// headerSize is that of the information's fixed part.
+	// headerSize is the size of the fixed part of the build information.
 	headerSize = 32
-	// maxText bounds the version of the toolchain and the list of modules; a list
-	// of a thousand has a hundred kilobytes.
+	// maxText bounds the version of the toolchain and the list of modules, in bytes. A
+	// list of a thousand modules has a hundred kilobytes.
 	maxText = 4 << 20
-	// maxSearch is how much of the data of a program the information is looked for
-	// in, searchSize at once. Programs with more data than that are not known.
+	// maxSearch is how many bytes of a program's data are searched for the build
+	// information, searchSize at a time. No program with more data is known.
 	maxSearch  = 256 << 20
 	searchSize = 64 << 10
-	// minProgram is the size of a file below which its data is not searched: that of
-	// the smallest programs of Go is twice as much.
+	// minProgram is the size of a file below which its data is not searched. The
+	// smallest Go programs are twice as large.
 	minProgram = 512 << 10
-	// frame is what the list of modules is enclosed in, on either side.
+	// frame is the size of the marks before and after the list of modules.
 	frame = 16
 )
 
-var errNotGo = errors.New("not made by Go")
+var errNotGo = errors.New("not a Go program")
 
-// buildInfo returns the version of the toolchain and the list of modules, which
-// is empty in a program that was built without. The form is that of debug/buildinfo;
-// programs from before Go 1.18 have pointers to the two texts.
+// buildInfo returns the version of the toolchain and the list of modules, which is
+// empty if the program was built without modules. The format is that of
+// debug/buildinfo; programs built before Go 1.18 have pointers to the two texts.
 func buildInfo(f *elf.File) (toolchain, modules string, err error) {
 	addr, err := find(f)
 	if err != nil {
@@ -51,7 +52,7 @@ func buildInfo(f *elf.File) (toolchain, modules string, err error) {
 	}
 	const (
 		pointerSizeAt, flagsAt, pointersAt = 14, 15, 16
-		inline                             = 2 // the flag of Go 1.18 and later
+		inline                             = 2 // flag of Go 1.18 and later
 	)
 	if head[flagsAt]&inline != 0 {
 		if toolchain, err = inlineText(info); err != nil {
@@ -81,16 +82,16 @@ func buildInfo(f *elf.File) (toolchain, modules string, err error) {
 	return toolchain, modules[frame : len(modules)-frame], nil
 }
 
-// errSearch says that the information may be beyond maxSearch.
+// errSearch means that the build information may be beyond maxSearch.
 var errSearch = fmt.Errorf("more than %d bytes of data to search", maxSearch)
 
-// find returns the address of the build information. As debug/buildinfo does, it
-// looks into the section of its name, and where there is none into all data: the
-// program needs no names of sections, and they can be changed.
+// find returns the address of the build information. Like debug/buildinfo, it looks in
+// the section for it and, if there is none, in all data: a program does not need
+// section names to run, and they can be changed.
 //
-// Of a program whose sections have names, of which none is one of Go's, only the
-// beginnings of the sections are looked at. Nearly all programs are of that kind,
-// and have a hundred megabytes of data in a large tree.
+// If a program has section names and none of them is one of Go's, only the beginnings
+// of its sections are searched. Nearly all programs are of that kind, and in a large
+// tree they have a hundred megabytes of data.
 func find(f *elf.File) (uint64, error) {
 	if where, ok := f.Section(Section); ok {
 		if addr, err := search(f, where); err != errNotGo {
@@ -113,7 +114,7 @@ func find(f *elf.File) (uint64, error) {
 	return 0, errNotGo
 }
 
-// other reports whether a program has sections with names, and none of Go's.
+// other reports whether a program has section names and none of them is one of Go's.
 func other(f *elf.File) bool {
 	for _, name := range sections() {
 		if _, ok := f.Section(name); ok {
@@ -123,15 +124,15 @@ func other(f *elf.File) bool {
 	return f.Named()
 }
 
-// sections are those that only programs of Go have.
+// sections returns the names of sections that only Go programs have.
 func sections() []string {
 	return []string{".gopclntab", ".gosymtab", ".typelink", ".itablink", ".note.go.buildid", ".go.fipsinfo"}
 }
 
-// Sections are what elf.Open is to be asked for before Read.
+// Sections returns the section names to pass to elf.Open before Read.
 func Sections() []string { return append(sections(), Section) }
 
-// buffers are kept for the next programs: a system has hundreds, few of Go.
+// buffers are reused: a system has hundreds of programs, few of them written in Go.
 var buffers = sync.Pool{New: func() any { return new([searchSize]byte) }}
 
 // search returns the address of the build information in a part of the file.
@@ -141,8 +142,8 @@ func search(f *elf.File, where elf.Section) (uint64, error) {
 	start := (where.Addr + align - 1) &^ (align - 1)
 	in := f.At(start)
 	size := min(int64(min(where.Size, maxSearch)), in.Size())
-	// A chunk is a multiple of align, and the information begins at one: no chunk
-	// ends within its mark.
+	// Chunks are multiples of align, and the build information begins at one, so its
+	// magic never crosses the end of a chunk.
 	for off := int64(0); off < size; off += searchSize {
 		data := buf[:min(size-off, searchSize)]
 		n, err := in.ReadAt(data, off)
@@ -170,7 +171,7 @@ func search(f *elf.File, where elf.Section) (uint64, error) {
 	return 0, errNotGo
 }
 
-// inlineText reads a text with its length before it.
+// inlineText reads a text that is preceded by its length.
 func inlineText(info *io.SectionReader) (string, error) {
 	size, err := binary.ReadUvarint(byteReader{info})
 	if err != nil {
@@ -179,7 +180,7 @@ func inlineText(info *io.SectionReader) (string, error) {
 	return text(info, size)
 }
 
-// pointers reads texts as a program of Go has them in memory.
+// pointers reads texts as they are in the memory of a Go program.
 type pointers struct {
 	file *elf.File
 	size int
@@ -193,7 +194,8 @@ func (p pointers) value(b []byte) uint64 {
 	return p.file.Order().Uint64(b)
 }
 
-// text returns the text whose address and length are at addr; there is none at 0.
+// text returns the text whose address and length are at addr. If addr is 0, it returns
+// "".
 func (p pointers) text(addr uint64) (string, error) {
 	if addr == 0 {
 		return "", nil
@@ -210,7 +212,7 @@ func text(r *io.SectionReader, size uint64) (string, error) {
 		return "", fmt.Errorf("text of %d bytes, more than %d", size, maxText)
 	}
 	if size > uint64(r.Size()) {
-		return "", io.ErrUnexpectedEOF // before any memory is taken for it
+		return "", io.ErrUnexpectedEOF // before memory is allocated for it
 	}
 	b := make([]byte, size)
 	_, err := io.ReadFull(r, b)

@@ -1,5 +1,5 @@
-// Package golang reads what the Go toolchain leaves in each program and library
-// that it makes: its own version, and the modules that were built in.
+// Package golang reads what the Go toolchain stores in each program and library: the
+// version of the toolchain, and the modules that were built in.
 package golang
 
 import (
@@ -12,27 +12,27 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Kind is the evidence's kind of what this package reads.
+// Kind is the kind of the evidence.
 const Kind = "go"
 
 // Type is the purl type of modules.
 const Type = "golang"
 
-// Stdlib is the name of what the toolchain itself puts into a program, as the
-// advisories for the standard library have it.
+// Stdlib is the name of the standard library and runtime, as in the advisories for
+// them.
 const Stdlib = "stdlib"
 
-// noVersion is what the toolchain calls the version of what was built from a
-// folder: nobody can say which it is.
+// noVersion is the version that the toolchain records for a module that was built from
+// a folder. The actual version is unknown.
 const noVersion = "(devel)"
 
-// Read returns the modules in the program at path as "go version -m" tells them,
-// its own among them, and the toolchain as the package stdlib. A module that was
-// replaced is the one that took its place; one that a folder took the place of has
-// the version "(devel)", as the program itself often has. A program without Go in
-// it has none, and gives no error.
+// Read returns the modules in the program at path, like "go version -m", including the
+// program's own, and the toolchain as the package stdlib. For a replaced module it
+// returns the replacement. If the replacement is a folder, the version is "(devel)",
+// which is often also the version of the program itself. A program that is not written
+// in Go has no modules, which is not an error.
 //
-// The file has been opened with Sections.
+// The file must have been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	toolchain, text, err := buildInfo(f)
 	if errors.Is(err, errNotGo) {
@@ -44,8 +44,8 @@ func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	return packages(toolchain, text, path)
 }
 
-// packages returns what the build information says: the version of the toolchain,
-// and the list of modules as runtime/debug writes it.
+// packages returns the packages in the build information: the version of the toolchain,
+// and the list of modules in the format of runtime/debug.
 func packages(toolchain, modules, path string) ([]inventory.Package, error) {
 	found := []inventory.Package{pack(Stdlib, release(toolchain), path)}
 	info, err := debug.ParseBuildInfo(modules)
@@ -67,7 +67,7 @@ func module(m *debug.Module, path string) inventory.Package {
 	case by != nil && by.Version != "" && by.Version != noVersion:
 		name, version = by.Path, by.Version
 	case by != nil || version == "":
-		version = noVersion // the path of a replacement is that of a folder
+		version = noVersion // the path of the replacement is that of a folder
 	}
 	return pack(name, version, path)
 }
@@ -82,8 +82,9 @@ func pack(name, version, path string) inventory.Package {
 	}
 }
 
-// release returns the version of a toolchain as advisories write it: without "go",
-// and without the experiments that follow after a blank. What is none stays as it is.
+// release returns the version of a toolchain as advisories write it: without "go", and
+// without the experiments that follow a space. A version without "go" is returned
+// unchanged.
 func release(toolchain string) string {
 	version, _, _ := strings.Cut(toolchain, " ")
 	if rest, ok := strings.CutPrefix(version, "go"); ok && rest != "" {

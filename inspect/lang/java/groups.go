@@ -8,19 +8,20 @@ import (
 	"assay/inspect/ident"
 )
 
-// A publication is a group of Maven Central with artifacts that no other project
-// publishes under the same name, in a range of versions where the group changed.
+// A publication is a group on Maven Central with artifacts that no other project
+// publishes under the same names, in the range of versions in which the project used
+// the group.
 type publication struct {
 	group         string
-	since, before string // versions, empty for no bound
+	since, before string // versions; empty for no bound
 	artifacts     []string
 }
 
-// publications returns the groups of libraries whose jars often come without
-// coordinates: Ant, Gradle, sbt or a distribution builds them, and they are in many
-// images. A name that several projects use is in the list only where the version
-// tells them apart: Testcontainers and the AWS SDK publish a postgresql and an
-// elasticsearch of versions 1 and 2.
+// publications returns the groups of libraries that are in many images and whose jars
+// often have no coordinates, because Ant, Gradle, sbt or a distribution builds them. A
+// name that several projects use is in the list only if the version tells them apart:
+// Testcontainers and the AWS SDK publish a postgresql and an elasticsearch with
+// versions 1 and 2.
 func publications() []publication {
 	return []publication{
 		{"dom4j", "", "2", []string{"dom4j"}},
@@ -121,8 +122,8 @@ func publications() []publication {
 			"akka-http-core_2.11", "akka-http-core_2.12", "akka-http-core_2.13",
 		}},
 
-		// Spring's other projects; Tomcat and the framework itself are told by
-		// manifest.coordinates.
+		// Other projects of Spring. manifest.coordinates handles Tomcat and the
+		// framework itself.
 		{"org.springframework", "", "", []string{"spring"}},
 		{"org.springframework.amqp", "", "", []string{"spring-amqp", "spring-rabbit"}},
 		{"org.springframework.batch", "", "", []string{"spring-batch-core", "spring-batch-infrastructure"}},
@@ -176,7 +177,7 @@ var (
 	}
 )
 
-// bouncyCastle returns each library of Bouncy Castle for each range of JDKs.
+// bouncyCastle returns all libraries of Bouncy Castle for all ranges of JDKs.
 func bouncyCastle() []string {
 	names := []string{"bc-fips"}
 	for _, library := range [...]string{"bcprov", "bcprov-ext", "bcpkix", "bcutil", "bcpg", "bcmail", "bctls"} {
@@ -187,9 +188,9 @@ func bouncyCastle() []string {
 	return names
 }
 
-// published returns the coordinates of a library by its name on Maven Central, or
-// by the one that Debian gives its file, and its version. They are the zero value if
-// the name is not in the list.
+// published returns the coordinates of a library from its version and its name, either
+// the one on Maven Central or the one that Debian gives the file. They are the zero
+// value if the name is not in the list.
 func published(name, version string) coordinates {
 	if !isDigitAt(version, 0) || isRebuilt(version) {
 		return coordinates{}
@@ -207,8 +208,8 @@ func published(name, version string) coordinates {
 	return coordinates{}
 }
 
-// centralName returns the name that a library has on Maven Central, by the one that
-// its project or Debian gives its file.
+// centralName returns the name of a library on Maven Central from the name that its
+// project or Debian gives the file.
 func centralName(name, version string) string {
 	switch name {
 	case "bcprov", "bcpkix", "bcutil", "bcpg", "bcmail", "bctls":
@@ -222,7 +223,7 @@ func centralName(name, version string) string {
 		return "commons-collections"
 	case "jdom":
 		if !older(version, "2") {
-			return "jdom2" // as the project itself calls the file
+			return "jdom2" // the project itself calls the file jdom
 		}
 	case "jdom1":
 		return "jdom"
@@ -241,9 +242,9 @@ func centralName(name, version string) string {
 	return name
 }
 
-// isRebuilt reports whether more follows a word in a version, as in "1.2-api-2.17"
-// and "1.6.1-hudson-3": the name does not end before the first number, or another
-// project changed the library.
+// isRebuilt reports whether a word in a version is followed by another part, as in
+// "1.2-api-2.17" and "1.6.1-hudson-3": the name does not end before the first number,
+// or another project changed the library.
 func isRebuilt(version string) bool {
 	_, rest, _ := strings.Cut(version, "-")
 	for {
@@ -258,8 +259,8 @@ func isRebuilt(version string) bool {
 	}
 }
 
-// derbyVersion returns the version of Derby that its manifest has as a version of
-// OSGi: 10.14.2000000.1828579 is build 1828579 of 10.14.2.0.
+// derbyVersion returns the version of Derby from the OSGi version in its manifest:
+// 10.14.2000000.1828579 is build 1828579 of 10.14.2.0.
 func derbyVersion(version string) string {
 	parts := strings.Split(version, ".")
 	if len(parts) < 3 {
@@ -272,8 +273,8 @@ func derbyVersion(version string) string {
 	return strings.Join([]string{parts[0], parts[1], strconv.Itoa(n / 1_000_000), strconv.Itoa(n % 1_000_000)}, ".")
 }
 
-// older reports whether a version is less than a bound, which has only numbers.
-// Only as many numbers of the version count as the bound has.
+// older reports whether a version is less than bound, which consists of numbers. Only
+// as many numbers of the version are compared as bound has.
 func older(version, bound string) bool {
 	for b := range strings.SplitSeq(bound, ".") {
 		digits := leadingDigits(version)

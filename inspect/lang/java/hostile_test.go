@@ -58,7 +58,7 @@ func TestBounds(t *testing.T) {
 		{"many packages", archive(t, many...), maxPackages, "more than 10000 packages"},
 		{"deep nesting", []byte(deep), maxDepth + 1, "archives nested more than 8 deep"},
 		{"a long name", archive(t, first, member{strings.Repeat("n/", 1<<10) + "x.jar", deep, zip.Store}), 1,
-			"a nested archive with a name of 2055 bytes"},
+			"path of a nested archive has 2055 bytes"},
 		{"no name", archive(t, first, member{".jar", "x", zip.Store}), 1, ".jar: not a zip archive"},
 	} {
 		got, err := show(c.b, "a.jar")

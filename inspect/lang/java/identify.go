@@ -9,23 +9,22 @@ import (
 	"assay/inspect/inventory"
 )
 
-// maxPOMXML is how many pom.xml of an archive are looked at, one of which can be
-// its own.
+// maxPOMXML bounds the pom.xml files of an archive that are considered. One of them can
+// be the archive's own.
 const maxPOMXML = 1000
 
 // contents are what an archive says about the packages in it.
 type contents struct {
-	poms        []coordinates // of pom.properties
-	xml         []coordinates // of the places of pom.xml, which tell no version
+	poms        []coordinates // from pom.properties
+	xml         []coordinates // from the paths of pom.xml, without versions
 	manifest    manifest
 	hasManifest bool
 }
 
-// A pack is a package that was found in an archive. Without a group it is
-// unidentified.
+// A pack is a package that was found in an archive. Without a group it is unidentified.
 type pack struct {
 	coordinates
-	own bool // it is what the archive is, not one of several packed into it
+	own bool // the archive itself is this package, rather than containing it
 }
 
 func (p pack) name() string {
@@ -35,7 +34,7 @@ func (p pack) name() string {
 	return p.group + ":" + p.artifact
 }
 
-// addPOMXML notes META-INF/maven/GROUP/ARTIFACT/pom.xml.
+// addPOMXML records META-INF/maven/GROUP/ARTIFACT/pom.xml.
 func (c *contents) addPOMXML(name string) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 5 || parts[1] != "maven" || !isID(parts[2]) || !isID(parts[3]) || len(c.xml) >= maxPOMXML {
@@ -44,12 +43,13 @@ func (c *contents) addPOMXML(name string) {
 	c.xml = append(c.xml, coordinates{group: parts[2], artifact: parts[3]})
 }
 
-// packages returns the packages of the archive that is called file: those whose
-// pom.properties are in it, and itself where none of those is it. In Maven's local
-// repository the path says what the archive is. A file that tells neither a name nor a version of itself is no package.
+// packages returns the packages of the archive at path file: those with pom.properties
+// in it, and the archive itself if it is not one of them. In Maven's local repository
+// the path says which package the archive is. If neither a name nor a version is found
+// for an archive, it is not a package.
 func (c *contents) packages(file string) []pack {
 	base := file[strings.LastIndexByte(file, '/')+1:]
-	if ext := extension(base); !isDigitAt(ext, 1) { // else it is a version's last part
+	if ext := extension(base); !isDigitAt(ext, 1) { // otherwise it is the last part of a version
 		base = base[:len(base)-len(ext)]
 	}
 	var found []pack
@@ -74,10 +74,10 @@ func (c *contents) packages(file string) []pack {
 	return found
 }
 
-// own returns which of the packages an archive is, by the name of its file, else
-// by its manifest, else by what is left of the name without numbers (Debian's
-// maven3-core is maven-core); a single one also where none of these speaks
-// against it; -1 for none.
+// own returns the index of the package that the archive itself is, or -1. It is found
+// by the name of the file, then by the manifest, then by the name without digits
+// (Debian's maven3-core is maven-core). A single package is the archive itself unless
+// one of these contradicts it.
 func (c *contents) own(found []pack, base string) int {
 	best := -1
 	for i, p := range found {
@@ -122,10 +122,9 @@ func withoutDigits(s string) string {
 	}, s)
 }
 
-// names reports whether a file called base is the package's by its name:
-// "artifact", "artifact-1.2.3" with any classifier behind or before the version,
-// and the same after the group, as Quarkus and OSGi have it. Debian writes "-" for
-// "_".
+// names reports whether the name base of a file is that of the package: "artifact", or
+// "artifact-1.2.3" with any classifier before or after the version, or the same
+// preceded by the group, as in Quarkus and OSGi. Debian writes "-" instead of "_".
 func (c coordinates) names(base string) bool {
 	base = strings.ReplaceAll(base, "_", "-")
 	artifact := strings.ReplaceAll(c.artifact, "_", "-")
@@ -142,13 +141,13 @@ func (c coordinates) names(base string) bool {
 	return false
 }
 
-// compareOwn compares two packages that a file called base may be.
+// compareOwn compares two packages that a file named base may be.
 func compareOwn(a, b coordinates, base string) int {
 	return cmp.Or(
 		cmp.Compare(len(a.artifact), len(b.artifact)),
 		compareBool(strings.Contains(base, a.version), strings.Contains(base, b.version)),
 		compareBool(strings.HasPrefix(base, a.group), strings.HasPrefix(base, b.group)),
-		cmp.Compare(b.group, a.group), // the first
+		cmp.Compare(b.group, a.group), // the first in order
 		cmp.Compare(b.artifact, a.artifact),
 		cmp.Compare(b.version, a.version),
 	)
@@ -164,14 +163,14 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-// names reports whether the manifest calls the archive by the package's name.
+// names reports whether the manifest names the archive like the package.
 func (m manifest) names(c coordinates) bool {
 	return m.title == c.artifact || m.plugin == c.artifact ||
 		m.bundle == c.artifact || m.bundle == c.group+"."+c.artifact
 }
 
-// agrees reports whether the manifest has no other version than v. OSGi writes
-// "1.2" as "1.2.0" and "27.0-jre" as "27.0.0.jre".
+// agrees reports whether the manifest has no version other than v. OSGi writes "1.2" as
+// "1.2.0" and "27.0-jre" as "27.0.0.jre".
 func (m manifest) agrees(v string) bool {
 	if m.version == "" && m.bundleVersion == "" {
 		return true
@@ -184,13 +183,14 @@ func samePrefix(a, b string) bool {
 	return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
-// itself returns the package that an archive without pom.properties of its own
-// is, in this order: with the coordinates of a plugin of Jenkins, with those of
-// the folder of a pom.xml that its name speaks of, with those that its manifest
-// gives away, with the group that publishes a library of its name, and unidentified.
+// itself returns the package that an archive without pom.properties of its own is. Its
+// coordinates are, in this order, those of a Jenkins plugin, those in the path of a
+// pom.xml that matches the archive's name, those that follow from the manifest, or
+// those of the group that publishes a library with this name. Otherwise the package is
+// unidentified.
 func (c *contents) itself(base string) (pack, bool) {
 	m := c.manifest
-	if m.title == "Java Runtime Environment" { // rt.jar, jrt-fs.jar and the like
+	if m.title == "Java Runtime Environment" { // rt.jar, jrt-fs.jar and others
 		return pack{}, false
 	}
 	if plugin := (coordinates{m.pluginGroup, m.plugin, m.pluginVersion}); plugin.valid() {
@@ -202,14 +202,14 @@ func (c *contents) itself(base string) (pack, bool) {
 	}
 	if !versioned {
 		version = cmp.Or(m.version, m.bundleVersion)
-		version = strings.TrimSuffix(version, ".???") // Derby, where its build knows no revision
+		version = strings.TrimSuffix(version, ".???") // of Derby, if its build does not know the revision
 		artifact = strings.TrimSuffix(base, "-"+version)
 		if isID(m.title) {
 			artifact = m.title
 		}
 	} else if v := cmp.Or(m.version, m.bundleVersion); v != "" {
 		if strings.HasPrefix(version, v+"-") {
-			version = v // what follows is a classifier
+			version = v // the rest is a classifier
 		} else if name, ok := strings.CutSuffix(base, "-"+v); ok {
 			artifact, version = name, v // log4j-1.2-1.2.17
 		}
@@ -235,9 +235,9 @@ func (c *contents) itself(base string) (pack, bool) {
 	return pack{coordinates{"", strings.ReplaceAll(artifact, ":", "-"), version}, true}, artifact != ""
 }
 
-// splitName divides the name of a file without its ending, "artifact-1.2.3", at
-// the first hyphen that a digit follows. A classifier stays with the version,
-// since nothing tells it from a part of that ("33.0-jre").
+// splitName splits the name of a file without its extension, "artifact-1.2.3", at the
+// first hyphen that is followed by a digit. A classifier stays with the version,
+// because it cannot be told from a part of the version ("33.0-jre").
 func splitName(base string) (artifact, version string, ok bool) {
 	for i := 1; i+1 < len(base); i++ {
 		if base[i] == '-' && ident.IsDigit(base[i+1]) {

@@ -1,5 +1,5 @@
-// Package java finds the Java libraries that lie in a tree as jars, and those
-// within them: packages of Maven. The Java runtime itself has none in its jars.
+// Package java finds the Java libraries, Maven packages, that are in a tree as jars or
+// nested in jars. The jars of the Java runtime itself contain no packages.
 package java
 
 import (
@@ -15,18 +15,18 @@ import (
 // Kind is the kind of the evidence.
 const Kind = "java"
 
-// Limit is how many bytes of an archive may be read. Of most, little more than
-// the directory at its end is; what that costs is bounded by zipfile.BudgetFor.
+// Limit is how many bytes of an archive may be read. Of most archives little more than
+// the directory at the end is read; zipfile.BudgetFor bounds the cost.
 const Limit = 16 << 30
 
-// Read returns the packages of the archive of size bytes that r holds, and of
-// those nested in it. Each has path, the archive's, as its evidence. EmbeddedIn
-// is empty for the package that the archive itself is; for all others it is the
-// archive that they lie in, "path" or "path!/lib/inner.jar".
+// Read returns the packages of the archive of size bytes in r, and of the archives
+// nested in it. The evidence of each is path, the path of the archive. EmbeddedIn is
+// empty for the package that the archive itself is. For the others it is the archive
+// that contains them, "path" or "path!/lib/inner.jar".
 //
-// A package is called "group:artifact" where the archive says so. One without a
-// group is unidentified: the archive has no coordinates, and name and version are
-// what its manifest or its file's name tell.
+// A package is named "group:artifact" if the archive has its coordinates. A package
+// without a group is unidentified: its name and version are taken from the manifest or
+// the name of the file.
 //
 // Packages that were found before an error are returned with it.
 func Read(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
@@ -40,9 +40,9 @@ func Read(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
 	return s.packages, s.problems.err()
 }
 
-// ReadExecutable is Read for a file that is only a jar if it turns out to be one:
-// an executable jar has a script before the archive, and its name needs no ending. A
-// file that is no zip archive, or one without a manifest, has no packages.
+// ReadExecutable is Read for an executable file that may be a jar. An executable jar
+// has a script in front of the archive and needs no extension. A file that is not a zip
+// archive or has no manifest has no packages.
 func ReadExecutable(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
 	s := scan{path: path, budget: zipfile.BudgetFor(size)}
 	a, err := zipfile.Open(r, size, s.budget)
@@ -68,27 +68,27 @@ func ReadExecutable(r io.ReaderAt, size int64, path string) ([]inventory.Package
 	return s.packages, s.problems.err()
 }
 
-// problems are the causes why parts of an archive were not read. The first are
-// told, the others counted.
+// problems are the reasons why parts of an archive were not read. The first ones are
+// listed, the others counted.
 type problems struct {
-	told  []string
-	total int
+	listed []string
+	total  int
 }
 
 const maxProblems = 5
 
 func (p *problems) add(err error) {
-	if p.total++; len(p.told) < maxProblems {
-		p.told = append(p.told, err.Error())
+	if p.total++; len(p.listed) < maxProblems {
+		p.listed = append(p.listed, err.Error())
 	}
 }
 
 func (p *problems) err() error {
-	switch text := strings.Join(p.told, "; "); {
+	switch text := strings.Join(p.listed, "; "); {
 	case p.total == 0:
 		return nil
-	case p.total > len(p.told):
-		return fmt.Errorf("%s; and %d more", text, p.total-len(p.told))
+	case p.total > len(p.listed):
+		return fmt.Errorf("%s; and %d more", text, p.total-len(p.listed))
 	default:
 		return errors.New(text)
 	}

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// coordinates returns those that a manifest gives away of an archive called
-// artifact, though no file of Maven is in it; their zero value where it does not.
+// coordinates returns the coordinates that follow from a manifest for an archive named
+// artifact that has no files of Maven. They are the zero value if none follow.
 //
-//   - The plugins that make bundles of OSGi with Maven and Gradle call them
-//     "group.artifact" unless told otherwise. An artifact without a hyphen may as
-//     well be the last part of a Java package, so it tells nothing.
-//   - Tomcat and Spring are not built with Maven, lie in most images that hold
-//     Java at all, and have names that nobody else has.
+//   - The Maven and Gradle plugins for OSGi bundles name a bundle "group.artifact" by
+//     default. An artifact without a hyphen could also be the last part of a Java
+//     package, so it is not used.
+//   - Tomcat and Spring are not built with Maven, are in most images with Java, and
+//     have unique names.
 func (m manifest) coordinates(artifact, version string) coordinates {
 	if group, ok := strings.CutSuffix(m.bundle, "."+artifact); ok && strings.Contains(artifact, "-") {
 		return coordinates{group, artifact, version}
@@ -39,8 +39,8 @@ func (m manifest) coordinates(artifact, version string) coordinates {
 	return coordinates{}
 }
 
-// springFramework are the modules of the framework itself. Other projects of
-// Spring have names of the same kind and groups of their own.
+// springFramework are the modules of the Spring framework itself. Spring's other
+// projects have similar names, but groups of their own.
 var springFramework = [...]string{
 	"aop", "aspects", "beans", "context", "context-indexer", "context-support", "core", "expression",
 	"instrument", "jcl", "jdbc", "jms", "messaging", "orm", "oxm", "r2dbc", "test", "tx", "web", "webflux",

@@ -12,25 +12,26 @@ import (
 
 const (
 	manifestName = "META-INF/MANIFEST.MF"
-	// maxManifest bounds what is read of a manifest, and maxValue the attributes
-	// that are kept. The list of all packages of a large bundle takes 200 KiB.
+	// maxManifest bounds how much of a manifest is read, and maxValue the attributes
+	// that are kept. The list of the packages in a large bundle takes 200 KiB.
 	maxManifest = 4 << 20
 	maxValue    = 1 << 10
 )
 
-// A manifest is what the main section of a manifest says about the archive.
+// A manifest has the attributes in the main section of a manifest that identify the
+// archive.
 type manifest struct {
 	title         string // Implementation-Title
 	version       string // Implementation-Version
 	bundle        string // Bundle-SymbolicName, without directives
 	bundleVersion string // Bundle-Version
 	module        string // Automatic-Module-Name
-	// Of a plugin of Jenkins: Group-Id, Short-Name and Plugin-Version.
+	// The attributes of a Jenkins plugin: Group-Id, Short-Name and Plugin-Version.
 	pluginGroup, plugin, pluginVersion string
 }
 
-// attribute returns the field for an attribute, nil where it is of no use. Names
-// of attributes do not tell cases apart.
+// attribute returns the field for an attribute, or nil if it is not used. The names of
+// attributes are case-insensitive.
 func (m *manifest) attribute(name []byte) *string {
 	switch strings.ToLower(string(name)) {
 	case "implementation-title":
@@ -53,13 +54,13 @@ func (m *manifest) attribute(name []byte) *string {
 	return nil
 }
 
-// readManifest reads the main section of a manifest, as the JAR File
-// Specification has it: lines end with CR, LF or both, and one that begins with a
-// blank continues the one before, since no line has more than 72 bytes. A line
-// that is no attribute is passed over.
+// readManifest reads the main section of a manifest, according to the JAR File
+// Specification: a line ends with CR, LF or both, and a line that begins with a space
+// continues the previous one, because lines are limited to 72 bytes. Lines that are not
+// attributes are ignored.
 func readManifest(r io.Reader) (manifest, error) {
 	var m manifest
-	var value *string // of the attribute that a line may continue
+	var value *string // of the attribute that the next line may continue
 	l := lines{r: bufio.NewReader(r)}
 	for {
 		line, err := l.next()
@@ -99,7 +100,7 @@ func readManifest(r io.Reader) (manifest, error) {
 	}
 }
 
-// clean takes out what is no part of the values.
+// clean removes from the values what is not part of them.
 func (m *manifest) clean() {
 	m.bundle, _, _ = strings.Cut(m.bundle, ";")
 	for _, v := range []*string{
@@ -110,12 +111,12 @@ func (m *manifest) clean() {
 	}
 }
 
-// lines are the lines of a text, whichever way they end. Of one that is longer
-// than the buffer the parts come as several, each but the first with a blank
-// before it, as a manifest continues a line.
+// lines reads the lines of a text with any line ending. A line that is longer than the
+// buffer is returned in parts. Each part but the first has a space in front, like a
+// continuation line of a manifest.
 type lines struct {
 	r    *bufio.Reader
-	part bool // the last line goes on
+	part bool // the last line is not complete
 	buf  []byte
 }
 

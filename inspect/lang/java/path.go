@@ -8,22 +8,22 @@ import (
 	"assay/inspect/fixture"
 )
 
-// exts are Java's own archives, those of application servers (sar, par, rar), and
-// the plugins of Jenkins (hpi, jpi), Karaf (kar), Liferay (lpkg) and NiFi (nar).
-// All are jars by another name.
+// exts are the extensions of Java's own archives, of those of application servers (sar,
+// par, rar), and of the plugins of Jenkins (hpi, jpi), Karaf (kar), Liferay (lpkg) and
+// NiFi (nar). All of them are jars with another name.
 var exts = [...]string{".jar", ".war", ".ear", ".sar", ".par", ".rar", ".hpi", ".jpi", ".kar", ".lpkg", ".nar"}
 
-// Exts returns the endings of the files that are wanted.
+// Exts returns the extensions of the files that Wants decides about.
 func Exts() []string { return slices.Clone(exts[:]) }
 
-// shared reports whether an ending is used for files of other kinds too (RAR,
-// PAR2, karaoke): one of them that is no jar is none of ours.
+// shared reports whether an extension is also used for files of other kinds (RAR, PAR2,
+// karaoke). Files with these extensions that are not zip archives are ignored.
 func shared(ext string) bool {
 	return ext != ".jar" && ext != ".war" && ext != ".ear"
 }
 
-// extension returns what a name ends in from its last dot on, in lower case;
-// empty where there is no dot.
+// extension returns the extension of a name, from its last dot on, in lower case. It is
+// empty if the name has no dot.
 func extension(name string) string {
 	if i := strings.LastIndexByte(name, '.'); i > strings.LastIndexByte(name, '/') {
 		return strings.ToLower(name[i:])
@@ -31,14 +31,13 @@ func extension(name string) string {
 	return ""
 }
 
-// isArchive reports whether an entry of an archive is an archive, with classes
-// in it.
+// isArchive reports whether an entry of an archive is itself an archive with classes.
 func isArchive(name string) bool {
 	return mayBeArchive(name) && slices.Contains(exts[:], extension(name)) && hasClasses(name)
 }
 
-// mayBeArchive is false for the names whose last letter is that of no ending, as nearly
-// all in an archive are. A letter beyond ASCII may be one in lower case.
+// mayBeArchive quickly rejects most names of entries: those whose last letter is not
+// that of an extension. A non-ASCII letter may become an ASCII letter in lower case.
 func mayBeArchive(name string) bool {
 	if name == "" {
 		return false
@@ -52,8 +51,8 @@ func mayBeArchive(name string) bool {
 	return last >= utf8.RuneSelf
 }
 
-// hasClasses is false for jars that hold sources, documentation or tests of a
-// library, and not the library, by the classifiers that Maven and Gradle use.
+// hasClasses returns false for jars with sources, documentation or tests of a library,
+// which Maven and Gradle mark with classifiers.
 func hasClasses(name string) bool {
 	name = name[:len(name)-len(extension(name))]
 	for _, c := range [...]string{"-sources", "-source", "-javadoc", "-tests", "-test-sources", "-test-fixtures"} {
@@ -64,16 +63,16 @@ func hasClasses(name string) bool {
 	return true
 }
 
-// Wants reports whether the archive at path, which is relative to the root, is
-// installed. These are not:
+// Wants reports whether the archive at path, relative to the root, is installed. These
+// are not:
 //
-//   - jars of sources, documentation or tests;
-//   - what build tools keep for themselves, the caches of Gradle, Ivy and Coursier:
-//     a program is given what it uses of them, or was not built there. Programs do
-//     run from Maven's local repository;
-//   - the source trees of Go modules, and what the tests need in those of Java and
-//     in the packages of other languages;
-//   - test data and documentation.
+//   - jars with sources, documentation or tests;
+//   - archives in the caches of the build tools Gradle, Ivy and Coursier: a program
+//     gets copies of those that it uses, or was not built there. Programs do run from
+//     Maven's local repository;
+//   - archives in the source trees of Go modules, and in the tests of Java projects and
+//     of packages of other languages;
+//   - archives in test data and documentation.
 func Wants(path string) bool {
 	if !hasClasses(path) || fixture.In(path[:strings.LastIndexByte(path, '/')+1]) {
 		return false
@@ -98,15 +97,15 @@ func Wants(path string) bool {
 	return true
 }
 
-// repository is where Maven keeps what it downloaded, unless told otherwise.
+// repository is the default path of Maven's local repository.
 const repository = ".m2/repository"
 
-// InRepository reports whether a path is one in Maven's local repository.
+// InRepository reports whether path is in Maven's local repository.
 func InRepository(path string) bool { return within(path, repository) >= 0 }
 
-// repositoryCoordinates returns the coordinates that the path of an archive in Maven's
-// local repository says, GROUP/ARTIFACT/VERSION/ARTIFACT-VERSION.jar with the group as
-// folders; their zero value elsewhere.
+// repositoryCoordinates returns the coordinates in the path of an archive in Maven's
+// local repository, GROUP/ARTIFACT/VERSION/ARTIFACT-VERSION.jar, where the group is
+// written as folders. They are the zero value for other paths.
 func repositoryCoordinates(path string) coordinates {
 	i := within(path, repository)
 	if i < 0 {
@@ -125,8 +124,8 @@ func repositoryCoordinates(path string) coordinates {
 	return c
 }
 
-// within returns where in path what lies in a folder begins, of the first folder
-// called so; -1 if there is none. folder may be several, "src/test".
+// within returns the index in path after the first folder with this name, or -1 if
+// there is none. folder may have several components, "src/test".
 func within(path, folder string) int {
 	for from := 0; ; {
 		i := strings.Index(path[from:], folder)
@@ -142,8 +141,8 @@ func within(path, folder string) int {
 	}
 }
 
-// InContext reports whether what Wants wants can depend on a folder of this name in the
-// path.
+// InContext reports whether the result of Wants can depend on a folder of this name in
+// the path.
 func InContext(name string) bool {
 	switch name {
 	case ".m2", ".gradle", ".ivy2", ".sbt", ".cache", "mod", "test", "tests", "testFixtures",

@@ -8,11 +8,11 @@ import (
 	"assay/inspect/ident"
 )
 
-// coordinates name a package of Maven in one version.
+// coordinates identify a version of a Maven package.
 type coordinates struct{ group, artifact, version string }
 
-// valid reports whether these are coordinates that Maven accepts. What a build
-// has left open ("${project.version}") is none.
+// valid reports whether Maven accepts the coordinates. Placeholders that a build has
+// not replaced ("${project.version}") are invalid.
 func (c coordinates) valid() bool {
 	return isID(c.group) && isID(c.artifact) && isVersion(c.version)
 }
@@ -27,13 +27,13 @@ func isID(s string) bool {
 	return ident.Is(s)
 }
 
-// isVersion reports whether s can be a version. Maven forbids only some signs.
+// isVersion reports whether s can be a version. Maven forbids only some characters.
 func isVersion(s string) bool {
 	return ident.Is(s) && !strings.ContainsAny(s, `\/:"<>|?*[](){}$,;`)
 }
 
-// readProperties reads a pom.properties, in the form of java.util.Properties.
-// Coordinates that it does not have are empty.
+// readProperties reads a pom.properties, which has the format of java.util.Properties.
+// Missing coordinates are empty.
 func readProperties(r io.Reader) (coordinates, error) {
 	var c coordinates
 	text, err := io.ReadAll(r)
@@ -56,7 +56,8 @@ func readProperties(r io.Reader) (coordinates, error) {
 	return c, err
 }
 
-// logicalLine cuts a line, with those that a backslash at its end joins to it.
+// logicalLine returns the first line of text, joined with the lines that a backslash at
+// its end continues.
 func logicalLine(text string) (line, rest string) {
 	for joined := false; ; joined = true {
 		i := strings.IndexAny(text, "\r\n")
@@ -80,7 +81,7 @@ func logicalLine(text string) (line, rest string) {
 	}
 }
 
-// property divides a line into key and value.
+// property splits a line into key and value.
 func property(line string) (key, value string) {
 	i := 0
 	for ; i < len(line) && !strings.ContainsRune("=: \t\f", rune(line[i])); i++ {

@@ -14,45 +14,45 @@ import (
 )
 
 const (
-	// maxDepth is how deep archives may be nested: a jar in a war in an ear is 2.
+	// maxDepth bounds the nesting of archives. A jar in a war in an ear has depth 2.
 	maxDepth = 8
-	// maxPackages is how many packages one file may have. The largest that are
-	// known, distributions in one jar, have some hundreds.
+	// maxPackages bounds the packages of one file. The largest known, distributions in
+	// one jar, have several hundred.
 	maxPackages = 10_000
-	// maxOpened is how many entries of one file are opened. Hundreds of libraries
-	// in one file have some for each.
+	// maxOpened bounds the entries of one file that are opened. Hundreds of libraries
+	// in one file have a few each.
 	maxOpened = 50_000
-	// maxPlace is how long the place of a nested archive may be.
+	// maxPlace bounds the path of a nested archive, in bytes.
 	maxPlace = 1 << 10
-	// maxPOM bounds the files that Maven leaves in an archive.
+	// maxPOM bounds the size of the files that Maven adds to an archive.
 	maxPOM = 64 << 10
 )
 
-// A source is an archive in either of its forms.
+// A source is an archive that is read as a zipfile.Archive or a zipfile.Stream.
 type source interface {
 	Entries() iter.Seq2[zipfile.Entry, error]
 	Open(zipfile.Entry, int64) (io.Reader, error)
 }
 
-// A place is where an archive lies.
+// A place says where an archive is.
 type place struct {
-	name  string // of its file, with the folders
-	where string // "!/lib/inner.jar", seen from the file on the disk, whose is empty
+	name  string // path of the file
+	where string // path inside the file on disk, "!/lib/inner.jar"; empty for that file itself
 	depth int
 }
 
-// A scan goes through one file and what is nested in it.
+// A scan reads one file and the archives nested in it.
 type scan struct {
 	path     string
 	budget   *zipfile.Budget
 	packages []inventory.Package
 	problems problems
 	opened   int
-	over     bool // a bound is reached: nothing more is read
+	over     bool // a bound has been reached; nothing more is read
 }
 
-// fail notes why an archive was not read, or not to its end. A file that is none,
-// and need not be one by its name, is nobody's.
+// fail records why an archive was not read completely. A file that is not an archive is
+// ignored if its extension is also used for other kinds of files.
 func (s *scan) fail(at place, err error) {
 	if errors.Is(err, zipfile.ErrNotZip) && shared(extension(at.name)) {
 		return
@@ -64,7 +64,7 @@ func (s *scan) fail(at place, err error) {
 	s.over = s.over || errors.Is(err, zipfile.ErrBudget)
 }
 
-// archive reads an archive and what is nested in it.
+// archive reads an archive and the archives nested in it.
 func (s *scan) archive(a source, at place) {
 	var c contents
 	for e, err := range a.Entries() {
@@ -82,7 +82,7 @@ func (s *scan) archive(a source, at place) {
 	s.add(c.packages(at.name), at)
 }
 
-// entry reads an entry, if it is one that tells of packages.
+// entry reads an entry if it identifies packages or contains them.
 func (s *scan) entry(a source, e zipfile.Entry, at place, c *contents) error {
 	switch name := e.Name; {
 	case strings.HasSuffix(name, "/"):
@@ -117,7 +117,7 @@ func (s *scan) entry(a source, e zipfile.Entry, at place, c *contents) error {
 	return nil
 }
 
-// open opens an entry, if there were not too many before.
+// open opens an entry, unless too many have been opened.
 func (s *scan) open(a source, e zipfile.Entry, limit int64) (io.Reader, error) {
 	if err := s.count(); err != nil {
 		return nil, err
@@ -134,9 +134,9 @@ func (s *scan) count() error {
 	return nil
 }
 
-// isPOM reports whether an entry is one of Maven's files called base. Maven puts
-// them into META-INF/maven/GROUP/ARTIFACT; other tools leave a folder out, or put
-// all of it below the folder of the classes.
+// isPOM reports whether an entry is Maven's file with the name base. Maven puts it in
+// META-INF/maven/GROUP/ARTIFACT; other tools omit a folder, or put everything below the
+// folder of the classes.
 func isPOM(name, base string) bool {
 	folder, ok := strings.CutSuffix(name, base)
 	if !ok {
@@ -146,15 +146,15 @@ func isPOM(name, base string) bool {
 	return ok && (strings.HasPrefix(folder, "META-INF/") || strings.Contains(folder, "/META-INF/"))
 }
 
-// nested reads an archive in an archive: in its place where it is stored, else by
-// going once through what it inflates to.
+// nested reads an archive in an archive. If it is stored uncompressed, it is read in
+// place; otherwise its decompressed content is read once from beginning to end.
 func (s *scan) nested(a source, e zipfile.Entry, at place) error {
 	in := place{
 		name:  inventory.Text(e.Name),
 		depth: at.depth + 1,
 	}
 	if in.where = at.where + "!/" + in.name; len(in.where) > maxPlace {
-		return fmt.Errorf("a nested archive with a name of %d bytes", len(in.where))
+		return fmt.Errorf("path of a nested archive has %d bytes", len(in.where))
 	}
 	if in.depth > maxDepth {
 		return fmt.Errorf("%s: archives nested more than %d deep", in.name, maxDepth)
@@ -181,7 +181,7 @@ func (s *scan) nested(a source, e zipfile.Entry, at place) error {
 	}
 	var first [1]byte
 	switch _, err := io.ReadFull(r, first[:]); {
-	case errors.Is(err, io.EOF): // its size is not always known before
+	case errors.Is(err, io.EOF): // its size is not always known in advance
 		return nil
 	case err != nil:
 		return err

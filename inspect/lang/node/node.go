@@ -1,6 +1,5 @@
-// Package node finds the packages of Node.js: the package.json at the root of
-// each package that npm, pnpm, Yarn or another program has put where Node.js
-// looks for it.
+// Package node finds Node.js packages: the package.json at the root of each package
+// that npm, pnpm, Yarn or another tool has installed where Node.js looks for it.
 package node
 
 import (
@@ -18,24 +17,26 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "node"
-	// Limit is how many bytes of a package.json are read. Real ones have some
-	// 2 KiB, few have more than 20.
+	// Limit is how many bytes of a package.json are read. Real ones have about 2 KiB,
+	// few more than 20.
 	Limit = 8 << 20
-	// maxName is how many bytes npm allows a name to have.
+	// maxName is the longest name that npm allows, in bytes.
 	maxName = 214
 )
 
-// Bases are the names of the files that Wants decides about.
+// Bases returns the names of the files that Wants decides about.
 func Bases() []string { return []string{manifest, corepackFile} }
 
 // Read reads the package.json or the file of Corepack at path, relative to the root,
-// and returns its package. The name is the one in the file, which an alias of npm does not change;
-// a file without one has the name of its folder, as in npm. Of a key that is there
-// twice the last counts, as it does to JSON.parse. The version is as written.
+// and returns its package. The name is the one in the file, which an npm alias does not
+// change. Without a name in the file it is that of the folder, as in npm. If a key is
+// repeated, the last one counts, as in JSON.parse. The version is returned as it is
+// written.
 //
-// Errors are: no JSON object, also when that shows only after name and version,
-// which are returned then; an invalid name; a missing or invalid version. Node.js
-// loads a package without a version all the same, and nobody can say which it is.
+// It is an error if the file is not a JSON object, if the name is invalid, or if the
+// version is missing or invalid. If the JSON is invalid after the name and the version,
+// the package is returned with the error. Node.js does load a package without a
+// version, but it is unknown which version that is.
 func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	if strings.HasSuffix(path, "/"+corepackFile) {
 		return readCorepack(r, path)
@@ -72,9 +73,9 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	case err != nil && (!isName(name) || !isVersion(version)):
 		return nil, err
 	case !isName(name):
-		return nil, fmt.Errorf("package.json: name %.*q", ident.Max, name)
+		return nil, fmt.Errorf("package.json: invalid name %.*q", ident.Max, name)
 	case !isVersion(version):
-		return nil, fmt.Errorf("package.json: %q: version %.*q", name, ident.Max, version)
+		return nil, fmt.Errorf("package.json: %q: invalid version %.*q", name, ident.Max, version)
 	}
 	return []inventory.Package{{
 		Type:     "npm",
@@ -84,8 +85,8 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	}}, err
 }
 
-// isName reports whether npm could install a package of that name: NAME or
-// @SCOPE/NAME. Capital letters were allowed once, and are still in use.
+// isName reports whether npm can install a package with this name: NAME or @SCOPE/NAME.
+// Capital letters were once allowed and are still in use.
 func isName(s string) bool {
 	if len(s) > maxName {
 		return false
@@ -101,8 +102,8 @@ func isPart(s string) bool {
 	return ident.Is(s) && s[0] != '.' && !strings.ContainsAny(s, `/\@%:"'<>`)
 }
 
-// isVersion reports whether s begins as a semantic version does, with the "v" or
-// "=" that npm reads past, and is one word.
+// isVersion reports whether s is one word and begins like a semantic version, after a
+// "v" or "=" that npm ignores.
 func isVersion(s string) bool {
 	digits := strings.TrimLeft(s, "v=")
 	return ident.Is(s) && digits != "" && ident.IsDigit(digits[0])

@@ -12,37 +12,37 @@ const (
 	modules  = "node_modules"
 )
 
-// Wants reports whether the package.json at path, relative to the root, is at
-// the root of an installed package. These are, as npm and Node.js find them:
+// Wants reports whether the package.json at path, relative to the root, is at the root
+// of an installed package. npm and Node.js find packages in these places:
 //
-//   - DIR/node_modules/NAME and, below, NAME/node_modules/NAME, to any depth. A
-//     folder node_modules that lies deeper in a package is none: what packages
-//     have there is test data or compiled into them, and npm does not list it;
-//   - node_modules/.pnpm/KEY/node_modules/NAME and its like in .store, .bun,
-//     .deno, .vlt and .aspect_rules_js, where pnpm, npm's linked installations, Bun,
-//     Deno, vlt and rules_js keep the files of what node_modules links to; node_modules/.store/KEY/package of Yarn and
-//     node_modules/.nitro/NAME@VERSION of Nitro;
-//   - NAME in the folders where Debian's Node.js looks, /usr/share/nodejs and
-//     nodejs in /usr/lib and below it for the architecture;
+//   - DIR/node_modules/NAME and, below, NAME/node_modules/NAME, to any depth. A folder
+//     node_modules that is deeper inside a package does not count: it contains test
+//     data or code that is compiled into the package, and npm does not list it;
+//   - node_modules/.pnpm/KEY/node_modules/NAME, and the same in .store, .bun, .deno,
+//     .vlt and .aspect_rules_js, where pnpm, npm's linked installations, Bun, Deno, vlt
+//     and rules_js keep the files that node_modules links to;
+//     node_modules/.store/KEY/package of Yarn and node_modules/.nitro/NAME@VERSION of
+//     Nitro;
+//   - NAME in the folders of Debian's Node.js: /usr/share/nodejs, /usr/lib/nodejs, and
+//     nodejs in the folder of the architecture in /usr/lib;
 //   - /opt/yarn-vVERSION, where the official images have Yarn;
 //   - npm/REGISTRY/NAME/VERSION in Deno's global cache, from which Deno runs packages
 //     without a folder node_modules;
-//   - corepack/v1/NAME/VERSION, the package managers that Corepack has installed. Yarn 2 and
-//     later have a file .corepack instead of a package.json;
+//   - corepack/v1/NAME/VERSION, the package managers that Corepack has installed. Yarn
+//     2 and later have a file .corepack instead of a package.json;
 //   - node_modules/meteor/NAME/node_modules/NAME below programs/server/npm, the
-//     packages of a package of Meteor, and node_modules in code-server's lib/vscode.
+//     packages of a Meteor package, and node_modules in code-server's lib/vscode.
 //
-// NAME may have a scope. Names that begin with a dot are not packages, but what
-// package managers keep for themselves. Not installed is what lies in the cache
-// of Yarn 1, which has the form of the first, and in folders of test data and
-// documentation.
+// NAME may have a scope. Names that begin with a dot are not packages but internal
+// folders of package managers. The cache of Yarn 1, which looks like the first of these
+// places, and folders of test data and documentation do not count.
 func Wants(path string) bool {
 	_, ok := folderName(path)
 	return ok || wantsCorepack(path) && !fixture.In(path)
 }
 
-// folderName returns the name that the folder of a package.json gives to its
-// package, empty where it gives none, and whether Wants wants it.
+// folderName returns the name of the package according to the folder of its
+// package.json, empty if the folder has no such name, and whether Wants wants the file.
 func folderName(path string) (string, bool) {
 	dir, ok := strings.CutSuffix(path, "/"+manifest)
 	if !ok {
@@ -70,8 +70,8 @@ func folderName(path string) (string, bool) {
 }
 
 // cutDeno returns the name of the package whose files Deno keeps in dir: NAME/VERSION
-// below npm/REGISTRY in its cache, which is called deno-dir, as in its images, or
-// .cache/deno; with the registry of npm whatever the cache is called.
+// below npm/REGISTRY in its cache. The cache is named deno-dir, as in Deno's images, or
+// .cache/deno; with npm's registry it may have any name.
 func cutDeno(dir string) (name string, ok bool) {
 	const npm, registry = "/npm/", "registry.npmjs.org/"
 	for at := 0; ; {
@@ -102,19 +102,19 @@ func cutCorepack(dir string) (name string, ok bool) {
 	return name, more && (name == "npm" || name == "pnpm" || name == "yarn") && isVersionFolder(version)
 }
 
-// isFolder reports whether a path is a folder of that name.
+// isFolder reports whether path is a folder with this name.
 func isFolder(path, name string) bool {
 	parent, ok := strings.CutSuffix(path, name)
 	return ok && (parent == "" || strings.HasSuffix(parent, "/"))
 }
 
-// isVersionFolder reports whether s is the name of one folder that can be a version.
+// isVersionFolder reports whether s is a single folder name that can be a version.
 func isVersionFolder(s string) bool {
 	return s != "" && ident.IsDigit(s[0]) && !strings.Contains(s, "/")
 }
 
-// belowMeteor cuts meteor/NAME/node_modules off a path from a folder node_modules of
-// an application of Meteor.
+// belowMeteor removes meteor/NAME/node_modules from a path inside node_modules of a
+// Meteor application.
 func belowMeteor(project, rest string) string {
 	if !isFolder(project, "programs/server/npm") {
 		return rest
@@ -129,7 +129,7 @@ func belowMeteor(project, rest string) string {
 	return rest
 }
 
-// cutDebian returns what of dir is below a folder of Debian's Node.js.
+// cutDebian returns the part of dir that is below a folder of Debian's Node.js.
 func cutDebian(dir string) (string, bool) {
 	if rest, ok := strings.CutPrefix(dir, "usr/share/nodejs/"); ok {
 		return rest, true
@@ -146,8 +146,8 @@ func cutDebian(dir string) (string, bool) {
 	return strings.CutPrefix(rest, "nodejs/")
 }
 
-// cutModules divides dir at its first folder node_modules, or node_modules_VERSION
-// in /usr/lib, which Fedora and Red Hat have for each version of Node.js.
+// cutModules splits dir at its first folder node_modules, or at node_modules_VERSION in
+// /usr/lib, which Fedora and Red Hat have for each version of Node.js.
 func cutModules(dir string) (project, rest string, ok bool) {
 	if below, ok := strings.CutPrefix(dir, "usr/lib/"+modules+"_"); ok {
 		_, rest, ok = strings.Cut(below, "/")
@@ -159,7 +159,7 @@ func cutModules(dir string) (project, rest string, ok bool) {
 	return strings.Cut(dir, "/"+modules+"/")
 }
 
-// inYarnCache reports whether a folder is one of the cache of Yarn 1, as in
+// inYarnCache reports whether a folder is in the cache of Yarn 1, such as
 // v6/npm-lodash-4.17.21-679591c564c3bffaae8454cf0b3df370c3d6911c-integrity.
 func inYarnCache(project string) bool {
 	i := strings.LastIndexByte(project, '/')
@@ -171,8 +171,8 @@ func inYarnCache(project string) bool {
 	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// lastName follows a path from a folder node_modules to the package that it ends
-// with, and returns that package's name there.
+// lastName follows a path inside node_modules to the package at its end and returns the
+// package's name.
 func lastName(path string) (string, bool) {
 	for {
 		entry, rest, more := cutEntry(path)
@@ -206,8 +206,8 @@ func lastName(path string) (string, bool) {
 	}
 }
 
-// belowVSCode cuts the folder of the editor, or of one of its extensions, off a path
-// in code-server: its installation puts their packages there.
+// belowVSCode removes the folder of the editor, or of one of its extensions, from a
+// path in code-server, where the editor and the extensions have their packages.
 func belowVSCode(path string) string {
 	rest, ok := strings.CutPrefix(path, "lib/vscode/")
 	if !ok {
@@ -222,8 +222,8 @@ func belowVSCode(path string) string {
 	return rest
 }
 
-// afterKey returns what of a path in a store is below a package's key. npm's keys
-// have the scope as a folder of its own.
+// afterKey returns the part of a path in a store below a package's key. In npm's keys
+// the scope is a separate folder.
 func afterKey(path string) string {
 	key, rest, _ := strings.Cut(path, "/")
 	if strings.HasPrefix(key, "@") && strings.Contains(rest, "/"+modules+"/") && !strings.HasPrefix(rest, modules+"/") {
@@ -232,8 +232,8 @@ func afterKey(path string) string {
 	return rest
 }
 
-// cutEntry cuts NAME or @SCOPE/NAME off the beginning of a path. A scope alone is
-// no entry.
+// cutEntry cuts NAME or @SCOPE/NAME off the beginning of a path. A scope alone is not
+// an entry.
 func cutEntry(path string) (entry, rest string, more bool) {
 	entry, rest, more = strings.Cut(path, "/")
 	if !strings.HasPrefix(entry, "@") {
@@ -246,8 +246,8 @@ func cutEntry(path string) (entry, rest string, more bool) {
 	return path[:len(entry)+1+len(name)], rest, more
 }
 
-// isStore reports whether an entry of node_modules holds the files of packages
-// that are linked to.
+// isStore reports whether an entry of node_modules contains the files of linked
+// packages.
 func isStore(entry string) bool {
 	switch entry {
 	case ".pnpm", ".store", ".bun", ".deno", ".vlt", ".aspect_rules_js":
@@ -256,14 +256,14 @@ func isStore(entry string) bool {
 	return false
 }
 
-// isHidden reports whether an entry's name, without its scope, begins with a dot:
-// npm renames so what it is about to remove.
+// isHidden reports whether an entry's name, without its scope, begins with a dot. npm
+// renames packages in this way before it removes them.
 func isHidden(entry string) bool {
 	return strings.HasPrefix(entry[strings.LastIndexByte(entry, '/')+1:], ".")
 }
 
-// InContext reports whether what Wants wants can depend on a folder of this name in the
-// path.
+// InContext reports whether the result of Wants can depend on a folder of this name in
+// the path.
 func InContext(name string) bool {
 	switch name {
 	case modules, "nodejs":

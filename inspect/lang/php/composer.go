@@ -1,5 +1,5 @@
-// Package php finds the packages of PHP: those that Composer has installed into
-// an application, and those of PEAR and PECL.
+// Package php finds PHP packages: those that Composer installed in an application, and
+// those of PEAR and PECL.
 package php
 
 import (
@@ -17,35 +17,35 @@ import (
 const (
 	// Kind is the kind of the evidence.
 	Kind = "php"
-	// Limit is how many bytes of a record are read. Composer's has some 3 KiB for
-	// each package, PEAR's a list of files and the texts of all releases.
+	// Limit is how many bytes of a record are read. Composer's record has about 3 KiB
+	// per package; PEAR's has a list of files and the notes of all releases.
 	Limit = 16 << 20
-	// maxPackages bounds the packages of one record; applications have hundreds.
+	// maxPackages bounds the packages of one record. Applications have hundreds.
 	maxPackages = 20_000
 
 	installed = "installed.json"
 )
 
-// ComposerBases are the names of the files that WantsComposer decides about.
+// ComposerBases returns the names of the files that WantsComposer decides about.
 func ComposerBases() []string { return []string{installed} }
 
-// WantsComposer reports whether the file at path, relative to the root, is
-// Composer's record of what it has installed: composer/installed.json in the
-// vendor folder, which may have any name. Test data and documentation are left
-// out.
+// WantsComposer reports whether the file at path, relative to the root, is Composer's
+// record of installed packages: composer/installed.json in the vendor folder, which may
+// have any name. Test data and documentation do not count.
 func WantsComposer(path string) bool {
 	vendor, ok := strings.CutSuffix(path, "/composer/"+installed)
 	return ok && !fixture.In(vendor)
 }
 
-// ReadComposer reads Composer's record at path and returns its packages: an array
-// of them in Composer 1, since then an object that has it as packages. Names and
-// versions are as Composer shows them, "v5.4.1" and "dev-main" among them. What a
-// package replaces or provides is not installed, and the application itself is
-// not in the record.
+// ReadComposer reads Composer's record at path and returns its packages. The record is
+// an array of packages in Composer 1, and an object with this array as packages in
+// later versions. Names and versions are as Composer shows them, such as "v5.4.1" and
+// "dev-main". Packages that a package replaces or provides are not installed, and the
+// application itself is not in the record.
 //
-// The first package without name or version is the error, and the others are
-// returned with it, as are those before a place that is no JSON.
+// The error is that of the first package without a name or version; the other packages
+// are returned with it. If the JSON is invalid, the packages before that place are
+// returned.
 func ReadComposer(r io.Reader, path string) ([]inventory.Package, error) {
 	c := composer{path: path}
 	s := jsonscan.New(r)
@@ -66,7 +66,7 @@ func ReadComposer(r io.Reader, path string) ([]inventory.Package, error) {
 type composer struct {
 	path     string
 	packages []inventory.Package
-	err      error // of the first package that is none
+	err      error // of the first invalid package
 }
 
 func (c *composer) read(s *jsonscan.Scanner) error {
@@ -112,7 +112,7 @@ func (c *composer) list(s *jsonscan.Scanner) error {
 			return err
 		case !isName(name) || !ident.Is(version):
 			if c.err == nil {
-				c.err = fmt.Errorf("package %.*q with version %.*q", ident.Max, name, ident.Max, version)
+				c.err = fmt.Errorf("invalid package name %.*q or version %.*q", ident.Max, name, ident.Max, version)
 			}
 			return nil
 		}
@@ -125,19 +125,19 @@ func (c *composer) list(s *jsonscan.Scanner) error {
 		return nil
 	})
 	if err == nil && !array {
-		err = errors.New("packages are no array")
+		err = errors.New("packages is not an array")
 	}
 	return err
 }
 
-// isName reports whether s is VENDOR/NAME, as all packages of Composer are called.
+// isName reports whether s is VENDOR/NAME, the form of all Composer package names.
 func isName(s string) bool {
 	vendor, name, ok := strings.Cut(s, "/")
 	return ok && vendor != "" && name != "" && !strings.Contains(name, "/") && ident.Is(s)
 }
 
-// InContext reports whether what WantsComposer or WantsPEAR wants can depend on a folder of this name in the
-// path.
+// InContext reports whether the result of WantsComposer or WantsPEAR can depend on a
+// folder of this name in the path.
 func InContext(name string) bool {
 	return name == "composer" || name == ".registry"
 }

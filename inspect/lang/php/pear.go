@@ -11,12 +11,12 @@ import (
 	"assay/inspect/inventory"
 )
 
-// PEARExts are the endings of the files that WantsPEAR decides about.
+// PEARExts returns the extensions of the files that WantsPEAR decides about.
 func PEARExts() []string { return []string{".reg"} }
 
-// WantsPEAR reports whether the file at path, relative to the root, is a record of
-// PEAR's registry: NAME.reg in .registry or, for another channel than PEAR's own,
-// in .channel.CHANNEL there.
+// WantsPEAR reports whether the file at path, relative to the root, is a record in
+// PEAR's registry: NAME.reg in .registry or, for a channel other than PEAR's own, in
+// .channel.CHANNEL there.
 func WantsPEAR(path string) bool {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 || !strings.HasSuffix(path, ".reg") {
@@ -29,9 +29,9 @@ func WantsPEAR(path string) bool {
 	return strings.HasSuffix(dir, "/.registry") && !fixture.In(dir)
 }
 
-// ReadPEAR reads a record of PEAR's registry at path and returns its package,
-// called CHANNEL/NAME as in a purl ("pear.php.net/Archive_Tar"). Of version it has
-// that of the release. The record is what PHP's serialize makes of an array.
+// ReadPEAR reads the record in PEAR's registry at path and returns its package, with
+// the name CHANNEL/NAME as in a purl ("pear.php.net/Archive_Tar") and the release
+// version. The record is an array in the format of PHP's serialize.
 func ReadPEAR(r io.Reader, path string) ([]inventory.Package, error) {
 	var name, channel, version string
 	s := newSerial(r)
@@ -46,21 +46,21 @@ func ReadPEAR(r io.Reader, path string) ([]inventory.Package, error) {
 		}
 		return err
 	})
-	// The registry puts after what package.xml says what it has made of it; the
-	// whole is read, since only a whole record is one of an installed package.
+	// The registry appends its own fields to those of package.xml. The whole record is
+	// read, because only a complete record is that of an installed package.
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("PEAR registry: %w", err)
 	case !array:
-		return nil, errors.New("PEAR registry: no array")
+		return nil, errors.New("PEAR registry: not an array")
 	case !ident.Is(name) || !ident.Is(version):
-		return nil, fmt.Errorf("PEAR registry: package %.*q with version %.*q", ident.Max, name, ident.Max, version)
+		return nil, fmt.Errorf("PEAR registry: invalid package name %.*q or version %.*q", ident.Max, name, ident.Max, version)
 	}
 	if channel == "" {
-		channel = "pear.php.net" // the records of package.xml 1.0 name none
+		channel = "pear.php.net" // records of package.xml 1.0 name no channel
 	}
 	if !ident.Is(channel) {
-		return nil, fmt.Errorf("PEAR registry: channel %.*q", ident.Max, channel)
+		return nil, fmt.Errorf("PEAR registry: invalid channel %.*q", ident.Max, channel)
 	}
 	return []inventory.Package{{
 		Type:     "pear",
@@ -70,8 +70,8 @@ func ReadPEAR(r io.Reader, path string) ([]inventory.Package, error) {
 	}}, nil
 }
 
-// release reads the value of version: an array of which release is the one of the
-// package, or in the records of package.xml 1.0 a string.
+// release reads the value of version: an array, in which release is the version of the
+// package, or a string in records of package.xml 1.0.
 func (s *serial) release() (string, error) {
 	if c, err := s.kind(); err != nil || c != 'a' {
 		version, _, err := s.string()

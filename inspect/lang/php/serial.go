@@ -8,29 +8,27 @@ import (
 
 const (
 	maxDepth = 512
-	// maxText bounds the strings that are kept. Longer ones, the texts of a
-	// package, are read past.
+	// maxText bounds the strings that are kept. Longer ones, such as a package's
+	// descriptions, are skipped.
 	maxText = 1 << 10
 )
 
-// A serial goes through what PHP's serialize has made, from its beginning, and
-// keeps nothing of it: null, booleans, numbers, strings and arrays, which is all
-// that PEAR writes.
+// A serial reads the output of PHP's serialize from beginning to end without keeping
+// it: null, booleans, numbers, strings and arrays, which are all that PEAR writes.
 //
 //	N;  b:1;  i:-3;  d:0.5;  s:5:"bytes";  a:2:{key value key value}
 type serial struct {
 	r       *bufio.Reader
 	depth   int
-	pending bool // the value of a key was not yet read
+	pending bool // the value of a key has not been read yet
 }
 
 func newSerial(r io.Reader) *serial {
 	return &serial{r: bufio.NewReader(r)}
 }
 
-// array reads the next value and reports whether it is an array. It calls member
-// for each key, "" for one that is a number; a value that member leaves is read
-// past.
+// array reads the next value and reports whether it is an array. It calls member for
+// each key; a numeric key is "". If member does not read the value, it is skipped.
 func (s *serial) array(member func(key string) error) (bool, error) {
 	s.pending = false
 	c, err := s.kind()
@@ -54,7 +52,7 @@ func (s *serial) array(member func(key string) error) (bool, error) {
 			return false, err
 		}
 		if c != 'i' && c != 's' {
-			return false, fmt.Errorf("key of kind %q", c)
+			return false, fmt.Errorf("invalid key of type %q", c)
 		}
 		key, _, err := s.string()
 		if err != nil {
@@ -81,8 +79,8 @@ func (s *serial) array(member func(key string) error) (bool, error) {
 	return true, s.expect("}")
 }
 
-// string reads the next value and returns it if it is a string of no more than
-// maxText bytes.
+// string reads the next value and returns it if it is a string of at most maxText
+// bytes.
 func (s *serial) string() (string, bool, error) {
 	s.pending = false
 	c, err := s.kind()
@@ -106,7 +104,7 @@ func (s *serial) string() (string, bool, error) {
 	return string(text), true, s.expect(`";`)
 }
 
-// kind returns the letter that the next value begins with.
+// kind returns the first letter of the next value, which is its type.
 func (s *serial) kind() (byte, error) {
 	b, err := s.r.Peek(1)
 	if err != nil {
@@ -115,7 +113,7 @@ func (s *serial) kind() (byte, error) {
 	return b[0], nil
 }
 
-// skip reads past a value of kind c, which is next.
+// skip reads and ignores the next value, which has type c.
 func (s *serial) skip(c byte) error {
 	switch c {
 	case 'a':
@@ -138,12 +136,12 @@ func (s *serial) skip(c byte) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("value of kind %q without an end", c)
+		return fmt.Errorf("value of type %q is not terminated", c)
 	}
-	return fmt.Errorf("value of kind %q", c)
+	return fmt.Errorf("unsupported type %q", c)
 }
 
-// discard reads past the bytes of a string and what ends it.
+// discard skips the bytes of a string and its end.
 func (s *serial) discard(n int) error {
 	if _, err := s.r.Discard(n); err != nil {
 		return unexpected(err)
@@ -151,8 +149,8 @@ func (s *serial) discard(n int) error {
 	return s.expect(`";`)
 }
 
-// count reads what is before a string or an array: its kind, the number of its
-// bytes or members, and the byte open that it begins with.
+// count reads what precedes a string or an array: its type, its length, and the opening
+// byte.
 func (s *serial) count(open byte) (int, error) {
 	if _, err := s.r.Discard(1); err != nil {
 		return 0, unexpected(err)
@@ -169,7 +167,7 @@ func (s *serial) count(open byte) (int, error) {
 		case c == ':' && digits > 0:
 			return n, s.expect(string(open))
 		case c < '0' || c > '9' || n > Limit:
-			return 0, fmt.Errorf("length with %q after %d digits", c, digits)
+			return 0, fmt.Errorf("invalid length: %q after %d digits", c, digits)
 		}
 		n = 10*n + int(c-'0')
 	}
@@ -182,13 +180,13 @@ func (s *serial) expect(text string) error {
 			return unexpected(err)
 		}
 		if c != text[i] {
-			return fmt.Errorf("%q in place of %q", c, text[i])
+			return fmt.Errorf("unexpected %q, want %q", c, text[i])
 		}
 	}
 	return nil
 }
 
-// unexpected tells of the end of a record within a value.
+// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

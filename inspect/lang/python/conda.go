@@ -13,19 +13,18 @@ import (
 )
 
 const (
-	// CondaKind is the evidence's kind of what conda has installed.
+	// CondaKind is the evidence's kind of packages that conda installed.
 	CondaKind = "conda"
-	// CondaLimit is how many bytes of a record of conda may be read. It has the
-	// list of the package's files, each with its digests.
+	// CondaLimit is how many bytes of a conda record may be read. A record lists the
+	// package's files with their digests.
 	CondaLimit = 64 << 20
 )
 
-// CondaExts are the endings of the files that ReadConda reads, where WantsConda
-// says so.
+// CondaExts returns the extensions of the files that WantsConda decides about.
 func CondaExts() []string { return []string{".json"} }
 
-// WantsConda reports whether the file at path, relative to the root, is conda's
-// record of a package in a prefix: PREFIX/conda-meta/NAME-VERSION-BUILD.json.
+// WantsConda reports whether the file at path, relative to the root, is conda's record
+// of a package in a prefix: PREFIX/conda-meta/NAME-VERSION-BUILD.json.
 func WantsConda(path string) bool {
 	dir, base := split(path)
 	above, meta := split(dir)
@@ -35,12 +34,12 @@ func WantsConda(path string) bool {
 	return !fixture.In(above)
 }
 
-// ReadConda reads conda's record of a package. The packages of Python among them
-// have a METADATA too, and come a second time by that.
+// ReadConda reads conda's record of a package. Python packages also have a METADATA and
+// are found a second time through it.
 //
-// One that has no name or version, or is not in a file of that name and version,
-// gives an error and no package; conda, too, passes over the last. Of one that is
-// damaged after name and version the package is returned with the error.
+// A record without a name or version, or in a file that is not named after them, gives
+// an error and no package; conda ignores a file with another name as well. If a record
+// is damaged after the name and the version, the package is returned with the error.
 func ReadConda(r io.Reader, path string) ([]inventory.Package, error) {
 	var name, version string
 	scanner := jsonscan.New(r)
@@ -65,9 +64,9 @@ func ReadConda(r io.Reader, path string) ([]inventory.Package, error) {
 	case version == "":
 		return nil, fmt.Errorf("package %q: no version", name)
 	case !ident.Is(name) || !ident.Is(version):
-		return nil, fmt.Errorf("package %q %q: not a name and a version", name, version)
+		return nil, fmt.Errorf("invalid package name %q or version %q", name, version)
 	case !strings.HasPrefix(base, name+"-"+version+"-") && base != name+"-"+version+".json":
-		return nil, fmt.Errorf("record of package %q %q is in a file of another name", name, version)
+		return nil, fmt.Errorf("the record of package %q %q is in a file with another name", name, version)
 	}
 	return []inventory.Package{{
 		Type:     "conda",

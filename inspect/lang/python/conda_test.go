@@ -78,8 +78,8 @@ func TestReadCondaForm(t *testing.T) {
 		{text: `{"name":"a","version":1}`, err: `package "a": no version`},
 		{text: `{"name":"a","version":"1`, err: "unexpected EOF"},
 		{text: `{"name":"a",`, err: "unexpected EOF"},
-		{text: `{"name":"a","version":"2"}`, err: `record of package "a" "2" is in a file of another name`},
-		{text: `{"name":"a","version":"1 2"}`, err: `package "a" "1 2": not a name and a version`},
+		{text: `{"name":"a","version":"2"}`, err: `the record of package "a" "2" is in a file with another name`},
+		{text: `{"name":"a","version":"1 2"}`, err: `invalid package name "a" or version "1 2"`},
 	} {
 		got, err := ReadConda(strings.NewReader(c.text), "conda-meta/a-1-0.json")
 		short := c.text[:min(len(c.text), 60)]

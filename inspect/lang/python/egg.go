@@ -8,23 +8,23 @@ import (
 	"assay/inspect/zipfile"
 )
 
-// EggLimit is how many bytes an egg may have; little of it is read.
+// EggLimit is how many bytes an egg may have. Only a small part of it is read.
 const EggLimit = 1 << 30
 
-// EggExts are the endings of the files that ReadEgg reads, where WantsEgg says so.
+// EggExts returns the extensions of the files that WantsEgg decides about.
 func EggExts() []string { return []string{".egg"} }
 
 // WantsEgg reports whether the file at path, relative to the root, is an egg where
-// Python finds it: directly in a folder site-packages or dist-packages. Elsewhere
-// they are what was built or fetched. Besides, the rules of WantsMetadata hold.
+// Python finds it: directly in a folder site-packages or dist-packages. Eggs elsewhere
+// were built or downloaded. The other rules of WantsMetadata apply as well.
 func WantsEgg(path string) bool {
 	dir, record := split(path)
 	_, library := split(dir)
 	return isLibrary(library) && hasSuffixFold(record, ".egg") && isInstalled(dir, record)
 }
 
-// ReadEgg reads the package that is installed as the archive at path: that of its
-// EGG-INFO/PKG-INFO, as ReadMetadata reads it.
+// ReadEgg reads the package that is installed as the archive at path. It reads
+// EGG-INFO/PKG-INFO like ReadMetadata.
 func ReadEgg(r io.ReaderAt, size int64, path string) ([]inventory.Package, error) {
 	archive, err := zipfile.Open(r, size, zipfile.BudgetFor(size))
 	if err != nil {

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// maxLine is how much of a line is looked at; the rest is read past. It is also
-	// how much of most records is read at all.
+	// maxLine is how many bytes of a line are read; the rest is skipped. It is also how
+	// much of most records is read at all.
 	maxLine = 4 << 10
-	// maxValue bounds the value of a header that is kept.
+	// maxValue bounds the value of a kept header, in bytes.
 	maxValue = 1 << 10
 )
 
-// headers are those of a record that are kept. Of repeated ones the first counts.
+// headers are the headers that are kept. If a header is repeated, the first one counts.
 type headers struct {
 	name, version string
 }
 
-// readHeaders reads the headers at the beginning of r, as Python's email parser
-// does: a header is a name, a colon and a value, which goes on in lines that begin
-// with a space or tab; case does not matter; the first line of another form ends
-// the headers. It stops when it has all that it looks for.
+// readHeaders reads the headers at the beginning of r, like Python's email parser: a
+// header is a name, a colon and a value, and continues in lines that begin with a space
+// or tab. Names are case-insensitive. The first line of any other form ends the
+// headers. Reading stops when both headers have been found.
 func readHeaders(r io.Reader) (headers, error) {
 	var h headers
 	var has struct{ name, version bool }
@@ -67,8 +67,8 @@ func readHeaders(r io.Reader) (headers, error) {
 	}
 }
 
-// ignoreEnd returns err unless it says that a file, or the part of a line that
-// was read, has ended.
+// ignoreEnd returns err unless it means the end of the file or of the part of a line
+// that was read.
 func ignoreEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
 		return nil

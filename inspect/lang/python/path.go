@@ -7,36 +7,35 @@ import (
 	"assay/inspect/ident"
 )
 
-// MetadataBases are the names of the files that ReadMetadata reads, where
-// WantsMetadata says so.
+// MetadataBases returns the names of the files that WantsMetadata decides about.
 func MetadataBases() []string { return []string{"METADATA", "PKG-INFO"} }
 
-// MetadataExts are the endings of further files that ReadMetadata reads, where
-// WantsMetadata says so.
+// MetadataExts returns the extensions of further files that WantsMetadata decides
+// about.
 func MetadataExts() []string { return []string{".egg-info"} }
 
-// WantsMetadata reports whether the file at path, relative to the root, is the
-// record of an installed package: METADATA or PKG-INFO in a folder of the ending
-// .dist-info or .egg-info or in the folder EGG-INFO of an egg, or itself of the
-// ending .egg-info. As for Python, case does not matter in the endings.
+// WantsMetadata reports whether the file at path, relative to the root, is the record
+// of an installed package: METADATA or PKG-INFO in a folder with the extension
+// .dist-info or .egg-info or in the folder EGG-INFO of an egg, or a file with the
+// extension .egg-info. The case of extensions is ignored, as in Python.
 //
-// Where it may lie:
+// The location decides whether a record counts:
 //
-//   - directly in a folder site-packages or dist-packages, whatever is above:
-//     those of the system, of virtual environments, of conda;
-//   - not deeper in such a folder: that is part of a package, like what setuptools
-//     has vendored in setuptools/_vendor, and pip does not list it;
-//   - in any other folder, since "pip install --target" takes any, if the record's
-//     name has a version (NAME-VERSION.dist-info). One without is what building
-//     leaves in a source tree. An editable installation has its record in
-//     site-packages; those of "setup.py develop" have there a link only
-//     (.egg-link, without version) and are not seen.
+//   - directly in a folder site-packages or dist-packages it counts, wherever the
+//     folder is: in the system, a virtual environment or a conda environment;
+//   - deeper in such a folder it does not: it is part of a package, such as the
+//     vendored packages in setuptools/_vendor, and pip does not list it;
+//   - in any other folder, which "pip install --target" allows, it counts if its name
+//     has a version (NAME-VERSION.dist-info). Without a version it was left in a source
+//     tree by a build. An editable installation has its record in site-packages;
+//     "setup.py develop" leaves only a link without a version (.egg-link) there, which
+//     is not seen.
 //
-// Nowhere below folders of test data and documentation (package fixture), nor in
-// conda's folder of unpacked packages (pkgs/NAME-VERSION-BUILD). In a folder that
-// is not site-packages also not below folders of tests, vendored code, building and
-// caches: those of uv and virtualenv hold unpacked wheels. A name that begins with
-// neither letter nor digit ("~ip-23.0.dist-info") is what pip leaves when it could
+// It does not count below folders of test data and documentation (package fixture), nor
+// in conda's folder of unpacked packages (pkgs/NAME-VERSION-BUILD). Outside
+// site-packages it also does not count below folders of tests, vendored code, builds
+// and caches: the caches of uv and virtualenv contain unpacked wheels. A name that does
+// not begin with a letter or digit ("~ip-23.0.dist-info") was left by pip when it could
 // not remove a package.
 func WantsMetadata(path string) bool {
 	dir, record := split(path)
@@ -53,8 +52,7 @@ func WantsMetadata(path string) bool {
 	return hasSuffixFold(record, ".egg-info") && isInstalled(dir, record)
 }
 
-// isInstalled reports whether the record of a package that is called record counts
-// in the folder dir.
+// isInstalled reports whether a record with the name record counts in the folder dir.
 func isInstalled(dir, record string) bool {
 	if !ident.IsAlnum(record[0]) || fixture.In(dir) {
 		return false
@@ -73,14 +71,13 @@ func isInstalled(dir, record string) bool {
 	return isLibrary(above) || !within && !apart && hasVersion(record)
 }
 
-// isLibrary reports whether a folder of this name is one of those where Python
-// looks for packages.
+// isLibrary reports whether Python looks for packages in a folder with this name.
 func isLibrary(name string) bool { return name == "site-packages" || name == "dist-packages" }
 
-// isApart reports whether what lies below a folder of this name is not installed
-// unless it lies in a site-packages there: tests, vendored code, what setuptools
-// fetched for building (.eggs) or built (bdist.linux-x86_64), and caches. Of those
-// uv has its unpacked wheels in archive-v0, virtualenv in wheel/…/CopyPipInstall.
+// isApart reports whether nothing below a folder with this name is installed, except in
+// a site-packages there: tests, vendored code, what setuptools fetches for building
+// (.eggs) or builds (bdist.linux-x86_64), and caches. uv has unpacked wheels in
+// archive-v0, virtualenv in wheel/…/CopyPipInstall.
 func isApart(name string) bool {
 	switch name {
 	case "test", "tests", "_vendor", "_vendored", ".eggs", ".cache", "CopyPipInstall", "SymlinkPipInstall":
@@ -90,8 +87,8 @@ func isApart(name string) bool {
 	return strings.HasPrefix(name, "bdist.") || ofUV && version != "" && ident.IsDigit(version[0])
 }
 
-// hasVersion reports whether a record's name is a package's with its version:
-// "-" and a digit begin the latter.
+// hasVersion reports whether the name of a record contains a version, which begins with
+// "-" and a digit.
 func hasVersion(record string) bool {
 	for i := range len(record) - 1 {
 		if record[i] == '-' && ident.IsDigit(record[i+1]) {
@@ -101,20 +98,20 @@ func hasVersion(record string) bool {
 	return false
 }
 
-// split returns what is before the last slash of path, and what is after it.
+// split splits path at its last slash.
 func split(path string) (dir, base string) {
 	i := strings.LastIndexByte(path, '/')
 	return path[:max(i, 0)], path[i+1:]
 }
 
-// hasSuffixFold reports whether s ends in suffix, in whatever case, and has
-// something before it.
+// hasSuffixFold reports whether s ends in suffix, ignoring case, and is longer than
+// suffix.
 func hasSuffixFold(s, suffix string) bool {
 	return len(s) > len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
-// InContext reports whether what WantsMetadata, WantsEgg or WantsConda wants can depend on a folder of this name in the
-// path.
+// InContext reports whether the result of WantsMetadata, WantsEgg or WantsConda can
+// depend on a folder of this name in the path.
 func InContext(name string) bool {
 	switch name {
 	case "conda-meta", "pkgs", "EGG-INFO", "egg-info":

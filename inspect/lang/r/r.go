@@ -1,5 +1,5 @@
-// Package r reads what installing leaves in a library of R packages: of each a
-// folder of its name with the file DESCRIPTION, fields in the form of Debian's
+// Package r reads the packages in a library of R: one folder per package, with its
+// name, that contains a file DESCRIPTION. The file has fields in the format of Debian's
 // control files ("Writing R Extensions", 1.1.1).
 package r
 
@@ -20,35 +20,35 @@ import (
 const (
 	// Kind is the evidence's kind.
 	Kind = "r"
-	// Limit is how many bytes of a DESCRIPTION may be read; large ones have 10 kB.
+	// Limit is how many bytes of a DESCRIPTION may be read. Large ones have 10 kB.
 	Limit = 1 << 20
 
-	// maxLine is how much of a line is looked at; the rest is read past.
+	// maxLine is how many bytes of a line are read; the rest is skipped.
 	maxLine = 4 << 10
 )
 
-// Bases are the names of the files that Read reads, where Wants says so.
+// Bases returns the names of the files that Wants decides about.
 func Bases() []string { return []string{"DESCRIPTION"} }
 
-// Wants reports whether the file at file, relative to the root, can be that of an
-// installed package: it lies in some folder, which is not one of test data or
-// documentation. A library may be anywhere; the file itself tells the rest.
+// Wants reports whether the file at path file, relative to the root, can be that of an
+// installed package: it is in a folder that is not test data or documentation. A
+// library may be anywhere; the content of the file decides.
 func Wants(file string) bool {
 	return strings.HasSuffix(file, "/DESCRIPTION") && !fixture.In(path.Dir(file))
 }
 
-// fields are those of a DESCRIPTION that are looked at.
+// fields are the fields of a DESCRIPTION that are used.
 type fields struct {
 	name, version, built, repository string
-	views                            bool // there is biocViews, which Bioconductor wants
+	views                            bool // it has biocViews, which Bioconductor requires
 }
 
-// Read reads the DESCRIPTION at file. Only "R CMD INSTALL" writes the field Built;
-// one without it, or in a folder that is not called as the package, is that of a
-// source or of something else, gives nothing and is no error. So R's own
-// installed.packages judges. A package is of type bioconductor where its
-// repository is, or where it has none and has Bioconductor's field biocViews; all
-// others, also those that come with R, are of type cran.
+// Read reads the DESCRIPTION at file. Only "R CMD INSTALL" writes the field Built. A
+// file without Built, or in a folder with a name other than the package's, belongs to a
+// source tree or to something else; it has no package and is not an error. R's
+// installed.packages uses the same rules. The type of a package is bioconductor if its
+// repository is, or if it has no repository but has Bioconductor's field biocViews. All
+// other packages, including those that come with R, have the type cran.
 func Read(r io.Reader, file string) ([]inventory.Package, error) {
 	f, err := readFields(r)
 	if err != nil {
@@ -58,9 +58,9 @@ func Read(r io.Reader, file string) ([]inventory.Package, error) {
 	case f.built == "" || f.name != path.Base(path.Dir(file)):
 		return nil, nil
 	case !isName(f.name):
-		return nil, fmt.Errorf("%q: not the name of a package", f.name)
+		return nil, fmt.Errorf("invalid package name %q", f.name)
 	case !ident.Is(f.version):
-		return nil, fmt.Errorf("package %q: %q: not a version", f.name, f.version)
+		return nil, fmt.Errorf("package %q: invalid version %q", f.name, f.version)
 	}
 	typ := "cran"
 	if strings.HasPrefix(f.repository, "Bioconductor") || f.repository == "" && f.views {
@@ -74,7 +74,7 @@ func Read(r io.Reader, file string) ([]inventory.Package, error) {
 	}}, nil
 }
 
-// readFields reads all fields. Those looked at have values of one line.
+// readFields reads all fields. The values of those that are used have one line.
 func readFields(r io.Reader) (fields, error) {
 	var f fields
 	lines := bufio.NewReaderSize(r, maxLine)
@@ -108,8 +108,8 @@ func readFields(r io.Reader) (fields, error) {
 	}
 }
 
-// isName reports whether s is a name in the sense of "Writing R Extensions": ASCII
-// letters, digits and dots, of which a letter is first and a dot not last.
+// isName reports whether s is a name according to "Writing R Extensions": ASCII
+// letters, digits and dots, beginning with a letter and not ending with a dot.
 func isName(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -74,10 +74,10 @@ func TestReadFields(t *testing.T) {
 		{text: "Package: othername\nVersion: 1.0\n" + built, dir: "withbuilt"},
 		{text: "", dir: "x"},
 		{text: "A description of something else.\n", dir: "x"},
-		{text: "Package: aa\n" + built, dir: "aa", err: `package "aa": "": not a version`},
-		{text: "Package: aa\nVersion: 1 2\n" + built, dir: "aa", err: `package "aa": "1 2": not a version`},
-		{text: "Package: a-a\nVersion: 1\n" + built, dir: "a-a", err: `"a-a": not the name of a package`},
-		{text: "Package: a.\nVersion: 1\n" + built, dir: "a.", err: `"a.": not the name of a package`},
+		{text: "Package: aa\n" + built, dir: "aa", err: `package "aa": invalid version ""`},
+		{text: "Package: aa\nVersion: 1 2\n" + built, dir: "aa", err: `package "aa": invalid version "1 2"`},
+		{text: "Package: a-a\nVersion: 1\n" + built, dir: "a-a", err: `invalid package name "a-a"`},
+		{text: "Package: a.\nVersion: 1\n" + built, dir: "a.", err: `invalid package name "a."`},
 	} {
 		path := "usr/lib/R/site-library/" + c.dir + "/DESCRIPTION"
 		got, err := Read(strings.NewReader(c.text), path)

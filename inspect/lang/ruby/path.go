@@ -7,26 +7,27 @@ import (
 	"assay/inspect/ident"
 )
 
-// Exts are the endings of the files that Read reads, where Wants says so.
+// Exts returns the extensions of the files that Wants decides about.
 func Exts() []string { return []string{".gemspec"} }
 
-// Wants reports whether the file at path, relative to the root, is the
-// specification of an installed gem. That is, of gems
+// Wants reports whether the file at path, relative to the root, is the specification of
+// an installed gem:
 //
-//   - that are installed: HOME/specifications/NAME-VERSION.gemspec, whatever the
-//     gem home: that of the system, a user, rbenv or rvm, Debian's
-//     rubygems-integration, a bundle's vendor/bundle/ruby/3.1.0;
-//   - that come with Ruby: HOME/specifications/default/NAME-VERSION.gemspec;
-//   - that Bundler has from a git repository:
-//     HOME/bundler/gems/REPOSITORY-COMMIT/NAME.gemspec, and NAME/NAME.gemspec for a
-//     repository of several gems. Bundler puts the specification as RubyGems
-//     writes it in the place of the source's.
+//   - HOME/specifications/NAME-VERSION.gemspec for installed gems. The gem home may be
+//     that of the system, a user, rbenv or rvm, Debian's rubygems-integration, or a
+//     bundle's vendor/bundle/ruby/3.1.0;
+//   - HOME/specifications/default/NAME-VERSION.gemspec for gems that come with Ruby;
+//   - HOME/bundler/gems/REPOSITORY-COMMIT/NAME.gemspec for gems that Bundler installs
+//     from a git repository, and NAME/NAME.gemspec there for a repository with several
+//     gems. Bundler replaces the gemspec in the repository by the specification that
+//     RubyGems writes.
 //
-// Not the gemspec within a gem or any other source tree, and nothing below folders
-// of test data and documentation (package fixture) or in the tests of RubyGems.
+// The gemspec inside a gem or any other source tree does not count, and neither does
+// anything below folders of test data and documentation (package fixture) or in the
+// tests of RubyGems.
 func Wants(path string) bool {
 	names := strings.Split(path, "/")
-	n := len(names) - 1 // folders
+	n := len(names) - 1 // number of folders
 	name, ok := strings.CutSuffix(names[n], ".gemspec")
 	if !ok || name == "" || n == 0 || fixture.In(path) {
 		return false
@@ -44,10 +45,10 @@ func Wants(path string) bool {
 	return n > 2 && names[n-3] == "bundler" && names[n-2] == "gems" && strings.Contains(names[n-1], "-")
 }
 
-// inGem reports whether a gem home that lies below the folders of these names is
-// part of a gem or of the source of RubyGems, so that nothing in it is installed.
-// A folder gems of a gem home holds those of gems, NAME-VERSION; rvm keeps gem
-// homes in such a folder, gems/ruby-3.1.0@app.
+// inGem reports whether a gem home below the folders names is part of a gem or of the
+// source of RubyGems, so that nothing in it is installed. The folder gems of a gem home
+// contains gems, NAME-VERSION; rvm keeps gem homes in a folder of the same name,
+// gems/ruby-3.1.0@app.
 func inGem(names []string) bool {
 	for i := range names {
 		rest := names[i:]
@@ -59,7 +60,7 @@ func inGem(names []string) bool {
 	return false
 }
 
-// hasVersion reports whether a folder's name is a gem's with its version.
+// hasVersion reports whether the name of a folder is that of a gem with its version.
 func hasVersion(name string) bool {
 	for i := 1; i < len(name)-1; i++ {
 		if name[i] == '-' && ident.IsDigit(name[i+1]) && !ident.IsDigit(name[0]) {
@@ -69,8 +70,8 @@ func hasVersion(name string) bool {
 	return false
 }
 
-// InContext reports whether what Wants wants can depend on a folder of this name in the
-// path.
+// InContext reports whether the result of Wants can depend on a folder of this name in
+// the path.
 func InContext(name string) bool {
 	switch name {
 	case "specifications", "bundler", "gems", "default", "test":

@@ -1,8 +1,8 @@
-// Package ruby reads what RubyGems and Bundler record of installed gems: the
-// specifications in a gem home, one file of Ruby code each, in the form that
-// RubyGems itself writes (Gem::Specification#to_ruby). No code is run: two
-// assignments are read, and the comment that RubyGems reads for the same reason.
-// What counts as installed is what "gem list" shows.
+// Package ruby reads the records of gems that RubyGems and Bundler install: the
+// specifications in a gem home, one file of Ruby code per gem, in the form that
+// RubyGems writes (Gem::Specification#to_ruby). No code is run: only two assignments
+// are read, and a comment that RubyGems also reads in order not to run code. A gem is
+// installed if "gem list" shows it.
 package ruby
 
 import (
@@ -20,27 +20,27 @@ import (
 const (
 	// Kind is the evidence's kind.
 	Kind = "ruby"
-	// Limit is how many bytes of a specification may be read. Some list thousands
-	// of files; only their beginning is read.
+	// Limit is how many bytes of a specification may be read. Some list thousands of
+	// files; only their beginning is read.
 	Limit = 8 << 20
 
-	// maxLine is how much of a line is looked at; the rest is read past. It is also
-	// how much of most specifications is read at all.
+	// maxLine is how many bytes of a line are read; the rest is skipped. It is also how
+	// much of most specifications is read at all.
 	maxLine = 4 << 10
-	// maxValue bounds a name and a version.
+	// maxValue bounds a name and a version, in bytes.
 	maxValue = 256
-	// maxLines bounds the lines that are looked at. RubyGems has what is looked for
-	// among the first ten.
+	// maxLines bounds the lines that are read. RubyGems writes the two assignments
+	// among the first ten lines.
 	maxLines = 10_000
 )
 
-// Read reads the specification of an installed gem at path. Of a gem for one
-// platform (nokogiri-1.15.0-x86_64-linux) the platform is no part of the version.
+// Read reads the specification of an installed gem at path. The platform of a gem
+// (nokogiri-1.15.0-x86_64-linux) is not part of its version.
 //
-// Name and version are those that the block of Gem::Specification.new assigns as
-// plain strings, as for gem list. Where it assigns none, they are those of the
-// second line, "# stub: NAME VERSION PLATFORM PATHS". Where neither has them, as
-// where a version is computed, there is an error and no package.
+// The name and the version are the plain strings that the block of
+// Gem::Specification.new assigns, as for gem list. If it assigns none, they are taken
+// from the second line, "# stub: NAME VERSION PLATFORM PATHS". If neither has them, for
+// example because a version is computed, the result is an error and no package.
 func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	s, err := scan(r)
 	if err != nil {
@@ -48,13 +48,13 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	}
 	switch {
 	case s.name == "":
-		return nil, errors.New("no name that is a plain string")
+		return nil, errors.New("name is missing or not a plain string")
 	case !isName(s.name):
-		return nil, fmt.Errorf("%q: not the name of a gem", s.name)
+		return nil, fmt.Errorf("invalid gem name %q", s.name)
 	case s.version == "":
-		return nil, fmt.Errorf("gem %q: no version that is a plain string", s.name)
+		return nil, fmt.Errorf("gem %q: version is missing or not a plain string", s.name)
 	case !isVersion(s.version):
-		return nil, fmt.Errorf("gem %q: %q: not a version", s.name, s.version)
+		return nil, fmt.Errorf("gem %q: invalid version %q", s.name, s.version)
 	}
 	return []inventory.Package{{
 		Type:     "gem",
@@ -64,10 +64,10 @@ func Read(r io.Reader, path string) ([]inventory.Package, error) {
 	}}, nil
 }
 
-// A specification is what is read of one.
+// A specification has the values that were read.
 type specification struct{ name, version string }
 
-// scan reads lines until it has both values, or there are no more.
+// scan reads lines until it has both values or there are no more lines.
 func scan(r io.Reader) (specification, error) {
 	var assigned, stub specification
 	var variable string // of the block, "s"
@@ -129,8 +129,8 @@ func blockVariable(line string) (string, bool) {
 	return "", false
 }
 
-// assignment returns what a line assigns to an attribute of variable, if that is
-// a plain string: `s.name = "rake".freeze`.
+// assignment returns what a line assigns to an attribute of variable if it is a plain
+// string: `s.name = "rake".freeze`.
 func assignment(line, variable string) (attribute, value string, ok bool) {
 	rest, ok := strings.CutPrefix(line, variable)
 	if !ok || variable == "" {
@@ -151,9 +151,9 @@ func assignment(line, variable string) (attribute, value string, ok bool) {
 	return strings.TrimSpace(attribute), value, rest == "" || rest[0] == '#'
 }
 
-// plainString returns the string that s begins with, and what follows it: one in
-// quotes, or as old versions of RubyGems wrote it, %q{…}. One with a backslash or
-// "#" is code, or no name and no version.
+// plainString returns the string at the beginning of s and what follows it. The string
+// is in quotes or, from old versions of RubyGems, in %q{…}. A string with a backslash
+// or "#" is code or cannot be a name or version.
 func plainString(s string) (value, rest string, ok bool) {
 	var end string
 	switch {
@@ -174,7 +174,7 @@ func plainString(s string) (value, rest string, ok bool) {
 	return value, rest, ok && !strings.ContainsAny(value, `\#`)
 }
 
-// isName reports whether s is a name as RubyGems takes it
+// isName reports whether RubyGems accepts s as a name
 // (Gem::Specification::VALID_NAME_PATTERN).
 func isName(s string) bool {
 	for i := range len(s) {
@@ -185,9 +185,8 @@ func isName(s string) bool {
 	return s != "" && len(s) <= maxValue
 }
 
-// isVersion reports whether s is a version as RubyGems takes it
-// (Gem::Version.correct?): letters and digits with dots between them and hyphens,
-// and a digit first.
+// isVersion reports whether RubyGems accepts s as a version (Gem::Version.correct?):
+// letters, digits and hyphens, with single dots between them, beginning with a digit.
 func isVersion(s string) bool {
 	for i := range len(s) {
 		if !ident.IsAlnum(s[i]) && s[i] != '-' && (s[i] != '.' || i == len(s)-1 || s[i+1] == '.') {

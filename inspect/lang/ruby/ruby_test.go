@@ -119,13 +119,13 @@ func TestReadOthers(t *testing.T) {
 		"from-trivy/normal00.gemspec":             "rake 13.0.3",
 		"from-trivy/normal01.gemspec":             "async 1.25.0",
 		"from-trivy/empty_name.gemspec":           "test-unit 3.3.7", // assigned is ""; so says its stub
-		"from-trivy/malformed00.gemspec":          "no name that is a plain string",
-		"from-trivy/malformed01.gemspec":          `gem "async": no version that is a plain string`,
-		"from-osv-scalibr/badspec.gemspec":        "no name that is a plain string",
-		"from-osv-scalibr/invalid.gemspec":        "no name that is a plain string",
-		"from-osv-scalibr/version_inline.gemspec": `gem "example_inline": no version that is a plain string`,
-		"from-syft/root.gemspec":                  "no name that is a plain string",
-		"from-syft/nested.gemspec":                "no name that is a plain string",
+		"from-trivy/malformed00.gemspec":          "name is missing or not a plain string",
+		"from-trivy/malformed01.gemspec":          `gem "async": version is missing or not a plain string`,
+		"from-osv-scalibr/badspec.gemspec":        "name is missing or not a plain string",
+		"from-osv-scalibr/invalid.gemspec":        "name is missing or not a plain string",
+		"from-osv-scalibr/version_inline.gemspec": `gem "example_inline": version is missing or not a plain string`,
+		"from-syft/root.gemspec":                  "name is missing or not a plain string",
+		"from-syft/nested.gemspec":                "name is missing or not a plain string",
 	}
 	files := others(t)
 	for name, text := range files {
@@ -167,19 +167,19 @@ func TestReadForm(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                           "no name that is a plain string",
-		"# x\n# stub: aa 1.0 ruby\n": "no name that is a plain string",
-		begin + " s.name = \"a#{x}\"\n s.version = '1'\n":             "no name that is a plain string",
-		begin + " s.name = 'a' + x\n s.version = '1'\n":               "no name that is a plain string",
-		begin + " s.name = 'a' if x\n s.version = '1'\n":              "no name that is a plain string",
-		begin + " s.names = 'a'\n other.name = 'a'\n s.version = '1'": "no name that is a plain string",
-		"s.name = 'a'\ns.version = '1'\n":                             "no name that is a plain string",
-		begin + " s.name = 'a b'\n s.version = '1'\n":                 `"a b": not the name of a gem`,
-		begin + " s.name = 'a'\n s.version = 'one'\n":                 `gem "a": "one": not a version`,
-		begin + " s.name = 'a'\n s.version = '1..2'\n":                `gem "a": "1..2": not a version`,
-		begin + " s.name = 'a'\n s.version = '1.'\n":                  `gem "a": "1.": not a version`,
-		"# x\n# stub: a 0x\\0 ruby lib\n":                             `gem "a": "0x\\0": not a version`,
-		begin + strings.Repeat("\n", maxLines) + " s.name = 'a'\n":    "no name that is a plain string",
+		"":                           "name is missing or not a plain string",
+		"# x\n# stub: aa 1.0 ruby\n": "name is missing or not a plain string",
+		begin + " s.name = \"a#{x}\"\n s.version = '1'\n":             "name is missing or not a plain string",
+		begin + " s.name = 'a' + x\n s.version = '1'\n":               "name is missing or not a plain string",
+		begin + " s.name = 'a' if x\n s.version = '1'\n":              "name is missing or not a plain string",
+		begin + " s.names = 'a'\n other.name = 'a'\n s.version = '1'": "name is missing or not a plain string",
+		"s.name = 'a'\ns.version = '1'\n":                             "name is missing or not a plain string",
+		begin + " s.name = 'a b'\n s.version = '1'\n":                 `invalid gem name "a b"`,
+		begin + " s.name = 'a'\n s.version = 'one'\n":                 `gem "a": invalid version "one"`,
+		begin + " s.name = 'a'\n s.version = '1..2'\n":                `gem "a": invalid version "1..2"`,
+		begin + " s.name = 'a'\n s.version = '1.'\n":                  `gem "a": invalid version "1."`,
+		"# x\n# stub: a 0x\\0 ruby lib\n":                             `gem "a": invalid version "0x\\0"`,
+		begin + strings.Repeat("\n", maxLines) + " s.name = 'a'\n":    "name is missing or not a plain string",
 	} {
 		if got, err := Read(strings.NewReader(text), "p"); err == nil || err.Error() != want || got != nil {
 			t.Errorf("%.90q: %v, %v; want %s", text, got, err, want)

@@ -1,4 +1,4 @@
-// Package rust reads the list of crates that cargo-auditable leaves in a program.
+// Package rust reads the list of crates that cargo-auditable stores in a program.
 package rust
 
 import (
@@ -13,33 +13,34 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Kind is the evidence's kind of what this package reads.
+// Kind is the kind of the evidence.
 const Kind = "rust"
 
-// Section is where the list is.
+// Section is the name of the section with the list.
 const Section = ".dep-v0"
 
 const (
-	// maxSection bounds the list as it stands in the program.
+	// maxSection bounds the compressed list, in bytes.
 	maxSection = 1 << 20
-	// maxText bounds the list unpacked; one of a thousand crates has 100 kB.
+	// maxText bounds the decompressed list, in bytes. A list of a thousand crates has
+	// 100 kB.
 	maxText = 1 << 20
 	// maxCrates bounds the crates of a program.
 	maxCrates = 1 << 16
 )
 
-// A crate is an entry of the list, as cargo-auditable's specification has it.
+// A crate is an entry of the list, as specified by cargo-auditable.
 type crate struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	Kind    string `json:"kind"` // "build" or "runtime", which is meant where it is missing
+	Kind    string `json:"kind"` // "build" or "runtime"; "runtime" if missing
 }
 
-// Read returns the crates that were built into the program at path, its own among
-// them. Crates that only its building needed are in no program, and left out. A
-// program without the list has none, and gives no error.
+// Read returns the crates that were built into the program at path, including its own.
+// Crates that were only needed to build it are not in the program and are left out. A
+// program without the list has no crates, which is not an error.
 //
-// The file has been opened with Section.
+// The file must have been opened with Section.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	section, ok := f.Section(Section)
 	if !ok {
@@ -56,7 +57,7 @@ func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	return packages, nil
 }
 
-// readList reads the list as it stands in a program: JSON, packed with zlib.
+// readList reads the list as it is stored in a program: JSON, compressed with zlib.
 func readList(packed []byte, path string) ([]inventory.Package, error) {
 	unpacked, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
