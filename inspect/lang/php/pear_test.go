@@ -91,7 +91,7 @@ func TestReadPEAR(t *testing.T) {
 		{`a:99999999999999999999:{}`, "", `invalid length: '9' after 8 digits`},
 		{`a:1:{i:` + strings.Repeat("1", 100), "", `value of type 'i' is not terminated`},
 		{`a:2:{s:4:"name";s:3:"A b";s:7:"version";s:3:"1.0";}`, "", `invalid package name "A b" or version "1.0"`},
-		{`a:3:{s:4:"name";s:1:"A";s:7:"version";s:3:"1.0";s:7:"channel";s:1:" ";}`, "", `channel " "`},
+		{`a:3:{s:4:"name";s:1:"A";s:7:"version";s:3:"1.0";s:7:"channel";s:1:" ";}`, "", `invalid channel " "`},
 		{strings.Repeat(`a:1:{i:0;`, maxDepth+1), "", "nested more than 512 deep"},
 	} {
 		packages, err := ReadPEAR(strings.NewReader(c.text), "p")
