@@ -1,10 +1,14 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"assay/service/store"
 )
@@ -110,5 +114,150 @@ func twoHandles(t *testing.T, open Open) {
 	list, err := b.ListScans(t.Context(), 1000)
 	if err != nil || len(list) != 100 {
 		t.Errorf("%d scans, %v, want 100", len(list), err)
+	}
+}
+
+// followers checks that nobody who remembers the last sequence number and reads what
+// follows it misses a version of an import that began earlier and ends later. One import
+// is slow while it sends its records, the other while it decides what to remove.
+func followers(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b, reader := open(t, dir), open(t, dir), open(t, dir)
+	mustImport(t, a, whole("slow", 1), all(record("OLD-1", day(1), "a"), record("OLD-2", day(1), "b")), store.Imported{Added: 2, Seq: 2})
+
+	seen, last := map[string]bool{}, int64(0)
+	follow := func() {
+		t.Helper()
+		head := mustHead(t, reader)
+		for r, err := range reader.Changes(t.Context(), last, head.Seq) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[fmt.Sprintf("%s %v", r.ID, r.Removed)] = true
+		}
+		last = head.Seq
+	}
+	follow()
+
+	var wg sync.WaitGroup
+	sending, deciding := make(chan bool), make(chan bool)
+	goOn := make(chan bool)
+	wg.Go(func() { // slow twice
+		im := whole("slow", 2)
+		im.MayRemove = func(int, int) error {
+			close(deciding)
+			<-goOn
+			return nil
+		}
+		_, err := a.Import(t.Context(), im, func(yield func(store.Record, error) bool) {
+			if yield(record("SLOW-1", day(2), "a"), nil) {
+				close(sending)
+				<-goOn
+				yield(record("SLOW-2", day(2), "b"), nil)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	quick := func(i int) <-chan bool {
+		done := make(chan bool)
+		wg.Go(func() {
+			defer close(done)
+			_, err := b.Import(t.Context(), source("quick", 3), all(record(fmt.Sprintf("QUICK-%d", i), day(3), "q")))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		return done
+	}
+	// The quick ones may be done before the slow one, or wait for it.
+	var imports []<-chan bool
+	for i, slow := range []<-chan bool{sending, deciding} {
+		<-slow
+		imports = append(imports, quick(i))
+		for range 20 {
+			follow()
+			time.Sleep(5 * time.Millisecond)
+		}
+		goOn <- true
+	}
+	for _, done := range imports {
+		<-done
+		follow()
+	}
+	wg.Wait()
+	follow()
+	for _, want := range []string{"OLD-1 true", "OLD-2 true", "SLOW-1 false", "SLOW-2 false", "QUICK-0 false", "QUICK-1 false"} {
+		if !seen[want] {
+			t.Errorf("a follower missed %q; it saw %v", want, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}
+
+// manyImporters imports at once, while a reader follows.
+func manyImporters(t *testing.T, open Open) {
+	dir := t.TempDir()
+	const importers, imports = 4, 12
+	reader := open(t, dir)
+	var wg sync.WaitGroup
+	for n := range importers {
+		s := open(t, dir)
+		wg.Go(func() {
+			for i := range imports {
+				im := source(fmt.Sprintf("s%d", n), i+1)
+				_, err := s.Import(t.Context(), im, all(record(fmt.Sprintf("%d-%d-a", n, i), day(1), "a"), record(fmt.Sprintf("%d-%d-b", n, i), day(1), "b")))
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan bool)
+	go func() { wg.Wait(); close(done) }()
+	seen, last := 0, int64(0)
+	for more := true; more; {
+		select {
+		case <-done:
+			more = false // and a last look
+		default:
+		}
+		head := mustHead(t, reader)
+		for r, err := range reader.Changes(t.Context(), last, head.Seq) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen++; r.Seq != last+1 {
+				t.Errorf("version %d follows %d", r.Seq, last)
+			}
+			last = r.Seq
+		}
+		if last != head.Seq {
+			t.Errorf("the last version is %d, the head says %d", last, head.Seq)
+		}
+	}
+	if want := 2 * importers * imports; seen != want {
+		t.Errorf("%d versions, want %d", seen, want)
+	}
+}
+
+// watch checks that a change by another process is announced.
+func watch(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	changed := b.Watch(ctx)
+	<-changed // at first
+	for i := range 3 {
+		mustImport(t, a, source("a", i+1), all(record(fmt.Sprint(i), day(1), "a")), store.Imported{Added: 1, Seq: int64(i + 1)})
+		for mustHead(t, b).Seq != int64(i+1) {
+			t.Error("a committed import is not seen")
+		}
+		if _, open := <-changed; !open {
+			t.Fatal("the channel was closed")
+		}
+	}
+	cancel()
+	for range changed {
 	}
 }

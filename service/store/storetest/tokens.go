@@ -2,7 +2,10 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,4 +225,35 @@ func tokenUses(t *testing.T, open Open) {
 	use(b, at)
 	used(latest)
 	wantNotFound(t, "use of an unknown token", a.UsedToken(t.Context(), "nobody", at))
+}
+
+// tokenNamesAtOnce makes tokens of one name in several processes at once: one is made.
+func tokenNamesAtOnce(t *testing.T, open Open) {
+	dir := t.TempDir()
+	const processes, names = 4, 5
+	stores := make([]store.Store, processes)
+	for i := range stores {
+		stores[i] = open(t, dir)
+	}
+	for n := range names {
+		var made, taken atomic.Int32
+		var wg sync.WaitGroup
+		for i, s := range stores {
+			wg.Go(func() {
+				err := s.CreateToken(t.Context(), store.Token{ID: fmt.Sprintf("id%d-%d", n, i), Name: fmt.Sprint(n), Created: day(1)}, hashOf(byte(n*processes+i)))
+				switch {
+				case err == nil:
+					made.Add(1)
+				case errors.Is(err, store.ErrNameTaken):
+					taken.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() != 1 || taken.Load() != processes-1 {
+			t.Errorf("%d tokens of a name were made, %d were refused", made.Load(), taken.Load())
+		}
+	}
 }
