@@ -104,7 +104,7 @@ func printJSON(w io.Writer, v any) error {
 func keptScan(ctx context.Context, st store.Scans, id string) (explain.Kept, error) {
 	kept, err := st.Scan(ctx, id)
 	if err != nil {
-		return explain.Kept{}, hint.Errorf("every verdict names its scan", "explain %q: %w", id, err)
+		return explain.Kept{}, hint.Errorf("every verdict names its scan", "%w", err)
 	}
 	out := explain.Kept{Scan: kept}
 	if err := json.Unmarshal(kept.Verdict, &out.Verdict); err != nil {

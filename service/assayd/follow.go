@@ -84,7 +84,7 @@ func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapsh
 		return nil, hint.Errorf("is another assayd serving from this folder?", "open the snapshot: %w", err)
 	}
 	if err := index.Discarded(); err != nil {
-		log.Warn("the snapshot is built anew", "why", err)
+		log.Warn("the snapshot is rebuilt from the store", "why", err)
 	}
 	if err := catchUp(ctx, log, index, src); err != nil {
 		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
@@ -160,7 +160,7 @@ func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snap
 		return err
 	}
 	if got.Rebuilt != nil {
-		log.Warn("the snapshot was built anew", "why", got.Rebuilt)
+		log.Warn("the snapshot was rebuilt from the store", "why", got.Rebuilt)
 	}
 	for _, err := range got.Unreadable {
 		log.Error("a record is left out", "err", err, "left_out", got.UnreadableCount)

@@ -50,10 +50,8 @@ func checkSource(name string) error {
 	return nil
 }
 
-// importPaths takes in all records of all paths in one transaction, and then the
-// lists, each in its own.
-func (d *daemon) importPaths(c *cli.Context) error {
-	name := c.String("source")
+// checkImport returns an error for flags that contradict each other.
+func checkImport(c *cli.Context, name string) error {
 	if err := checkSource(name); err != nil {
 		return err
 	}
@@ -65,19 +63,24 @@ func (d *daemon) importPaths(c *cli.Context) error {
 	case c.NArg() == 0 && !c.Bool("drop"):
 		return hint.Errorf("name a folder or zip of OSV records: assayd import DIR", "nothing to import")
 	}
+	return nil
+}
+
+// importPaths imports the records of all paths in one transaction, and then the
+// exploit catalogs, each in its own.
+func (d *daemon) importPaths(c *cli.Context) error {
+	name := c.String("source")
+	if err := checkImport(c, name); err != nil {
+		return err
+	}
 	if c.Bool("drop") {
-		if err := requireData(c); err != nil {
-			return err
-		}
+		return d.dropSource(c, name)
 	}
 	st, err := openStore(c)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	if c.Bool("drop") {
-		return d.dropSource(c, st, name)
-	}
 	type list struct {
 		path string
 		exploit.List
@@ -134,26 +137,33 @@ func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, path
 			}
 		}
 	})
-	label := strings.Join(paths, ", ")
 	if err != nil {
 		next := cmp.Or(hint.Of(err), "nothing was imported; the service keeps its previous data")
-		return hint.Errorf(next, "import %s: %w", label, err)
+		return hint.Errorf(next, "%w", err)
 	}
 	for _, src := range sources {
 		for _, r := range src.Rejected() {
 			fmt.Fprintf(d.stderr, "assayd: rejected: %s: %v\n", r.File, r.Err)
 		}
+		if more := src.Counts().Rejected - len(src.Rejected()); more > 0 {
+			fmt.Fprintf(d.stderr, "assayd: rejected: %d more files\n", more)
+		}
 	}
 	fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d removed, %d rejected\n",
-		label, got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
+		strings.Join(paths, ", "), got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
 	if got.Rejected > 0 && im.Whole {
 		fmt.Fprintln(d.stderr, "assayd: nothing was removed: missing records may be among the rejected ones")
 	}
 	return nil
 }
 
-// dropSource takes out every record of a source.
-func (d *daemon) dropSource(c *cli.Context, st store.Store, name string) error {
+// dropSource removes all records of a source.
+func (d *daemon) dropSource(c *cli.Context, name string) error {
+	st, err := openExisting(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
 	sources, err := st.Sources(c.Context)
 	if err != nil {
 		return fmt.Errorf("drop: %w", err)

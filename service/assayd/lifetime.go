@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ func lifetimeIn(c *cli.Context, name string) time.Duration {
 	return time.Duration(*c.Generic(name).(*lifetime))
 }
 
+var errNotLifetime = errors.New("not a duration such as 30d, 12h or 90m")
+
 // Set implements cli.Generic.
 func (l *lifetime) Set(s string) error {
 	days, rest, found := strings.Cut(s, "d")
@@ -30,12 +33,12 @@ func (l *lifetime) Set(s string) error {
 	}
 	n, err := strconv.ParseUint(days, 10, 32)
 	if err != nil || n > maxDays {
-		return fmt.Errorf("%q is not a time such as 30d, 12h or 90m", s)
+		return errNotLifetime
 	}
 	var more time.Duration
 	if rest != "" || !found {
 		if more, err = time.ParseDuration(rest); err != nil || more < 0 || more > maxDays*24*time.Hour {
-			return fmt.Errorf("%q is not a time such as 30d, 12h or 90m", s)
+			return errNotLifetime
 		}
 	}
 	*l = lifetime(time.Duration(n)*24*time.Hour + more)

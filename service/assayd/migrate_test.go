@@ -173,6 +173,9 @@ func TestImportSources(t *testing.T) {
 		}
 	}
 	counts("other: 4 removed", "--source", "other", "--drop")
+	if status := must(t, "status", "--data", data); strings.Contains(status, "other") || !strings.Contains(status, "\nimport  2 ") {
+		t.Errorf("status after --drop lists the dropped source, or not the other: %s", status)
+	}
 	refused("unknown source", "status", "--source", "nobody", "--drop")
 	refused("imports nothing", "--drop", "--drop", other)
 	refused("exclude each other", "--add", "--add", "--replace", other)

@@ -21,6 +21,8 @@ func (d *daemon) replayCommand() *cli.Command {
 		Name:      "replay",
 		Usage:     "decide again on a kept scan, with the data of now or of then",
 		ArgsUsage: "SCAN",
+		Description: "Prints the verdict, and on standard error how it differs from the one given then. The exit code\n" +
+			"is 0 whether it differs or not, and whatever the verdict; it is 1 if SCAN could not be decided.",
 		Flags: append(evaluatorFlags(), storeFlags(
 			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, whose id or its beginning every verdict names"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
@@ -43,7 +45,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	defer st.Close()
 	kept, err := st.Scan(c.Context, c.Args().First())
 	if err != nil {
-		return hint.Errorf("every verdict names its scan", "replay %q: %w", c.Args().First(), err)
+		return hint.Errorf("every verdict names its scan", "%w", err)
 	}
 	head, err := st.Head(c.Context)
 	if err != nil {

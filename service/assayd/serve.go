@@ -93,7 +93,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	listener := &httpserver.Listener{Front: &httpserver.Front{}, Log: log, DrainDelay: c.Duration("drain-delay")}
 	ln, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {
-		return hint.Errorf("choose another address with --listen", "listen: %w", err)
+		return hint.Errorf("choose another address with --listen", "%w", err)
 	}
 	if conf.certFile == "" && !httpserver.Loopback(ln.Addr()) {
 		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that terminates TLS in front")

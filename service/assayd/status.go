@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -96,6 +97,9 @@ func (d *daemon) usage(c *cli.Context, st store.Store) error {
 // what went wrong since.
 func (d *daemon) sources(c *cli.Context, st store.Store) error {
 	sources, err := st.Sources(c.Context)
+	sources = slices.DeleteFunc(sources, func(s store.Source) bool {
+		return osv.Dropped(s) || s.Records == 0 && !s.Feed && s.Failed.IsZero() // removed by --drop
+	})
 	if err != nil || len(sources) == 0 {
 		return err
 	}

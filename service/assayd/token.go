@@ -187,7 +187,7 @@ func (d *daemon) tokenRevoke(c *cli.Context) error {
 	defer st.Close()
 	revoked, err := st.RevokeToken(c.Context, c.Args().First(), d.now())
 	if err != nil {
-		return hint.Errorf("assayd token list shows the tokens", "revoke %q: %w", c.Args().First(), err)
+		return hint.Errorf("assayd token list shows the tokens", "%w", err)
 	}
 	for _, t := range revoked {
 		fmt.Fprintf(d.stdout, "revoked %q (%s)\n", t.Name, t.ID)

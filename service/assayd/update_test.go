@@ -99,6 +99,9 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	must(t, "update", "--mirror", from, "--data", data)
+	if status := must(t, "status", "--data", data); strings.Contains(status, "CRAN") {
+		t.Errorf("status lists the dropped source:\n%s", status)
+	}
 	for _, args := range [][]string{{"--drop", "npm"}, {"--mirror", from, "--ecosystem", "npm"}, {"--mirror", "ftp://x"}, {"--mirror", from, "npm"}} {
 		if _, _, err := assayd(t, append([]string{"update", "--data", data}, args...)...); err == nil {
 			t.Errorf("%q: no error", args)

@@ -38,10 +38,10 @@ func (d *daemon) verify(c *cli.Context) error {
 	path := c.Args().First()
 	digest, err := releaseDigest(path)
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hint.Errorf("is it assay at all?", "%q is no release: %w", path, err)
+		return hint.Errorf("is it assay at all?", "%q is not a client of assay: %w", path, err)
 	}
 	if err != nil {
-		return hint.Errorf("name a file that this user may read", "verify %q: %w", path, err)
+		return hint.Errorf("name a file that this user may read", "%w", err)
 	}
 	dir := clientsDir(c)
 	releases, err := api.Releases(dir)
@@ -52,7 +52,7 @@ func (d *daemon) verify(c *cli.Context) error {
 	for arch, release := range releases {
 		want, err := releaseDigest(release)
 		if err != nil {
-			return fmt.Errorf("read the release %q: %w", release, err)
+			return fmt.Errorf("read a release: %w", err)
 		}
 		if want == digest {
 			fmt.Fprintf(d.stdout, "%s is assay %s for linux/%s\nsha256 with an empty slot: %x\n", path, buildinfo.Version(version), arch, digest)
@@ -75,7 +75,7 @@ func releaseDigest(path string) ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, err
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
-		return [sha256.Size]byte{}, fmt.Errorf("not a file, or larger than %d MiB", maxProgram>>20)
+		return [sha256.Size]byte{}, fmt.Errorf("%q is not a file, or larger than %d MiB", path, maxProgram>>20)
 	}
 	b, err := os.ReadFile(path)
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 func ServeProfiles(log *slog.Logger, addr string) (stop func() error, err error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, hint.Errorf("choose another address with --debug-listen", "listen: %w", err)
+		return nil, hint.Errorf("choose another address with --debug-listen", "%w", err)
 	}
 	if !Loopback(ln.Addr()) {
 		ln.Close()

@@ -96,7 +96,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		return fmt.Errorf("%w: it is another program's", ErrDamaged)
 	}
 	if found := meta.Get([]byte(formatKey)); string(found) != format() {
-		return fmt.Errorf("%w: its format is %.40q, not %q", ErrDamaged, found, format())
+		return &formatError{string(found)}
 	}
 	b, err := openBuckets(tx)
 	if err != nil {
@@ -170,3 +170,13 @@ func each(b *bolt.Bucket, f func(k, v []byte) error) error {
 	}
 	return nil
 }
+
+// A formatError is an intact file in the format of another version of the program. It
+// is replaced like a damaged one.
+type formatError struct{ found string }
+
+func (e *formatError) Error() string {
+	return fmt.Sprintf("the snapshot has format %.40q, and this version of the program uses %q", e.found, format())
+}
+
+func (e *formatError) Is(target error) bool { return target == ErrDamaged }

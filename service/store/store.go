@@ -197,7 +197,8 @@ type Tokens interface {
 	ListTokens(ctx context.Context) ([]Token, error) // by creation time
 	// RevokeToken revokes by id or by name, and returns the tokens revoked.
 	RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]Token, error)
-	// UsedToken notes the last use; it may be late by a minute.
+	// UsedToken saves the time of the last use. That may be late by a minute, and after
+	// an error by another minute: a call may do nothing within a minute of the one before.
 	UsedToken(ctx context.Context, id string, at time.Time) error
 }
 

@@ -5,6 +5,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"runtime"
 	"sync"
@@ -123,6 +124,9 @@ func (s *Source) read(walk func(*walker) error) iter.Seq2[store.Record, error] {
 func (s *Source) failure(walk error) error {
 	switch {
 	case walk != nil:
+		if e, ok := errors.AsType[*fs.PathError](walk); ok && e.Path == s.path {
+			walk = e.Err // its text would repeat the path
+		}
 		return fmt.Errorf("read advisories of %q: %w", s.path, walk)
 	case s.counts.Files == 0:
 		return fmt.Errorf("no advisories in %q: it holds neither .json files nor .zip archives of them", s.path)

@@ -253,7 +253,7 @@ func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte,
 	verdict := make([]byte, 0, min(max(size, 0), maxDocument))
 	err = parts(frame[4:], func(text []byte) { verdict = append(verdict, text...) }, func(n int64) error {
 		var body []byte
-		if err := s.ledger.read.row(ctx, findPiece, []any{n}, &body); err != nil {
+		if err := s.state.read.row(ctx, findPiece, []any{n}, &body); err != nil {
 			return fmt.Errorf("piece %d: %w", n, err)
 		}
 		_, text, err := unpackDocument(body)

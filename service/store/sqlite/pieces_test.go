@@ -60,7 +60,7 @@ func TestPieces(t *testing.T) {
 	a, b := opened(t, dir), opened(t, dir)
 	rows := func() (n int) {
 		t.Helper()
-		if err := a.ledger.read.row(t.Context(), "SELECT count(*) FROM piece", nil, &n); err != nil {
+		if err := a.state.read.row(t.Context(), "SELECT count(*) FROM piece", nil, &n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -196,7 +196,7 @@ func TestPieceDamaged(t *testing.T) {
 		"UPDATE piece SET body = x'02' WHERE n = 1",
 		"DELETE FROM piece WHERE n = 1",
 	} {
-		err := s.ledger.update(t.Context(), quick, func(tx transaction) error {
+		err := s.state.update(t.Context(), quick, func(tx transaction) error {
 			_, err := tx.exec(damage)
 			return err
 		})

@@ -104,7 +104,7 @@ func firstProblem(ctx context.Context, dir, name string) (string, error) {
 	}
 	check := s.verifyAdvisories
 	if s.advisories = d; name == "ledger" {
-		s.ledger, s.advisories, check = d, nil, s.verifyLedger
+		s.state, s.advisories, check = d, nil, s.verifyState
 	}
 	problem := ""
 	err = check(ctx, func(err error) {
@@ -129,7 +129,7 @@ type salvage struct {
 func (s *salvage) copy(to *Store, path string) error {
 	d := to.advisories
 	if s.name == "ledger" {
-		d = to.ledger
+		d = to.state
 	}
 	old, err := sql.Open("sqlite", dataSource(path, time.Second, "query_only(1)"))
 	if err != nil {
@@ -149,9 +149,9 @@ func (s *salvage) copy(to *Store, path string) error {
 		}
 	}
 	if s.name == "ledger" {
-		return s.mendLedger(to)
+		return s.repairState(to)
 	}
-	return s.mendAdvisories(to)
+	return s.repairAdvisories(to)
 }
 
 type querier interface {
@@ -224,13 +224,12 @@ func (s *salvage) table(d *database, old *sql.DB, table string) error {
 	return s.ctx.Err()
 }
 
-// mendAdvisories drops versions that are not what was written, and makes the rest
-// agree with what is left.
-func (s *salvage) mendAdvisories(to *Store) error {
-	d := to.advisories
+// repairAdvisories drops versions whose checksum does not match, and makes the other
+// tables agree with what is left.
+func (s *salvage) repairAdvisories(to *Store) error {
 	var bad []int64
 	var u encode.Unpacker
-	err := d.read.rows(s.ctx, everyVersion, nil, func(rows *sql.Rows) (bool, error) {
+	err := to.advisories.read.rows(s.ctx, everyVersion, nil, func(rows *sql.Rows) (bool, error) {
 		if r, err := scanRecord(rows, &u); err != nil {
 			bad = append(bad, r.Seq)
 		}
@@ -239,126 +238,164 @@ func (s *salvage) mendAdvisories(to *Store) error {
 	if err != nil {
 		return err
 	}
-	return d.update(s.ctx, durable, func(tx transaction) error {
-		// A record whose version is gone belongs to a feed that must be read again.
-		var feeds []int64
-		note := func(query string, args ...any) error {
-			return tx.stmts.rows(s.ctx, query, args, func(rows *sql.Rows) (bool, error) {
-				var n sql.NullInt64
-				if err := rows.Scan(&n); err != nil {
-					return false, err
-				}
-				if n.Valid && !slices.Contains(feeds, n.Int64) {
-					feeds = append(feeds, n.Int64)
-				}
-				return true, nil
-			})
-		}
-		for _, seq := range bad {
-			if err := note(`SELECT feed FROM advisory WHERE n = (SELECT advisory FROM version WHERE seq = ?)`, seq); err != nil {
-				return err
-			}
-			if _, err := tx.exec(dropVersion, seq); err != nil {
-				return err
-			}
-		}
-		for _, q := range []string{
-			`DELETE FROM feed WHERE source IS NULL OR source NOT IN (SELECT n FROM source)`,
-			`DELETE FROM advisory WHERE feed NOT IN (SELECT n FROM feed) OR source NOT IN (SELECT n FROM source)`,
-			`DELETE FROM import WHERE feed NOT IN (SELECT n FROM feed)`,
+	return to.advisories.update(s.ctx, durable, func(tx transaction) error {
+		r := &advisoryRepair{salvage: s, tx: tx}
+		for _, step := range []func() error{
+			func() error { return r.dropVersions(bad) },
+			r.dropOrphans,
+			r.setCurrent,
+			r.setHead,
+			r.markFeeds,
 		} {
-			if _, err := tx.exec(q); err != nil {
+			if err := step(); err != nil {
 				return err
 			}
 		}
-		const astray = `FROM version WHERE advisory NOT IN (SELECT n FROM advisory) OR import NOT IN (SELECT n FROM import)`
-		var n int64
-		if err := tx.row(`SELECT count(*) `+astray, nil, &n); err != nil {
-			return err
-		}
-		if n > 0 { // whose they were cannot be told
-			if err := note(`SELECT n FROM feed`); err != nil {
-				return err
-			}
-		}
-		const current = `(SELECT v.seq FROM version v WHERE v.advisory = advisory.n ORDER BY v.seq DESC LIMIT 1)`
-		for _, q := range []string{`DELETE ` + astray,
-			`DELETE FROM list WHERE import NOT IN (SELECT n FROM import)`} {
-			if _, err := tx.exec(q); err != nil {
-				return err
-			}
-		}
-		if err := note(`SELECT feed FROM advisory WHERE seq IS NOT ` + current); err != nil {
-			return err
-		}
-		for _, q := range []string{
-			`DELETE FROM advisory WHERE n NOT IN (SELECT advisory FROM version)`,
-			// The digest of an earlier version is not known: that of nothing makes the
-			// next import replace it.
-			`UPDATE advisory SET digest = CASE WHEN (SELECT body FROM version WHERE seq = ` + current + `) IS NULL THEN NULL ELSE zeroblob(32) END,
-				seq = ` + current + ` WHERE seq IS NOT ` + current + ` OR (digest IS NULL) <> ((SELECT body FROM version WHERE seq = ` + current + `) IS NULL)`,
-		} {
-			if _, err := tx.exec(q); err != nil {
-				return err
-			}
-		}
-		var h head
-		err := h.read(s.ctx, tx.stmts)
-		if err != nil { // damaged or gone: everything is as old as it can be
-			h = head{}
-			if err := note(`SELECT n FROM feed`); err != nil {
-				return err
-			}
-		}
-		var version, list, advisories int64
-		if err := tx.row(countAdvisories, nil, &advisories, &version, &list, new(int64), new(int64)); err != nil {
-			return err
-		}
-		lost := h.records - advisories
-		h.records, h.seq = advisories, max(h.seq, version, list)+1 // no snapshot goes on from here
-		if err := tx.stmts.row(s.ctx, maxModified, nil, &h.newest); err != nil {
-			return err
-		}
-		if err := h.write(tx); err != nil {
-			return err
-		}
-		if lost > 0 || len(bad) > 0 {
-			s.report(fmt.Sprintf("advisories.db: %d versions were dropped, and %d records are gone", len(bad)+int(n), max(lost, 0)))
-			if len(feeds) == 0 {
-				if err := note(`SELECT n FROM feed`); err != nil {
-					return err
-				}
-			}
-		}
-		return s.failed(tx, feeds)
+		return nil
 	})
 }
 
-// failed notes for feeds that they have to be read again.
-func (s *salvage) failed(tx transaction, feeds []int64) error {
-	for _, n := range feeds {
+// An advisoryRepair is the transaction that repairs the advisories.
+type advisoryRepair struct {
+	*salvage
+	tx      transaction
+	feeds   []int64 // that lost records
+	dropped int64   // versions
+}
+
+// lost adds the feeds that a query returns to those that lost records.
+func (r *advisoryRepair) lost(query string, args ...any) error {
+	return r.tx.stmts.rows(r.ctx, query, args, func(rows *sql.Rows) (bool, error) {
+		var n sql.NullInt64
+		if err := rows.Scan(&n); err != nil {
+			return false, err
+		}
+		if n.Valid && !slices.Contains(r.feeds, n.Int64) {
+			r.feeds = append(r.feeds, n.Int64)
+		}
+		return true, nil
+	})
+}
+
+const everyFeed = `SELECT n FROM feed`
+
+func (r *advisoryRepair) exec(queries ...string) error {
+	for _, q := range queries {
+		if _, err := r.tx.exec(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *advisoryRepair) dropVersions(bad []int64) error {
+	for _, seq := range bad {
+		if err := r.lost(`SELECT feed FROM advisory WHERE n = (SELECT advisory FROM version WHERE seq = ?)`, seq); err != nil {
+			return err
+		}
+		if _, err := r.tx.exec(dropVersion, seq); err != nil {
+			return err
+		}
+	}
+	r.dropped = int64(len(bad))
+	return nil
+}
+
+// dropOrphans drops rows that refer to a row that does not exist.
+func (r *advisoryRepair) dropOrphans() error {
+	err := r.exec(
+		`DELETE FROM feed WHERE source IS NULL OR source NOT IN (SELECT n FROM source)`,
+		`DELETE FROM advisory WHERE feed NOT IN (SELECT n FROM feed) OR source NOT IN (SELECT n FROM source)`,
+		`DELETE FROM import WHERE feed NOT IN (SELECT n FROM feed)`)
+	if err != nil {
+		return err
+	}
+	const orphans = `FROM version WHERE advisory NOT IN (SELECT n FROM advisory) OR import NOT IN (SELECT n FROM import)`
+	var n int64
+	if err := r.tx.row(`SELECT count(*) `+orphans, nil, &n); err != nil {
+		return err
+	}
+	r.dropped += n
+	if n > 0 { // any feed may have brought them
+		if err := r.lost(everyFeed); err != nil {
+			return err
+		}
+	}
+	return r.exec(`DELETE `+orphans, `DELETE FROM list WHERE import NOT IN (SELECT n FROM import)`)
+}
+
+// setCurrent makes the newest version that is left the current one of each advisory.
+func (r *advisoryRepair) setCurrent() error {
+	const current = `(SELECT v.seq FROM version v WHERE v.advisory = advisory.n ORDER BY v.seq DESC LIMIT 1)`
+	if err := r.lost(`SELECT feed FROM advisory WHERE seq IS NOT ` + current); err != nil {
+		return err
+	}
+	return r.exec(
+		`DELETE FROM advisory WHERE n NOT IN (SELECT advisory FROM version)`,
+		// The digest of an earlier version is not stored. With a digest of zeros the next
+		// import replaces it.
+		`UPDATE advisory SET digest = CASE WHEN (SELECT body FROM version WHERE seq = `+current+`) IS NULL THEN NULL ELSE zeroblob(32) END,
+			seq = `+current+` WHERE seq IS NOT `+current+` OR (digest IS NULL) <> ((SELECT body FROM version WHERE seq = `+current+`) IS NULL)`)
+}
+
+// setHead counts the records again, and gives the data a new sequence number: no
+// snapshot can be brought up to date from an earlier one.
+func (r *advisoryRepair) setHead() error {
+	var h head
+	if err := h.read(r.ctx, r.tx.stmts); err != nil { // damaged or missing: the data counts as infinitely old
+		h = head{}
+		if err := r.lost(everyFeed); err != nil {
+			return err
+		}
+	}
+	var version, list, advisories int64
+	if err := r.tx.row(countAdvisories, nil, &advisories, &version, &list, new(int64), new(int64)); err != nil {
+		return err
+	}
+	gone := h.records - advisories
+	h.records, h.seq = advisories, max(h.seq, version, list)+1
+	if err := r.tx.stmts.row(r.ctx, maxModified, nil, &h.newest); err != nil {
+		return err
+	}
+	if err := h.write(r.tx); err != nil {
+		return err
+	}
+	if gone <= 0 && r.dropped == 0 {
+		return nil
+	}
+	r.report(fmt.Sprintf("advisories.db: %d versions were dropped, and %d records are gone", r.dropped, max(gone, 0)))
+	if len(r.feeds) == 0 {
+		return r.lost(everyFeed)
+	}
+	return nil
+}
+
+// markFeeds marks the feeds that lost records as failed, and makes them read
+// everything again.
+func (r *advisoryRepair) markFeeds() error {
+	for _, n := range r.feeds {
 		var name string
-		if err := tx.row(`SELECT name FROM feed WHERE n = ?`, []any{n}, &name); errors.Is(err, sql.ErrNoRows) {
+		if err := r.tx.row(`SELECT name FROM feed WHERE n = ?`, []any{n}, &name); errors.Is(err, sql.ErrNoRows) {
 			continue
 		} else if err != nil {
 			return err
 		}
-		_, err := tx.exec(`UPDATE feed SET state = CASE WHEN state IS NULL THEN NULL ELSE '{}' END, failed = ?, error = ? WHERE n = ?`,
-			toMicro(s.at), "records were lost in a repair: fetch or import them again", n)
+		_, err := r.tx.exec(`UPDATE feed SET state = CASE WHEN state IS NULL THEN NULL ELSE '{"repaired":true}' END, failed = ?, error = ? WHERE n = ?`,
+			toMicro(r.at), "records were lost in a repair: fetch or import them again", n)
 		if err != nil {
 			return err
 		}
-		s.report(fmt.Sprintf("%s must be fetched or imported again", name))
+		r.report(fmt.Sprintf("%s must be fetched or imported again", name))
 	}
 	return nil
 }
 
 const findTokenByID = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?`
 
-// mendLedger drops what cannot be read.
-func (s *salvage) mendLedger(to *Store) error {
+// repairState drops what cannot be read.
+func (s *salvage) repairState(to *Store) error {
 	var bad []string
-	ids, err := textsOf(s.ctx, to.ledger.conn, everyScan)
+	ids, err := textsOf(s.ctx, to.state.conn, everyScan)
 	if err != nil {
 		return err
 	}
@@ -367,12 +404,12 @@ func (s *salvage) mendLedger(to *Store) error {
 			bad = append(bad, id)
 		}
 	}
-	names, err := textsOf(s.ctx, to.ledger.conn, `SELECT id FROM token ORDER BY created, id`)
+	names, err := textsOf(s.ctx, to.state.conn, `SELECT id FROM token ORDER BY created, id`)
 	if err != nil {
 		return err
 	}
 	dropped := 0
-	err = to.ledger.update(s.ctx, durable, func(tx transaction) error {
+	err = to.state.update(s.ctx, durable, func(tx transaction) error {
 		for _, id := range names {
 			if _, err := queryTokens(tx.ctx, tx.stmts, findTokenByID, id); err == nil {
 				continue

@@ -25,7 +25,7 @@ const (
 // KeepTime implements store.Retention.
 func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
 	var text string
-	err := s.ledger.read.row(ctx, findSetting, []any{"keep"}, &text)
+	err := s.state.read.row(ctx, findSetting, []any{"keep"}, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -96,7 +96,7 @@ func (x *pruner) scans(ctx context.Context) error {
 	type row struct{ n, at, request int64 }
 	var last row
 	for more := true; more; {
-		err := x.step(ctx, x.ledger, func(tx transaction) error {
+		err := x.step(ctx, x.state, func(tx transaction) error {
 			var rows []row
 			args := []any{toMicro(x.Before()), toMicro(x.NewestBefore()), last.at, last.n, stepRows}
 			err := tx.stmts.rows(tx.ctx, findExpired, args, func(r *sql.Rows) (bool, error) {
@@ -133,9 +133,9 @@ func (x *pruner) scans(ctx context.Context) error {
 
 func (x *pruner) countScans(ctx context.Context) error {
 	args := []any{toMicro(x.Before()), toMicro(x.NewestBefore())}
-	err := x.ledger.read.row(ctx, countExpired, args, &x.done.Scans)
+	err := x.state.read.row(ctx, countExpired, args, &x.done.Scans)
 	if err == nil {
-		err = x.ledger.read.row(ctx, countUnused, args, &x.done.Inventories)
+		err = x.state.read.row(ctx, countUnused, args, &x.done.Inventories)
 	}
 	if err != nil {
 		return fmt.Errorf("count scans: %w", err)
@@ -154,7 +154,7 @@ const (
 // is kept for its age can only be part of scans older than that, which are few.
 func (x *pruner) pieces(ctx context.Context) error {
 	var since string
-	if err := x.ledger.read.row(ctx, findSetting, []any{"pieces_since"}, &since); err != nil {
+	if err := x.state.read.row(ctx, findSetting, []any{"pieces_since"}, &since); err != nil {
 		return fmt.Errorf("since when pieces have days: %w", err)
 	}
 	sinceMicro, err := strconv.ParseInt(since, 10, 64)
@@ -172,7 +172,7 @@ func (x *pruner) pieces(ctx context.Context) error {
 	}
 	var last int64
 	for more := true; more; {
-		err := x.step(ctx, x.ledger, func(tx transaction) error {
+		err := x.step(ctx, x.state, func(tx transaction) error {
 			var found []int64
 			err := tx.stmts.rows(tx.ctx, oldPieces, []any{last, day, stepRows}, func(r *sql.Rows) (bool, error) {
 				var n int64
@@ -211,7 +211,7 @@ func (x *pruner) piecesBefore(ctx context.Context, before int64) (map[int64]bool
 	var at, n int64
 	for {
 		rows := 0
-		err := x.ledger.read.rows(ctx, framesBefore, []any{before, at, n, stepRows}, func(r *sql.Rows) (bool, error) {
+		err := x.state.read.rows(ctx, framesBefore, []any{before, at, n, stepRows}, func(r *sql.Rows) (bool, error) {
 			var packed sql.RawBytes
 			if err := r.Scan(&at, &n, &packed); err != nil {
 				return false, err
@@ -238,7 +238,7 @@ func (x *pruner) readSeqs(ctx context.Context) error {
 	if x.DryRun {
 		query, args = findKeptSeqs, []any{toMicro(x.Before()), toMicro(x.NewestBefore())}
 	}
-	err := x.ledger.read.rows(ctx, query, args, func(r *sql.Rows) (bool, error) {
+	err := x.state.read.rows(ctx, query, args, func(r *sql.Rows) (bool, error) {
 		var seq int64
 		err := r.Scan(&seq)
 		x.seqs = append(x.seqs, seq)
@@ -277,7 +277,7 @@ func (x *pruner) snapshots(ctx context.Context) error {
 		}
 		current = max(current, seq)
 	}
-	n, err := x.sweep(ctx, x.ledger, listSnapshots, []any{current}, dropSnapshot, func(r *sql.Rows) (int64, bool, error) {
+	n, err := x.sweep(ctx, x.state, listSnapshots, []any{current}, dropSnapshot, func(r *sql.Rows) (int64, bool, error) {
 		var row, seq int64
 		err := r.Scan(&row, &seq)
 		return row, !x.needed(seq, seq+1), err
@@ -363,7 +363,7 @@ func (x *pruner) sweep(ctx context.Context, d *database, query string, args []an
 // shrink gives free pages back to the file system, which only a file does that was made
 // with auto_vacuum; in others they are used again.
 func (x *pruner) shrink(ctx context.Context) error {
-	for _, d := range []*database{x.advisories, x.ledger} {
+	for _, d := range []*database{x.advisories, x.state} {
 		for {
 			var mode, free int
 			err := d.read.row(ctx, "SELECT (SELECT auto_vacuum FROM pragma_auto_vacuum), (SELECT freelist_count FROM pragma_freelist_count)", nil, &mode, &free)
@@ -394,7 +394,7 @@ func (s *Store) Usage(ctx context.Context) ([]store.Usage, error) {
 		"scan": "scans", "request": "inventories", "piece": "parts of verdicts",
 	}
 	bytes := map[string]int64{}
-	for _, d := range []*database{s.advisories, s.ledger} {
+	for _, d := range []*database{s.advisories, s.state} {
 		err := d.read.rows(ctx, query, nil, func(r *sql.Rows) (bool, error) {
 			var table string
 			var n int64

@@ -47,7 +47,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		request = buf.request
 	}
 	hash := sha256.Sum256(sent)
-	err := s.ledger.update(ctx, quick, func(tx transaction) error {
+	err := s.state.update(ctx, quick, func(tx transaction) error {
 		if err := tx.use(pieces, dayOf(scan.At)); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (s *Store) FindScan(ctx context.Context, id string) (store.Scan, store.Size
 func (s *Store) findScan(ctx context.Context, query string, args ...any) (store.Scan, store.Sizes, error) {
 	var k scanRow
 	var request, verdict sql.NullInt64
-	if err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict)...); err != nil {
+	if err := s.state.read.row(ctx, query, args, append(k.dest(), &request, &verdict)...); err != nil {
 		return store.Scan{}, store.Sizes{}, err
 	}
 	size := func(n sql.NullInt64) int64 {
@@ -129,7 +129,7 @@ func (s *Store) findScan(ctx context.Context, query string, args ...any) (store.
 func (s *Store) ScanVerdict(ctx context.Context, id string) ([]byte, error) {
 	var packed []byte
 	var size sql.NullInt64
-	err := s.ledger.read.row(ctx, findVerdict, []any{id}, &packed, &size)
+	err := s.state.read.row(ctx, findVerdict, []any{id}, &packed, &size)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = store.ErrNotFound
 	}
@@ -159,7 +159,7 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 	var k scanRow
 	var request, verdict, hash []byte
 	var size, requestSum sql.NullInt64
-	err := s.ledger.read.row(ctx, query, args, append(k.dest(), &request, &verdict, &size, &hash, &requestSum)...)
+	err := s.state.read.row(ctx, query, args, append(k.dest(), &request, &verdict, &size, &hash, &requestSum)...)
 	if err != nil {
 		return store.Scan{}, err
 	}
@@ -197,7 +197,7 @@ func (s *Store) ScansOfCommit(ctx context.Context, commit, project string, limit
 
 func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]store.Scan, error) {
 	var scans []store.Scan
-	err := s.ledger.read.rows(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+	err := s.state.read.rows(ctx, query, args, func(rows *sql.Rows) (bool, error) {
 		var k scanRow
 		if err := rows.Scan(k.dest()...); err != nil {
 			return false, err

@@ -14,7 +14,7 @@ const addSnapshot = `INSERT INTO snapshot (id, seq, sum) VALUES (?, ?, ?) ON CON
 // Published implements store.Advisories. The same id again keeps its first
 // sequence number: the content is the same.
 func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) error {
-	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+	err := s.state.update(ctx, durable, func(tx transaction) error {
 		_, err := tx.exec(addSnapshot, snapshot, upTo, snapshotSum(snapshot, upTo))
 		return err
 	})
@@ -34,7 +34,7 @@ const (
 func (s *Store) Snapshot(ctx context.Context, snapshot string) (upTo int64, err error) {
 	var id string
 	var sum sql.NullInt64
-	err = s.ledger.read.row(ctx, findSnapshot, []any{snapshot}, &id, &upTo, &sum)
+	err = s.state.read.row(ctx, findSnapshot, []any{snapshot}, &id, &upTo, &sum)
 	if err == nil {
 		err = checkSum(sum, snapshotSum(id, upTo))
 	}
@@ -52,7 +52,7 @@ func (s *Store) snapshotByPrefix(ctx context.Context, prefix string) (upTo int64
 		return 0, store.ErrNotFound
 	}
 	found := 0
-	err = s.ledger.read.rows(ctx, findSnapshots, []any{prefix}, func(rows *sql.Rows) (bool, error) {
+	err = s.state.read.rows(ctx, findSnapshots, []any{prefix}, func(rows *sql.Rows) (bool, error) {
 		found++
 		var id string
 		var sum sql.NullInt64

@@ -33,7 +33,7 @@ import (
 type Store struct {
 	dir        string
 	advisories *database
-	ledger     *database
+	state      *database
 	reserve    reserve
 	buffers    sync.Pool // of *buffers
 	pieces     *pieces
@@ -63,13 +63,13 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is added to the ledger is not read again soon.
-	s.ledger, err = s.open("ledger", 10*time.Second, 4<<10)
+	// What is added to ledger.db is seldom read soon after.
+	s.state, err = s.open("ledger", 10*time.Second, 4<<10)
 	if err != nil {
 		return nil, errors.Join(err, s.advisories.close())
 	}
 	if err := s.reserve.with(s.sealEarlier); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), s.Close())
+		return nil, errors.Join(fmt.Errorf("open ledger.db: %w", err), s.Close())
 	}
 	s.reserve.fill()
 	return s, nil
@@ -98,7 +98,7 @@ func (s *Store) open(name string, patience time.Duration, cache int) (*database,
 
 // Close ends all use of the store.
 func (s *Store) Close() error {
-	return errors.Join(s.advisories.close(), s.ledger.close())
+	return errors.Join(s.advisories.close(), s.state.close())
 }
 
 // Times are kept in microseconds, which the zero time and all dates of four

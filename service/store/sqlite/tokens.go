@@ -19,7 +19,7 @@ const addToken = `
 // CreateToken implements store.Tokens. An id or a hash that is there already is
 // an error, too.
 func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
-	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+	err := s.state.update(ctx, durable, func(tx transaction) error {
 		named, err := queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created))
 		if err == nil && len(named) > 0 {
 			err = fmt.Errorf("%w: %q", store.ErrNameTaken, named[0].ID)
@@ -44,7 +44,7 @@ const (
 // RotateToken implements store.Tokens.
 func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, end time.Time) ([]store.Token, error) {
 	var before []store.Token
-	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+	err := s.state.update(ctx, durable, func(tx transaction) error {
 		var err error
 		if before, err = queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created)); err != nil {
 			return err
@@ -90,7 +90,7 @@ const findToken = `SELECT ` + tokenColumns + ` FROM token WHERE hash = ?`
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
 	// It takes less than to watch for the end of ctx.
 	ctx = context.WithoutCancel(ctx)
-	tokens, err := queryTokens(ctx, s.ledger.read, findToken, hash[:])
+	tokens, err := queryTokens(ctx, s.state.read, findToken, hash[:])
 	if err == nil && len(tokens) == 0 {
 		return s.derivedToken(ctx, hash)
 	}
@@ -112,7 +112,7 @@ const (
 )
 
 func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, error) {
-	tokens, err := queryTokens(ctx, s.ledger.read, findParent, hash[:])
+	tokens, err := queryTokens(ctx, s.state.read, findParent, hash[:])
 	if err == nil && len(tokens) == 0 {
 		err = store.ErrNotFound
 	}
@@ -120,7 +120,7 @@ func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, e
 	if err == nil {
 		var parent string
 		var sum sql.NullInt64
-		err = s.ledger.read.row(ctx, findDerived, []any{hash[:]}, &parent, &micro, &sum)
+		err = s.state.read.row(ctx, findDerived, []any{hash[:]}, &parent, &micro, &sum)
 		if err == nil {
 			err = checkSum(sum, derivedSum(hash[:], parent, micro))
 		}
@@ -141,7 +141,7 @@ func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, e
 
 // DeriveToken implements store.Tokens.
 func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error {
-	err := s.ledger.update(ctx, durable, func(tx transaction) error {
+	err := s.state.update(ctx, durable, func(tx transaction) error {
 		if _, err := tx.exec(dropDerived, toMicro(now)); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ const listTokens = `SELECT ` + tokenColumns + ` FROM token ORDER BY created, id`
 
 // ListTokens implements store.Tokens.
 func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
-	tokens, err := queryTokens(ctx, s.ledger.read, listTokens)
+	tokens, err := queryTokens(ctx, s.state.read, listTokens)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
@@ -192,7 +192,7 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 		}
 		return err
 	}
-	err := s.reserve.with(func() error { return s.ledger.update(ctx, durable, revoke) })
+	err := s.reserve.with(func() error { return s.state.update(ctx, durable, revoke) })
 	s.reserve.whole()
 	if err != nil {
 		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
@@ -202,12 +202,13 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 
 const useToken = `UPDATE token SET used = max(coalesce(used, ?2), ?2) WHERE id = ?1`
 
-// UsedToken implements store.Tokens. It writes once a minute for each token.
+// UsedToken implements store.Tokens. It tries to write once a minute for each token,
+// also if that fails: on a full disk it does not fail for every request.
 func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
 	if !s.used.note(id, at) {
 		return nil
 	}
-	err := s.ledger.update(ctx, quick, func(tx transaction) error {
+	err := s.state.update(ctx, quick, func(tx transaction) error {
 		n, err := tx.exec(useToken, id, toMicro(at))
 		if err == nil && n == 0 {
 			err = store.ErrNotFound
@@ -215,7 +216,6 @@ func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
 		return err
 	})
 	if err != nil {
-		s.used.drop(id)
 		return fmt.Errorf("note the use of token %q: %w", id, err)
 	}
 	return nil
@@ -239,13 +239,6 @@ func (l *lastUses) note(id string, at time.Time) bool {
 	}
 	l.at[id] = at
 	return true
-}
-
-// drop forgets a use that could not be written.
-func (l *lastUses) drop(id string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.at, id)
 }
 
 func queryTokens(ctx context.Context, s *statements, query string, args ...any) ([]store.Token, error) {
@@ -306,14 +299,14 @@ func sealTokens(tx transaction, query string, args ...any) error {
 func (s *Store) sealEarlier() error {
 	ctx := context.Background()
 	found := false
-	err := s.ledger.read.rows(ctx, unsealed, nil, func(*sql.Rows) (bool, error) {
+	err := s.state.read.rows(ctx, unsealed, nil, func(*sql.Rows) (bool, error) {
 		found = true
 		return false, nil
 	})
 	if err != nil || !found {
 		return err
 	}
-	return s.ledger.update(ctx, durable, func(tx transaction) error { return sealTokens(tx, unsealed) })
+	return s.state.update(ctx, durable, func(tx transaction) error { return sealTokens(tx, unsealed) })
 }
 
 // nullMicro keeps the zero time as NULL: never.

@@ -41,7 +41,7 @@ type named struct {
 }
 
 func (s *Store) databases() []named {
-	return []named{{s.advisories, "advisories.db"}, {s.ledger, "ledger.db"}}
+	return []named{{s.advisories, "advisories.db"}, {s.state, "ledger.db"}}
 }
 
 // pragma runs a check that says "ok" or what is wrong, a line each.
@@ -83,7 +83,7 @@ func (s *Store) Verify(ctx context.Context) (problems []string, err error) {
 			problems = append(problems, fmt.Sprintf("%s: %v", d.name, err))
 		}
 	}
-	for _, check := range []func(context.Context, func(error)) error{s.verifyAdvisories, s.verifyLedger} {
+	for _, check := range []func(context.Context, func(error)) error{s.verifyAdvisories, s.verifyState} {
 		n := 0
 		err := check(ctx, func(err error) {
 			if n++; n <= maxProblems {
@@ -170,12 +170,12 @@ func (s *Store) verifyAdvisories(ctx context.Context, report func(error)) error 
 
 const everyScan = `SELECT id FROM scan ORDER BY n`
 
-func (s *Store) verifyLedger(ctx context.Context, report func(error)) error {
+func (s *Store) verifyState(ctx context.Context, report func(error)) error {
 	if _, err := s.ListTokens(ctx); err != nil {
 		report(fmt.Errorf("ledger.db: %w", err))
 	}
 	var ids []string
-	err := s.ledger.read.rows(ctx, everyScan, nil, func(rows *sql.Rows) (bool, error) {
+	err := s.state.read.rows(ctx, everyScan, nil, func(rows *sql.Rows) (bool, error) {
 		var id string
 		err := rows.Scan(&id)
 		ids = append(ids, id)

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"snapshots", snapshots},
 		{"tokens/lifetime", tokens},
 		{"tokens/names", tokenNames},
+		{"tokens/rotation", tokenRotation},
 		{"tokens/uses", tokenUses},
 		{"tokens/derived", derivedTokens},
 		{"scans/kept", scans},

@@ -134,58 +134,61 @@ func derivedTokens(t *testing.T, open Open) {
 	wantNotFound(t, "expired", err)
 }
 
-// tokenNames: a name belongs to one valid token, but for a rotation.
+// tokenNames checks that a name belongs to one valid token.
 func tokenNames(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	n := byte(0)
-	create := func(s store.Store, token store.Token) error {
-		n++
-		return s.CreateToken(t.Context(), token, hashOf(n))
-	}
-	if err := create(a, store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}); err != nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1)); err != nil {
 		t.Fatal(err)
 	}
-	err := create(b, store.Token{ID: "id2", Name: "ci", Created: day(2)})
+	err := b.CreateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(2)}, hashOf(2))
 	if !errors.Is(err, store.ErrNameTaken) {
-		t.Errorf("a second valid token of a name: %v", err)
+		t.Errorf("second valid token of a name: error %v, want ErrNameTaken", err)
 	}
 	if list, err := a.ListTokens(t.Context()); err != nil || len(list) != 1 {
-		t.Errorf("refused, and kept: %v, %v", list, err)
+		t.Errorf("tokens after a failed creation: %v, %v, want one", list, err)
 	}
-	if err := create(b, store.Token{ID: "id3", Name: "CI", Created: day(2)}); err != nil {
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id3", Name: "CI", Created: day(2)}, hashOf(3)); err != nil {
 		t.Errorf("another name: %v", err)
 	}
+	// A token is invalid from the moment of its expiry on, and the name is free.
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(10)}, hashOf(4)); err != nil {
+		t.Errorf("the name of an expired token: %v", err)
+	}
+	if _, err := a.RevokeToken(t.Context(), "id4", day(11)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(11)}, hashOf(5)); err != nil {
+		t.Errorf("the name of a revoked token: %v", err)
+	}
+}
 
-	n++
-	old, err := b.RotateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(3)}, hashOf(n), day(4))
+// tokenRotation checks that a new token of a name limits the validity of the others.
+func tokenRotation(t *testing.T, open Open) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1)); err != nil {
+		t.Fatal(err)
+	}
+	old, err := b.RotateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(3)}, hashOf(2), day(4))
 	if err != nil || len(old) != 1 || old[0].ID != "id1" || !old[0].Expires.Equal(day(4)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
-	// What expires earlier than the overlap ends keeps its time.
-	n++
-	old, err = a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(3)}, hashOf(n), day(6))
+	// A token that expires earlier keeps its expiry.
+	old, err = a.RotateToken(t.Context(), store.Token{ID: "id3", Name: "ci", Created: day(3)}, hashOf(3), day(6))
 	if err != nil || len(old) != 2 || !old[0].Expires.Equal(day(4)) || !old[1].Expires.Equal(day(6)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
-	for hash, want := range map[byte]time.Time{1: day(4), 4: day(6), 5: {}} {
+	for hash, want := range map[byte]time.Time{1: day(4), 2: day(6), 3: {}} {
 		got, err := b.TokenByHash(t.Context(), hashOf(hash))
 		if err != nil || !got.Expires.Equal(want) {
 			t.Errorf("token %q expires %v, %v, want %v", got.ID, got.Expires, err, want)
 		}
 	}
-
-	// Expired at the very time of its end, and revoked: the name is free again.
-	if err := create(a, store.Token{ID: "id6", Name: "ci", Created: day(6)}); !errors.Is(err, store.ErrNameTaken) {
-		t.Errorf("the third token is valid: %v", err)
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(6)}, hashOf(4)); !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("the third token is valid: error %v, want ErrNameTaken", err)
 	}
-	if _, err := a.RevokeToken(t.Context(), "id5", day(6)); err != nil {
-		t.Fatal(err)
-	}
-	if err := create(a, store.Token{ID: "id7", Name: "ci", Created: day(6)}); err != nil {
-		t.Errorf("no token of the name is valid: %v", err)
-	}
-	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id8", Name: "new", Created: day(6)}, hashOf(99), day(7)); err != nil || len(old) != 0 {
+	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "new", Created: day(6)}, hashOf(5), day(7)); err != nil || len(old) != 0 {
 		t.Errorf("rotated without an old token: %+v, %v", old, err)
 	}
 }
