@@ -162,8 +162,8 @@ func count(n int, noun string) string {
 	return number(n) + " " + noun
 }
 
-// age is a number of seconds in the unit that people would use.
-func age(seconds int64) string {
+// Age returns a number of seconds in the unit that people would use.
+func Age(seconds int64) string {
 	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
 	switch {
 	case seconds < minute:

@@ -97,7 +97,7 @@ func (t *text) head() {
 		data = number(n) + " advisories"
 	}
 	if !t.Data.Updated.IsZero() {
-		data += ", updated " + age(t.Data.Age) + " ago"
+		data += ", updated " + Age(t.Data.Age) + " ago"
 	}
 	t.add(t.wrap("assay: ", "       ", sentence(fmt.Sprintf("%s: %s, %s",
 		t.system(), count(t.Counts.Packages, "package"), data), 3*maxWidth), 2)...)

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"assay/remote/cyclonedx"
 	"assay/service/explain"
 	"assay/service/httpserver"
+	"assay/service/scan"
 	"assay/service/store"
 )
 
@@ -71,16 +71,13 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, t store.Token, s s
 		return none, a.noData(err)
 	}
 	defer view.Close()
-	in := explain.Input{Scan: s, ID: id, Index: view, Records: a.Store, Now: a.Now()}
-	if err := json.Unmarshal(s.Verdict, &in.Verdict); err != nil {
-		return none, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
-	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(s.Request), cyclonedx.DefaultLimits())
+	sent, answered, err := scan.Decode(s)
 	if err != nil {
-		return none, fmt.Errorf("decode the inventory of scan %q: %w", s.ID, err)
+		return none, err
 	}
-	in.Inventory = sent.Inventory
-	return explain.Explain(r.Context(), in)
+	return explain.Explain(r.Context(), explain.Input{
+		Scan: s, Inventory: sent.Inventory, Verdict: answered, ID: id, Index: view, Records: a.Store, Now: a.Now(),
+	})
 }
 
 var _ explain.Records = Store(nil)

@@ -26,12 +26,12 @@ func Stale(d verdict.Data, maxAge time.Duration, now time.Time) (step int, cause
 		return 0, Cause{}
 	}
 	age := now.Sub(d.Updated)
-	text := fmt.Sprintf("the advisories were last updated %s ago, and are not trusted after %s", age.Round(time.Minute), maxAge)
+	text := fmt.Sprintf("the advisories were last updated %s ago, and are not trusted after %s", inWords(age), inWords(maxAge))
 	switch {
 	case d.Updated.IsZero():
 		step, text = 3, "it is not known when the advisories were last updated"
 	case age < -verdict.ClockSkew:
-		step, text = 3, fmt.Sprintf("the advisories are dated %s in the future, and are not trusted: a clock is wrong", (-age).Round(time.Minute))
+		step, text = 3, fmt.Sprintf("the advisories are dated %s in the future, and are not trusted: a clock is wrong", inWords(-age))
 	case age > maxAge:
 		step = 3
 	case age >= maxAge*3/4:
@@ -43,3 +43,5 @@ func Stale(d verdict.Data, maxAge time.Duration, now time.Time) (step int, cause
 	}
 	return step, Cause{CauseStale, text}
 }
+
+func inWords(d time.Duration) string { return verdict.Age(int64(d / time.Second)) }

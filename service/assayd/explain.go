@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"assay/remote/cyclonedx"
 	"assay/service/explain"
+	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict/hint"
 )
@@ -106,14 +105,6 @@ func keptScan(ctx context.Context, st store.Scans, id string) (explain.Kept, err
 	if err != nil {
 		return explain.Kept{}, hint.Errorf("every verdict names its scan", "%w", err)
 	}
-	out := explain.Kept{Scan: kept}
-	if err := json.Unmarshal(kept.Verdict, &out.Verdict); err != nil {
-		return out, fmt.Errorf("decode the verdict of scan %q: %w", id, err)
-	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
-	if err != nil {
-		return out, fmt.Errorf("decode the inventory of scan %q: %w", id, err)
-	}
-	out.Inventory = sent.Inventory
-	return out, nil
+	sent, answered, err := scan.Decode(kept)
+	return explain.Kept{Scan: kept, Verdict: answered, Inventory: sent.Inventory}, err
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"assay/remote/cyclonedx"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -73,19 +70,15 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	}
 	defer view.Close()
 
-	var before verdict.Verdict
-	if err := json.Unmarshal(kept.Verdict, &before); err != nil {
-		return fmt.Errorf("decode the kept verdict: %w", err)
+	s, before, err := scan.Decode(kept)
+	if err != nil {
+		return err
 	}
 	data := view.Data()
 	// When data was last looked for is no part of a snapshot. An earlier version of
 	// the program may have had another id for the same data.
 	if data.Snapshot == kept.Snapshot || c.String("as-of") == kept.Snapshot {
 		data = before.Data
-	}
-	s, err := cyclonedx.Decode(bytes.NewReader(kept.Request), cyclonedx.DefaultLimits())
-	if err != nil {
-		return fmt.Errorf("decode the kept inventory: %w", err)
 	}
 	eval, err := evaluator(c)
 	if err != nil {

@@ -25,7 +25,7 @@ func WriteText(w io.Writer, e Explanation) error {
 	if e.EPSS > 0 {
 		t.line(2, fmt.Sprintf("EPSS %.5f: the probability of exploitation within 30 days", e.EPSS))
 	}
-	t.line(2, fmt.Sprintf("decided with snapshot %s of %d records, %s old at the time", verdict.Clean(e.Data.Snapshot), e.Data.Records, age(e.Data.Age)))
+	t.line(2, fmt.Sprintf("decided with snapshot %s of %d records, %s old at the time", verdict.Clean(e.Data.Snapshot), e.Data.Records, verdict.Age(e.Data.Age)))
 	if e.System.Ecosystem != "" {
 		t.line(2, "the system is judged as "+verdict.Clean(e.System.Ecosystem))
 	}
@@ -128,7 +128,7 @@ func (t *text) record(r Record) {
 	t.line(0, head)
 	from := "from " + verdict.Clean(r.Source)
 	if r.SourceUpdated != nil {
-		from += ", last reached " + age(r.SourceAge) + " ago"
+		from += ", last reached " + verdict.Age(r.SourceAge) + " ago"
 	}
 	t.line(2, from)
 	if r.Summary != "" {
@@ -203,19 +203,4 @@ func cleanLong(s string) string {
 		words[i] = verdict.Clean(w)
 	}
 	return strings.Join(words, " ")
-}
-
-// age is a time in words, of which the largest unit counts.
-func age(seconds int64) string {
-	for _, u := range []struct {
-		size int64
-		name string
-	}{{86400, "day"}, {3600, "hour"}, {60, "minute"}} {
-		if n := seconds / u.size; n > 1 {
-			return fmt.Sprintf("%d %ss", n, u.name)
-		} else if n == 1 {
-			return "1 " + u.name
-		}
-	}
-	return "less than a minute"
 }

@@ -295,12 +295,12 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 		const hint = "update the advisories of the service"
 		switch {
 		case in.Ahead > verdict.ClockSkew:
-			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", in.Ahead.Round(time.Minute)),
+			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", verdict.Age(int64(in.Ahead/time.Second))),
 				"set the clock of the service, and update its advisories")
 		case in.Data.Updated.IsZero():
-			add(verdict.RuleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", age(limit)), hint)
+			add(verdict.RuleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", verdict.Age(limit)), hint)
 		case in.Data.Age > limit:
-			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", age(in.Data.Age), age(limit)), hint)
+			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", verdict.Age(in.Data.Age), verdict.Age(limit)), hint)
 		}
 	}
 	if in.Options.Strict {

@@ -252,8 +252,8 @@ func TestDecide(t *testing.T) {
 
 		{"data as old as may be", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour }}, 0, "clean", "no findings in 3 packages"},
 		{"data too old", []match.Finding{high}, []func(*Input){func(in *Input) { in.MaxAge = time.Hour - time.Second }}, 5, "data-too-old severity", "the advisories are 60 minutes old, and at most 59 minutes is trusted"},
-		{"data of years", nil, []func(*Input){func(in *Input) { in.MaxAge = 48 * time.Hour; in.Data.Age = 1 << 40 }}, 5, "data-too-old", "the advisories are 12725829 days old, and at most 48 hours is trusted"},
-		{"data from the future", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 6 * time.Minute }}, 5, "data-too-old", "the advisories are dated 6m0s in the future, so their age is unknown"},
+		{"data of years", nil, []func(*Input){func(in *Input) { in.MaxAge = 48 * time.Hour; in.Data.Age = 1 << 40 }}, 5, "data-too-old", "the advisories are 12,725,829 days old, and at most 2 days is trusted"},
+		{"data from the future", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 6 * time.Minute }}, 5, "data-too-old", "the advisories are dated 6 minutes in the future, so their age is unknown"},
 		{"a clock that differs", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 5 * time.Minute }}, 0, "clean", "no findings in 3 packages"},
 		{"data of an unknown age", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Data.Updated = time.Time{} }}, 5, "data-too-old", "nobody knows how old the advisories are, and at most 60 minutes is trusted"},
 		{"data of any age", nil, []func(*Input){func(in *Input) { in.Data.Age = 1 << 40 }}, 0, "clean", "no findings in 3 packages"},

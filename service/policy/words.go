@@ -54,16 +54,3 @@ func system(s verdict.System) string {
 func ended(s verdict.System) string {
 	return fmt.Sprintf("%s has had no free security support since %s", system(s), s.EndOfLife)
 }
-
-// age writes seconds as people count them, in the largest unit of which there are
-// ten or more.
-func age(seconds int64) string {
-	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
-	switch {
-	case seconds >= 10*day:
-		return fmt.Sprintf("%d days", seconds/day)
-	case seconds >= 10*hour:
-		return fmt.Sprintf("%d hours", seconds/hour)
-	}
-	return fmt.Sprintf("%d minutes", seconds/minute)
-}
