@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// BenchmarkInspect makes the inventory of the tree that ROOTS names, else of
-// /usr.
+// BenchmarkInspect makes the inventory of the tree in ROOTS, by default /usr.
 func BenchmarkInspect(b *testing.B) {
 	root := os.Getenv("ROOTS")
 	if root == "" {

@@ -53,12 +53,12 @@ func rows(packages []inventory.Package) []pkgdb.Row {
 	return rows
 }
 
-// Every database of the collection, as a root, against its list. The gaps are
-// those of files that are damaged or were made up to be wrong.
+// Every database of the test data, as a root, has the packages in its list. Scan errors
+// occur only for files that are damaged or were made invalid on purpose.
 func TestEveryDatabase(t *testing.T) {
 	types := map[string]string{"dpkg": "deb", "apk": "apk", "rpm": "rpm"}
-	gaps := map[string]int{
-		// dpkg-query refuses these, or passes over a stanza with a warning.
+	scanErrors := map[string]int{
+		// dpkg-query rejects these, or skips a stanza with a warning.
 		"dpkg/claircore-vcpkg": 1, "dpkg/scalibr-invalid": 1, "dpkg/scalibr-nopackage": 1,
 		"dpkg/scalibr-noversion": 1, "dpkg/syft-image-dpkg-var-lib-dpkg-status": 1,
 		"dpkg/syft-glob-paths-usr-lib-dpkg-status": 1, "dpkg/syft-var-lib-opkg-status": 1,
@@ -66,8 +66,8 @@ func TestEveryDatabase(t *testing.T) {
 		"apk/corrupt-syft": 1, "apk/invalid-scalibr": 1, "apk/trivy-apk": 1,
 		"rpm/centos-bad-hoffpage-bdb": 1,
 	}
-	// What is whole in those that have no list, and in the one for which the list
-	// is what rpm made of it: a chain of pages ends its search.
+	// The valid packages of databases without a list, and of the one with a list that
+	// rpm made: a chain of pages ends rpm's search early.
 	count := map[string]int{
 		"dpkg/claircore-vcpkg": 15, "dpkg/scalibr-nopackage": 2, "dpkg/scalibr-noversion": 2,
 		"dpkg/syft-distroless-deb": 1, "apk/corrupt-syft": 1, "rpm/centos-bad-hoffpage-bdb": 259,
@@ -81,8 +81,8 @@ func TestEveryDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := len(inv.ScanErrors); n != gaps[d.String()] {
-				t.Errorf("%d gaps: %+v", n, inv.ScanErrors)
+			if n := len(inv.ScanErrors); n != scanErrors[d.String()] {
+				t.Errorf("%d scan errors: %+v", n, inv.ScanErrors)
 			}
 			for _, p := range inv.ScanErrors {
 				if p.Kind != inventory.KindDatabase {
@@ -109,7 +109,7 @@ func TestEveryDatabase(t *testing.T) {
 				}
 				return
 			}
-			// A package that the database has twice is one.
+			// A package that the database has twice is reported once.
 			if want := slices.Compact(want); !slices.Equal(got, want) {
 				t.Errorf("lacking %v\nextra %v", without(want, got), without(got, want))
 			}
@@ -124,8 +124,7 @@ func without(a, b []pkgdb.Row) []pkgdb.Row {
 	return slices.DeleteFunc(slices.Clone(a), func(r pkgdb.Row) bool { return slices.Contains(b, r) })
 }
 
-// A database of rpm is found in all its folders, as is a root without the
-// program rpm itself.
+// An rpm database is found in all its folders, also in a root without the program rpm.
 func TestRPMFolders(t *testing.T) {
 	for _, name := range []string{"rhel-libuuid-only-bdb", "sle15-bci-ndb", "rocky-sqlite"} {
 		d := database(t, "rpm", name)
@@ -155,7 +154,7 @@ func TestRPMFolders(t *testing.T) {
 	}
 }
 
-// pythonOf returns the Python that writes databases with its sqlite3.
+// pythonOf returns a Python that writes databases with its sqlite3.
 func pythonOf(t *testing.T) string {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -165,8 +164,8 @@ func pythonOf(t *testing.T) string {
 	return python
 }
 
-// What stands in the write-ahead log alone counts, also where the database is
-// reached through a link.
+// Packages that are only in the write-ahead log count, also if the database is reached
+// through a link.
 func TestRPMLog(t *testing.T) {
 	python := pythonOf(t)
 	d := database(t, "rpm", "rocky-sqlite")
@@ -177,7 +176,7 @@ func TestRPMLog(t *testing.T) {
 	root := t.TempDir()
 	lay(t, root, d)
 	db := filepath.Join(root, pkgdb.RPMDir, "rpmdb.sqlite")
-	// The process ends without closing the database, as that of a killed rpm.
+	// The process ends without closing the database, like a killed rpm.
 	script := `
 import os, sqlite3, sys
 c = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -201,7 +200,7 @@ os._exit(0)
 	if !slices.Equal(rows(linked.Packages), rows(inv.Packages)) || linked.Packages[0].Evidence[0].Path != "usr/share/rpm/rpmdb.sqlite" {
 		t.Errorf("%d packages through a link", len(linked.Packages))
 	}
-	// A log that cannot be read may hold anything.
+	// An unreadable log may contain anything.
 	if err := os.Remove(filepath.Join(link, "usr/share/rpm/rpmdb.sqlite-wal")); err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +214,8 @@ os._exit(0)
 	}
 }
 
-// A database beside a journal is not what rpm reads, which takes back the changes
-// that the journal holds.
+// If a journal is next to a database, rpm first rolls back the changes in the journal,
+// so the content of the database is not final.
 func TestRPMJournal(t *testing.T) {
 	d := database(t, "rpm", "rocky-sqlite")
 	expected, err := d.Expected()
@@ -259,7 +258,7 @@ func TestRPMJournal(t *testing.T) {
 	}
 }
 
-// All packages of rpm have the content sets of all manifests of the image.
+// All rpm packages have the content sets of all manifests of the image.
 func TestContentSets(t *testing.T) {
 	root := testkit.Tree(t, map[string]string{
 		"root/buildinfo/content_manifests/base.json":   `{"content_sets": ["b", "a"]}`,
@@ -283,7 +282,7 @@ func TestContentSets(t *testing.T) {
 	}
 }
 
-// Two systems' databases in one root: both count, each with its own type.
+// With the databases of two systems in one root, both count, each with its own type.
 func TestTwoSystems(t *testing.T) {
 	root := t.TempDir()
 	want := 0
@@ -311,8 +310,8 @@ func TestTwoSystems(t *testing.T) {
 	}
 }
 
-// Every form of database that is cut short or has bits flipped gives what is
-// whole in it and a gap, or all of it: never less without a word.
+// Every form of database that is cut short or has flipped bits gives either all
+// packages, or its valid packages and a scan error.
 func TestDamagedDatabases(t *testing.T) {
 	for _, d := range []pkgdb.Database{
 		database(t, "dpkg", "debian12-minbase"), database(t, "apk", "alpine-3.10"),
@@ -340,10 +339,11 @@ func TestDamagedDatabases(t *testing.T) {
 				if _, err := json.Marshal(inv); err != nil {
 					t.Error(err)
 				}
-				// A text that ends with a line may end there: so it does when it is empty.
+				// The end of a line is a valid end of the text, and so is the beginning
+				// of the file.
 				ended := text && (len(damaged) == 0 || damaged[len(damaged)-1] == '\n')
 				if len(inv.ScanErrors) == 0 && len(inv.Packages) < len(whole.Packages) && !ended {
-					t.Errorf("%s at %d: %d of %d packages and no gap", what, at, len(inv.Packages), len(whole.Packages))
+					t.Errorf("%s at %d: %d of %d packages without a scan error", what, at, len(inv.Packages), len(whole.Packages))
 				}
 			}
 			for i := range 24 {
@@ -359,8 +359,8 @@ func TestDamagedDatabases(t *testing.T) {
 	}
 }
 
-// unusual returns a root of the test data, which has the link etc/os-release as a file
-// with the link's target, and more.
+// unusual returns a root of the test data with changes: the link etc/os-release is a
+// file that contains the link's target, among others.
 func unusual(t *testing.T, name string, more map[string]string) string {
 	t.Helper()
 	from := testkit.Path(t, "faults", "inventory", name)
@@ -385,8 +385,8 @@ func unusual(t *testing.T, name string, more map[string]string) string {
 	return testkit.Tree(t, entries)
 }
 
-// Debian's packages without their lists of files: whose its Python packages are is
-// unknown, which is said, and they are not judged as anybody's.
+// If Debian's packages have no lists of files, the owners of its Python packages are
+// unknown. That is a scan error, and the packages have an owner without a name.
 func TestNoLists(t *testing.T) {
 	inv := inventoryOf(t, unusual(t, "dpkg-noinfo", nil), Options{}, readers())
 	want := "deb python3-idna 3.3-1+deb12u1\npypi idna 3.3\n" +
@@ -401,7 +401,7 @@ func TestNoLists(t *testing.T) {
 	}
 }
 
-// Chisel's manifest does not name source packages; a status file beside it may.
+// Chisel's manifest does not name source packages; a status file next to it may.
 func TestSourcesOfChisel(t *testing.T) {
 	for status, want := range map[string]string{
 		"": "base-files  1\nlibc6  1\nlibssl3t64  1\nopenssl  1\n",
@@ -423,7 +423,7 @@ func TestSourcesOfChisel(t *testing.T) {
 	}
 }
 
-// Databases as images have them that other scanners did not read, or not whole.
+// These databases of real images are not read, or not completely, by other scanners.
 func TestUnusualDatabases(t *testing.T) {
 	for name, want := range map[string]int{"apk-no-newline": 13, "chiseled-dotnet": 7, "chisel-rock": 4} {
 		inv := inventoryOf(t, unusual(t, name, nil), Options{}, readers())
@@ -433,7 +433,7 @@ func TestUnusualDatabases(t *testing.T) {
 	}
 }
 
-// A stray line in os-release is a scan error of one file. The system is known.
+// A stray line in os-release is a scan error of one file. The system is still known.
 func TestStrayLine(t *testing.T) {
 	text, err := os.ReadFile(testkit.Path(t, "faults", "inventory", "os-release-stray", "os-release"))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"assay/check/testkit"
 )
 
-// application makes an executable jar with a library, of more than the least size that
-// a program has.
+// application makes an executable jar with a library. The jar is larger than the
+// minimum size of a program.
 func application(t *testing.T, manifest bool) string {
 	t.Helper()
 	add := func(w *zip.Writer, name, content string) {
@@ -43,7 +43,7 @@ func application(t *testing.T, manifest bool) string {
 	return all.String()
 }
 
-// jarOf makes a jar of one file.
+// jarOf makes a jar with one file.
 func jarOf(t *testing.T, name, content string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -58,8 +58,8 @@ func jarOf(t *testing.T, name, content string) string {
 	return b.String()
 }
 
-// A jar that may be run needs no ending, and may have a script before it. Scripts,
-// archives of other kinds and files that nobody may run have no packages.
+// An executable jar needs no extension and may have a script in front. Scripts,
+// archives of other kinds and files that are not executable have no packages.
 func TestExecutableJar(t *testing.T) {
 	const script = "#!/bin/bash\nexec java -jar \"$0\" \"$@\"\nexit 0\n"
 	const found = "maven org.yaml:snakeyaml 1.33"
@@ -96,7 +96,7 @@ func TestExecutableJar(t *testing.T) {
 	}
 }
 
-// A directory of an executable jar that is damaged is a gap.
+// A damaged directory of an executable jar is a scan error.
 func TestExecutableJarDamaged(t *testing.T) {
 	jar := []byte(application(t, true))
 	central := bytes.LastIndex(jar, []byte("PK\x01\x02"))

@@ -18,7 +18,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// names are the packages of an inventory, "type name version", and its scan errors.
+// names returns the packages of an inventory, "type name version", and its scan errors.
 func names(inv Inventory) string {
 	var all []string
 	for _, p := range inv.Packages {
@@ -30,7 +30,7 @@ func names(inv Inventory) string {
 	return strings.Join(slices.Compact(all), "\n")
 }
 
-// jar is the text of an archive with the coordinates of a package.
+// jar returns an archive with the coordinates of a package.
 func jar(t *testing.T, group, artifact, version string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -54,8 +54,8 @@ const (
 	conda    = `{"name":"zlib","version":"1.2.11","build":"h1","channel":"x"}`
 )
 
-// TestHidden: what lies where a reader does not look, and is reached by a link from
-// where it does, is found; and what only seems to be.
+// Packages in places where no reader looks are found if a link from a place where a
+// reader looks leads to them. What only looks like a package is not.
 func TestHidden(t *testing.T) {
 	text := jar(t, "org.apache.commons", "commons-text", "1.9")
 	for name, c := range map[string]struct {
@@ -114,7 +114,8 @@ func TestHidden(t *testing.T) {
 	}
 }
 
-// What a link leads to deeper in the tree than a path is followed is named.
+// The target of a link that is deeper in the tree than links are followed is a scan
+// error.
 func TestHiddenDeep(t *testing.T) {
 	deep := strings.Repeat("d/", 300) + "x"
 	for name, c := range map[string]struct{ link, file, content string }{
@@ -131,8 +132,8 @@ func TestHiddenDeep(t *testing.T) {
 	}
 }
 
-// A link to what belongs to a package of the system has that for its owner; one of
-// the system to what does not has none.
+// The owner of a package found through a link is that of the target, not that of the
+// link.
 func TestOwnerOfLinked(t *testing.T) {
 	sum := "d41d8cd98f00b204e9800998ecf8427e"
 	dir := testkit.Tree(t, map[string]string{
@@ -153,7 +154,7 @@ func TestOwnerOfLinked(t *testing.T) {
 	}
 }
 
-// Programs are found under names of data, if they may be run.
+// Executable programs are found under the names of data files.
 func TestProgramsAsData(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -181,7 +182,7 @@ func TestProgramsAsData(t *testing.T) {
 	}
 }
 
-// Updates of dpkg that are not in its status file yet.
+// Updates of dpkg that are not in its status file yet are read.
 func TestUpdates(t *testing.T) {
 	b := strings.Replace(status, "Package: a", "Package: b", 1)
 	for name, c := range map[string]struct {
@@ -211,7 +212,8 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// What names the system and the package that it belongs to contradict each other.
+// It is a scan error if the file that names the system and the package it belongs to
+// contradict each other.
 func TestContradiction(t *testing.T) {
 	files := strings.NewReplacer("Package: a", "Package: base-files", "Version: 1", "Version: 11.1+deb11u9").Replace(status)
 	dir := testkit.Tree(t, map[string]string{"usr/lib/os-release": debian, "var/lib/dpkg/status": files})
@@ -222,7 +224,7 @@ func TestContradiction(t *testing.T) {
 	}
 }
 
-// Files whose path is too long to be held against the rules.
+// Paths that are too long to be checked against the rules are scan errors.
 func TestPathTooLong(t *testing.T) {
 	dir := t.TempDir()
 	name := strings.Repeat("n", 250)
@@ -252,7 +254,7 @@ func TestPathTooLong(t *testing.T) {
 	}
 }
 
-// removeDeep removes a tree of one branch, which is too deep for os.RemoveAll.
+// removeDeep removes a tree with one branch that is too deep for os.RemoveAll.
 func removeDeep(t *testing.T, dir string) {
 	t.Helper()
 	for {
@@ -260,7 +262,7 @@ func removeDeep(t *testing.T, dir string) {
 		if err != nil || len(entries) == 0 {
 			return
 		}
-		// The second folder takes the place of the first, one after the other.
+		// The second folder replaces the first, level by level.
 		first := filepath.Join(dir, entries[0].Name())
 		below, err := os.ReadDir(first)
 		if err != nil {
@@ -279,7 +281,7 @@ func removeDeep(t *testing.T, dir string) {
 	}
 }
 
-// The roots of an attack on the inventory, as they were.
+// These roots were made to hide packages from the inventory.
 func TestAttackedRoots(t *testing.T) {
 	f, err := os.Open(testkit.Path(t, "faults", "security", "roots.tar.gz"))
 	if err != nil {
@@ -336,17 +338,17 @@ func TestAttackedRoots(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, want)
 		}
 	}
-	// A package that is made up has what it claims, by its name: whether the
-	// distribution knows that is the service's to say.
+	// A made-up package has the files it claims, by name only. Whether the distribution
+	// knows it is decided by the service.
 	for _, p := range inventoryOf(t, filepath.Join(dir, "08-owner"), Options{}, readers()).Packages {
 		if p.Type == "pypi" && (p.Owner == nil || *p.Owner != inventory.Owner{Package: "my-app", Digest: inventory.DigestUnknown}) {
-			t.Errorf("08-owner: Django is of %+v", p.Owner)
+			t.Errorf("08-owner: the owner of Django is %+v", p.Owner)
 		}
 	}
 }
 
-// The output of Nitro, whose store no other package manager has: Node.js resolves
-// what its links lead to. The test data has them as files with the links' targets.
+// No other package manager has a store like that in Nitro's output. Node.js resolves
+// the links into it. In the test data the links are files that contain their targets.
 func TestNitro(t *testing.T) {
 	from := testkit.Path(t, "faults", "inventory", "nitro")
 	entries := map[string]string{}

@@ -22,8 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// At every path of every database, whatever is not a file is a gap, and nothing
-// blocks.
+// At every path of every database, anything but a regular file is a scan error and does
+// not block.
 func TestNoFileAtADatabasesPath(t *testing.T) {
 	for _, r := range readers() {
 		if r.kind != inventory.KindDatabase {
@@ -72,7 +72,8 @@ func TestNoFileAtADatabasesPath(t *testing.T) {
 	}
 }
 
-// A socket, for which the path of a test's folder may be too long elsewhere.
+// A socket is tested separately, because the path of a test's folder may be too long
+// for one.
 func TestSocketAtADatabasesPath(t *testing.T) {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -93,7 +94,8 @@ func TestSocketAtADatabasesPath(t *testing.T) {
 	}
 }
 
-// What is no file in a folder in which each file is a package is named.
+// An entry that is not a file, in a folder in which each file is a package, is a scan
+// error.
 func TestFIFOInStatusDir(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "var/lib/dpkg/status.d")
@@ -109,8 +111,8 @@ func TestFIFOInStatusDir(t *testing.T) {
 	}
 }
 
-// A database that shrinks or grows between its opening and its reading gives
-// what was read, and a gap unless that is whole.
+// A database that shrinks or grows between opening and reading gives what was read, and
+// a scan error unless that is complete.
 func TestChangingDatabase(t *testing.T) {
 	for _, d := range []pkgdb.Database{
 		database(t, "dpkg", "debian12-minbase"), database(t, "apk", "alpine-3.10"),
@@ -157,7 +159,7 @@ func TestChangingDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(inv.Packages) < len(whole.Packages) && len(inv.ScanErrors) == 0 {
-				t.Errorf("%v %s: %d of %d packages and no gap", d, what, len(inv.Packages), len(whole.Packages))
+				t.Errorf("%v %s: %d of %d packages without a scan error", d, what, len(inv.Packages), len(whole.Packages))
 			}
 			if what == "grows" && d.Kind != "dpkg" && len(inv.Packages) != len(whole.Packages) {
 				t.Errorf("%v %s: %d packages, before %d", d, what, len(inv.Packages), len(whole.Packages))
@@ -166,7 +168,7 @@ func TestChangingDatabase(t *testing.T) {
 	}
 }
 
-// Databases that were emptied are gaps, unless another one has packages.
+// Emptied databases are scan errors, unless another database has packages.
 func TestNoPackages(t *testing.T) {
 	python := pythonOf(t)
 	root := testkit.Tree(t, map[string]string{"lib/apk/db/installed": "", "var/lib/dpkg/status": "\n"})
@@ -194,12 +196,12 @@ c.execute("VACUUM")
 		t.Fatal(err)
 	}
 	if got := summary(inventoryOf(t, root, Options{}, readers())); got != "a 1 var/lib/dpkg/status\n" {
-		t.Errorf("beside a database with a package: %s", got)
+		t.Errorf("next to a database with a package: %s", got)
 	}
 }
 
-// A file of 2 GiB without a line's end, under every name that a reader wants,
-// fills no memory.
+// A file of 2 GiB without a line break, under every name that a reader wants, does not
+// fill the memory.
 func TestHugeFiles(t *testing.T) {
 	entries := map[string]string{"etc/os-release": ""}
 	for _, r := range namedReaders() {
@@ -217,7 +219,7 @@ func TestHugeFiles(t *testing.T) {
 			entries[dir+"/"+name] = ""
 		}
 	}
-	// These are read where there is a file whose owner is asked for.
+	// These are read only if the owner of a file is looked up.
 	entries["var/lib/dpkg/info/x.list"] = ""
 	entries["var/lib/dpkg/diversions"] = ""
 	dir := testkit.Tree(t, entries)
@@ -236,13 +238,13 @@ func TestHugeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gaps := map[string]bool{}
+	scanErrors := map[string]bool{}
 	for _, p := range inv.ScanErrors {
-		gaps[p.Path] = true
+		scanErrors[p.Path] = true
 	}
 	for path := range entries {
-		if !gaps[path] && !strings.HasSuffix(path, rpm.WAL) { // a log that begins with zeros is none
-			t.Errorf("%s is no gap", path)
+		if !scanErrors[path] && !strings.HasSuffix(path, rpm.WAL) { // a log that begins with zeros is ignored
+			t.Errorf("no scan error for %s", path)
 		}
 	}
 	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
@@ -250,13 +252,13 @@ func TestHugeFiles(t *testing.T) {
 	}
 }
 
-// The same of the records of languages. They begin as such a record may, and go on
-// with one value beyond the bound of their reader.
+// The same for the records of languages. They begin like a valid record and continue
+// with one value that exceeds the reader's limit.
 func TestHugeRecords(t *testing.T) {
 	const megabyte = 1 << 20
 	records := map[string]struct {
 		begin string
-		size  int // how much of it is no hole
+		size  int // bytes that are not a hole
 	}{
 		"srv/node_modules/a/package.json":          {`{"description":"`, 9 * megabyte},
 		"srv/site-packages/a-1.dist-info/METADATA": {"Summary: ", 9 * megabyte},
@@ -292,13 +294,13 @@ func TestHugeRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gaps := map[string]bool{}
+	scanErrors := map[string]bool{}
 	for _, p := range inv.ScanErrors {
-		gaps[p.Path] = true
+		scanErrors[p.Path] = true
 	}
 	for path := range records {
-		if !gaps[path] {
-			t.Errorf("%s is no gap", path)
+		if !scanErrors[path] {
+			t.Errorf("no scan error for %s", path)
 		}
 	}
 	if len(inv.Packages) > 0 {
@@ -309,7 +311,7 @@ func TestHugeRecords(t *testing.T) {
 	}
 }
 
-// elfHeader is that of a program whose table of sections is at an offset.
+// elfHeader is the header of a program whose section table is at an offset.
 func elfHeader(sections uint64) string {
 	b := make([]byte, 64)
 	copy(b, "\x7fELF\x02\x01\x01")

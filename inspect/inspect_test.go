@@ -28,8 +28,8 @@ const (
 	debian = "ID=debian\nVERSION_ID=12\n"
 )
 
-// inventoryOf inspects dir with several numbers of workers, which must give the
-// same bytes, and without mounts unless opts has some.
+// inventoryOf inspects dir with several numbers of workers, which must give the same
+// bytes, and without mounts unless opts has some.
 func inventoryOf(t *testing.T, dir string, opts Options, readers []reader) Inventory {
 	t.Helper()
 	var mounts []byte
@@ -58,7 +58,7 @@ func inventoryOf(t *testing.T, dir string, opts Options, readers []reader) Inven
 	return first
 }
 
-// summary is an inventory in short: the system, packages, gaps.
+// summary is a short form of an inventory: the system, packages and scan errors.
 func summary(inv Inventory) string {
 	var b strings.Builder
 	if inv.System.Known() {
@@ -153,7 +153,7 @@ func TestInspect(t *testing.T) {
 		{name: "a broken stanza", entries: map[string]string{"var/lib/dpkg/status": status + "\nPackage: b\n"},
 			want: "a 1 var/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": line 6: package \"b\": no Status\n"},
 
-		// A database is found as dpkg finds it, through links inside the root.
+		// A database is found through links inside the root, as dpkg finds it.
 		{name: "status is a link", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /opt/status", "opt/status": status,
 		}, want: "a 1 opt/status\n"},
@@ -163,13 +163,13 @@ func TestInspect(t *testing.T) {
 		{name: "a link in status.d", entries: map[string]string{
 			"var/lib/dpkg/status.d/a": "-> ../b", "var/lib/dpkg/b": "Package: b\nVersion: 1\n", "var/lib/dpkg/status.d/c": "-> gone",
 		}, want: "b 1 var/lib/dpkg/b\ndatabase \"var/lib/dpkg/status.d/c\": no such file or directory\n"},
-		{name: "status leads to nothing, beside another one", entries: map[string]string{
+		{name: "status leads to nothing, with another one", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /gone", "usr/lib/dpkg/status": status,
 		}, want: "a 1 usr/lib/dpkg/status\ndatabase \"var/lib/dpkg/status\": no such file or directory\n"},
-		{name: "its folder leads to nothing, beside another one", entries: map[string]string{
+		{name: "its folder leads to nothing, with another one", entries: map[string]string{
 			"lib/apk/db": "-> /gone", "var/lib/dpkg/status": status,
 		}, want: "a 1 var/lib/dpkg/status\ndatabase \"lib/apk/db/installed\": no such file or directory\n"},
-		{name: "its folder is a file, beside another one", entries: map[string]string{
+		{name: "its folder is a file, with another one", entries: map[string]string{
 			"lib/apk/db": "x", "var/lib/dpkg/status": status,
 		}, want: "a 1 var/lib/dpkg/status\ndatabase \"lib/apk/db/installed\": not a directory\n"},
 		{name: "status is a loop", entries: map[string]string{"var/lib/dpkg/status": "-> status"},
@@ -180,7 +180,7 @@ func TestInspect(t *testing.T) {
 
 		{name: "skipped", entries: map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian},
 			opts: Options{Skip: []string{"/var/lib"}}, want: "debian 12 from etc/os-release\n"},
-		{name: "a link into what is skipped", entries: map[string]string{
+		{name: "a link into a skipped folder", entries: map[string]string{
 			"var/lib/dpkg/status": "-> /opt/status", "opt/status": status,
 			"etc/os-release": "-> /opt/os-release", "opt/os-release": debian, "usr/lib/os-release": "ID=x\n",
 		}, opts: Options{Skip: []string{"opt"}}, want: "x  from usr/lib/os-release\nsystem \"opt/os-release\": leads to a path that is not scanned\n" +
@@ -218,7 +218,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// What is mounted at a place is left out there, or is the image's.
+// A mount is either left out at its mount point or part of the image.
 func TestMounts(t *testing.T) {
 	dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/status": status, "etc/os-release": debian})
 	for line, want := range map[string]string{
@@ -236,8 +236,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// Without mounts the kernel's filesystems are left out where they are, and folders
-// of an image that are called so are not.
+// Without mounts, the kernel's filesystems are left out, but folders of an image with
+// the same names are not.
 func TestOutsideWithoutMounts(t *testing.T) {
 	c := newCollector(nil)
 	none := Options{Mounts: strings.NewReader("")}
@@ -313,8 +313,8 @@ file "c/package.json": larger than the limit of 8 bytes
 	}
 }
 
-// What a reader found anywhere gets its owner before packages that are alike are
-// made one: that of a distribution and the same one beside it stay two.
+// Owners are set before equal packages are merged: a distribution's package and the
+// same one next to it stay two packages.
 func TestOwners(t *testing.T) {
 	sum := "9dd4e461268c8034f5c8564e155c67a6" // of "x"
 	dir := testkit.Tree(t, map[string]string{
@@ -346,13 +346,14 @@ func TestOwners(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("%s", &got)
 	}
-	gap := inventory.ScanError{Path: "var/lib/dpkg/info/b.list", Kind: inventory.KindFile, Err: "line 1: longer than 32768 bytes"}
-	if !slices.Equal(inv.ScanErrors, []inventory.ScanError{gap}) {
+	tooLong := inventory.ScanError{Path: "var/lib/dpkg/info/b.list", Kind: inventory.KindFile, Err: "line 1: longer than 32768 bytes"}
+	if !slices.Equal(inv.ScanErrors, []inventory.ScanError{tooLong}) {
 		t.Errorf("%+v", inv.ScanErrors)
 	}
 }
 
-// Of many gaps the first are named, in an order that no worker decides.
+// Of many scan errors the first ones are listed, in an order that does not depend on
+// the workers.
 func TestManyScanErrors(t *testing.T) {
 	entries := map[string]string{}
 	for i := range 5 * maxScanErrors {
@@ -361,14 +362,14 @@ func TestManyScanErrors(t *testing.T) {
 	entries["var/lib/dpkg/status"] = "nonsense\n"
 	inv := inventoryOf(t, testkit.Tree(t, entries), Options{}, namedReaders())
 	if n := len(inv.ScanErrors); n != maxScanErrors+2 {
-		t.Fatalf("%d gaps", n)
+		t.Fatalf("%d scan errors", n)
 	}
 	if got, want := inv.ScanErrors[0], (inventory.ScanError{Kind: inventory.KindFile, Err: "and 800 more"}); got != want {
 		t.Errorf("%+v", got)
 	}
 	for i, p := range inv.ScanErrors[1 : maxScanErrors+1] {
 		if p.Path != fmt.Sprintf("n%04d/package.json", i) {
-			t.Fatalf("gap %d is %q", i, p.Path)
+			t.Fatalf("scan error %d is %q", i, p.Path)
 		}
 	}
 	if p := inv.ScanErrors[maxScanErrors+1]; p.Kind != inventory.KindDatabase {
@@ -376,7 +377,7 @@ func TestManyScanErrors(t *testing.T) {
 	}
 }
 
-// Files that are not what they seem never block and never fill the memory.
+// Files that are not what they seem do not block and do not fill the memory.
 func TestHostileDatabase(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"not a regular file":    func(p string) error { return unix.Mkfifo(p, 0o666) },
@@ -410,7 +411,7 @@ func sparse(path string, size int64) error {
 	return os.Truncate(path, size)
 }
 
-// A database larger than what is read of it: what was read stays.
+// If a database is larger than the limit, the packages before the limit are kept.
 func TestLargeDatabase(t *testing.T) {
 	dir := testkit.Tree(t, map[string]string{"var/lib/dpkg/status": status + "\n"})
 	if err := os.Truncate(filepath.Join(dir, "var/lib/dpkg/status"), 1<<40); err != nil {
@@ -440,9 +441,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Who is not root: a database that cannot be read is one, whatever the reason;
-// one below a folder that can only be searched is read. The test runs itself as
-// nobody.
+// For users other than root, an unreadable database is a scan error for whatever
+// reason, and a database in a folder that can only be searched is read. The test runs
+// itself as nobody.
 func TestUnreadable(t *testing.T) {
 	if dir := os.Getenv("ASSAY_TEST_UNREADABLE"); dir != "" {
 		for name, want := range map[string]string{
@@ -498,7 +499,7 @@ func one(these ...bool) bool {
 	return n == 1
 }
 
-// No two readers want the same file, unless they ask where it lies.
+// No two readers want the same file, unless they check its path.
 func TestReadersAreApart(t *testing.T) {
 	taken := map[string]bool{}
 	for i, r := range readers() {
@@ -535,7 +536,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// The databases of the collection, as whole roots.
+// The databases of the test data, as complete roots.
 func TestRealRoots(t *testing.T) {
 	for name, want := range map[string]struct {
 		packages int

@@ -8,7 +8,7 @@ import (
 )
 
 // Programs run from Maven's local repository (mvn exec:java, JBang). A jar in it counts
-// unless an application holds the same package in the same version.
+// unless an application contains the same version of the package.
 func TestMavenRepository(t *testing.T) {
 	const (
 		repository = "root/.m2/repository/"
@@ -17,7 +17,7 @@ func TestMavenRepository(t *testing.T) {
 		driver     = repository + "com/example/driver/2.0/driver-2.0.jar"
 		sources    = repository + "com/example/driver/2.0/driver-2.0-sources.jar"
 	)
-	plain := application(t, false) // holds snakeyaml 1.33
+	plain := application(t, false) // contains snakeyaml 1.33
 	empty := jarOf(t, "META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
 	properties := jarOf(t, "META-INF/maven/org.yaml/snakeyaml/pom.properties", "groupId=org.yaml\nartifactId=snakeyaml\nversion=1.33\n")
 	for name, c := range map[string]struct {
@@ -29,7 +29,7 @@ func TestMavenRepository(t *testing.T) {
 			"maven com.example:driver 2.0\nmaven org.yaml:snakeyaml 1.30\nmaven org.yaml:snakeyaml 1.33", yaml},
 		"held by an application": {map[string]string{yaml: properties, older: empty, driver: empty, "app/app.jar": plain},
 			"maven com.example:driver 2.0\nmaven org.yaml:snakeyaml 1.30\nmaven org.yaml:snakeyaml 1.33", "app/app.jar"},
-		"held beside an application": {map[string]string{yaml: properties, "app/lib/snakeyaml-1.33.jar": properties},
+		"also in an application": {map[string]string{yaml: properties, "app/lib/snakeyaml-1.33.jar": properties},
 			"maven org.yaml:snakeyaml 1.33", "app/lib/snakeyaml-1.33.jar " + yaml},
 		"linked to": {map[string]string{yaml: properties, "app/lib/snakeyaml.jar": "-> /" + yaml},
 			"maven org.yaml:snakeyaml 1.33", yaml},

@@ -6,7 +6,7 @@ import (
 	"assay/check/testkit"
 )
 
-// Deno runs packages from its global cache, without a folder node_modules.
+// Deno runs packages from its global cache without a folder node_modules.
 func TestDenoCache(t *testing.T) {
 	inv := inventoryOf(t, testkit.Path(t, "faults", "inventory", "deno"), Options{}, readers())
 	if got, want := names(inv), "npm chalk 5.3.0\nnpm minimist 1.2.5"; got != want {
@@ -14,8 +14,8 @@ func TestDenoCache(t *testing.T) {
 	}
 }
 
-// The stores of vlt and rules_js, and one of no package manager, have what the links
-// in node_modules lead to, each package once.
+// Links in node_modules lead to the stores of vlt and rules_js, and to one of no
+// package manager. Each package in them is reported once.
 func TestNodeStores(t *testing.T) {
 	const a, b = `{"name":"a","version":"1.0.0"}`, `{"name":"@s/b","version":"2.0.0"}`
 	for name, entries := range map[string]map[string]string{

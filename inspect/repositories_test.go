@@ -9,8 +9,8 @@ import (
 	"assay/check/testkit"
 )
 
-// TestRepositories: what the package manager of the tree can upgrade from is told by
-// name; a place that cannot be read, or is left out, makes it unknown.
+// The repositories that the tree's package manager can upgrade from are reported by
+// name. If one cannot be read or is left out, they are unknown.
 func TestRepositories(t *testing.T) {
 	const list = "deb http://deb.debian.org/debian bookworm main\n"
 	const sources = "Types: deb\nURIs: http://deb.debian.org/debian-security\nSuites: bookworm-security\nComponents: main\n"

@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// asked are the sections that the tests look for.
+// asked are the sections that the tests read.
 var asked = []string{".text", ".rodata", ".go.buildinfo", ".comment", ".bss", ".none"}
 
-// TestOpenMachine holds the sections of this machine's programs and libraries
-// beside those that debug/elf finds.
+// TestOpenMachine compares the sections of this machine's programs and libraries with
+// those that debug/elf finds.
 func TestOpenMachine(t *testing.T) {
 	files := 0
 	for _, dir := range []string{"/usr/bin", "/usr/lib"} {
@@ -62,12 +62,12 @@ func read(r io.Reader, b []byte) bool {
 	return err == nil
 }
 
-// same checks that ours has the sections that debug/elf finds in r.
+// same checks that the file has the sections that debug/elf finds in r.
 func same(t *testing.T, name string, ours *File, r io.ReaderAt) {
 	t.Helper()
 	theirs, err := stdelf.NewFile(r)
 	if err != nil {
-		return // stricter in what is of no use here
+		return // debug/elf rejects it for a reason that does not matter here
 	}
 	for _, section := range asked {
 		want := theirs.Section(section)
@@ -135,7 +135,7 @@ func TestOpenHostile(t *testing.T) {
 	}
 }
 
-// TestManySections reads the count of sections that is too large for the header.
+// TestManySections reads a section count that is too large for the header.
 func TestManySections(t *testing.T) {
 	path, err := os.Executable()
 	if err != nil {
@@ -156,7 +156,7 @@ func TestManySections(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := f.Section(".go.buildinfo"); !ok {
-		t.Error("no sections found")
+		t.Error("no sections")
 	}
 	same(t, "many", f, bytes.NewReader(b))
 
@@ -175,7 +175,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	// The headers of a real program, its sections moved behind them.
+	// The headers of a real program, with its sections moved behind them.
 	le := binary.LittleEndian
 	small := bytes.Clone(whole[:1024])
 	table := le.Uint64(whole[40:])
@@ -194,7 +194,7 @@ func FuzzOpen(f *testing.F) {
 				continue
 			}
 			if got, err := file.Read(s, int64(len(b))); err == nil && !bytes.Equal(got, b[s.Off:s.Off+s.Size]) {
-				t.Errorf("section %s: other bytes than the file's", name)
+				t.Errorf("section %s: content differs from the file", name)
 			}
 			if r := file.At(s.Addr); r.Size() < 0 {
 				t.Errorf("size %d at %#x", r.Size(), s.Addr)

@@ -11,8 +11,8 @@ import (
 	"testing/iotest"
 )
 
-// flatten reads a whole text and returns its brackets, keys and strings, and "_"
-// for every other value.
+// flatten reads a whole text and returns its brackets, keys and strings, and "_" for
+// every other value.
 func flatten(r io.Reader) ([]string, error) {
 	s := New(r)
 	var out []string
@@ -54,10 +54,10 @@ func flatten(r io.Reader) ([]string, error) {
 	return out, s.End()
 }
 
-// native is flatten by encoding/json.
+// native is flatten with encoding/json.
 func native(text string) []string {
 	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber() // which may be beyond any float
+	d.UseNumber() // numbers may be too large for a float
 	var out []string
 	for {
 		token, err := d.Token()
@@ -78,7 +78,7 @@ func native(text string) []string {
 func TestScanner(t *testing.T) {
 	for _, c := range []struct {
 		text string
-		err  string // "" for none
+		err  string // "" for no error
 	}{
 		{`{"a": "b", "c": [1, -2.5e+3, true, false, null, {}, []], "d": {"e": {"f": "g"}}}`, ""},
 		{" [\t\n\r] ", ""},
@@ -134,7 +134,7 @@ func TestByteOrderMark(t *testing.T) {
 	}
 }
 
-// TestLeft holds that values nobody reads are read past.
+// TestLeft checks that values that are not read are skipped.
 func TestLeft(t *testing.T) {
 	s := New(strings.NewReader(`{"a": {"x": [1, "` + strings.Repeat(`\n`, 3*MaxText) + `"]}, "b": "c", "b": {}, "b": "d"}`))
 	var got []string
@@ -164,7 +164,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// FuzzScanner holds that every JSON text is read as encoding/json reads it.
+// FuzzScanner checks that every JSON text is read like with encoding/json.
 func FuzzScanner(f *testing.F) {
 	f.Add(`{"name": "a", "version": "1.0.0", "files": ["x\u00e9", 1.5e-3, null]}`)
 	f.Add(`["\ud83d\ude00", "\ud83d", {"a": {"a": true}}]`)
@@ -173,7 +173,7 @@ func FuzzScanner(f *testing.F) {
 		if !json.Valid([]byte(text)) || len(text) > MaxDepth {
 			return
 		}
-		// encoding/json makes U+FFFD of what is not UTF-8.
+		// encoding/json replaces invalid UTF-8 with U+FFFD.
 		for i, s := range got {
 			b, _ := json.Marshal(s)
 			if e := json.Unmarshal(b, &got[i]); e != nil {

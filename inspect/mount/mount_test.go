@@ -14,7 +14,7 @@ import (
 	"assay/check/testkit"
 )
 
-// A step of docker's classic builder whose base has a VOLUME /data.
+// A step of Docker's classic builder; the base image has a VOLUME /data.
 const classic = `623 484 0:55 / / rw,relatime master:258 - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/d,workdir=/w
 624 623 0:58 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 625 623 0:59 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755
@@ -30,7 +30,7 @@ const classic = `623 484 0:55 / / rw,relatime master:258 - overlay overlay rw,lo
 485 624 0:58 /bus /proc/bus ro,nosuid,nodev,noexec,relatime - proc proc rw
 `
 
-// A step of BuildKit with a cache, a bind of a stage, a secret and a tmpfs.
+// A BuildKit step with a cache, a bind mount of a stage, a secret and a tmpfs.
 const buildkit = `100 99 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w
 101 100 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
 102 100 0:42 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755
@@ -43,8 +43,8 @@ const buildkit = `100 99 0:40 / / rw,relatime - overlay overlay rw,lowerdir=/l,u
 109 100 254:0 /var/lib/buildkit/executor/hosts /etc/hosts ro,relatime - ext4 /dev/vda rw
 `
 
-// A machine with /usr and /home on disks of their own, a share, a snap and its
-// root moved into place, so that the root's line comes after others below it.
+// A machine with /usr and /home on their own disks, a network share and a snap. Its
+// root was moved into place, so its line comes after the lines of mounts below it.
 const machine = `21 26 0:20 / /proc rw,relatime - proc proc rw
 22 26 0:21 / /sys rw,relatime - sysfs sysfs rw
 23 26 0:6 / /dev rw,relatime - devtmpfs devtmpfs rw,size=12334416k
@@ -144,8 +144,8 @@ func TestParseIsBounded(t *testing.T) {
 	}
 }
 
-// What the kernel says of mounts that were really made: the test runs itself in
-// a mount namespace of its own.
+// The kernel's mountinfo of real mounts: the test runs itself in its own mount
+// namespace.
 func TestOutsideOfRealMounts(t *testing.T) {
 	if dir := os.Getenv("ASSAY_TEST_MOUNTS"); dir != "" {
 		realMounts(t, dir)
@@ -220,7 +220,7 @@ func FuzzOutside(f *testing.F) {
 		for _, rel := range out {
 			point := strings.TrimSuffix(root, "/") + "/" + rel
 			if rel == "" || !slices.ContainsFunc(mounts, func(m Mount) bool { return m.Point == point }) {
-				t.Errorf("%q is no mount below %q", rel, root)
+				t.Errorf("%q is not a mount below %q", rel, root)
 			}
 		}
 	})

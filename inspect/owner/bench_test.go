@@ -12,8 +12,8 @@ import (
 	"assay/inspect/rootfs"
 )
 
-// BenchmarkJoin finds the owners of the files that the readers of languages read,
-// in the tree that ROOTS names.
+// BenchmarkJoin finds the owners of the files that the language readers read in the
+// tree in ROOTS.
 func BenchmarkJoin(b *testing.B) {
 	dir := os.Getenv("ROOTS")
 	if dir == "" {

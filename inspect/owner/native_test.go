@@ -26,7 +26,7 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// sample returns every so many-th regular file below dir, relative to the root.
+// sample returns every nth regular file below dir, relative to the root.
 func sample(t *testing.T, dir string, step, limit int) []string {
 	t.Helper()
 	var paths []string
@@ -46,8 +46,8 @@ func sample(t *testing.T, dir string, step, limit int) []string {
 	return paths
 }
 
-// The files of this machine, as dpkg -S finds their packages, and as md5sum
-// finds them to be the ones that were installed.
+// The files of this machine belong to the packages that dpkg -S finds, and are
+// unchanged if md5sum says so.
 func TestAsDpkgSearch(t *testing.T) {
 	dpkg, md5sum := program(t, "dpkg"), program(t, "md5sum")
 	if _, err := os.Stat("/var/lib/dpkg/info"); err != nil {
@@ -56,7 +56,7 @@ func TestAsDpkgSearch(t *testing.T) {
 	paths := slices.Concat(
 		sample(t, "/usr/bin", 19, 50), sample(t, "/usr/lib", 297, 130), sample(t, "/usr/share", 397, 60), sample(t, "/usr/sbin", 19, 10))
 
-	// dpkg knows nothing of the links at the top: it is asked by both names.
+	// dpkg does not know the links in the root, so it is asked for both names.
 	args := []string{"-S"}
 	for _, p := range paths {
 		args = append(args, "/"+p)
@@ -79,7 +79,8 @@ func TestAsDpkgSearch(t *testing.T) {
 			file := "/var/lib/dpkg/info/" + name + ".md5sums"
 			sums, _ := os.ReadFile(file)
 			if len(sums) == 0 {
-				// dpkg names the architecture always, the file does so at times.
+				// dpkg always prints the architecture; the file name has it only
+				// sometimes.
 				sums, _ = os.ReadFile(strings.Replace(file, ":amd64", "", 1))
 			}
 			for sum := range strings.Lines(string(sums)) {
@@ -140,8 +141,8 @@ func TestAsDpkgSearch(t *testing.T) {
 	}
 }
 
-// Packages of this machine in a root of their own, with files overwritten, as
-// dpkg --verify finds them.
+// Packages of this machine in their own root, with some files overwritten. The result
+// is that of dpkg --verify.
 func TestAsDpkgVerify(t *testing.T) {
 	dpkg := program(t, "dpkg")
 	root := testkit.Tree(t, map[string]string{"var/lib/dpkg/updates/x": ""})
@@ -155,7 +156,7 @@ func TestAsDpkgVerify(t *testing.T) {
 		list, lerr := os.ReadFile("/" + info + pkg + ".list")
 		sums, serr := os.ReadFile("/" + info + pkg + ".md5sums")
 		if err != nil || lerr != nil || serr != nil {
-			continue // another system, or not a whole one
+			continue // another system, or an incomplete one
 		}
 		pkgs = append(pkgs, pkg)
 		fmt.Fprintf(&status, "%s\n", stanza)
@@ -243,7 +244,7 @@ func layDatabase(t *testing.T, root, name string) {
 	t.Fatalf("no database %s", name)
 }
 
-// A genuine database of apk, and files whose content is known.
+// A genuine apk database, and files with known content.
 func TestApk(t *testing.T) {
 	root := testkit.Tree(t, map[string]string{
 		"etc/shells":         "# valid login shells\n/bin/sh\n/bin/ash\n",
@@ -255,15 +256,15 @@ func TestApk(t *testing.T) {
 	got, failed := owners(t, root, nil, "etc/shells", "etc/hostname", "etc/apk/keys/other", "srv/package.json", "sbin/apk")
 	want := map[string]string{
 		"etc/shells": "alpine-baselayout-data equal", "etc/hostname": "alpine-baselayout-data different",
-		"etc/apk/keys/other": "", "srv/package.json": "", "sbin/apk": "apk-tools unknown", // listed, not there
+		"etc/apk/keys/other": "", "srv/package.json": "", "sbin/apk": "apk-tools unknown", // listed, but missing
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) || len(failed) > 0 {
 		t.Errorf("%v\nwant %v\nfailed %q", got, want, failed)
 	}
 }
 
-// Genuine databases of rpm, with empty files in place of their packages': rpm
-// lists which package each belongs to, and whether its digest was that of nothing.
+// Genuine rpm databases, with empty files in place of the packages' files. rpm lists
+// which package each belongs to, and whether its digest is that of an empty file.
 func TestAsRPM(t *testing.T) {
 	rpm := program(t, "rpm")
 	for name, empty := range map[string]string{

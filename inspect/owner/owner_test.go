@@ -20,7 +20,7 @@ import (
 	"assay/inspect/walk"
 )
 
-// found returns the packages that were found at paths, by a reader of a language.
+// found returns packages found at paths by a language reader.
 func found(paths ...string) []inventory.Package {
 	var packages []inventory.Package
 	for _, p := range paths {
@@ -29,7 +29,7 @@ func found(paths ...string) []inventory.Package {
 	return packages
 }
 
-// owners joins and returns "package digest" of each path, "" where there is no
+// owners runs Join and returns "package digest" for each path, or "" if there is no
 // owner, and what failed.
 func owners(t *testing.T, dir string, skip []string, paths ...string) (got map[string]string, failed []string) {
 	t.Helper()
@@ -40,22 +40,22 @@ func owners(t *testing.T, dir string, skip []string, paths ...string) (got map[s
 	defer root.Close()
 	for _, workers := range []int{1, 4} {
 		var mu sync.Mutex
-		var gaps []string
+		var failures []string
 		packages := found(paths...)
 		Join(t.Context(), Tree{Root: root, Skip: walk.NewSkip(skip), Workers: workers, Failed: func(path string, err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			gaps = append(gaps, path+": "+err.Error())
-		}, Missing: func(path string, err error) { gaps = append(gaps, path+" missing: "+err.Error()) }}, packages)
-		slices.Sort(gaps)
+			failures = append(failures, path+": "+err.Error())
+		}, Missing: func(path string, err error) { failures = append(failures, path+" missing: "+err.Error()) }}, packages)
+		slices.Sort(failures)
 		now := map[string]string{}
 		for _, p := range packages {
 			now[p.Evidence[0].Path] = text(p.Owner)
 		}
-		if got != nil && fmt.Sprint(now, gaps) != fmt.Sprint(got, failed) {
-			t.Fatalf("%d workers: %v, %v\nbut before: %v, %v", workers, now, gaps, got, failed)
+		if got != nil && fmt.Sprint(now, failures) != fmt.Sprint(got, failed) {
+			t.Fatalf("%d workers: %v, %v\nbut before: %v, %v", workers, now, failures, got, failed)
 		}
-		got, failed = now, gaps
+		got, failed = now, failures
 	}
 	return got, failed
 }
@@ -118,7 +118,7 @@ func TestDpkg(t *testing.T) {
 		{name: "links in a circle", path: "usr/bin/x", want: "", entries: map[string]string{
 			"usr/a": "-> b", "usr/b": "-> a", "usr/bin/x": "x", info + "a.list": "/usr/a/x\n",
 		}},
-		{name: "a link that is no folder's", path: "usr/bin/x", want: "", entries: map[string]string{
+		{name: "a link that is not a folder", path: "usr/bin/x", want: "", entries: map[string]string{
 			"usr/sbin/x": "-> ../bin/x", "usr/bin/x": "x", info + "a.list": "/usr/sbin/x\n",
 		}},
 		{name: "a link at the top that leads out", path: "usr/bin/x", want: "", entries: map[string]string{
@@ -205,9 +205,7 @@ func many(list string) map[string]string {
 	return entries
 }
 
-// Packages of the operating system have no owner, though rpm's own database is
-// on the list of a package.
-// TestNoLists: dpkg has packages and no list of their files.
+// TestNoLists: dpkg has packages but no lists of their files.
 func TestNoLists(t *testing.T) {
 	const (
 		idna    = "usr/lib/python3/dist-packages/idna-3.3.egg-info/PKG-INFO"
@@ -215,14 +213,14 @@ func TestNoLists(t *testing.T) {
 		program = "usr/bin/x"
 		app     = "srv/node_modules/x/package.json"
 		status  = "Package: a\nStatus: install ok installed\nVersion: 1\n"
-		gap     = "var/lib/dpkg/info missing: " // beginning
+		missing = "var/lib/dpkg/info missing: " // beginning
 	)
 	for _, c := range []struct {
 		name    string
 		entries map[string]string
 		paths   []string
-		owned   bool // of idna
-		gap     bool
+		owned   bool // whether idna has an owner
+		missing bool
 	}{
 		{"no folder", map[string]string{"var/lib/dpkg/status": status}, []string{idna, pip, program, app}, true, true},
 		{"an empty folder", map[string]string{"var/lib/dpkg/status": status, info: "/"}, []string{idna}, true, true},
@@ -248,7 +246,7 @@ func TestNoLists(t *testing.T) {
 				t.Errorf("%s: %s: %q, want %q", c.name, path, owner, want)
 			}
 		}
-		if gaps := strings.Join(failed, "\n"); strings.HasPrefix(gaps, gap) != c.gap || len(failed) > 1 || !c.gap && gaps != "" {
+		if all := strings.Join(failed, "\n"); strings.HasPrefix(all, missing) != c.missing || len(failed) > 1 || !c.missing && all != "" {
 			t.Errorf("%s: %q", c.name, failed)
 		}
 	}
@@ -296,7 +294,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// The digests of rpm, of one content: sums made by coreutils.
+// The digests of rpm for one content, computed with coreutils.
 func TestParseSum(t *testing.T) {
 	for _, text := range []string{
 		"md5:acbd18db4cc2f85cedef654fccc4a4d8",
@@ -325,7 +323,7 @@ func TestParseSum(t *testing.T) {
 	}
 }
 
-// What is too large to be read has no known digest.
+// A file that is too large to be read has no known digest.
 func TestLargeFile(t *testing.T) {
 	dir := testkit.Tree(t, map[string]string{"usr/lib/x": "", info + "a.list": "/usr/lib/x\n", info + "a.md5sums": md5Line("", "usr/lib/x")})
 	if err := os.Truncate(filepath.Join(dir, "usr/lib/x"), maxContent+1); err != nil {
@@ -336,7 +334,8 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
-// A variable of the image forbids what its databases have. The test runs itself.
+// A variable of the image forbids the algorithms of its databases. The test runs
+// itself.
 func TestForbiddenDigests(t *testing.T) {
 	if os.Getenv("ASSAY_TEST_FORBIDDEN") != "" {
 		TestDpkg(t)
@@ -349,8 +348,8 @@ func TestForbiddenDigests(t *testing.T) {
 	}
 }
 
-// TestLinkedFolders: the paths of rpm and apk may go through links too. The tree of
-// Fedora's shape has them as files with the links' targets.
+// TestLinkedFolders: paths of rpm and apk may also contain links. In the test data the
+// links of the Fedora-like tree are files that contain their targets.
 func TestLinkedFolders(t *testing.T) {
 	dir := t.TempDir()
 	from := testkit.Path(t, "faults", "inventory", "fedora-sbin")
@@ -389,8 +388,8 @@ func TestLinkedFolders(t *testing.T) {
 	}
 }
 
-// TestNamesOfOneFile: of a file with several names, as an ostree store gives it, the
-// owner of one is that of all; a file with the same content is another.
+// TestNamesOfOneFile: all names of a file, as in an ostree store, have the same owner.
+// A file with the same content is a different file.
 func TestNamesOfOneFile(t *testing.T) {
 	const object, other = "sysroot/ostree/repo/objects/ab/cd.file", "srv/copy"
 	dir := testkit.Tree(t, map[string]string{

@@ -33,8 +33,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// TestKaniko runs the test program as kaniko's executor runs a step: from
-// /kaniko/executor, in a root of its own; and from another place.
+// TestKaniko runs the test program like kaniko's executor runs a step, from
+// /kaniko/executor in its own root, and from another path.
 func TestKaniko(t *testing.T) {
 	p := open(t)
 	switch os.Getenv("KANIKO_TEST") {

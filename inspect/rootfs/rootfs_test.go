@@ -98,8 +98,8 @@ func TestOpenFollowsLinksInsideTheRoot(t *testing.T) {
 	}
 }
 
-// The kernel resolves a path within a root too, since openat2(2): random trees
-// of links give the same file or the same error.
+// The kernel also resolves paths within a root, with openat2(2). For random trees of
+// links, both give the same file or the same error.
 func TestOpenAsTheKernel(t *testing.T) {
 	parts := []string{"a", "b", "c", "..", ".", "d"}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -193,7 +193,7 @@ func TestOpenFound(t *testing.T) {
 	}
 }
 
-// Nothing but regular files is opened, and nothing blocks.
+// Only regular files are opened, and nothing blocks.
 func TestOpenRefusesSpecialFiles(t *testing.T) {
 	dir := testkit.Tree(t, map[string]string{"dir": "/", "regular": "x"})
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o666); err != nil {
@@ -214,7 +214,7 @@ func TestOpenRefusesSpecialFiles(t *testing.T) {
 			t.Errorf("Open(%q) = %v, %v", name, f, err)
 		}
 	}
-	// Where the kind changed after the listing, the open itself finds out.
+	// If the type changes after the listing, opening the file detects it.
 	for _, name := range []string{"dir", "fifo"} {
 		if f, err := root.dir.OpenListedFile(name, name, 10); !errors.Is(err, ErrNotRegular) {
 			t.Errorf("OpenListedFile(%q) = %v, %v", name, f, err)
@@ -252,7 +252,7 @@ func TestFileIsAReader(t *testing.T) {
 		if head, err := f.Peek(make([]byte, 100)); string(head) != content[:100] || err != nil {
 			t.Errorf("limit %d: begins with %q, %v", limit, head, err)
 		}
-		for off := range int64(102) { // within what was read, over its end and behind it
+		for off := range int64(102) { // within what was read, across its end and after it
 			var b [4]byte
 			if n, err := f.ReadAt(b[:], off); string(b[:n]) != content[off:off+4] || err != nil {
 				t.Errorf("limit %d: %q at %d, %v", limit, b[:n], off, err)
@@ -266,7 +266,7 @@ func TestFileIsAReader(t *testing.T) {
 	}
 	defer f.Close()
 	if b, err := io.ReadAll(f); len(b) != 0 || err != nil {
-		t.Errorf("empty file within a bound of 0: %q, %v", b, err)
+		t.Errorf("empty file with a limit of 0: %q, %v", b, err)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestFileIsBounded(t *testing.T) {
 func TestDescend(t *testing.T) {
 	dir := t.TempDir()
 	root := open(t, dir)
-	// 60 names of 200 bytes are three times as long as a path may be.
+	// 60 names of 200 bytes are three times as long as the longest path.
 	name := strings.Repeat("n", 200)
 	var names []string
 	cur := Dir{root.dir.fd}
@@ -329,7 +329,7 @@ func TestDescend(t *testing.T) {
 		t.Errorf("inode %d, want %d", got.Ino, want.Ino)
 	}
 	if _, err := root.dir.Descend(append(slices.Clone(names), "none")); !errors.Is(err, unix.ENOENT) {
-		t.Errorf("what is not there: %v", err)
+		t.Errorf("a missing file: %v", err)
 	}
 	os.Symlink(".", filepath.Join(dir, "link"))
 	if _, err := root.dir.Descend([]string{"link", name}); err == nil {
@@ -369,7 +369,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// Records that a broken filesystem might give end the listing.
+// Records that a broken filesystem might return end the listing.
 func TestEntriesOfNonsense(t *testing.T) {
 	record := func(size int, name string) []byte {
 		b := append(make([]byte, 19), name...)
@@ -386,7 +386,7 @@ func TestEntriesOfNonsense(t *testing.T) {
 	}
 	for name := range Entries(record(23, "full")) {
 		if string(name) != "full" {
-			t.Errorf("name without end: %q", name)
+			t.Errorf("unterminated name: %q", name)
 		}
 	}
 }

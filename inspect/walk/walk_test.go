@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A recorder is a Visitor that remembers what it was told, as "rule path=content".
+// A recorder is a Visitor that records its calls as "rule path=content".
 type recorder struct {
 	mu      sync.Mutex
 	files   []string
@@ -70,8 +70,8 @@ func (r *recorder) DirFailed(path string, err error) {
 	r.dirs = append(r.dirs, fmt.Sprintf("%s: %v", path, err))
 }
 
-// walk walks dir with several numbers of workers, holds the results against each
-// other, and sees to it that nothing stays open.
+// walk walks dir with several numbers of workers, checks that the results are equal,
+// and checks that nothing stays open.
 func walk(t *testing.T, dir string, opts Options) *recorder {
 	t.Helper()
 	root, err := rootfs.Open(dir)
@@ -179,12 +179,12 @@ func TestPrograms(t *testing.T) {
 		"lib/liba.so":   program,
 		"lib/liba.so.1": program,
 		"lib/.hidden":   program,
-		"lib/a.jar":     program, // of another rule
+		"lib/a.jar":     program, // for another rule
 		"lib/METADATA":  program,
-		"share/x.json":  program, // data, whatever is in it
+		"share/x.json":  program, // data, whatever its content
 		"a/copyright":   program,
 		"zoneinfo/a/b":  program,
-		"lib/.json":     program, // no ending
+		"lib/.json":     program, // no extension
 		"bin/small":     program[:minProgram-1],
 		"bin/script":    "#!/bin/sh\n" + program,
 		"bin/nearly":    "\x7fEL" + program,
@@ -202,7 +202,7 @@ func TestPrograms(t *testing.T) {
 		Rules: []Rule{
 			{Bases: []string{"METADATA"}, Exts: []string{".jar"}, Limit: 4},
 			{Programs: true, Limit: 4},
-			{Programs: true, Limit: 100}, // the first has them
+			{Programs: true, Limit: 100}, // the first rule gets them
 		},
 		Skip:    NewSkip([]string{"skipped"}),
 		Exclude: []rootfs.ID{self},
@@ -217,26 +217,26 @@ func TestPrograms(t *testing.T) {
 	})
 }
 
-// A file whose beginning cannot be read may be a program: it is reported.
+// A file whose beginning cannot be read may be a program, so it is reported.
 func TestProgramThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "app"), elf.Magic+strings.Repeat("\x00", minProgram))
 	write(t, filepath.Join(dir, "text"), strings.Repeat("#", minProgram))
-	got := walk(t, dir, Options{Rules: []Rule{{Programs: true, Limit: 2}}}) // reading fails at its third byte
+	got := walk(t, dir, Options{Rules: []Rule{{Programs: true, Limit: 2}}}) // reading the third byte fails
 	slices.Sort(got.missing)
 	if len(got.files) != 0 || len(got.missing) != 2 || !strings.Contains(got.missing[0], "app") || !strings.Contains(got.missing[1], "text") {
 		t.Errorf("files %q, failed %q", got.files, got.missing)
 	}
 }
 
-// TestDataNames holds the names that are not searched for programs against the
-// names of this machine's.
+// Files on this machine with the names of data files, which are not checked for being
+// programs, are not executable programs.
 func TestDataNames(t *testing.T) {
 	data := dataNames()
 	programs := 0
 	err := filepath.WalkDir("/usr", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) == ".go" {
-			return err // Go's sources are many, and no programs
+			return err // Go's many source files are not programs
 		}
 		f, err := os.Open(path)
 		if err != nil {
@@ -245,7 +245,7 @@ func TestDataNames(t *testing.T) {
 		defer f.Close()
 		head := make([]byte, 20)
 		if n, _ := io.ReadFull(f, head); n < len(head) || string(head[:4]) != elf.Magic || head[16] != 2 && head[16] != 3 {
-			return nil // among them object files, which cannot be run
+			return nil // includes object files, which cannot be executed
 		}
 		programs++
 		above := strings.Split(filepath.Dir(path), "/")
@@ -293,11 +293,11 @@ func TestSkipCovers(t *testing.T) {
 		}
 	}
 	if (*Skip)(nil).Covers("a") {
-		t.Error("the nil Skip covers something")
+		t.Error("a nil Skip is not empty")
 	}
 }
 
-// A random tree against the standard library's walk.
+// A random tree is walked like with the standard library.
 func TestWalkFindsWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(7, 7))
@@ -333,8 +333,8 @@ func TestWalkFindsWhatIsThere(t *testing.T) {
 	wantEqual(t, "files", walk(t, dir, Options{Rules: testRules()}).files, want)
 }
 
-// Links are followed inside the tree only, special files not opened, whatever they
-// are called.
+// Links are followed only inside the tree, and special files are not opened, whatever
+// their names.
 func TestHostileEntries(t *testing.T) {
 	outside := t.TempDir()
 	write(t, filepath.Join(outside, "METADATA"), "outside")
@@ -373,26 +373,26 @@ func TestHostileEntries(t *testing.T) {
 	wantEqual(t, "files", got.files, []string{
 		"0 a/METADATA=inside",
 		`2 \xff\xfe/caf\xe9.json=x`,
-		"2 e/x.json=inside", // by a link
+		"2 e/x.json=inside", // through a link
 		"2 new\nline/\x1b[31mred.json=x",
 	})
 	wantEqual(t, "failures", append(got.missing, got.dirs...), nil)
 }
 
-// bigDir returns a new folder for many entries, in memory where that can be had.
+// bigDir returns a new folder for many entries, in memory if possible.
 func bigDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "assay")
 	if err != nil {
 		dir = t.TempDir()
 	}
-	// The standard library's removal keeps a file open for each level.
+	// The standard library keeps a file open for each level when it removes a tree.
 	t.Cleanup(func() { exec.Command("rm", "-rf", dir).Run() })
 	return dir
 }
 
-// chain makes depth directories within each other, beyond any length of a path,
-// and calls at in each, with the directory open.
+// chain makes depth nested directories, more than a path can name, and calls at for
+// each with the directory open.
 func chain(t *testing.T, dir, name string, depth int, at func(fd, level int)) {
 	t.Helper()
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -444,7 +444,7 @@ func TestDepth(t *testing.T) {
 	wantEqual(t, "failures", append(got.missing, got.dirs...), nil)
 }
 
-// More directories have pending children than are kept open.
+// There are more directories with pending children than are kept open.
 func TestDepthWithBranches(t *testing.T) {
 	const depth = 3 * maxOpen
 	dir := bigDir(t)
@@ -469,7 +469,7 @@ func TestDepthWithBranches(t *testing.T) {
 	wantEqual(t, "failures", append(got.missing, got.dirs...), nil)
 }
 
-// Paths longer than PATH_MAX are read, those of no use to anyone reported.
+// Paths longer than PATH_MAX are read. Paths that no program can use are reported.
 func TestLongPaths(t *testing.T) {
 	dir := bigDir(t)
 	name := strings.Repeat("n", 255)
@@ -485,7 +485,7 @@ func TestLongPaths(t *testing.T) {
 	})
 }
 
-// Files that nobody wants cost no memory.
+// Unwanted files need no memory.
 func TestManyFiles(t *testing.T) {
 	const n = 50_000
 	dir := bigDir(t)
@@ -516,13 +516,13 @@ func TestManyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEqual(t, "files", r.files, []string{"0 METADATA=x"})
-	// Each worker has its buffer.
+	// Each worker has its own buffer.
 	if got := after.TotalAlloc - before.TotalAlloc; got > 2*rootfs.BufSize+n/4 {
 		t.Errorf("%d bytes allocated for %d files", got, n)
 	}
 }
 
-// A folder of many folders is read in parts: those that are pending stay few.
+// A folder with many folders is read in parts, so that only few are pending.
 func TestManyDirectories(t *testing.T) {
 	const n = 5 * maxPending
 	top := bigDir(t)
@@ -581,7 +581,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// Who is not root cannot read all: the test runs itself as nobody.
+// Users other than root cannot read everything. The test runs itself as nobody.
 func TestUnreadable(t *testing.T) {
 	if dir := os.Getenv("ASSAY_TEST_UNREADABLE"); dir != "" {
 		got := walk(t, dir, Options{Rules: append(testRules(), Rule{Programs: true})})

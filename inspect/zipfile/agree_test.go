@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// stored returns an archive of one stored entry.
+// stored returns an archive with one stored entry.
 func stored(t *testing.T, name, content string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -25,13 +25,14 @@ func stored(t *testing.T, name, content string) []byte {
 	return b.Bytes()
 }
 
-// cut returns an archive of one entry in its parts: the entry, the directory, its end.
+// cut splits an archive with one entry into the entry, the directory and the end
+// record.
 func cut(b []byte) (local, directory, end []byte) {
 	d, e := bytes.Index(b, []byte(directoryMark)), bytes.LastIndex(b, []byte(endMark))
 	return b[:d], b[d:e], b[e:]
 }
 
-// put joins an archive of which the directory tells of one entry at offset.
+// put joins an archive whose directory has one entry at offset.
 func put(before, directory []byte, offset int) []byte {
 	directory = bytes.Clone(directory)
 	binary.LittleEndian.PutUint32(directory[42:], uint32(offset))
@@ -40,8 +41,8 @@ func put(before, directory []byte, offset int) []byte {
 	return slices.Concat(before, directory, append(end, 0, 0))
 }
 
-// What the directory names and a Stream does not meet is never passed over: other
-// programs go by the directory.
+// An entry that is only in the directory is never ignored by a Stream, because other
+// programs use the directory.
 func TestStreamAgrees(t *testing.T) {
 	evil := stored(t, "evil.txt", "evil")
 	decoy := stored(t, "decoy.x", "decoy")
@@ -86,7 +87,7 @@ func TestStreamAgrees(t *testing.T) {
 	}
 }
 
-// What has bytes in the archive is not empty, whatever its size is said to be.
+// An entry with bytes in the archive is not empty, whatever its size field says.
 func TestEmpty(t *testing.T) {
 	b := stored(t, "a", "content")
 	at := bytes.Index(b, []byte(directoryMark))

@@ -33,11 +33,10 @@ func seed(f *testing.F) {
 	f.Add(append([]byte("#!/bin/sh\n"), nested(f)...))
 }
 
-// small is a budget that ends before the fuzzer's patience.
+// small is a budget that ends early enough for the fuzzer.
 func small() *Budget { return &Budget{Entries: 1000, Directory: 1 << 20, Content: 1 << 20} }
 
-// Where archive/zip reads an archive too, it finds the same entries, and what
-// both read of an entry is the same.
+// If archive/zip can read an archive, both find the same entries and the same content.
 func FuzzArchive(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -85,15 +84,15 @@ func FuzzArchive(f *testing.F) {
 	})
 }
 
-// What a stream gives does not depend on how its bytes come in, nor on whether
-// its entries are read, and costs no more than the budget.
+// The result of a stream does not depend on how its bytes arrive or on whether its
+// entries are read, and reading never exceeds the budget.
 func FuzzStream(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		budget := small()
 		want, wantErr := trace(NewStream(bytes.NewReader(b), budget), true)
 		if budget.Entries < 0 || budget.Directory < 0 || budget.Content < -headerBuffer {
-			t.Fatalf("spent more than there was: %+v", budget)
+			t.Fatalf("budget exceeded: %+v", budget)
 		}
 		got, err := trace(NewStream(iotest.OneByteReader(bytes.NewReader(b)), small()), true)
 		if fmt.Sprint(got, err) != fmt.Sprint(want, wantErr) {
@@ -106,7 +105,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// trace lists a stream, with what its contents are where they are read.
+// trace lists the entries of a stream, with their content if it is read.
 func trace(s *Stream, read bool) (list []string, err error) {
 	for e, err := range s.Entries() {
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 	"assay/check/testkit"
 )
 
-// nested returns a small real jar: a manifest, pom.properties and a jar, with
-// folders between.
+// nested returns a small real jar: a manifest, pom.properties and a jar, with folders
+// between them.
 func nested(t testing.TB) []byte {
 	b, err := os.ReadFile(testkit.Path(t, "lang", "java", "nested.jar", "nested.jar"))
 	if err != nil {
@@ -29,7 +29,7 @@ func open(b []byte) (*Archive, error) {
 	return Open(bytes.NewReader(b), int64(len(b)), BudgetFor(int64(len(b))))
 }
 
-// names lists an archive.
+// names lists the entries of an archive.
 func names(a source) (list []string, err error) {
 	for e, err := range a.Entries() {
 		if err != nil {
@@ -47,8 +47,8 @@ func patched(b []byte, at int, with ...byte) []byte {
 	return b
 }
 
-// A program or script before an archive, and a comment after it, change nothing;
-// nor does a comment that looks like the end of a directory.
+// A program or script in front of an archive and a comment after it change nothing,
+// even if the comment looks like an end record.
 func TestAround(t *testing.T) {
 	jar := nested(t)
 	want, err := members(mustOpen(t, jar))
@@ -90,8 +90,8 @@ func mustOpen(t testing.TB, b []byte) *Archive {
 	return a
 }
 
-// with64 returns an archive without comment whose directory is found by 64-bit
-// values alone.
+// with64 returns an archive without a comment whose directory can only be found by
+// 64-bit values.
 func with64(b []byte) []byte {
 	end := bytes.Clone(b[len(b)-endLen:])
 	at := len(b) - endLen
@@ -106,7 +106,7 @@ func with64(b []byte) []byte {
 	return bytes.Join([][]byte{b[:at], end64, locator, end}, nil)
 }
 
-// Damage is an error that says what is wrong, after what was there before it.
+// Damage gives an error that says what is wrong, after the entries before it.
 func TestDamage(t *testing.T) {
 	jar := nested(t)
 	directory := int(binary.LittleEndian.Uint32(jar[len(jar)-6:]))
@@ -114,7 +114,7 @@ func TestDamage(t *testing.T) {
 	if err != nil || len(all) < 3 {
 		t.Fatal(all, err)
 	}
-	second := directory + directoryLen + len(all[0]) // no extra fields there
+	second := directory + directoryLen + len(all[0]) // they have no extra fields
 	for _, c := range []struct {
 		what string
 		b    []byte
@@ -146,7 +146,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// What a directory says about a content is not believed.
+// What a directory says about a content is verified.
 func TestContent(t *testing.T) {
 	jar := nested(t)
 	at := bytes.Index(jar, []byte(directoryMark))
@@ -199,7 +199,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// Names are bytes, whatever they say.
+// Names are bytes and not interpreted.
 func TestNames(t *testing.T) {
 	want := []string{"../../etc/passwd", "/abs", "a\x00b", "caf\xe9", `C:\x`, "", "twice", "twice", strings.Repeat("n", 0xffff)}
 	var buf bytes.Buffer
@@ -222,7 +222,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A content without a size before it can be streamed if it ends by itself only.
+// Content without a preceding size can be streamed only if it marks its own end.
 func TestStreamDescriptor(t *testing.T) {
 	for method, want := range map[uint16]string{
 		zip.Deflate: "[first second] <nil>",
@@ -252,8 +252,8 @@ func TestStreamDescriptor(t *testing.T) {
 	}
 }
 
-// What inflates without end ends where the budget does, also where nobody reads
-// it, and all archives of a budget share it.
+// Content that inflates endlessly ends where the budget ends, even if nobody reads it.
+// All archives with one budget share it.
 func TestBudgetContent(t *testing.T) {
 	const size = 3 << 20
 	var buf bytes.Buffer
@@ -303,7 +303,7 @@ func TestBudgetContent(t *testing.T) {
 	}
 }
 
-// many is an archive of n entries with one name, which is not held anywhere.
+// many is an archive of n entries with one name that is never held in memory.
 type many struct {
 	header []byte
 	end    []byte
@@ -340,8 +340,8 @@ func (m many) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// A directory of a million entries is gone through without being held, and a
-// larger one up to the bound.
+// A directory of a million entries is read without being held in memory, and a larger
+// one only up to the budget.
 func TestManyEntries(t *testing.T) {
 	for _, c := range []struct {
 		n, want int64

@@ -20,7 +20,7 @@ import (
 )
 
 // archives returns the files of the test data and of this machine's Java and Python
-// whose name ends in one of exts.
+// with one of the extensions exts.
 func archives(t *testing.T, exts ...string) []string {
 	var paths []string
 	for _, dir := range []string{
@@ -39,13 +39,13 @@ func archives(t *testing.T, exts ...string) []string {
 	return paths
 }
 
-// A source is an archive in either of its forms.
+// A source is an archive in one of its two forms.
 type source interface {
 	Entries() iter.Seq2[Entry, error]
 	Open(Entry, int64) (io.Reader, error)
 }
 
-// members reads all entries with their contents.
+// members reads all entries with their content.
 func members(a source) ([]member, error) {
 	list := []member{}
 	for e, err := range a.Entries() {
@@ -66,14 +66,14 @@ func members(a source) ([]member, error) {
 	return list, nil
 }
 
-// member is an entry as Python tells it.
+// member is an entry as Python prints it.
 type member struct {
 	Name string // hex
 	Size int64
 	CRC  uint32
 }
 
-// pythonList prints a line for each archive: what it holds, or null.
+// pythonList prints one line per archive: its content, or null.
 const pythonList = `
 import json, sys, zipfile
 for path in sys.stdin.read().splitlines():
@@ -86,9 +86,8 @@ for path in sys.stdin.read().splitlines():
         print("null")
 `
 
-// Real archives hold what Python finds in them, and the contents of those that
-// are not large have the checksums that Python names, read by the directory and as
-// a stream.
+// Real archives have the entries that Python finds. Small contents have the checksums
+// that Python reports, read by the directory and as a stream.
 func TestPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -133,7 +132,7 @@ func TestPython(t *testing.T) {
 			continue
 		}
 		entries += len(want)
-		if info.Size() > 256<<10 { // the names alone
+		if info.Size() > 256<<10 { // only the names
 			var listed []string
 			for _, m := range want {
 				listed = append(listed, m.Name)

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// A Counter is data that counts what is read of it.
+// A Counter is data that counts how many bytes of it are read.
 type Counter struct {
 	Data []byte
-	Read int64 // bytes
+	Read int64 // number of bytes
 }
 
-// ReadAt is that of io.ReaderAt.
+// ReadAt implements io.ReaderAt.
 func (c *Counter) ReadAt(p []byte, off int64) (int, error) {
 	n, err := bytes.NewReader(c.Data).ReadAt(p, off)
 	c.Read += int64(n)
@@ -21,7 +21,7 @@ func (c *Counter) ReadAt(p []byte, off int64) (int, error) {
 // Size returns the size of the data.
 func (c *Counter) Size() int64 { return int64(len(c.Data)) }
 
-// Drain reads blob to its end and returns what it could read.
+// Drain reads blob to its end and returns what could be read.
 func Drain(blob *io.SectionReader) ([]byte, error) {
 	var b bytes.Buffer
 	_, err := b.ReadFrom(blob)

@@ -1,4 +1,4 @@
-// Package rpmtest gives tests the rpm databases of the test data.
+// Package rpmtest provides the rpm databases in the test data.
 package rpmtest
 
 import (
@@ -12,14 +12,14 @@ import (
 	"assay/check/testkit"
 )
 
-// A Database is a database, unpacked.
+// A Database is a decompressed database.
 type Database struct {
 	Name string // of its folder in pkgdb/rpm
 	File string // "Packages", "Packages.db" or "rpmdb.sqlite"
 	Data []byte
 }
 
-// All unpacks one database after the other.
+// All yields all databases, decompressing one at a time.
 func All(t testing.TB) iter.Seq[Database] {
 	t.Helper()
 	dirs, err := os.ReadDir(testkit.Path(t, "pkgdb", "rpm"))
@@ -35,7 +35,7 @@ func All(t testing.TB) iter.Seq[Database] {
 	}
 }
 
-// Load returns the database in the folder name.
+// Load returns the database in the folder with this name.
 func Load(t testing.TB, name string) Database {
 	t.Helper()
 	dir := testkit.Path(t, "pkgdb", "rpm", name)
@@ -65,8 +65,8 @@ func unpack(t testing.TB, packed io.Reader) []byte {
 	return data
 }
 
-// Dir writes the database to a new folder, for programs that read it there, and
-// returns the folder.
+// Dir writes the database to a new folder, for programs that read files, and returns
+// the folder.
 func (d Database) Dir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

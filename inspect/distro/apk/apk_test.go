@@ -18,7 +18,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// expected is a package of an expected.json, which was made by other means.
+// expected is a package in an expected.json, which was not made with this package.
 type expected struct {
 	Name          string
 	Version       string
@@ -73,7 +73,7 @@ func databases(t testing.TB) []string {
 	return names
 }
 
-// identity takes away what the lists of the genuine databases do not have.
+// identity removes what the lists of the genuine databases do not have.
 func identity(t testing.TB, packages []inventory.Package, path string) []inventory.Package {
 	t.Helper()
 	packages = slices.Clone(packages)
@@ -87,11 +87,11 @@ func identity(t testing.TB, packages []inventory.Package, path string) []invento
 }
 
 func TestDatabases(t *testing.T) {
-	// What is wrong with the ones that are not whole.
+	// The errors of the invalid databases.
 	broken := map[string]string{
 		"corrupt-syft":    `line 1: invalid field "this is a corrupt db"`,
 		"invalid-scalibr": `line 1: invalid field "asdf", and 1 more invalid paragraphs`,
-		// Its last line is a whole digest without a newline.
+		// Its last line is a complete digest without a newline.
 		"trivy-apk": `line 24: package "invalidPackageWithoutAVersion": no version (V)`,
 	}
 	total := 0
@@ -99,12 +99,12 @@ func TestDatabases(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data, want := database(t, name)
 			switch name {
-			case "corrupt-syft": // the second paragraph is whole
+			case "corrupt-syft": // the second paragraph is valid
 				want = []inventory.Package{{
 					Type: "apk", Name: "alpine-baselayout-data", Version: "3.2.0-r22", Arch: "x86_64",
 					Source: "alpine-baselayout", SourceVersion: "3.2.0-r22",
 				}}
-			case "trivy-apk": // its list names one that is none
+			case "trivy-apk": // its list has one that is invalid
 				want = slices.DeleteFunc(want, func(p inventory.Package) bool { return p.Version == "" })
 			}
 			got, err := ReadInstalled(bytes.NewReader(data), "db")
@@ -129,8 +129,8 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// What apk-tools 3 wrote of a package with its own digests and of a virtual
-// package, with what no database of ours has.
+// The output of apk-tools 3 for a package with its kind of digests and for a virtual
+// package, with what no database in the test data has.
 const synthetic = "C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\n" +
 	"P:lib\xe9\nV:1.0_rc1~abc-r0\nA:\nS:1\nI:1\nT:\nU:\nL:\no:origin\nm: A. Packager <a@example.com> \n" +
 	"t:1\ng:tag\nf:xS\nF:\nR:top\nZ:Q1LCa0a2j/xo/5m0U8HTBBNBNCLXA=\n" +
@@ -173,7 +173,7 @@ func TestBroken(t *testing.T) {
 	const before, after = "P:a\nV:1\n\n", "\nP:z\nV:1\n\n"
 	tests := []struct {
 		name, middle, err string
-		kept              bool // the package in the middle stays
+		kept              bool // the package in the middle is kept
 	}{
 		{"no field", "P:b\nnonsense\nV:1\n", `line 5: invalid field "nonsense"`, false},
 		{"one letter", "P:b\nV\n", `line 5: invalid field "V"`, false},
@@ -189,7 +189,7 @@ func TestBroken(t *testing.T) {
 		{"second version", "P:b\nV:1\nV:2\n", "repeated V", false},
 		{"long version", "P:b\nV:" + strings.Repeat("1", maxValue+1) + "\n", `'V' longer than 4096 bytes`, false},
 		{"very long version", "P:b\nV:" + strings.Repeat("1", 3*maxLine) + "\n", `'V' longer than 4096 bytes`, false},
-		{"very long line that is no field", "P:b\nV:1\n" + strings.Repeat("x", 3*maxLine) + "\n", `longer than`, false},
+		{"very long line that is not a field", "P:b\nV:1\n" + strings.Repeat("x", 3*maxLine) + "\n", `longer than`, false},
 		{"file before its folder", "P:b\nV:1\nR:x\n", "file (R) before its folder", false},
 		{"folder of no package", "F:usr\nR:x\n", "line 4: paragraph without a name (P)", false},
 		{"field after the files", "P:b\nV:1\nF:usr\nA:x\n", "line 7: A after the files", true},
@@ -248,8 +248,8 @@ func TestWholeAllTheSame(t *testing.T) {
 	}
 }
 
-// A last line without its newline is taken where it cannot be the beginning of
-// another one that says more.
+// A last line without a newline is accepted if it cannot be the beginning of a longer
+// line with another meaning.
 func TestLastLine(t *testing.T) {
 	const fields = "P:b\nV:1\nA:x\no:s\nm:M\n"
 	for text, whole := range map[string]bool{
@@ -278,7 +278,7 @@ func TestLastLine(t *testing.T) {
 	}
 }
 
-// A database as an editor that drops the last newline leaves it.
+// A database as it is after an editor has removed the last newline.
 func TestWithoutLastNewline(t *testing.T) {
 	data, err := os.ReadFile(testkit.Path(t, "faults", "inventory", "apk-no-newline", InstalledFiles()[0]))
 	if err != nil {
@@ -290,8 +290,8 @@ func TestWithoutLastNewline(t *testing.T) {
 	}
 }
 
-// A database that cannot be read to its end still gives the packages whose
-// fields were.
+// If a database cannot be read to its end, the packages with complete fields are
+// returned.
 func TestReadError(t *testing.T) {
 	failure := errors.New("input/output error")
 	for text, want := range map[string]string{
@@ -316,8 +316,8 @@ func TestTooManyPackages(t *testing.T) {
 	}
 }
 
-// TestTwoFolders: one database in both folders gives packages that differ in
-// their evidence only, which makes one package of each pair.
+// TestTwoFolders: a database in both folders gives packages that differ only in their
+// evidence and are merged.
 func TestTwoFolders(t *testing.T) {
 	data, _ := database(t, "alpine-3.11")
 	var all [2][]inventory.Package
@@ -333,9 +333,9 @@ func TestTwoFolders(t *testing.T) {
 	}
 }
 
-// Cut at any byte, a database gives no package that it does not have whole, all
-// that are before the cut, and an error if the cut is within a line, unless all that
-// is kept of the package is before that.
+// A database that is cut at any byte gives only complete packages, all packages before
+// the cut, and an error if the cut is within a line, unless everything that is kept of
+// the package precedes it.
 func TestTruncated(t *testing.T) {
 	data, all := few(t)
 	ends := []int{0}
@@ -346,7 +346,7 @@ func TestTruncated(t *testing.T) {
 	}
 	for n := range data {
 		got, err := ReadInstalled(bytes.NewReader(data[:n]), "db")
-		whole, _ := slices.BinarySearch(ends, n+1) // paragraphs that end at n or before
+		whole, _ := slices.BinarySearch(ends, n+1) // paragraphs that end at or before n
 		whole--
 		if len(got) < whole || shared(got, all) < whole || len(got) > whole+1 {
 			t.Fatalf("cut at %d: %d packages, want %d", n, len(got), whole)
@@ -356,11 +356,11 @@ func TestTruncated(t *testing.T) {
 			if len(got) != whole+1 {
 				t.Fatalf("cut at %d, within a line: no error", n)
 			}
-			if data[bytes.LastIndexByte(data[:n], '\n')+1] == 'm' { // the maintainer is cut
+			if data[bytes.LastIndexByte(data[:n], '\n')+1] == 'm' { // the cut is in the maintainer
 				got[whole].Vendor = all[whole].Vendor
 			}
 			if !reflect.DeepEqual(got[whole], all[whole]) {
-				t.Fatalf("cut at %d: %+v and no error", n, got[whole])
+				t.Fatalf("cut at %d: %+v without an error", n, got[whole])
 			}
 		}
 		if len(got) > whole && (got[whole].Name != all[whole].Name || got[whole].Version != all[whole].Version) {
@@ -369,8 +369,9 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A flipped bit changes one package or loses it with an error; no other package
-// suffers, but the next one if the line between was hit.
+// A flipped bit changes one package, or the package is missing and there is an error.
+// No other package is affected, except the next one if the bit was in the line between
+// them.
 func TestBitFlips(t *testing.T) {
 	data, all := few(t)
 	for i := range data {
@@ -382,13 +383,13 @@ func TestBitFlips(t *testing.T) {
 			t.Fatalf("byte %d: only %d of %d packages are left", i, same, len(all))
 		}
 		if len(got) < len(all) && err == nil {
-			t.Fatalf("byte %d: %d of %d packages and no error", i, len(got), len(all))
+			t.Fatalf("byte %d: %d of %d packages without an error", i, len(got), len(all))
 		}
 	}
 }
 
-// few returns a part of a genuine database that is small enough to be read
-// thousands of times, and its packages.
+// few returns a part of a genuine database that is small enough to be read thousands of
+// times, and its packages.
 func few(t *testing.T) ([]byte, []inventory.Package) {
 	t.Helper()
 	data, _ := database(t, "alpine-3.11")
@@ -401,8 +402,7 @@ func few(t *testing.T) ([]byte, []inventory.Package) {
 	return data, packages
 }
 
-// shared returns how many packages of b are in a, where they stand in the same
-// order.
+// shared returns how many packages of b are also in a, in the same order.
 func shared(a, b []inventory.Package) int {
 	n := 0
 	for _, p := range b {
@@ -431,16 +431,16 @@ func FuzzRead(f *testing.F) {
 			}
 			for _, word := range []string{p.Name, p.Version, p.Arch, p.Source} {
 				if !ident.IsWord(word) || inventory.Text(word) != word {
-					t.Errorf("%q is no word", word)
+					t.Errorf("%q is not a word", word)
 				}
 			}
 		}
-		// Files are of packages, in their order, and the same error is found.
+		// Files belong to packages, in order, and the error is the same.
 		rest := packages
 		filesErr := ReadFiles(bytes.NewReader(data), func(file File) {
 			i := slices.IndexFunc(rest, func(p inventory.Package) bool { return p.Name == file.Package })
 			if i < 0 {
-				t.Errorf("%q is of %q, which is no package in its turn", file.Path, file.Package)
+				t.Errorf("%q belongs to %q, which is not the current package", file.Path, file.Package)
 				return
 			}
 			rest = rest[i:]
@@ -451,7 +451,7 @@ func FuzzRead(f *testing.F) {
 		if (err == nil) != (filesErr == nil) || err != nil && err.Error() != filesErr.Error() {
 			t.Errorf("packages: %v; files: %v", err, filesErr)
 		}
-		// What stands before does not depend on what comes after.
+		// The packages before a paragraph do not depend on what follows.
 		again, _ := ReadInstalled(bytes.NewReader(append([]byte("P:first\nV:1\n\n"), data...)), "db")
 		if len(again) != len(packages)+1 || again[0].Name != "first" || len(packages) > 0 && !reflect.DeepEqual(again[1:], packages) {
 			t.Errorf("%d packages, and %d with one before", len(packages), len(again))

@@ -23,8 +23,7 @@ func readFiles(t testing.TB, data []byte) (files []fileText, digests map[fileTex
 	return files, digests
 }
 
-// Contents that are known by other means: of genuine files, and with apk-tools
-// 3's kinds of digest.
+// Contents with known digests: genuine files, and the kinds of digests of apk-tools 3.
 func TestFileDigests(t *testing.T) {
 	data, _ := database(t, "alpine-with-packages-final")
 	for _, tt := range []struct {
@@ -72,7 +71,7 @@ func TestFileWithoutDigest(t *testing.T) {
 	}
 }
 
-// The paths are put together here in another way: every F and R line by itself.
+// Paths are joined here in another way: from every F and R line.
 func TestFilePaths(t *testing.T) {
 	data, _ := database(t, "alpine-with-packages-final")
 	var want []fileText
@@ -102,8 +101,8 @@ func TestFilePaths(t *testing.T) {
 	}
 }
 
-// Of a broken list of files those before the broken line are given, and of the
-// file whose digest is broken nothing.
+// Of an invalid list of files, the files before the invalid line are returned, but not
+// the file with the invalid digest.
 func TestBrokenFiles(t *testing.T) {
 	text := "P:a\nV:1\nF:d\nR:x\nR:y\nZ:Q1\nR:z\n\nF:e\nR:x\n\nP:b\nV:1\nF:\nR:w\n"
 	var got []string
@@ -116,7 +115,7 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
-// What is held of a database does not grow with it.
+// Memory does not grow with the database.
 func TestReadFilesAllocs(t *testing.T) {
 	allocs := func(files int) float64 {
 		text := "P:a\nV:1\nF:usr/lib\n" + strings.Repeat("R:file\nZ:Q1kiljhXXH1LlQroHsEJIkPZg2eiw=\n", files) + "\n"

@@ -72,18 +72,18 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
-// What is damaged, cut short or needs too much memory is an error, and never fewer
-// packages without one.
+// A damaged or cut manifest, or one that needs too much memory, is an error. Packages
+// are never missing without one.
 func TestDamaged(t *testing.T) {
 	whole := compress(t, manifest)
 	for n := range whole {
 		if packages, err := ReadManifest(bytes.NewReader(whole[:n]), "p"); err == nil {
-			t.Errorf("cut at %d: %q and no error", n, list(packages))
+			t.Errorf("cut at %d: %q without an error", n, list(packages))
 		}
 		flipped := bytes.Clone(whole)
 		flipped[n] ^= 0x10
 		if packages, err := ReadManifest(bytes.NewReader(flipped), "p"); err == nil && len(packages) != 1 {
-			t.Errorf("byte %d: %q and no error", n, list(packages))
+			t.Errorf("byte %d: %q without an error", n, list(packages))
 		}
 	}
 	var large bytes.Buffer

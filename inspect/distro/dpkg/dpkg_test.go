@@ -19,7 +19,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// row is a package as expected.json has it.
+// row is a package in expected.json.
 type row struct {
 	Name          string `json:"name"`
 	Version       string `json:"version"`
@@ -42,7 +42,7 @@ func compareRows(a, b row) int {
 	return strings.Compare(a.Name+" "+a.Arch+" "+a.Version, b.Name+" "+b.Arch+" "+b.Version)
 }
 
-// database returns the status file of a database, and its status.d files.
+// database returns the status file and the status.d files of a database.
 func database(t *testing.T, dir string) (status []byte, stanzas [][]byte) {
 	t.Helper()
 	folder := filepath.Join(dir, "var/lib/dpkg")
@@ -72,12 +72,12 @@ func database(t *testing.T, dir string) (status []byte, stanzas [][]byte) {
 	return status, stanzas
 }
 
-// Every database of the collection, against what dpkg-query says of it. Those
-// that dpkg-query refuses, or that have a stanza it passes over with a warning,
-// give an error, and what is whole in them.
+// Every database in the test data has the packages that dpkg-query shows. Databases
+// that dpkg-query rejects, or in which it skips a stanza with a warning, give an error
+// and their valid packages.
 func TestRealDatabases(t *testing.T) {
 	fails := map[string][]string{
-		// refused by dpkg-query: no list of its own
+		// rejected by dpkg-query: it has no list of its own
 		"claircore-vcpkg":                     {"libffi", "zlib", "curl", "bzip2", "liblzma", "libiconv", "libxml2", "xxhash", "lz4", "lzo", "openssl-windows", "openssl", "libarchive", "libressl", "libffi"},
 		"scalibr-invalid":                     {},
 		"scalibr-nopackage":                   {"foo", "bar"},
@@ -126,7 +126,7 @@ func TestRealDatabases(t *testing.T) {
 				return
 			}
 			text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
-			if err != nil && name == "syft-distroless-deb" { // one stanza, no list
+			if err != nil && name == "syft-distroless-deb" { // a single stanza, without a list
 				text = []byte(`[{"name":"libsqlite3-0","version":"3.34.1-3","arch":"arm64","source":"sqlite3","source_version":"3.34.1-3","status":"installed"}]`)
 			} else if err != nil {
 				t.Fatal(err)
@@ -153,7 +153,7 @@ func TestRealDatabases(t *testing.T) {
 	}
 }
 
-// The machine's own database, against dpkg-query.
+// The machine's own database, compared with dpkg-query.
 func TestAsDpkgQuery(t *testing.T) {
 	query, err := exec.LookPath("dpkg-query")
 	if err != nil {
@@ -212,7 +212,7 @@ const good = "Package: good\nStatus: install ok installed\nVersion: 1\nArchitect
 func TestReadStatus(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
-		want       string // name version arch source source-version; one a line
+		want       string // name version arch source source-version; one per line
 		err        string // part of the error
 	}{
 		{"empty", "", "", ""},
@@ -317,7 +317,7 @@ func TestReadStanza(t *testing.T) {
 	}
 }
 
-// The status file of a chiseled image, which dpkg has not written.
+// The status file of a chiseled image, which dpkg did not write.
 func TestWithoutStatus(t *testing.T) {
 	f, err := os.Open(testkit.Path(t, "faults", "inventory", "chiseled-dotnet", StatusFiles()[0]))
 	if err != nil {
@@ -330,7 +330,7 @@ func TestWithoutStatus(t *testing.T) {
 	}
 }
 
-// A file that cannot be read to its end gives what came before.
+// A file that cannot be read to its end gives the packages before that.
 func TestReadError(t *testing.T) {
 	broken := errors.New("input/output error")
 	r := io.MultiReader(strings.NewReader(good+"\nbad\n\n"+good), iotest.ErrReader(broken))
@@ -348,8 +348,8 @@ func TestManyPackages(t *testing.T) {
 	}
 }
 
-// A real file, cut at many places and with bits turned over: what is reported
-// without an error is what the whole file says.
+// A real file is cut at many places and gets flipped bits. Packages that are returned
+// without an error are those of the intact file.
 func TestDamaged(t *testing.T) {
 	whole, _ := database(t, testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"))
 	all, err := ReadStatus(bytes.NewReader(whole), "p", nil)
@@ -362,9 +362,9 @@ func TestDamaged(t *testing.T) {
 		if len(part) > 0 && !strings.HasPrefix(list(all), list(part)) {
 			t.Fatalf("cut at %d: %q", end, list(part))
 		}
-		// Every stanza that was begun is there, or there is an error.
+		// All stanzas that were begun are returned, or there is an error.
 		if begun := bytes.Count(whole[:end], []byte("Package: ")); err == nil && len(part) != begun {
-			t.Fatalf("cut at %d: %d packages of %d and no error", end, len(part), begun)
+			t.Fatalf("cut at %d: %d packages of %d without an error", end, len(part), begun)
 		}
 	}
 	for at := 0; at < len(whole); at += 181 {
@@ -377,7 +377,7 @@ func TestDamaged(t *testing.T) {
 				missing++
 			}
 		}
-		// One byte touches one stanza, or joins or splits two.
+		// One byte affects one stanza, or joins or splits two.
 		if missing > 2 || err == nil && len(part) < len(all)-1 {
 			t.Fatalf("byte %d: %d packages, %d not as they were, error %v", at, len(part), missing, err)
 		}
@@ -402,7 +402,7 @@ func FuzzReadStatus(f *testing.F) {
 					}
 				}
 			}
-			// What stands before a stanza does not change it.
+			// What precedes a stanza does not change it.
 			more, _ := read(bytes.NewReader(append(slices.Clone(text), "\n\n"+good...)), "p")
 			if len(more) == 0 || list(more[len(more)-1:]) != "good 1 all good 1\n" {
 				t.Errorf("the last stanza is lost: %q", list(more))

@@ -59,7 +59,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// The genuine list of a package, and what is not one.
+// The genuine list of a package, and files that are not one.
 func TestDigests(t *testing.T) {
 	got := map[string]string{}
 	read := func(text string) error {
@@ -159,11 +159,11 @@ func TestAsDpkgListfiles(t *testing.T) {
 		}
 		out, err := exec.CommandContext(t.Context(), dpkg, "-L", pkg).Output()
 		if err != nil {
-			continue // not installed: removed, with its configuration left
+			continue // removed; only its configuration is left
 		}
 		var want []string
 		for line := range strings.Lines(string(out)) {
-			// What is diverted is told in lines between.
+			// dpkg describes diverted files in extra lines.
 			if path := strings.TrimSuffix(line, "\n"); strings.HasPrefix(path, "/") && path != "/." {
 				want = append(want, path[1:])
 			}
@@ -208,7 +208,7 @@ func FuzzFileLists(f *testing.F) {
 		if d, derr := ReadDiversions(strings.NewReader(text)); derr == nil && err == nil && 3*len(d) < len(first) {
 			t.Errorf("%d diversions of %d paths", len(d), len(first))
 		}
-		// A list read before leaves nothing behind.
+		// A list that was read before does not affect the next one.
 		i := 0
 		again := lists.Paths(strings.NewReader(text), func(p []byte) {
 			if i >= len(first) || first[i] != string(p) {

@@ -88,7 +88,7 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// TestDamagedUpdate: an update that cannot be read is told, and changes nothing.
+// TestDamagedUpdate: an update that cannot be read is reported and changes nothing.
 func TestDamagedUpdate(t *testing.T) {
 	packages, err := ReadStatus(strings.NewReader(good), "status", func(yield func(Update) bool) {
 		_ = yield(Update{"updates/1", strings.NewReader("Package: good\n")}) && yield(Update{"updates/2", strings.NewReader("x")})
@@ -114,7 +114,8 @@ func FuzzUpdates(f *testing.F) {
 			})
 			return packages
 		}
-		// What an update leaves installed is, whatever the status file has.
+		// A package that an update installs is installed, whatever the status file
+		// says.
 		packages := after(status)
 		for _, p := range after("") {
 			if !slices.ContainsFunc(packages, func(q inventory.Package) bool { return reflect.DeepEqual(p, q) }) {

@@ -34,7 +34,7 @@ func TestParseDebianVersion(t *testing.T) {
 	}
 }
 
-// The genuine files, by what stands in them.
+// The genuine files, by their content.
 func TestParseRealOlderFiles(t *testing.T) {
 	dir := testkit.Path(t, "pkgdb", "os-release")
 	for _, c := range []struct {
@@ -72,7 +72,7 @@ func TestParseRealOlderFiles(t *testing.T) {
 	}
 }
 
-// Every lsb-release of the collection, named after its version.
+// Every lsb-release in the test data; the files are named after their version.
 func TestParseRealLSBReleases(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(testkit.Path(t, "pkgdb", "os-release"), "ubuntu-*.lsb-release"))
 	if err != nil || len(files) < 25 {

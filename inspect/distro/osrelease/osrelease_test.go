@@ -17,7 +17,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Every file of the collection, against what its index says of it.
+// Every file in the test data, compared with its index.
 func TestParseRealFiles(t *testing.T) {
 	type entry struct {
 		File      string  `json:"file"`
@@ -52,7 +52,7 @@ func TestParseRealFiles(t *testing.T) {
 			ID: str(e.ID), VersionID: str(e.VersionID), Codename: str(e.Codename), IDLike: strings.Fields(str(e.IDLike)),
 		}
 		if e.ID == nil {
-			// Other files: assignments of other names, or none at all.
+			// Other files: assignments to other variables, or none at all.
 			switch {
 			case strings.HasSuffix(e.File, ".os-release"), strings.HasSuffix(e.File, ".lsb-release"):
 				want.ID = "linux"
@@ -111,7 +111,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A line that cannot be what tells the system is stray.
+// A line that cannot identify the system is stray.
 func TestStrayLine(t *testing.T) {
 	for text, stray := range map[string]bool{
 		"ID=x\nVERSION_ID=1\nnonsense\n":                  true,
@@ -137,7 +137,7 @@ func TestStrayLine(t *testing.T) {
 	}
 }
 
-// What a shell makes of the same line.
+// The shell's interpretation of the same line.
 func TestUnquoteAsAShell(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -183,14 +183,14 @@ func FuzzParse(f *testing.F) {
 		for _, src := range Sources()[2:] {
 			older, err := src.Parse(strings.NewReader(text))
 			if err == nil && !older.Known() && !strings.HasSuffix(src.Path, "lsb-release") {
-				t.Errorf("%s: no system and no error", src.Path)
+				t.Errorf("%s: neither a system nor an error", src.Path)
 			}
 			if _, err := json.Marshal(older); err != nil || !utf8.ValidString(older.ID+older.VersionID+older.PrettyName) {
 				t.Errorf("%s: %+v, %v", src.Path, older, err)
 			}
 		}
-		// A value quoted for a shell comes back as it was, without control
-		// characters and outer space, which a line cannot hold.
+		// A value that is quoted for a shell is returned unchanged, except for control
+		// characters and surrounding space, which a line cannot contain.
 		value := strings.TrimSpace(strings.Map(func(r rune) rune {
 			if r < ' ' {
 				return -1

@@ -10,7 +10,7 @@ import (
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		system   string // ID and VERSION_ID
-		packages string // type, name and version each
+		packages string // type, name and version of each
 		ok       bool
 	}{
 		{"debian 12", "deb base-files 12.4+deb12u5", true},
@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 		{"debian 7", "deb base-files 7.1wheezy11", true},
 		{"debian 12", "deb libc6 2.36-9", true},
 		{"debian 12", "", true},
-		{"raspbian 12", "deb base-files 11.1+rpi1+deb11u5", true}, // not known
+		{"raspbian 12", "deb base-files 11.1+rpi1+deb11u5", true}, // unknown
 		{"ubuntu 22.04", "deb base-files 12ubuntu4.6", true},
 		{"ubuntu 24.04", "deb base-files 13ubuntu10.1", true},
 		{"ubuntu 24.04", "deb base-files 13ubuntu7", true},
@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		{"sles 15.4", "rpm sles-release 15.4-150400.55.1", true},
 		{"opensuse-leap 15.3", "rpm openSUSE-release 15.3-lp1532.157.1", true},
 		{"photon 4.0", "rpm photon-release 4.0-2.ph4", true},
-		{"azurelinux 3.0", "rpm mariner-release 2.0-4.cm2", true}, // not known
+		{"azurelinux 3.0", "rpm mariner-release 2.0-4.cm2", true}, // unknown
 		{"alpine 3.18.4", "deb libc6 2.36-9", false},
 		{"debian 12", "rpm bash 5.1-1, pypi six 1.16.0", false},
 		{"debian 12", "rpm bash 5.1-1, deb base-files 12.4", true},

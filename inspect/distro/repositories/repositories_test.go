@@ -9,12 +9,12 @@ import (
 	"assay/inspect/distro/repositories"
 )
 
-// The files are those of Debian, Ubuntu, Alpine, Fedora, UBI and openSUSE images, cut
-// short, and what sources.list(5), apk-repositories(5) and dnf.conf(5) allow.
+// Shortened files of Debian, Ubuntu, Alpine, Fedora, UBI and openSUSE images, and other
+// forms that sources.list(5), apk-repositories(5) and dnf.conf(5) allow.
 func TestRead(t *testing.T) {
 	for _, tt := range []struct {
 		name, typ string
-		place     int // in For
+		place     int // index in For
 		text      string
 		want      []string
 	}{
@@ -97,7 +97,7 @@ autorefresh=1
 	}
 }
 
-// TestBounds: a file that is too much is an error, so that nothing is said of it.
+// TestBounds: a file beyond a bound is an error, so that no names are returned.
 func TestBounds(t *testing.T) {
 	var many, long strings.Builder
 	for i := range 1000 {

@@ -12,9 +12,9 @@ import (
 	"assay/check/testkit/rpmtest"
 )
 
-// The records of a genuine database, loaded by Berkeley DB's own tool into ones of
-// other page sizes and byte orders. On large pages headers lie inline, and on
-// small ones there are many buckets.
+// Berkeley DB's own tool loads the records of a genuine database into databases with
+// other page sizes and byte orders. On large pages headers are inline, and on small
+// pages there are many buckets.
 func TestBerkeleyDBLayouts(t *testing.T) {
 	dump, load := tool(t, "db5.3_dump"), tool(t, "db5.3_load")
 	d := rpmtest.Load(t, "centos5-bdb")

@@ -8,8 +8,7 @@ import (
 	"assay/check/testkit/rpmtest"
 )
 
-// BenchmarkPackages reads a database of each format from a file that the kernel
-// has in memory.
+// BenchmarkPackages reads a database of each format from a file in the kernel's cache.
 func BenchmarkPackages(b *testing.B) {
 	for _, name := range []string{"centos8-modularity-bdb", "unreadable-ndb", "rocky-sqlite"} {
 		d := rpmtest.Load(b, name)

@@ -11,8 +11,8 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Bits that are not what they were, anywhere and in what the pages are found by,
-// cost packages or give an error, and neither time nor memory.
+// Flipped bits, anywhere or in what the pages are found by, cost packages or give an
+// error, but neither much time nor memory.
 func TestFlippedBits(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -44,8 +44,9 @@ func TestFlippedBits(t *testing.T) {
 				case len(packages) > whole:
 					t.Errorf("bit %#x of byte %d: %d packages of %d", bit, at, len(packages), whole)
 				case err == nil && d.File == "Packages.db" && len(packages) < whole:
-					// There a checksum holds each blob, and a magic each slot.
-					t.Errorf("bit %#x of byte %d: %d packages of %d and no error", bit, at, len(packages), whole)
+					// In that format each blob has a checksum and each slot a magic
+					// number.
+					t.Errorf("bit %#x of byte %d: %d packages of %d without an error", bit, at, len(packages), whole)
 				case err != nil:
 					failed++
 				}
@@ -61,12 +62,12 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// pageHeaders picks a byte of the first 40 of a page of 4 KiB.
+// pageHeaders picks one of the first 40 bytes of a page of 4 KiB.
 func pageHeaders(r *rand.Rand, data []byte) int {
 	return r.IntN(len(data)/4096)*4096 + r.IntN(40)
 }
 
-// What is cut off is missed, and said.
+// Missing data at the end is an error.
 func TestTruncated(t *testing.T) {
 	for _, name := range []string{"centos5-bdb", "scalibr-epoch-bdb", "sle15-bci-ndb", "cbl-mariner2-sqlite"} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// Files of other kinds under a name that is wanted.
+// Files of other kinds with the name of a database.
 func TestNoDatabase(t *testing.T) {
 	for _, file := range []string{"Packages", "Packages.db", "rpmdb.sqlite"} {
 		for name, data := range map[string][]byte{
@@ -107,7 +108,7 @@ func TestNoDatabase(t *testing.T) {
 	}
 }
 
-// read reads data and holds the memory that takes against a bound.
+// read reads data and checks that it needs no more memory than a bound.
 func read(t *testing.T, file string, data []byte) ([]inventory.Package, error) {
 	t.Helper()
 	var before, after runtime.MemStats

@@ -15,7 +15,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// headersOf reads data in the format that has the file name.
+// headersOf reads data in the format of the file name.
 func headersOf(file string, data []byte) iter.Seq2[*header.Header, error] {
 	r, size := bytes.NewReader(data), int64(len(data))
 	switch file {
@@ -27,7 +27,7 @@ func headersOf(file string, data []byte) iter.Seq2[*header.Header, error] {
 	return SQLite(r, size, nil, 0)
 }
 
-// row is what expected.json has of a package.
+// row is a package in expected.json.
 type row struct {
 	Name          string `json:"name"`
 	Version       string `json:"version"`
@@ -36,7 +36,7 @@ type row struct {
 	SourceVersion string `json:"source_version"`
 }
 
-// expected returns the packages that the list of a database has, but for keys.
+// expected returns the packages in the list of a database, without keys.
 func expected(t testing.TB, name string) []row {
 	t.Helper()
 	var rows []row
@@ -70,7 +70,7 @@ func compareRows(a, b row) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch))
 }
 
-// diff says how got differs from want. Both are sorted.
+// diff describes how got differs from want. Both are sorted.
 func diff[T comparable](t *testing.T, got, want []T) {
 	t.Helper()
 	if len(want) == 0 {

@@ -31,7 +31,7 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
-// The manifest of a distroless image, of which Syft lists 129 packages.
+// The manifest of a distroless image, in which Syft finds 129 packages.
 func TestManifestOfImage(t *testing.T) {
 	f, err := os.Open(testkit.Path(t, "faults", "inventory", "azl-distroless", ManifestFiles()[0]))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"assay/inspect/distro/rpm/header"
 )
 
-// ask runs the native rpm on the databases in dir and returns its lines, sorted.
+// ask runs the native rpm on the databases in dir and returns its output lines, sorted.
 func ask(t *testing.T, dir, format string) []string {
 	t.Helper()
 	rpm, err := exec.LookPath("rpm")
@@ -34,7 +34,7 @@ func ask(t *testing.T, dir, format string) []string {
 	return lines
 }
 
-// checkNativePackages compares all that is kept of a package.
+// checkNativePackages compares all fields that are kept of a package.
 func checkNativePackages(t *testing.T, d rpmtest.Database, dir string) {
 	want := ask(t, dir, `%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}`+
 		`\t%|VENDOR?{%{VENDOR}}:{%|PACKAGER?{%{PACKAGER}}|}|\t%|MODULARITYLABEL?{%{MODULARITYLABEL}}|\n`)

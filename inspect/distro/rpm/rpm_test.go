@@ -10,12 +10,12 @@ import (
 	"assay/inspect/distro/rpm/header"
 )
 
-// wrongChain is the database in which one of 261 items leads to the header of
-// another. rpm itself gives up there, after 219 packages.
+// wrongChain is a database in which one of 261 items points to the header of another.
+// rpm itself stops there, after 219 packages.
 const wrongChain = "centos-bad-hoffpage-bdb"
 
-// Every database of the test data, each unpacked once: the list that is expected,
-// and where Debian's rpm can read it, what that says.
+// Every database in the test data has the packages in its list and, if Debian's rpm can
+// read it, those that rpm shows.
 func TestDatabases(t *testing.T) {
 	for d := range rpmtest.All(t) {
 		t.Run(d.Name, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestDatabases(t *testing.T) {
 			}
 			t.Run("expected", func(t *testing.T) { checkExpected(t, d) })
 			if d.File == "Packages.db" {
-				return // Debian's rpm is built without
+				return // Debian's rpm cannot read ndb
 			}
 			dir := d.Dir(t)
 			t.Run("native packages", func(t *testing.T) { checkNativePackages(t, d, dir) })
@@ -48,8 +48,8 @@ func checkExpected(t *testing.T, d rpmtest.Database) {
 	}
 }
 
-// All 260 headers are found, the error says that an item has none, and what rpm
-// lists is among them.
+// All 260 headers are found, the error says that one item has none, and the packages
+// that rpm shows are among them.
 func checkWrongChain(t *testing.T, d rpmtest.Database) {
 	type peer struct {
 		Name, Version, Arch string
@@ -65,7 +65,7 @@ func checkWrongChain(t *testing.T, d rpmtest.Database) {
 		if p.Name == "gpg-pubkey" {
 			continue
 		}
-		// This file's source names have their version after the second last dash.
+		// The source names in this file have their version after the second-last dash.
 		parts := strings.Split(strings.TrimSuffix(p.SourceRPM, ".src.rpm"), "-")
 		n := len(parts) - 2
 		want = append(want, row{p.Name, p.Version, p.Arch, strings.Join(parts[:n], "-"), strings.Join(parts[n:], "-")})
@@ -114,7 +114,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// checkFiles goes through all file lists.
+// checkFiles reads all file lists.
 func checkFiles(t *testing.T, d rpmtest.Database) {
 	files := 0
 	for h, err := range headersOf(d.File, d.Data) {

@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// What stands in the log only is what the native rpm sees.
+// The native rpm sees the same packages that are only in the log.
 func TestNativeLog(t *testing.T) {
 	d := rpmtest.Load(t, "rocky-sqlite")
 	path := filepath.Join(d.Dir(t), d.File)
@@ -23,7 +23,7 @@ func TestNativeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // pragmas are of a connection
+	db.SetMaxOpenConns(1) // pragmas apply to one connection
 	for _, s := range []string{
 		"PRAGMA journal_mode=WAL",
 		"PRAGMA wal_autocheckpoint=0",
@@ -34,7 +34,7 @@ func TestNativeLog(t *testing.T) {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
-	// As it is while the database is open: closing it would empty the log.
+	// The files are copied while the database is open: closing it would empty the log.
 	copied := t.TempDir()
 	var files [2][]byte
 	for i, suffix := range []string{"", WAL} {

@@ -52,7 +52,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-// Files of the other scanners' tests, most of which .NET has written.
+// Files from the tests of other scanners, most of them written by .NET.
 func TestRealFiles(t *testing.T) {
 	library := []string{
 		"AWSSDK.Core 3.7.10.6",
@@ -93,8 +93,8 @@ func TestRealFiles(t *testing.T) {
 	}
 }
 
-// An application of one file with .NET in it: Humanizer itself is there only for
-// the packages of its languages, which it depends on.
+// A single-file application that includes .NET. Humanizer itself is only there for its
+// language packages, which it depends on.
 func TestSelfContained(t *testing.T) {
 	const file = "internal/dotnet/pe/net8-app-single-file.deps.json"
 	packages, err := Read(open(t, "from-syft", file), file)
@@ -153,8 +153,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that a library is a package when its type, its files and its name
-// make it one, whatever else is in the file.
+// FuzzRead checks that a library is a package if its type, its files and its name are
+// those of one, whatever else is in the file.
 func FuzzRead(f *testing.F) {
 	f.Add("A", "1.0", "package", true, `"path": {"a": [1, null]}`)
 	f.Add("A", "1.0-beta", "project", true, `"serviceable": true`)
@@ -162,7 +162,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, version, typ string, files bool, other string) {
 		key := name + "/" + version
 		if len(key)+len(typ) > 500 {
-			return // escaped, beyond what may be asked for
+			return // an escaped string that may exceed a bound
 		}
 		assets := map[string]any{}
 		if files {

@@ -19,8 +19,8 @@ import (
 	"assay/inspect/inventory"
 )
 
-// TestRecords reads the build information of programs that others made, as
-// "go version -m" printed it.
+// TestRecords reads the build information of programs that others built, and compares
+// it with what "go version -m" printed.
 func TestRecords(t *testing.T) {
 	root := testkit.Path(t, "lang", "go-buildinfo")
 	dirs, err := os.ReadDir(root)
@@ -42,8 +42,8 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// printed returns the version and the list of modules in what "go version -m"
-// printed of one program.
+// printed returns the version and the list of modules in the output of "go version -m"
+// for one program.
 func printed(t *testing.T, file string) (toolchain, modules string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -53,7 +53,7 @@ func printed(t *testing.T, file string) (toolchain, modules string) {
 	head, rest, _ := strings.Cut(string(b), "\n")
 	_, toolchain, ok := strings.Cut(head, ": ")
 	if !ok {
-		t.Fatalf("%q begins with no version", file)
+		t.Fatalf("%q does not begin with a version", file)
 	}
 	var lines strings.Builder
 	for line := range strings.Lines(rest) {
@@ -62,8 +62,8 @@ func printed(t *testing.T, file string) (toolchain, modules string) {
 	return toolchain, lines.String()
 }
 
-// expected returns the packages that a list of the test data tells. It has the
-// toolchain's last word where experiments follow the version.
+// expected returns the packages in a list of the test data. The list has the last word
+// of the toolchain's version if experiments follow.
 func expected(t *testing.T, file, toolchain string) []string {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -107,8 +107,8 @@ func equal(t *testing.T, found []inventory.Package, want []string) {
 	}
 }
 
-// TestBeforeGo118 reads a program in which the texts are behind pointers: the one
-// that the Go distribution tests itself with.
+// TestBeforeGo118 reads a program of the Go distribution's own tests in which the texts
+// are behind pointers.
 func TestBeforeGo118(t *testing.T) {
 	program := open(t, distributed(t, "go117"))
 	found, err := Read(program, "app")
@@ -123,7 +123,7 @@ func TestBeforeGo118(t *testing.T) {
 	}
 }
 
-// distributed returns a program of the tests of debug/buildinfo.
+// distributed returns a program from the tests of debug/buildinfo.
 func distributed(t *testing.T, name string) []byte {
 	t.Helper()
 	goroot := strings.TrimSpace(output(t, "", "go", "env", "GOROOT"))
@@ -158,8 +158,7 @@ func output(t *testing.T, dir string, command string, args ...string) string {
 	return string(out)
 }
 
-// TestNative builds programs and holds what is read of them beside what
-// "go version -m" says.
+// TestNative builds programs and compares what is read of them with "go version -m".
 func TestNative(t *testing.T) {
 	source := map[string]string{
 		"go.mod": `module example.com/app
@@ -186,7 +185,7 @@ func main() { println(local.Name, old.Name) }
 `,
 		"local/go.mod":   "module example.com/local\n\ngo 1.21\n",
 		"local/local.go": "package local\n\nconst Name = \"local\"\n",
-		// A replacement that has a version, without a network: from a folder of
+		// A replacement with a version, without network access: from a folder of
 		// vendored modules.
 		"vendor/example.com/local/local.go": "package local\n\nconst Name = \"local\"\n",
 		"vendor/example.com/old/old.go":     "package old\n\nconst Name = \"new\"\n",
@@ -211,7 +210,7 @@ example.com/old
 		}
 	}
 	want := []string{"example.com/app (devel)", "example.com/local (devel)", "example.com/new v0.2.0"}
-	for _, arch := range []string{"amd64", "arm64", "386", "s390x"} { // s390x has the other byte order
+	for _, arch := range []string{"amd64", "arm64", "386", "s390x"} { // s390x is big-endian
 		t.Run(arch, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "app")
 			cmd := exec.Command("go", "build", "-mod=vendor", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
@@ -232,7 +231,7 @@ example.com/old
 			}
 			equal(t, found, want)
 
-			// A program whose sections have no names runs as well.
+			// A program also runs if its sections have no names.
 			switch arch {
 			case "amd64", "arm64":
 				clear(program[40:48])
@@ -246,8 +245,8 @@ example.com/old
 	}
 }
 
-// TestDamaged cuts and turns over a program's build information: what could not be
-// read is told.
+// TestDamaged cuts and flips a program's build information. Unreadable information is
+// an error.
 func TestDamaged(t *testing.T) {
 	path, err := os.Executable()
 	if err != nil {
@@ -274,7 +273,7 @@ func TestDamaged(t *testing.T) {
 			damage[name](b[section.Off:])
 			found, err := Read(open(t, b), "app")
 			if err == nil {
-				t.Errorf("no error, and %d packages", len(found))
+				t.Errorf("%d packages without an error", len(found))
 			}
 		})
 	}
@@ -286,8 +285,8 @@ func TestDamaged(t *testing.T) {
 	})
 }
 
-// FuzzRead reads any build information and holds what it says beside what
-// debug/buildinfo says, where that accepts it.
+// FuzzRead reads any build information and compares the result with that of
+// debug/buildinfo, if it accepts the program.
 func FuzzRead(f *testing.F) {
 	path, err := os.Executable()
 	if err != nil {
@@ -343,7 +342,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// image returns a program whose build information is content, at address 4096.
+// image returns a program with content as build information, at address 4096.
 func image(content []byte) []byte {
 	const names = "\x00" + Section + "\x00.shstrtab\x00"
 	const segments, sections = 64, 64 + 56
@@ -381,8 +380,8 @@ func image(content []byte) []byte {
 	return b
 }
 
-// TestRenamedSection reads programs whose section of the build information has
-// another name, as debug/buildinfo does.
+// TestRenamedSection reads programs in which the section with the build information has
+// another name, like debug/buildinfo does.
 func TestRenamedSection(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

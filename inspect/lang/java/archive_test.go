@@ -11,8 +11,8 @@ func TestIsArchive(t *testing.T) {
 		{"lib/A.JAR", true},
 		{"a.lpkg", true},
 		{"a.jpi", true},
-		{"a.JP\u0130", true}, // in lower case an i
-		{"a.\u212aar", true}, // the sign of Kelvin, in lower case a k
+		{"a.JP\u0130", true}, // i in lower case
+		{"a.\u212aar", true}, // the Kelvin sign, k in lower case
 		{"a.class", false},
 		{"a.jar.r", false},
 		{"jar", false},

@@ -16,8 +16,8 @@ import (
 	"assay/check/testkit"
 )
 
-// pythonPOMs prints what each pom.properties names, of each jar that is given:
-// "group:artifact version", as Python reads archives.
+// pythonPOMs prints what each pom.properties in the given jars says, "group:artifact
+// version", as Python reads archives.
 const pythonPOMs = `
 import json, sys, zipfile
 for path in sys.stdin.read().splitlines():
@@ -31,9 +31,9 @@ for path in sys.stdin.read().splitlines():
     print(json.dumps(found))
 `
 
-// The jars of a large Debian have the packages that Python and jar find in them,
-// and beside them only what is unidentified, of Tomcat, of Spring or of a library in the
-// list of publications.
+// The jars of a large Debian have the packages that Python and jar find in them. Other
+// packages are unidentified, or are Tomcat, Spring or a library in the list of
+// publications.
 func TestDebian(t *testing.T) {
 	root := testkit.Fat(t)
 	python, err := exec.LookPath("python3")

@@ -15,8 +15,8 @@ import (
 	"assay/check/testkit"
 )
 
-// An archive has the same packages where it lies and stored in another one, and
-// none that is not well formed.
+// An archive has the same packages on its own and stored in another archive, and all of
+// them are well formed.
 func FuzzRead(f *testing.F) {
 	paths, err := filepath.Glob(filepath.Join(testkit.Path(f, "lang", "java"), "*", "*.?ar"))
 	if err != nil {
@@ -49,7 +49,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("as an executable jar: %+v, want %+v", executable, found)
 		}
 		if err != nil {
-			return // a bound may come earlier in another archive
+			return // a bound may be reached earlier in another archive
 		}
 		slices.Sort(want)
 		got, err := show(archive(t, member{"a-1.jar", string(b), zip.Store}), "b.ear")
@@ -59,7 +59,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// However the lines of a manifest are folded and ended, it says the same.
+// A manifest means the same however its lines are folded and ended.
 func FuzzManifest(f *testing.F) {
 	for _, text := range []string{
 		"Manifest-Version: 1.0\r\nBundle-SymbolicName: com.google.src.yolo;singl\r\n eton:=true\r\n\r\nName: x\r\n",
@@ -95,8 +95,8 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// What was read of properties is read again when it is written with every byte
-// that could mean something escaped.
+// Properties that are written with every special character escaped are read back
+// unchanged.
 func FuzzProperties(f *testing.F) {
 	f.Add("#Created by Apache Maven 3.6.0\r\nversion=3.4.6\r\ngroupId=org.opensaml\r\nartifactId=opensaml-core\r\n")
 	f.Add("groupId : a\\\n  b\nartifactId\\u003d=c\n!x\\\nversion 1\\:2")

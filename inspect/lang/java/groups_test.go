@@ -13,8 +13,8 @@ import (
 	"assay/check/testkit"
 )
 
-// Jars that no Maven built have the coordinates of Maven Central: those of Debian,
-// with the parts of their manifests that count, and the projects' own.
+// Jars that were not built with Maven have the coordinates of Maven Central: Debian's
+// jars, with the relevant parts of their manifests, and the projects' own.
 func TestPublished(t *testing.T) {
 	for _, c := range []struct{ file, manifest, want string }{
 		// Debian
@@ -67,8 +67,8 @@ func TestPublished(t *testing.T) {
 		{"jdom-2.0.6.jar", "", "org.jdom:jdom2 2.0.6"},
 		{"lz4-java-1.7.1.jar", "", "org.lz4:lz4-java 1.7.1"},
 
-		// names that say too little
-		{"postgresql-1.19.8.jar", "", "postgresql 1.19.8"}, // of Testcontainers
+		// ambiguous names
+		{"postgresql-1.19.8.jar", "", "postgresql 1.19.8"}, // Testcontainers
 		{"quartz-1.5.2.jar", "", "quartz 1.5.2"},
 		{"dom4j-1.6.1-hudson-3.jar", "", "dom4j 1.6.1-hudson-3"},
 		{"log4j-1.2-api-2.17.1.jar", "", "log4j 1.2-api-2.17.1"},
@@ -84,8 +84,8 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// Debian's xalan2-2.7.2.jar has BCEL in it, with its properties: that is not what
-// the archive is.
+// Debian's xalan2-2.7.2.jar contains BCEL with its properties, but the archive itself
+// is not BCEL.
 func TestPublishedWithAnother(t *testing.T) {
 	b := archive(t, member{"META-INF/maven/org.apache.bcel/bcel/pom.properties",
 		"groupId=org.apache.bcel\nartifactId=bcel\nversion=6.4.1\n", zip.Deflate})
@@ -95,7 +95,7 @@ func TestPublishedWithAnother(t *testing.T) {
 	}
 }
 
-// Each range of versions of an artifact has one group.
+// Each version of an artifact has one group.
 func TestPublicationsAreUnique(t *testing.T) {
 	seen := map[string][]publication{}
 	for _, p := range publications() {
@@ -117,8 +117,8 @@ func TestPublicationsAreUnique(t *testing.T) {
 	}
 }
 
-// The groups are those that advisories name, as far as there are any in the test
-// data for an artifact, else of which many images have the artifact.
+// The groups are those that advisories name if the test data has advisories for an
+// artifact, and otherwise those that many images have.
 func TestPublicationsMatchAdvisories(t *testing.T) {
 	z, err := zip.OpenReader(testkit.Path(t, "osv", "Maven", "all.zip"))
 	if err != nil {
@@ -154,7 +154,7 @@ func TestPublicationsMatchAdvisories(t *testing.T) {
 			switch of := groups[a]; {
 			case of[p.group]:
 				advised++
-			case of != nil && p.group != "c3p0": // no advisory has its first group
+			case of != nil && p.group != "c3p0": // no advisory names its first group
 				t.Errorf("%s:%s is not what advisories call it: %v", p.group, a, of)
 			case installed[p.group+"/"+a]:
 				common++
@@ -166,7 +166,7 @@ func TestPublicationsMatchAdvisories(t *testing.T) {
 	}
 }
 
-// mavenPackages returns "group/artifact" of what others found in images.
+// mavenPackages returns "group/artifact" of the packages that others found in images.
 func mavenPackages(t *testing.T) map[string]bool {
 	f, err := os.Open(testkit.Path(t, "inventories", "popular.jsonl.gz"))
 	if err != nil {
@@ -188,7 +188,7 @@ func mavenPackages(t *testing.T) map[string]bool {
 	return found
 }
 
-// In Maven's local repository the path says what an archive is.
+// In Maven's local repository the path identifies an archive.
 func TestRepositoryCoordinates(t *testing.T) {
 	for path, want := range map[string]coordinates{
 		"root/.m2/repository/org/dom4j/dom4j/2.1.3/dom4j-2.1.3.jar":                    {"org.dom4j", "dom4j", "2.1.3"},

@@ -14,7 +14,8 @@ func pom(group, artifact, version string) string {
 	return "groupId=" + group + "\nartifactId=" + artifact + "\nversion=" + version + "\n"
 }
 
-// Bounds give an error that says which, and what was found before stays.
+// Exceeding a bound gives an error that names the bound, and what was found before is
+// kept.
 func TestBounds(t *testing.T) {
 	first := member{"META-INF/maven/g/a/pom.properties", pom("g", "a", "1"), zip.Deflate}
 	deflated := func(n int64) string {
@@ -68,7 +69,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// zeros is an endless content.
+// zeros is endless content.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -76,7 +77,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Names and values that are none do not come into an inventory.
+// Invalid names and versions do not get into an inventory.
 func TestNames(t *testing.T) {
 	for text, want := range map[string]string{
 		pom("g", "a", "1"):                                          "g:a 1",

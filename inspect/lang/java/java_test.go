@@ -15,7 +15,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// A member is a file of an archive that a test makes.
+// A member is a file in an archive that a test makes.
 type member struct {
 	name    string
 	content string
@@ -60,8 +60,8 @@ func file(t testing.TB, elem ...string) []byte {
 	return b
 }
 
-// Every archive of the test data has the packages that its pom.properties name,
-// each where it lies, and no other that has coordinates.
+// Every archive in the test data has the packages in its pom.properties, each at its
+// path, and no other package with coordinates.
 func TestExpected(t *testing.T) {
 	dirs, err := filepath.Glob(filepath.Join(testkit.Path(t, "lang", "java"), "*"))
 	if err != nil {
@@ -89,7 +89,7 @@ func TestExpected(t *testing.T) {
 		if b, err = os.ReadFile(files[0]); err != nil {
 			t.Fatal(err)
 		}
-		found, _ := Read(bytes.NewReader(b), int64(len(b)), path) // the damaged: TestNamed
+		found, _ := Read(bytes.NewReader(b), int64(len(b)), path) // TestNamed covers damaged ones
 		for _, p := range found {
 			if p.Type != "maven" || len(p.Evidence) != 1 || p.Evidence[0] != (inventory.Evidence{Path: path, Kind: Kind}) {
 				t.Errorf("%s: %+v", path, p)
@@ -114,8 +114,8 @@ func TestExpected(t *testing.T) {
 	}
 }
 
-// What has no pom.properties is named by its manifest or its file; what is no
-// archive, or too deep, is an error.
+// Archives without pom.properties are named after their manifest or file. Files that
+// are not archives or nested too deeply are errors.
 func TestNamed(t *testing.T) {
 	for name, want := range map[string]struct {
 		packages string
@@ -154,7 +154,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// The META-INF of real jars whose classes were left out.
+// The META-INF of real jars, without their classes.
 func TestMetadata(t *testing.T) {
 	for _, c := range []struct{ dir, file, want string }{
 		{"opensaml-core-3.4.6", "opensaml-core-3.4.6.jar", "org.opensaml:opensaml-core 3.4.6"},
@@ -162,7 +162,7 @@ func TestMetadata(t *testing.T) {
 		{"com.fasterxml.jackson.core.jackson-core-2.15.2", "com.fasterxml.jackson.core.jackson-core-2.15.2.jar",
 			"com.fasterxml.jackson.core:jackson-core 2.15.2"},
 		{"micronaut-aop-4.9.11", "micronaut-aop-4.9.11.jar", "io.micronaut:micronaut-aop 4.9.11"},
-		{"commons-lang3-3.12.0", "commons-lang3-3.12.0.jar", "org.apache.commons:commons-lang3 3.12.0"}, // its pom.xml is in no folder of Maven's
+		{"commons-lang3-3.12.0", "commons-lang3-3.12.0.jar", "org.apache.commons:commons-lang3 3.12.0"}, // its pom.xml is not in one of Maven's folders
 		{"spring-instrumentation-4.3.0-1.0", "spring-instrumentation-4.3.0-1.0.jar",
 			"com.newrelic.instrumentation.spring-4.3.0 1.0"},
 		{"jenkins-plugins/gradle/2.11", "gradle.hpi", "org.jenkins-ci.plugins:gradle 2.11"},
@@ -174,7 +174,7 @@ func TestMetadata(t *testing.T) {
 			"org.multiple:multiple-matching-1 2.11.5 multiple-matching-2.11.5.jar, " +
 			"org.multiple:multiple-matching-2 2.11.5 multiple-matching-2.11.5.jar, " +
 			"org.multiple:multiple-matching-3 2.11.5 multiple-matching-2.11.5.jar"},
-		{"axis", "axis.jar", ""}, // its version is that of a Java package in it
+		{"axis", "axis.jar", ""}, // the version in it is that of a Java package
 		{"combine-manifest-filename", "ivy-2.4.0.jar", "org.apache.ivy:ivy 2.4.0"},
 		{"known-group-id", "spring-web-5.3.26.jar", "org.springframework:spring-web 5.3.26"},
 		{"known-group-id", "web.jar", "org.springframework:spring-web 5.3.26"},
@@ -207,7 +207,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// zipped returns the files in an archive of the test data below a folder.
+// zipped returns the files below a folder in an archive of the test data.
 func zipped(t *testing.T, folder string) map[string]string {
 	z, err := zip.OpenReader(testkit.Path(t, "lang", "java-manifests", "claircore", "manifests-and-properties.zip"))
 	if err != nil {
@@ -233,8 +233,8 @@ func zipped(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// Of real jars' manifests the main section is read, to its end. With and without
-// the pom.properties that tell the truth, name and version are right.
+// The main section of real jars' manifests is read completely. Name and version are
+// right with and without the pom.properties.
 func TestManifests(t *testing.T) {
 	manifests, properties := zipped(t, "manifest"), zipped(t, "properties")
 	if len(manifests) < 100 || len(properties) < 40 {
@@ -263,7 +263,7 @@ func TestManifests(t *testing.T) {
 			{"META-INF/maven/" + c.group + "/" + c.artifact + "/pom.properties", text, zip.Deflate},
 		}
 		want := []string{identity}
-		if name == "cassandra-driver-core-3.11.0-shaded.jar" { // the properties are those of what is in it
+		if name == "cassandra-driver-core-3.11.0-shaded.jar" { // the properties are those of a nested library
 			want = []string{"cassandra-driver-core 3.11.0", identity + " " + name}
 			c.artifact, c.version = "cassandra-driver-core", "3.11.0"
 		}
@@ -278,13 +278,13 @@ func TestManifests(t *testing.T) {
 			t.Errorf("%s without properties: %q, %v; want %q", name, got, err, identity)
 		}
 	}
-	if given != 13 { // Jackson's and Chronicle's, and those of published; none is wrong
+	if given != 13 { // Jackson's, Chronicle's and those in publications; none is wrong
 		t.Errorf("%d archives have coordinates without properties", given)
 	}
 }
 
-// An archive in an archive is read in every combination of stored and deflated,
-// and what is around it says nothing about it.
+// An archive in an archive is read in every combination of stored and deflated, and the
+// outer archive does not affect its packages.
 func TestNested(t *testing.T) {
 	inner := string(file(t, "lang", "java", "nested.jar", "nested.jar"))
 	names := []string{
@@ -310,11 +310,11 @@ func TestNested(t *testing.T) {
 	got, err := show(war, "app.war")
 	if len(got) != 3 || err == nil || err.Error() !=
 		"WEB-INF/lib/broken.jar: not a zip archive; WEB-INF/lib/cut.jar: not a zip archive" {
-		t.Errorf("damaged beside a whole one: %q, %v", got, err)
+		t.Errorf("a damaged archive next to an intact one: %q, %v", got, err)
 	}
 }
 
-// A file by the name of a song or of another archive is none of ours.
+// A file with the extension of a song or of another kind of archive is ignored.
 func TestShared(t *testing.T) {
 	for _, path := range []string{"song.kar", "a.rar", "set.par", "A.NAR"} {
 		if got, err := show([]byte("Rar!\x1a\x07\x01\x00"), path); len(got) > 0 || err != nil {
@@ -327,7 +327,7 @@ func TestWants(t *testing.T) {
 	for path, want := range map[string]bool{
 		"app.jar":                            true,
 		"opt/app/lib/guava-31.1-jre.jar":     true,
-		"test/app.jar":                       true, // anybody's folder
+		"test/app.jar":                       true, // may be anyone's folder
 		"srv/tests/app-tests-1.0.jar":        true,
 		"usr/share/java/maven3-core.jar":     true,
 		"usr/share/maven-repo/a/a/1/a-1.jar": true, // installed by Debian

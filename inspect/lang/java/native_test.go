@@ -11,7 +11,7 @@ import (
 	"assay/check/testkit"
 )
 
-// The native tool of Java makes jars, and jars in jars, whose packages are read.
+// The packages of jars, and of nested jars, that Java's own tool makes are read.
 func TestJarTool(t *testing.T) {
 	jar, err := exec.LookPath("jar")
 	if err != nil {
@@ -45,7 +45,7 @@ func TestJarTool(t *testing.T) {
 	}
 	run("cf", "war/WEB-INF/lib/guava-27.0-jre.jar", "-C", "guava", ".")
 	run("cfm", "war/WEB-INF/lib/service.jar", "manifest", "war/WEB-INF/web.xml")
-	for _, flags := range []string{"cf", "cf0"} { // deflated with sizes that follow; stored
+	for _, flags := range []string{"cf", "cf0"} { // deflated with sizes after the content; stored
 		run(flags, "app.war", "-C", "war", ".")
 		b, err := os.ReadFile(filepath.Join(dir, "app.war"))
 		if err != nil {

@@ -39,8 +39,9 @@ func npmList(t *testing.T, dir string) []record {
 	return slices.Collect(maps.Keys(found))
 }
 
-// What npm has installed for applications is what npm ls lists: nothing that
-// packages carry as test data (resolve) or compiled into them (next).
+// The packages that npm installed for applications are those that npm ls lists, without
+// those that other packages contain as test data (resolve) or compiled into them
+// (next).
 func TestAsNpmList(t *testing.T) {
 	for _, app := range []string{"app", "old"} {
 		dir := filepath.Join(testkit.Fat(t), "srv", app)
@@ -52,8 +53,8 @@ func TestAsNpmList(t *testing.T) {
 	}
 }
 
-// The folder in which Debian has its packages, as npm finds them when they lie in
-// a folder node_modules, nested ones included.
+// The packages in Debian's folder are those that npm finds if they are in a folder
+// node_modules, including nested ones.
 func TestAsNpmOfDebian(t *testing.T) {
 	const folder = "usr/share/nodejs"
 	source := filepath.Join(testkit.Fat(t), folder)

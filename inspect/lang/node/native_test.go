@@ -16,7 +16,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// A record is a package and the package.json that says so.
+// A record is a package and its package.json.
 type record struct{ Path, Name, Version string }
 
 func records(t *testing.T, packages []inventory.Package, path string) []record {
@@ -31,7 +31,7 @@ func records(t *testing.T, packages []inventory.Package, path string) []record {
 	return list
 }
 
-// compare holds that both have the same, in any order.
+// compare checks that both have the same records, in any order.
 func compare(t *testing.T, got, want []record) {
 	t.Helper()
 	for _, list := range [][]record{got, want} {
@@ -54,8 +54,8 @@ func compare(t *testing.T, got, want []record) {
 	}
 }
 
-// find reads every package.json below the folder sub of root that Wants wants by
-// its path from root.
+// find reads every package.json below the folder sub of root that Wants wants, with
+// paths relative to root.
 func find(t *testing.T, root, sub string) []record {
 	t.Helper()
 	var list []record
@@ -85,8 +85,8 @@ func find(t *testing.T, root, sub string) []record {
 	return list
 }
 
-// npm runs npm in dir, without network. It may exit with 1: ls and query do where
-// packages are there that package.json does not ask for.
+// npm runs npm in dir, without network access. It may exit with 1: ls and query do so
+// if there are packages that package.json does not ask for.
 func npm(t *testing.T, dir string, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
@@ -104,9 +104,9 @@ func npm(t *testing.T, dir string, args ...string) []byte {
 	return out
 }
 
-// npmQuery returns the packages that npm finds in the project dir, each where its
-// files are. What has no version is left out: the folders that npm passes on the
-// way to a linked package.
+// npmQuery returns the packages that npm finds in the project dir, with the paths of
+// their files. Entries without a version are left out: they are folders that npm passes
+// on the way to a linked package.
 func npmQuery(t *testing.T, dir string) []record {
 	t.Helper()
 	var packages []struct{ Location, Name, Version, Realpath string }
@@ -122,7 +122,7 @@ func npmQuery(t *testing.T, dir string) []record {
 	return slices.Collect(maps.Keys(found))
 }
 
-// relative returns the path of the package.json in folder, seen from dir.
+// relative returns the path of the package.json in folder, relative to dir.
 func relative(t *testing.T, dir, folder string) string {
 	t.Helper()
 	rel, err := filepath.Rel(dir, filepath.Join(folder, manifest))
@@ -148,9 +148,9 @@ func text(err error) string {
 	return err.Error()
 }
 
-// What npm makes of packages without network, flat and linked from a store: one
-// with a scope, one under another name, and one that is linked to where it is
-// developed, which is no installed package.
+// npm installs packages without network access, flat and linked from a store: one with
+// a scope, one with an alias, and one that is a link to its source folder, which is not
+// an installed package.
 func TestAsNpmInstalls(t *testing.T) {
 	own := unzip(t, testkit.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
 	archives := t.TempDir()
@@ -185,7 +185,7 @@ func TestAsNpmInstalls(t *testing.T) {
 	}
 }
 
-// unzip returns a folder with what is in the archive at path.
+// unzip returns a folder with the content of the archive at path.
 func unzip(t *testing.T, path string) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)

@@ -15,7 +15,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// The trees of npm and corepack as the archives of Node.js bring them.
+// The trees of npm and Corepack in the archives of Node.js.
 func TestOwnTree(t *testing.T) {
 	archive, err := zip.OpenReader(testkit.Path(t, "lang", "node", "npm-own-tree", "tree.zip"))
 	if err != nil {
@@ -45,7 +45,7 @@ func TestOwnTree(t *testing.T) {
 	compare(t, got, want)
 }
 
-// What Corepack 0.34 wrote for Yarn 4.5.0, and what cannot be read.
+// What Corepack 0.34 wrote for Yarn 4.5.0, and unreadable files.
 func TestReadCorepack(t *testing.T) {
 	const path = "root/.cache/node/corepack/v1/yarn/4.5.0/.corepack"
 	const genuine = `{"locator":{"name":"yarn","reference":"4.5.0"},"bin":["yarn","yarnpkg"],"hash":"sha512.837566d24eec14ec0f5f1411adb544e892b3454255e61fdef8fd05f3429480102806bac7446bc9daff3896b01ae4b62d00096c7e989f1596f2af10b927532f39"}`
@@ -77,21 +77,21 @@ func TestRead(t *testing.T) {
 	}{
 		{`{"name": "a", "version": "1.2.3"}`, "a", "1.2.3", ""},
 		{"\ufeff" + `{"version": "1.2.3", "name": "@Types/Node_x.y~1"}` + "\n", "@Types/Node_x.y~1", "1.2.3", ""},
-		// Only what stands at the top counts, and of two the last.
+		// Only top-level keys count, and of repeated ones the last.
 		{`{"x": {"name": "b", "version": "2.0.0"}, "name": "a", "version": "1.0.0", "y": [{"name": "c"}]}`, "a", "1.0.0", ""},
 		{`{"name": "b", "name": "a", "version": "2.0.0", "version": "1.0.0"}`, "a", "1.0.0", ""},
 		{`{"name": "a", "v\u0065rsion": "1.0.\u0030"}`, "a", "1.0.0", ""},
-		// As written, but for the space around it.
+		// As written, except for surrounding space.
 		{`{"name": "a", "version": " v1.2.3-beta.1+exp "}`, "a", "v1.2.3-beta.1+exp", ""},
-		// A package without name has that of its folder.
+		// A package without a name has that of its folder.
 		{`{"version": "1.2.3"}`, "@s/a", "1.2.3", ""},
 		{`{"name": {}, "version": "1.2.3"}`, "@s/a", "1.2.3", ""},
-		// Node.js loads it, and nothing could be looked up.
+		// Node.js loads it, but without a version it cannot be looked up.
 		{`{}`, "", "", `package.json: "@s/a": no version`},
 		{`{"type": "module"}`, "", "", `package.json: "@s/a": no version`},
 		{`{"name": "a", "version": ""}`, "", "", `package.json: "a": no version`},
 		{`{"name": "a", "version": 1}`, "", "", `package.json: "a": no version`},
-		// What was read before the damage.
+		// The part before the damage.
 		{`{"name": "a", "version": "1.2.3", "x": `, "a", "1.2.3", "package.json: unexpected EOF"},
 		{`{"name": "a", "version": "1.2.3"} x`, "a", "1.2.3", "package.json: unexpected 'x' at byte 34"},
 		{`{"name": "a b", "version": "1.2.3"} x`, "", "", "package.json: unexpected 'x' at byte 36"},
@@ -125,7 +125,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// In Yarn's store the folder has no name of a package.
+// In Yarn's store the folder does not have the name of the package.
 func TestReadWithoutName(t *testing.T) {
 	packages, err := Read(strings.NewReader(`{"version": "1.0.0"}`), "node_modules/.store/a-npm-1.0.0-b5/package/package.json")
 	if packages != nil || err != nil {
@@ -133,8 +133,8 @@ func TestReadWithoutName(t *testing.T) {
 	}
 }
 
-// An endless file costs no memory, wherever it is endless, and ends with the error
-// of the reader that bounds it.
+// An endless file needs no memory, whichever part of it is endless, and ends with the
+// error of the reader that limits it.
 func TestEndless(t *testing.T) {
 	tooLarge := errors.New("larger than the limit")
 	for _, start := range []string{``, `{"x": "`, `{"x": 1`, `{"x": [`, `{"`, `{"name": "`} {
@@ -168,8 +168,8 @@ func (r repeat) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FuzzRead holds that a package that comes without an error is the one that
-// encoding/json reads, and that every package has a sound name and version.
+// FuzzRead checks that a package without an error is the one that encoding/json reads,
+// and that every package has a valid name and version.
 func FuzzReadCorepack(f *testing.F) {
 	f.Add(`{"locator":{"name":"yarn","reference":"4.5.0+sha224.8"},"bin":["yarn","yarnpkg"]}`)
 	f.Fuzz(func(t *testing.T, text string) {

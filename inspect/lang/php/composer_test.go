@@ -24,7 +24,7 @@ func TestWantsComposer(t *testing.T) {
 		"srv/app/lib/composer/installed.json":                        true,
 		"root/.config/composer/vendor/composer/installed.json":       true,
 		"srv/app/vendor/a/b/vendor/composer/installed.json":          true,
-		"composer/installed.json":                                    false, // no vendor folder
+		"composer/installed.json":                                    false, // not in a vendor folder
 		"srv/app/vendor/composer/installed.json.bak":                 false,
 		"srv/app/installed.json":                                     false,
 		"srv/vendor/mycomposer/installed.json":                       false,
@@ -50,7 +50,7 @@ func names(t *testing.T, typ string, packages []inventory.Package, path string) 
 	return list
 }
 
-// The records of the other scanners' tests, as their tests have the packages.
+// Records from the tests of other scanners, with the packages that their tests expect.
 func TestRealRecords(t *testing.T) {
 	for _, c := range []struct {
 		archive, file string
@@ -129,9 +129,8 @@ func TestReadComposer(t *testing.T) {
 	}
 }
 
-// A project that Composer made, as composer show lists it: its own packages and
-// those for development, one of a branch, one that replaces another and one
-// without any files.
+// A project made with Composer, as composer show lists it: its packages and those for
+// development, one from a branch, one that replaces another, and one without files.
 func TestAsComposerShow(t *testing.T) {
 	if _, err := exec.LookPath("composer"); err != nil {
 		testkit.Missing(t, "composer, to compare with: apt-get install composer")
@@ -212,7 +211,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// FuzzReadComposer holds that the packages are those that encoding/json finds.
+// FuzzReadComposer checks that the packages are those that encoding/json finds.
 func FuzzReadComposer(f *testing.F) {
 	f.Add(`{"packages": [{"name": "a/b", "version": "v1.0", "x": [null]}], "dev": true}`)
 	f.Add(`[{"name": "a/b", "version": "1"}, {"version": "dev-main", "name": "c/d"}]`)
@@ -253,7 +252,7 @@ func (r repeat) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// An endless record costs no memory.
+// An endless record needs no memory.
 func TestEndless(t *testing.T) {
 	for _, c := range []struct {
 		read  func(io.Reader, string) ([]inventory.Package, error)

@@ -104,8 +104,8 @@ func TestReadPEAR(t *testing.T) {
 	}
 }
 
-// FuzzReadPEAR holds that whatever a record is put into an array with, its package
-// stays the same.
+// FuzzReadPEAR checks that the package of a record does not change, whatever else is in
+// the record's array.
 func FuzzReadPEAR(f *testing.F) {
 	f.Add("a", "1.0", `s:1:"x";a:1:{i:0;N;}`)
 	f.Add("Archive_Tar", "1.4.14", `i:0;d:1.5;`)

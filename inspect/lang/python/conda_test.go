@@ -103,8 +103,8 @@ func TestReadCondaForm(t *testing.T) {
 	}
 }
 
-// FuzzReadConda holds that a package is one that encoding/json finds, too, in the
-// file's name, and that a record is never told whole that encoding/json cannot read.
+// FuzzReadConda checks that encoding/json also finds each package, with the name in the
+// file's name, and that a record without an error can be read by encoding/json.
 func FuzzReadConda(f *testing.F) {
 	for path, text := range condaRecords(f) {
 		f.Add(text, path)

@@ -13,7 +13,7 @@ import (
 	"assay/inspect/zipfile"
 )
 
-// zipped returns an archive in which text stands under each of names.
+// zipped returns an archive with text under each of names.
 func zipped(t testing.TB, text []byte, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer

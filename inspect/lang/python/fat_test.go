@@ -9,8 +9,8 @@ import (
 	"assay/check/testkit"
 )
 
-// All that is found in a large root, wherever it lies, is what pip lists: that of
-// Debian, that of a virtual environment, and that of a folder.
+// All packages in a large root are those that pip lists: for Debian's Python, for a
+// virtual environment, and for a folder.
 func TestAsPipOfRoot(t *testing.T) {
 	root := testkit.Fat(t)
 	var want []string

@@ -15,8 +15,8 @@ import (
 	"assay/inspect/inventory"
 )
 
-// find returns what is installed below root, as "name version", sorted and without
-// repetitions.
+// find returns the packages that are installed below root, as "name version", sorted
+// and without repetitions.
 func find(t *testing.T, root string) []string {
 	t.Helper()
 	found := map[string]bool{}
@@ -65,8 +65,8 @@ func find(t *testing.T, root string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// pipList runs a command that prints what pip lists, as JSON, and returns it in
-// the form of find.
+// pipList runs a command that prints a list of pip as JSON, and returns it in the form
+// of find.
 func pipList(t *testing.T, command ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -97,10 +97,10 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// What is installed in the ways that need no network, as pip lists it there: with
-// the virtual environment, by setuptools into a folder and as an egg, from a
-// wheel into any folder. The source tree, what was built in it and what pip left of a
-// package have not been installed.
+// Packages that are installed in the ways that need no network access, as pip lists
+// them there: with the virtual environment, by setuptools into a folder and as an egg,
+// and from a wheel into any folder. The source tree, its build output and the remains
+// of a package that pip could not remove are not installed.
 func TestAsPipOfVirtualEnvironment(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -123,7 +123,7 @@ func TestAsPipOfVirtualEnvironment(t *testing.T) {
 	pip := filepath.Join(dir, "env", "bin", "pip")
 	inner := filepath.Join(dir, "env", "bin", "python3")
 	if exec.CommandContext(t.Context(), inner, "-c", "import setuptools").Run() != nil {
-		testkit.Missing(t, "a python3 whose venv brings setuptools, which those since 3.12 do not")
+		testkit.Missing(t, "a python3 before 3.12, with a venv module that installs setuptools")
 	}
 
 	source := filepath.Join(dir, "source")

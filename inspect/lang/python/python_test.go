@@ -15,8 +15,8 @@ import (
 	"assay/inspect/inventory"
 )
 
-// listed is what the records of a folder of the test data hold, as it was made out
-// by other means. An empty name or version is one that is not there.
+// listed has the expected content of the records in a folder of the test data. An empty
+// name or version is missing in the record.
 type listed struct{ Path, Name, Version string }
 
 // records returns the folders of records in the test data.
@@ -54,7 +54,7 @@ func TestReadMetadata(t *testing.T) {
 				if err == nil || got != nil {
 					t.Errorf("%s: %v, %v; want an error", e.Path, got, err)
 				}
-			case e.Name == "Python": // the standard library's
+			case e.Name == "Python": // the standard library
 				if err != nil || got != nil {
 					t.Errorf("%s: %v, %v; want nothing", e.Path, got, err)
 				}
@@ -80,8 +80,8 @@ func equal(got []inventory.Package, want inventory.Package) bool {
 		slices.Equal(got[0].Evidence, want.Evidence)
 }
 
-// What pip 23.2 takes for the name and version of such records. Where it skips
-// them or fails there is an error, as for names and versions that no index has.
+// The name and version that pip 23.2 reads in such records. Records that pip skips or
+// fails on give an error, and so do names and versions that no index has.
 func TestReadMetadataForm(t *testing.T) {
 	for _, c := range []struct{ text, name, version, err string }{
 		{text: "Metadata-Version: 2.1\nName: a\nVersion: 1.0\n", name: "a", version: "1.0"},
@@ -127,8 +127,8 @@ func TestReadMetadataForm(t *testing.T) {
 	}
 }
 
-// A record is not read further than it must be, and one without end is given up at
-// the first header that is too long.
+// A record is read no further than necessary. Reading an endless record stops at the
+// first header that is too long.
 func TestReadMetadataEndless(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader("Name: a\nVersion: 1\nKeywords: "), zeros{})
 	if got, err := ReadMetadata(endless, "p"); err != nil || len(got) != 1 {
@@ -148,9 +148,9 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// FuzzReadMetadata holds that a package has a name that the index could have and a
-// version of one word, and that it does not matter in which pieces a record is
-// read, nor what follows its headers.
+// FuzzReadMetadata checks that a package has a name that the index could have and a
+// version of one word, and that the result does not depend on how the record is split
+// into reads or on what follows its headers.
 func FuzzReadMetadata(f *testing.F) {
 	for dir, list := range records(f) {
 		for _, e := range list {

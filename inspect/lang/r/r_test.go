@@ -13,7 +13,7 @@ import (
 	"assay/inspect/inventory"
 )
 
-// genuine returns the DESCRIPTION files of the test data by their path.
+// genuine returns the DESCRIPTION files in the test data by their path.
 func genuine(t testing.TB) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -41,8 +41,8 @@ func is(got []inventory.Package, typ, name, version, path string) bool {
 		len(got[0].Evidence) == 1 && got[0].Evidence[0] == inventory.Evidence{Path: path, Kind: Kind}
 }
 
-// Of the files only those of base were installed; that of stringr is its source's,
-// without Built, in the folder of an installed one, too.
+// Of these files only that of base was installed. That of stringr is from its source
+// and has no Built, also if it is in the folder of an installed package.
 func TestRead(t *testing.T) {
 	installed := 0
 	for path, text := range genuine(t) {
@@ -61,7 +61,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Fields as Debian's packages have them, and what R 4.2 makes of them.
+// Fields as in Debian's packages, and what R 4.2 reads in them.
 func TestReadFields(t *testing.T) {
 	const built = "Built: R 4.2.2; x86_64-pc-linux-gnu; 'Sun, 20 Nov 2022 19:34:31 +0100'; unix\n"
 	for _, c := range []struct{ text, dir, typ, name, version, err string }{
@@ -69,7 +69,7 @@ func TestReadFields(t *testing.T) {
 		{text: "Package: MASS\r\nVersion: 7.3-58.2\r\nRepository: CRAN\r\nbiocViews:\r\n" + built, dir: "MASS", typ: "cran", name: "MASS", version: "7.3-58.2"},
 		{text: "Package: a.b\nVersion: 1\nRepository: Bioconductor 3.18\n" + strings.TrimSpace(built), dir: "a.b", typ: "bioconductor", name: "a.b", version: "1"},
 		{text: "Package: aa\nVersion: 1\nDescription: " + strings.Repeat("x ", maxLine) + "\n  Version: 2\n" + built, dir: "aa", typ: "cran", name: "aa", version: "1"},
-		// In the library, and not listed.
+		// In the library, but not listed.
 		{text: "Package: translations\nVersion: 4.2.2\n", dir: "translations"},
 		{text: "Package: othername\nVersion: 1.0\n" + built, dir: "withbuilt"},
 		{text: "", dir: "x"},
@@ -116,8 +116,8 @@ func TestWants(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that a package has the name of its folder and stands in the text,
-// and that it does not matter in which pieces that is read.
+// FuzzRead checks that a package has the name of its folder, that its fields occur in
+// the text, and that the result does not depend on how the text is split into reads.
 func FuzzRead(f *testing.F) {
 	for _, text := range genuine(f) {
 		f.Add(text, "base")

@@ -9,7 +9,7 @@ import (
 	"assay/check/testkit"
 )
 
-// All that is found in a large root, wherever it lies, is what its own gem lists.
+// All gems in a large root are those that its own gem lists.
 func TestAsGemListOfRoot(t *testing.T) {
 	root := testkit.Fat(t)
 	want := gemList(t, []string{"LC_ALL=C.UTF-8"}, true, "chroot", root, "gem", "list")

@@ -12,9 +12,9 @@ import (
 	"assay/check/testkit"
 )
 
-// gemList runs a command that prints what gem list does, "NAME (VERSION, default:
-// VERSION PLATFORM)" a line, and returns it in the form of find, without those
-// that come with Ruby unless defaults says so.
+// gemList runs a command that prints a list like gem list, "NAME (VERSION, default:
+// VERSION PLATFORM)" per line, and returns it in the form of find, without the gems
+// that come with Ruby unless defaults is set.
 func gemList(t *testing.T, env []string, defaults bool, command ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -40,9 +40,9 @@ func gemList(t *testing.T, env []string, defaults bool, command ...string) []str
 	return slices.Sorted(maps.Keys(found))
 }
 
-// What gem builds and installs, as gem lists it: a gem, one for a platform only,
-// and neither what a gem has in its tests nor its own source nor the archives that
-// it was installed from.
+// Gems that gem builds and installs, as gem lists them: a plain gem and one for a
+// platform. The tests and source of a gem and the archives that it was installed from
+// do not count.
 func TestAsGemListOfHome(t *testing.T) {
 	gem, err := exec.LookPath("gem")
 	if err != nil {
@@ -94,7 +94,7 @@ end
 	}
 }
 
-// What Bundler has from a repository of several gems, as it lists them.
+// The gems that Bundler installs from a repository with several gems, as it lists them.
 func TestAsBundleListFromGit(t *testing.T) {
 	for _, program := range []string{"bundle", "git"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -125,7 +125,7 @@ bundle list`, dir)
 	if err != nil {
 		t.Fatalf("bundler: %v\n%s", err, stderr.String())
 	}
-	var want []string // of lines like "  * ours (1.2 0123456)"
+	var want []string // from lines like "  * ours (1.2 0123456)"
 	for line := range strings.Lines(string(out)) {
 		if fields := strings.Fields(line); len(fields) == 4 && fields[0] == "*" {
 			want = append(want, fields[1]+" "+strings.TrimPrefix(fields[2], "("))

@@ -15,7 +15,7 @@ func TestWants(t *testing.T) {
 		"app/vendor/bundle/ruby/3.1.0/bundler/gems/rack-0123456789ab/rack.gemspec":       true,
 		"usr/local/bundle/bundler/gems/rails-0123456789ab/actionpack/actionpack.gemspec": true,
 
-		// Within gems and other source trees.
+		// Inside gems and other source trees.
 		"var/lib/gems/3.1.0/gems/rack-2.2.4/rack.gemspec":                                                           false,
 		"usr/local/rvm/gems/ruby-3.1.0@app/gems/rack-2.2.4/rack.gemspec":                                            false,
 		"var/lib/gems/3.1.0/gems/rubygems-update-3.3.15/test/rubygems/specifications/foo-0.0.1-x86-mswin32.gemspec": false,
@@ -27,7 +27,7 @@ func TestWants(t *testing.T) {
 		"gems/rails-0123456789ab/rails.gemspec":                                      false,
 		"src/thrift/lib/rb/thrift.gemspec":                                           false,
 
-		// In no gem home.
+		// Not in a gem home.
 		"usr/lib/ruby/gems/3.1.0/specifications/pkg/nested.gemspec":       false,
 		"usr/lib/ruby/gems/3.1.0/specifications/default/x/nested.gemspec": false,
 		"usr/lib/ruby/gems/3.1.0/default/json-2.6.1.gemspec":              false,

@@ -24,8 +24,8 @@ func is(got []inventory.Package, name, version, path string) bool {
 		slices.Equal(got[0].Evidence, []inventory.Evidence{{Path: path, Kind: Kind}})
 }
 
-// find returns the gems that are installed below root, as "name version", sorted
-// and without repetitions.
+// find returns the gems that are installed below root, as "name version", sorted and
+// without repetitions.
 func find(t testing.TB, root string) []string {
 	t.Helper()
 	found := map[string]bool{}
@@ -83,7 +83,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// others returns the specifications that other scanners have for their tests.
+// others returns the specifications in the tests of other scanners.
 func others(t testing.TB) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -113,12 +113,12 @@ func TestReadOthers(t *testing.T) {
 		"from-osv-scalibr/rss-0.2.9.gemspec":      "rss 0.2.9",
 		"from-osv-scalibr/yaml-0.2.1.gemspec":     "yaml 0.2.1",
 		"from-syft/bundler.gemspec":               "bundler 2.1.4",
-		"from-syft/unbundler.gemspec":             "unbundler 3.1.4", // its stub, on line 3, says 2.1.4
+		"from-syft/unbundler.gemspec":             "unbundler 3.1.4", // the stub, on line 3, has 2.1.4
 		"from-trivy/license.gemspec":              "async 1.25.0",
 		"from-trivy/multiple_licenses.gemspec":    "test-unit 3.3.7",
 		"from-trivy/normal00.gemspec":             "rake 13.0.3",
 		"from-trivy/normal01.gemspec":             "async 1.25.0",
-		"from-trivy/empty_name.gemspec":           "test-unit 3.3.7", // assigned is ""; so says its stub
+		"from-trivy/empty_name.gemspec":           "test-unit 3.3.7", // "" is assigned; this is in the stub
 		"from-trivy/malformed00.gemspec":          "name is missing or not a plain string",
 		"from-trivy/malformed01.gemspec":          `gem "async": version is missing or not a plain string`,
 		"from-osv-scalibr/badspec.gemspec":        "name is missing or not a plain string",
@@ -135,7 +135,7 @@ func TestReadOthers(t *testing.T) {
 		case err != nil:
 			said = err.Error()
 			if got != nil {
-				t.Errorf("%s: %v beside the error", name, got)
+				t.Errorf("%s: %v with an error", name, got)
 			}
 		case len(got) == 1:
 			said = got[0].Name + " " + got[0].Version
@@ -149,7 +149,7 @@ func TestReadOthers(t *testing.T) {
 	}
 }
 
-// What gem list 3.3 shows of such specifications.
+// What gem list 3.3 shows for such specifications.
 func TestReadForm(t *testing.T) {
 	const begin = "Gem::Specification.new do |s|\n"
 	for _, c := range []struct{ text, want string }{
@@ -191,8 +191,8 @@ func TestReadForm(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that a gem has a name and a version that stand in the text, and
-// that it does not matter in which pieces it is read, nor what follows.
+// FuzzRead checks that a gem has a name and a version that occur in the text, and that
+// the result does not depend on how the text is split into reads or on what follows.
 func FuzzRead(f *testing.F) {
 	for _, text := range others(f) {
 		f.Add(text[:min(len(text), 400)])

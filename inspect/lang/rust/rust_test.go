@@ -16,10 +16,10 @@ import (
 	"assay/inspect/inventory"
 )
 
-// records are the lists that cargo-auditable left in two programs.
+// records are the lists that cargo-auditable stored in two programs.
 var records = []string{"uses_serde_json", "test.elf"}
 
-// TestRead puts genuine lists where cargo-auditable puts them, into a program.
+// TestRead puts genuine lists into a program, where cargo-auditable puts them.
 func TestRead(t *testing.T) {
 	for _, record := range records {
 		t.Run(record, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 
 const pageSize = 512
 
-// build writes a little-endian database: one hash page with an item inline and
-// one in a chain of three overflow pages. The two values are inline and chained.
+// build writes a little-endian database: one hash page with one inline item and one
+// item in a chain of three overflow pages. Their values are inline and chained.
 func build() []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 5*pageSize)
@@ -30,7 +30,7 @@ func build() []byte {
 	hash[25] = pageHash
 	end := pageSize
 	for i, item := range []string{
-		"\x01\x00\x00\x00\x00", "\x01\xff\x00\x00\x00", // rpm's counter
+		"\x01\x00\x00\x00\x00", "\x01\xff\x00\x00\x00", // the counter of rpm
 		"\x01\x01\x00\x00\x00", "\x01" + inline,
 		"\x01\x02\x00\x00\x00", "\x03\x00\x00\x00\x02\x00\x00\x00\xe8\x03\x00\x00",
 	} {
@@ -77,13 +77,13 @@ func collect(data []byte) (blobs []string, failed error) {
 func TestDamaged(t *testing.T) {
 	both, one := []string{inline, chained}, []string{inline}
 	const hash, second, third = pageSize, 2 * pageSize, 3 * pageSize
-	const item = second - (5 + 5 + 5 + 7 + 5 + 12) // the one that names the chain
+	const item = second - (5 + 5 + 5 + 7 + 5 + 12) // the item that points to the chain
 	for _, c := range []struct {
 		name string
 		at   int
 		data string
 		want []string
-		err  string // "" for none
+		err  string // "" for no error
 	}{
 		{"whole", 0, "", both, ""},
 		{"magic", 12, "\x00", nil, "magic 00150600"},
@@ -133,7 +133,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Two items that lead to one chain are one value, and an error.
+// Two items that point to one chain are one value and an error.
 func TestShared(t *testing.T) {
 	data := build()
 	le := binary.LittleEndian
@@ -172,7 +172,7 @@ func FuzzBlobs(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			// A chain that ends before its bound is the rule.
+			// A chain normally ends before its bound.
 			if b, err := rpmtest.Drain(blob); err == nil && !bytes.Contains(data, b[:min(len(b), 512-pageHeader)]) {
 				t.Fatalf("blob of %d bytes that are not in the file", len(b))
 			}

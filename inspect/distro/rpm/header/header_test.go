@@ -33,7 +33,7 @@ func numbers(tag Tag, v ...uint32) item {
 	return item{tag, typeInt32, uint32(len(v)), string(b)}
 }
 
-// build writes a header as rpm does, but for the region.
+// build writes a header like rpm does, but without the region.
 func build(items ...item) []byte {
 	var index, store []byte
 	for _, it := range items {
@@ -109,7 +109,7 @@ func TestValues(t *testing.T) {
 		item{Vendor, typeI18NString, 2, "C text\x00other\x00"},
 		item{Packager, typeBin, 1, "\x00"},
 		text(999999, "unknown"),
-		text(Name, "bash"), // behind the region: replaces the first
+		text(Name, "bash"), // after the region: replaces the first
 		item{Arch, typeString, 1, "no end"},
 	)
 	for _, c := range []struct {
@@ -126,7 +126,7 @@ func TestValues(t *testing.T) {
 		{Arch, "", "not terminated"},
 		{SourceRPM, "", ""},
 		{999999, "", ""},
-		{Name, "bash", ""}, // after others again
+		{Name, "bash", ""}, // again, after others
 	} {
 		got, err := h.String(c.tag)
 		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
@@ -191,8 +191,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// A header with many files costs its reader no more than its index and the
-// values that are asked for.
+// Reading a header with many files costs no more than its index and the requested
+// values.
 func TestReadsLittle(t *testing.T) {
 	digests := slices.Repeat([]string{strings.Repeat("0", 64)}, 100_000)
 	b := build(text(Name, "kernel"), text(Version, "1"), texts(FileDigests, digests...), text(SourceRPM, "kernel-1-1.src.rpm"))
@@ -233,7 +233,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Every text is in the data as it stands, ended by a zero.
+		// Every text is in the data, terminated by a zero byte.
 		there := func(s string) {
 			if !bytes.Contains(data, []byte(s+"\x00")) {
 				t.Fatalf("%q is not in the header", s)

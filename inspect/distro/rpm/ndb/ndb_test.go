@@ -63,7 +63,7 @@ func TestDamaged(t *testing.T) {
 		at   int
 		data string
 		want []string
-		err  string // "" for none
+		err  string // "" for no error
 	}{
 		{"whole", 0, "", whole, ""},
 		{"magic", 0, "X", nil, `file header: magic "XpmP"`},
@@ -97,7 +97,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Slots that all lead to one blob are read no oftener than the file is long.
+// If all slots point to one blob, no more is read than the file is long.
 func TestOverlap(t *testing.T) {
 	data := build(strings.Repeat("x", 4000))
 	for o := fileHeader; o < pageSize; o += slotSize {

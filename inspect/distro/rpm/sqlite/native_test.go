@@ -62,7 +62,7 @@ func (f files) ours() ([]string, error) {
 	return sums, errors.Join(errs...)
 }
 
-// theirs is ours, by SQLite itself.
+// theirs is ours, but read by SQLite.
 func (f files) theirs(t *testing.T) ([]string, error) {
 	t.Helper()
 	db := connect(t, f.write(t))
@@ -92,7 +92,7 @@ func connect(t testing.TB, path string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxOpenConns(1) // pragmas are of a connection
+	db.SetMaxOpenConns(1) // pragmas apply to one connection
 	return db
 }
 
@@ -129,7 +129,7 @@ func begin(t testing.TB, data []byte) (*sql.DB, string) {
 	return db, path
 }
 
-// same holds f against SQLite and returns how many blobs it has.
+// same compares f with what SQLite reads and returns the number of blobs.
 func same(t *testing.T, f files) int {
 	t.Helper()
 	want, err := f.theirs(t)
@@ -162,7 +162,7 @@ func TestLog(t *testing.T) {
 		if n := same(t, files{db: f.db}); n != 138 {
 			t.Errorf("%d blobs without the log", n)
 		}
-		// The last transaction is not whole: the one before counts.
+		// The last transaction is incomplete, so the one before it counts.
 		if n := same(t, files{f.db, f.wal[:len(f.wal)-1]}); n != 135 {
 			t.Errorf("%d blobs with a cut log", n)
 		}
@@ -190,7 +190,7 @@ func TestLog(t *testing.T) {
 		run(t, db, "DELETE FROM Packages WHERE hnum = (SELECT min(hnum) FROM Packages)")
 		f := snapshot(t, path)
 		if len(f.wal) != len(before.wal) {
-			t.Fatalf("log of %d bytes, %d before: no old frames are left", len(f.wal), len(before.wal))
+			t.Fatalf("log of %d bytes, %d before: it has no old frames", len(f.wal), len(before.wal))
 		}
 		if n := same(t, f); n != 133 {
 			t.Errorf("%d blobs", n)
@@ -237,7 +237,7 @@ func swapped(t *testing.T, f files) files {
 	return files{f.db, wal}
 }
 
-// A damaged log is read to the same point as SQLite reads it to.
+// A damaged log is valid up to the same frame as for SQLite.
 func TestDamagedLog(t *testing.T) {
 	db, path := begin(t, rpmtest.Load(t, "cbl-mariner2-sqlite").Data)
 	for range 8 {
@@ -251,9 +251,9 @@ func TestDamagedLog(t *testing.T) {
 		at := r.IntN(len(f.wal))
 		switch i % 3 {
 		case 0:
-			at = r.IntN(32) // the header
+			at = r.IntN(32) // in the header
 		case 1:
-			at = 32 + r.IntN(len(f.wal)/4120)*4120 + r.IntN(24) // that of a frame
+			at = 32 + r.IntN(len(f.wal)/4120)*4120 + r.IntN(24) // in the header of a frame
 		}
 		f.wal[at] ^= 1 << r.IntN(8)
 		want, theirs := f.theirs(t)
@@ -268,7 +268,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// The same rows on pages of all sizes, also with bytes reserved at their ends.
+// The same rows on pages of all sizes, also with reserved bytes at the end of a page.
 func TestLayouts(t *testing.T) {
 	shell, err := exec.LookPath("sqlite3")
 	if err != nil {

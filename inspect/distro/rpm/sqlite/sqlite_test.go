@@ -15,7 +15,7 @@ import (
 
 const pageSize = 512
 
-// create lets SQLite write a database of small pages with the rows.
+// create has SQLite write a database of small pages with the rows.
 func create(t testing.TB, rows ...string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rpmdb.sqlite")
@@ -33,7 +33,7 @@ func create(t testing.TB, rows ...string) []byte {
 	return data
 }
 
-// page returns a page of a database of small pages.
+// page returns a page of a database with small pages.
 func page(db []byte, number int) []byte { return db[(number-1)*pageSize : number*pageSize] }
 
 func collect(db []byte) ([]string, []error) {
@@ -67,7 +67,7 @@ func TestDamaged(t *testing.T) {
 	if page(leaf, 2)[0] != pageLeaf || len(leaf) != 4*pageSize || page(tree, 2)[0] != pageInterior || len(tree) != 5*pageSize {
 		t.Fatal("SQLite wrote other pages")
 	}
-	cell := func(db []byte, number, i int) int { // where a cell of page 2 or a leaf begins
+	cell := func(db []byte, number, i int) int { // where a cell of page 2 or of a leaf begins
 		head := leafHeader
 		if page(db, number)[0] == pageInterior {
 			head = interiorHeader
@@ -81,7 +81,7 @@ func TestDamaged(t *testing.T) {
 		at   int
 		data string
 		want []string
-		err  string // "" for none
+		err  string // "" for no error
 	}{
 		{"leaf", leaf, 0, "", rows, ""},
 		{"tree", tree, 0, "", many, ""},
