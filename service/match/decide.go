@@ -14,23 +14,23 @@ type group struct {
 	matching []*candidate
 }
 
-// groups returns the groups of the candidates that affect a package, by vulnerability.
-func (m *matcher) groups(found candidates) (map[string]*group, error) {
-	groups := make(map[string]*group)
+// addGroups groups the candidates that affect a package, by vulnerability. It does not
+// return the map, which most packages do not need on the heap.
+func (m *matcher) addGroups(groups map[string]*group, found candidates) error {
 	for _, c := range found.all {
 		if !c.affected {
 			continue
 		}
 		rec, err := m.records.of(c.entry)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if rec != nil && rec.Notice {
 			continue
 		}
 		vs, err := m.records.vulnerabilities(c.entry.Advisory)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, v := range vs {
 			g := groups[v.id]
@@ -46,7 +46,7 @@ func (m *matcher) groups(found candidates) (map[string]*group, error) {
 			}
 		}
 	}
-	return groups, nil
+	return nil
 }
 
 // sources yields the sources of the matching candidates, each once.

@@ -319,8 +319,8 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		return e, nil
 	}
 	found.index()
-	groups, err := m.groups(found)
-	if err != nil {
+	groups := make(map[string]*group)
+	if err := m.addGroups(groups, found); err != nil {
 		return nil, err
 	}
 	extended, err := m.extendedSupport(l, found)

@@ -10,41 +10,40 @@ import (
 	"assay/service/index"
 )
 
-// Bounds on what is followed from one record. Real records stay far below them;
-// beyond a bound the walk ends, and what was found stands.
+// Bounds on what is followed from one record. Genuine records stay far below them. At a
+// bound the search ends with what it has found.
 const (
 	maxNames     = 64   // aliases of one vulnerability
 	maxReferrers = 1000 // records that refer to one name
-	maxUpstream  = 2000 // names upstream of one record, theirs included
+	maxUpstream  = 2000 // names upstream of one record, directly or not
 )
 
-// A vulnerability is one weakness under all its names.
+// A vulnerability is one vulnerability with all its names.
 type vulnerability struct {
-	// id is the CVE among the names, of which there is one at the most, else the
-	// smallest name.
+	// id is the CVE among the names if there is one, else the smallest name. There is at
+	// most one CVE.
 	id string
 	// names are id and its aliases, sorted.
 	names []string
-	// via are the names that lead from the advisory to the vulnerability, the
-	// advisory's own first, none of them in names: USN-1-1 and UBUNTU-CVE-2024-1
-	// for CVE-2024-1.
+	// via are the names that lead from the advisory to the vulnerability, beginning with
+	// the advisory's own: USN-1-1 and UBUNTU-CVE-2024-1 for CVE-2024-1. None of them is in
+	// names.
 	via []string
 }
 
-// called reports whether name is one of the vulnerability's, or a
-// distribution's record of one of them: "DEBIAN-CVE-2024-1".
+// called reports whether name is one of the vulnerability's names, or the id of a
+// distribution's record of one of them ("DEBIAN-CVE-2024-1").
 func (v vulnerability) called(name string) bool {
 	return slices.Contains(v.names, name) || slices.Contains(v.names, advisory.CVEIn(name))
 }
 
-// records looks up the records of an index and follows their names, each once.
+// records looks up the records of an index, each once, and follows the names in them.
 type records struct {
 	ix Index
 	*recordCache
 }
 
-// get returns the records of an id, one of each source that has one; nil where the
-// index has none.
+// get returns the records of an id, one of each source that has one, or nil.
 func (r records) get(id string) ([]*index.Vulnerability, error) {
 	if vs, ok := find(r.recordCache, r.byID, id); ok {
 		return vs, nil
@@ -63,7 +62,7 @@ func (r records) get(id string) ([]*index.Vulnerability, error) {
 	return keep(r.recordCache, r.byID, id, vs, recordBytes*len(vs)), nil
 }
 
-// of returns the record that an entry is from, nil where the index has none.
+// of returns the record that an entry is from, or nil.
 func (r records) of(entry index.Affected) (*index.Vulnerability, error) {
 	vs, err := r.get(entry.Advisory)
 	for _, v := range vs {
@@ -74,8 +73,8 @@ func (r records) of(entry index.Affected) (*index.Vulnerability, error) {
 	return nil, err
 }
 
-// referrers returns the records of the ids that name id among their aliases or as
-// their upstream. Those of other sources are among them, which may not name it.
+// referrers returns the records of the ids that name id as an alias or as upstream. They
+// include records of other sources under these ids, which may not name it.
 func (r records) referrers(id string) ([]*index.Vulnerability, error) {
 	if found, ok := find(r.recordCache, r.refs, id); ok {
 		return found, nil
@@ -95,19 +94,18 @@ func (r records) referrers(id string) ([]*index.Vulnerability, error) {
 	return keep(r.recordCache, r.refs, id, found, 8*len(found)), nil
 }
 
-// vulnerabilities returns what an advisory is about, sorted by id.
+// vulnerabilities returns the vulnerabilities that an advisory is about, sorted by id.
 //
-//   - A record with a CVE among its aliases, or theirs, is that vulnerability;
-//     with several CVEs it is each of them. Aliases are symmetric and
-//     transitive, but never make one of two CVEs. Those of a distribution's
-//     bulletin are taken as upstream: before they had that field, Debian and
-//     Ubuntu listed the CVEs of a bulletin as aliases.
-//   - Otherwise it is about what its upstream is about, and theirs: USN-1-1 →
-//     UBUNTU-CVE-2024-1 → CVE-2024-1. An advisory that names several gives
-//     several. A record whose id ends in a CVE has that upstream even where it
-//     does not say so.
-//   - AlmaLinux and Rocky name the CVEs of an advisory as related, and nowhere
-//     else; for them, and only for them, that counts as upstream.
+//   - A record with a CVE among its aliases, or theirs, is that vulnerability. With
+//     several CVEs it is about each of them. Aliases are symmetric and transitive, but
+//     never join two CVEs. The aliases of an erratum count as upstream: before the field
+//     upstream existed, Debian and Ubuntu listed the CVEs of an erratum as aliases.
+//   - Otherwise it is about what its upstream is about, directly or not: USN-1-1 →
+//     UBUNTU-CVE-2024-1 → CVE-2024-1. An erratum that names several CVEs is about each. A
+//     record with an id that ends in a CVE has that CVE as upstream, even if it does not
+//     name it.
+//   - The errata of AlmaLinux and Rocky Linux name their CVEs only as related. For them
+//     alone, related CVEs count as upstream.
 //   - A record with none of these is a vulnerability of its own.
 func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	if vs, ok := find(r.recordCache, r.about, id); ok {
@@ -157,8 +155,8 @@ func (r records) vulnerabilities(id string) ([]vulnerability, error) {
 	return keep(r.recordCache, r.about, id, all, vulnerabilityBytes*len(all)), nil
 }
 
-// appendSelves appends what a record is by its aliases: the vulnerability of each CVE
-// that it names, or if it and its aliases name none, the one of its names.
+// appendSelves appends the vulnerabilities that a record is by its aliases: one for each
+// CVE that it names, or if it and its aliases name none, one for its names.
 func (r records) appendSelves(all []vulnerability, id string, via []string) ([]vulnerability, error) {
 	var cves []string
 	if !advisory.IsCVE(id) {
@@ -188,8 +186,8 @@ func (r records) appendSelves(all []vulnerability, id string, via []string) ([]v
 	return all, nil
 }
 
-// lone reports whether a record has no aliases and is not an alias of another, as
-// most of Debian's.
+// lone reports whether a record has no aliases and is not an alias of another. Most of
+// Debian's records are.
 func (r records) lone(id string) (bool, error) {
 	vs, err := r.get(id)
 	if err != nil {
@@ -204,9 +202,9 @@ func (r records) lone(id string) (bool, error) {
 	return len(refs) == 0, err
 }
 
-// cves returns the CVEs that a record which is no CVE's own is about: those that it names itself, else
-// those that its aliases name, the nearest alone. What refers to one of them tells
-// which it is only if it names no other CVE beside.
+// cves returns the CVEs that a record without a CVE as its id is about: those that it
+// names itself, else those that its nearest aliases name. A record that names it as an
+// alias counts only if that record names no other CVE.
 func (r records) cves(id string) ([]string, error) {
 	if lone, err := r.lone(id); err != nil || lone {
 		return nil, err
@@ -263,59 +261,30 @@ func (r records) cves(id string) ([]string, error) {
 	return nil, nil
 }
 
-// aliases returns the names of the vulnerability that the record id is as cve,
-// sorted, id among them; or all its names where cve is empty and none of them
-// names a CVE. It leads to no other CVE: a record that names others and not this
-// one is another vulnerability, whoever calls it an alias, and one that names
-// several is one of the names but leads no further.
+// aliases returns the names of the vulnerability cve by its record id, sorted. id is
+// among them. If cve is empty, no name of the record is a CVE and all names are returned.
+//
+// The result has no names of other CVEs: a record that names other CVEs and not cve is
+// another vulnerability, even if it is called an alias. A record that names several CVEs
+// is one of the names, but its own aliases are not followed.
 func (r records) aliases(id, cve string) ([]string, error) {
 	names := []string{id}
 	if cve != "" && cve != id {
 		names = append(names, cve)
 	}
-	add := func(n string) error {
-		if n == "" || len(names) >= maxNames || advisory.IsCVE(n) || slices.Contains(names, n) {
-			return nil
-		}
-		vs, err := r.get(n)
-		if err != nil {
-			return err
-		}
-		own, others := false, false
-		for _, v := range vs {
-			is, other := namesCVE(v, cve)
-			own, others = own || is, others || other
-		}
-		if others && !own {
-			return nil
-		}
-		names = append(names, n)
-		return nil
-	}
 	for i := 0; i < len(names); i++ {
-		vs, err := r.get(names[i])
+		equal, err := r.neighbours(names[i], cve)
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range vs {
-			if _, others := namesCVE(v, cve); others {
+		for _, n := range equal {
+			if n == "" || len(names) >= maxNames || advisory.IsCVE(n) || slices.Contains(names, n) {
 				continue
 			}
-			for _, a := range equals(v) {
-				if err := add(a); err != nil {
-					return nil, err
-				}
-			}
-		}
-		refs, err := r.referrers(names[i])
-		if err != nil {
-			return nil, err
-		}
-		for _, ref := range refs {
-			if slices.Contains(equals(ref), names[i]) {
-				if err := add(ref.ID); err != nil {
-					return nil, err
-				}
+			if other, err := r.isOther(n, cve); err != nil {
+				return nil, err
+			} else if !other {
+				names = append(names, n)
 			}
 		}
 	}
@@ -323,8 +292,44 @@ func (r records) aliases(id, cve string) ([]string, error) {
 	return names, nil
 }
 
-// upstream returns what the records called names have upstream, sorted, and
-// none of the names themselves.
+// neighbours returns the aliases in the records called name, except for records that
+// name other CVEs than cve, and the ids of the records that have name as an alias.
+func (r records) neighbours(name, cve string) ([]string, error) {
+	vs, err := r.get(name)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := r.referrers(name)
+	if err != nil {
+		return nil, err
+	}
+	var equal []string
+	for _, v := range vs {
+		if _, others := namesCVE(v, cve); !others {
+			equal = append(equal, equals(v)...)
+		}
+	}
+	for _, ref := range refs {
+		if slices.Contains(equals(ref), name) {
+			equal = append(equal, ref.ID)
+		}
+	}
+	return equal, nil
+}
+
+// isOther reports whether the records called name are about other CVEs than cve.
+func (r records) isOther(name, cve string) (bool, error) {
+	vs, err := r.get(name)
+	own, others := false, false
+	for _, v := range vs {
+		is, other := namesCVE(v, cve)
+		own, others = own || is, others || other
+	}
+	return others && !own, err
+}
+
+// upstream returns the upstream names of the records called names, sorted, without names
+// themselves.
 func (r records) upstream(names []string) ([]string, error) {
 	var up []string
 	for _, n := range names {
@@ -353,9 +358,9 @@ func (r records) upstream(names []string) ([]string, error) {
 	if !slices.ContainsFunc(up, advisory.IsCVE) {
 		return up, nil
 	}
-	// Julia's records list the names that others have for the CVE beside it. A
-	// record of such a name would tell what it is; without one it is that.
-	var told []string
+	// Julia's records list the ids of other databases next to the CVE. Only a record with
+	// such an id could say that it is another vulnerability.
+	var distinct []string
 	for _, u := range up {
 		if strings.HasPrefix(u, "GHSA-") || strings.HasPrefix(u, "EUVD-") {
 			if vs, err := r.get(u); err != nil {
@@ -364,12 +369,13 @@ func (r records) upstream(names []string) ([]string, error) {
 				continue
 			}
 		}
-		told = append(told, u)
+		distinct = append(distinct, u)
 	}
-	return told, nil
+	return distinct, nil
 }
 
-// equals returns the aliases that are the record's vulnerability by other names.
+// equals returns the aliases that are other names of the record's vulnerability. An
+// erratum has none.
 func equals(v *index.Vulnerability) []string {
 	if distro.Erratum(v.ID) != nil {
 		return nil
@@ -377,8 +383,8 @@ func equals(v *index.Vulnerability) []string {
 	return v.Aliases
 }
 
-// namesCVE reports whether the record says to be a CVE, and whether it says to be
-// others.
+// namesCVE reports whether a record says that it is cve, and whether it says that it is
+// other CVEs.
 func namesCVE(v *index.Vulnerability, cve string) (own, others bool) {
 	if advisory.IsCVE(v.ID) {
 		return v.ID == cve, v.ID != cve
@@ -391,7 +397,7 @@ func namesCVE(v *index.Vulnerability, cve string) (own, others bool) {
 	return own, others
 }
 
-// cvesOf returns the CVEs that the record says to be, sorted: its own id, or those
+// cvesOf returns the CVEs that a record says that it is, sorted: its own id, or those
 // among its aliases.
 func cvesOf(v *index.Vulnerability) []string {
 	if advisory.IsCVE(v.ID) {
@@ -410,7 +416,7 @@ func cvesOf(v *index.Vulnerability) []string {
 	return cves
 }
 
-// smallest returns the smallest CVE of names, else the smallest name.
+// smallest returns the smallest CVE of names, or if there is none the smallest name.
 func smallest(names []string) string {
 	return slices.MinFunc(names, advisory.CompareIDs)
 }

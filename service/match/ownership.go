@@ -45,23 +45,8 @@ func (m *matcher) ownership(p inventory.Package, l lookup) (lookup, error) {
 	if p.Owner == nil || p.Owner.Digest == inventory.DigestDifferent || distro.SystemPackage(p.Type) || m.system.reason != "" {
 		return l, nil
 	}
-	owner, ok := m.owner(p.Owner.Package)
-	if !ok {
-		return l, nil
-	}
-	of, _, err := m.lookup(owner)
-	if err != nil || of.rules == nil {
-		return l, err
-	}
-	e, err := m.evaluate(of)
-	if err != nil || e.badVersion != "" {
-		return l, err
-	}
-	if m.owning[e] == nil {
-		m.owning[e] = &owning{lookup: of}
-	}
-	// Anybody can add a package to the database that claims the files of others.
-	if known, err := m.known(e); err != nil || len(known) == 0 {
+	owner, of, e, err := m.ownerOf(p)
+	if err != nil || e == nil {
 		return l, err
 	}
 	embedded := p.EmbeddedIn != ""
@@ -82,6 +67,32 @@ func (m *matcher) ownership(p inventory.Package, l lookup) (lookup, error) {
 	l.answered = alone || same && d.FixesOwn
 	l.owned = fmt.Sprintf("%s, built by %s", shown(owner.Name), m.system.verdict.Ecosystem)
 	return l, nil
+}
+
+// ownerOf returns the owner of a package, its lookup and its evaluation. The evaluation
+// is nil if the owner is not installed, cannot be evaluated, or is unknown to the
+// distribution's advisories: anybody can add a package to the database that claims the
+// files of others.
+func (m *matcher) ownerOf(p inventory.Package) (owner inventory.Package, of lookup, e *evaluation, err error) {
+	owner, ok := m.owner(p.Owner.Package)
+	if !ok {
+		return owner, of, nil, nil
+	}
+	of, _, err = m.lookup(owner)
+	if err != nil || of.rules == nil {
+		return owner, of, nil, err
+	}
+	e, err = m.evaluate(of)
+	if err != nil || e.badVersion != "" {
+		return owner, of, nil, err
+	}
+	if m.owning[e] == nil {
+		m.owning[e] = &owning{lookup: of}
+	}
+	if known, err := m.known(e); err != nil || len(known) == 0 {
+		return owner, of, nil, err
+	}
+	return owner, of, e, nil
 }
 
 // owner returns the package of the system with a name.

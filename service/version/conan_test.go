@@ -44,13 +44,13 @@ func TestConan(t *testing.T) {
 			a, b string
 			want int
 		}{{tt.a, tt.b, tt.want}, {tt.b, tt.a, -tt.want}} {
-			if got, err := order.Compare(sides.a, sides.b); got != sides.want || err != nil {
+			if got, err := order.Comparer()(sides.a, sides.b); got != sides.want || err != nil {
 				t.Errorf("%q and %q: %d, %v, want %d", sides.a, sides.b, got, err, sides.want)
 			}
 		}
 	}
 	for _, v := range []string{"", "1 0", "1.0\n"} {
-		if _, err := order.Compare(v, "1.0"); err == nil {
+		if _, err := order.Comparer()(v, "1.0"); err == nil {
 			t.Errorf("%q is taken for a version", v)
 		}
 	}

@@ -85,9 +85,6 @@ func For(ecosystem string) (order Order, ok bool) {
 	return Order{}, false
 }
 
-// Compare orders two versions.
-func (o Order) Compare(a, b string) (int, error) { return o.Comparer()(a, b) }
-
 // Comparer returns a comparison that remembers the versions that it took apart,
 // for comparing few versions with each other many times. It is not safe for
 // concurrent use.

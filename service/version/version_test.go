@@ -49,7 +49,7 @@ func TestPairs(t *testing.T) {
 			}
 			pairs := versiontest.Pairs(t, tt.file)
 			for _, p := range pairs {
-				versiontest.Check(t, order.Compare, p.A, p.B, p.Want)
+				versiontest.Check(t, versiontest.Compare(order.Comparer()), p.A, p.B, p.Want)
 			}
 			if len(pairs) < tt.pairs {
 				t.Errorf("%d pairs, want %d", len(pairs), tt.pairs)

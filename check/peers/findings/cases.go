@@ -121,7 +121,7 @@ func (c claim) unversioned() bool {
 	if !ok {
 		return false
 	}
-	_, err := order.Compare(c.version, c.version)
+	_, err := order.Comparer()(c.version, c.version)
 	return err != nil
 }
 

@@ -7,7 +7,6 @@ package apk
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -25,7 +24,7 @@ import (
 // that apk-tools 2 took for valid are read on, as it did, with the place that
 // version 3 gives them: digits after the letter (1.8.28p1-r1), which are newer
 // than none; a number that is missing (1..2), which is older than the end; and
-// -r without number, which is -r0. Valid tells which versions are valid.
+// -r without number, which is -r0.
 //
 // As for apk, an empty version compares with none, which is an error.
 func Compare(a, b string) (int, error) {
@@ -74,26 +73,6 @@ func differing(a, b string) (ta, tb token) {
 }
 
 var errEmpty = errors.New("version is empty")
-
-// Valid returns nil for a version that apk-tools 3 accepts
-// (apk version --check), and otherwise what is wrong with it.
-func Valid(s string) error {
-	if s == "" {
-		return errEmpty
-	}
-	t := first(s)
-	for t.kind != end && t.kind != invalid && !t.lax {
-		t.next()
-	}
-	if t.kind == end && !t.lax {
-		return nil
-	}
-	const maxShown = 100 // of a version in an error
-	if len(s) > maxShown {
-		s = s[:maxShown] + "..."
-	}
-	return fmt.Errorf("version %q is not one of apk", s)
-}
 
 // compareTokens compares two tokens of one kind.
 func compareTokens(a, b *token) int {

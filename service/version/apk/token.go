@@ -2,15 +2,15 @@ package apk
 
 import "strings"
 
-// A kind is one of the kinds of tokens, from the oldest to the newest of versions
-// that are equal up to there: a version that goes on is newer than one that
-// ends, but for a suffix of what was before a release.
+// A kind is a kind of token. Kinds are in the order of versions that are equal up to the
+// token: a version that goes on is newer than one that ends, except with a suffix for
+// versions before a release.
 type kind uint8
 
 const (
 	preSuffix kind = iota
-	invalid        // what follows cannot be read
-	missing        // there is no number where one should be
+	invalid        // the rest cannot be parsed
+	missing        // a number is missing
 	end
 	revision
 	hash
@@ -22,11 +22,10 @@ const (
 	firstNumber
 )
 
-// A token is the one at hand of a version, and what comes after it.
+// A token is the current token of a version, and what comes after it.
 type token struct {
 	kind   kind
 	suffix uint8  // place among the suffixes
-	lax    bool   // apk-tools 3 does not accept it
 	value  string // the digits, the letter or the hash
 	rest   string
 }
@@ -44,8 +43,7 @@ func (t *token) next() {
 		t.kind = end
 		return
 	}
-	// Where the version is, with a missing number among the numbers.
-	numbers := t.kind >= letterNumber || t.kind == missing
+	numbers := t.inNumbers()
 	suffixes := numbers || t.kind == letter || isSuffix(t.kind) || t.kind == suffixNumber
 	switch c := t.rest[0]; {
 	case isLower(c) && numbers:
@@ -54,7 +52,6 @@ func (t *token) next() {
 		t.rest = t.rest[1:]
 		t.digits(number)
 	case isDigit(c) && t.kind == letter:
-		t.lax = true
 		t.digits(letterNumber)
 	case isDigit(c) && isSuffix(t.kind):
 		t.digits(suffixNumber)
@@ -62,14 +59,28 @@ func (t *token) next() {
 		t.readSuffix()
 	case c == '~' && suffixes:
 		t.readHash()
-	case strings.HasPrefix(t.rest, "-r") && (suffixes || t.kind == hash):
-		t.rest = t.rest[len("-r"):]
-		t.digits(revision)
-		if t.kind == missing {
-			t.kind, t.value = revision, "0"
-		}
+	case c == '-' && (suffixes || t.kind == hash):
+		t.readRevision()
 	default:
 		t.kind = invalid
+	}
+}
+
+// inNumbers reports whether a number or a letter may follow. A missing number counts as
+// a number.
+func (t *token) inNumbers() bool { return t.kind >= letterNumber || t.kind == missing }
+
+// readRevision reads -r and a number, which is 0 if it is missing.
+func (t *token) readRevision() {
+	rest, ok := strings.CutPrefix(t.rest, "-r")
+	if !ok {
+		t.kind = invalid
+		return
+	}
+	t.rest = rest
+	t.digits(revision)
+	if t.kind == missing {
+		t.kind, t.value = revision, "0"
 	}
 }
 
@@ -81,7 +92,7 @@ func (t *token) digits(k kind) {
 	}
 	t.kind, t.value, t.rest = k, t.rest[:n], t.rest[n:]
 	if n == 0 {
-		t.kind, t.lax = missing, true
+		t.kind = missing
 	}
 }
 

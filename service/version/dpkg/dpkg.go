@@ -41,29 +41,6 @@ func Compare(a, b string) (int, error) {
 	return compareParts(va.revision, vb.revision), nil
 }
 
-// Valid returns nil for a version that dpkg accepts without a warning
-// (dpkg --validate-version), and otherwise what is wrong with it.
-func Valid(s string) error {
-	v, err := parse(s)
-	if err != nil {
-		return invalid(s, err)
-	}
-	if !digit(v.upstream[0]) {
-		return invalid(s, errFirst)
-	}
-	for i := range len(v.upstream) {
-		if c := v.upstream[i]; !alnum(c) && strings.IndexByte(".-+~:", c) < 0 {
-			return invalid(s, errUpstream)
-		}
-	}
-	for i := range len(v.revision) {
-		if c := v.revision[i]; !alnum(c) && strings.IndexByte(".+~", c) < 0 {
-			return invalid(s, errRevision)
-		}
-	}
-	return nil
-}
-
 var (
 	errEmpty       = errors.New("is empty")
 	errBlank       = errors.New("has blanks inside")
@@ -74,9 +51,6 @@ var (
 	errEpochBig    = errors.New("has an epoch that is too big")
 	errNothing     = errors.New("has an empty upstream version")
 	errHyphen      = errors.New("has an empty revision")
-	errFirst       = errors.New("does not start with a digit")
-	errUpstream    = errors.New("has a character that an upstream version may not have")
-	errRevision    = errors.New("has a character that a revision may not have")
 )
 
 // maxShown bounds what an error repeats of a version.
@@ -158,18 +132,10 @@ func parseEpoch(s string) (int64, error) {
 	return n, nil
 }
 
-// compareParts compares two upstream versions or two revisions: in turns a run
-// of other characters by weight and a run of digits by its number.
+// compareParts compares two upstream versions or two revisions: in turns a run of other
+// characters by weight and a run of digits by its number.
 func compareParts(a, b string) int {
-	// What both begin with decides nothing, but for the digits of a number that
-	// goes on.
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
-	}
-	for i > 0 && digit(a[i-1]) {
-		i--
-	}
+	i := sharedStart(a, b)
 	j := i
 	for i < len(a) || j < len(b) {
 		for (i < len(a) && !digit(a[i])) || (j < len(b) && !digit(b[j])) {
@@ -179,32 +145,43 @@ func compareParts(a, b string) int {
 			i++
 			j++
 		}
-		for i < len(a) && a[i] == '0' {
-			i++
-		}
-		for j < len(b) && b[j] == '0' {
-			j++
-		}
-		first := 0
-		for i < len(a) && digit(a[i]) && j < len(b) && digit(b[j]) {
-			if first == 0 {
-				first = cmp.Compare(a[i], b[j])
-			}
-			i++
-			j++
-		}
+		startA, endA := digits(a, i)
+		startB, endB := digits(b, j)
 		// The longer number is the greater one.
-		if i < len(a) && digit(a[i]) {
-			return 1
+		if c := cmp.Compare(endA-startA, endB-startB); c != 0 {
+			return c
 		}
-		if j < len(b) && digit(b[j]) {
-			return -1
+		if c := strings.Compare(a[startA:endA], b[startB:endB]); c != 0 {
+			return c
 		}
-		if first != 0 {
-			return first
-		}
+		i, j = endA, endB
 	}
 	return 0
+}
+
+// sharedStart returns the length of the text that both a and b begin with, without the
+// digits of a number that may go on after it.
+func sharedStart(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for i > 0 && digit(a[i-1]) {
+		i--
+	}
+	return i
+}
+
+// digits returns the first digit that counts and the end of the number that begins at i.
+func digits(s string, i int) (start, end int) {
+	for i < len(s) && s[i] == '0' {
+		i++
+	}
+	start = i
+	for i < len(s) && digit(s[i]) {
+		i++
+	}
+	return start, i
 }
 
 // weight orders the characters of a run: the tilde before the end of the run,
@@ -225,4 +202,3 @@ func weight(s string, i int) int {
 
 func digit(c byte) bool  { return '0' <= c && c <= '9' }
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-func alnum(c byte) bool  { return digit(c) || letter(c) }

@@ -99,29 +99,19 @@ func parse(s string) version {
 	return v
 }
 
-// compareParts is rpmvercmp: it compares two epochs, versions or releases
-// segment by segment, each a run of digits or of letters.
+// compareParts is rpmvercmp: it compares two epochs, versions or releases segment by
+// segment, each a run of digits or of letters.
 func compareParts(a, b string) int {
-	// What both begin with decides nothing, but for a segment that goes on.
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
-	}
-	for i > 0 && (digit(a[i-1]) || letter(a[i-1])) {
-		i--
-	}
+	i := sharedStart(a, b)
 	j := i
 	for {
-		for i < len(a) && separator(a[i]) {
-			i++
-		}
-		for j < len(b) && separator(b[j]) {
-			j++
-		}
+		i = skip(a, i, separator)
+		j = skip(b, j, separator)
 		ra, rb := rank(a, i), rank(b, j)
 		if ra != rb {
 			return cmp.Compare(ra, rb)
 		}
+		startA, startB := i, j
 		switch ra {
 		case end:
 			return 0
@@ -129,28 +119,12 @@ func compareParts(a, b string) int {
 			i++
 			j++
 			continue
-		}
-		startA, startB := i, j
-		if ra == letters {
-			for i < len(a) && letter(a[i]) {
-				i++
-			}
-			for j < len(b) && letter(b[j]) {
-				j++
-			}
-		} else {
-			for i < len(a) && digit(a[i]) {
-				i++
-			}
-			for j < len(b) && digit(b[j]) {
-				j++
-			}
-			for startA < i && a[startA] == '0' {
-				startA++
-			}
-			for startB < j && b[startB] == '0' {
-				startB++
-			}
+		case letters:
+			i = skip(a, i, letter)
+			j = skip(b, j, letter)
+		case number:
+			startA, i = digits(a, i)
+			startB, j = digits(b, j)
 			// The longer number is the greater one.
 			if c := cmp.Compare(i-startA, j-startB); c != 0 {
 				return c
@@ -162,8 +136,38 @@ func compareParts(a, b string) int {
 	}
 }
 
-// What can stand at a place of a version, in its order: the tilde before the
-// end, the caret after it, and numbers after letters.
+// sharedStart returns the length of the text that both a and b begin with, without a
+// segment that may go on after it.
+func sharedStart(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for i > 0 && (digit(a[i-1]) || letter(a[i-1])) {
+		i--
+	}
+	return i
+}
+
+// skip returns the end of the run of characters of a class that begins at i.
+func skip(s string, i int, class func(byte) bool) int {
+	for i < len(s) && class(s[i]) {
+		i++
+	}
+	return i
+}
+
+// digits returns the first digit that counts and the end of the number that begins at i.
+func digits(s string, i int) (start, end int) {
+	end = skip(s, i, digit)
+	for i < end && s[i] == '0' {
+		i++
+	}
+	return i, end
+}
+
+// What can be at a place of a version, in its order: the tilde before the end, the
+// caret after it, and numbers after letters.
 const (
 	tilde = iota
 	end
