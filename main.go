@@ -1,6 +1,6 @@
-// Assay inventories the filesystem of a container image from inside its build,
-// asks an assayd service whether it has known vulnerabilities, and fails the
-// build when it has. Its exit codes are described in docs/exit-codes.md.
+// Assay lists the packages of a container image from inside its build, asks an assayd
+// service whether they have known vulnerabilities, and fails the build if they do.
+// docs/exit-codes.md describes its exit codes.
 package main
 
 import (

@@ -21,7 +21,7 @@ import (
 	"assay/remote/spdx"
 )
 
-// BuildKit runs an SBOM generator with these variables, by its protocol
+// BuildKit sets these variables for an SBOM generator, as its protocol describes
 // (docs/attestations/sbom-protocol.md of moby/buildkit).
 const (
 	scanPrefix      = "BUILDKIT_SCAN_"
@@ -30,9 +30,9 @@ const (
 	scanDestination = scanPrefix + "DESTINATION"
 )
 
-// A target is one tree that BuildKit has mounted for a generator.
+// A target is one tree that BuildKit has mounted for the generator.
 type target struct {
-	name string // for people: "image", "stage build"
+	name string // for the log: "image", "stage build"
 	path string
 }
 
@@ -69,12 +69,12 @@ func (l *scanLog) close() string {
 	return l.text.String()
 }
 
-// buildkit is the entrypoint of the generator image. It scans each tree that
-// BuildKit has mounted, writes its inventory as SPDX for BuildKit to attach to the
-// image, and ends with the worst exit code.
+// buildkit is the action of assay buildkit, the entry point of the generator image. It
+// scans each tree that BuildKit has mounted, writes its inventory as SPDX, which BuildKit
+// attaches to the image, and ends with the worst exit code.
 func (r *run) buildkit(c *ucli.Context) error {
 	if c.NArg() > 0 {
-		return usage("options are parameters of the generator: generator=HOST/assay,FAIL_ON=critical", "unexpected argument %q", c.Args().First())
+		return usage("pass options as parameters of the generator: generator=HOST/assay,FAIL_ON=critical", "unexpected argument %q", c.Args().First())
 	}
 	flags, err := parameters(r.environ())
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *run) buildkit(c *ucli.Context) error {
 		}
 		all = append(all, s)
 	}
-	// BuildKit repeats the last ten lines: the worst tree is printed last.
+	// BuildKit repeats the last ten lines, so the worst tree is printed last.
 	slices.SortStableFunc(all, func(a, b *scanned) int { return cmp.Compare(badness(a.code), badness(b.code)) })
 	for _, s := range all {
 		if len(all) > 1 {
@@ -107,15 +107,16 @@ func (r *run) buildkit(c *ucli.Context) error {
 	return nil
 }
 
-// badness orders exit codes: what was not scanned goes before what was found.
+// badness orders exit codes from the best to the worst: a scan that did not happen is worse
+// than findings.
 func badness(code int) int {
 	return slices.Index([]int{codePass, codeFindings, codeUntrusted, codeUnable, codeRefused, codeUsage}, code)
 }
 
-// parameters turns the parameters of a generator into flags of a scan. Whoever
-// writes the build command gives them, not the image, so they count as flags.
+// parameters turns the parameters of the generator into flags of a scan. They come from the
+// build command and not from the image, so they count as flags.
 func parameters(environ []string) ([]string, error) {
-	known := map[string]bool{} // whether it takes a value
+	known := map[string]bool{} // whether the parameter needs a value
 	for _, f := range flagsOf(func(o option) bool { return o.generator }) {
 		_, isSwitch := f.(*ucli.BoolFlag)
 		known[f.Names()[0]] = !isSwitch
@@ -131,16 +132,16 @@ func parameters(environ []string) ([]string, error) {
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 		takesValue, ok := known[name]
 		switch {
-		case name == "type": // buildx passes its own "type=sbom" on
+		case name == "type": // buildx passes its own "type=sbom"
 			continue
 		case name == "token":
-			return nil, usage("log in to the registry with the token as password; a parameter is printed into the log", "parameter %q holds a token", name)
+			return nil, usage("log in to the registry with the token as password; BuildKit prints parameters into the log", "parameter %q contains a token", name)
 		case !ok:
 			return nil, usage("it takes "+strings.Join(slices.Sorted(maps.Keys(known)), ", "), "unknown parameter %q of the generator", name)
 		case value == "" && !takesValue:
-			// "STRICT" and "STRICT=$UNSET" look the same here.
+			// "STRICT" and "STRICT=$UNSET" cannot be distinguished here.
 			return nil, usage("write it as NAME=true", "parameter %q of the generator has no value", name)
-		case value == "": // a variable of the CI that is not set
+		case value == "": // an unset variable of the CI
 			continue
 		case seen[name]:
 			return nil, usage("give it once", "parameter %q of the generator is given twice", name)
@@ -152,8 +153,8 @@ func parameters(environ []string) ([]string, error) {
 	return flags, nil
 }
 
-// targets are the built image, and the stages and contexts that its Dockerfile
-// adds.
+// targets returns the built image, and the stages and contexts that its Dockerfile adds to
+// the scan.
 func (r *run) targets() ([]target, error) {
 	core, _ := r.env.LookupEnv(scanSource)
 	if core == "" {
@@ -176,13 +177,13 @@ func (r *run) targets() ([]target, error) {
 	return targets, nil
 }
 
-// scanTarget runs a scan like that of a RUN step.
+// scanTarget scans a tree as a RUN step would.
 func (r *run) scanTarget(ctx context.Context, t target, flags []string, destination string) (*scanned, error) {
 	s := &scanned{target: t}
 	env := r.env
 	env.Stdout, env.Stderr = &s.log, &s.log
 	env.Args = slices.Concat([]string{r.env.Args[0], "--root=" + t.path}, flags)
-	env.Environ = nil // the parameters are flags now
+	env.Environ = nil // its parameters have become flags
 	scan := &run{env: env, code: codePass, grace: r.grace}
 	s.code = scan.do(ctx)
 	s.log.close()
@@ -206,7 +207,7 @@ func writeSPDX(path string, d spdx.Document) error {
 	return errors.Join(spdx.WriteStatement(f, d), f.Close())
 }
 
-// environ is the environment of the process, or nothing where it is not given.
+// environ returns the environment of the process, if the caller of Run provides it.
 func (r *run) environ() []string {
 	if r.env.Environ == nil {
 		return nil
@@ -214,8 +215,8 @@ func (r *run) environ() []string {
 	return r.env.Environ()
 }
 
-// ignoredParameters names the variables of the generator protocol in a scan that
-// BuildKit did not start: a base image can set them.
+// ignoredParameters returns notes about the variables of the generator protocol. A base
+// image can set them for a scan that BuildKit did not start.
 func (r *run) ignoredParameters() []string {
 	var notes []string
 	for _, e := range r.environ() {

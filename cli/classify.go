@@ -9,7 +9,7 @@ import (
 	"assay/verdict/hint"
 )
 
-// classify returns the exit code of an error and what to try next.
+// classify returns the exit code of an error and its hint.
 func classify(err error) (code int, next string) {
 	code = codeUnable
 	if _, ok := errors.AsType[*argv.UsageError](err); ok {

@@ -1,5 +1,5 @@
-// Package cli is the command line of assay: flags, where the token and the
-// service come from, the scan, what is printed, and the exit code.
+// Package cli implements the command line of assay: the flags, the sources of the token
+// and of the service's address, the scan, the output, and the exit code.
 package cli
 
 import (
@@ -23,11 +23,11 @@ import (
 	"assay/verdict/hint"
 )
 
-// An Env is what a run of assay takes from its process.
+// An Env holds what a run of assay takes from its process.
 type Env struct {
-	Args           []string // with the program's name first
+	Args           []string // including the program's name
 	LookupEnv      func(string) (string, bool)
-	Environ        func() []string // nil: no variable is known by its prefix
+	Environ        func() []string // may be nil; used to find variables by prefix
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
 	Version        string
@@ -43,15 +43,14 @@ const (
 	codeUntrusted = verdict.CodeUntrusted
 )
 
-// Run does what the command line says and returns the exit code. It returns soon
-// after ctx is done or a scan's --timeout has passed, even where a read of a
-// file never returns.
+// Run runs the command line and returns the exit code. It returns within seconds after
+// ctx is done or the --timeout of a scan has passed, even if a read of a file blocks for
+// ever.
 func Run(ctx context.Context, env Env) int {
 	r := &run{env: env, code: codePass, grace: defaultGrace}
 	return r.do(ctx)
 }
 
-// do does what the command line of the run says and returns the exit code.
 func (r *run) do(ctx context.Context) int {
 	r.stuck = make(chan error, 1)
 	app := r.app()
@@ -72,7 +71,7 @@ func (r *run) do(ctx context.Context) int {
 		}
 		return r.code
 	case err := <-r.stuck:
-		// Not under --on-error warn: a file of the image could be the cause.
+		// --on-error warn does not apply: a file of the image could be the cause.
 		verdict.WriteError(r.env.Stderr, err.Error(), hint.Of(err), codeUnable, codeUnable)
 		return codeUnable
 	}
@@ -85,20 +84,20 @@ const defaultGrace = 5 * time.Second
 type run struct {
 	env  Env
 	code int
-	// warn: --on-error warn, a scan that could not finish does not fail.
+	// warn is set by --on-error warn: a scan that could not finish does not fail.
 	warn bool
 	// grace is how long the run may go on after it was cancelled.
 	grace time.Duration
-	// stuck receives why the run ends although something does not return.
+	// stuck receives the reason to end the run while something does not return.
 	stuck chan error
 
-	// What a scan has used and found, for assay buildkit.
+	// The service, the inventory and the verdict of a scan, for assay buildkit.
 	server      string
 	inventoried inspect.Inventory
 	answer      verdict.Verdict
 }
 
-// giveUp ends the run. The first one counts.
+// giveUp ends the run. Only the first call counts.
 func (r *run) giveUp(what, next string) {
 	select {
 	case r.stuck <- hint.Errorf(next, "%s", what):
@@ -159,7 +158,7 @@ func command(name, usage, args string, flags []ucli.Flag) *ucli.Command {
 	}
 }
 
-// hidden leaves a command out of the help: programs call it, not people.
+// hidden leaves a command out of the help, because only programs call it.
 func hidden(c *ucli.Command) *ucli.Command {
 	c.Hidden = true
 	return c
@@ -169,7 +168,7 @@ func usageFrom(_ *ucli.Context, err error, _ bool) error {
 	return &argv.UsageError{What: err.Error(), Next: "assay --help lists the flags"}
 }
 
-// inventory is the command of that name.
+// inventory is the action of assay inventory.
 func (r *run) inventory(c *ucli.Context) error {
 	if c.NArg() > 0 {
 		return usage("assay inventory takes flags only", "unexpected argument %q", c.Args().First())
@@ -187,10 +186,10 @@ func (r *run) inventory(c *ucli.Context) error {
 	return nil
 }
 
-// version is the command of that name.
+// version is the action of assay version.
 func (r *run) version(c *ucli.Context) error {
 	if c.NArg() > 0 {
-		return usage("assay version takes nothing", "unexpected argument %q", c.Args().First())
+		return usage("assay version takes no arguments", "unexpected argument %q", c.Args().First())
 	}
 	ucli.ShowVersion(c)
 	return nil
@@ -200,7 +199,7 @@ func unknownCommand(name string) error {
 	return usage(cmp.Or(foreignWords[name], "assay --help lists the commands"), "unknown command %q", name)
 }
 
-// help is the command of that name.
+// help is the action of assay help.
 func (r *run) help(c *ucli.Context) error {
 	if c.NArg() == 0 {
 		return ucli.ShowAppHelp(c)
@@ -212,10 +211,10 @@ func (r *run) help(c *ucli.Context) error {
 	return ucli.ShowCommandHelp(c, name)
 }
 
-// client names this program in the documents that it writes.
+// client returns the name of this program for the documents that it writes.
 func (r *run) client() string { return "assay " + r.env.Version }
 
-// note says something beside the verdict, once, in one line.
+// note prints one line about something other than the verdict.
 func (r *run) note(text string) {
 	fmt.Fprintf(r.env.Stderr, "assay: note: %s\n", verdict.Clean(text))
 }
@@ -238,7 +237,7 @@ func (r *run) inspect(c *ucli.Context) (inspect.Inventory, error) {
 	return inv, nil
 }
 
-// scan is what assay does without a command: the build step.
+// scan is the action of assay without a command: the build step.
 func (r *run) scan(c *ucli.Context) error {
 	if err := checkWord(c); err != nil {
 		return err
@@ -256,10 +255,11 @@ func (r *run) scan(c *ucli.Context) error {
 	defer cancel()
 	c.Context = ctx
 	defer time.AfterFunc(s.timeout+r.grace, func() {
-		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "a file or a filesystem may hang; run assay doctor instead of the scan to see what is mounted")
+		r.giveUp(fmt.Sprintf("the scan did not end within %s", s.timeout), "reading a file may hang; run assay doctor instead of the scan to see what is mounted")
 	}).Stop()
 
-	// A variable may not hide that another was ignored.
+	// Only the flag hides these notes. ASSAY_QUIET must not hide that another variable
+	// was ignored.
 	if !c.Bool("quiet") {
 		for _, n := range append(s.notes, r.ignoredParameters()...) {
 			r.note(n)
@@ -298,7 +298,7 @@ func (r *run) scan(c *ucli.Context) error {
 	return r.print(v, raw, s)
 }
 
-// remote is how the service is reached.
+// remote returns the configuration of the client for the service.
 func (r *run) remote(s settings, token secret, notice func(string)) remote.Config {
 	return remote.Config{
 		Server:    s.server,
@@ -313,9 +313,9 @@ func (r *run) remote(s settings, token secret, notice func(string)) remote.Confi
 	}
 }
 
-// exitCode applies --continue-on-failure, the client's part of the decision.
-// It counts only where the user asked for it and the service took it, and it
-// turns findings into a success and nothing else.
+// exitCode returns the exit code of a verdict. --continue-on-failure turns the code of
+// findings into success, and no other code. It applies only if the user asked for it and
+// the service accepted it.
 func exitCode(v verdict.Verdict, continueOnFailure bool) int {
 	if v.Decision.Code == codeFindings && continueOnFailure && v.Options.ContinueOnFailure {
 		return codePass
@@ -323,8 +323,8 @@ func exitCode(v verdict.Verdict, continueOnFailure bool) int {
 	return v.Decision.Code
 }
 
-// print writes the verdict: the text log last, since builders repeat the last
-// lines of a failed step.
+// print writes the reports and the log. The log comes last, because builders repeat the
+// last lines of a failed step.
 func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	style := verdict.Style{
 		Color:   isTerminal(r.env.Stdout) && !s.noColor,
@@ -350,8 +350,8 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	if err := verdict.WriteText(log, v, style); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("write the log: %w", err))
 	}
-	// A report that was asked for and is not there makes no success, and no
-	// findings go under for it.
+	// A report that could not be written turns success into a failure. It does not
+	// replace the exit code of the findings.
 	if failed != nil && r.code != codePass {
 		fmt.Fprintf(r.env.Stderr, "assay: error: %s\n", verdict.Clean(failed.Error()))
 		return nil
@@ -390,8 +390,8 @@ func (r *run) writeOutput(o output, v verdict.Verdict, raw []byte) (err error) {
 	return nil
 }
 
-// progress returns what shows the state on a terminal, and does nothing in a
-// build's log. An empty text ends it.
+// progress returns a function that shows a text on a terminal, in place of the previous
+// one. An empty text clears the line. In the log of a build the function does nothing.
 func (r *run) progress(quiet bool) func(string) {
 	if quiet || !isTerminal(r.env.Stderr) {
 		return func(string) {}

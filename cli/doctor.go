@@ -22,11 +22,11 @@ import (
 	"assay/verdict"
 )
 
-// A diagnosis is what assay doctor prints: a line for each thing it looked at.
+// A diagnosis is the output of assay doctor: one line for each check.
 type diagnosis struct {
 	w          io.Writer
 	seen, bads int
-	code       int // of the first that is bad
+	code       int // of the first failed check
 }
 
 func (d *diagnosis) ok(name, format string, args ...any)   { d.line("ok", name, format, args...) }
@@ -37,8 +37,7 @@ func (d *diagnosis) line(state, name, format string, args ...any) {
 	fmt.Fprintf(d.w, "%-4s %-9s %s\n", state, name, verdict.Clean(fmt.Sprintf(format, args...)))
 }
 
-// bad prints an error with its hint. Its exit code is what a scan would end
-// with for it.
+// bad prints an error with its hint, and notes the exit code of a scan with that error.
 func (d *diagnosis) bad(name string, err error) {
 	code, hint := classify(err)
 	d.badWith(code, name, err.Error(), hint)
@@ -51,16 +50,15 @@ func (d *diagnosis) badWith(code int, name, text, hint string) {
 	d.code = cmp.Or(d.code, code)
 }
 
-// doctor is the command of that name: it tells what a scan would see and use, and
-// which of it is wrong, and ends with the code that the scan would end with. It
-// takes the flags of a scan.
+// doctor is the action of assay doctor. It shows what a scan with the same flags would read
+// and use, and which of it is wrong. It ends with the exit code of that scan.
 func (r *run) doctor(c *ucli.Context) error {
 	if err := checkWord(c); err != nil {
 		return err
 	}
 	d := &diagnosis{w: r.env.Stdout}
 	if p, err := slot.Read(); err == nil && p.Server == "" {
-		d.note("slot", "empty: this assay was not handed out by a service")
+		d.note("slot", "empty: this binary was not served by assayd")
 	} else if err == nil {
 		certs, _ := cert.Parse([]byte(p.CA)) // no CA is no error here, and a scan reports a damaged one
 		d.ok("slot", "%s, %d certificates, fresh %s", p.Server, len(certs), cmp.Or(p.Fresh, "for ever"))
@@ -87,8 +85,8 @@ func (r *run) doctor(c *ucli.Context) error {
 	}
 	var client *remote.Client
 	if s.server != "" {
-		if client, err = remote.New(r.remote(s, secret, func(text string) { d.note("way", "%s", text) })); err != nil {
-			d.bad("way", err)
+		if client, err = remote.New(r.remote(s, secret, func(text string) { d.note("service", "%s", text) })); err != nil {
+			d.bad("service", err)
 		}
 	}
 	d.surroundings(c.String("root"))
@@ -96,7 +94,7 @@ func (r *run) doctor(c *ucli.Context) error {
 	if err != nil {
 		d.bad("root", err)
 	}
-	ready := d.bads == 0 // for a scan, but for the way to the service
+	ready := d.bads == 0 // apart from the connection to the service
 	if client != nil && d.examine(c.Context, client) && ready {
 		v, err := client.Try(c.Context, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
 		if err != nil {
@@ -109,7 +107,7 @@ func (r *run) doctor(c *ucli.Context) error {
 	r.code = d.code
 	warned := ""
 	if s.onErrorWarn && r.code == codeUnable {
-		r.code, warned = codePass, ", which --on-error warn makes 0"
+		r.code, warned = codePass, ", which --on-error warn turns into 0"
 	}
 	if d.bads == 0 {
 		fmt.Fprintf(d.w, "assay doctor: no problem found; a scan ends with exit code %d\n", d.code)
@@ -119,14 +117,14 @@ func (r *run) doctor(c *ucli.Context) error {
 	return nil
 }
 
-// examine looks at the way to the service. It reports whether a scan could use it.
+// examine checks the connection to the service. It reports whether a scan could use it.
 func (d *diagnosis) examine(ctx context.Context, client *remote.Client) bool {
 	passable := true
 	client.Examine(ctx, func(check remote.Check) {
 		switch {
 		case check.Err != nil:
 			d.bad(check.Name, check.Err)
-			passable = passable && check.Name == "clock" // which ends no scan by itself
+			passable = passable && check.Name == "clock" // a wrong clock alone does not end a scan
 		case check.Aside:
 			d.note(check.Name, "%s", check.Text)
 		default:
@@ -136,7 +134,7 @@ func (d *diagnosis) examine(ctx context.Context, client *remote.Client) bool {
 	return passable
 }
 
-// verdict tells what a scan would end with, which is then the code of doctor too.
+// verdict prints what the service would decide, and sets the exit code to that of a scan.
 func (d *diagnosis) verdict(v verdict.Verdict, code int) {
 	for _, o := range v.Ignored {
 		d.note("ignored", "%s=%s: %s", o.Origin, o.Value, o.Reason)
@@ -152,13 +150,13 @@ func (d *diagnosis) verdict(v verdict.Verdict, code int) {
 	d.code = code
 }
 
-// surroundings tells who runs this, in which builder, and what is mounted into
-// the tree at root and is no part of the image.
+// surroundings prints the user, the builder, and the mounts in the tree at root that are
+// not part of the image.
 func (d *diagnosis) surroundings(root string) {
 	d.note("user", "uid %d, gid %d", os.Getuid(), os.Getgid())
 	text, kaniko, err := ownProcess()
 	if err != nil {
-		d.note("mounts", "not known without /proc; kernel filesystems are left out by their names")
+		d.note("mounts", "unknown without /proc; kernel filesystems are left out by their names")
 	} else {
 		d.mounts(text, root)
 	}
@@ -169,8 +167,8 @@ func (d *diagnosis) surroundings(root string) {
 	d.note("builder", "%s", guessBuilder(kaniko, exists, text))
 }
 
-// ownProcess returns the text of mountinfo and whether kaniko runs this process, as
-// the inventory asks for them: an image's own /proc is not believed.
+// ownProcess returns the text of mountinfo and whether kaniko runs this process. It asks
+// the same package as the inventory, which does not believe the image's own /proc.
 func ownProcess() (mountinfo string, kaniko bool, err error) {
 	proc, err := process.Open()
 	if err != nil {
@@ -187,15 +185,15 @@ func ownProcess() (mountinfo string, kaniko bool, err error) {
 	return string(text), kaniko, err
 }
 
-// mounts lists what is mounted and left out.
+// mounts prints the mounts that are left out.
 func (d *diagnosis) mounts(mountinfo, root string) {
 	mounts, err := mount.Parse(strings.NewReader(mountinfo))
 	if err != nil {
-		d.note("mounts", "read in part: %v", err)
+		d.note("mounts", "read only in part: %v", err)
 	}
 	out := mount.Outside(mounts, root)
 	if len(out) == 0 {
-		d.ok("mounts", "none is left out")
+		d.ok("mounts", "none are left out")
 		return
 	}
 	const most = 12
@@ -206,8 +204,8 @@ func (d *diagnosis) mounts(mountinfo, root string) {
 	d.ok("mounts", "left out: /%s%s", strings.Join(out, " /"), more)
 }
 
-// guessBuilder tells who runs this step: kaniko if that is an ancestor of this process,
-// the others by the marks that they leave.
+// guessBuilder names the program that runs this step: kaniko if it is an ancestor of this
+// process, another one by the files and mounts that it leaves.
 func guessBuilder(kaniko bool, exists func(string) bool, mountinfo string) string {
 	switch {
 	case kaniko:
@@ -219,11 +217,11 @@ func guessBuilder(kaniko bool, exists func(string) bool, mountinfo string) strin
 	case exists("/.dockerenv"):
 		return "docker, by /.dockerenv: its classic builder, or docker run"
 	}
-	return "none that is recognised"
+	return "unknown"
 }
 
-// examineTree makes the inventory and tells what is in it. What that is worth the
-// service decides.
+// examineTree makes the inventory and prints what it contains. The service decides whether
+// that is enough.
 func (r *run) examineTree(c *ucli.Context, d *diagnosis) (inventory.Inventory, error) {
 	inv, err := r.inspect(c)
 	if err != nil {
@@ -232,7 +230,7 @@ func (r *run) examineTree(c *ucli.Context, d *diagnosis) (inventory.Inventory, e
 	if inv.System.Known() {
 		d.ok("system", "%s, by /%s", cmp.Or(inv.System.PrettyName, inv.System.ID+" "+inv.System.VersionID), inv.System.Path)
 	} else {
-		d.note("system", "none is recognised")
+		d.note("system", "not recognised")
 	}
 	if len(inv.Packages) == 0 {
 		d.note("packages", "none")
@@ -242,15 +240,15 @@ func (r *run) examineTree(c *ucli.Context, d *diagnosis) (inventory.Inventory, e
 	const most = 3
 	for i, p := range inv.ScanErrors {
 		if i == most {
-			d.note("gaps", "and %d more", len(inv.ScanErrors)-most)
+			d.note("unread", "and %d more", len(inv.ScanErrors)-most)
 			break
 		}
-		d.note("gaps", "/%s cannot be read (%s): %s", p.Path, p.Kind, p.Err)
+		d.note("unread", "/%s cannot be read (%s): %s", p.Path, p.Kind, p.Err)
 	}
 	return inv, nil
 }
 
-// summarise counts packages by type and names a file that tells of them.
+// summarise counts packages by type and names one file that lists them.
 func summarise(packages []inventory.Package) string {
 	count, file := map[string]int{}, map[string]string{}
 	for _, p := range packages {

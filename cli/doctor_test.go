@@ -23,7 +23,7 @@ func TestGuessBuilder(t *testing.T) {
 		{false, []string{"/.dockerenv"}, mounts, "BuildKit"},
 		{false, []string{"/run/.containerenv"}, "", "podman"},
 		{false, []string{"/.dockerenv"}, "", "docker"},
-		{false, nil, "", "none"},
+		{false, nil, "", "unknown"},
 	} {
 		got := guessBuilder(tt.kaniko, func(path string) bool { return slices.Contains(tt.marks, path) }, tt.mounts)
 		if !strings.HasPrefix(got, tt.want) {

@@ -13,11 +13,11 @@ import (
 
 const (
 	maxTokenFile = 4 << 10 // bytes; a token has 44
-	maxCAFile    = 4 << 20 // Mozilla's roots have 220 KB
+	maxCAFile    = 4 << 20 // bytes; Mozilla's certificates have 220 KB
 )
 
-// notRegular is a FIFO, device, directory or socket where a file is expected. To
-// open one can block for ever, and to read one need not end.
+// notRegular returns the error for a FIFO, device, directory or socket in place of a file.
+// Opening one can block for ever, and reading one may never end.
 func notRegular(path string) error { return fmt.Errorf("%q is not a regular file", path) }
 
 // readRegular reads a regular file of at most max bytes. It does not block.
@@ -44,8 +44,8 @@ func readRegular(path string, max int64) ([]byte, error) {
 	return b, err
 }
 
-// stream returns which of the process's own streams a path names, 1 or 2, and 0
-// for a file.
+// stream returns 1 if a path names the standard output of this process, 2 if it names the
+// standard error, and 0 if it names a file.
 func stream(path string) int {
 	switch filepath.Clean(path) {
 	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
@@ -56,7 +56,7 @@ func stream(path string) int {
 	return 0
 }
 
-// checkOutput refuses a report's path that exists and is not a regular file.
+// checkOutput rejects the path of a report if it exists and is not a regular file.
 func checkOutput(path string) error {
 	if stream(path) != 0 {
 		return nil
@@ -71,7 +71,7 @@ func checkOutput(path string) error {
 	return usage("name a file, /dev/stdout or /dev/stderr", "write report: %v", err)
 }
 
-// createRegular creates or empties a report's file. It does not block.
+// createRegular creates or truncates the file of a report. It does not block.
 func createRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o644)
 	if err != nil {
@@ -88,8 +88,8 @@ func createRegular(path string) (*os.File, error) {
 	return f, nil
 }
 
-// checkRoot refuses a --root that cannot be read, which is a mistake in the
-// command line and not a scan that failed.
+// checkRoot rejects a --root that cannot be read. This is a mistake in the command line,
+// not a failed scan.
 func checkRoot(root string) error {
 	fi, err := os.Stat(root)
 	switch {

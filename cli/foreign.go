@@ -6,29 +6,29 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// What people type who know other scanners. Each entry says what does the same in
-// assay: a flag that is translated is no advice to use it.
+// People who know other scanners type flags and commands of those. The hints say how
+// assay does the same. They translate and do not recommend.
 
-// foreign are flags of Trivy, Grype and others, by name.
+// foreign has the hints for flags of Trivy, Grype and others, by name.
 var foreign = map[string]string{
 	"severity":         "use --fail-on high to fail from a severity upwards",
-	"exit-code":        "findings end with code 4 without any flag (docs/exit-codes.md)",
-	"ignore-unfixed":   "findings without a fix do not fail here; --fail-on-unfixed makes them",
-	"only-fixed":       "findings without a fix do not fail here; --fail-on-unfixed makes them",
+	"exit-code":        "findings always end with code 4 (docs/exit-codes.md)",
+	"ignore-unfixed":   "findings without a fix do not fail; with --fail-on-unfixed they do",
+	"only-fixed":       "findings without a fix do not fail; with --fail-on-unfixed they do",
 	"ignore-states":    "exceptions belong to the service, not to the image",
 	"ignorefile":       "exceptions belong to the service, not to the image",
 	"ignore-policy":    "exceptions belong to the service, not to the image",
 	"vex":              "exceptions belong to the service, not to the image",
-	"input":            "assay reads a filesystem: --root DIR",
+	"input":            "assay scans a filesystem: --root DIR",
 	"scanners":         "assay looks for vulnerable packages only",
 	"security-checks":  "assay looks for vulnerable packages only",
-	"vuln-type":        "assay looks at the packages of the system and of languages",
-	"pkg-types":        "assay looks at the packages of the system and of languages",
+	"vuln-type":        "assay always scans the packages of the system and of languages",
+	"pkg-types":        "assay always scans the packages of the system and of languages",
 	"o":                "write reports with --output json=FILE or --output text=FILE",
 	"file":             "write reports with --output json=FILE or --output text=FILE",
 	"f":                "print JSON with --format json, or write it with --output json=FILE",
-	"t":                "there are two formats: --format text and --format json",
-	"template":         "there are two formats: --format text and --format json",
+	"t":                "the formats are --format text and --format json",
+	"template":         "the formats are --format text and --format json",
 	"token":            "mount the token: RUN --mount=type=secret,id=assay_token; or name its file with --token-file FILE",
 	"skip-dirs":        "use --skip DIR to leave out a directory",
 	"exclude":          "use --skip DIR to leave out a directory",
@@ -39,37 +39,37 @@ var foreign = map[string]string{
 	"list-all-pkgs":    "assay inventory prints all packages",
 	"by-cve":           "findings are listed by CVE wherever there is one",
 	"no-progress":      "progress is shown on a terminal only",
-	"platform":         "assay reads the filesystem that it runs in",
-	"scope":            "assay reads the filesystem that it runs in",
-	"cache-dir":        "assay keeps nothing: the data is at the service",
-	"skip-db-update":   "assay has no data: the service has, and assayd update fetches it",
-	"download-db-only": "assay has no data: the service has, and assayd update fetches it",
-	"db-repository":    "assay has no data: the service has, and assayd update fetches it",
+	"platform":         "assay scans the filesystem that it runs in",
+	"scope":            "assay scans the filesystem that it runs in",
+	"cache-dir":        "assay stores nothing: the service has the data",
+	"skip-db-update":   "the service has the data: assayd update fetches it",
+	"download-db-only": "the service has the data: assayd update fetches it",
+	"db-repository":    "the service has the data: assayd update fetches it",
 	"offline-scan":     "assay always needs the service",
-	"username":         "assay reads no registry: it runs in the build, or with --root DIR",
-	"password":         "assay reads no registry: it runs in the build, or with --root DIR",
+	"username":         "assay uses no registry: run it in the build, or with --root DIR",
+	"password":         "assay uses no registry: run it in the build, or with --root DIR",
 }
 
-const fromInside = "assay reads the filesystem that it runs in: RUN /assay in the Dockerfile; docs/patterns has more"
+const fromInside = "assay scans the filesystem that it runs in: RUN /assay in the Dockerfile; docs/patterns has examples"
 
-// foreignWords are the first words of other command lines, where assay expects
-// the token.
+// foreignWords has the hints for commands of other scanners, which people type where
+// assay expects the token.
 var foreignWords = map[string]string{
 	"image":      fromInside,
 	"i":          fromInside,
 	"scan":       "scanning needs no subcommand: assay [flags] [TOKEN]",
-	"fs":         "assay --root DIR reads a tree",
-	"filesystem": "assay --root DIR reads a tree",
-	"rootfs":     "assay --root DIR reads a tree",
-	"dir":        "assay --root DIR reads a tree",
-	"repo":       "assay reads what is installed, not sources: assay --root DIR",
-	"repository": "assay reads what is installed, not sources: assay --root DIR",
-	"vm":         "assay --root DIR reads a mounted tree",
-	"sbom":       "assay inventory prints CycloneDX; a document of another tool is sent with POST /api/v1/scans (docs/api.md)",
+	"fs":         "to scan a tree: assay --root DIR",
+	"filesystem": "to scan a tree: assay --root DIR",
+	"rootfs":     "to scan a tree: assay --root DIR",
+	"dir":        "to scan a tree: assay --root DIR",
+	"repo":       "assay scans installed packages, not sources: assay --root DIR",
+	"repository": "assay scans installed packages, not sources: assay --root DIR",
+	"vm":         "to scan a mounted tree: assay --root DIR",
+	"sbom":       "assay inventory prints CycloneDX; send the document of another tool with POST /api/v1/scans (docs/api.md)",
 	"k8s":        fromInside,
 	"kubernetes": fromInside,
 	"config":     "assay looks for vulnerable packages only",
-	"db":         "the data is at the service: assayd update, assayd status",
+	"db":         "the service has the data: assayd update, assayd status",
 	"update":     "use assayd update",
 	"import":     "use assayd import",
 	"status":     "use assayd status",
@@ -80,15 +80,16 @@ var foreignWords = map[string]string{
 	"serve":      "use assayd serve",
 }
 
-// checkWord refuses the first word of another command line.
+// checkWord rejects a command of another scanner in place of the token.
 func checkWord(c *ucli.Context) error {
 	word := c.Args().First()
 	if hint, ok := foreignWords[word]; ok {
 		return usage(hint, "unknown command %q", word)
 	}
-	// The name of an image or a path. It is not repeated: it could hold a secret.
+	// This is the name of an image or a path. The error does not repeat it, because it
+	// could contain a secret.
 	if strings.ContainsAny(word, ":/") {
-		return usage("the only argument is the token: use --token-file FILE for a token file, --root DIR for a tree; assay takes no image name, it runs inside the build",
+		return usage("the only argument is the token: use --token-file FILE for a token file, --root DIR for a tree; assay runs inside the build and takes no image name",
 			"the argument is not a token")
 	}
 	return nil

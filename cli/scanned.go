@@ -10,8 +10,8 @@ import (
 	"assay/verdict"
 )
 
-// scanned is the command of that name: the last step of a CI job, which fails
-// when no passing scan of the commit has arrived.
+// scanned is the action of assay scanned, the last step of a CI job. It fails unless the
+// service has a passing scan of the commit.
 func (r *run) scanned(c *ucli.Context) error {
 	s, err := r.settings(c)
 	if err != nil {
@@ -27,7 +27,7 @@ func (r *run) scanned(c *ucli.Context) error {
 		}
 	}
 	if commit == "" {
-		return usage("assay scanned --commit SHA", "no commit was named")
+		return usage("assay scanned --commit SHA", "the commit is missing")
 	}
 	secret, err := findToken(c, r.env.LookupEnv, readTokenFile)
 	if err != nil {
@@ -50,7 +50,7 @@ func (r *run) scanned(c *ucli.Context) error {
 		}
 	case got.Scan != "" && got.Code == codeFindings:
 		r.code = codeFindings
-	default: // no other code of a service becomes that of the process: 256 would be 0
+	default: // the code of the service is not used: the process would end with 0 for 256
 		r.code = codeUntrusted
 	}
 	if r.code != codePass {

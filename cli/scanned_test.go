@@ -15,8 +15,8 @@ import (
 	"assay/remote/token"
 )
 
-// TestScannedCode: assay scanned passes for a passing scan alone, whatever code the
-// service names. The process would end with 0 for a code of 256.
+// TestScannedCode checks that assay scanned passes only for a passing scan, whatever code
+// the service returns. The process would end with 0 for code 256.
 func TestScannedCode(t *testing.T) {
 	secret, err := token.New(rand.Reader)
 	if err != nil {

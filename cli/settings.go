@@ -19,10 +19,10 @@ import (
 
 type output struct{ format, path string }
 
-// settings are the flags and variables of a scan, resolved.
+// settings are the resolved flags and variables of a scan.
 type settings struct {
 	server            string
-	serverFrom        string // where the address was found, for people
+	serverFrom        string // where the address was found, for the output of doctor
 	cas               []remote.CA
 	noVerify          bool
 	timeout           time.Duration
@@ -33,7 +33,7 @@ type settings struct {
 	quiet, verbose    bool
 	noColor           bool
 	options           []cyclonedx.Option
-	notes             []string // variables that were not taken
+	notes             []string // about variables that were ignored
 }
 
 // settings resolves the flags and their variables. It rejects contradictions before
@@ -221,8 +221,8 @@ func authorities(inSlot, cacert string) ([]remote.CA, error) {
 	return cas, nil
 }
 
-// ignoredStores names the variables of OpenSSL that would add to the roots that
-// are trusted for an https service, as ASSAY_CACERT would.
+// ignoredStores returns notes about the variables of OpenSSL, which would add trusted
+// certificates for an https service as ASSAY_CACERT would.
 func (r *run) ignoredStores(server string) []string {
 	var notes []string
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
@@ -234,7 +234,7 @@ func (r *run) ignoredStores(server string) []string {
 	return notes
 }
 
-// usage returns an error of exit code 2 with its hint.
+// usage returns an error with exit code 2 and a hint.
 func usage(hint, format string, args ...any) error {
 	return &argv.UsageError{What: fmt.Sprintf(format, args...), Next: hint}
 }

@@ -16,18 +16,18 @@ import (
 	"assay/verdict/hint"
 )
 
-// maxProgram bounds a file whose slot is shown, in bytes.
+// maxProgram limits the size of a file whose slot is shown, in bytes.
 const maxProgram = 256 << 20
 
 func slotFlags() []ucli.Flag {
-	return []ucli.Flag{&ucli.BoolFlag{Name: "show", Usage: "print what stands in the slot, which is all there is to do with it", Value: true}}
+	return []ucli.Flag{&ucli.BoolFlag{Name: "show", Usage: "print the content of the slot (the default)", Value: true}}
 }
 
-// slot is the command of that name: what a service wrote into this binary, or
+// slot is the action of assay slot. It prints what a service wrote into this binary, or
 // into a file.
 func (r *run) slot(c *ucli.Context) error {
 	if c.NArg() > 1 {
-		return usage("assay slot --show FILE", "%d files where one was expected", c.NArg())
+		return usage("assay slot --show FILE", "%d files were given, at most one is accepted", c.NArg())
 	}
 	path := c.Args().First()
 	var p slot.Payload
@@ -49,8 +49,8 @@ func (r *run) slot(c *ucli.Context) error {
 	return showSlot(r.env.Stdout, p, program)
 }
 
-// showSlot prints a payload and the digest that program had before it was
-// filled in; nil is a program that this user may not read.
+// showSlot prints a payload, and the digest of the program with an empty slot. program is
+// nil if this user may not read it.
 func showSlot(w io.Writer, p slot.Payload, program []byte) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-7s %s\n", name, verdict.Clean(fmt.Sprintf(format, args...)))
@@ -75,7 +75,7 @@ func showSlot(w io.Writer, p slot.Payload, program []byte) error {
 		line("fresh", "%s", fresh)
 	}
 	if program == nil {
-		line("sha256", "not known: this user may run the binary and not read it")
+		line("sha256", "unknown: this user may run the binary but not read it")
 		return nil
 	}
 	released, err := slot.Clear(program)
@@ -86,8 +86,8 @@ func showSlot(w io.Writer, p slot.Payload, program []byte) error {
 	return nil
 }
 
-// ownProgram returns the bytes of the running binary, nil where it may not be
-// read or nothing tells where it is.
+// ownProgram returns the bytes of the running binary, or nil if its path is unknown or it
+// cannot be read.
 func ownProgram() []byte {
 	self, err := os.Executable()
 	if err != nil {
@@ -115,11 +115,11 @@ func readProgram(path string) ([]byte, error) {
 	return b, nil
 }
 
-// damaged gives a slot that cannot be read its next step.
+// damaged adds a hint to the error of a damaged slot.
 func damaged(err error) error {
 	if errors.Is(err, slot.ErrDamaged) {
 		return hint.Errorf("it was damaged or changed after that; fetch it again, docker build --no-cache",
-			"this is not the assay that a service handed out: %w", err)
+			"the binary differs from the one that the service handed out: %w", err)
 	}
 	return err
 }

@@ -16,29 +16,29 @@ import (
 // secretPath is where a builder mounts the secret assay_token.
 const secretPath = "/run/secrets/assay_token"
 
-// A secret is the token, where it came from, and what should be said about that.
+// A secret is the token with its source and the notes about it.
 type secret struct {
 	value, from string
-	note        string // of the place
-	others      string // that other places have another token
+	note        string // a warning about the source
+	others      string // a note about other sources that have another token
 }
 
-// A place is one where a token can be.
+// A place is a source of the token.
 type place struct {
 	name string
 	read func() (string, error)
 }
 
 // findToken takes the token from the first place that has one: the argument,
-// --token-file, the mounted secret, ASSAY_TOKEN_FILE, ASSAY_TOKEN. The variables
-// come last, since a base image can set them and would so take the scan, and what
-// is known of the image, to an account of its own.
+// --token-file, the mounted secret, ASSAY_TOKEN_FILE, ASSAY_TOKEN. The variables come
+// last because a base image can set them, and would redirect the scan and its result to
+// an account of its own.
 func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile func(string) ([]byte, error)) (secret, error) {
 	if err := checkWord(c); err != nil {
 		return secret{}, err
 	}
 	if c.NArg() > 1 {
-		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments where one token was expected", c.NArg())
+		return secret{}, usage("quote the token and give flags as --name=value", "%d arguments were given, only the token is accepted", c.NArg())
 	}
 	var places []place
 	file := func(path string) place {
@@ -61,7 +61,7 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 		places = append(places, file(path))
 	}
 	if v, ok := lookupEnv("ASSAY_TOKEN"); ok {
-		// A secret that a builder puts into a variable has the newline of its file.
+		// A builder that puts a secret into a variable includes the newline of its file.
 		places = append(places, text("ASSAY_TOKEN", strings.TrimSpace(v)))
 	}
 	if len(places) == 0 {
@@ -92,10 +92,10 @@ func findToken(c *ucli.Context, lookupEnv func(string) (string, bool), readFile 
 	return s, nil
 }
 
-// readTokenFile reads a file of which a token may be the content.
+// readTokenFile reads a file that should contain only a token.
 func readTokenFile(path string) ([]byte, error) { return readRegular(path, maxTokenFile) }
 
-// readToken reads a token from a file. All its errors are of exit code 2.
+// readToken reads a token from a file. Its errors have exit code 2.
 func readToken(path string, readFile func(string) ([]byte, error)) (string, error) {
 	b, err := readFile(path)
 	switch {
@@ -103,10 +103,10 @@ func readToken(path string, readFile func(string) ([]byte, error)) (string, erro
 		return "", usage("mount it for the user of the step: --mount=type=secret,id=assay_token,mode=0444 or uid=UID",
 			"token file %q may not be read by this user", path)
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usage("docker build silently omits a secret that it was not given: pass --secret id=...,src=FILE",
+		return "", usage("docker build silently omits a secret that is not passed to it: add --secret id=...,src=FILE",
 			"token file %q does not exist", path)
 	case err != nil:
-		return "", usage("name a file that holds the token alone", "read token file: %v", err)
+		return "", usage("name a file that contains only the token", "read token file: %v", err)
 	}
 	return strings.TrimSpace(string(b)), nil
 }

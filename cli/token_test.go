@@ -26,8 +26,8 @@ func (c *counting) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestTokenOrder holds the order of the places of a token, and that the log says
-// which one counts where there are several.
+// TestTokenOrder checks the order of the places of a token, and the note about places with
+// another token.
 func TestTokenOrder(t *testing.T) {
 	var source counting
 	tokens := map[string]string{}
@@ -95,7 +95,7 @@ func TestTokenOrder(t *testing.T) {
 		if s.others != want {
 			t.Errorf("%s: %q, want %q", tt.places, s.others, want)
 		}
-		// The same token everywhere is nothing to speak of.
+		// There is no note if all places have the same token.
 		for path := range files {
 			files[path] = tokens[here[0]]
 		}
@@ -130,7 +130,7 @@ func TestReadRegular(t *testing.T) {
 		}
 	}
 	if _, err := readRegular(file, 4); err == nil {
-		t.Error("a file beyond the limit was read")
+		t.Error("a file larger than the limit was read")
 	}
 	for _, path := range []string{file, filepath.Join(dir, "new"), "/dev/stdout", "/dev//stderr", "/proc/self/fd/1"} {
 		if err := checkOutput(path); err != nil {

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// The first words of people who know other scanners, and what they are told.
+// TestFirstWords types the commands of other scanners and checks the hints.
 func TestFirstWords(t *testing.T) {
 	for _, tt := range []struct {
 		args string
 		want string
 	}{
-		{"image debian:12", "assay: error: unknown command \"image\"\nhint: assay reads the filesystem that it runs in"},
-		{"--help fs", "assay: error: unknown command \"fs\"\nhint: assay --root DIR reads a tree\n"},
+		{"image debian:12", "assay: error: unknown command \"image\"\nhint: assay scans the filesystem that it runs in"},
+		{"--help fs", "assay: error: unknown command \"fs\"\nhint: to scan a tree: assay --root DIR\n"},
 		{"help nosuch", "assay: error: unknown command \"nosuch\"\nhint: assay --help lists the commands\n"},
 		{"debian:12", "assay: error: the argument is not a token\nhint: the only argument is the token: use --token-file FILE"},
 		{"/run/secrets/assay_token", "assay: error: the argument is not a token\nhint: the only argument is the token: use --token-file FILE"},

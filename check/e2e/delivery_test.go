@@ -256,14 +256,14 @@ func TestScratch(t *testing.T) {
 		return runClient(t, cmd)
 	}
 	got := run("slot", "--show")
-	for _, want := range []string{"server  " + srv.URL, "fresh   now", "sha256  not known"} {
+	for _, want := range []string{"server  " + srv.URL, "fresh   now", "sha256  unknown"} {
 		if got.code != 0 || !strings.Contains(got.stdout, want) {
 			t.Errorf("slot --show: exit code %d, no %q in\n%s%s", got.code, want, got.stdout, got.stderr)
 		}
 	}
 	got = run("doctor", aToken())
 	for _, want := range []string{
-		srv.URL + ", from the slot", "uid 65534, gid 65534", "not known without /proc", "none that is recognised",
+		srv.URL + ", from the slot", "uid 65534, gid 65534", "unknown without /proc", "builder   unknown",
 		"packages  none", "connect   127.0.0.1", "there is no assayd at",
 	} {
 		if got.code != 1 || !strings.Contains(got.stdout, want) {

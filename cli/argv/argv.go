@@ -1,6 +1,6 @@
-// Package argv puts a command line in the order that urfave/cli reads: flags
-// before positional arguments. The library stops at the first positional one,
-// and people write flags on either side.
+// Package argv sorts a command line into the order that urfave/cli expects: flags before
+// positional arguments. The library stops reading flags at the first positional argument,
+// but people also write flags after it.
 package argv
 
 import (
@@ -11,18 +11,17 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// A UsageError is a command line that cannot be understood.
+// A UsageError reports an invalid command line.
 type UsageError struct{ What, Next string }
 
 func (e *UsageError) Error() string { return e.What }
 
-// Hint is the next step, for people.
+// Hint says what to try next.
 func (e *UsageError) Hint() string { return e.Next }
 
-// Permute returns args, which begins with the program's name, with the names of
-// commands first, then flags with their values, then positional arguments
-// behind "--". hints tells for unknown flags, by name, what to use instead. The
-// error is a *UsageError.
+// Permute returns args, which begins with the program's name, in this order: the names of
+// commands, flags with their values, "--", positional arguments. hints has the hint for an
+// unknown flag, by the name of the flag. The error is a *UsageError.
 func Permute(args []string, app *ucli.App, hints map[string]string) ([]string, error) {
 	if len(args) == 0 {
 		return args, nil
@@ -71,7 +70,7 @@ func named(commands []*ucli.Command, name string) *ucli.Command {
 	return commands[i]
 }
 
-// arity maps each name of a flag to whether a value follows it.
+// arity maps each name of a flag to whether it takes a value.
 func arity(flags []ucli.Flag) map[string]bool {
 	known := map[string]bool{"help": false, "h": false, "version": false, "v": false}
 	for _, f := range flags {
@@ -83,8 +82,8 @@ func arity(flags []ucli.Flag) map[string]bool {
 	return known
 }
 
-// takesValue reports whether the argument behind the flag a is its value. The
-// flag's own "=value" may be a secret and is never repeated in an error.
+// takesValue reports whether the argument after the flag a is its value. The error does
+// not contain what follows "=" in a, because it may be a secret.
 func takesValue(a string, known map[string]bool, hints map[string]string) (bool, error) {
 	flag, _, inline := strings.Cut(a, "=")
 	name := strings.TrimLeft(flag, "-")
@@ -103,8 +102,8 @@ func takesValue(a string, known map[string]bool, hints map[string]string) (bool,
 	return false, &UsageError{fmt.Sprintf("unknown flag %q", flag), next}
 }
 
-// shortGroup reads a group of one-letter flags, of which only the last may take
-// a value: -cn, -cd DIR.
+// shortGroup reads a group of one-letter flags, such as -cn or -cd DIR. Only the last one
+// may take a value.
 func shortGroup(group string, known map[string]bool) (value, ok bool) {
 	for i, r := range group {
 		v, ok := known[string(r)]

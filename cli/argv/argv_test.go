@@ -65,8 +65,8 @@ func TestPermuteRefuses(t *testing.T) {
 	}
 }
 
-// FuzzPermute holds that nothing is lost, doubled or invented: what comes out
-// is what went in, in another order, with at most one "--" more.
+// FuzzPermute checks that the result has the same arguments in another order, with at most
+// one "--" more.
 func FuzzPermute(f *testing.F) {
 	f.Add("assay TOKEN -c --root /x")
 	f.Add("assay inventory -- -d")

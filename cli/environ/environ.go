@@ -1,9 +1,8 @@
-// Package environ takes the variables of a process away from the Go runtime and
-// the libraries.
+// Package environ hides the variables of a process from the Go runtime and the libraries.
 //
-// The environment of a build step is inherited from its base image, so it is the
-// word of a stranger. Variables such as GODEBUG, TZ and RES_OPTIONS change what
-// the standard library does, prints and opens. docs/environment.md has the list.
+// A build step inherits its environment from the base image, so its variables cannot be
+// trusted. Variables such as GODEBUG, TZ and RES_OPTIONS change what the standard library
+// does, prints and opens. docs/environment.md has the list.
 package environ
 
 import (
@@ -20,11 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kept names the variables that stay: net/http reads them to find a proxy. TLS
-// goes through a proxy from end to end, and plain http never uses one.
+// Kept names the variables that stay, which net/http reads to find a proxy. A proxy does
+// not see inside TLS, and assay uses no proxy for plain http.
 var Kept = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
 
-// Vars are the variables of a process by name.
+// Vars are the variables of a process, by name.
 type Vars map[string]string
 
 // Lookup returns a variable as os.LookupEnv does.
@@ -42,10 +41,9 @@ func (v Vars) Environ() []string {
 	return all
 }
 
-// Take returns the variables of the process, and removes them from it, except
-// those of Kept. It also undoes what the runtime has read of them already, as far
-// as that is possible. It is for the first line of main, before another goroutine
-// runs.
+// Take returns the variables of the process and removes all of them except Kept. As far as
+// possible it also undoes the effect of those that the runtime has read already. Call it in
+// the first line of main, before another goroutine runs.
 func Take() Vars {
 	vars := Vars{}
 	for _, entry := range os.Environ() {
@@ -59,21 +57,21 @@ func Take() Vars {
 			}
 		}
 	}
-	os.Clearenv() // the settings of GODEBUG go back to their defaults, too
+	os.Clearenv() // this also resets the settings of GODEBUG
 	for _, name := range Kept {
 		if v, ok := vars[name]; ok {
-			os.Setenv(name, v) // of a name and value that were there: it cannot fail
+			os.Setenv(name, v) // cannot fail: the name and value were valid before
 		}
 	}
 
 	debug.SetGCPercent(100)             // GOGC
 	debug.SetMemoryLimit(math.MaxInt64) // GOMEMLIMIT
 	runtime.SetDefaultGOMAXPROCS()      // GOMAXPROCS
-	// TZ may name a FIFO, which is opened when a local time is first used.
+	// TZ may name a FIFO, which would be opened at the first use of a local time.
 	time.Local = time.UTC
-	// With GOTRACEBACK=crash a crash writes memory, and so the token, into the image.
-	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // a lower limit is always allowed
-	// net/http logs bytes that a service sends unasked.
+	// With GOTRACEBACK=crash a crash would write the memory, and so the token, into the image.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // lowering a limit is always allowed
+	// net/http logs bytes that a server sends without a request.
 	log.SetOutput(io.Discard)
 
 	return vars
