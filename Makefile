@@ -12,8 +12,10 @@
 # fuzz     every fuzz target for FUZZTIME each
 # bench    the budgets, measured (ROOT=folder; default a fresh Debian 12), with a
 #          CPU profile of assayd for each kind of scan in dist/profiles
+# test-long  make test, and the tests that take minutes: all records of the test data, all
+#          builders, 500 flipped bits, 100 kills. Run it before a release
 # kills    100 SIGKILLs in import, update and under load, half of them with a disk that is
-#          nearly full (root); make test does 12
+#          nearly full (root); make test does 4
 # load     assayd under load, on loopback: LOAD=flags of check/load
 # verdicts the verdicts of the test data beside those of an earlier release, whose
 #          programs are in BEFORE=folder
@@ -31,7 +33,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./...
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: build release manual demo deps test test-builders lint fuzz bench load verdicts compare kills
+.PHONY: build release manual demo deps test test-long test-builders lint fuzz bench load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -76,6 +78,9 @@ test:
 	@[ -n "$(RACE)" ] || { echo "gcc or libc6-dev is missing: testing without the race detector"; [ -z "$$CI" ]; }
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) run ./check/gotest $(RACE) -timeout 30m $(PACKAGES)
 
+test-long:
+	ASSAY_LONG=1 $(MAKE) test
+
 BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
 
@@ -85,7 +90,7 @@ kills:
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh
 	@rm -f dist/builders.md
-	@BUILDKIT=$(CURDIR)/$(BUILDKIT) BUILDX=$(CURDIR)/$(BUILDX)/buildx MATRIX=$(CURDIR)/dist/builders.md \
+	@BUILDKIT=$(CURDIR)/$(BUILDKIT) BUILDX=$(CURDIR)/$(BUILDX)/buildx ASSAY_LONG=1 MATRIX=$(CURDIR)/dist/builders.md \
 		$(GO) test -count 1 -timeout 60m ./check/builders; \
 		code=$$?; cat dist/builders.md; exit $$code
 

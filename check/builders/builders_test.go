@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/verdict"
 )
 
 // TestBuilders puts what people paste through real builders. All of it shares
-// one rig, since starting the engines takes longer than most builds.
+// one rig, since starting the engines takes longer than most builds. Without "make
+// test-long" or "make test-builders" only Dockerfile.example is built.
 func TestBuilders(t *testing.T) {
 	r := newRig(t)
 	for _, part := range []struct {
@@ -26,7 +28,12 @@ func TestBuilders(t *testing.T) {
 		{"residue", testResidue},
 		{"traces", testTraces},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, r) })
+		t.Run(part.name, func(t *testing.T) {
+			if part.name != "example" {
+				testkit.Long(t)
+			}
+			part.test(t, r)
+		})
 	}
 }
 

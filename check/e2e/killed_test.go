@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 	"assay/verdict"
 )
@@ -214,7 +215,10 @@ func (k *killing) room(leave int64) {
 // second time with a disk that is nearly full. Nothing that was acknowledged is lost:
 // no import, no scan, no revoked token; and no scan sees half an import.
 func TestKilled(t *testing.T) {
-	kills := 12
+	kills := 4
+	if testkit.Thorough() {
+		kills = 100
+	}
 	if s := os.Getenv(killsEnv); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {

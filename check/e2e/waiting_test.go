@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 	"assay/inspect"
 	"assay/remote"
@@ -71,9 +72,7 @@ func (w waiting) ask(ctx context.Context, notice func(string)) error {
 // TestHerd holds that 600 builds at once, with one token and the rate that assayd
 // has by default, all get their verdict.
 func TestHerd(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as the rate of one token lets 600 scans take")
-	}
+	testkit.Long(t) // as long as the rate of one token lets 600 scans take
 	w := newWaiting(t, "--rate", "20", "--burst", "200")
 	s := w.start(t)
 	defer s.Close()

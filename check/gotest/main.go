@@ -56,7 +56,7 @@ type event struct {
 
 // A summary counts tests and subtests.
 type summary struct {
-	passed, failed, noData, noTool, other int
+	passed, failed, noData, noTool, long, other int
 }
 
 // String returns the closing line.
@@ -69,6 +69,7 @@ func (s summary) String() string {
 		{s.failed, "failed"},
 		{s.noData, "skipped without the test data (see CONTRIBUTING.md to get it)"},
 		{s.noTool, "skipped without a program or a right (make deps installs the programs)"},
+		{s.long, "left to make test-long"},
 		{s.other, "skipped for another reason"},
 	} {
 		if part.n > 0 {
@@ -154,6 +155,8 @@ func (p *progress) ofTest(e event) {
 			p.sum.noData++
 		case strings.Contains(why, testkit.MissingTool):
 			p.sum.noTool++
+		case strings.Contains(why, testkit.TooLong):
+			p.sum.long++
 		default:
 			p.sum.other++
 		}

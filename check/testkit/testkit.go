@@ -32,10 +32,23 @@ func Path(t testing.TB, elem ...string) string {
 	return p
 }
 
+// Thorough reports whether the tests are to try everything, however long it takes.
+// "make test-long" sets the variable.
+func Thorough() bool { return os.Getenv("ASSAY_LONG") != "" }
+
+// Long skips a test that takes minutes, unless Thorough reports true.
+func Long(t testing.TB) {
+	t.Helper()
+	if !Thorough() {
+		t.Skip(TooLong + "make test-long runs this test")
+	}
+}
+
 // The messages of skipped tests begin with one of these; check/gotest counts them.
 const (
 	MissingData = MissingTool + "test data: "
 	MissingTool = "missing: "
+	TooLong     = "takes minutes: "
 )
 
 // Missing skips a test that needs something this machine lacks, such as a program.

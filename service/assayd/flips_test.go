@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/inspect/inventory"
 	"assay/service/advisory/load"
 	"assay/service/match"
@@ -184,8 +185,9 @@ func copyFolder(from, to string) error {
 // Bits that are flipped in the files of a data folder: the answers are the same, or
 // there are none, and then the folder can be repaired.
 func TestFlips(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
+	flips := 40
+	if testkit.Thorough() {
+		flips = 500
 	}
 	whole := filepath.Join(t.TempDir(), "whole")
 	keepSome(t, whole)
@@ -203,7 +205,7 @@ func TestFlips(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
 			random := rand.New(rand.NewPCG(uint64(len(name)), 7))
 			refused, same, repaired := 0, 0, 0
-			for range 500 {
+			for range flips {
 				at, bit := random.IntN(len(file)), random.IntN(8)
 				if err := copyFolder(whole, dir); err != nil {
 					t.Fatal(err)

@@ -17,8 +17,6 @@ import (
 
 var shared pgtest.Shared
 
-func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
-
 const password = "hunter2-secret"
 
 // withPassword returns the URL with a password in it, which the server does not ask for.

@@ -21,7 +21,8 @@ import (
 	"assay/service/version"
 )
 
-// TestGenerated checks every record of the test data at the edges of its ranges:
+// TestGenerated checks every record of the test data, or every 20th if it is not to take
+// minutes, at the edges of its ranges:
 // the version where it is introduced is affected, the last before a fix and a
 // last affected one are, and the fix is not. Where ranges of a record overlap,
 // what the schema's own evaluation says is expected.
@@ -39,12 +40,14 @@ func TestGenerated(t *testing.T) {
 			}
 			defer z.Close()
 			run := newGenerated(t)
-			for _, f := range z.File {
-				run.check(readRecord(t, f))
+			for i, f := range z.File {
+				if testkit.Thorough() || i%20 == 0 {
+					run.check(readRecord(t, f))
+				}
 			}
 			run.report()
 			want := wanted[folder]
-			if run.checks < want.checks {
+			if testkit.Thorough() && run.checks < want.checks {
 				t.Errorf("%d checks, want %d", run.checks, want.checks)
 			}
 			run.hold(want.out)

@@ -102,6 +102,7 @@ func (c *contradictions) entry(a advisory.Advisory, i int) {
 // TestRangesAgainstThemselves counts what the records of the test data say against
 // themselves. docs/matching.md names it; the evaluation must add nothing to it.
 func TestRangesAgainstThemselves(t *testing.T) {
+	testkit.Long(t)
 	files, err := filepath.Glob(filepath.Join(testkit.Path(t, "osv"), "*", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
