@@ -13,26 +13,26 @@ import (
 	"assay/verdict"
 )
 
-// Input is what a decision is made of.
+// Input is what a decision is based on.
 type Input struct {
 	Result     match.Result
 	ScanErrors []inventory.ScanError // what the client could not read
 	Data       verdict.Data
-	MaxAge     time.Duration // zero: data of any age is good
+	MaxAge     time.Duration // older data is not trusted; zero means any age
 	Ahead      time.Duration // how far in the future the data is dated
 	Options    verdict.Options
-	// Without are the ecosystems whose advisories the service does without.
+	// Without lists the ecosystems for which the service may lack advisories.
 	Without []string
 }
 
-// Decide decides a scan. The findings returned are sorted as a verdict has
-// them, each with the rule that spoke; those of kernel packages are among them
-// only where the options ask for them or they fail, and always counted.
+// Decide decides a scan. It returns the findings in the order of a verdict, each with
+// the rule that decided on it. All findings are counted. Findings of kernel packages are
+// returned only if the options ask for them or if they fail.
 //
-// An answer that is not to be trusted (code 5) goes before findings that fail
-// (code 4): --continue-on-failure takes back the second and not the first, and
-// must not make a pass of a scan that saw half of the image. What was found is
-// returned and named among the reasons all the same.
+// An untrusted answer (code 5) takes precedence over failing findings (code 4), because
+// --continue-on-failure turns only code 4 into a success: a scan that saw half of the
+// image must never pass. The failing findings are still returned, and are among the
+// reasons.
 func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	counts := verdict.Counts{
 		Packages:   in.Result.Packages,
@@ -80,23 +80,24 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	return decision, findings, counts
 }
 
-// rule returns the rule that speaks for a finding, the first of these:
+// rule returns the rule that decides on a finding. It is the first of these that
+// applies:
 //
-//   - A malicious package always fails; there is nothing to weigh.
-//   - A kernel of an image never runs, so its findings do not fail, even known
-//     exploited ones, unless they are asked for.
-//   - What lies in a package that the distribution built, and is not affected by
-//     its advisories, does not fail: it answers for its builds, and would say so.
-//   - What the distribution calls unimportant in its own build does not fail,
-//     even if it is exploited in others.
-//   - What is known to be exploited fails, with a fix or without, and also where
-//     the distribution has set it aside: that is a word about its own work and
-//     not about the danger.
-//   - What the distribution has set aside without a fix does not fail.
-//   - A severity at or above the threshold fails if there is a fix, or if
-//     unfixed ones are to fail too. A fix that needs a subscription which the image
-//     does not have does not count. An unrated finding counts as the options
-//     say.
+//   - A malicious package always fails.
+//   - A finding of a kernel does not fail, even if it is known to be exploited, because
+//     an image does not run its kernel. An option changes that.
+//   - A finding of a part of a package that the distribution built does not fail if the
+//     distribution's advisories do not list that package as affected.
+//   - A finding that the distribution rates unimportant in its build does not fail, even
+//     if it is exploited in other builds.
+//   - A finding that is known to be exploited fails, with or without a fix. It also fails
+//     if the distribution will not fix it: that says what the distribution does, and not
+//     how dangerous the finding is.
+//   - A finding that the distribution will not fix does not fail.
+//   - A finding at or above the threshold fails if it has a fix, or if the options include
+//     unfixed findings. A fix that needs a subscription does not count as a fix, because
+//     the image does not have the subscription. The options say what severity an unrated
+//     finding counts as.
 func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 	negligible := f.Severity == verdict.Negligible
 	switch {
@@ -130,18 +131,18 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 	return s
 }
 
-// arrange returns findings as a verdict has them: failing ones first, then by
-// severity, package, installed version and id. They come by package and version,
-// so that dealing them out by the rest leaves little to sort.
+// arrange returns findings in the order of a verdict: failing ones first, then by
+// severity, package, installed version and id. The findings come sorted by package and
+// version, so after a counting sort by failure and severity little is left to sort.
 func arrange(findings []match.Finding) []match.Finding {
-	ranks := len(verdict.Severities()) + 1 // the first is that of no severity
+	ranks := len(verdict.Severities()) + 1 // rank 0 is for an unknown severity
 	class := func(f *match.Finding) int {
 		if f.Fails {
 			return f.Severity.Rank() + 1
 		}
 		return f.Severity.Rank() + 1 + ranks
 	}
-	next := make([]int, 2*ranks+1) // where the next one of the class before goes
+	next := make([]int, 2*ranks+1) // next[c] is the place of the next finding of class c
 	for i := range findings {
 		next[class(&findings[i])+1]++
 	}
@@ -186,7 +187,7 @@ func byPackage(a, b match.Finding) int {
 	return cmp.Or(strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version))
 }
 
-// failures returns the rules by which the image fails.
+// failures returns the reasons for which the image fails.
 func failures(in Input, findings []match.Finding) []verdict.Reason {
 	o := in.Options
 	by := make(map[string]int)
@@ -225,7 +226,7 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleSeverity,
 			Text: text,
-			Hint: "upgrade the packages, in the Dockerfile or by a newer base image",
+			Hint: "upgrade the packages in the Dockerfile, or use a newer base image",
 		})
 	}
 	if o.FailOnEOL && in.Result.System.Ended {
@@ -238,81 +239,136 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 	return reasons
 }
 
-// distrust returns the rules by which the answer says nothing about the image,
-// the cause before what follows from it.
+// distrust returns the reasons for which the answer says nothing about the image. A cause
+// comes before its consequences.
 func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
-	res := in.Result
 	var reasons []verdict.Reason
-	add := func(rule, text, hint string) {
-		reasons = append(reasons, verdict.Reason{Rule: rule, Text: text, Hint: hint})
-	}
 	noData := in.Data.Records == 0
 	if noData {
-		add(verdict.RuleNoData, "the service holds no advisories at all", "import advisories into the service first")
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleNoData,
+			Text: "the service holds no advisories at all",
+			Hint: "import advisories into the service first",
+		})
 	}
 	unreadable := unreadable(in)
 	if len(unreadable) > 0 {
-		add(verdict.RuleUnreadable,
-			"what says which packages are installed could not be read: "+some(unreadable),
-			"run assay as a user who may read it, and see that the file is whole and was not emptied")
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleUnreadable,
+			Text: "the list of installed packages could not be read: " + some(unreadable),
+			Hint: "run assay as a user who may read it, and check that the file is complete and not empty",
+		})
 	}
 	u := sumUp(parts, in.Options)
-	switch {
-	case res.Packages == 0 && res.System.ID == "":
-		add(verdict.RuleNothing, "neither an operating system nor a package was recognised",
-			"there is nothing to judge in an image without package data; scan the image that it is built from")
-	case res.Packages == 0:
-		add(verdict.RuleNothing, fmt.Sprintf("the system is %s, but not one package was recognised", system(res.System)),
-			"the package database may have been removed from the image: scan before that; --no-os-packages needs at least one other package, such as a Go program")
-	case u.systemMissing:
-		add(verdict.RuleNoPackages, fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
-			"the package database is missing, empty or of a kind that assay does not read; scan the stage that still has it")
+	reasons = append(reasons, notRecognised(in.Result, u)...)
+	if !noData {
+		reasons = append(reasons, notEvaluated(in.Result, u, evaluated)...)
+	}
+	if s := in.Result.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !distro.Rolling(s.Ecosystem) {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleEndUnknown,
+			Text: fmt.Sprintf("this service does not know when security support for %s ends", system(s)),
+			Hint: "build on a release in the list of docs/matching.md, which says when support ends",
+		})
 	}
 	if !noData {
-		switch {
-		case u.system > 0:
-			add(verdict.RuleNoData, fmt.Sprintf("%s of the operating system cannot be evaluated: %s",
-				plural(u.system, "package", "packages"), some(u.systemTexts)),
-				"build on a system whose advisories the service holds, or import them")
-		case u.systemNone > 0:
-			add(verdict.RuleNoData, fmt.Sprintf("not one of %s of the operating system could be evaluated", plural(u.systemNone, "package", "packages")),
-				"see the notes for the causes")
-		}
-		switch {
-		case len(u.missing) > 0:
-			text, hint := u.withoutData()
-			add(verdict.RuleNoData, text, hint)
-		case u.system == 0 && u.systemNone == 0 && res.Packages > 0 && evaluated == 0:
-			add(verdict.RuleNoData, fmt.Sprintf("not one of %s could be evaluated", plural(res.Packages, "package", "packages")),
-				"import advisories for what the image holds")
-		}
-	}
-	if s := res.System; in.Options.FailOnEOL && s.ID != "" && s.EndOfLife == "" && !distro.Rolling(s.Ecosystem) {
-		add(verdict.RuleEndUnknown, fmt.Sprintf("this service does not know until when %s has security support", system(s)),
-			"build on a release whose end is known: docs/matching.md lists them")
-	}
-	if limit := int64(in.MaxAge / time.Second); in.MaxAge > 0 && !noData {
-		const hint = "update the advisories of the service"
-		switch {
-		case in.Ahead > verdict.ClockSkew:
-			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", verdict.Age(int64(in.Ahead/time.Second))),
-				"set the clock of the service, and update its advisories")
-		case in.Data.Updated.IsZero():
-			add(verdict.RuleTooOld, fmt.Sprintf("nobody knows how old the advisories are, and at most %s is trusted", verdict.Age(limit)), hint)
-		case in.Data.Age > limit:
-			add(verdict.RuleTooOld, fmt.Sprintf("the advisories are %s old, and at most %s is trusted", verdict.Age(in.Data.Age), verdict.Age(limit)), hint)
-		}
+		reasons = append(reasons, tooOld(in)...)
 	}
 	if in.Options.Strict {
-		gaps := len(in.ScanErrors) - len(unreadable)
-		if gaps > 0 {
-			add(verdict.RulePartial, plural(gaps, "file or directory", "files and directories")+" could not be read, which strict does not accept",
-				"run assay as root, or leave out what does not matter with --skip")
-		}
-		if u.single > 0 {
-			add(verdict.RulePartial, plural(u.single, "package", "packages")+" could not be evaluated, which strict does not accept",
-				"see the notes for the causes")
-		}
+		reasons = append(reasons, incomplete(len(in.ScanErrors)-len(unreadable), u.single)...)
+	}
+	return reasons
+}
+
+// notRecognised returns a reason if the image has no packages, or none of its system.
+func notRecognised(res match.Result, u unevaluated) []verdict.Reason {
+	switch {
+	case res.Packages == 0 && res.System.ID == "":
+		return []verdict.Reason{{
+			Rule: verdict.RuleNothing,
+			Text: "neither an operating system nor a package was recognised",
+			Hint: "an image without package data cannot be evaluated; scan the image that it is built from",
+		}}
+	case res.Packages == 0:
+		return []verdict.Reason{{
+			Rule: verdict.RuleNothing,
+			Text: fmt.Sprintf("the system is %s, but no package was recognised", system(res.System)),
+			Hint: "the package database may have been removed from the image: scan before that; --no-os-packages needs at least one other package, such as a Go program",
+		}}
+	case u.systemMissing:
+		return []verdict.Reason{{
+			Rule: verdict.RuleNoPackages,
+			Text: fmt.Sprintf("the system is %s, but none of its packages was found", system(res.System)),
+			Hint: "the package database is missing, empty or of a kind that assay does not read; scan the stage that still has it",
+		}}
+	}
+	return nil
+}
+
+// notEvaluated returns reasons for a system or an ecosystem without advisories, and for
+// an image of which no package could be evaluated.
+func notEvaluated(res match.Result, u unevaluated, evaluated int) []verdict.Reason {
+	var reasons []verdict.Reason
+	add := func(text, hint string) {
+		reasons = append(reasons, verdict.Reason{Rule: verdict.RuleNoData, Text: text, Hint: hint})
+	}
+	switch {
+	case u.system > 0:
+		add(fmt.Sprintf("%s of the operating system cannot be evaluated: %s", plural(u.system, "package", "packages"), some(u.systemTexts)),
+			"build on a system whose advisories the service holds, or import them")
+	case u.systemNone > 0:
+		add(fmt.Sprintf("none of %s of the operating system could be evaluated", plural(u.systemNone, "package", "packages")),
+			"the notes name the causes")
+	}
+	switch {
+	case len(u.missing) > 0:
+		add(u.withoutData())
+	case u.system == 0 && u.systemNone == 0 && res.Packages > 0 && evaluated == 0:
+		add(fmt.Sprintf("none of %s could be evaluated", plural(res.Packages, "package", "packages")),
+			"import advisories for the packages of the image")
+	}
+	return reasons
+}
+
+// tooOld returns a reason if the data is older than MaxAge, or its age is unknown.
+func tooOld(in Input) []verdict.Reason {
+	if in.MaxAge <= 0 {
+		return nil
+	}
+	limit := int64(in.MaxAge / time.Second)
+	hint := "update the advisories of the service"
+	text := ""
+	switch {
+	case in.Ahead > verdict.ClockSkew:
+		text = fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", verdict.Age(int64(in.Ahead/time.Second)))
+		hint = "set the clock of the service, and update its advisories"
+	case in.Data.Updated.IsZero():
+		text = fmt.Sprintf("the age of the advisories is unknown, and at most %s is trusted", verdict.Age(limit))
+	case in.Data.Age > limit:
+		text = fmt.Sprintf("the advisories are %s old, and at most %s is trusted", verdict.Age(in.Data.Age), verdict.Age(limit))
+	default:
+		return nil
+	}
+	return []verdict.Reason{{Rule: verdict.RuleTooOld, Text: text, Hint: hint}}
+}
+
+// incomplete returns the reasons of the option strict for files that could not be read
+// and packages that could not be evaluated.
+func incomplete(files, packages int) []verdict.Reason {
+	var reasons []verdict.Reason
+	if files > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RulePartial,
+			Text: plural(files, "file or directory", "files and directories") + " could not be read, which strict does not accept",
+			Hint: "run assay as root, or leave out what does not matter with --skip",
+		})
+	}
+	if packages > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RulePartial,
+			Text: plural(packages, "package", "packages") + " could not be evaluated, which strict does not accept",
+			Hint: "the notes name the causes",
+		})
 	}
 	return reasons
 }
@@ -329,8 +385,8 @@ func clean(c verdict.Counts) verdict.Reason {
 	return verdict.Reason{Rule: verdict.RuleClean, Text: text}
 }
 
-// Notices returns what people should know of a result that changes nothing
-// about the decision: an end of life.
+// Notices returns sentences for people that do not change the decision: that security
+// support has ended.
 func Notices(r match.Result) []string {
 	if r.System.Ended {
 		return []string{ended(r.System) + ", so vulnerabilities found since then are missing"}

@@ -11,7 +11,7 @@ import (
 	"assay/verdict"
 )
 
-// found makes a finding: "critical fixed kev malicious kernel unimportant".
+// found returns a finding: "critical fixed kev malicious kernel unimportant".
 func found(words string) match.Finding {
 	f := match.Finding{Match: &match.Match{Finding: verdict.Finding{ID: "CVE-2024-1111"}}, Package: &verdict.Package{Name: "p", Version: "1"}}
 	for _, w := range strings.Fields(words) {
@@ -37,8 +37,8 @@ func found(words string) match.Finding {
 	return f
 }
 
-// judged is a good scan with these findings.
-func judged(findings ...match.Finding) Input {
+// scanned returns a complete scan with these findings.
+func scanned(findings ...match.Finding) Input {
 	return Input{
 		Result: match.Result{
 			System:   verdict.System{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"},
@@ -142,7 +142,7 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	strict := func(in *Input) { in.Options.Strict = true }
-	// add adds a part to the image, and takes away what the part replaces.
+	// add adds a part to the image in place of the parts that it replaces.
 	add := func(p verdict.Part) func(*Input) {
 		return func(in *Input) {
 			p.State = p.StateOf()
@@ -169,98 +169,98 @@ func TestDecide(t *testing.T) {
 	unknown := func(in *Input) { in.Result.System = verdict.System{} }
 	missing := add(verdict.Part{Part: verdict.PartSystem, Type: "deb", Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}}})
 	empty := func(in *Input) { bare(in); missing(in) }
-	excused := func(in *Input) { in.Options.NoOSPackages = true }
+	accepted := func(in *Input) { in.Options.NoOSPackages = true }
 	high := found("high fixed")
 	tests := []struct {
 		name     string
 		findings []match.Finding
 		changes  []func(*Input)
 		code     int
-		reasons  string // rules, separated by blanks
+		reasons  string // rules, separated by spaces
 		text     string // of the first
 	}{
 		{"nothing found", nil, nil, 0, "clean", "no findings in 3 packages"},
-		{"one that does not fail", []match.Finding{found("low")}, nil, 0, "clean", "the one finding does not fail by the policy"},
-		{"some that do not fail", []match.Finding{found("low"), found("critical")}, nil, 0, "clean", "none of the 2 findings fails by the policy"},
+		{"one finding does not fail", []match.Finding{found("low")}, nil, 0, "clean", "the one finding does not fail by the policy"},
+		{"two findings do not fail", []match.Finding{found("low"), found("critical")}, nil, 0, "clean", "none of the 2 findings fails by the policy"},
 		{"only kernel", []match.Finding{found("high fixed kernel kev")}, nil, 0, "clean", "the one finding does not fail by the policy"},
 		{"one fails", []match.Finding{high, found("low")}, nil, 4, "severity", "1 finding of severity high or worse has a fix"},
 		{"several fail", []match.Finding{high, high, found("unrated fixed")}, nil, 4, "severity", "3 findings of severity high or worse have a fix (1 unrated, counted as high)"},
-		{"unfixed fail", []match.Finding{found("critical")}, []func(*Input){func(in *Input) { in.Options.FailOnUnfixed = true; in.Options.FailOn = "critical" }},
+		{"unfixed findings fail", []match.Finding{found("critical")}, []func(*Input){func(in *Input) { in.Options.FailOnUnfixed = true; in.Options.FailOn = "critical" }},
 			4, "severity", "1 finding of severity critical"},
-		{"kernel asked for", []match.Finding{found("high fixed kernel")}, []func(*Input){func(in *Input) { in.Options.Kernel = true }},
+		{"kernel findings requested", []match.Finding{found("high fixed kernel")}, []func(*Input){func(in *Input) { in.Options.Kernel = true }},
 			4, "severity", "1 finding of severity high or worse has a fix"},
 		{"known exploited", []match.Finding{high, found("low kev"), found("low kev")}, nil, 4, "known-exploited severity", "2 findings are known to be exploited"},
 		{"malicious", []match.Finding{high, found("low kev"), found("unrated malicious")}, nil, 4, "malicious known-exploited severity", "1 finding says that a package is malicious"},
-		{"end of life is not failing", nil, []func(*Input){func(in *Input) { in.Result.System.Ended = true }}, 0, "clean", "no findings in 3 packages"},
-		{"end of life is failing", []match.Finding{high}, []func(*Input){func(in *Input) {
+		{"end of life without the option", nil, []func(*Input){func(in *Input) { in.Result.System.Ended = true }}, 0, "clean", "no findings in 3 packages"},
+		{"end of life with the option", []match.Finding{high}, []func(*Input){func(in *Input) {
 			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
 		}}, 4, "severity end-of-life", "1 finding of severity high or worse has a fix"},
 		{"end of life alone", nil, []func(*Input){func(in *Input) {
 			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
 		}}, 4, "end-of-life", "debian 12 has had no free security support since 2020-01-01"},
-		{"a life that goes on", nil, []func(*Input){func(in *Input) {
+		{"security support continues", nil, []func(*Input){func(in *Input) {
 			in.Result.System.EndOfLife, in.Options.FailOnEOL = "2999-01-01", true
 		}}, 0, "clean", "no findings in 3 packages"},
-		{"a life of unknown length", []match.Finding{high}, []func(*Input){func(in *Input) {
+		{"unknown end of life", []match.Finding{high}, []func(*Input){func(in *Input) {
 			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Debian:12", true
-		}}, 5, "end-of-life-unknown severity", "this service does not know until when debian 12 has security support"},
-		{"an unknown system without its packages, excused", nil, []func(*Input){empty, fine, excused, func(in *Input) { in.Options.FailOnEOL = true }},
-			5, "end-of-life-unknown", "this service does not know until when debian 12 has security support"},
-		{"a life of unknown length that nobody asks for", nil, []func(*Input){func(in *Input) { in.Result.System.Ecosystem = "Debian:12" }}, 0, "clean", "no findings in 3 packages"},
+		}}, 5, "end-of-life-unknown severity", "this service does not know when security support for debian 12 ends"},
+		{"an unknown system without its packages, accepted", nil, []func(*Input){empty, fine, accepted, func(in *Input) { in.Options.FailOnEOL = true }},
+			5, "end-of-life-unknown", "this service does not know when security support for debian 12 ends"},
+		{"unknown end of life without the option", nil, []func(*Input){func(in *Input) { in.Result.System.Ecosystem = "Debian:12" }}, 0, "clean", "no findings in 3 packages"},
 		{"a system without releases", nil, []func(*Input){func(in *Input) {
 			in.Result.System.Ecosystem, in.Options.FailOnEOL = "Wolfi", true
 		}}, 0, "clean", "no findings in 3 packages"},
-		{"going on after failure does not change the code", []match.Finding{high}, []func(*Input){func(in *Input) { in.Options.ContinueOnFailure = true }},
+		{"continue-on-failure does not change the code", []match.Finding{high}, []func(*Input){func(in *Input) { in.Options.ContinueOnFailure = true }},
 			4, "severity", "1 finding of severity high or worse has a fix"},
 
 		{"no system and no packages", nil, []func(*Input){bare, unknown}, 5, "nothing-recognised", "neither an operating system nor a package was recognised"},
-		{"a system without packages", nil, []func(*Input){empty}, 5, "nothing-recognised", "the system is debian 12, but not one package was recognised"},
-		{"a system without packages, excused", nil, []func(*Input){empty, excused}, 5, "nothing-recognised", "the system is debian 12, but not one package was recognised"},
+		{"a system without packages", nil, []func(*Input){empty}, 5, "nothing-recognised", "the system is debian 12, but no package was recognised"},
+		{"a system without packages, accepted", nil, []func(*Input){empty, accepted}, 5, "nothing-recognised", "the system is debian 12, but no package was recognised"},
 		{"a system without its packages", nil, []func(*Input){empty, fine}, 5, "no-os-packages", "the system is debian 12, but none of its packages was found"},
 		{"a system without its packages, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine}, 5, "no-os-packages severity", "the system is debian 12, but none of its packages was found"},
-		{"a system without its packages, excused", nil, []func(*Input){empty, fine, excused}, 0, "clean", "no findings in 1 package"},
-		{"excused, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine, excused}, 4, "severity", "1 finding of severity high or worse has a fix"},
-		{"excused, but its packages are there and have no advisories", nil, []func(*Input){bare, foreign, fine, excused}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
-		{"excused, but a database could not be read", nil, []func(*Input){empty, fine, excused, gap(inventory.KindDatabase)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
+		{"a system without its packages, accepted", nil, []func(*Input){empty, fine, accepted}, 0, "clean", "no findings in 1 package"},
+		{"accepted, and a failing finding", []match.Finding{high}, []func(*Input){empty, fine, accepted}, 4, "severity", "1 finding of severity high or worse has a fix"},
+		{"accepted, but its packages exist and have no advisories", nil, []func(*Input){bare, foreign, fine, accepted}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
+		{"accepted, but a database could not be read", nil, []func(*Input){empty, fine, accepted, gap(inventory.KindDatabase)}, 5, "database-unreadable", "the list of installed packages could not be read: /var/x"},
 		{"no system and a package of a language", nil, []func(*Input){bare, unknown, fine}, 0, "clean", "no findings in 1 package"},
-		{"other packages of the system, of which none can be evaluated", nil, []func(*Input){bare, fine, bad(verdict.PartSystem, "deb", "Debian:12", verdict.CauseVendor)},
-			5, "no-data", "not one of 2 packages of the operating system could be evaluated"},
-		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.KindDatabase)}, 5, "database-unreadable severity", "what says which packages are installed could not be read: /var/x"},
-		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.KindSystem)}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
-		{"a database that could not be read, and so no packages", nil, []func(*Input){empty, gap(inventory.KindDatabase)}, 5, "database-unreadable nothing-recognised", "what says which packages are installed could not be read: /var/x"},
+		{"packages of the system, none of which can be evaluated", nil, []func(*Input){bare, fine, bad(verdict.PartSystem, "deb", "Debian:12", verdict.CauseVendor)},
+			5, "no-data", "none of 2 packages of the operating system could be evaluated"},
+		{"a database that could not be read", []match.Finding{high}, []func(*Input){gap(inventory.KindDatabase)}, 5, "database-unreadable severity", "the list of installed packages could not be read: /var/x"},
+		{"an os-release that could not be read", nil, []func(*Input){gap(inventory.KindSystem)}, 5, "database-unreadable", "the list of installed packages could not be read: /var/x"},
+		{"a database that could not be read, and no packages", nil, []func(*Input){empty, gap(inventory.KindDatabase)}, 5, "database-unreadable nothing-recognised", "the list of installed packages could not be read: /var/x"},
 		{"a directory that could not be read", nil, []func(*Input){gap(inventory.KindDirectory)}, 0, "clean", "no findings in 3 packages"},
 		{"a file that could not be read", nil, []func(*Input){gap(inventory.KindFile)}, 0, "clean", "no findings in 3 packages"},
-		{"a directory, strictly", nil, []func(*Input){gap(inventory.KindDirectory), gap(inventory.KindFile), strict}, 5, "partial", "2 files and directories could not be read, which strict does not accept"},
-		{"a database, strictly, is no second gap", nil, []func(*Input){gap(inventory.KindDatabase), strict}, 5, "database-unreadable", "what says which packages are installed could not be read: /var/x"},
-		{"strict without a gap", []match.Finding{high}, []func(*Input){strict}, 4, "severity", "1 finding of severity high or worse has a fix"},
+		{"strict: a directory", nil, []func(*Input){gap(inventory.KindDirectory), gap(inventory.KindFile), strict}, 5, "partial", "2 files and directories could not be read, which strict does not accept"},
+		{"strict: a database counts once", nil, []func(*Input){gap(inventory.KindDatabase), strict}, 5, "database-unreadable", "the list of installed packages could not be read: /var/x"},
+		{"strict: everything was read", []match.Finding{high}, []func(*Input){strict}, 4, "severity", "1 finding of severity high or worse has a fix"},
 
 		{"no advisories at all", nil, []func(*Input){func(in *Input) { in.Data = verdict.Data{}; in.MaxAge = time.Hour }, bare, foreign, npm}, 5, "no-data", "the service holds no advisories at all"},
 		{"a system without advisories", nil, []func(*Input){foreign}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
-		{"nothing could be evaluated", nil, []func(*Input){bare, unknown, generic}, 5, "no-data", "not one of 2 packages could be evaluated"},
-		{"nothing could be evaluated, and that is accepted", nil, []func(*Input){bare, unknown, npm, without("npm")}, 5, "no-data", "not one of 2 packages could be evaluated"},
-		{"an ecosystem that is not held", nil, []func(*Input){npm}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm"},
-		{"ecosystems that are not held", []match.Finding{high}, []func(*Input){npm, pypi, actions}, 5, "no-data severity", "6 packages cannot be evaluated: the service holds no advisories of npm; PyPI; GitHub Actions"},
-		{"an ecosystem that the service does without", nil, []func(*Input){npm, without("npm")}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
-		{"one of two that the service does without", nil, []func(*Input){npm, pypi, without("npm")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of PyPI"},
-		{"one that the service does without, strictly", nil, []func(*Input){npm, without("npm"), strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
-		{"a system is never done without", nil, []func(*Input){foreign, without("apk", "Debian:12", "Debian", "")}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
+		{"nothing could be evaluated", nil, []func(*Input){bare, unknown, generic}, 5, "no-data", "none of 2 packages could be evaluated"},
+		{"nothing could be evaluated, of an accepted ecosystem", nil, []func(*Input){bare, unknown, npm, without("npm")}, 5, "no-data", "none of 2 packages could be evaluated"},
+		{"an ecosystem without advisories", nil, []func(*Input){npm}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm"},
+		{"ecosystems without advisories", []match.Finding{high}, []func(*Input){npm, pypi, actions}, 5, "no-data severity", "6 packages cannot be evaluated: the service holds no advisories of npm; PyPI; GitHub Actions"},
+		{"an ecosystem without advisories, accepted", nil, []func(*Input){npm, without("npm")}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
+		{"two ecosystems without advisories, one accepted", nil, []func(*Input){npm, pypi, without("npm")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of PyPI"},
+		{"strict: an accepted ecosystem", nil, []func(*Input){npm, without("npm"), strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"a system without advisories cannot be accepted", nil, []func(*Input){foreign, without("apk", "Debian:12", "Debian", "")}, 5, "no-data", "2 packages of the operating system cannot be evaluated: a reason"},
 		{"a type without a source", nil, []func(*Input){generic}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
-		{"a type without a source, strictly", nil, []func(*Input){generic, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"strict: a type without a source", nil, []func(*Input){generic, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
 		{"a version that cannot be compared", nil, []func(*Input){versions}, 0, "clean", "no findings in 3 of 5 packages; 2 are not evaluated"},
-		{"a version that cannot be compared, strictly", nil, []func(*Input){versions, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
-		{"some of each, strictly", nil, []func(*Input){versions, generic, npm, strict}, 5, "no-data partial", "2 packages cannot be evaluated: the service holds no advisories of npm"},
+		{"strict: a version that cannot be compared", nil, []func(*Input){versions, strict}, 5, "partial", "2 packages could not be evaluated, which strict does not accept"},
+		{"strict: some of each", nil, []func(*Input){versions, generic, npm, strict}, 5, "no-data partial", "2 packages cannot be evaluated: the service holds no advisories of npm"},
 
-		{"data as old as may be", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour }}, 0, "clean", "no findings in 3 packages"},
+		{"data of the maximum age", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour }}, 0, "clean", "no findings in 3 packages"},
 		{"data too old", []match.Finding{high}, []func(*Input){func(in *Input) { in.MaxAge = time.Hour - time.Second }}, 5, "data-too-old severity", "the advisories are 60 minutes old, and at most 59 minutes is trusted"},
 		{"data of years", nil, []func(*Input){func(in *Input) { in.MaxAge = 48 * time.Hour; in.Data.Age = 1 << 40 }}, 5, "data-too-old", "the advisories are 12,725,829 days old, and at most 2 days is trusted"},
 		{"data from the future", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 6 * time.Minute }}, 5, "data-too-old", "the advisories are dated 6 minutes in the future, so their age is unknown"},
-		{"a clock that differs", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 5 * time.Minute }}, 0, "clean", "no findings in 3 packages"},
-		{"data of an unknown age", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Data.Updated = time.Time{} }}, 5, "data-too-old", "nobody knows how old the advisories are, and at most 60 minutes is trusted"},
+		{"data from the future, within the clock skew", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Ahead = 5 * time.Minute }}, 0, "clean", "no findings in 3 packages"},
+		{"data of an unknown age", nil, []func(*Input){func(in *Input) { in.MaxAge = time.Hour; in.Data.Updated = time.Time{} }}, 5, "data-too-old", "the age of the advisories is unknown, and at most 60 minutes is trusted"},
 		{"data of any age", nil, []func(*Input){func(in *Input) { in.Data.Age = 1 << 40 }}, 0, "clean", "no findings in 3 packages"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			in := judged(tt.findings...)
+			in := scanned(tt.findings...)
 			for _, change := range tt.changes {
 				change(&in)
 			}
@@ -302,7 +302,7 @@ func TestDecideFindings(t *testing.T) {
 		f.Package.Name, f.Package.Version, f.ID = name, version, id
 		return f
 	}
-	in := judged(
+	in := scanned(
 		named("critical", "a", "1", "CVE-2"),
 		named("low kev", "a", "1", "CVE-1"),
 		named("unrated fixed", "z", "1", "CVE-1"),
@@ -366,7 +366,7 @@ a1 CVE-3 unimportant`
 func TestNotices(t *testing.T) {
 	r := match.Result{System: verdict.System{PrettyName: "Debian GNU/Linux 10 (buster)", EndOfLife: "2024-06-30"}}
 	if got := Notices(r); got != nil {
-		t.Errorf("of nothing: %q", got)
+		t.Errorf("for an empty result: %q", got)
 	}
 	r.System.Ended = true
 	want := []string{"Debian GNU/Linux 10 (buster) has had no free security support since 2024-06-30, so vulnerabilities found since then are missing"}
@@ -375,9 +375,9 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// TestHints: whoever reads that an ecosystem is not held reads what to do.
+// TestHints: the reason that names missing ecosystems has a hint with the commands.
 func TestHints(t *testing.T) {
-	in := judged()
+	in := scanned()
 	for _, e := range []string{"npm", "PyPI", "GitHub Actions", "Go"} {
 		p := verdict.Part{Part: verdict.PartLanguage, Type: strings.ToLower(e), Ecosystem: e, Packages: 1, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1}}}
 		in.Result.Parts = append(in.Result.Parts, p)
@@ -392,10 +392,10 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// TestEvaluated: what the client could not read is a cause, and neither the result
-// of the matcher nor a cause of another ecosystem is changed.
+// TestEvaluated: a file that the client could not read is a cause. The result of the match
+// and the causes of other ecosystems do not change.
 func TestEvaluated(t *testing.T) {
-	in := judged()
+	in := scanned()
 	in.Result.Parts = append(in.Result.Parts,
 		verdict.Part{Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}},
 		verdict.Part{Part: verdict.PartLanguage, Type: "pypi", Ecosystem: "PyPI", Packages: 1, State: verdict.NotEvaluated, Causes: []verdict.PartCause{{Cause: verdict.CauseType, Packages: 1, Text: "x"}}})
@@ -413,14 +413,14 @@ func TestEvaluated(t *testing.T) {
 	}
 	in.Result.Parts = nil
 	if parts := Evaluated(in); len(parts) != 1 || parts[0].Part != verdict.PartSystem || parts[0].State != verdict.NotEvaluated {
-		t.Errorf("of nothing: %+v", parts)
+		t.Errorf("for an empty result: %+v", parts)
 	}
 }
 
-// TestMaliciousKernel: a malicious package fails whatever it calls itself, and is
+// TestMaliciousKernel: a malicious package fails even if it looks like a kernel, and is
 // among the findings.
 func TestMaliciousKernel(t *testing.T) {
-	in := judged(found("unrated malicious kernel"), found("high fixed kernel"))
+	in := scanned(found("unrated malicious kernel"), found("high fixed kernel"))
 	d, findings, counts := Decide(in)
 	if d.Code != 4 || d.Reasons[0].Rule != "malicious" || len(findings) != 1 || counts.Failing != 1 || counts.Kernel != 1 {
 		t.Errorf("%+v, %d findings, %+v", d, len(findings), counts)

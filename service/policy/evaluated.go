@@ -9,9 +9,9 @@ import (
 	"assay/verdict"
 )
 
-// Evaluated returns the parts of an image with what the client and the owner of
-// the service say of them: package databases that could not be read, and
-// ecosystems that the service was told to do without.
+// Evaluated returns the parts of an image. It adds causes to those of the match: package
+// databases that the client could not read, and ecosystems whose advisories the service
+// may lack by its configuration.
 func Evaluated(in Input) []verdict.Part {
 	parts := slices.Clone(in.Result.Parts)
 	for i := range parts {
@@ -43,7 +43,8 @@ func Evaluated(in Input) []verdict.Part {
 	return parts
 }
 
-// unreadable names what says which packages are installed and could not be read.
+// unreadable returns the paths of package databases and os-release files that the client
+// could not read.
 func unreadable(in Input) []string {
 	var paths []string
 	for _, p := range in.ScanErrors {
@@ -54,7 +55,7 @@ func unreadable(in Input) []string {
 	return paths
 }
 
-// A missing part is an ecosystem whose advisories are not held.
+// A missingPart is an ecosystem for which the service has no advisories.
 type missingPart struct {
 	ecosystem string
 	packages  int
@@ -62,18 +63,18 @@ type missingPart struct {
 
 // unevaluated sums up what was not evaluated.
 type unevaluated struct {
-	// system counts packages of the system without advisories, and systemTexts
-	// says why.
+	// system is the number of packages of the system without advisories, and systemTexts
+	// are the causes.
 	system      int
 	systemTexts []string
-	// systemMissing: the system is named, and none of its packages was found.
+	// systemMissing says that the image names a system and has none of its packages.
 	systemMissing bool
-	// systemNone: packages of the system were found, and not one was evaluated.
+	// systemNone is the number of packages of the system if none of them was evaluated.
 	systemNone int
-	// missing are the ecosystems that public sources cover and the service does not
-	// hold, without being told to.
+	// missing lists the ecosystems that public sources cover and for which the service
+	// has no advisories, although its configuration does not allow that.
 	missing []missingPart
-	single  int // all other packages
+	single  int // the number of all other packages
 }
 
 func sumUp(parts []verdict.Part, o verdict.Options) unevaluated {
@@ -100,7 +101,7 @@ func sumUp(parts []verdict.Part, o verdict.Options) unevaluated {
 	return u
 }
 
-// withoutData names the ecosystems whose advisories are not held.
+// withoutData returns a reason that names the missing ecosystems, and a hint.
 func (u unevaluated) withoutData() (text, hint string) {
 	packages := 0
 	var shown, flags []string
@@ -117,7 +118,7 @@ func (u unevaluated) withoutData() (text, hint string) {
 	return text, hint
 }
 
-// quoted quotes a name that a shell would divide.
+// quoted quotes a name that a shell would split.
 func quoted(name string) string {
 	if strings.Contains(name, " ") {
 		return "'" + name + "'"

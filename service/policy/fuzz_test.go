@@ -11,9 +11,8 @@ import (
 	"assay/verdict"
 )
 
-// FuzzDecide: no decision contradicts the rest of its verdict, whatever the image,
-// the options and the service are. The client ends with code 5 where one does, so
-// a pass also holds what the client holds of it.
+// FuzzDecide: no decision contradicts the rest of its verdict, for any image, options and
+// service. The client ends with code 5 if one does.
 func FuzzDecide(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"))
@@ -43,7 +42,7 @@ func FuzzDecide(f *testing.F) {
 		for range next(3) {
 			in.ScanErrors = append(in.ScanErrors, inventory.ScanError{Path: "x", Kind: gaps[next(len(gaps))]})
 		}
-		// As the matcher has it: each package is evaluated or has a cause of its part.
+		// As in a result of the match, each package is evaluated or has a cause.
 		missing := true
 		for _, part := range []verdict.Part{
 			{Part: verdict.PartSystem, Type: "deb"}, {Part: verdict.PartLanguage, Type: "npm", Ecosystem: "npm"},
@@ -104,7 +103,7 @@ func FuzzDecide(f *testing.F) {
 		if d.Code != verdict.CodePass {
 			return
 		}
-		// What no pass may leave out.
+		// The causes that a pass may have.
 		for _, p := range v.Evaluated {
 			for _, c := range p.Causes {
 				held := c.Cause == verdict.CauseWithout || c.Cause == verdict.CauseMissing && o.NoOSPackages ||

@@ -1,6 +1,5 @@
-// Package policy decides what findings mean for a build: which of them fail
-// it, and whether the answer is to be trusted at all. It is pure: what it says
-// depends on its input alone.
+// Package policy decides which findings fail a build, and whether the answer can be
+// trusted. Its functions are pure: a result depends only on the arguments.
 package policy
 
 import (
@@ -13,28 +12,28 @@ import (
 	"assay/verdict"
 )
 
-// flagOrigin is the origin of an option that was given on the command line, and
-// so in the Dockerfile.
+// flagOrigin is the origin of an option from the command line, and so from the
+// Dockerfile.
 const flagOrigin = "flag"
 
-// Allow is what the owner of the service lets environment variables do. Its
-// zero value allows nothing beyond the default.
+// Allow names the options that an environment variable may weaken. The zero value names
+// none.
 type Allow struct {
 	weaken []string
 }
 
-// AllowOf lets environment variables weaken the options of these names ("fail-on").
-// A name of which no value weakens anything, or that no variable may set, is an error.
+// AllowOf returns an Allow for options by name ("fail-on"). It returns an error for an
+// option that cannot weaken the gate, or that no variable may set.
 func AllowOf(names ...string) (Allow, error) {
 	for _, n := range names {
 		if option, ok := verdict.DeclaredOption(n); !ok || option.Env != verdict.EnvStricter {
-			return Allow{}, fmt.Errorf("option %s weakens nothing; %s do", short(n), strings.Join(weakenable(), ", "))
+			return Allow{}, fmt.Errorf("option %s cannot weaken the gate by a variable; these can: %s", short(n), strings.Join(weakenable(), ", "))
 		}
 	}
 	return Allow{weaken: slices.Clone(names)}, nil
 }
 
-// weakenable lists the options that the owner of the service can leave to variables.
+// weakenable returns the names of the options that AllowOf takes.
 func weakenable() []string {
 	var names []string
 	for _, option := range verdict.DeclaredOptions() {
@@ -45,16 +44,16 @@ func weakenable() []string {
 	return names
 }
 
-// Options reads the options that a client sent. Those that are not sent have
-// their default; of one sent several times a flag counts before a variable,
-// and then the last.
+// Options reads the options that a client sent. An option that was not sent has its
+// default. If an option was sent several times, a flag takes precedence over a variable,
+// and otherwise the last one counts.
 //
-// A base image's ENV is inherited by every build on it, so an option from
-// anywhere but the command line is taken only where it does not weaken the gate
-// against the default. One that would is returned as ignored, unless allow
-// names it; so is one of a name that the service does not know. A flag that it
-// does not know is an error: the gate that was asked for would not be the one that
-// decides. So is a value that cannot be read, wherever it comes from.
+// Every build inherits the ENV of its base image. An option from anywhere but the command
+// line is therefore used only if it does not weaken the gate, compared with the default,
+// or if allow names it. Otherwise it is returned as ignored, and so is a variable that the
+// service does not know. A flag that the service does not know is an error, because the
+// decision would not be the one that was asked for. An invalid value is an error,
+// wherever it comes from.
 func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.IgnoredOption, error) {
 	options := verdict.DefaultOptions()
 	var ignored []verdict.IgnoredOption
@@ -87,7 +86,7 @@ func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.I
 	return options, ignored, nil
 }
 
-// given names where an option was given.
+// given says where an option was given.
 func given(origin string) string {
 	if origin == flagOrigin {
 		return "the command line"
@@ -95,7 +94,7 @@ func given(origin string) string {
 	return short(origin)
 }
 
-// short quotes what a client sent, or the beginning of it.
+// short quotes what a client sent, cut to 100 bytes.
 func short(s string) string {
 	const most = 100
 	if len(s) > most {

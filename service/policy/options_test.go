@@ -15,8 +15,8 @@ func TestOptions(t *testing.T) {
 		name    string
 		sent    []opt
 		allow   Allow
-		change  func(*verdict.Options) // from the default
-		ignored string                 // names, separated by blanks
+		change  func(*verdict.Options) // of the default
+		ignored string                 // names, separated by spaces
 	}{
 		{name: "none"},
 		{
@@ -34,17 +34,17 @@ func TestOptions(t *testing.T) {
 		{"none by flag", []opt{{"fail-on", "none", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = verdict.FailOnNone }, ""},
 
 		{"a variable strengthens fail-on", []opt{{"fail-on", "medium", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "medium" }, ""},
-		{"a variable says the default", []opt{{"fail-on", "high", "ASSAY_FAIL_ON"}}, Allow{}, nil, ""},
+		{"a variable has the default", []opt{{"fail-on", "high", "ASSAY_FAIL_ON"}}, Allow{}, nil, ""},
 		{"a variable weakens fail-on", []opt{{"fail-on", "critical", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
-		{"a variable takes fail-on away", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
+		{"a variable disables fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{}, nil, "fail-on"},
 		{"a variable that may weaken fail-on", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"fail-on"}}, func(o *verdict.Options) { o.FailOn = verdict.FailOnNone }, ""},
 		{"a variable that may weaken another", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}}, Allow{[]string{"unrated"}}, nil, "fail-on"},
 		{"a variable strengthens unrated", []opt{{"unrated", "critical", "ASSAY_UNRATED"}}, Allow{}, func(o *verdict.Options) { o.Unrated = "critical" }, ""},
 		{"a variable weakens unrated", []opt{{"unrated", "medium", "ASSAY_UNRATED"}}, Allow{}, nil, "unrated"},
-		{"a variable goes on", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
-		{"a variable does not go on", []opt{{"continue-on-failure", "false", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, ""},
-		{"a variable excuses the system", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{}, nil, "no-os-packages"},
-		{"a variable that another may weaken", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{weakenable()}, nil, "no-os-packages"},
+		{"a variable continues on failure", []opt{{"continue-on-failure", "true", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, "continue-on-failure"},
+		{"a variable does not continue on failure", []opt{{"continue-on-failure", "false", "ASSAY_CONTINUE_ON_FAILURE"}}, Allow{}, nil, ""},
+		{"a variable accepts a missing database", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{}, nil, "no-os-packages"},
+		{"a variable that no owner can allow", []opt{{"no-os-packages", "true", "ASSAY_NO_OS_PACKAGES"}}, Allow{weakenable()}, nil, "no-os-packages"},
 		{
 			name: "switches by variable",
 			sent: []opt{{"fail-on-unfixed", "true", "ASSAY_A"}, {"fail-on-eol", "true", "ASSAY_B"}, {"strict", "true", "ASSAY_C"}, {"kernel", "true", "ASSAY_D"}},
@@ -52,13 +52,13 @@ func TestOptions(t *testing.T) {
 				o.FailOnUnfixed, o.FailOnEOL, o.Strict, o.Kernel = true, true, true, true
 			},
 		},
-		{"an option of no origin is no flag", []opt{{"fail-on", "critical", ""}}, Allow{}, nil, "fail-on"},
-		{"a name that begins like a flag is none", []opt{{"fail-on", "critical", "FLAG"}}, Allow{}, nil, "fail-on"},
+		{"an option without an origin is not a flag", []opt{{"fail-on", "critical", ""}}, Allow{}, nil, "fail-on"},
+		{"an origin in upper case is not a flag", []opt{{"fail-on", "critical", "FLAG"}}, Allow{}, nil, "fail-on"},
 
 		{"an unknown variable", []opt{{"fail-on-fire", "yes", "ASSAY_FAIL_ON_FIRE"}, {"strict", "true", "flag"}}, Allow{}, func(o *verdict.Options) { o.Strict = true }, "fail-on-fire"},
 		{"the last flag counts", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "low" }, ""},
-		{"a flag before a variable", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, ""},
-		{"an ignored variable beside a flag", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}, {"fail-on", "critical", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, "fail-on"},
+		{"a flag takes precedence over a variable", []opt{{"fail-on", "critical", "flag"}, {"fail-on", "low", "ASSAY_FAIL_ON"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, ""},
+		{"an ignored variable and a flag", []opt{{"fail-on", "none", "ASSAY_FAIL_ON"}, {"fail-on", "critical", "flag"}}, Allow{}, func(o *verdict.Options) { o.FailOn = "critical" }, "fail-on"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestOptionsErrors(t *testing.T) {
 	}
 }
 
-// FuzzOptions: whatever variables say, without leave the gate is never weaker
-// than the default, and what is read stays readable as sent.
+// FuzzOptions: without an Allow, no variable makes the gate weaker than the default. Every
+// ignored option is reported as it was sent.
 func FuzzOptions(f *testing.F) {
 	f.Add("fail-on", "none", "unrated", "low")
 	f.Add("continue-on-failure", "T", "fail-on", "LOW")

@@ -7,10 +7,10 @@ import (
 	"assay/verdict"
 )
 
-// maxSome bounds what a sentence lists.
+// maxSome is how many things a sentence lists.
 const maxSome = 3
 
-// some lists the first of several things in a sentence.
+// some lists the first things, and says how many follow.
 func some(things []string) string {
 	var shown []string
 	for i, s := range things {
@@ -23,12 +23,12 @@ func some(things []string) string {
 	return strings.Join(shown, "; ")
 }
 
-// plural counts things.
+// plural returns a number with its noun.
 func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, form(n, one, many))
 }
 
-// form is the word for n things.
+// form returns the form of a word for n things.
 func form(n int, one, many string) string {
 	if n == 1 {
 		return one
@@ -43,7 +43,7 @@ func orWorse(s verdict.Severity) string {
 	return " or worse"
 }
 
-// system names a system for people.
+// system returns the name of a system for people.
 func system(s verdict.System) string {
 	if s.PrettyName != "" {
 		return verdict.Clean(s.PrettyName)

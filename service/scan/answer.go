@@ -10,8 +10,8 @@ import (
 	"assay/verdict"
 )
 
-// An Answer is a verdict and its findings, which are encoded without making a
-// verdict.Finding of each.
+// An Answer is a verdict and its findings. AppendJSON encodes it without a copy of each
+// finding.
 type Answer struct {
 	verdict.Verdict // without Findings
 	findings        []match.Finding
@@ -27,11 +27,11 @@ func (a Answer) Whole() verdict.Verdict {
 	return v
 }
 
-// noFindings is the place of the findings in a verdict without any. It cannot be part
-// of a JSON string, which escapes quotation marks.
+// noFindings is the JSON of an empty list of findings. It cannot be part of a JSON string,
+// which escapes quotation marks.
 const noFindings = `"findings":[]`
 
-// AppendJSON appends what encoding/json makes of Whole.
+// AppendJSON appends the JSON of Whole, with the bytes of encoding/json.
 func (a Answer) AppendJSON(b []byte) ([]byte, error) {
 	v := a.Verdict
 	v.Findings = []verdict.Finding{}

@@ -11,12 +11,13 @@ import (
 	"assay/verdict"
 )
 
-// A Difference is what tells two verdicts apart: their decisions and findings. Ages,
-// texts and probabilities of exploitation are not compared: they change by themselves.
+// A Difference is how a second verdict differs from a first one. Ages, texts and
+// probabilities of exploitation are not compared, because they change all the time.
 type Difference struct {
-	// Changes are of the decision, the system, the counts and the options.
+	// Changes are those of the decision, the system, the counts and the options.
 	Changes []Change `json:"changes,omitempty"`
-	// Added are the findings of the second verdict alone, Removed those of the first.
+	// Added are the findings that only the second verdict has. Removed are the findings
+	// that only the first one has.
 	Added   []verdict.Finding `json:"added,omitempty"`
 	Removed []verdict.Finding `json:"removed,omitempty"`
 	Changed []ChangedFinding  `json:"changed,omitempty"`
@@ -29,7 +30,7 @@ type Change struct {
 	After  string `json:"after"`
 }
 
-// A ChangedFinding is one that both verdicts have, as the second has it.
+// A ChangedFinding is a finding of both verdicts. Finding is that of the second one.
 type ChangedFinding struct {
 	Finding verdict.Finding `json:"finding"`
 	Changes []Change        `json:"changes"`
@@ -49,14 +50,14 @@ func Compare(before, after verdict.Verdict) Difference {
 		Change{"kernel findings", strconv.Itoa(before.Counts.Kernel), strconv.Itoa(after.Counts.Kernel)},
 		Change{"options", before.Options.Describe(verdict.Gate), after.Options.Describe(verdict.Gate)},
 	)}
-	if len(before.Evaluated) > 0 { // since when verdicts say it
+	if len(before.Evaluated) > 0 { // verdicts of earlier versions do not have it
 		d.Changes = append(d.Changes, changes(Change{"evaluated packages", strconv.Itoa(before.Counts.Evaluated), strconv.Itoa(after.Counts.Evaluated)})...)
 	}
 	type key struct{ id, purl, name, version string }
 	of := func(f verdict.Finding) key {
 		return key{f.ID, f.Package.PURL, f.Package.Name, f.Package.Version}
 	}
-	// A package that lies in two places has two equal keys.
+	// A package that is installed twice has two findings with one key.
 	old := map[key][]verdict.Finding{}
 	for _, f := range before.Findings {
 		old[of(f)] = append(old[of(f)], f)
@@ -101,7 +102,7 @@ func changesOf(before, after verdict.Finding) []Change {
 	)
 }
 
-// decision leaves out the texts of the reasons, which have counts and ages in them.
+// decision leaves out the texts of the reasons, because they contain counts and ages.
 func decision(d verdict.Decision) string {
 	rules := make([]string, len(d.Reasons))
 	for i, r := range d.Reasons {
@@ -118,10 +119,10 @@ func system(s verdict.System) string {
 	return name
 }
 
-// maxListed bounds each list of WriteText.
+// maxListed is the most lines of each list of WriteText.
 const maxListed = 50
 
-// WriteText writes the difference for people, a line for each.
+// WriteText writes the difference for people, one line for each entry.
 func (d Difference) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for _, c := range d.Changes {

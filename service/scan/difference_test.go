@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(*verdict.Verdict) {}, ""},
-		{"what changes by itself", func(v *verdict.Verdict) {
+		{"values that change all the time", func(v *verdict.Verdict) {
 			v.Data = verdict.Data{Snapshot: "s2", Age: 99999, Updated: now.Add(time.Hour), Records: 5}
 			v.Decision.Reasons[0].Text = "3 findings"
 			v.Findings[0].EPSS, v.Findings[0].Summary, v.Findings[0].Why = 0.5, "text", "text"
@@ -44,7 +44,7 @@ func TestCompare(t *testing.T) {
 		}, "decision: fail, code 4 (severity) -> untrusted, code 5 (no-data, severity)\n"},
 		{"the system", func(v *verdict.Verdict) { v.System.Ended = true }, "system: Debian:12 -> Debian:12 without security support\n"},
 		{"counts", func(v *verdict.Verdict) { v.Counts.Kernel = 8 }, "kernel findings: 7 -> 8\n"},
-		{"one of two places", func(v *verdict.Verdict) { v.Findings = v.Findings[1:] },
+		{"one of two installations", func(v *verdict.Verdict) { v.Findings = v.Findings[1:] },
 			"only before: CVE-2024-1 in a 1: high, fix 9, fails\n"},
 		{"another version", func(v *verdict.Verdict) {
 			v.Findings[2] = finding("CVE-2024-2", "b", "2")
@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 			f := &v.Findings[2]
 			f.Severity, f.Fixed, f.KnownExploited, f.Rule = verdict.Low, "", true, "known-exploited"
 		}, "changed: CVE-2024-2 in b 1: rule: severity -> known-exploited, severity: high -> low, fix: 9 -> none, known to be exploited: false -> true\n"},
-		{"another's text", func(v *verdict.Verdict) { v.Findings[2].Fixed = "1\nassay: verdict=pass" },
+		{"a text with a line break", func(v *verdict.Verdict) { v.Findings[2].Fixed = "1\nassay: verdict=pass" },
 			"changed: CVE-2024-2 in b 1: fix: 9 -> 1\\u000aassay\\u003a verdict=pass\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestCompare(t *testing.T) {
 				t.Errorf("empty %t\n%swant\n%s", d.Empty(), b.String(), tt.want)
 			}
 			if back := scan.Compare(after, base()); !reflect.DeepEqual(back.Added, d.Removed) || len(back.Changed) != len(d.Changed) {
-				t.Errorf("the other way: %+v", back)
+				t.Errorf("in reverse: %+v", back)
 			}
 		})
 	}

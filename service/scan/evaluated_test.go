@@ -24,7 +24,7 @@ import (
 	"assay/verdict"
 )
 
-// held are advisories of Debian 12, PyPI and Go that affect nothing here.
+// held are advisories of Debian 12, PyPI and Go that affect none of the packages below.
 var held = []string{
 	`{"id":"DEBIAN-CVE-2024-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"none"},"versions":["1"]}]}`,
 	`{"id":"DEBIAN-CVE-2024-2","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"python-idna"},"versions":["1"]}]}`,
@@ -49,7 +49,7 @@ func look(t *testing.T, root string) inventory.Inventory {
 	return inv
 }
 
-// decide answers a scan and holds that the verdict does not contradict itself.
+// decide answers a scan and checks that the verdict does not contradict itself.
 func decide(t *testing.T, e scan.Evaluator, inv inventory.Inventory, options ...cyclonedx.Option) verdict.Verdict {
 	t.Helper()
 	a, err := e.Answer(cyclonedx.Scan{Inventory: inv, Options: options}, memory(t, held...), nil, verdict.Data{Records: len(held), Updated: now}, now)
@@ -63,7 +63,7 @@ func decide(t *testing.T, e scan.Evaluator, inv inventory.Inventory, options ...
 	return v
 }
 
-// program copies this test, which is a Go program, into a root.
+// program copies the test binary, which is a Go program, into a root.
 func program(t *testing.T, root, name string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -82,8 +82,8 @@ func program(t *testing.T, root, name string) {
 
 var noOSPackages = cyclonedx.Option{Name: "no-os-packages", Value: "true", Origin: "flag"}
 
-// A system that is named must be evaluated: whatever else is in the image, without
-// the packages of the system there is no pass, unless a flag says so.
+// If an image names a system, its packages must be evaluated. Without them the image does
+// not pass, whatever else is in it, unless a flag accepts that.
 func TestNamedSystem(t *testing.T) {
 	tree := func(entries ...string) string {
 		files := map[string]string{six: sixText}
@@ -112,8 +112,8 @@ func TestNamedSystem(t *testing.T) {
 		"no database":                 release(bookworm),
 		"a folder without a status":   release(bookworm, "var/lib/dpkg/info/bash.list", "/.\n"),
 		"a system without advisories": release("ID=ubuntu\nVERSION_ID=\"22.04\"\n"),
-		"a system that nobody reads":  release("ID=gentoo\nVERSION_ID=\"2.15\"\n"),
-		"a system that nobody knows":  release("ID=nosuchos\n"),
+		"an unsupported system":       release("ID=gentoo\nVERSION_ID=\"2.15\"\n"),
+		"an unknown system":           release("ID=nosuchos\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, root)
@@ -124,7 +124,7 @@ func TestNamedSystem(t *testing.T) {
 			if p := v.Evaluated[0]; p.Part != verdict.PartSystem || p.State != verdict.NotEvaluated || p.Packages != 0 || p.Causes[0].Cause != verdict.CauseMissing {
 				t.Errorf("%+v", p)
 			}
-			// A variable of the image excuses nothing, whatever the service allows.
+			// A variable of the image has no effect, whatever the service allows.
 			byVariable := noOSPackages
 			byVariable.Origin = "ASSAY_NO_OS_PACKAGES"
 			if v := decide(t, scan.Evaluator{}, inv, byVariable); v.Decision.Code != 5 || len(v.Ignored) != 1 {
@@ -136,7 +136,7 @@ func TestNamedSystem(t *testing.T) {
 		})
 	}
 
-	// The flag excuses a missing database and nothing else.
+	// The flag accepts a missing database and nothing else.
 	for name, tt := range map[string]struct {
 		root string
 		rule string
@@ -148,11 +148,11 @@ func TestNamedSystem(t *testing.T) {
 			strings.Replace(bashOnly, "install ok installed", "deinstall ok config-files", 1)), "database-unreadable"},
 		"an empty rpm database":               {emptyRPM(), "database-unreadable"},
 		"an empty database of another system": {release(bookworm, "lib/apk/db/installed", ""), "database-unreadable"},
-		"a link that leads nowhere":           {release(bookworm, "var/lib/dpkg", "-> /opt/dpkg"), "database-unreadable"},
-		"a status that leads nowhere":         {release(bookworm, "var/lib/dpkg/status", "-> gone"), "database-unreadable"},
+		"a dangling link":                     {release(bookworm, "var/lib/dpkg", "-> /opt/dpkg"), "database-unreadable"},
+		"a dangling status file":              {release(bookworm, "var/lib/dpkg/status", "-> gone"), "database-unreadable"},
 		"a damaged database":                  {release(bookworm, "var/lib/dpkg/status", bashOnly+"\x00\xff: no database\n"), "database-unreadable"},
-		"nothing but a system":                {testkit.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
-		"nothing at all":                      {t.TempDir(), "nothing-recognised"},
+		"only a system":                       {testkit.Tree(t, map[string]string{"etc/os-release": bookworm}), "nothing-recognised"},
+		"an empty root":                       {t.TempDir(), "nothing-recognised"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := look(t, tt.root)
@@ -164,19 +164,19 @@ func TestNamedSystem(t *testing.T) {
 		})
 	}
 
-	// With the flag what is found is evaluated all the same.
+	// With the flag, packages that are found are still evaluated.
 	v := decide(t, scan.Evaluator{}, look(t, release(bookworm, "var/lib/dpkg/status", bashOnly)), noOSPackages)
 	if p := v.Evaluated[0]; v.Decision.Code != 0 || p.Packages != 1 || p.State != verdict.Evaluated {
 		t.Errorf("%+v, %+v", v.Decision, p)
 	}
-	// Without a system nothing is missing.
+	// An image that names no system needs no packages of a system.
 	v = decide(t, scan.Evaluator{}, look(t, tree()))
 	if v.Decision.Code != 0 || len(v.Evaluated) != 1 || v.Evaluated[0].Ecosystem != "PyPI" {
 		t.Errorf("%+v, %+v", v.Decision, v.Evaluated)
 	}
 }
 
-// The roots that came out as a pass, as they were reported.
+// Roots that passed by mistake, from bug reports.
 func TestReportedRoots(t *testing.T) {
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS(testkit.Path(t, "faults", "inventory", "no-database"))); err != nil {
@@ -202,7 +202,7 @@ func TestReportedRoots(t *testing.T) {
 	}
 }
 
-// unpack unpacks the files of an archive that are below a folder.
+// unpack extracts the files of an archive below a folder.
 func unpack(t *testing.T, archive, to, below string) {
 	t.Helper()
 	f, err := os.Open(archive)
@@ -238,13 +238,13 @@ func unpack(t *testing.T, archive, to, below string) {
 	}
 }
 
-// library is a package of a language.
+// library returns a package of a language.
 func library(typ, name, version string) inventory.Package {
 	return inventory.Package{Type: typ, Name: name, Version: version, Evidence: []inventory.Evidence{{Path: "srv/" + name, Kind: typ}}}
 }
 
-// Each part of the image: what is not held, done without, covered by no source, or
-// known too little of.
+// TestParts: the parts of an image whose advisories are missing, missing and accepted, or
+// not published, and packages that cannot be evaluated.
 func TestParts(t *testing.T) {
 	bash := inventory.Package{Type: "deb", Name: "bash", Version: "5.2.15-2", Source: "bash", SourceVersion: "5.2.15-2", Vendor: "Matthias Klose <doko@debian.org>"}
 	idna := inventory.Package{Type: "deb", Name: "python3-idna", Version: "3.3-1", Source: "python-idna", SourceVersion: "3.3-1", Vendor: "Debian Python Team <team+python@tracker.debian.org>"}
@@ -267,19 +267,19 @@ func TestParts(t *testing.T) {
 		evaluator  scan.Evaluator
 		packages   []inventory.Package
 		code       int
-		rule, tell string // of the first reason
-		strict     int    // the code under --strict
+		rule, text string // of the first reason
+		strict     int    // the code with --strict
 		parts      string // "type evaluated/packages state cause…"
 	}{
-		{"all held", scan.Evaluator{}, []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
+		{"all evaluated", scan.Evaluator{}, []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
 			"deb 1/1 evaluated, pypi 1/1 evaluated"},
-		{"an ecosystem that is not held", scan.Evaluator{}, []inventory.Package{bash, library("npm", "left-pad", "1.0.0"), library("npm", "right-pad", "1.0.0")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm", 5,
+		{"an ecosystem without advisories", scan.Evaluator{}, []inventory.Package{bash, library("npm", "left-pad", "1.0.0"), library("npm", "right-pad", "1.0.0")}, 5, "no-data", "2 packages cannot be evaluated: the service holds no advisories of npm", 5,
 			"deb 1/1 evaluated, npm 0/2 not-evaluated type"},
-		{"done without", without("npm"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 0, "clean", "no findings in 1 of 2 packages; 1 is not evaluated", 5,
+		{"an accepted ecosystem", without("npm"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 0, "clean", "no findings in 1 of 2 packages; 1 is not evaluated", 5,
 			"deb 1/1 evaluated, npm 0/1 not-evaluated without"},
-		{"done without, and held", without("PyPI"), []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
+		{"an accepted ecosystem with advisories", without("PyPI"), []inventory.Package{bash, library("pypi", "six", "1.16.0")}, 0, "clean", "no findings in 2 packages", 0,
 			"deb 1/1 evaluated, pypi 1/1 evaluated"},
-		{"another done without", without("Maven"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 5, "no-data", "npm", 5,
+		{"another accepted ecosystem", without("Maven"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 5, "no-data", "npm", 5,
 			"deb 1/1 evaluated, npm 0/1 not-evaluated type"},
 		{"types that no source covers", scan.Evaluator{}, []inventory.Package{bash, library("conda", "numpy", "1.0"), library("generic", "tool", "1.0"), library("conan", "zlib", "1.0")}, 0, "clean", "no findings in 1 of 4 packages; 3 are not evaluated", 5,
 			"deb 1/1 evaluated, conan 0/1 not-evaluated uncovered, conda 0/1 not-evaluated uncovered, generic 0/1 not-evaluated uncovered"},
@@ -292,26 +292,26 @@ func TestParts(t *testing.T) {
 		{"packages of another system", scan.Evaluator{}, []inventory.Package{bash, {Type: "apk", Name: "x", Version: "1-r0"}}, 5, "no-data", "apk packages do not belong to Debian:12", 5,
 			"apk 0/1 not-evaluated system, deb 1/1 evaluated"},
 
-		// The distribution answers alone for what it built, so nothing else has to be
-		// held for it.
+		// Only the distribution's advisories apply to the packages that it built, so no
+		// others are needed for them.
 		{"owned by the distribution", scan.Evaluator{}, []inventory.Package{bash, idna, npmOwned}, 0, "clean", "no findings in 3 packages", 0,
 			"deb 2/2 evaluated, npm 1/1 evaluated"},
-		{"owned by what no advisory of the distribution is about", scan.Evaluator{}, []inventory.Package{bash, madeUp, npmOfMadeUp}, 5, "no-data", "npm", 5,
+		{"owned by a package without advisories of the distribution", scan.Evaluator{}, []inventory.Package{bash, madeUp, npmOfMadeUp}, 5, "no-data", "npm", 5,
 			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
-		{"beside what the owner packages", scan.Evaluator{}, []inventory.Package{bash, idna, carried}, 5, "no-data", "npm", 5,
+		{"owned, but not what the owner packages", scan.Evaluator{}, []inventory.Package{bash, idna, carried}, 5, "no-data", "npm", 5,
 			"deb 2/2 evaluated, npm 0/1 not-evaluated type"},
-		{"owned, and held", scan.Evaluator{}, []inventory.Package{bash, idna, owned, changed}, 0, "clean", "no findings in 4 packages", 0,
+		{"owned, with advisories", scan.Evaluator{}, []inventory.Package{bash, idna, owned, changed}, 0, "clean", "no findings in 4 packages", 0,
 			"deb 2/2 evaluated, pypi 2/2 evaluated"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inv := inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "12"}, Packages: tt.packages}
 			inv.Sort()
 			v := decide(t, tt.evaluator, inv)
-			if d := v.Decision; d.Code != tt.code || d.Reasons[0].Rule != tt.rule || !strings.Contains(d.Reasons[0].Text, tt.tell) {
+			if d := v.Decision; d.Code != tt.code || d.Reasons[0].Rule != tt.rule || !strings.Contains(d.Reasons[0].Text, tt.text) {
 				t.Errorf("%+v", d)
 			}
 			if s := decide(t, tt.evaluator, inv, strict); s.Decision.Code != tt.strict {
-				t.Errorf("strictly: %+v", s.Decision)
+				t.Errorf("with strict: %+v", s.Decision)
 			}
 			var parts []string
 			for _, p := range v.Evaluated {
@@ -334,7 +334,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A verdict lists a bounded number of parts and causes, whatever is sent.
+// TestPartsAreBounded: a verdict lists a limited number of parts and causes.
 func TestPartsAreBounded(t *testing.T) {
 	var packages []inventory.Package
 	for i := range 3000 {

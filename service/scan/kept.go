@@ -10,7 +10,7 @@ import (
 	"assay/verdict"
 )
 
-// Decode returns what a kept scan was sent and how it was answered.
+// Decode decodes the request and the verdict of a kept scan.
 func Decode(kept store.Scan) (sent cyclonedx.Scan, answered verdict.Verdict, err error) {
 	if err := json.Unmarshal(kept.Verdict, &answered); err != nil {
 		return sent, answered, fmt.Errorf("decode the verdict of scan %q: %w", kept.ID, err)

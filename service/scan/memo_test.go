@@ -27,9 +27,9 @@ import (
 	"assay/verdict"
 )
 
-// With what earlier scans left in the memo a verdict has the same bytes as
-// without: of every package database of the test data and of libraries of five
-// languages, in any order and many at once.
+// TestMemoChangesNothing: a verdict has the same bytes with the memo of earlier scans and
+// without one. It scans every package database of the test data and libraries of five
+// languages, in two orders at the same time.
 func TestMemoChangesNothing(t *testing.T) {
 	records := load.Open(testkit.Path(t, "osv"))
 	var all []advisory.Advisory
@@ -77,13 +77,13 @@ func TestMemoChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range inv.Packages {
-			inv.Packages[i].Vendor = "" // of another system than it is told to be
+			inv.Packages[i].Vendor = "" // some databases are of another system than the os-release file
 		}
 		add(inv)
 		if d.Name != "debian12-app" && d.Name != "alpine-3.11" {
 			continue
 		}
-		// Libraries too, by turns in packages of the system and on their own.
+		// Add libraries; every second one belongs to a package of the system.
 		owners := slices.Clone(inv.Packages)
 		for ecosystem, typ := range map[string]string{"PyPI": "pypi", "Go": "golang", "Maven": "maven", "RubyGems": "gem", "crates.io": "cargo"} {
 			for i, p := range libraries[ecosystem] {

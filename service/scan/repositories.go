@@ -15,9 +15,9 @@ var (
 	alpineMinor  = regexp.MustCompile(`^[0-9]+\.[0-9]+`)
 )
 
-// lacking returns what the repositories of a system lack for an upgrade in the image,
-// or nil where they can give the fixes or nothing is known of them. A system without
-// support has no fixes to get.
+// lacking returns the package repository that an image lacks to upgrade its packages. It
+// returns nil if the configured repositories have the fixes, if they are unknown, and if
+// the system has no security support, since there are no fixes then.
 func lacking(inv inventory.Inventory, evaluated verdict.System) *verdict.Repositories {
 	s := inv.System
 	if len(s.Repositories) == 0 || evaluated.Ended {
@@ -28,42 +28,54 @@ func lacking(inv inventory.Inventory, evaluated verdict.System) *verdict.Reposit
 	}
 	switch s.ID {
 	case "debian":
-		// Before Debian 11 the suite was called CODENAME/updates.
-		if !codename.MatchString(s.Codename) || len(s.VersionID) < 2 || s.VersionID < "11" || hasSecurity(s) {
-			return nil
-		}
-		suite := s.Codename + "-security"
-		return &verdict.Repositories{Missing: suite, Add: "deb http://deb.debian.org/debian-security " + suite + " main"}
+		return lackingDebian(s)
 	case "ubuntu":
-		// What is in -security is in -updates, too.
-		if !codename.MatchString(s.Codename) || hasSecurity(s) || slices.Contains(s.Repositories, s.Codename+"-updates") {
-			return nil
-		}
-		site := "http://security.ubuntu.com/ubuntu"
-		if slices.ContainsFunc(inv.Packages, func(p inventory.Package) bool {
-			return p.Type == "deb" && !slices.Contains([]string{"", "all", "amd64", "i386"}, p.Arch)
-		}) {
-			site = "http://ports.ubuntu.com/ubuntu-ports"
-		}
-		suite := s.Codename + "-security"
-		return &verdict.Repositories{Missing: suite, Add: "deb " + site + " " + suite + " main universe"}
+		return lackingUbuntu(s, inv.Packages)
 	case "alpine":
-		minor := alpineMinor.FindString(s.VersionID)
-		// A mirror may name its folders as it likes.
-		if minor == "" || slices.ContainsFunc(s.Repositories, func(r string) bool { return !alpineBranch.MatchString(r) }) {
-			return nil
-		}
-		branch := "v" + minor + "/main"
-		if slices.Contains(s.Repositories, branch) || slices.Contains(s.Repositories, "edge/main") || slices.Contains(s.Repositories, "latest-stable/main") {
-			return nil
-		}
-		return &verdict.Repositories{Missing: branch, Add: "https://dl-cdn.alpinelinux.org/alpine/" + branch}
+		return lackingAlpine(s)
 	}
 	return nil
 }
 
-// hasSecurity reports whether a suite with security updates is configured, under the
-// codename of the release or under a name such as stable-security.
+func lackingDebian(s inventory.System) *verdict.Repositories {
+	// Before Debian 11 the suite was called CODENAME/updates.
+	if !codename.MatchString(s.Codename) || len(s.VersionID) < 2 || s.VersionID < "11" || hasSecurity(s) {
+		return nil
+	}
+	suite := s.Codename + "-security"
+	return &verdict.Repositories{Missing: suite, Add: "deb http://deb.debian.org/debian-security " + suite + " main"}
+}
+
+func lackingUbuntu(s inventory.System, packages []inventory.Package) *verdict.Repositories {
+	// The suite -updates has all fixes of -security.
+	if !codename.MatchString(s.Codename) || hasSecurity(s) || slices.Contains(s.Repositories, s.Codename+"-updates") {
+		return nil
+	}
+	site := "http://security.ubuntu.com/ubuntu"
+	if slices.ContainsFunc(packages, func(p inventory.Package) bool {
+		return p.Type == "deb" && !slices.Contains([]string{"", "all", "amd64", "i386"}, p.Arch)
+	}) {
+		site = "http://ports.ubuntu.com/ubuntu-ports"
+	}
+	suite := s.Codename + "-security"
+	return &verdict.Repositories{Missing: suite, Add: "deb " + site + " " + suite + " main universe"}
+}
+
+func lackingAlpine(s inventory.System) *verdict.Repositories {
+	minor := alpineMinor.FindString(s.VersionID)
+	// A mirror may have other folder names, whose meaning is unknown.
+	if minor == "" || slices.ContainsFunc(s.Repositories, func(r string) bool { return !alpineBranch.MatchString(r) }) {
+		return nil
+	}
+	branch := "v" + minor + "/main"
+	if slices.Contains(s.Repositories, branch) || slices.Contains(s.Repositories, "edge/main") || slices.Contains(s.Repositories, "latest-stable/main") {
+		return nil
+	}
+	return &verdict.Repositories{Missing: branch, Add: "https://dl-cdn.alpinelinux.org/alpine/" + branch}
+}
+
+// hasSecurity reports whether a suite with security updates is configured, by the
+// codename of the release or by a name such as stable-security.
 func hasSecurity(s inventory.System) bool {
 	return slices.ContainsFunc(s.Repositories, func(suite string) bool {
 		return suite == s.Codename+"-security" || suite == s.Codename+"/updates" ||

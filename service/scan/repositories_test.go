@@ -9,9 +9,9 @@ import (
 	"assay/verdict"
 )
 
-// TestRepositories: what a system lacks for an upgrade is said with what adds it.
+// TestRepositories: a missing repository is named together with the line that adds it.
 func TestRepositories(t *testing.T) {
-	ix := memory(t, `{"id":"DEBIAN-CVE-2024-1000","upstream":["CVE-2024-1000"],`+open)
+	ix := memory(t, held...)
 	debian := func(version, codename string, repositories ...string) inventory.System {
 		return inventory.System{ID: "debian", VersionID: version, Codename: codename, Repositories: repositories}
 	}
@@ -32,22 +32,22 @@ func TestRepositories(t *testing.T) {
 	}{
 		{"unknown", debian("12", "bookworm"), "amd64", nil},
 		{"none", debian("12", "bookworm", "none"), "amd64", &verdict.Repositories{}},
-		{"Debian as it comes", debian("12", "bookworm", "bookworm", "bookworm-security", "bookworm-updates"), "amd64", nil},
+		{"Debian by default", debian("12", "bookworm", "bookworm", "bookworm-security", "bookworm-updates"), "amd64", nil},
 		{"Debian without security", debian("12", "bookworm", "bookworm", "bookworm-updates"), "amd64", security("bookworm-security")},
 		{"Debian 13 without security", debian("13", "trixie", "trixie"), "amd64", security("trixie-security")},
 		{"the security of another release", debian("13", "trixie", "trixie", "bookworm-security"), "amd64", security("trixie-security")},
-		{"by the name of the state", debian("12", "bookworm", "stable", "oldstable-security"), "amd64", nil},
+		{"a suite named by its state", debian("12", "bookworm", "stable", "oldstable-security"), "amd64", nil},
 		{"testing", debian("", "forky", "forky"), "amd64", nil},
 		{"without support", debian("10", "buster", "buster"), "amd64", nil},
-		{"a codename that is none", debian("12", "x; reboot", "x"), "amd64", nil},
+		{"an invalid codename", debian("12", "x; reboot", "x"), "amd64", nil},
 		{"Ubuntu", ubuntu("noble", "noble-updates"), "amd64", nil},
-		{"Ubuntu, security alone", ubuntu("noble", "noble-security"), "amd64", nil},
-		{"Ubuntu without", ubuntu("noble"), "amd64", &verdict.Repositories{Missing: "noble-security", Add: "deb http://security.ubuntu.com/ubuntu noble-security main universe"}},
+		{"Ubuntu with only security", ubuntu("noble", "noble-security"), "amd64", nil},
+		{"Ubuntu without security", ubuntu("noble"), "amd64", &verdict.Repositories{Missing: "noble-security", Add: "deb http://security.ubuntu.com/ubuntu noble-security main universe"}},
 		{"Ubuntu on arm64", ubuntu("noble"), "arm64", &verdict.Repositories{Missing: "noble-security", Add: "deb http://ports.ubuntu.com/ubuntu-ports noble-security main universe"}},
 		{"Alpine", alpine("v3.22/community", "v3.22/main"), "x86_64", nil},
 		{"Alpine edge", alpine("edge/main"), "x86_64", nil},
 		{"Alpine, another branch", alpine("v3.21/main", "v3.21/community"), "x86_64", &verdict.Repositories{Missing: "v3.22/main", Add: "https://dl-cdn.alpinelinux.org/alpine/v3.22/main"}},
-		{"a mirror with names of its own", alpine("alpine/os-main"), "x86_64", nil},
+		{"a mirror with other folder names", alpine("alpine/os-main"), "x86_64", nil},
 		{"a derivative", inventory.System{ID: "raspbian", VersionID: "12", Codename: "bookworm", Repositories: []string{"bookworm"}}, "armhf", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

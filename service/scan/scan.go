@@ -1,5 +1,5 @@
-// Package scan turns one request into one verdict: match, then policy. It
-// serves the API and the replay of kept scans alike.
+// Package scan turns an inventory into a verdict: it matches the packages, then applies
+// the policy. Both the API and the replay of kept scans use it.
 package scan
 
 import (
@@ -12,27 +12,26 @@ import (
 	"assay/verdict"
 )
 
-// An Evaluator is what the service's owner decided for all scans.
+// An Evaluator answers scans. It has the settings of the service's owner.
 type Evaluator struct {
-	// MaxAge is how old the data may be for an answer to be trusted; zero means
-	// any age.
+	// MaxAge is the age up to which data is trusted. Zero means any age.
 	MaxAge time.Duration
-	// Allow are the options that an environment variable may weaken.
+	// Allow names the options that an environment variable may weaken.
 	Allow policy.Allow
-	// Without are the ecosystems ("PyPI") whose advisories the service does without:
-	// that they are not held is no reason to distrust an answer.
+	// Without lists ecosystems ("PyPI") for which the service may lack advisories. An
+	// answer is trusted even if their packages are not evaluated.
 	Without []string
 }
 
-// A BadOptionError is a request whose options cannot be understood.
+// A BadOptionError is an unknown or invalid option of a scan.
 type BadOptionError struct{ Err error }
 
 func (e *BadOptionError) Error() string { return e.Err.Error() }
 func (e *BadOptionError) Unwrap() error { return e.Err }
 
-// Answer decides on a scan at the time now with the data of ix, which data
-// describes. memo, if not nil, is that of ix. The id of the scan and the report's
-// address are the caller's to fill in.
+// Answer decides a scan at the time now. The data is that of ix and is described by data;
+// memo is the memo of ix or nil. The caller sets the id of the scan and the address of the
+// report.
 func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data verdict.Data, now time.Time) (Answer, error) {
 	options, ignored, err := policy.Options(s.Options, e.Allow)
 	if err != nil {
