@@ -14,6 +14,8 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"assay/inspect/readat"
 )
 
 // Magic is the beginning of every ELF file.
@@ -358,11 +360,7 @@ func (f *File) readAt(b []byte, off uint64) error {
 	if off > uint64(f.size) || uint64(len(b)) > uint64(f.size)-off {
 		return fmt.Errorf("at %d, outside of the file's %d bytes", off, f.size)
 	}
-	_, err := f.r.ReadAt(b, int64(off))
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	return readat.Full(f.r, b, int64(off))
 }
 
 // Section returns the section with a name that was passed to Open. ok is false if the

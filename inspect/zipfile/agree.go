@@ -6,6 +6,8 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+
+	"assay/inspect/readat"
 )
 
 // errDisagree is returned if the central directory of an archive and its local headers
@@ -70,7 +72,7 @@ func (s *Stream) end(begin, size int64) error {
 	if mark, err := s.r.Peek(len(end64Mark)); err == nil && string(mark) == end64Mark {
 		record := make([]byte, end64Len+locatorLen)
 		if _, err := io.ReadFull(s.r, record); err != nil {
-			return unexpected(err)
+			return readat.Unexpected(err)
 		}
 		if string(record[end64Len:end64Len+4]) != locatorMark {
 			return errors.New("64-bit end record is too long")
@@ -79,7 +81,7 @@ func (s *Stream) end(begin, size int64) error {
 	}
 	end := make([]byte, endLen)
 	if _, err := io.ReadFull(s.r, end); err != nil {
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	if string(end[:4]) != endMark {
 		return errors.New("is not followed by its end record")
@@ -93,7 +95,7 @@ func (s *Stream) end(begin, size int64) error {
 	}
 	comment := make([]byte, binary.LittleEndian.Uint16(end[20:]))
 	if _, err := io.ReadFull(s.r, comment); err != nil {
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	if bytes.Contains(comment, []byte(endMark)) {
 		return errors.New("has a comment that contains another end record")

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"assay/inspect/readat"
 )
 
 // ErrNotZip is returned if the data is not a ZIP archive.
@@ -67,7 +69,7 @@ func Open(r io.ReaderAt, size int64, budget *Budget) (*Archive, error) {
 	for _, n := range []int64{1 << 10, maxTail} {
 		tail := buf[:min(n, max(size, 0))]
 		start := size - int64(len(tail))
-		if err := readAt(r, tail, start); err != nil {
+		if err := readat.Full(r, tail, start); err != nil {
 			return nil, fmt.Errorf("end of the directory: %w", err)
 		}
 		// The last signature is the archive's, unless it is part of the comment. A
@@ -151,7 +153,7 @@ func (a *Archive) end64(at int64) ([]byte, int64, error) {
 		return nil, 0, nil
 	}
 	locator := make([]byte, locatorLen)
-	if err := readAt(a.r, locator, at-locatorLen); err != nil {
+	if err := readat.Full(a.r, locator, at-locatorLen); err != nil {
 		return nil, 0, fmt.Errorf("locator of the directory: %w", err)
 	}
 	if string(locator[:4]) != locatorMark {
@@ -160,7 +162,7 @@ func (a *Archive) end64(at int64) ([]byte, int64, error) {
 	last := at - locatorLen - end64Len
 	end64 := make([]byte, end64Len)
 	for _, pos := range []int64{int64(min(binary.LittleEndian.Uint64(locator[8:]), uint64(last))), last} {
-		if err := readAt(a.r, end64, pos); err != nil {
+		if err := readat.Full(a.r, end64, pos); err != nil {
 			return nil, 0, fmt.Errorf("end of the directory: %w", err)
 		}
 		if string(end64[:4]) == end64Mark {
@@ -177,7 +179,7 @@ func (a *Archive) isHeader(at, end int64) (bool, error) {
 		return false, nil
 	}
 	var header [directoryLen]byte
-	if err := readAt(a.r, header[:], at); err != nil {
+	if err := readat.Full(a.r, header[:], at); err != nil {
 		return false, fmt.Errorf("directory: %w", err)
 	}
 	return string(header[:4]) == directoryMark && variable(header[:]) <= end-at-directoryLen, nil
@@ -207,7 +209,7 @@ func (a *Archive) Section(e Entry) (*io.SectionReader, error) {
 func (a *Archive) raw(e Entry) (*io.SectionReader, error) {
 	var header [localLen]byte
 	at := a.base + e.offset
-	if err := readAt(a.r, header[:], at); err != nil {
+	if err := readat.Full(a.r, header[:], at); err != nil {
 		return nil, fmt.Errorf("entry %q: local header: %w", short(e.Name), err)
 	}
 	if string(header[:4]) != localMark {
@@ -240,17 +242,4 @@ func (a *Archive) Open(e Entry, limit int64) (io.Reader, error) {
 		c.r = a.inflate
 	}
 	return c, nil
-}
-
-// readAt fills p from offset at. If there is less data, the error is
-// io.ErrUnexpectedEOF.
-func readAt(r io.ReaderAt, p []byte, at int64) error {
-	n, err := r.ReadAt(p, at)
-	switch {
-	case n == len(p):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

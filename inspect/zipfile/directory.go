@@ -9,6 +9,8 @@ import (
 	"io"
 	"iter"
 	"sync"
+
+	"assay/inspect/readat"
 )
 
 // headerBuffer is how many bytes of a directory are read at once.
@@ -89,7 +91,7 @@ func (d *directory) next() (Entry, error) {
 	}
 	header, err := d.r.Peek(directoryLen)
 	if err != nil {
-		return Entry{}, unexpected(err)
+		return Entry{}, readat.Unexpected(err)
 	}
 	if string(header[:4]) != directoryMark {
 		return Entry{}, errEnd
@@ -113,14 +115,14 @@ func (d *directory) next() (Entry, error) {
 	name := int(binary.LittleEndian.Uint16(header[28:]))
 	extra := int(binary.LittleEndian.Uint16(header[30:]))
 	if _, err := d.r.Discard(directoryLen); err != nil {
-		return Entry{}, unexpected(err)
+		return Entry{}, readat.Unexpected(err)
 	}
 	if d.buf, err = read(d.r, d.buf, name+extra); err != nil {
 		return Entry{}, err
 	}
 	e.Name = string(d.buf[:name])
 	if _, err := d.r.Discard(int(rest) - name - extra); err != nil {
-		return Entry{}, unexpected(err)
+		return Entry{}, readat.Unexpected(err)
 	}
 	if err := widen(d.buf[name:], &e.Size, &e.compressed, &e.offset); err != nil {
 		return Entry{}, fmt.Errorf("entry %q: %w", short(e.Name), err)
@@ -135,15 +137,7 @@ func read(r io.Reader, buf []byte, n int) ([]byte, error) {
 	}
 	buf = buf[:n]
 	if _, err := io.ReadFull(r, buf); err != nil {
-		return buf, unexpected(err)
+		return buf, readat.Unexpected(err)
 	}
 	return buf, nil
-}
-
-// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"iter"
 	"strings"
+
+	"assay/inspect/readat"
 )
 
 // A Stream is an archive that is read from beginning to end, by the local header in
@@ -83,14 +85,14 @@ func (s *Stream) next() error {
 		if s.at() == 0 && errors.Is(err, io.EOF) {
 			return ErrNotZip
 		}
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	switch string(header[:4]) {
 	case directoryMark, endMark, end64Mark:
 		return errEnd
 	case localMark:
 		if err != nil {
-			return unexpected(err)
+			return readat.Unexpected(err)
 		}
 	default:
 		if s.at() == 0 {
@@ -111,7 +113,7 @@ func (s *Stream) next() error {
 		return err
 	}
 	if _, err := s.r.Discard(localLen); err != nil {
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	if s.buf, err = read(s.r, s.buf, name+extra); err != nil {
 		return err
@@ -175,7 +177,7 @@ func (s *Stream) finish() error {
 			return err
 		}
 	} else if _, err := io.CopyN(io.Discard, s.r, s.raw.N); err != nil {
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	e := s.entry
 	e.offset = s.offset

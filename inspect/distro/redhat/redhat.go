@@ -5,13 +5,13 @@ package redhat
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/inspect/readat"
 )
 
 const (
@@ -43,7 +43,7 @@ func ReadContentSets(r io.Reader) ([]string, error) {
 	}
 	d := json.NewDecoder(r)
 	if err := d.Decode(&manifest); err != nil {
-		return nil, fmt.Errorf("content manifest: %w", unexpected(err))
+		return nil, fmt.Errorf("content manifest: %w", readat.Unexpected(err))
 	}
 	if len(manifest.ContentSets) > maxSets {
 		return nil, fmt.Errorf("content manifest: %d content sets", len(manifest.ContentSets))
@@ -57,13 +57,4 @@ func ReadContentSets(r io.Reader) ([]string, error) {
 	}
 	slices.Sort(sets)
 	return slices.Compact(sets), nil
-}
-
-// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF, which is the error for an
-// empty file.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+
+	"assay/inspect/readat"
 )
 
 const (
@@ -99,7 +101,7 @@ func (s *serial) string() (string, bool, error) {
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(s.r, text); err != nil {
-		return "", false, unexpected(err)
+		return "", false, readat.Unexpected(err)
 	}
 	return string(text), true, s.expect(`";`)
 }
@@ -108,7 +110,7 @@ func (s *serial) string() (string, bool, error) {
 func (s *serial) kind() (byte, error) {
 	b, err := s.r.Peek(1)
 	if err != nil {
-		return 0, unexpected(err)
+		return 0, readat.Unexpected(err)
 	}
 	return b[0], nil
 }
@@ -130,7 +132,7 @@ func (s *serial) skip(c byte) error {
 		for range maxScalar {
 			c, err := s.r.ReadByte()
 			if err != nil {
-				return unexpected(err)
+				return readat.Unexpected(err)
 			}
 			if c == ';' {
 				return nil
@@ -144,7 +146,7 @@ func (s *serial) skip(c byte) error {
 // discard skips the bytes of a string and its end.
 func (s *serial) discard(n int) error {
 	if _, err := s.r.Discard(n); err != nil {
-		return unexpected(err)
+		return readat.Unexpected(err)
 	}
 	return s.expect(`";`)
 }
@@ -153,7 +155,7 @@ func (s *serial) discard(n int) error {
 // byte.
 func (s *serial) count(open byte) (int, error) {
 	if _, err := s.r.Discard(1); err != nil {
-		return 0, unexpected(err)
+		return 0, readat.Unexpected(err)
 	}
 	if err := s.expect(":"); err != nil {
 		return 0, err
@@ -163,7 +165,7 @@ func (s *serial) count(open byte) (int, error) {
 		c, err := s.r.ReadByte()
 		switch {
 		case err != nil:
-			return 0, unexpected(err)
+			return 0, readat.Unexpected(err)
 		case c == ':' && digits > 0:
 			return n, s.expect(string(open))
 		case c < '0' || c > '9' || n > Limit:
@@ -177,19 +179,11 @@ func (s *serial) expect(text string) error {
 	for i := range len(text) {
 		c, err := s.r.ReadByte()
 		if err != nil {
-			return unexpected(err)
+			return readat.Unexpected(err)
 		}
 		if c != text[i] {
 			return fmt.Errorf("unexpected %q, want %q", c, text[i])
 		}
 	}
 	return nil
-}
-
-// unexpected returns err, or io.ErrUnexpectedEOF for io.EOF.
-func unexpected(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

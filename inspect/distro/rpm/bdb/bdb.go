@@ -15,7 +15,7 @@ import (
 	"iter"
 
 	"assay/inspect/distro/rpm/chain"
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 // The types of pages.

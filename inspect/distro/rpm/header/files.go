@@ -8,7 +8,7 @@ import (
 	"iter"
 	"strings"
 
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 const (

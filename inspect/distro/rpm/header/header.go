@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"io"
 
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 const (

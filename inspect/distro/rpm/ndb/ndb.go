@@ -10,7 +10,7 @@ import (
 	"io"
 	"iter"
 
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 const (

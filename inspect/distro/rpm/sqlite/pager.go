@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"assay/inspect/distro/rpm/chain"
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 // maxRecordHeader bounds the header of a record. The tables that are read have two and

@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 
-	"assay/inspect/distro/rpm/readat"
+	"assay/inspect/readat"
 )
 
 const (

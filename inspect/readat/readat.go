@@ -1,19 +1,26 @@
-// Package readat reads data that must be there.
+// Package readat reads data that must be there, as in the middle of a record.
 package readat
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // Full fills p from an offset of r. If r ends early, the error is io.ErrUnexpectedEOF.
 func Full(r io.ReaderAt, p []byte, off int64) error {
-	if n, err := r.ReadAt(p, off); n < len(p) {
-		return Unexpected(err)
+	n, err := r.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil:
+		return io.ErrUnexpectedEOF
 	}
-	return nil
+	return Unexpected(err)
 }
 
 // Unexpected returns err, or io.ErrUnexpectedEOF for io.EOF.
 func Unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
