@@ -21,15 +21,15 @@ import (
 )
 
 func clientsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "clients", Usage: "`DIR` that holds assay, or linux/<arch>/assay, and install.sh (default: where assayd lies)"}
+	return &cli.StringFlag{Name: "clients", Usage: "`DIR` that holds assay, or linux/<arch>/assay, and install.sh (default: the folder of assayd)"}
 }
 
-// clientFlags say which clients are served and what they know.
+// clientFlags are the flags about the served clients.
 func clientFlags() []cli.Flag {
 	return []cli.Flag{
 		clientsFlag(),
-		&cli.StringFlag{Name: "ca", Usage: "private CA `FILE` (PEM) that the served clients shall trust"},
-		&cli.DurationFlag{Name: "fresh", Usage: "change the served client after this `TIME`, so that builders scan again what they have cached; 0 for never", Value: 24 * time.Hour},
+		&cli.StringFlag{Name: "ca", Usage: "private CA `FILE` (PEM) that the served clients trust"},
+		&cli.DurationFlag{Name: "fresh", Usage: "change the served client after this `TIME`, so that builders do not reuse a cached scan; 0 for never", Value: 24 * time.Hour},
 	}
 }
 
@@ -62,7 +62,8 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 	return clients, nil
 }
 
-// clientsDir is the folder of the binaries, without a flag that of this program.
+// clientsDir returns the folder of the binaries: that of the flag, or that of this
+// program.
 func clientsDir(c *cli.Context) string {
 	if dir := c.String("clients"); dir != "" {
 		return dir
@@ -74,8 +75,7 @@ func clientsDir(c *cli.Context) string {
 	return filepath.Dir(self)
 }
 
-// tooLong returns by how many bytes a payload does not fit into a slot, with
-// the longest bucket that there is.
+// tooLong returns by how many bytes a payload with the longest bucket exceeds a slot.
 func tooLong(p slot.Payload) (int, error) {
 	p.Fresh = time.RFC3339
 	b, err := json.Marshal(p)
@@ -95,7 +95,7 @@ func authorities(text []byte) (string, error) {
 	var out strings.Builder
 	for _, c := range certs {
 		if !c.IsCA && !bytes.Equal(c.RawIssuer, c.RawSubject) {
-			return "", fmt.Errorf("%q is not the certificate of an authority", c.Subject)
+			return "", fmt.Errorf("%q is not the certificate of a certificate authority", c.Subject)
 		}
 		if err := pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
 			return "", err

@@ -10,7 +10,7 @@ import (
 func (d *daemon) compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "order pairs of versions as an ecosystem does",
+		Usage:     "compare pairs of versions by the order of an ecosystem",
 		ArgsUsage: "ECOSYSTEM",
 		Description: "Reads pairs of versions from standard input, one on a line with a tab between, and prints\n" +
 			"for each -1, 0 or 1 as the first is older than, equal to or newer than the second, or\n" +
@@ -23,8 +23,8 @@ func (d *daemon) compareCommand() *cli.Command {
 			name := c.Args().First()
 			order, ok := versions.For(name)
 			if !ok {
-				return hint.Errorf("take a name of the OSV schema, such as Debian, npm or PyPI, or RPM or SemVer",
-					"no order of versions is known for %q", name)
+				return hint.Errorf("use a name of the OSV schema, such as Debian, npm or PyPI, or RPM or SemVer",
+					"unknown version order %q", name)
 			}
 			return versions.ComparePairs(c.App.Reader, d.stdout, order.Comparer())
 		},

@@ -12,19 +12,19 @@ import (
 	"assay/verdict/hint"
 )
 
-// evaluatorFlags are what the owner of the service decides for all scans.
+// evaluatorFlags are the flags by which the owner of the service decides for all scans.
 func evaluatorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated this `TIME` ago; 0 for any", Value: 7 * 24 * time.Hour},
-		&cli.StringSliceFlag{Name: "without", Usage: "accept that there are no advisories for `ECOSYSTEM`, such as npm (repeatable)"},
-		&cli.StringSliceFlag{Name: "allow-env", Usage: "let a variable of the image weaken this `OPTION` (repeatable)"},
+		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated longer than this `TIME` ago; 0 for any age", Value: 7 * 24 * time.Hour},
+		&cli.StringSliceFlag{Name: "without", Usage: "accept that the service has no advisories for `ECOSYSTEM`, such as npm (repeatable)"},
+		&cli.StringSliceFlag{Name: "allow-env", Usage: "let environment variables of the image weaken this `OPTION` (repeatable)"},
 	}
 }
 
 func evaluator(c *cli.Context) (scan.Evaluator, error) {
 	allow, err := policy.AllowOf(c.StringSlice("allow-env")...)
 	if err != nil {
-		return scan.Evaluator{}, hint.Errorf("name options of assay, without the dashes", "bad --allow-env: %w", err)
+		return scan.Evaluator{}, hint.Errorf("name options of assay, without the dashes", "invalid --allow-env: %w", err)
 	}
 	without, err := without(c.StringSlice("without"))
 	if err != nil {
@@ -39,8 +39,8 @@ func without(names []string) ([]string, error) {
 	for _, name := range names {
 		e, ok := match.LanguageEcosystem(name)
 		if !ok {
-			return nil, hint.Errorf("take the ecosystem of a language, such as npm, PyPI or Maven; operating systems cannot be named",
-				"bad --without %q", name)
+			return nil, hint.Errorf("use the ecosystem of a language, such as npm, PyPI or Maven; operating systems cannot be named",
+				"invalid --without %q", name)
 		}
 		ecosystems = append(ecosystems, e)
 	}

@@ -18,10 +18,10 @@ import (
 func (d *daemon) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "say why a vulnerability is a finding of a kept scan, or why it is not",
+		Usage:     "explain why a vulnerability is a finding of a stored scan, or why it is not",
 		ArgsUsage: "SCAN CVE, or --between SCAN SCAN",
 		Flags: storeFlags(
-			&cli.BoolFlag{Name: "between", Usage: "say why two scans of one image have different answers: data, packages or policy"},
+			&cli.BoolFlag{Name: "between", Usage: "explain why two scans of one image have different verdicts: data, packages or policy"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
 		),
 		Action: d.explain,
@@ -38,7 +38,7 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 	}
 	format := c.String("format")
 	if format != "text" && format != "json" {
-		return hint.Errorf("text or json", "bad format %q", format)
+		return hint.Errorf("text or json", "unknown format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {

@@ -44,8 +44,8 @@ func waitForStore(ctx context.Context, log *slog.Logger, open func() (store.Stor
 // snapshot that it could not update.
 const followEvery = time.Second
 
-// follow updates the index when the store changes, by whichever process, and watches how
-// old the data is.
+// follow updates the index when any process changes the store, and watches the age of
+// the data.
 func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, behind *problemState) {
 	changed := st.Watch(ctx)
 	tick := time.NewTicker(followEvery)
@@ -75,9 +75,9 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.
 	}
 }
 
-// openIndex opens the index that serve answers from, and brings it to the state of the
-// store. If that fails, with a full disk for example, and the index has data, the error
-// is logged and that data is served.
+// openIndex opens the index that serve answers from, and updates it from the store. If
+// that fails, for example because the disk is full, and the index has data, the error is
+// logged and that data is served.
 func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapshot.Source, behind *problemState) (*snapshot.DB, error) {
 	index, err := snapshot.Open(filepath.Join(c.String("data"), indexName))
 	if err != nil {
@@ -112,8 +112,8 @@ func holdsData(index *snapshot.DB) bool {
 	return view.Data().Records > 0
 }
 
-// An ageWatch warns in the log before the data is too old to be trusted: once for each
-// of the steps of api.Stale.
+// An ageWatch logs a warning before the data is too old to be trusted, once for each
+// step of api.Stale.
 type ageWatch struct {
 	log    *slog.Logger
 	maxAge time.Duration
@@ -134,10 +134,10 @@ func (w *ageWatch) look(d verdict.Data) {
 	w.step = step
 }
 
-// tidyEvery is how often serve looks for room on the disk that nobody needs.
+// tidyEvery is how often serve tidies the store.
 const tidyEvery = time.Minute
 
-// tidy gives room on the disk back that an import has left which was killed.
+// tidy frees the disk space that an interrupted import has left behind.
 func tidy(ctx context.Context, log *slog.Logger, st store.Maintenance) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -153,7 +153,7 @@ func tidy(ctx context.Context, log *slog.Logger, st store.Maintenance) {
 	}
 }
 
-// catchUp brings the index to the state of the store and tells what changed.
+// catchUp updates the index from the store, and logs what changed.
 func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source) error {
 	got, err := index.CatchUp(ctx, src)
 	if err != nil {
@@ -163,7 +163,7 @@ func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snap
 		log.Warn("the snapshot was rebuilt from the store", "why", got.Rebuilt)
 	}
 	for _, err := range got.Unreadable {
-		log.Error("a record is left out", "err", err, "left_out", got.UnreadableCount)
+		log.Error("a record cannot be read and is left out", "err", err, "left_out", got.UnreadableCount)
 	}
 	if got.Applied > 0 {
 		log.Info("data", "snapshot", got.Data.Snapshot, "records", got.Data.Records, "read", got.Applied, "seq", got.Seq)
@@ -171,14 +171,15 @@ func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snap
 	return nil
 }
 
-// A problemState is whether something that is done again and again failed the last time.
+// A problemState records whether a repeated operation failed the last time.
 type problemState struct {
 	rule, text string
 	mu         sync.Mutex
 	err        error
 }
 
-// set notes how it went, and reports whether it failed in another way than before.
+// set records the result of the operation, and reports whether it failed with another
+// error than before.
 func (s *problemState) set(err error) (other bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +188,7 @@ func (s *problemState) set(err error) (other bool) {
 	return other
 }
 
-// causes says that it failed, if it did.
+// causes returns a cause if the operation failed the last time.
 func (s *problemState) causes() []api.Cause {
 	s.mu.Lock()
 	defer s.mu.Unlock()

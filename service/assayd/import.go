@@ -22,11 +22,11 @@ import (
 func (d *daemon) importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "take in advisories: OSV records in folders, zip archives or single files; or the lists KEV and EPSS",
+		Usage:     "import advisories: OSV records in folders, zip archives or single files; or the catalogs KEV and EPSS",
 		ArgsUsage: "PATH…",
 		Flags: storeFlags(
 			&cli.StringFlag{Name: "source", Usage: "import as source `NAME`; its earlier records that are missing from this import are removed", Value: "import"},
-			&cli.BoolFlag{Name: "add", Usage: "remove nothing: the records are only some of the source's"},
+			&cli.BoolFlag{Name: "add", Usage: "remove nothing: the records are only a part of the source"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove missing records even if they are most of the source"},
 			&cli.BoolFlag{Name: "drop", Usage: "remove all records of the source, and import nothing"},
 			&cli.BoolFlag{Name: "sample", Usage: "mark the records as a small set for demonstration; every verdict says so"},
@@ -35,13 +35,13 @@ func (d *daemon) importCommand() *cli.Command {
 	}
 }
 
-// sourceNames are what a source of imports may be called.
+// sourceNames matches the valid names of a source.
 var sourceNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 func checkSource(name string) error {
 	switch {
 	case !sourceNames.MatchString(name):
-		return hint.Errorf("up to 64 of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
+		return hint.Errorf("a name has up to 64 characters of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
 	case name == osv.Source:
 		return hint.Errorf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is reserved for assayd update", name)
 	case name == string(exploit.KEV) || name == string(exploit.EPSS):
@@ -116,7 +116,7 @@ func (d *daemon) importPaths(c *cli.Context) error {
 	return nil
 }
 
-// importRecords makes the records of all paths the records of a source.
+// importRecords imports the records of all paths as the records of a source.
 func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, paths []string, sources []*load.Source) error {
 	im := store.Import{Origin: store.Origin{Source: name}, At: d.now(), Whole: !c.Bool("add"), Sample: c.Bool("sample")}
 	if !c.Bool("replace") {
@@ -180,12 +180,12 @@ func (d *daemon) dropSource(c *cli.Context, name string) error {
 	return nil
 }
 
-// listIn reads a file that is one of the lists of exploited vulnerabilities, told
-// by its content; exploit.ErrNotList for everything else.
+// listIn reads a file that is an exploit catalog, which it recognises by its content. It
+// returns exploit.ErrNotList for any other path.
 func listIn(path string) (exploit.List, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return exploit.List{}, exploit.ErrNotList // load says what is wrong with it
+		return exploit.List{}, exploit.ErrNotList // load returns a better error
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -195,8 +195,8 @@ func listIn(path string) (exploit.List, error) {
 	return exploit.Parse(f)
 }
 
-// keepList takes in a list; the one before goes out. There is one source for
-// each kind, wherever the file came from.
+// keepList imports an exploit catalog in place of the one before. There is one source
+// for each kind, whatever the path of the file.
 func (d *daemon) keepList(c *cli.Context, st store.Store, path string, l exploit.List) error {
 	kind := string(l.Kind)
 	changed, err := st.KeepList(c.Context, store.Import{Origin: store.Origin{Source: kind}, At: d.now()}, store.List{
@@ -207,7 +207,7 @@ func (d *daemon) keepList(c *cli.Context, st store.Store, path string, l exploit
 	}
 	what := "unchanged"
 	if changed {
-		what = "taken in"
+		what = "imported"
 	}
 	fmt.Fprintf(d.stdout, "%s: %s of %d vulnerabilities, %s\n", path, strings.ToUpper(kind), len(l.Entries), what)
 	return nil

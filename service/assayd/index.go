@@ -11,8 +11,8 @@ import (
 	"assay/service/store"
 )
 
-// indexOf builds the index of a state of the store anew, in a temporary folder
-// that discard removes: the serving one belongs to the process that serves.
+// indexOf builds an index of a state of the store in a temporary folder, which discard
+// removes. The index in the data folder belongs to the process that serves.
 func indexOf(ctx context.Context, st store.Store, upTo int64) (index *snapshot.DB, discard func() error, err error) {
 	dir, err := os.MkdirTemp("", "assayd-index-")
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// A lifetime is a duration as a flag, also in days of 24 hours: "30d", "1d12h".
+// A lifetime is a flag for a duration, which may have days of 24 hours: "30d", "1d12h".
 type lifetime time.Duration
 
-// maxDays bounds both the days and the rest, so that their sum is a time.Duration.
+// maxDays bounds both the days and the rest, so that their sum fits a time.Duration.
 const maxDays = 36_500
 
 func lifetimeOf(d time.Duration) *lifetime { return (*lifetime)(&d) }

@@ -1,6 +1,6 @@
-// Assayd is the service that assay asks: it keeps public vulnerability data and
-// answers for each inventory whether the image may be built. This package wires
-// its parts together; each command is a file.
+// Assayd is the service of assay. It stores public vulnerability data, and decides for
+// each inventory whether the image has vulnerabilities that the policy forbids. This
+// package has the flags and the wiring; each command is a file.
 package main
 
 import (
@@ -45,13 +45,13 @@ func main() {
 	}
 }
 
-// A daemon is what the commands of assayd share.
+// A daemon has what the commands of assayd share.
 type daemon struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 }
 
-// run does what a command line says; args begins with the program's name.
+// run executes a command line; args[0] is the name of the program.
 func (d *daemon) run(ctx context.Context, args []string) error {
 	app := d.app()
 	if err := checkCommand(args, app.Commands); err != nil {
@@ -64,8 +64,8 @@ func (d *daemon) run(ctx context.Context, args []string) error {
 	return app.RunContext(ctx, args)
 }
 
-// checkCommand reports a word of args that stands where a command is expected and
-// is none.
+// checkCommand returns an error for a word of args in the place of a command that is not
+// a command.
 func checkCommand(args []string, commands []*cli.Command) error {
 	path := "assayd"
 	for _, a := range args[min(1, len(args)):] {
@@ -88,7 +88,7 @@ func checkCommand(args []string, commands []*cli.Command) error {
 func (d *daemon) app() *cli.App {
 	return &cli.App{
 		Name:                 "assayd",
-		Usage:                "answers assay: which known vulnerabilities an image has",
+		Usage:                "answers which known vulnerabilities an image has",
 		Version:              buildinfo.Version(version),
 		HideHelpCommand:      true,
 		EnableBashCompletion: false,
@@ -115,8 +115,8 @@ func (d *daemon) app() *cli.App {
 	}
 }
 
-// publicURLFile keeps the address that serve was last started with, so that
-// token create can print lines to paste.
+// publicURLFile is a file with the address that serve was last started with. token
+// create prints it.
 const publicURLFile = "public-url"
 
 func publicURL(dataDir string) string {

@@ -173,7 +173,7 @@ func TestImportSources(t *testing.T) {
 		}
 	}
 	counts("other: 4 removed", "--source", "other", "--drop")
-	if status := must(t, "status", "--data", data); strings.Contains(status, "other") || !strings.Contains(status, "\nimport  2 ") {
+	if status := must(t, "status", "--data", data); strings.Contains(status, "\nother ") || !strings.Contains(status, "\nimport  2 ") {
 		t.Errorf("status after --drop lists the dropped source, or not the other: %s", status)
 	}
 	refused("unknown source", "status", "--source", "nobody", "--drop")

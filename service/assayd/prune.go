@@ -28,14 +28,15 @@ func (d *daemon) pruneCommand() *cli.Command {
 	}
 }
 
-// keepTime returns how long scans are kept, by the flag or by the store; zero: for ever.
+// keepTime returns how long scans are kept, as set by the flag or in the store; zero: for
+// ever.
 func keepTime(c *cli.Context, st store.Store) (time.Duration, error) {
 	if !c.IsSet("keep") {
 		return st.KeepTime(c.Context)
 	}
 	keep := lifetimeIn(c, "keep")
 	if keep != 0 && keep < 24*time.Hour {
-		return 0, hint.Errorf("a day is the least: --keep 1d", "--keep is %v", keep)
+		return 0, hint.Errorf("the minimum is one day: --keep 1d", "--keep is %v", keep)
 	}
 	return keep, nil
 }

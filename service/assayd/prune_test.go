@@ -63,7 +63,7 @@ func TestPrune(t *testing.T) {
 		args []string
 		hint string
 	}{
-		{[]string{"prune", "--keep", "1h"}, "a day is the least"},
+		{[]string{"prune", "--keep", "1h"}, "the minimum is one day"},
 		{[]string{"prune", "--keep", "0"}, "say for how long"},
 	} {
 		if got, err := run(tt.args...); err == nil || !strings.Contains(hint.Of(err), tt.hint) {

@@ -29,7 +29,7 @@ func (d *daemon) repairCommand() *cli.Command {
 	}
 }
 
-// indexName is the file that serve answers from.
+// indexName is the file of the index that serve answers from.
 const indexName = "snapshot.db"
 
 func (d *daemon) verifyData(c *cli.Context) error {
@@ -68,10 +68,10 @@ func (d *daemon) repair(c *cli.Context) error {
 	if err := snapshot.Remove(filepath.Join(dir, indexName)); err != nil {
 		return fmt.Errorf("repair: %w", err)
 	}
-	fmt.Fprintln(d.stdout, "the snapshot was removed: assayd serve builds it anew")
+	fmt.Fprintln(d.stdout, "the snapshot was removed; assayd serve rebuilds it")
 	err = repairStore(c.Context, c, d.now(), func(line string) { fmt.Fprintln(d.stdout, line) })
 	if err != nil {
-		return hint.Errorf("the damaged files are as they were, or beside the new ones", "%w", err)
+		return hint.Errorf("the damaged files are unchanged, or kept beside the new ones", "%w", err)
 	}
 	return nil
 }

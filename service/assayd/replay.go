@@ -16,12 +16,12 @@ import (
 func (d *daemon) replayCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "replay",
-		Usage:     "decide again on a kept scan, with the data of now or of then",
+		Usage:     "decide a stored scan again, with the current data or with earlier data",
 		ArgsUsage: "SCAN",
-		Description: "Prints the verdict, and on standard error how it differs from the one given then. The exit code\n" +
-			"is 0 whether it differs or not, and whatever the verdict; it is 1 if SCAN could not be decided.",
+		Description: "Prints the verdict, and on standard error how it differs from the original one. The exit code is 0\n" +
+			"whether it differs or not and whatever the verdict is, and 1 if the scan could not be decided again.",
 		Flags: append(evaluatorFlags(), storeFlags(
-			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, whose id or its beginning every verdict names"},
+			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`: the id in a verdict, or its beginning"},
 			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
 		)...),
 		Action: d.replay,
@@ -33,7 +33,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return hint.Errorf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
 	}
 	if format := c.String("format"); format != "text" && format != "json" {
-		return hint.Errorf("text or json", "bad format %q", format)
+		return hint.Errorf("text or json", "unknown format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {
@@ -75,7 +75,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return err
 	}
 	data := view.Data()
-	// When data was last looked for is no part of a snapshot. An earlier version of
+	// A snapshot does not include when the data was last updated. An earlier version of
 	// the program may have had another id for the same data.
 	if data.Snapshot == kept.Snapshot || c.String("as-of") == kept.Snapshot {
 		data = before.Data
@@ -85,7 +85,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return err
 	}
 	if c.String("as-of") != "" && data.Updated.IsZero() {
-		eval.MaxAge = 0 // of another state than the scan's the age at that time is not kept
+		eval.MaxAge = 0 // the age of other data at that time is not stored
 	}
 	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
@@ -93,7 +93,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	}
 	v := answer.Whole()
 	v.Scan, v.Report = before.Scan, before.Report
-	v.Options.Project = before.Options.Project // the token may have set it
+	v.Options.Project = before.Options.Project // it may have come from the token
 	return d.printReplay(c, kept, before, v)
 }
 

@@ -38,8 +38,8 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
-			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for any", Value: 20},
-			&cli.IntFlag{Name: "burst", Usage: "requests at once for each token", Value: 200},
+			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for no limit", Value: 20},
+			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		)),
@@ -47,7 +47,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	}
 }
 
-// A serveConfig is what the flags of serve say.
+// A serveConfig has the values of the flags of serve.
 type serveConfig struct {
 	public            string
 	certFile, keyFile string
@@ -56,14 +56,14 @@ type serveConfig struct {
 	clients           *api.Clients
 }
 
-// serveConfig reads the flags, and logs what may be a mistake.
+// serveConfig reads the flags, and logs warnings about possible mistakes.
 func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig, err error) {
 	if conf.public, err = parsePublicURL(c.String("public-url")); err != nil {
 		return conf, err
 	}
 	conf.certFile, conf.keyFile = c.String("tls-cert"), c.String("tls-key")
 	if (conf.certFile == "") != (conf.keyFile == "") {
-		return conf, hint.Errorf("give both, or neither behind a proxy that ends TLS", "--tls-cert and --tls-key belong together")
+		return conf, hint.Errorf("give both, or neither behind a proxy that terminates TLS", "--tls-cert and --tls-key belong together")
 	}
 	setup := httpserver.TLSSetup{CertFile: conf.certFile, KeyFile: conf.keyFile, CAFile: c.String("ca"), PublicURL: conf.public}
 	if err := setup.Check(log, d.now()); err != nil {
@@ -103,7 +103,7 @@ func (d *daemon) serve(c *cli.Context) error {
 			return errors.Join(hint.Errorf("give the chain and its key as PEM files", "read the certificate: %w", err), ln.Close())
 		}
 	}
-	// From here on requests are answered, with 503 until the data is open.
+	// From now on requests are answered, with 503 until the data is open.
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	var serveErr error
@@ -125,7 +125,7 @@ func (d *daemon) serve(c *cli.Context) error {
 // answer opens the data, calls ready with the handler that answers from it, and keeps
 // the data up to date until the listener has stopped.
 func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, conf serveConfig, ready func(http.Handler), stopped <-chan struct{}) error {
-	// Before anything is opened: another assayd may have it open.
+	// Before anything is opened: another assayd may serve from the folder.
 	unlock, err := lockData(c)
 	if err != nil {
 		return hint.Errorf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err)
@@ -144,7 +144,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return err
 	}
 	if err := keepPublicURL(c.String("data"), conf.public); err != nil {
-		log.Warn("the public address could not be saved: assayd token create prints another", "err", err)
+		log.Warn("the public address could not be saved; assayd token create will print another one", "err", err)
 	}
 	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
 	index, err := openIndex(ctx, c, log, st, behind)
@@ -167,7 +167,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		defer end()
 	}
 
-	updated := &problemState{rule: api.CauseUpdate, text: "the last update of the advisories failed; assayd status says of which source and why"}
+	updated := &problemState{rule: api.CauseUpdate, text: "the last update of the advisories failed; assayd status shows the source and the error"}
 	server := httpserver.New(httpserver.Config{
 		Tokens:  st,
 		Version: buildinfo.Version(version),
@@ -194,7 +194,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	})
 	ready(server)
 
-	// All of these end before the store is closed.
+	// All of this work ends before the store is closed.
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -212,8 +212,8 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	return nil
 }
 
-// keepPublicURL writes the address down where that is not done yet: a full disk does
-// not keep the service from starting.
+// keepPublicURL saves the address, if it has changed. It writes nothing otherwise, so that
+// the service starts with a full disk.
 func keepPublicURL(dataDir, public string) error {
 	if publicURL(dataDir) == public {
 		return nil
@@ -232,7 +232,7 @@ func parsePublicURL(s string) (string, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", hint.Errorf("it looks like https://assay.example.com", "bad --public-url %q", s)
+		return "", hint.Errorf("it looks like https://assay.example.com", "invalid --public-url %q", s)
 	}
 	return strings.TrimRight(s, "/"), nil
 }

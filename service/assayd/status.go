@@ -17,7 +17,7 @@ import (
 func (d *daemon) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "status",
-		Usage:  "tell what data there is and how old it is",
+		Usage:  "show the stored data and its age",
 		Flags:  storeFlags(),
 		Action: d.status,
 	}
@@ -93,8 +93,7 @@ func (d *daemon) usage(c *cli.Context, st store.Store) error {
 	return err
 }
 
-// sources tells of every source how much there is of it, how old that is, and
-// what went wrong since.
+// sources prints the number of records of each source, its age, and its last error.
 func (d *daemon) sources(c *cli.Context, st store.Store) error {
 	sources, err := st.Sources(c.Context)
 	sources = slices.DeleteFunc(sources, func(s store.Source) bool {

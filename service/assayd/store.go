@@ -136,7 +136,7 @@ func requireData(c *cli.Context) error {
 	return hint.Errorf("name the folder that assayd serve uses, with --data DIR or ASSAYD_DATA", "%q is not a data folder of assayd: it has no advisories.db", dir)
 }
 
-// storeName says what a command has read, for a sentence.
+// storeName names the store that a command has read, for the beginning of a sentence.
 func storeName(c *cli.Context) string {
 	if url, err := databaseURL(c); err == nil && url != "" {
 		return "the database is"
@@ -157,8 +157,8 @@ func repairStore(ctx context.Context, c *cli.Context, at time.Time, report func(
 	return sqlite.Repair(ctx, c.String("data"), at, report)
 }
 
-// requireSQLite returns an error where the store is a PostgreSQL database, which what
-// cannot work on.
+// requireSQLite returns an error if the store is a PostgreSQL database, on which the
+// command what does not work.
 func requireSQLite(c *cli.Context, what string) error {
 	url, err := databaseURL(c)
 	if err == nil && url != "" {

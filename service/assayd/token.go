@@ -21,17 +21,17 @@ import (
 func (d *daemon) tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "token",
-		Usage:           "make, list and revoke tokens",
+		Usage:           "create, list and revoke tokens",
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{
 			{
 				Name:  "create",
-				Usage: "make a token: it alone goes to standard output and is never shown again",
+				Usage: "create a token, and print it to standard output; it is never shown again",
 				Flags: storeFlags(
 					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
-					&cli.GenericFlag{Name: "expires", Usage: "ends after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
+					&cli.GenericFlag{Name: "expires", Usage: "let the token expire after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
 					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, with its scopes and project unless others are given"},
 					&cli.GenericFlag{Name: "overlap", Usage: "with --rotate: let the old token work for this `TIME`", Value: lifetimeOf(24 * time.Hour)},
 				),
@@ -47,13 +47,13 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	t := store.Token{Name: c.String("name"), Scopes: c.StringSlice("scope"), Project: c.String("project"), Created: d.now()}
 	for _, s := range t.Scopes {
 		if !slices.Contains([]string{httpserver.ScopeScan, httpserver.ScopeRead, httpserver.ScopeAdmin}, s) {
-			return hint.Errorf("scopes are scan, read and admin", "bad scope %q", s)
+			return hint.Errorf("scopes are scan, read and admin", "unknown scope %q", s)
 		}
 	}
 	rotate := c.Bool("rotate")
 	switch {
 	case t.Name == "":
-		return hint.Errorf("give the token a name, such as --name ci: the list and the log tell tokens apart by it", "--name is missing or empty")
+		return hint.Errorf("give the token a name, such as --name ci: the list and the log show it", "--name is missing or empty")
 	case c.IsSet("overlap") && !rotate:
 		return hint.Errorf("with --rotate, --overlap sets how long the old token keeps working", "--overlap without --rotate")
 	}
@@ -88,7 +88,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	return nil
 }
 
-// tokenRotate makes a token in place of the valid ones of its name.
+// tokenRotate creates a token that replaces the valid ones of its name.
 func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, secret string) error {
 	tokens, err := st.ListTokens(c.Context)
 	if err != nil {
@@ -111,17 +111,17 @@ func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, sec
 	}
 	d.showToken(c, t, secret)
 	for _, old := range replaced {
-		fmt.Fprintf(d.stderr, "\nthe old token %q (%s) is valid to %s; assayd token revoke %s ends it now\n",
+		fmt.Fprintf(d.stderr, "\nthe old token %q (%s) is valid until %s; assayd token revoke %s ends it now\n",
 			old.Name, old.ID, old.Expires.UTC().Format(time.RFC3339), old.ID)
 	}
 	return nil
 }
 
-// showToken prints a new token, and the lines to paste.
+// showToken prints a new token, and lines for a Dockerfile.
 func (d *daemon) showToken(c *cli.Context, t store.Token, secret string) {
 	fmt.Fprintln(d.stdout, secret)
 	url := cmp.Or(publicURL(c.String("data")), "https://assay.example.com")
-	fmt.Fprintf(d.stderr, `token %q (%s) was made. It is shown only this once.
+	fmt.Fprintf(d.stderr, `token %q (%s) was created. It is shown only once.
 
 In a Dockerfile, with the token in a file given as a secret,
 docker build --secret id=assay_token,src=FILE:
@@ -160,7 +160,7 @@ func (d *daemon) tokenList(c *cli.Context) error {
 		case !t.Valid(d.now()):
 			state = "expired " + day(t.Expires)
 		case !t.Expires.IsZero():
-			state = "valid to " + day(t.Expires)
+			state = "valid until " + day(t.Expires)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, strings.Join(t.Scopes, ","),
 			cmp.Or(t.Project, "any"), day(t.Created), day(t.Used), state)
@@ -168,7 +168,7 @@ func (d *daemon) tokenList(c *cli.Context) error {
 	return w.Flush()
 }
 
-// day is a date for people; a zero time is "never".
+// day formats a date for people; the zero time is "never".
 func day(t time.Time) string {
 	if t.IsZero() {
 		return "never"

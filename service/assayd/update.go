@@ -20,21 +20,21 @@ import (
 func (d *daemon) updateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "update",
-		Usage: "bring the advisories up to date from the public data of OSV, or a mirror of it",
+		Usage: "update the advisories from the public data of OSV, or from a mirror",
 		Flags: append(feedFlags(), storeFlags(
-			&cli.StringSliceFlag{Name: "drop", Usage: "take out what `ECOSYSTEM` has brought, and update nothing (repeatable)"},
+			&cli.StringSliceFlag{Name: "drop", Usage: "remove the records of `ECOSYSTEM`, and update nothing (repeatable)"},
 		)...),
 		Action: d.update,
 	}
 }
 
-// feedFlags say what an update reads.
+// feedFlags are the flags about what an update reads.
 func feedFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "ecosystem", Usage: "update `ECOSYSTEM`, such as Debian, npm or \"Red Hat\" (repeatable; default all that the bucket has)"},
-		&cli.StringFlag{Name: "mirror", Usage: "read `URL|FOLDER`, which has the form of the bucket", Value: osv.PublicBucket},
-		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up when the bucket has not answered within this `TIME`", Value: 30 * time.Second},
-		&cli.DurationFlag{Name: "feed-timeout", Usage: "bound the update of one ecosystem by this `TIME`", Value: 30 * time.Minute},
+		&cli.StringSliceFlag{Name: "ecosystem", Usage: "update `ECOSYSTEM`, such as Debian, npm or \"Red Hat\" (repeatable; default all in the bucket)"},
+		&cli.StringFlag{Name: "mirror", Usage: "read from `URL|FOLDER`, a copy of the bucket", Value: osv.PublicBucket},
+		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if the bucket does not answer within this `TIME`", Value: 30 * time.Second},
+		&cli.DurationFlag{Name: "feed-timeout", Usage: "give up the update of one ecosystem after this `TIME`", Value: 30 * time.Minute},
 	}
 }
 
@@ -122,9 +122,9 @@ func (d *daemon) dropEcosystems(c *cli.Context, st store.Store, ecosystems []str
 	return nil
 }
 
-// A bar is the line of a terminal that shows how a download goes on.
+// A bar shows the progress of a download in a line of a terminal.
 type bar struct {
-	w     io.Writer // nil where there is no terminal
+	w     io.Writer // nil if there is no terminal
 	shown string
 }
 

@@ -136,7 +136,7 @@ func TestImportLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := must(t, "import", kev+".json", kev+".csv", filepath.Join(data, "epss"), "--data", data)
-	for _, want := range []string{".json: KEV of 1404 vulnerabilities, taken in\n", ".csv: KEV of 1404 vulnerabilities, unchanged\n", "epss: EPSS of 1 vulnerabilities, taken in\n"} {
+	for _, want := range []string{".json: KEV of 1404 vulnerabilities, imported\n", ".csv: KEV of 1404 vulnerabilities, unchanged\n", "epss: EPSS of 1 vulnerabilities, imported\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
 		}

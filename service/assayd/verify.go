@@ -16,21 +16,20 @@ import (
 	"assay/verdict/hint"
 )
 
-// maxProgram bounds a file that is taken for a client, in bytes.
+// maxProgram bounds the size of a client, in bytes.
 const maxProgram = 256 << 20
 
 func (d *daemon) verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "tell which release a client is, whatever a service wrote into it",
+		Usage:     "show which release a client is, without what a service wrote into it",
 		ArgsUsage: "FILE",
 		Flags:     []cli.Flag{clientsFlag()},
 		Action:    d.verify,
 	}
 }
 
-// verify compares a file with the releases of this assayd, both with an empty
-// slot.
+// verify compares a file with the releases of this assayd, both with empty slots.
 func (d *daemon) verify(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return hint.Errorf("assayd verify FILE", "one file must be named")
@@ -38,7 +37,7 @@ func (d *daemon) verify(c *cli.Context) error {
 	path := c.Args().First()
 	digest, err := releaseDigest(path)
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hint.Errorf("is it assay at all?", "%q is not a client of assay: %w", path, err)
+		return hint.Errorf("is it the client of assay?", "%q is not a client of assay: %w", path, err)
 	}
 	if err != nil {
 		return hint.Errorf("name a file that this user may read", "%w", err)
@@ -63,12 +62,12 @@ func (d *daemon) verify(c *cli.Context) error {
 	slices.Sort(known)
 	next := "--clients DIR names the folder that holds the releases"
 	if len(known) > 0 {
-		next = fmt.Sprintf("it is of another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
+		next = fmt.Sprintf("it has another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
 	}
-	return hint.Errorf(next, "%q is none of the releases: sha256 with an empty slot: %x", path, digest)
+	return hint.Errorf(next, "%q is not one of the releases: sha256 with an empty slot: %x", path, digest)
 }
 
-// releaseDigest is the digest that a program had before its slot was filled.
+// releaseDigest returns the digest of a program with an empty slot.
 func releaseDigest(path string) ([sha256.Size]byte, error) {
 	fi, err := os.Stat(path)
 	if err != nil {
