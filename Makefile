@@ -1,6 +1,6 @@
 # build    dist/assay and dist/assayd
-# release  both for linux on amd64 and arm64, with what manual writes and SHA256SUMS, in
-#          dist/release
+# release  both for linux on amd64 and arm64, with what manual writes, the licenses of all
+#          linked modules and SHA256SUMS, in dist/release
 # manual   manual pages and shell completions of both, in dist/share as a system has them
 # demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
 # deps     installs the Debian packages that the tests need (root)
@@ -48,7 +48,8 @@ release:
 	done
 	cp install.sh dist/release/
 	$(MAKE) manual SHARE=dist/release/share
-	cd dist/release && sha256sum install.sh linux/*/* $$(find share -type f | LC_ALL=C sort) >SHA256SUMS
+	$(GO) run ./check/notices -tags urfave_cli_no_docs . ./service/assayd >dist/release/THIRD-PARTY-NOTICES
+	cd dist/release && sha256sum install.sh THIRD-PARTY-NOTICES linux/*/* $$(find share -type f | LC_ALL=C sort) >SHA256SUMS
 
 SHARE = dist/share
 # The pages have the date of the commit.
@@ -119,11 +120,11 @@ COMPLEXITY = 31
 VULNDB ?= https://vuln.go.dev
 
 lint:
-	@files=$$(find . -path ./dist -prune -o -name '*.go' -exec gofmt -l {} +); \
+	@files=$$(find . -path ./dist -prune -o -path './.?*' -prune -o -name '*.go' -exec gofmt -l {} +); \
 		if [ -n "$$files" ]; then echo "gofmt: not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) vet -tags fat $(PACKAGES)
 	$(TOOL) staticcheck -tags fat -checks $(CHECKS) $(PACKAGES)
-	@$(TOOL) gocyclo -over $(COMPLEXITY) -ignore '_test\.go$$|^dist/' .
+	@$(TOOL) gocyclo -over $(COMPLEXITY) -ignore '_test\.go$$|^dist/|^\.' .
 	@dead=$$($(TOOL) deadcode . ./service/assayd ./check/... | grep -vE '^(check/testkit|service/store/storetest)/'); \
 		if [ -n "$$dead" ]; then echo "$$dead"; fi
 	@if curl -fs -m 5 -o /dev/null $(VULNDB)/index/db.json; then $(TOOL) govulncheck -db $(VULNDB) $(PACKAGES); \

@@ -47,7 +47,7 @@ func TestTree(t *testing.T) {
 			switch d.Name() {
 			case "util", "utils", "common", "pkg", "internal", "helpers":
 				t.Errorf("%s: a name that says nothing about what is in it", path)
-			case "dist", ".git":
+			case "dist", ".git", ".cache":
 				return fs.SkipDir
 			}
 		}
