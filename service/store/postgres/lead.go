@@ -17,12 +17,14 @@ import (
 // and gives up some time before the end: what it cannot know is whether the server can be
 // reached again. Nothing depends on this alone: a write under the lease checks, in its
 // own transaction, that the term is still the holder's.
-const (
-	leaseTerm   = 15 * time.Second
-	leaseRenew  = 4 * time.Second // how often
-	leaseAnswer = 3 * time.Second // how long one renewal may take
-	leaseMargin = 2 * time.Second // given up before the end
-)
+type lease struct {
+	term   time.Duration
+	renew  time.Duration // how often
+	answer time.Duration // how long one renewal may take
+	margin time.Duration // given up before the end
+}
+
+var defaultLease = lease{term: 15 * time.Second, renew: 4 * time.Second, answer: 3 * time.Second, margin: 2 * time.Second}
 
 const (
 	takeLease = `
@@ -44,7 +46,7 @@ func (s *Store) LeadFeeds(ctx context.Context) (store.Lead, error) {
 	}
 	l := &lead{store: s, stopped: make(chan struct{})}
 	asked := time.Now()
-	err := s.row(ctx, takeLease, []any{s.holder, leaseTerm}, &l.term)
+	err := s.row(ctx, takeLease, []any{s.holder, s.lease.term}, &l.term)
 	if err != nil {
 		s.leading.Unlock()
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -69,6 +71,7 @@ type lead struct {
 // renew keeps the lease until it is lost or released.
 func (l *lead) renew(asked time.Time) {
 	defer close(l.stopped)
+	times := l.store.lease
 	var conn *pgx.Conn
 	defer func() {
 		if conn != nil {
@@ -76,13 +79,13 @@ func (l *lead) renew(asked time.Time) {
 		}
 	}()
 	// A timer runs by the monotonic clock.
-	end := time.AfterFunc(leaseTerm-leaseMargin-time.Since(asked), func() { l.lose(store.ErrLeadLost) })
+	end := time.AfterFunc(times.term-times.margin-time.Since(asked), func() { l.lose(store.ErrLeadLost) })
 	defer end.Stop()
 	for {
 		select {
 		case <-l.ctx.Done():
 			return
-		case <-time.After(leaseRenew):
+		case <-time.After(times.renew):
 		}
 		asked := time.Now()
 		held, err := l.again(&conn)
@@ -94,7 +97,7 @@ func (l *lead) renew(asked time.Time) {
 			l.lose(store.ErrLeadLost)
 			return
 		case err == nil:
-			end.Reset(leaseTerm - leaseMargin - time.Since(asked))
+			end.Reset(times.term - times.margin - time.Since(asked))
 		}
 	}
 }
@@ -102,7 +105,7 @@ func (l *lead) renew(asked time.Time) {
 // again asks for another term, on a connection of its own. It reports whether the lease
 // is still held; an error means that this is not known.
 func (l *lead) again(conn **pgx.Conn) (held bool, err error) {
-	ctx, cancel := context.WithTimeout(l.ctx, leaseAnswer)
+	ctx, cancel := context.WithTimeout(l.ctx, l.store.lease.answer)
 	defer cancel()
 	if *conn == nil {
 		if *conn, err = l.store.connect(ctx); err != nil {
@@ -110,7 +113,7 @@ func (l *lead) again(conn **pgx.Conn) (held bool, err error) {
 			return false, err
 		}
 	}
-	tag, err := (*conn).Exec(ctx, renewLease, l.store.holder, l.term, leaseTerm)
+	tag, err := (*conn).Exec(ctx, renewLease, l.store.holder, l.term, l.store.lease.term)
 	return tag.RowsAffected() == 1, err
 }
 

@@ -35,6 +35,7 @@ type Store struct {
 	pool *pgxpool.Pool
 	used lastUses
 
+	lease   lease
 	holder  string // names this store in the lease
 	leading sync.Mutex
 }
@@ -57,7 +58,7 @@ func Open(ctx context.Context, url string, noMigrate bool) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", failed(ctx, err))
 	}
-	return &Store{pool: pool, holder: rand.Text()}, nil
+	return &Store{pool: pool, lease: defaultLease, holder: rand.Text()}, nil
 }
 
 // Close ends all use of the store.

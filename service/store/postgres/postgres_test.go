@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -14,7 +15,14 @@ import (
 
 var shared pgtest.Shared
 
-func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
+// The test program is run again as one that leads.
+func TestMain(m *testing.M) {
+	if url := os.Getenv(leadEnv); url != "" {
+		fmt.Fprintln(os.Stderr, leadAsChild(url))
+		os.Exit(1)
+	}
+	os.Exit(shared.Main(m))
+}
 
 // databases are those that stand for the folders of tests.
 var databases sync.Map
