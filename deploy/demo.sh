@@ -1,13 +1,13 @@
 #!/bin/sh
-# Shows the main job on this machine: a build that fails because its image has
+# Shows the main use of assay on this machine: a build that fails because its image has
 # known vulnerabilities. "make demo" builds the programs first.
 #
-#   ADVISORIES  folder or zip of OSV records; default the project's own sample
+#   ADVISORIES  folder or zip file of OSV records (default: the public data of Debian,
+#               or the project's own sample if it cannot be reached)
 #
-# With a container engine it is a real build of Dockerfile.example; without one
-# assay reads this machine's own filesystem, and where that has no finding a
-# root that the project ships. Nothing is left running or lying about but what
-# stands in dist/.
+# With a container engine this is a real build of Dockerfile.example. Without one assay
+# scans this machine's own filesystem, or a sample root of the project if that has no
+# findings. Afterwards nothing is left except dist/.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -38,22 +38,22 @@ advisories() {
 		say "Advisories from $ADVISORIES"
 		dist/assayd import "$ADVISORIES" --data "$work/data"
 	elif dist/assayd update --ecosystem Debian --connect-timeout 3s --feed-timeout 3m --data "$work/data" 2>"$work/update"; then
-		say "Advisories: all of Debian's, from the public data of OSV"
+		say "Advisories: all of Debian's, from the public OSV data"
 	else
-		say "The public data of OSV is not reached from here"
+		say "The public OSV data cannot be reached from here"
 		tail -n 2 "$work/update"
-		say "Advisories: the project's SAMPLE DATA, a few genuine records"
-		echo "A pass against so few means nothing. ADVISORIES=FOLDER make demo takes yours."
+		say "Advisories: the project's SAMPLE DATA, a few real records"
+		echo "A pass with so few means nothing. ADVISORIES=FOLDER make demo uses your own."
 		dist/assayd import --sample testdata/sample/advisories --data "$work/data"
 	fi
 }
 
-# serve starts assayd on the first free port that it tries.
+# serve starts assayd on the first free port of a list.
 serve() {
 	for port in 18080 28080 38080 48080 58080; do
 		url=http://127.0.0.1:$port
-		# The demo's advisories are those of a distribution: packages of languages
-		# are named as not evaluated. Your service holds them; see assayd update.
+		# The demo has only the advisories of a distribution, so packages of languages are
+		# reported as not evaluated. Your service has those advisories: see assayd update.
 		dist/assayd serve --update-every 0 --data "$work/data" --listen "127.0.0.1:$port" \
 			--public-url "$url" --without PyPI --without npm --without Maven --without Go --without crates.io \
 			--without RubyGems --without Packagist --without NuGet --without CRAN 2>"$work/log" &
@@ -86,7 +86,7 @@ base() {
 		return
 	fi
 	if [ "$(id -u)" != 0 ] || ! PATH=$PATH:/usr/sbin command -v debootstrap >/dev/null; then
-		echo "No registry answers, and a base can be made by root with debootstrap only."
+		echo "No registry answers, and only root with debootstrap can make a base."
 		return 1
 	fi
 	say "No registry answers: making a Debian 12 with debootstrap"
@@ -99,15 +99,15 @@ base() {
 	tar -C "$root" -c . | docker import - "$base" >/dev/null
 }
 
-# build runs the build of Dockerfile.example. It fails where no build of this
-# engine can reach the service.
+# build runs the build of Dockerfile.example. It fails if the builds of this engine cannot
+# reach the service.
 build() {
 	timeout 10 docker info >/dev/null 2>&1 || return 1
 	engine=docker
 	base || return 1
 	mkdir "$work/context"
-	# What you change for yourself, too: the base and the address of the service.
-	# The label finds the steps' images again, to remove them.
+	# You change the same two things: the base and the address of the service. The label
+	# helps to remove the images of the steps.
 	sed -e "s|^FROM debian:12-slim|FROM $base\\nLABEL $label|" -e "s|https://assay.example.com|$url|" \
 		Dockerfile.example >"$work/context/Dockerfile"
 	say "The build of Dockerfile.example, with $base and this assayd"
@@ -115,19 +115,19 @@ build() {
 	status=0
 	BUILDKIT_PROGRESS=plain docker build --network host --force-rm \
 		--build-arg "token=$token" "$work/context" >"$work/build" 2>&1 || status=$?
-	# Docker's classic builder colours a step's standard error everywhere.
+	# Docker's classic builder colours the standard error of a step even without a terminal.
 	sed 's/\x1b\[[0-9;]*m//g' "$work/build"
 	if ! grep -q 'assay: verdict=' "$work/build"; then
-		say "This engine's builds do not reach $url on this machine"
+		say "The builds of this engine cannot reach $url on this machine"
 		return 1
 	fi
 	echo
 	echo "docker build ended with exit code $status"
 	grep -q 'assay: verdict=fail code=4' "$work/build" ||
-		say "This base has none of these vulnerabilities: nothing fails"
+		say "This base has none of these vulnerabilities, so nothing fails"
 }
 
-# scan runs assay on a folder.
+# scan scans a folder.
 scan() {
 	shown "assay --root $1"
 	status=0
@@ -144,7 +144,7 @@ if ! build; then
 	say "Without a container engine: assay on this machine's own filesystem"
 	scan /
 	if [ "$status" != 4 ]; then
-		say "No finding here: assay on the root that the project ships"
+		say "No findings here: assay on a sample root of the project"
 		scan testdata/sample/root
 		[ "$status" = 4 ] || exit 1
 	fi

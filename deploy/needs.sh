@@ -35,14 +35,14 @@ found() { # PATH… one of which exists
 }
 found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the store that replicas share
 need python3 python3
-# install.sh under the shells and loaders that it is for
+# the shells and download tools that install.sh supports
 need busybox busybox-static
 need dash dash
 need curl curl
 need wget wget
 need openssl openssl
 need perl perl
-# The man pages and the completions are read by their own programs.
+# The tests read the man pages and completions with their own programs.
 need groff groff-base
 need mandoc mandoc
 need zsh zsh
@@ -58,8 +58,8 @@ need javac default-jdk-headless
 found /usr/share/java/maven-artifact-3.x.jar || missing="$missing libmaven3-core-java"
 need php php-cli
 found /usr/share/php/Composer/Semver/autoload.php || missing="$missing php-composer-semver"
-# What is installed as the package managers of languages say: venv, npm, gem and
-# bundle, Composer and PEAR, jar, and objcopy for the crates in a program.
+# The package managers of languages, with which the inventory is compared: venv, npm, gem
+# and bundle, Composer and PEAR, jar, and objcopy for the crates in a program.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 need npm npm
 need gem ruby

@@ -220,8 +220,8 @@ func TestInstallFailures(t *testing.T) {
 		}
 		t.Run("nobody listens", func(t *testing.T) {
 			i.t = t
-			i.fails("fetch http://", "may this machine reach it?", "ASSAYD_URL=http://"+closedAddr(t))
-			i.fails("fetch http://", "may this machine reach it?", "ASSAYD_URL=http://127.0.0.1:404")
+			i.fails("fetch http://", "can this machine reach it?", "ASSAYD_URL=http://"+closedAddr(t))
+			i.fails("fetch http://", "can this machine reach it?", "ASSAYD_URL=http://127.0.0.1:404")
 		})
 		t.Run("no such name", func(t *testing.T) {
 			i.t = t
@@ -286,7 +286,7 @@ func TestInstallLacksATool(t *testing.T) {
 
 		srv := httptest.NewServer(fileServer(nil))
 		defer srv.Close()
-		without("uname", "mkdir", "rm", "tr", "mv", "chmod", "curl").fails("no sha256sum, shasum or openssl", "install one", "ASSAYD_URL="+srv.URL)
+		without("uname", "mkdir", "rm", "tr", "mv", "chmod", "curl").fails("none of sha256sum, shasum and openssl", "install one", "ASSAYD_URL="+srv.URL)
 
 		other := without("mkdir", "rm", "tr", "sha256sum", "curl")
 		if err := os.WriteFile(filepath.Join(other.path, "uname"), []byte("#!/bin/sh\necho Linux riscv64\n"), 0o755); err != nil {
@@ -294,8 +294,8 @@ func TestInstallLacksATool(t *testing.T) {
 		}
 		other.fails("no assay for Linux riscv64", "x86_64", to)
 
-		i.fails("knows no assayd", "ASSAYD_URL")
-		i.fails("is no address", "https://", "ASSAYD_URL=assay.example.com")
+		i.fails("has no address of assayd", "ASSAYD_URL")
+		i.fails("is not an address", "https://", "ASSAYD_URL=assay.example.com")
 		gone := i
 		gone.dir = filepath.Join(i.dir, "no")
 		out, err := gone.command(filepath.Join(testkit.Root(t), "install.sh"), gone.dir).CombinedOutput()

@@ -1,6 +1,6 @@
-# A build that must go on while assayd is down. ADD of its address would fail then,
-# and no flag of assay could help, so the client comes from the build context.
-# A job of its own fetches it, once a day or so:
+# A build that must go on while assayd is down. ADD from assayd would fail then, and
+# assay would not run, so the client comes from the build context. A scheduled job
+# downloads it, for example once a day:
 #
 #   curl -fsS https://assay.example.com/install.sh | sh -s -- .
 #
@@ -8,11 +8,11 @@
 #     --build-arg ASSAY_TOKEN .
 FROM debian:12-slim
 
-# What your image is made of stands here.
+# Put the lines of your image here.
 
 COPY assay /
 ARG ASSAY_TOKEN
-# The client in the context stays the same, and so would a cached scan. Another day
-# repeats it; the number of the build, in place of the date, repeats it every time.
+# The client in the context does not change, so the scan would stay cached. A new day
+# runs it again. To scan in every build, pass the number of the build instead.
 ARG day
 RUN ["/assay", "--on-error", "warn"]

@@ -1,4 +1,4 @@
-# A distroless image: packages, and no shell to run anything with.
+# A distroless image, which has packages and no shell.
 #
 #   docker build -f distroless.Dockerfile --secret id=assay_token,src=token.txt .
 FROM debian:12-slim AS assay

@@ -1,6 +1,5 @@
-# The example of MicroScanner's README. Two lines are not as they stand there: the
-# base, which was debian:jessie-slim, and the address, which was
-# https://get.aquasec.com/microscanner.
+# The example of MicroScanner's README with two changes: the base was
+# debian:jessie-slim, and the address was https://get.aquasec.com/microscanner.
 #
 #   docker build -f microscanner.Dockerfile --build-arg token=TOKEN .
 FROM debian:12-slim

@@ -1,4 +1,4 @@
-# An image for several platforms: each is scanned by the client of its own.
+# An image for several platforms. Each is scanned by the client for that platform.
 #
 #   docker buildx build -f multi-platform.Dockerfile --platform linux/amd64,linux/arm64 \
 #     --secret id=assay_token,src=token.txt .
@@ -9,7 +9,7 @@ RUN chmod +x /assay
 
 FROM debian:12-slim
 
-# What your image is made of stands here.
+# Put the lines of your image here.
 
 RUN --mount=type=bind,from=assay,target=/.assay \
     --mount=type=secret,id=assay_token ["/.assay/assay"]

@@ -1,13 +1,13 @@
-# An assayd whose certificate comes from an authority of your own, which lies in
-# an image of yours as /ca.pem. Better: "assayd serve --ca ca.pem" writes it into
-# the client that it serves, and no Dockerfile has to name it.
+# An assayd whose certificate is signed by your own authority. The certificate of the
+# authority is in one of your images as /ca.pem. It is better to start assayd with
+# "serve --ca ca.pem", which writes it into the served client: then no Dockerfile needs it.
 #
 #   docker build -f private-ca.Dockerfile --build-arg ASSAY_TOKEN .
 #
-# ADD is done by the builder: its machine has to trust the authority as well.
+# The builder runs ADD, so its machine must trust the authority as well.
 FROM debian:12-slim
 
-# What your image is made of stands here.
+# Put the lines of your image here.
 
 ADD https://assay.example.com/assay /
 RUN chmod +x /assay

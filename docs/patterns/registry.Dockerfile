@@ -1,6 +1,6 @@
-# The client from a registry, for a build that must go on while assayd is down: ADD
-# of its address would fail then, and no flag of assay could help. A job of its own
-# makes the image of the client, once a day or so, from these lines:
+# The client comes from a registry, for a build that must go on while assayd is down.
+# ADD from assayd would fail then, and assay would not run. A scheduled job makes the
+# image of the client, for example once a day, from these lines:
 #
 #   FROM debian:12-slim AS fetch
 #   ADD https://assay.example.com/assay /
@@ -12,10 +12,10 @@
 #     --secret id=assay_token,src=token.txt .
 FROM debian:12-slim
 
-# What your image is made of stands here.
+# Put the lines of your image here.
 
 COPY --from=registry.example.com/assay:1 /assay /
-# The client in that image stays the same, and so would a cached scan. Another day
-# repeats it; the number of the build, in place of the date, repeats it every time.
+# The client in that image does not change, so the scan would stay cached. A new day
+# runs it again. To scan in every build, pass the number of the build instead.
 ARG day
 RUN --mount=type=secret,id=assay_token ["/assay", "--on-error", "warn"]

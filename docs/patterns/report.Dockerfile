@@ -1,17 +1,18 @@
-# The verdict as a file, also of an image that fails: a step that fails keeps no
-# file, so a stage of its own goes on with -c.
+# Writes the verdict to a file, also for an image that fails. A step that fails keeps no
+# file, so a separate stage scans with -c.
 #
 #   docker build -f report.Dockerfile --secret id=assay_token,src=token.txt .
 #   docker build -f report.Dockerfile --secret id=assay_token,src=token.txt --target report -o . .
 #
-# The first command builds and gates; the second writes verdict.json.
+# The first command builds the image and fails on findings. The second one writes
+# verdict.json.
 FROM debian:12-slim AS assay
 ADD --chmod=755 https://assay.example.com/assay /
 RUN chmod +x /assay
 
 FROM debian:12-slim AS image
 
-# What your image is made of stands here, such as
+# Put the lines of your image here, such as
 WORKDIR /srv
 
 FROM image AS scan

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Scans an image that is there already by mounting assay over a container of it.
-# The image's own program does not run. The token is in ASSAY_TOKEN.
+# Scans an existing image by mounting assay into a container of it. The image's own
+# program does not run. The token is in ASSAY_TOKEN.
 #
 #   ./run.sh shop:latest
 set -eu

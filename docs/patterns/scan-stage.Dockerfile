@@ -1,10 +1,10 @@
-# A stage that scans, for every builder: client and token stay in that stage, and
-# are in neither the files nor the history of the image that you ship.
+# A separate stage that scans, for every builder. Client and token stay in that stage.
+# They are in neither the files nor the history of the image that you ship.
 #
 #   docker build -f scan-stage.Dockerfile --build-arg ASSAY_TOKEN .
 FROM debian:12-slim AS image
 
-# What your image is made of stands here, such as
+# Put the lines of your image here, such as
 WORKDIR /srv
 
 FROM image AS scan
@@ -14,5 +14,5 @@ ARG ASSAY_TOKEN
 RUN /assay && : >/scanned
 
 FROM image
-# BuildKit skips a stage that nothing refers to. This empty file is why it scans.
+# BuildKit skips a stage that nothing refers to. Copying this empty file makes it scan.
 COPY --from=scan /scanned /.scanned

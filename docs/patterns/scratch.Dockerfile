@@ -1,5 +1,5 @@
-# One static program on nothing: no shell, no certificates, no /tmp. The exec form
-# runs assay all the same.
+# One static program without a base: no shell, no certificates, no /tmp. The exec form
+# runs assay there as well.
 #
 #   docker build -f scratch.Dockerfile --secret id=assay_token,src=token.txt .
 FROM debian:12-slim AS assay
@@ -7,7 +7,7 @@ ADD --chmod=755 https://assay.example.com/assay /
 RUN chmod +x /assay
 
 FROM scratch
-# Your program, such as "CGO_ENABLED=0 go build -o app" makes one.
+# Your program, for example from "CGO_ENABLED=0 go build -o app".
 COPY app /app
 RUN --mount=type=bind,from=assay,target=/.assay \
     --mount=type=secret,id=assay_token ["/.assay/assay"]

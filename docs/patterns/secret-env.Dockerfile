@@ -1,10 +1,10 @@
-# The token as a secret in the step's environment: for a base image whose user
-# may not read files that are root's. Needs a BuildKit of 2024 or later.
+# The token is a secret in the step's environment, for a base image whose user cannot
+# read root's files. This needs a BuildKit of 2024 or later.
 #
 #   docker build -f secret-env.Dockerfile --secret id=assay_token,src=token.txt .
 FROM debian:12-slim
 
-# What your image is made of stands here.
+# Put the lines of your image here.
 
 ADD https://assay.example.com/assay /
 RUN chmod +x /assay

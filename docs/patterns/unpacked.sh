@@ -1,6 +1,6 @@
 #!/bin/sh
-# Scans an image without starting anything of it: unpacked, and read from outside.
-# For images of another platform too. The token is in ASSAY_TOKEN.
+# Unpacks an image and scans it from outside, without starting a program of it. This
+# also works for images of another platform. The token is in ASSAY_TOKEN.
 #
 #   ./unpacked.sh shop:latest
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds a Dockerfile that does not name assay, with assay as BuildKit's SBOM
-# generator, and then asks whether a passing scan of this commit has arrived: some
+# Builds a Dockerfile that does not mention assay, with assay as BuildKit's SBOM
+# generator. Then it asks the service for a passing scan of this commit, because some
 # builders ignore a generator. It takes the arguments of "docker buildx build". The
 # token is in ASSAY_TOKEN.
 #
