@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -78,5 +79,25 @@ func TestDependencies(t *testing.T) {
 		if !bytes.Contains(doc, []byte(m)) {
 			t.Errorf("docs/dependencies.md says nothing of %s", m)
 		}
+	}
+}
+
+// TestPaths checks that the files and folders that ARCHITECTURE.md names exist.
+func TestPaths(t *testing.T) {
+	root := testkit.Root(t)
+	name := regexp.MustCompile("`([a-zA-Z.]+(?:/[a-zA-Z0-9_.-]+)+/?)`")
+	found := 0
+	b, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range name.FindAllSubmatch(b, -1) {
+		found++
+		if _, err := os.Stat(filepath.Join(root, string(m[1]))); err != nil {
+			t.Errorf("ARCHITECTURE.md names %s: %v", m[1], err)
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d paths found", found)
 	}
 }
