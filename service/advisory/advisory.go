@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// An Advisory is one OSV record. Fields that the schema has and the service
-// does not use are not here; the store keeps the record's own bytes.
+// An Advisory is one OSV record, with the fields of the schema that the service uses. The
+// store keeps the record's bytes.
 type Advisory struct {
-	// Source is where the record came from. It is no part of the record: whoever
-	// reads one from the store fills it in.
+	// Source is where the record came from. It is not part of the record: the caller that
+	// reads a record from the store sets it.
 	Source string `json:"-"`
 
 	SchemaVersion    string          `json:"schema_version"` // missing means 1.0.0
@@ -31,8 +31,8 @@ type Advisory struct {
 	DatabaseSpecific json.RawMessage `json:"database_specific"`
 }
 
-// A Severity is one rating in the form that Type names: a CVSS vector for
-// "CVSS_V2", "CVSS_V3" and "CVSS_V4", a word for "Ubuntu".
+// A Severity is one rating. Type says what Score is: a CVSS vector for "CVSS_V2",
+// "CVSS_V3" and "CVSS_V4", a word for "Ubuntu".
 type Severity struct {
 	Type  string `json:"type"`
 	Score string `json:"score"`
@@ -48,7 +48,7 @@ type Affected struct {
 	DatabaseSpecific  json.RawMessage `json:"database_specific"`
 }
 
-// A Package is named within its ecosystem ("Debian:12", "npm").
+// A Package is named within an ecosystem ("Debian:12", "npm").
 type Package struct {
 	Ecosystem string `json:"ecosystem"`
 	Name      string `json:"name"`
@@ -70,7 +70,7 @@ type Range struct {
 	DatabaseSpecific json.RawMessage `json:"database_specific"`
 }
 
-// An Event has exactly one field filled in.
+// An Event has exactly one field set.
 type Event struct {
 	Introduced   string `json:"introduced,omitempty"` // inclusive; "0" is before every version
 	Fixed        string `json:"fixed,omitempty"`      // exclusive

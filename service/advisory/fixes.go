@@ -2,15 +2,15 @@ package advisory
 
 import "iter"
 
-// A Fix is a version that mends one package. It is comparable: the same fix in
-// two records is the same value.
+// A Fix is a fixed version of one package. It is comparable: the same fix in two records is
+// the same value.
 type Fix struct {
 	Ecosystem, Package, Version string
 }
 
-// Fixes yields the fixes that the record names, each once, in the record's
-// order. Ranges of commits (GIT) are left out, and so are entries that name no
-// package: what they mend is not something that can be installed.
+// Fixes yields the fixes that the record names, each once, in the order of the record.
+// Ranges of commits (GIT) and entries without a package are left out, because their fixes
+// cannot be installed.
 func (a Advisory) Fixes() iter.Seq[Fix] {
 	return func(yield func(Fix) bool) {
 		seen := make(map[Fix]struct{})

@@ -8,31 +8,30 @@ import (
 	"time"
 )
 
-// Bounds of one record. The largest genuine ones are a few hundred KiB, and
-// nest to a depth of about ten.
+// Bounds of one record. The largest genuine records have a few hundred KiB and are nested
+// about ten levels deep.
 const (
 	MaxSize  = 16 << 20 // bytes
 	MaxDepth = 64       // arrays and objects within each other
 	maxID    = 256      // bytes
 )
 
-// Parse reads one OSV record. Fields that it does not know are passed over, so
-// that later minor versions of the schema are read too; another major version
-// is an error, and a missing one means 1.0.0. A record needs an id and, in the
-// form of RFC 3339, the time of its last change. An event must have exactly one
-// field that is known and filled in: with none or several the range would not
-// say what is affected, and half a range must not pass for a whole one.
+// Parse parses one OSV record. Unknown fields are ignored, so that later minor versions of
+// the schema can be read. Another major version is an error, and a missing version means
+// 1.0.0. A record must have an id and the time of its last change, in the form of RFC 3339.
+// Each event must have exactly one known field: otherwise it would be unclear what the
+// range affects, and an incomplete range must not pass for a complete one.
 //
-// Genuine records, among them all in the Go project's own repository, have a
-// modification time of 0001-01-01T00:00:00Z, which is the zero time.
+// Some genuine records have the modification time 0001-01-01T00:00:00Z, which is the zero
+// time. All records in the Go project's repository do.
 //
-// What Parse returns shares no memory with b. A raw field that is null is nil.
+// The result shares no memory with b. A raw field that is null is nil.
 func Parse(b []byte) (Advisory, error) {
 	if len(b) > MaxSize {
-		return Advisory{}, fmt.Errorf("record of %d bytes, at most %d are read", len(b), MaxSize)
+		return Advisory{}, fmt.Errorf("record has %d bytes, more than %d", len(b), MaxSize)
 	}
 	if tooDeep(b) {
-		return Advisory{}, fmt.Errorf("record nests deeper than %d levels", MaxDepth)
+		return Advisory{}, fmt.Errorf("record is nested deeper than %d levels", MaxDepth)
 	}
 	var in struct {
 		Advisory
@@ -42,7 +41,7 @@ func Parse(b []byte) (Advisory, error) {
 		return Advisory{}, fmt.Errorf("not an OSV record: %w", err)
 	}
 	if in.Modified == nil {
-		return Advisory{}, fmt.Errorf("record %q without a modification time", in.ID)
+		return Advisory{}, fmt.Errorf("record %q has no modification time", in.ID)
 	}
 	a := in.Advisory
 	a.Modified = *in.Modified
@@ -53,13 +52,13 @@ func Parse(b []byte) (Advisory, error) {
 	return a, nil
 }
 
-// check holds what a record must have, and fills in the schema version.
+// check checks the required fields and sets a missing schema version.
 func (a *Advisory) check() error {
 	switch {
 	case a.ID == "":
-		return errors.New("record without an id")
+		return errors.New("record has no id")
 	case len(a.ID) > maxID:
-		return fmt.Errorf("id of %d bytes, at most %d are taken", len(a.ID), maxID)
+		return fmt.Errorf("id has %d bytes, more than %d", len(a.ID), maxID)
 	case strings.ContainsFunc(a.ID, notInID):
 		return fmt.Errorf("id %q has spaces or control characters", a.ID)
 	}
@@ -67,13 +66,13 @@ func (a *Advisory) check() error {
 		a.SchemaVersion = "1.0.0"
 	}
 	if major, _, _ := strings.Cut(a.SchemaVersion, "."); major != "1" {
-		return fmt.Errorf("record %q: schema version %q is not read, 1.x is", a.ID, a.SchemaVersion)
+		return fmt.Errorf("record %q: unsupported schema version %q, want 1.x", a.ID, a.SchemaVersion)
 	}
 	for _, entry := range a.Affected {
 		for _, r := range entry.Ranges {
 			for _, e := range r.Events {
 				if n := e.fields(); n != 1 {
-					return fmt.Errorf("record %q: an event of package %q has %d of the fields introduced, fixed, last_affected and limit; it must have one",
+					return fmt.Errorf("record %q: an event of package %q has %d of the fields introduced, fixed, last_affected and limit; it must have exactly one",
 						a.ID, entry.Package.Name, n)
 				}
 			}
@@ -84,7 +83,7 @@ func (a *Advisory) check() error {
 
 func notInID(r rune) bool { return r <= ' ' || r == 0x7f }
 
-// fields counts the fields that are filled in.
+// fields counts the fields that are set.
 func (e Event) fields() int {
 	n := 0
 	for _, v := range [...]string{e.Introduced, e.Fixed, e.LastAffected, e.Limit} {
@@ -95,7 +94,7 @@ func (e Event) fields() int {
 	return n
 }
 
-// dropNulls makes a raw field that says null the same as one that is missing.
+// dropNulls makes raw fields that are null the same as missing ones.
 func (a *Advisory) dropNulls() {
 	dropNull(&a.DatabaseSpecific)
 	for i := range a.Affected {
@@ -114,8 +113,8 @@ func dropNull(raw *json.RawMessage) {
 	}
 }
 
-// tooDeep reports whether arrays and objects nest deeper than MaxDepth. It
-// needs no valid JSON: what is wrong with it, the decoder says.
+// tooDeep reports whether arrays and objects are nested deeper than MaxDepth. It does not
+// validate JSON, which the decoder does.
 func tooDeep(b []byte) bool {
 	depth := 0
 	inString := false

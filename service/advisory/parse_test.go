@@ -35,11 +35,11 @@ func TestParse(t *testing.T) {
 		{"major 2", `{"schema_version":"2.0.0",` + base + `}`, `schema version "2.0.0"`},
 		{"major 10", `{"schema_version":"10.0.0",` + base + `}`, `schema version "10.0.0"`},
 		{"major 0", `{"schema_version":"0.9.0",` + base + `}`, `schema version "0.9.0"`},
-		{"no id", `{"modified":"2024-01-02T03:04:05Z"}`, "without an id"},
+		{"no id", `{"modified":"2024-01-02T03:04:05Z"}`, "has no id"},
 		{"id with a line break", `{"id":"X\n1","modified":"2024-01-02T03:04:05Z"}`, "control characters"},
-		{"id too long", `{"id":"` + strings.Repeat("x", 257) + `","modified":"2024-01-02T03:04:05Z"}`, "id of 257 bytes"},
-		{"null modification time", `{"id":"X-1","modified":null}`, "without a modification time"},
-		{"no modification time", `{"id":"X-1"}`, "without a modification time"},
+		{"id too long", `{"id":"` + strings.Repeat("x", 257) + `","modified":"2024-01-02T03:04:05Z"}`, "id has 257 bytes"},
+		{"null modification time", `{"id":"X-1","modified":null}`, "has no modification time"},
+		{"no modification time", `{"id":"X-1"}`, "has no modification time"},
 		{"modification time not RFC 3339", `{"id":"X-1","modified":"2024-01-02"}`, "not an OSV record"},
 		{"withdrawn not a time", `{` + base + `,"withdrawn":true}`, "not an OSV record"},
 		{"event with nothing", events(`[{}]`), `package "a" has 0`},
@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 		{"64 levels", `{` + base + `,"x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`, ""},
 		{"65 levels", `{` + base + `,"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`, "deeper than 64"},
 		{"brackets in a string", `{` + base + `,"summary":"\"` + strings.Repeat("[{", 100) + `"}`, ""},
-		{"too large", `{` + base + `,"details":"` + strings.Repeat("x", advisory.MaxSize) + `"}`, "at most 16777216"},
+		{"too large", `{` + base + `,"details":"` + strings.Repeat("x", advisory.MaxSize) + `"}`, "more than 16777216"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, err := advisory.Parse([]byte(tt.in))

@@ -83,7 +83,7 @@ func debianNumber(s inventory.System) (release, reason string) {
 	case "duke":
 		return "15", ""
 	case "sid", "unstable":
-		return "", "debian's advisories are kept by release, and unstable (sid) is none"
+		return "", "debian has no advisories for unstable (sid)"
 	}
-	return "", fmt.Sprintf("no release of debian is known as %q", verdict.Short(codename))
+	return "", fmt.Sprintf("unknown release of debian: %q", verdict.Short(codename))
 }

@@ -166,15 +166,15 @@ func Of(inv inventory.Inventory) (r Release, reason string) {
 	}
 	name := strings.TrimSpace(verdict.Short(s.ID) + " " + verdict.Short(s.VersionID))
 	if len(s.IDLike) > 0 {
-		return Release{}, fmt.Sprintf("%s derives from %s, whose advisories do not speak of its packages",
+		return Release{}, fmt.Sprintf("%s derives from %s, whose advisories do not cover its packages",
 			name, verdict.Short(strings.Join(s.IDLike, " and ")))
 	}
-	return Release{}, fmt.Sprintf("no advisories for %s are held", name)
+	return Release{}, fmt.Sprintf("this service has no advisories for %s", name)
 }
 
 // noRelease is the reason for a version that is not a release.
 func noRelease(s inventory.System) string {
-	return fmt.Sprintf("%s's advisories are kept by release, and %q is none", s.ID, verdict.Short(s.VersionID))
+	return fmt.Sprintf("%s has advisories for each release, and %q is not a release", s.ID, verdict.Short(s.VersionID))
 }
 
 // EndOfLife returns the last day of free security support, or an empty string if

@@ -92,7 +92,7 @@ func redHatRelease(inv inventory.Inventory) (r Release, reason string) {
 
 func centOSRelease(inv inventory.Inventory) (r Release, reason string) {
 	if strings.Contains(inv.System.PrettyName, "Stream") {
-		return r, "centos stream is ahead of rhel, whose advisories do not speak of its packages"
+		return r, "centos stream is ahead of rhel, whose advisories do not cover its packages"
 	}
 	major, _, ok := majorRelease(inv.System)
 	if !ok {

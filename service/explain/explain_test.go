@@ -265,7 +265,7 @@ func TestNotJudged(t *testing.T) {
 	if e.Found || !strings.Contains(e.Reason, "nothing can be said") {
 		t.Errorf("%v, %q", e.Found, e.Reason)
 	}
-	if got := outcomes(e)[0]; !strings.Contains(got, "libc6 not-judged: no advisories for Debian:99 are held") {
+	if got := outcomes(e)[0]; !strings.Contains(got, "libc6 not-judged: this service has no advisories for Debian:99") {
 		t.Errorf("%s", got)
 	}
 }

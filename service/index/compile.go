@@ -21,23 +21,21 @@ const (
 // addition to the types of the schema.
 const SeverityWord = "word"
 
-// An Entry is one affected entry of an advisory under the key that an Index
-// keeps it by.
+// An Entry is one affected entry of an advisory with its key.
 type Entry struct {
 	Key
 	Affected Affected
 }
 
-// Entries turns an advisory into what every Index holds of it, in the order of
-// the record. A withdrawn record gives none, and so does an affected entry that
-// names no package, that is about other operating systems than Linux, or that
-// has nothing to compare: GIT ranges are left out, and by the schema's evaluation
-// an entry without versions and ranges affects no version.
+// Entries returns the entries of an advisory, in the order of the record. Withdrawn
+// records have none. Affected entries are left out if they name no package, are about
+// other operating systems than Linux, or have nothing to compare: GIT ranges are ignored,
+// and by the schema's evaluation an entry without versions and ranges affects no version.
 //
-// firstSeen tells when the service first saw that the record names version as
-// a fix of pkg, both as the record spells them; zero, or a nil function, where
-// that is not known. Of several fixes in one range the earliest counts, so that
-// a fix that was added later does not make the others look new.
+// firstSeen, if not nil, returns when the service first saw that the record names version
+// as a fix of pkg, both as in the record, or zero if that is unknown. Of several fixes in
+// one range the earliest time counts, so that a fix that was added later does not make the
+// others look new.
 func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string) time.Time) []Entry {
 	if a.Withdrawn != nil {
 		return nil
@@ -92,8 +90,8 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 	return entries
 }
 
-// Describe turns an advisory into what every Index holds of it as a whole. An
-// Index keeps no Vulnerability of a withdrawn record.
+// Describe returns what an index keeps about an advisory as a whole. Indexes have no
+// Vulnerability of a withdrawn record.
 func Describe(a advisory.Advisory) Vulnerability {
 	v := Vulnerability{
 		ID:        a.ID,
@@ -117,7 +115,7 @@ func Describe(a advisory.Advisory) Vulnerability {
 		default:
 			v.KnownExploited = true
 		}
-		// GitHub's records carry a word where they have no vector.
+		// GitHub's records have a word if they have no vector.
 		if word, ok := specific.Severity.(string); ok && len(v.Severity) == 0 && word != "" {
 			v.Severity = []advisory.Severity{{Type: SeverityWord, Score: word}}
 		}
@@ -128,9 +126,9 @@ func Describe(a advisory.Advisory) Vulnerability {
 	return v
 }
 
-// summaryWord returns the severity at the beginning of a bulletin's summary, in
-// lower case: "important" of "Important: openssl security update". Red Hat and
-// those that rebuild its packages have no other place for it.
+// summaryWord returns the severity at the beginning of an erratum's summary in lower
+// case: "important" of "Important: openssl security update". Records of Red Hat, AlmaLinux
+// and Rocky Linux have no other field for it.
 func summaryWord(a advisory.Advisory) string {
 	word, _, ok := strings.Cut(head(a.Summary, maxWord), ": ")
 	if !ok || distro.Erratum(a.ID) == nil || distro.Severity(word) == verdict.Unrated {
@@ -139,11 +137,10 @@ func summaryWord(a advisory.Advisory) string {
 	return strings.ToLower(word)
 }
 
-// ownAliases returns the aliases of a record, and of several CVEs of one of
-// GitHub's those alone whose pages it refers to, if there are any. GitHub has one
-// CVE for each of its advisories, but databases that close aliases over each other
-// give to each of two the CVEs of both (GHSA-269q-hmxg-m83q and
-// GHSA-5mcr-gq6c-3hq2).
+// ownAliases returns the aliases of a record. Of several CVEs in a GitHub advisory it
+// returns only those that the advisory links to, if there are any. GitHub has one CVE for
+// each of its advisories, but databases that merge aliases give the CVEs of two advisories
+// to both (GHSA-269q-hmxg-m83q and GHSA-5mcr-gq6c-3hq2).
 func ownAliases(a advisory.Advisory) []string {
 	if !strings.HasPrefix(a.ID, "GHSA-") {
 		return a.Aliases
@@ -173,9 +170,9 @@ func ownAliases(a advisory.Advisory) []string {
 	})
 }
 
-// notice reports whether a record is no vulnerability: RustSec's notices that a
-// crate is unmaintained, and AlmaLinux's and Rocky's bug fix and enhancement
-// notices, unless they name a CVE all the same.
+// notice reports whether a record does not describe a vulnerability: RustSec's notices
+// that a crate is unmaintained, and announcements of bug fixes and enhancements that name
+// no CVE.
 func notice(a advisory.Advisory) bool {
 	if distro.IsNotice(a.ID) {
 		return !slices.ContainsFunc(a.Related, advisory.IsCVE)
@@ -194,8 +191,8 @@ func notice(a advisory.Advisory) bool {
 	return false
 }
 
-// summary returns the record's summary, or the beginning of its details where
-// it has none, in one line of at most maxSummary bytes.
+// summary returns the record's summary, or the beginning of its details if it has none, in
+// one line of at most maxSummary bytes.
 func summary(a advisory.Advisory) string {
 	text := a.Summary
 	if text == "" {
@@ -205,10 +202,10 @@ func summary(a advisory.Advisory) string {
 	return clip(strings.Join(strings.Fields(head(text, 4*maxSummary)), " "), maxSummary)
 }
 
-// modules returns the module streams that an advisory is about, "nodejs:18".
-// The records of AlmaLinux, Rocky Linux and Red Hat have no field for them, but
-// name them in their summaries ("Important: nodejs:18 security update"), unless
-// the versions that mend it are no module builds and the summary means a version.
+// modules returns the module streams that an advisory is about ("nodejs:18"). The records
+// of AlmaLinux, Rocky Linux and Red Hat have no field for them, but name them in their
+// summaries ("Important: nodejs:18 security update"). If no fix is a module build, the
+// summary means a version.
 func modules(summary string, ranges []Range) []string {
 	if !slices.ContainsFunc(ranges, func(r Range) bool { return distro.ModuleBuild(r.LastFix()) }) {
 		return nil
@@ -237,7 +234,7 @@ func head(s string, n int) string {
 	return s[:n]
 }
 
-// clip returns s, or its beginning and dots where it has more than n bytes.
+// clip returns s, or its beginning and dots if it has more than n bytes.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -19,38 +19,37 @@ type Key struct {
 // KeyOf returns the key of a package in an ecosystem.
 func KeyOf(ecosystem, name string) Key { return Key{ecosystem, NormalName(ecosystem, name)} }
 
-// An Affected is one affected entry of one advisory, compact and ready to
-// compare: withdrawn records, GIT ranges, entries without a package and those of
-// other operating systems than Linux are not in the index.
+// An Affected is one affected entry of one advisory, compact and ready to compare. The
+// index leaves out withdrawn records, GIT ranges, and entries without a package or about
+// other operating systems than Linux.
 type Affected struct {
 	Advisory string
 	Source   string // of the advisory
-	// Versions are affected as they stand; Ranges in addition.
+	// Versions are affected in addition to Ranges.
 	Versions []string
 	Ranges   []Range
-	// Severity is the entry's own rating, before the record's.
+	// Severity is the entry's own rating, which precedes that of the record.
 	Severity []advisory.Severity
-	// Urgency is the distribution's own word for this package: Debian's
-	// ecosystem_specific.urgency, Ubuntu's priority; empty where there is none.
+	// Urgency is the distribution's rating of this package as a word, if there is one:
+	// Debian's ecosystem_specific.urgency or Ubuntu's priority.
 	Urgency string
-	// Modules are the module streams of rpm that the entry is about ("nodejs:18");
-	// empty where it is about none, or does not say.
+	// Modules are the rpm module streams that the entry is about ("nodejs:18"), if the
+	// record names them.
 	Modules []string
-	// Arches are the architectures that alone are affected, by Go's names
-	// ("amd64"), sorted; empty where all are.
+	// Arches are the affected architectures by Go's names ("amd64"), sorted. If it is
+	// empty, all are affected.
 	Arches []string
-	// Binaries are the packages of the same version that the entry says were built from
-	// its source package, sorted; empty where it does not say. An Index answers Sources
+	// Binaries are the binary packages of the same version that were built from the
+	// entry's source package, sorted, if the entry names them. An index answers Sources
 	// with them.
 	Binaries []string
 }
 
-// A Range is the events of one SEMVER or ECOSYSTEM range, as in the record.
+// A Range has the events of one SEMVER or ECOSYSTEM range, as in the record.
 type Range struct {
 	Type   string
 	Events []advisory.Event
-	// FirstSeen is when this service first saw the range's fix, zero where it
-	// has none.
+	// FirstSeen is when this service first saw the range's fix, or zero if it has none.
 	FirstSeen time.Time
 }
 
@@ -63,7 +62,7 @@ func (r Range) LastFix() string {
 	return fix
 }
 
-// A Vulnerability is what the index keeps of a record as a whole.
+// A Vulnerability is what the index keeps about a record as a whole.
 type Vulnerability struct {
 	ID        string
 	Source    string
@@ -74,8 +73,8 @@ type Vulnerability struct {
 	Severity  []advisory.Severity
 	Modified  time.Time
 	Published time.Time
-	// KnownExploited: the record itself says that CISA lists it.
+	// KnownExploited: the record itself says that CISA's catalog has it.
 	KnownExploited bool
-	// Notice: the record is no vulnerability ("unmaintained").
+	// Notice: the record does not describe a vulnerability ("unmaintained").
 	Notice bool
 }

@@ -11,8 +11,7 @@ import (
 	"assay/service/exploit"
 )
 
-// Memory is an Index in memory, for a set of advisories that is small or used
-// once. It holds what Entries and Describe make of them.
+// Memory is an index in memory, for advisories that are few or used once.
 type Memory struct {
 	affected        map[Key][]Affected
 	vulnerabilities map[string][]Vulnerability
@@ -23,9 +22,9 @@ type Memory struct {
 	withdrawn       map[string][]string
 }
 
-// NewMemory returns the index of advisories; of several with one source and id
-// the last counts. firstSeen tells when the service first saw that the record id
-// names version as a fix of pkg, zero where that is not known; it may be nil.
+// NewMemory returns the index of advisories. Of several with one source and id the last
+// counts. firstSeen, if not nil, returns when the service first saw that the record id
+// names version as a fix of pkg, or zero if that is unknown.
 func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg, version string) time.Time) *Memory {
 	m := &Memory{
 		affected:        make(map[Key][]Affected),
@@ -41,7 +40,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 	for _, a := range advisories {
 		byID[record{a.ID, a.Source}] = a
 	}
-	// In the order of ids, so that every list comes out sorted.
+	// Ids are added in order, so that every list is sorted.
 	for _, r := range slices.SortedFunc(maps.Keys(byID), func(a, b record) int {
 		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.source, b.source))
 	}) {
@@ -85,7 +84,7 @@ func NewMemory(advisories []advisory.Advisory, firstSeen func(id, ecosystem, pkg
 	return m
 }
 
-// refer adds id to the ids of each name. Ids come sorted.
+// refer adds id to the ids of each name. It is called with sorted ids.
 func refer(to map[string][]string, id string, names []string) {
 	for _, name := range names {
 		if refs := to[name]; len(refs) == 0 || refs[len(refs)-1] != id {
@@ -94,28 +93,28 @@ func refer(to map[string][]string, id string, names []string) {
 	}
 }
 
-// Affected implements Index.
+// Affected returns the entries about a package, as match.Index has it.
 func (m *Memory) Affected(ecosystem, name string) ([]Affected, error) {
 	return m.affected[Key{ecosystem, name}], nil
 }
 
-// Vulnerabilities implements Index.
+// Vulnerabilities returns the records id, as match.Index has it.
 func (m *Memory) Vulnerabilities(id string) ([]Vulnerability, error) {
 	return m.vulnerabilities[id], nil
 }
 
-// Referrers implements Index.
+// Referrers returns the ids of the records that name id, as match.Index has it.
 func (m *Memory) Referrers(id string) ([]string, error) { return m.referrers[id], nil }
 
-// Sources implements Index.
+// Sources returns the source packages of a binary package, as match.Index has it.
 func (m *Memory) Sources(ecosystem, binary string) ([]string, error) {
 	return m.sources[Key{ecosystem, binary}], nil
 }
 
-// Records implements Index.
+// Records returns how many advisories are about an ecosystem, as match.Index has it.
 func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosystem], nil }
 
-// Exploit implements Index. Memory has no exploit catalog.
+// Exploit returns nothing: Memory has no exploit catalogs.
 func (m *Memory) Exploit(exploit.CVE) (kev, epss exploit.Entry, err error) {
 	return exploit.Entry{}, exploit.Entry{}, nil
 }

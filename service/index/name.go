@@ -2,18 +2,18 @@ package index
 
 import "strings"
 
-// NormalName returns the one spelling under which a package of the ecosystem is
-// kept and looked up:
+// NormalName returns the spelling under which a package of an ecosystem is indexed and
+// looked up:
 //
-//   - PyPI: as PEP 503 has it, lower case and a hyphen for any run of ".-_".
-//   - crates.io: lower case, "_" as "-", since Cargo keeps no two apart by them.
-//   - Bitnami, GitHub Actions, NuGet, Packagist: lower case, as they do not tell
-//     cases apart.
-//   - Go: lower case, since the purl specification wants paths so and many tools
-//     write them so, and no two modules differ by case alone; "!x" of the module
-//     cache's escaping is "x".
+//   - PyPI: as in PEP 503, lower case and one hyphen for any run of ".-_".
+//   - crates.io: lower case, and "-" for "_": Cargo does not allow two crates that differ
+//     only by them.
+//   - Bitnami, GitHub Actions, NuGet, Packagist: lower case, since names are not case
+//     sensitive.
+//   - Go: lower case, because the purl specification requires it and many tools write it,
+//     and no two modules differ by case alone. "!x" of the module cache's escaping is "x".
 //   - SwiftURL: lower case, without scheme and ".git".
-//   - All others, npm and Maven among them: as it stands.
+//   - All others, including npm and Maven: unchanged.
 func NormalName(ecosystem, name string) string {
 	for {
 		vendor, rest, _ := strings.Cut(ecosystem, ":")

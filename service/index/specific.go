@@ -12,21 +12,20 @@ import (
 	"assay/verdict"
 )
 
-// A specific is what databases say of an affected entry in fields of their own.
+// A specific has the fields of an affected entry that databases define for themselves.
 type specific struct {
 	Urgency        any `json:"urgency"`         // Debian
 	UbuntuPriority any `json:"ubuntu_priority"` // Ubuntu, in older records
-	// Imports are the packages of a Go module that are affected, each on the
-	// named systems and architectures alone.
+	// Imports are the affected packages of a Go module, each with the systems and
+	// architectures that it is limited to.
 	Imports []struct {
 		GOOS   []string `json:"goos"`
 		GOARCH []string `json:"goarch"`
 	} `json:"imports"`
-	// CustomRanges are what a Go module's versions are by its own tags, where
-	// they are no versions to the go command.
+	// CustomRanges have the tags of a Go module that are not versions to the go command.
 	CustomRanges []advisory.Range `json:"custom_ranges"`
-	// Affects are the systems and architectures on which alone a crate is
-	// affected.
+	// Affects are the systems and architectures that a crate's vulnerability is limited
+	// to.
 	Affects struct {
 		OS   []string `json:"os"`
 		Arch []string `json:"arch"`
@@ -34,8 +33,8 @@ type specific struct {
 	Binaries binaries `json:"binaries"`
 }
 
-// binaries are the packages that were built from a source package of Ubuntu. Others
-// have another form under this name, which gives none.
+// binaries are the packages that were built from a source package of Ubuntu. Values of
+// another form, which other databases have in this field, are ignored.
 type binaries []struct {
 	Name    string `json:"binary_name"`
 	Version string `json:"binary_version"`
@@ -50,13 +49,13 @@ func (b *binaries) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// maxBinary bounds the name of a binary package. Debian's policy has no bound, and the
-// longest name is shorter than 100 bytes.
+// maxBinary bounds the name of a binary package. Debian's policy has no bound. The longest
+// genuine name has less than 100 bytes.
 const maxBinary = 256
 
 // binaries returns the names of the packages that were built from the source package of
-// an entry, sorted. A package with a version of its own is not among them: what the
-// entry says of versions does not hold for it.
+// an entry, sorted. Packages with a version of their own are left out, since the versions
+// of the entry do not apply to them.
 func (s specific) binaries(af advisory.Affected) []string {
 	if base, _, _ := strings.Cut(af.Package.Ecosystem, ":"); base != "Ubuntu" {
 		return nil
@@ -76,8 +75,8 @@ func (s specific) binaries(af advisory.Affected) []string {
 	return slices.Compact(names)
 }
 
-// readSpecific reads the fields that are known of an entry; of an entry where
-// they have another form than its database gives them, none.
+// readSpecific reads the known fields of an entry. If one of them has an unexpected form,
+// only the rating is read.
 func readSpecific(af advisory.Affected) specific {
 	var s specific
 	if len(af.EcosystemSpecific) == 0 {
@@ -89,8 +88,8 @@ func readSpecific(af advisory.Affected) specific {
 	return s
 }
 
-// urgency returns the distribution's own word for an affected entry, in lower
-// case, empty where it has not given one.
+// urgency returns the distribution's word for an affected entry in lower case, or an empty
+// string.
 func (s specific) urgency() string {
 	for _, w := range [...]any{s.Urgency, s.UbuntuPriority} {
 		s, _ := w.(string)
@@ -105,8 +104,8 @@ func (s specific) urgency() string {
 
 const maxBound = 100 // bytes of a version
 
-// bound is the end that GitHub's advisories give a range which has none, in a field
-// of its own: a fix for "< 2.1.3", the last affected version for "<= 2.1.2".
+// bound returns the end that GitHub's advisories give to a range without an end, in a
+// field of their own: a fix for "< 2.1.3", the last affected version for "<= 2.1.2".
 func bound(af advisory.Affected) (end advisory.Event, ok bool) {
 	var specific struct {
 		Range any `json:"last_known_affected_version_range"`
@@ -128,9 +127,10 @@ func bound(af advisory.Affected) (end advisory.Event, ok bool) {
 	return end, false
 }
 
-// Bounded ends the open ranges of an entry where its database says how, and leaves
-// out the listed versions that lie behind all of them: such lists are made from the
-// ranges. An end that is before the range, or that cannot be parsed, is ignored.
+// Bounded returns an entry whose open ranges have the end that its database gives in a
+// field of its own. Listed versions after all ranges are left out, because such lists are
+// generated from the ranges. An end that is before the range or cannot be parsed is
+// ignored.
 func Bounded(af advisory.Affected) advisory.Affected {
 	end, ok := bound(af)
 	order, known := version.For(af.Package.Ecosystem)
@@ -165,8 +165,8 @@ func Bounded(af advisory.Affected) advisory.Affected {
 	return af
 }
 
-// platforms returns the architectures on which Linux is affected, nil for all;
-// ok is false where it is not affected at all.
+// platforms returns the architectures on which Linux is affected, or nil for all. It is not
+// ok if Linux is not affected.
 func (s specific) platforms() (arches []string, ok bool) {
 	affected := func(systems []string) bool { return len(systems) == 0 || slices.Contains(systems, "linux") }
 	if !affected(s.Affects.OS) {
@@ -191,8 +191,8 @@ func (s specific) platforms() (arches []string, ok bool) {
 	return slices.Compact(names), true
 }
 
-// GoArch returns the name that Go has for an architecture, by any of the names
-// of Debian, rpm, apk and Rust; what it does not know it returns as it is.
+// GoArch returns Go's name of an architecture, given the name in Debian, rpm, apk or Rust.
+// Unknown names are returned unchanged.
 func GoArch(arch string) string {
 	switch arch {
 	case "x86_64":
@@ -209,15 +209,15 @@ func GoArch(arch string) string {
 	return arch
 }
 
-// ranges returns the ranges of an entry that its versions are compared with:
-// those of the schema, or those that a record of the Go project has beside them.
+// ranges returns the ranges of an entry that versions are compared with: those of the
+// schema, or those in custom_ranges of a record of the Go project.
 //
-// Where a module's tags are no versions to the go command, as v2.0.0 of a module
-// whose path does not end in /v2, the record's SEMVER range says that every
-// version is affected from somewhere on, without an end, and the tags that are
-// stand in custom_ranges. Those are heard then. A pseudo-version that knows no
-// tag (v0.0.0-2024…) says nothing about tags and stays affected, unless they are
-// affected from the first on or name pseudo-versions of this kind themselves.
+// If the tags of a module are not versions to the go command, such as v2.0.0 of a module
+// whose path does not end with /v2, the record's SEMVER range affects every version from
+// some version on, without an end, and custom_ranges has the affected tags. These are used
+// then. A pseudo-version without a tag (v0.0.0-2024…) cannot be compared with tags and
+// stays affected, unless the tags are affected from the first on or custom_ranges has
+// such pseudo-versions.
 func (s specific) ranges(ranges []advisory.Range) []advisory.Range {
 	if len(s.CustomRanges) == 0 || len(ranges) != 1 || len(ranges[0].Events) != 1 || ranges[0].Events[0].Introduced == "" {
 		return ranges
@@ -225,18 +225,18 @@ func (s specific) ranges(ranges []advisory.Range) []advisory.Range {
 	const untagged = "0.0.0"
 	start := ranges[0].Events[0].Introduced
 	var own []advisory.Range
-	said := start != "0" // something is said of pseudo-versions
+	covered := start != "0" // the ranges cover pseudo-versions
 	for _, r := range s.CustomRanges {
 		own = append(own, advisory.Range{Type: r.Type, Events: slices.Clone(r.Events)})
 		events := own[len(own)-1].Events
 		for i := range events {
 			if events[i].Introduced == "0" {
-				events[i].Introduced, said = start, true
+				events[i].Introduced, covered = start, true
 			}
-			said = said || strings.HasPrefix(cmp.Or(events[i].Introduced, events[i].Fixed), untagged+"-")
+			covered = covered || strings.HasPrefix(cmp.Or(events[i].Introduced, events[i].Fixed), untagged+"-")
 		}
 	}
-	if !said {
+	if !covered {
 		own = append(own, advisory.Range{Type: advisory.Semver, Events: []advisory.Event{{Introduced: "0"}, {LastAffected: untagged}}})
 	}
 	return own

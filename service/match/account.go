@@ -21,15 +21,15 @@ const (
 	maxCauseNames = 10
 )
 
-// container reports whether a purl type is that of container images. The image
-// itself is no package in it.
+// container reports whether a purl type is that of container images. The image itself is
+// not a package.
 func container(typ string) bool { return typ == "oci" || typ == "docker" }
 
 // An account counts what was evaluated, by part of the image.
 type account struct {
 	parts  map[partKey]*part
 	others int
-	// last is the part of the package before, which mostly is that of the next.
+	// last is the part of the previous package, which usually is that of the next too.
 	last *part
 	typ  string
 }
@@ -39,13 +39,13 @@ type partKey struct {
 	typ  string
 }
 
-// A part is a part of the image.
+// A part is a part of the image, such as the packages of one language.
 type part struct {
 	verdict.Part
-	gaps map[NotEvaluated]*gap // its Packages being zero
+	gaps map[NotEvaluated]*gap // the keys have no Packages
 }
 
-// A gap counts the packages of a NotEvaluated.
+// A gap counts the packages that were not evaluated for one reason.
 type gap struct {
 	packages int
 	names    []string // of the first packages
@@ -81,7 +81,7 @@ func (a *account) of(typ string) *part {
 	return p
 }
 
-// missed notes a package that was not evaluated, or not by all advisories.
+// missed records a package that was not evaluated, or not with all advisories.
 func (p *part) missed(pkg inventory.Package, u NotEvaluated) {
 	g := p.gaps[u]
 	if g == nil {
@@ -94,7 +94,7 @@ func (p *part) missed(pkg inventory.Package, u NotEvaluated) {
 	}
 }
 
-// notEvaluated returns the gaps of all parts: the largest first, then by text.
+// notEvaluated returns the gaps of all parts, the largest first, then by text.
 func (a *account) notEvaluated() []NotEvaluated {
 	var all []NotEvaluated
 	for _, p := range a.parts {
@@ -116,8 +116,8 @@ func compareGaps(a, b NotEvaluated) int {
 	)
 }
 
-// result returns the parts: the system's first, then by type. A system that is
-// named has a part also where none of its packages was found.
+// result returns the parts: the system's first, then by type. A system that was
+// recognised has a part even if none of its packages was found.
 func (a *account) result(s system) []verdict.Part {
 	if named := s.verdict.ID != ""; named && !slices.ContainsFunc(slices.Collect(maps.Keys(a.parts)), func(k partKey) bool { return k.kind == verdict.PartSystem }) {
 		a.parts[partKey{verdict.PartSystem, s.typ}] = &part{Part: verdict.Part{
@@ -141,8 +141,8 @@ func (a *account) result(s system) []verdict.Part {
 	return parts
 }
 
-// causes returns why packages of the part were not evaluated, the largest group
-// first. Of each kind so many are listed one by one, and the others together.
+// causes returns why packages of the part were not evaluated, the largest group first.
+// The first maxCauses of each kind are listed one by one, and the others together.
 func (p *part) causes() []verdict.PartCause {
 	all := make([]NotEvaluated, 0, len(p.gaps))
 	for u, g := range p.gaps {
@@ -152,7 +152,7 @@ func (p *part) causes() []verdict.PartCause {
 	slices.SortFunc(all, compareGaps)
 	var causes []verdict.PartCause
 	listed := make(map[Cause]int)
-	rest := make(map[Cause]int) // where the others of a kind stand
+	rest := make(map[Cause]int) // the index of the others of a kind
 	for _, u := range all {
 		packages := u.Packages
 		u.Packages = 0

@@ -9,31 +9,30 @@ import (
 	"assay/service/version"
 )
 
-// An outcome is what one affected entry says of one version.
+// An outcome is the evaluation of one affected entry for one version.
 type outcome struct {
 	affected bool
-	// listed: the version is one of the listed ones.
+	// listed: the entry lists the version.
 	listed bool
-	// end is how the range that holds the version ends above it: a Fixed or a
-	// LastAffected event, or neither where it does not end. Of several ranges it
-	// is one without a fix, else the one with the newest.
+	// end is the event that ends the range with the version above it: Fixed or
+	// LastAffected, or neither if the range does not end. Of several ranges it is that of
+	// one without a fix, else of the one with the newest fix.
 	end advisory.Event
 	// since is when the service first saw that fix.
 	since time.Time
 }
 
-// evaluateEntry says whether an affected entry affects version, by the evaluation
-// of the OSV schema (https://ossf.github.io/osv-schema/#evaluation): a version
-// is affected that is listed or lies in any range. Listed versions are compared
-// as text.
+// evaluateEntry evaluates an affected entry for a version, as the OSV schema does
+// (https://ossf.github.io/osv-schema/#evaluation): a version is affected if it is listed
+// or in any range. Listed versions are compared as text.
 //
-// The error is about a range that cannot be judged, since a version in it
-// cannot be compared or nothing introduces it. Where the rest of the entry
-// affects the version it does not matter and is nil.
+// The error is about a range that cannot be evaluated, because a version in it cannot be
+// compared or because it has no introduced event. It is nil if the rest of the entry
+// affects the version.
 func evaluateEntry(compare version.Compare, version string, entry index.Affected) (outcome, error) {
 	out := outcome{listed: slices.Contains(entry.Versions, version)}
 	var failed error
-	held := false // by a range
+	inRange := false
 	for _, r := range entry.Ranges {
 		in, end, err := advisory.InRange(compare, version, r.Events)
 		if err != nil {
@@ -42,23 +41,23 @@ func evaluateEntry(compare version.Compare, version string, entry index.Affected
 			}
 			continue
 		}
-		if in && (!held || worse(compare, end, out.end)) {
+		if in && (!inRange || worse(compare, end, out.end)) {
 			out.end, out.since = end, r.FirstSeen
 		}
-		held = held || in
+		inRange = inRange || in
 	}
-	out.affected = out.listed || held
+	out.affected = out.listed || inRange
 	if !out.affected {
 		return out, failed
 	}
-	if !held {
+	if !inRange {
 		out.end, out.since = firstFix(compare, version, entry.Ranges)
 	}
 	return out, nil
 }
 
-// worse reports whether a range that ends with a leaves less hope than one that
-// ends with b: an open one least, a fix less the newer it is.
+// worse reports whether a range that ends with a is worse than one that ends with b: a
+// range without a fix is the worst, and a newer fix is worse than an older one.
 func worse(compare version.Compare, a, b advisory.Event) bool {
 	if a.Fixed == "" || b.Fixed == "" {
 		return a.Fixed == "" && b.Fixed != ""
@@ -67,8 +66,7 @@ func worse(compare version.Compare, a, b advisory.Event) bool {
 	return err == nil && c > 0
 }
 
-// firstFix returns the first fix above a version that is listed and lies in no
-// range.
+// firstFix returns the first fix above a version that is listed and in no range.
 func firstFix(compare version.Compare, version string, ranges []index.Range) (end advisory.Event, since time.Time) {
 	for _, r := range ranges {
 		for _, e := range r.Events {

@@ -73,7 +73,7 @@ func TestLanguagesNotEvaluated(t *testing.T) {
 	// Which package of the system it belongs to is unknown.
 	systems := onePackage("golang", "m", "1.0.0")
 	systems.Owner = &inventory.Owner{Digest: inventory.DigestUnknown}
-	const unidentified = "Java archives that do not say who they are, by group and artifact"
+	const unidentified = "Java archives without a group and an artifact"
 	for _, tt := range []struct {
 		p    inventory.Package
 		want match.NotEvaluated
@@ -87,9 +87,9 @@ func TestLanguagesNotEvaluated(t *testing.T) {
 		{overwritten, match.NotEvaluated{Ecosystem: "Maven", Type: "maven", Packages: 1, Cause: match.CauseName, Reason: unidentified}},
 		{systems, match.NotEvaluated{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
 			Reason: "the owner is unknown, because the system's packages have no lists of files"}},
-		{onePackage("npm", "x", "1.0.0"), match.NotEvaluated{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}},
+		{onePackage("npm", "x", "1.0.0"), match.NotEvaluated{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "this service has no advisories for npm packages"}},
 		{onePackage("generic", "x", "1.0.0"), match.NotEvaluated{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
-		{onePackage("golang", "@rootio/x", "1.0.0"), match.NotEvaluated{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "no advisories for golang packages are held"}},
+		{onePackage("golang", "@rootio/x", "1.0.0"), match.NotEvaluated{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "this service has no advisories for golang packages"}},
 	} {
 		res, err := match.Inventory(inventory.Inventory{Packages: []inventory.Package{tt.p}}, ix, nil, day)
 		if err != nil || res.Evaluated != 0 || len(res.NotEvaluated) != 1 || res.NotEvaluated[0] != tt.want {
@@ -171,7 +171,7 @@ func TestRoot(t *testing.T) {
 		}
 	}
 	res, err := match.Inventory(inventory.Inventory{System: system("debian", "12"), Packages: []inventory.Package{onePackage("deb", "rootio-jq", "1")}}, indexOf(t, some), nil, day)
-	want := match.NotEvaluated{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories of Root are held"}
+	want := match.NotEvaluated{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "this service has no advisories of Root"}
 	if err != nil || len(res.NotEvaluated) != 1 || res.NotEvaluated[0] != want {
 		t.Errorf("%+v, %v", res, err)
 	}

@@ -135,7 +135,7 @@ func (m *matcher) lookup(p inventory.Package) (l lookup, gap NotEvaluated, err e
 		gap.Cause, gap.Reason = CauseOwner, "the owner is unknown, because the system's packages have no lists of files"
 		return lookup{}, gap, nil
 	case (p.Owner == nil || changed) && p.Type == "maven" && !strings.Contains(p.Name, ":"):
-		gap.Cause, gap.Reason = CauseName, "Java archives that do not say who they are, by group and artifact"
+		gap.Cause, gap.Reason = CauseName, "Java archives without a group and an artifact"
 		return lookup{}, gap, nil
 	}
 	return l, NotEvaluated{}, nil
@@ -188,7 +188,7 @@ func (m *matcher) withSource(p inventory.Package) (with inventory.Package, reaso
 func (m *matcher) rootPackage(p inventory.Package) (lookup, NotEvaluated, error) {
 	gap := NotEvaluated{
 		Ecosystem: m.system.verdict.Ecosystem, Type: p.Type,
-		Cause: CauseSystem, Reason: "no advisories of Root are held",
+		Cause: CauseSystem, Reason: "this service has no advisories of Root",
 	}
 	by, err := m.rulesOf(languageKey{p.Type, fromRoot}, func() (rules, bool) {
 		return rules{
@@ -213,7 +213,7 @@ func (m *matcher) languagePackage(p inventory.Package) (lookup, NotEvaluated, er
 	if by != nil && len(by.ecosystems) > 0 {
 		return lookupOf(p, by), gap, nil
 	}
-	gap.Cause, gap.Reason = CauseType, fmt.Sprintf("no advisories for %s packages are held", shown(p.Type))
+	gap.Cause, gap.Reason = CauseType, fmt.Sprintf("this service has no advisories for %s packages", shown(p.Type))
 	if !Covered(p.Type) {
 		gap.Cause = CauseUncovered
 		gap.Reason = fmt.Sprintf("no public source has advisories for %s packages", shown(p.Type))

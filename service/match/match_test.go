@@ -645,15 +645,15 @@ func TestNotEvaluated(t *testing.T) {
 		{"a package without a version", debian12([]inventory.Package{{Type: "deb", Name: "q"}}), []match.NotEvaluated{
 			{Ecosystem: "Debian:12", Type: "deb", Packages: 1, Cause: match.CauseVersion, Reason: `q: version "" is empty`}}},
 		{"other types", debian12([]inventory.Package{other("pypi"), other("pypi"), other("npm"), other("apk")}), []match.NotEvaluated{
-			{Type: "pypi", Packages: 2, Cause: match.CauseType, Reason: "no advisories for pypi packages are held"},
+			{Type: "pypi", Packages: 2, Cause: match.CauseType, Reason: "this service has no advisories for pypi packages"},
 			{Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "apk packages do not belong to Debian:12"},
-			{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "no advisories for npm packages are held"}}},
+			{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "this service has no advisories for npm packages"}}},
 		{"no system", inventory.Inventory{Packages: []inventory.Package{pkg("p", "1")}}, []match.NotEvaluated{
 			{Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no operating system was recognised"}}},
 		{"a release without advisories", inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "13"}, Packages: []inventory.Package{pkg("p", "1")}}, []match.NotEvaluated{
-			{Ecosystem: "Debian:13", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Debian:13 are held"}}},
+			{Ecosystem: "Debian:13", Type: "deb", Packages: 1, Cause: match.CauseSystem, Reason: "this service has no advisories for Debian:13"}}},
 		{"another system", inventory.Inventory{System: inventory.System{ID: "alpine", VersionID: "3.19.1"}, Packages: []inventory.Package{other("apk")}}, []match.NotEvaluated{
-			{Ecosystem: "Alpine:v3.19", Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "no advisories for Alpine:v3.19 are held"}}},
+			{Ecosystem: "Alpine:v3.19", Type: "apk", Packages: 1, Cause: match.CauseSystem, Reason: "this service has no advisories for Alpine:v3.19"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,21 +7,20 @@ import (
 )
 
 const (
-	// recordCacheBytes bounds what a recordCache keeps, by its own estimate.
+	// recordCacheBytes bounds a recordCache, by its own estimate.
 	recordCacheBytes = 24 << 20
 
-	recordBytes        = 1 << 10 // of most records
+	recordBytes        = 1 << 10 // the size of most records
 	vulnerabilityBytes = 200
-	entryBytes         = 100 // of a map, with its key
+	entryBytes         = 100 // the size of a map entry with its key
 )
 
-// recordCache is what was looked up of the records of one state of an index, and
-// what they are about. Packages of many versions, and of many scans, are named by
-// the same records. What is in it nobody may change. It is safe for concurrent
-// use.
+// A recordCache keeps the records that were looked up in one state of an index, and the
+// vulnerabilities that they are about. The same records name packages of many versions
+// and scans. Its values must not be changed. It is safe for concurrent use.
 type recordCache struct {
 	mu    sync.RWMutex
-	byID  map[string][]*index.Vulnerability // by source; nil where there is none
+	byID  map[string][]*index.Vulnerability // one of each source, or nil
 	refs  map[string][]*index.Vulnerability
 	about map[string][]vulnerability
 	size  int
@@ -35,7 +34,7 @@ func newRecordCache() *recordCache {
 	}
 }
 
-// find returns what one of the maps has of an id.
+// find returns the value of an id in one of the maps.
 func find[V any](l *recordCache, in map[string]V, id string) (v V, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -43,8 +42,8 @@ func find[V any](l *recordCache, in map[string]V, id string) (v V, ok bool) {
 	return v, ok
 }
 
-// keep puts a value of so many bytes into one of the maps, and returns it. Where
-// there is no room left, all begins anew.
+// keep puts a value of a size into one of the maps, and returns it. If the cache is full,
+// it is cleared first.
 func keep[V any](l *recordCache, in map[string]V, id string, v V, bytes int) V {
 	l.mu.Lock()
 	defer l.mu.Unlock()

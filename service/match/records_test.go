@@ -255,7 +255,7 @@ func TestRedHatRecord(t *testing.T) {
 	}
 	// Without extended support, its fixes cannot be installed.
 	res, err := match.Inventory(inventory.Inventory{System: system("rhel", "8.6"), Packages: []inventory.Package{onePackage("rpm", "git-lfs", "2.13.3-2.el8")}}, ix, nil, day)
-	if err != nil || len(res.Findings) != 0 || len(res.NotEvaluated) != 1 || res.NotEvaluated[0].Reason != "no advisories for Red Hat:enterprise_linux:8 are held" {
+	if err != nil || len(res.Findings) != 0 || len(res.NotEvaluated) != 1 || res.NotEvaluated[0].Reason != "this service has no advisories for Red Hat:enterprise_linux:8" {
 		t.Errorf("%+v, %v", res, err)
 	}
 }

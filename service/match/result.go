@@ -6,25 +6,24 @@ import (
 	"assay/verdict"
 )
 
-// A Result is what the data says about an inventory, before any policy.
+// A Result is the evaluation of an inventory, before any policy.
 type Result struct {
 	System verdict.System
-	// Findings are sorted by package, version and id. Those of kernel packages are
-	// among them: Kernel tells.
+	// Findings are sorted by package, version and id. They include those of kernel
+	// packages, which have Kernel set.
 	Findings []Finding
-	// Packages counts the packages of the inventory; Evaluated those whose
-	// ecosystem the index holds.
+	// Packages counts the packages of the inventory, Evaluated those that were evaluated.
 	Packages, Evaluated int
-	// Parts say of each part of the image how far it was evaluated: the system's
-	// first, then by type. Their numbers add up to Packages.
+	// Parts are the parts of the image and how many of their packages were evaluated: the
+	// system first, then by type. Their numbers add up to Packages.
 	Parts []verdict.Part
-	// NotEvaluated counts, by the reason, packages that nothing can be said about:
-	// "no advisories for Debian:sid". Sorted by package count, then text.
+	// NotEvaluated counts the packages that were not evaluated, by reason, such as "this
+	// service has no advisories for Debian:sid". Sorted by package count, then text.
 	NotEvaluated []NotEvaluated
 }
 
-// A Finding is one vulnerability in one package. It grows on its way: the match sets
-// the match and the package, the policy sets the rest, and Verdict returns what is sent.
+// A Finding is one vulnerability in one package. The matcher sets the match and the
+// package, the policy sets the rest, and Verdict returns the finding of the verdict.
 type Finding struct {
 	*Match
 	Package *verdict.Package // shared by all findings of the package
@@ -40,55 +39,53 @@ func (f Finding) Verdict() verdict.Finding {
 	return v
 }
 
-// A Match is what the data says of one vulnerability in all packages that are
-// judged alike. Nobody may change it: scans share it, where the index has a Memo.
+// A Match is one vulnerability in all packages with the same lookup. It must not be
+// changed, because scans share it through a Memo.
 type Match struct {
-	// Finding is a verdict's, with its package left open and what the policy
-	// decides, Fails and Rule.
+	// Finding has no package, and not Fails and Rule, which the policy sets.
 	verdict.Finding
 	// Kernel: the package is a kernel, its modules or its headers.
 	Kernel bool
-	// Unimportant: the distribution says that it does not matter here (Debian
-	// unimportant, Ubuntu negligible, ignored or "will not fix").
+	// Unimportant: the distribution rates it as unimportant or negligible in its package,
+	// or ignores it or will not fix it.
 	Unimportant bool
-	// Owned: the package lies in one that the distribution built, and its
-	// advisories do not say that this one is affected; Why has the rest.
+	// Owned: the package is part of one that the distribution built, and the
+	// distribution's advisories do not say that it is affected. Why has the reason.
 	Owned bool
 
 	encoded atomic.Pointer[encoding] // see AppendJSON; nil until it is needed
 }
 
-// A NotEvaluated is a group of packages that the service knows nothing about.
+// A NotEvaluated is a group of packages that were not evaluated for one reason.
 type NotEvaluated struct {
-	Ecosystem string // "Debian:sid"; empty where none could be named
+	Ecosystem string // "Debian:sid"; empty if none could be named
 	Type      string // purl type of the packages
 	Packages  int
 	Reason    string
 	Cause     Cause
 }
 
-// A Cause says what kind of gap it is, for the policy to weigh.
+// A Cause is the kind of a reason, by which the policy decides.
 type Cause string
 
 const (
-	// CauseSystem: the packages are the operating system's, and its advisories
-	// are not held or do not exist. Without them a pass means nothing.
+	// CauseSystem: the packages are the operating system's, and its advisories are not
+	// held or do not exist. Without them a pass means nothing.
 	CauseSystem Cause = verdict.CauseSystem
 	// CauseType: the service holds no advisories for packages of this type, which
 	// public sources cover.
 	CauseType Cause = verdict.CauseType
 	// CauseUncovered: no public source has advisories for packages of this type.
 	CauseUncovered Cause = verdict.CauseUncovered
-	// CauseVersion: a version cannot be compared, the package's own or one in an
-	// advisory, which then is neither said to affect it nor not to.
+	// CauseVersion: the version of the package or a version in an advisory cannot be
+	// compared, so it is unknown whether the advisory affects the package.
 	CauseVersion Cause = verdict.CauseVersion
-	// CauseName: the package is known by the name of its file only, which is not
-	// what advisories call it.
+	// CauseName: only the file name of the package is known, which advisories do not use.
 	CauseName Cause = verdict.CauseName
-	// CauseVendor: another vendor built the package for the system, whose advisories
-	// are not about such builds.
+	// CauseVendor: another vendor built the package. The system's advisories are not
+	// about such builds.
 	CauseVendor Cause = verdict.CauseVendor
-	// CauseOwner: the package belongs to a package of the system, and it is unknown to
+	// CauseOwner: the package is part of a package of the system, and it is unknown of
 	// which.
 	CauseOwner Cause = verdict.CauseOwner
 )

@@ -85,7 +85,7 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 		// It does not matter which of the main ecosystems names the system.
 		s.verdict.Ecosystem = held
 	} else {
-		s.reason = fmt.Sprintf("no advisories for %s are held", s.verdict.Ecosystem)
+		s.reason = fmt.Sprintf("this service has no advisories for %s", s.verdict.Ecosystem)
 	}
 	return s, nil
 }

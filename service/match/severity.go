@@ -17,18 +17,18 @@ import (
 
 const maxVector = 512 // bytes of a CVSS vector; the longest of version 4 has 180
 
-// A rating is one judgement of a vulnerability.
+// A rating is one rating of a vulnerability.
 type rating struct {
-	severity verdict.Severity // Unrated where there is none
+	severity verdict.Severity // or Unrated
 	source   string
-	word     bool // it is a distribution's word for its own package
+	word     bool // it is a distribution's rating of its own package
 	score    float64
 	vector   string
 }
 
 func (r rating) rated() bool { return r.severity != verdict.Unrated && r.severity != "" }
 
-// worst returns the more severe of two ratings, a where they are alike.
+// worst returns the more severe of two ratings, or a if they are equal.
 func worst(a, b rating) rating {
 	if b.rated() && (!a.rated() || b.severity.Rank() < a.severity.Rank()) {
 		return b
@@ -36,9 +36,9 @@ func worst(a, b rating) rating {
 	return a
 }
 
-// rate picks one rating out of those that the record id gives. The distribution's word counts before CVSS, as it has looked at its
-// own build, and of CVSS the newest version; the score and the vector are kept
-// beside a word.
+// rate picks one of the ratings in the record id. A word takes precedence over CVSS,
+// because the distribution has looked at its own build. Of CVSS vectors that of the newest
+// version counts. A word keeps the score and the vector.
 func rate(ratings []advisory.Severity, id string) rating {
 	best, newest := rating{severity: verdict.Unrated}, ""
 	word := best
@@ -66,7 +66,7 @@ func rate(ratings []advisory.Severity, id string) rating {
 	return best
 }
 
-// urgencyRating turns a distribution's word for a package into a rating.
+// urgencyRating returns the rating of a distribution's word for a package.
 func urgencyRating(word, ecosystem string) rating {
 	distribution, _, _ := strings.Cut(ecosystem, ":")
 	sev := distro.Severity(word)
@@ -76,7 +76,8 @@ func urgencyRating(word, ecosystem string) rating {
 	return rating{severity: sev, source: strings.ToLower(distribution) + ": " + word, word: true}
 }
 
-// scoreSeverity is CVSS's own scale; a score of nothing is negligible.
+// scoreSeverity returns the severity of a score by the scale of CVSS. A score of 0 is
+// negligible.
 func scoreSeverity(score float64) verdict.Severity {
 	switch {
 	case score >= 9:
@@ -91,8 +92,8 @@ func scoreSeverity(score float64) verdict.Severity {
 	return verdict.Negligible
 }
 
-// baseScore returns the score of a CVSS vector and the version of CVSS, by which
-// later ones sort later. Version 4 has one score for all its metrics.
+// baseScore returns the score of a CVSS vector and the version of CVSS. Versions are
+// ordered as text. Version 4 has one score for all metrics.
 func baseScore(vector string) (score float64, version string, ok bool) {
 	if len(vector) > maxVector {
 		return 0, "", false
@@ -125,9 +126,8 @@ func baseScore(vector string) (score float64, version string, ok bool) {
 	return v.BaseScore(), "2.0", true
 }
 
-// severityOf rates a finding. Each source whose entries affect the subject rates it
-// by itself, and the worst of their ratings counts. It is unimportant where each of
-// them says so in its own word.
+// severityOf rates a finding. Each source with matching entries rates it separately, and
+// the worst rating counts. It is unimportant if each of them says so.
 func (r records) severityOf(g *group, known []*index.Vulnerability) (rated rating, unimportant bool, err error) {
 	rated, unimportant = rating{severity: verdict.Unrated}, true
 	for source := range g.sources() {
@@ -141,11 +141,11 @@ func (r records) severityOf(g *group, known []*index.Vulnerability) (rated ratin
 	return rated, unimportant, nil
 }
 
-// severityBy rates a finding as one source does: in this order by what the affected entries say,
-// the records that hold them, the distribution's word for the package, and who
-// else has rated the vulnerability, known being the records that know of it. Of several at one step the worst counts. A
-// distribution that calls it unimportant in its own package is heard first,
-// since the others speak of the software elsewhere.
+// severityBy rates a finding as one source does. The first of these counts: the affected
+// entries, their records, the distribution's word for the package, and other records of
+// the vulnerability, which are in known. Of several ratings at one step the worst counts.
+// A distribution's word "unimportant" for its own package comes before all of them, since
+// the other ratings are about the software elsewhere.
 func (r records) severityBy(g *group, source string, known []*index.Vulnerability) (rating, error) {
 	var unimportant, entry, record, word rating
 	for _, c := range g.matching {
@@ -168,7 +168,7 @@ func (r records) severityBy(g *group, source string, known []*index.Vulnerabilit
 	}
 	for _, step := range [...]rating{unimportant, entry, record, word} {
 		if step.rated() {
-			// The word stands, and the score that came with it or beside it.
+			// A word is completed with a score and a vector.
 			for _, scored := range [...]rating{step, entry, record} {
 				if scored.vector != "" {
 					step.score, step.vector = scored.score, scored.vector
@@ -185,19 +185,18 @@ func (r records) severityBy(g *group, source string, known []*index.Vulnerabilit
 		}
 		ratings := k.Severity
 		if !slices.Contains(g.via, k.ID) && !slices.Contains(g.names, k.ID) {
-			// Another distribution's word is about its own package.
+			// Another distribution's word is about its own package only.
 			ratings = slices.DeleteFunc(slices.Clone(ratings), func(s advisory.Severity) bool {
 				return s.Type == "Ubuntu" || s.Type == index.SeverityWord
 			})
 		}
-		other = worst(other, rate(ratings, k.ID)) // of all sources' records of the id
+		other = worst(other, rate(ratings, k.ID)) // all sources have records of this id
 	}
 	return other, nil
 }
 
-// known returns the records that know of a vulnerability, whoever made them:
-// those of its names, those that lead to it, and those of distributions that
-// carry its name.
+// known returns the records about a vulnerability, of any publisher: those of its names,
+// those that lead to it, and those of distributions whose ids contain one of its names.
 func (r records) known(v vulnerability) ([]*index.Vulnerability, error) {
 	var found []*index.Vulnerability
 	for _, id := range slices.Concat(v.names, v.via) {

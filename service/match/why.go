@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// maxWhy bounds the records that a finding's reason quotes.
+// maxWhy bounds the records that the reason of a finding quotes.
 const maxWhy = 3
 
-// why writes down the comparisons that matched, one for each record:
+// why returns the comparisons that matched, one for each record:
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 func why(l lookup, matching []*candidate) string {
 	var b strings.Builder
@@ -48,7 +48,7 @@ func why(l lookup, matching []*candidate) string {
 	return b.String()
 }
 
-// repeats reports whether b is what another source's record has of a.
+// repeats reports whether b is the same entry as a in the record of another source.
 func repeats(a, b *candidate) bool {
 	return a.entry.Advisory == b.entry.Advisory && a.entry.Source != b.entry.Source &&
 		a.ecosystem == b.ecosystem && a.name == b.name && a.end == b.end && a.listed == b.listed

@@ -135,7 +135,7 @@ func TestFolder(t *testing.T) {
 	}
 	got := rejections(src)
 	want := []string{
-		`c.json: record "X-3" without a modification time`,
+		`c.json: record "X-3" has no modification time`,
 		"d.json: ", "f.json: ", "g: ", "i.json: ",
 		"npm/all.zip: sub/X-6.json: not an OSV record",
 		"old/all.zip: zip: not a valid zip file",
