@@ -9,10 +9,9 @@ import (
 
 var errBranch = errors.New("names a branch")
 
-// parseComposer parses a version of Packagist as Composer normalises it: with
-// four numbers, the missing ones being 0, and without build metadata. A branch
-// ("dev-main") has no place among versions; one that is named after versions
-// ("2.x-dev") comes after all of them.
+// parseComposer parses a version of Packagist as Composer normalises it: with four numbers,
+// where missing ones are 0, and without build metadata. A branch ("dev-main") cannot be
+// ordered. A branch that is named after versions ("2.x-dev") comes after all of them.
 func parseComposer(s string) (semantic.PackagistVersion, error) {
 	v := strings.TrimSpace(s)
 	v, _, _ = strings.Cut(v, "+")

@@ -9,10 +9,10 @@ import (
 
 var errNoConan = errors.New("has blanks or control characters")
 
-// compareConan orders versions as Conan does, which takes any text for one: build
-// metadata behind the last plus and a pre-release behind the first hyphen, each of
-// them and the rest in parts between dots. Parts are numbers or words, zeros at the
-// end do not count, and with build metadata a version is newer than without.
+// compareConan orders versions as Conan does, for which any text is a version: build
+// metadata follows the last plus, and a pre-release the first hyphen. Each of them and the
+// rest is divided into parts by dots. Parts are numbers or words, and zeros at the end do
+// not count. A version with build metadata is newer than without.
 func compareConan(a, b string) (int, error) {
 	for _, v := range [...]string{a, b} {
 		switch {
@@ -38,7 +38,7 @@ func compareConan(a, b string) (int, error) {
 	return cmp.Or(compareConanParts(preA, preB), compareConanParts(buildA, buildB)), nil
 }
 
-// conanParts takes a version apart.
+// conanParts returns the parts of a version.
 func conanParts(v string) (main, pre, build string) {
 	if i := strings.LastIndexByte(v, '+'); i >= 0 {
 		v, build = v[:i], v[i+1:]
@@ -47,8 +47,7 @@ func conanParts(v string) (main, pre, build string) {
 	return main, pre, build
 }
 
-// compareConanParts compares what stands between dots. Nothing at all is older
-// than anything.
+// compareConanParts compares texts with dots. An empty text is the oldest.
 func compareConanParts(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(a), len(b))
@@ -62,7 +61,7 @@ func compareConanParts(a, b string) int {
 	return cmp.Compare(len(pa), len(pb))
 }
 
-// conanItems returns the parts of a text without the zeros at its end.
+// conanItems returns the parts of a text, without zeros at its end.
 func conanItems(s string) []string {
 	items := strings.Split(s, ".")
 	for n := len(items); n > 0 && conanNumber(items[n-1]) && strings.Trim(items[n-1], "0") == ""; n = len(items) {
@@ -71,13 +70,13 @@ func conanItems(s string) []string {
 	return items
 }
 
-// compareConanItems compares two numbers by value, all else as text.
+// compareConanItems compares two numbers by value, and other parts as text.
 func compareConanItems(a, b string) int {
 	if conanNumber(a) && conanNumber(b) {
 		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 	}
-	// As Conan writes a number, it has no zeros before it.
+	// Conan writes numbers without leading zeros.
 	return strings.Compare(conanText(a), conanText(b))
 }
 

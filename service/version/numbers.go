@@ -5,22 +5,20 @@ import (
 	"strings"
 )
 
-// A numbering is how an order compares versions that are numbers with dots
-// between them.
+// A numbering is how an order compares versions that consist of numbers and dots.
 type numbering int
 
 const (
-	noNumbering numbering = iota // not here
+	noNumbering numbering = iota // not compared here
 	padded                       // 1.2 equals 1.2.0
 	longer                       // 1.2 is older than 1.2.0
 )
 
-// maxParts bounds the numbers that are compared here. NuGet has no more of
-// them, and where another order differs with more, it is heard.
+// maxParts bounds the numbers of a version that is compared here. NuGet versions have no
+// more, and the orders may differ for more.
 const maxParts = 4
 
-// compare compares two versions, and ok is false where they are not both
-// numbers with dots between them.
+// compare compares two versions. It is not ok unless both consist of numbers and dots.
 func (n numbering) compare(a, b string) (result int, ok bool) {
 	if n == noNumbering || !dotted(a) || !dotted(b) {
 		return 0, false
@@ -43,7 +41,7 @@ func (n numbering) compare(a, b string) (result int, ok bool) {
 	return 0, true
 }
 
-// dotted reports whether s is one to maxParts numbers with dots between them.
+// dotted reports whether s consists of one to maxParts numbers, separated by dots.
 func dotted(s string) bool {
 	parts, digits := 1, 0
 	for i := range len(s) {

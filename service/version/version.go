@@ -1,6 +1,6 @@
-// Package version knows how each ecosystem orders its versions. The orders of
-// dpkg, rpm, apk and semantic versions are the project's own, in the packages
-// below; all others come from osv-scalibr.
+// Package version orders the versions of each ecosystem. The orders of dpkg, rpm, apk and
+// semantic versions are implemented in the packages below this one. All others come from
+// osv-scalibr.
 package version
 
 import (
@@ -16,34 +16,32 @@ import (
 	"assay/service/version/semver"
 )
 
-// A Compare orders two versions: -1, 0 or +1 as a is older than, equal to or
-// newer than b. It fails for what is no version, and whether it does depends on
-// each version alone.
+// A Compare orders two versions: it returns -1, 0 or +1 if a is older than, equal to or
+// newer than b. It fails if one of them is invalid, whatever the other is.
 type Compare func(a, b string) (int, error)
 
-// An Order is how an ecosystem orders its versions. Its zero value orders none.
+// An Order is the order of versions in an ecosystem. The zero value orders none.
 type Order struct {
-	// compare orders versions as they stand.
+	// compare orders versions without parsing them first.
 	compare Compare
-	// parse takes a version apart, for orders where that is what costs; compare
-	// is nil then.
+	// parse parses a version, for orders where that takes the most time. compare is nil
+	// then.
 	parse func(string) (semantic.Version, error)
-	// numbers is how the order compares numbers with dots between them, which
-	// most versions are and need not be taken apart for.
+	// numbers is how the order compares versions of numbers and dots, which most are. They
+	// need not be parsed.
 	numbers numbering
 }
 
-// For returns the order of an ecosystem of the OSV schema, with or without a
-// release ("Debian:12"), and ok false where there is none. "SemVer" and "RPM"
-// name orders that many ecosystems have, and "Amazon Linux", "Fedora" and
-// "Oracle Linux" are ecosystems that the schema has no name for.
+// For returns the order of an ecosystem of the OSV schema, with or without a release
+// ("Debian:12"). It is not ok for an unknown ecosystem. "SemVer" and "RPM" are orders that
+// many ecosystems have. "Amazon Linux", "Fedora" and "Oracle Linux" are ecosystems without
+// a name in the schema.
 //
-// Packagist's order is that of PHP's version_compare, of versions as they
-// stand; "Composer" is the order of what installs them, which fills them up
-// first.
+// The order of Packagist is that of PHP's version_compare. "Composer" is the order of
+// Composer, which normalises versions first.
 //
-// Vendors that mend others' packages put their name before the ecosystem
-// ("Root:Debian:12", "TuxCare:PyPI"); the order is that of the ecosystem.
+// Vendors that fix the packages of others put their name before the ecosystem
+// ("Root:Debian:12", "TuxCare:PyPI"). The order is that of the ecosystem.
 func For(ecosystem string) (order Order, ok bool) {
 	name, release, _ := strings.Cut(ecosystem, ":")
 	switch name {
@@ -85,9 +83,8 @@ func For(ecosystem string) (order Order, ok bool) {
 	return Order{}, false
 }
 
-// Comparer returns a comparison that remembers the versions that it took apart,
-// for comparing few versions with each other many times. It is not safe for
-// concurrent use.
+// Comparer returns a comparison that remembers parsed versions, for comparing a few
+// versions many times. It is not safe for concurrent use.
 func (o Order) Comparer() Compare {
 	switch {
 	case o.compare != nil:
@@ -100,7 +97,7 @@ func (o Order) Comparer() Compare {
 		if v, ok := known[s]; ok {
 			return v, nil
 		}
-		v, err := o.take(s)
+		v, err := o.parseBounded(s)
 		if err == nil && len(known) < maxKnown {
 			known[s] = v
 		}
@@ -126,21 +123,21 @@ func (o Order) Comparer() Compare {
 	}
 }
 
-// Bounds of what an order takes apart. The longest genuine version has 72 bytes.
+// Bounds of parsing. The longest genuine version has 72 bytes.
 const (
 	maxLength = 256  // bytes of a version
 	maxKnown  = 4096 // versions that a Comparer remembers
 )
 
 var (
-	errNoOrder = errors.New("no order of versions is known")
+	errNoOrder = errors.New("unknown order of versions")
 	errEmpty   = errors.New("is empty")
 	errLong    = fmt.Errorf("is longer than %d bytes", maxLength)
 	errStart   = errors.New("does not begin with a number")
 )
 
-// take takes one version apart.
-func (o Order) take(s string) (semantic.Version, error) {
+// parseBounded parses a version that is neither empty nor too long.
+func (o Order) parseBounded(s string) (semantic.Version, error) {
 	switch {
 	case s == "":
 		return nil, fmt.Errorf("version %q %w", s, errEmpty)
@@ -154,13 +151,13 @@ func (o Order) take(s string) (semantic.Version, error) {
 	return v, nil
 }
 
-// parseGem parses a version of RubyGems, for which a hyphen begins a
-// pre-release: 1.0-1 is 1.0.pre.1.
+// parseGem parses a version of RubyGems, in which a hyphen begins a pre-release: 1.0-1 is
+// 1.0.pre.1.
 func parseGem(s string) semantic.RubyGemsVersion {
 	return semantic.ParseRubyGemsVersion(strings.ReplaceAll(s, "-", ".pre."))
 }
 
-// parser makes a parse of one of osv-scalibr's functions.
+// parser adapts one of osv-scalibr's functions to parse.
 func parser[V semantic.Version](parse func(string) (V, error)) func(string) (semantic.Version, error) {
 	return func(s string) (semantic.Version, error) {
 		v, err := parse(s)
@@ -168,13 +165,13 @@ func parser[V semantic.Version](parse func(string) (V, error)) func(string) (sem
 	}
 }
 
-// lenient is a parser that takes any text for a version.
+// lenient is a parser for an order in which any text is a version.
 func lenient[V semantic.Version](parse func(string) V) func(string) (semantic.Version, error) {
 	return func(s string) (semantic.Version, error) { return parse(s), nil }
 }
 
-// numbered is a lenient one for an order whose versions begin with a number,
-// after blanks or a "v".
+// numbered is a lenient parser for an order in which versions begin with a number, after
+// blanks or a "v".
 func numbered[V semantic.Version](parse func(string) V) func(string) (semantic.Version, error) {
 	return func(s string) (semantic.Version, error) {
 		s = strings.TrimSpace(s)

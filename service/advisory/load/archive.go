@@ -8,9 +8,9 @@ import (
 	"math"
 )
 
-// archive emits the entries of a zip archive that could be records, in the
-// archive's order. An archive that cannot be opened is one rejection; archives
-// in it are not opened. It returns when its members are closed.
+// archive emits the entries of a zip archive that could be records, in the archive's order.
+// An archive that cannot be opened is one rejection. Archives in it are not opened. It
+// returns when its members are closed.
 func (w *walker) archive(name string, r io.ReaderAt, size int64) error {
 	defer w.open.Wait()
 	directory := &boundedReaderAt{r: r, left: w.left.directory}
@@ -27,7 +27,7 @@ func (w *walker) archive(name string, r io.ReaderAt, size int64) error {
 			continue
 		}
 		entry := fmt.Sprintf("%s: %s", name, f.Name)
-		// As int64 a claim beyond its range would be negative.
+		// Larger values would be negative as int64.
 		claim := int64(min(f.UncompressedSize64, math.MaxInt64))
 		if err := w.record(entry, claim, f.Open); err != nil {
 			return err
@@ -36,9 +36,8 @@ func (w *walker) archive(name string, r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// A boundedReaderAt fails once left bytes have been read. The reader of
-// archives keeps an entry in memory for each of a few dozen bytes of the table
-// of contents; this bounds how many.
+// A boundedReaderAt fails after left bytes have been read. The zip reader keeps an entry in
+// memory for every few dozen bytes of the table of contents, which this bounds.
 type boundedReaderAt struct {
 	r    io.ReaderAt
 	left int64 // negative: no bound

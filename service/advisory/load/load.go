@@ -1,5 +1,5 @@
-// Package load reads advisories in the Open Source Vulnerability format from
-// what somebody names: a record, an archive of records, or a folder of either.
+// Package load reads advisories in the Open Source Vulnerability format from a file with
+// one record, an archive of records, or a folder of either.
 package load
 
 import (
@@ -14,8 +14,8 @@ import (
 	"assay/service/store"
 )
 
-// A Source is what somebody named. Its counts and its list of rejections are
-// those of the last reading, and stand once that is over.
+// A Source is a path with advisories. Its counts and rejections are those of the last
+// reading, and are complete when that has ended.
 type Source struct {
 	path     string
 	limits   limits
@@ -23,41 +23,41 @@ type Source struct {
 	rejected []*Rejection
 }
 
-// Open names what is to be read, which is one of
+// Open returns the source for a path, which is one of
 //
 //   - a .json file: one record;
 //   - a .zip archive: every .json entry, in the archive's order;
-//   - a folder: every .json file and .zip archive below it, by name. The layout
-//     of the public bucket, <Ecosystem>/all.zip, is one such. Symbolic links to
-//     files are followed as long as they stay in the folder. Links to folders are
-//     not: one that leads out of the folder, or nowhere, is a rejection.
+//   - a folder: every .json file and .zip archive below it, by name, such as the public
+//     bucket's <Ecosystem>/all.zip. Symbolic links to files are followed if they stay in
+//     the folder. Links to folders are not followed. A link that leads out of the folder
+//     or nowhere is rejected.
 //
-// Nothing is read before Records is, and nothing is held open after it.
+// Records opens and reads the files, and closes them.
 func Open(path string) *Source {
 	return &Source{path: path, limits: defaultLimits()}
 }
 
-// Counts say what became of the files that were read.
+// Counts counts the files that were read.
 type Counts struct {
 	Files    int // files and archive entries that could be records
 	Records  int // records yielded
-	Rejected int // files that are none
+	Rejected int // files that are not records
 }
 
 // Counts returns the counts of the last reading.
 func (s *Source) Counts() Counts { return s.counts }
 
-// Rejected returns the rejections of the last reading in reading order, but at
-// most a thousand; Counts has their number.
+// Rejected returns the rejections of the last reading in order, at most a thousand. Counts
+// has their number.
 func (s *Source) Rejected() []*Rejection { return s.rejected }
 
 const maxListed = 1000
 
-// A Rejection is a file that is no record, or cannot be read. It wraps
-// store.ErrRejected, so that an import goes on without it.
+// A Rejection is a file that is not a record or cannot be read. It wraps
+// store.ErrRejected, so that an import continues without it.
 type Rejection struct {
-	// File is the path below the folder that was named, or the file that was;
-	// an archive's entry stands behind the archive: "Debian/all.zip: DSA-1.json".
+	// File is the path below the source's folder, or the source's file. An entry of an
+	// archive follows the archive: "Debian/all.zip: DSA-1.json".
 	File string
 	Err  error
 }
@@ -67,8 +67,8 @@ func (r *Rejection) Error() string { return fmt.Sprintf("%s: %v", r.File, r.Err)
 // Unwrap makes a Rejection both a store.ErrRejected and its reason.
 func (r *Rejection) Unwrap() []error { return []error{store.ErrRejected, r.Err} }
 
-// limits bound what is read, whoever made it. The whole public data of all
-// ecosystems is well under a million records and 4 GiB.
+// limits bound what is read. All public data together has less than a million records and
+// 4 GiB.
 type limits struct {
 	files     int   // files, folders and archive entries
 	bytes     int64 // of records, unpacked
@@ -79,12 +79,11 @@ func defaultLimits() limits {
 	return limits{files: 4 << 20, bytes: 32 << 30, directory: 128 << 20}
 }
 
-// Records yields the records, in a fixed order, with their own bytes as Body. A
-// file that is no record is yielded as a *Rejection, and reading goes on. Any
-// other error is the last thing yielded: the path cannot be read or is out of
-// bounds, or no record at all was found.
+// Records yields the records in a fixed order, with their bytes as Body. For a file that is
+// not a record it yields a *Rejection and continues. Any other error is yielded last: the
+// path cannot be read or exceeds the limits, or has no records.
 //
-// Records are parsed on all processors, ahead of the caller by a small number.
+// Records are parsed on all processors, a small number ahead of the caller.
 func (s *Source) Records() iter.Seq2[store.Record, error] {
 	return s.read(func(w *walker) error { return w.walk(s.path) })
 }
@@ -120,7 +119,7 @@ func (s *Source) read(walk func(*walker) error) iter.Seq2[store.Record, error] {
 	}
 }
 
-// failure says why a reading that ended with the walk's error failed as a whole.
+// failure returns why a reading failed as a whole. walk is the error that ended it.
 func (s *Source) failure(walk error) error {
 	switch {
 	case walk != nil:
@@ -129,19 +128,19 @@ func (s *Source) failure(walk error) error {
 		}
 		return fmt.Errorf("read advisories of %q: %w", s.path, walk)
 	case s.counts.Files == 0:
-		return fmt.Errorf("no advisories in %q: it holds neither .json files nor .zip archives of them", s.path)
+		return fmt.Errorf("no advisories in %q: it has neither .json files nor .zip archives of them", s.path)
 	case s.counts.Records == 0:
-		// Its reason alone: a Rejection would not end an import.
+		// The reason is not wrapped in a Rejection, which would not end an import.
 		return fmt.Errorf("no advisories in %q: all %d files were rejected, the first: %s: %w",
 			s.path, s.counts.Rejected, s.rejected[0].File, s.rejected[0].Err)
 	}
 	return nil
 }
 
-// A task is one file on its way to a record.
+// A task is one file that is read and parsed.
 type task struct {
 	member
-	done   chan struct{} // closed when record or err stands
+	done   chan struct{} // closed when record or err is set
 	record store.Record
 	err    error
 }

@@ -17,21 +17,20 @@ import (
 type member struct {
 	name string
 	read func() ([]byte, error)
-	// close is called once, when the member is done with or given up.
+	// close is called once, when the member has been read or is dropped.
 	close func()
 }
 
-// A walker finds the members of a path and emits them, within the limits that
-// are left. An error of emit ends the walk.
+// A walker finds the members of a path and emits them, within the limits that are left. An
+// error from emit ends the walk.
 type walker struct {
 	left limits
 	emit func(member) error
-	// open counts members that are not closed yet. What they are read from
-	// stays open until then.
+	// open counts members that are not closed yet. Their archives stay open until then.
 	open sync.WaitGroup
 }
 
-// walk emits the members of path, and returns when all of them are closed.
+// walk emits the members of path. It returns when all of them are closed.
 func (w *walker) walk(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -43,8 +42,7 @@ func (w *walker) walk(path string) error {
 	return w.file(filepath.Base(path), info, func() (*os.File, error) { return os.Open(path) })
 }
 
-// folder walks what is below path, by name. Nothing outside of it is read,
-// wherever links lead.
+// folder walks the files below path by name. It follows no link to a file outside.
 func (w *walker) folder(path string) error {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -62,8 +60,7 @@ func (w *walker) folder(path string) error {
 		if err := w.count(); err != nil {
 			return err
 		}
-		// Any link is asked: a folder outside that it leads to is not read, and its
-		// records are missing.
+		// Check every link: if it leads to a folder, its records would be missing.
 		candidate := isRecord(name) || isArchive(name)
 		if d.IsDir() || !candidate && d.Type()&fs.ModeSymlink == 0 {
 			return nil
@@ -98,10 +95,10 @@ func (w *walker) file(name string, info fs.FileInfo, open func() (*os.File, erro
 	}
 }
 
-// record emits a member of size bytes, or a rejection where it is too large.
+// record emits a member of size bytes, or a rejection if it is too large.
 func (w *walker) record(name string, size int64, open func() (io.ReadCloser, error)) error {
 	if size > advisory.MaxSize {
-		return w.reject(name, fmt.Errorf("%d bytes, at most %d are read", size, advisory.MaxSize))
+		return w.reject(name, fmt.Errorf("file has %d bytes, more than %d", size, advisory.MaxSize))
 	}
 	if w.left.bytes -= size; w.left.bytes < 0 {
 		return errors.New("too many bytes of records")
@@ -116,7 +113,7 @@ func (w *walker) record(name string, size int64, open func() (io.ReadCloser, err
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil, err
 		}
-		// Reading to the end lets an archive compare its checksum.
+		// An archive compares the checksum at the end of the file.
 		if n, err := io.CopyN(io.Discard, r, 1); n != 0 || err != io.EOF {
 			if err == nil {
 				err = fmt.Errorf("longer than the %d bytes it claims", size)
@@ -127,7 +124,7 @@ func (w *walker) record(name string, size int64, open func() (io.ReadCloser, err
 	})
 }
 
-// reject emits a member whose reading fails with err.
+// reject emits a member that fails with err when it is read.
 func (w *walker) reject(name string, err error) error {
 	return w.member(name, func() ([]byte, error) { return nil, err })
 }

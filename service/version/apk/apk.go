@@ -1,5 +1,5 @@
 // Package apk orders the versions of Alpine's packages as apk-tools 3 does
-// (src/version.c), and knows which of them are valid (apk-package(5)):
+// (src/version.c). Valid versions have the form (apk-package(5)):
 //
 //	number{.number}...{letter}{_suffix{number}}...{~hash}{-r#}
 package apk
@@ -10,23 +10,22 @@ import (
 	"strings"
 )
 
-// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b. It
-// does not allocate.
+// Compare returns -1, 0 or +1 if a is older than, equal to or newer than b. It does not
+// allocate.
 //
-// Numbers compare as numbers of any length, but as text if one of them is not
-// the first and begins with a zero: 1.05 < 1.1, and 1.09 > 1.010. The suffixes
-// _alpha, _beta, _pre and _rc, in this order, are before the version without
-// them, _cvs, _svn, _git, _hg and _p after it. Hashes compare as text.
+// Numbers of any length are compared by value, but as text if one of them is not the first
+// number and begins with a zero: 1.05 < 1.1, and 1.09 > 1.010. The suffixes _alpha, _beta,
+// _pre and _rc, in this order, come before the version without a suffix, and _cvs, _svn,
+// _git, _hg and _p after it. Hashes are compared as text.
 //
-// Versions that are not valid compare too, since apk compares them and old
-// advisories have them: where a version stops being valid it ends, a little
-// older than if it had ended there, and what follows does not count. Three forms
-// that apk-tools 2 took for valid are read on, as it did, with the place that
-// version 3 gives them: digits after the letter (1.8.28p1-r1), which are newer
-// than none; a number that is missing (1..2), which is older than the end; and
-// -r without number, which is -r0.
+// Invalid versions can be compared too, because apk compares them and old advisories have
+// them: a version ends where it stops being valid, a little older than if it had ended
+// there, and the rest does not count. Three forms that were valid for apk-tools 2 are read
+// on, as it did, and ordered as by version 3: digits after the letter (1.8.28p1-r1), which
+// are newer than none; a missing number (1..2), which is older than the end; and -r without
+// a number, which is -r0.
 //
-// As for apk, an empty version compares with none, which is an error.
+// As in apk, an empty version cannot be compared, which is an error.
 func Compare(a, b string) (int, error) {
 	if a == "" || b == "" {
 		return 0, errEmpty
@@ -50,7 +49,7 @@ func Compare(a, b string) (int, error) {
 	}
 }
 
-// differing returns the first tokens of two versions that can differ.
+// differing returns the first tokens of two versions that may differ.
 func differing(a, b string) (ta, tb token) {
 	same := 0
 	for same < len(a) && same < len(b) && a[same] == b[same] {
@@ -60,7 +59,7 @@ func differing(a, b string) (ta, tb token) {
 	if len(a)-len(ta.rest) >= same {
 		return ta, first(b)
 	}
-	// A token that ends before the first difference is the other version's, too.
+	// A token that ends before the first difference is in both versions.
 	for {
 		tb = ta
 		ta.next()

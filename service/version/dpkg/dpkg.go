@@ -10,19 +10,18 @@ import (
 	"strings"
 )
 
-// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b. It
-// does not allocate.
+// Compare returns -1, 0 or +1 if a is older than, equal to or newer than b. It does not
+// allocate.
 //
-// What dpkg refuses to compare is an error: a version that is empty, has blanks
-// inside, an epoch that is empty, no number, negative or above 2147483647,
-// nothing after the epoch, an empty upstream version or an empty revision after
-// a hyphen. Blanks around a version are passed over.
+// A version that dpkg does not compare is an error: if it is empty or has blanks inside, if
+// its epoch is empty, not a number, negative or above 2147483647, if nothing follows the
+// epoch, or if the upstream version or the revision after a hyphen is empty. Blanks around
+// a version are ignored.
 //
-// What dpkg compares with a warning is compared in the same order: an upstream
-// version that does not begin with a digit, and any printable ASCII character
-// that versions may not have, which comes after all others in the order of
-// ASCII. Bytes outside printable ASCII are an error here, since dpkg's order of
-// them depends on the machine.
+// Versions that dpkg compares with a warning have the same order here: an upstream version
+// that does not begin with a digit, and printable ASCII characters that versions must not
+// have, which come after all others in the order of ASCII. Bytes outside printable ASCII
+// are an error here, because dpkg's order of them depends on the machine.
 func Compare(a, b string) (int, error) {
 	va, err := parse(a)
 	if err != nil {
@@ -53,7 +52,7 @@ var (
 	errHyphen      = errors.New("has an empty revision")
 )
 
-// maxShown bounds what an error repeats of a version.
+// maxShown bounds the bytes of a version in an error.
 const maxShown = 100
 
 func invalid(s string, err error) error {
@@ -63,7 +62,7 @@ func invalid(s string, err error) error {
 	return fmt.Errorf("version %q %w", s, err)
 }
 
-// version is a version taken apart; upstream is never empty.
+// A version is a parsed version. upstream is never empty.
 type version struct {
 	epoch              int64
 	upstream, revision string
@@ -105,7 +104,7 @@ func parse(s string) (version, error) {
 	return v, nil
 }
 
-// parseEpoch reads an epoch as strtol does, which takes a sign.
+// parseEpoch parses an epoch as strtol does, which accepts a sign.
 func parseEpoch(s string) (int64, error) {
 	digits := s
 	if s != "" && (s[0] == '+' || s[0] == '-') {
@@ -119,7 +118,7 @@ func parseEpoch(s string) (int64, error) {
 		if !digit(digits[i]) {
 			return 0, errEpochNumber
 		}
-		if n <= math.MaxInt32 { // beyond, more digits change nothing
+		if n <= math.MaxInt32 { // above, further digits change nothing
 			n = n*10 + int64(digits[i]-'0')
 		}
 	}
@@ -184,8 +183,8 @@ func digits(s string, i int) (start, end int) {
 	return start, i
 }
 
-// weight orders the characters of a run: the tilde before the end of the run,
-// then letters, then all others.
+// weight orders the characters of a run: the tilde comes before the end of the run, then
+// letters, then all others.
 func weight(s string, i int) int {
 	if i >= len(s) || digit(s[i]) {
 		return 0

@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b. It
-// does not allocate.
+// Compare returns -1, 0 or +1 if a is older than, equal to or newer than b. It does not
+// allocate.
 //
-// A missing epoch is 0, so "0:1.2-3.el8" equals "1.2-3.el8". A missing release
-// is older than any other, the empty one too, as it is where rpm compares two
-// packages and in rpm.vercmp and rpm.labelCompare. Where rpm matches
-// dependencies, a side without release matches every release; that is no order
-// (1-1 and 1-2 would equal 1 and not each other), and is not done here.
+// A missing epoch is 0, so "0:1.2-3.el8" equals "1.2-3.el8". A missing release is older
+// than any other, including the empty one, as when rpm compares two packages and in
+// rpm.vercmp and rpm.labelCompare. When rpm matches dependencies, a missing release
+// matches every release. That is not an order (1-1 and 1-2 would both equal 1, but not
+// each other), so Compare does not do it.
 //
-// What is no digit, ASCII letter, tilde or caret only separates, letters of
-// other scripts too, so 1_2 equals 1.2.
+// Characters that are not digits, ASCII letters, tildes or carets only separate, including
+// letters of other scripts, so 1_2 equals 1.2.
 //
-// As for rpm, an empty version is an error. So is one with a NUL byte, which
-// rpm cannot have. All others compare.
+// As in rpm, an empty version is an error. So is a version with a NUL byte, which rpm
+// cannot have. All other versions can be compared.
 func Compare(a, b string) (int, error) {
 	if err := usable(a); err != nil {
 		return 0, err
@@ -54,10 +54,10 @@ var (
 	errNUL   = errors.New("has a NUL byte")
 )
 
-// maxShown bounds what an error repeats of a version.
+// maxShown bounds the bytes of a version in an error.
 const maxShown = 100
 
-// usable returns what rpm has against a version.
+// usable returns an error for a version that rpm rejects.
 func usable(s string) error {
 	var err error
 	switch {
@@ -74,7 +74,7 @@ func usable(s string) error {
 	return fmt.Errorf("version %q %w", s, err)
 }
 
-// version is a version taken apart.
+// A version is a parsed version.
 type version struct {
 	epoch, version, release string
 	released                bool // there is a release, which may be empty

@@ -1,10 +1,9 @@
-// Package semver orders semantic versions (https://semver.org, section 11), and
-// what the ecosystems that have taken it up make of it.
+// Package semver orders semantic versions (https://semver.org, section 11) and the variants
+// that ecosystems use.
 //
-// It reads more than the specification allows, since records and programs do
-// not keep to it: a leading "v"; any number of numeric parts, the missing ones
-// being 0, so that 1.2 equals 1.2.0; and a pre-release without its hyphen, so
-// that 1.0rc1 equals 1.0.0-rc1.
+// It accepts more than the specification, because records and programs do not follow it: a
+// leading "v"; any number of numeric parts, where missing ones are 0, so that 1.2 equals
+// 1.2.0; and a pre-release without its hyphen, so that 1.0rc1 equals 1.0.0-rc1.
 package semver
 
 import (
@@ -14,12 +13,12 @@ import (
 	"strings"
 )
 
-// Compare returns -1, 0 or +1 as a is older than, equal to or newer than b.
-// Build metadata does not count. It does not allocate.
+// Compare returns -1, 0 or +1 if a is older than, equal to or newer than b. Build metadata
+// does not count. It does not allocate.
 //
-// A version that is empty, does not begin with a number, has an empty identifier
-// in its pre-release ("1.0-", "1.0-a..b") or a character that is no printable
-// ASCII is an error.
+// It is an error if a version is empty, does not begin with a number, has an empty
+// identifier in its pre-release ("1.0-", "1.0-a..b") or a character that is not printable
+// ASCII.
 func Compare(a, b string) (int, error) {
 	va, vb, err := parseBoth(a, b)
 	if err != nil {
@@ -28,10 +27,9 @@ func Compare(a, b string) (int, error) {
 	return va.compare(vb), nil
 }
 
-// CompareBuild is Compare for ecosystems where the build metadata decides
-// between versions that are equal but for it: those of Julia, whose binary
-// packages count their builds in it, and of Dart. A version with build metadata
-// is newer than one without.
+// CompareBuild is Compare for ecosystems in which build metadata decides between otherwise
+// equal versions: Julia, whose binary packages count their builds in it, and Dart. A
+// version with build metadata is newer than one without.
 func CompareBuild(a, b string) (int, error) {
 	va, vb, err := parseBoth(a, b)
 	if err != nil {
@@ -46,9 +44,8 @@ func CompareBuild(a, b string) (int, error) {
 	return compareIdentifiers(va.build, vb.build), nil
 }
 
-// CompareRevision is Compare for Bitnami's packages, where a number after a
-// hyphen is the revision of the package and not a pre-release: 1.2.3-4 is newer
-// than 1.2.3.
+// CompareRevision is Compare for Bitnami's packages, in which a number after a hyphen is
+// the revision of the package and not a pre-release: 1.2.3-4 is newer than 1.2.3.
 func CompareRevision(a, b string) (int, error) {
 	va, vb, err := parseBoth(a, b)
 	if err != nil {
@@ -61,7 +58,7 @@ func CompareRevision(a, b string) (int, error) {
 	return compareNumbers(ra, rb), nil
 }
 
-// version is a version taken apart.
+// A version is a parsed version.
 type version struct {
 	numbers    string // with their dots
 	prerelease string
@@ -85,7 +82,7 @@ var (
 	errIdentifier = errors.New("has an empty pre-release identifier")
 )
 
-// maxShown bounds what an error repeats of a version.
+// maxShown bounds the bytes of a version in an error.
 const maxShown = 100
 
 func invalid(s string, err error) error {
@@ -142,8 +139,7 @@ func (v version) compare(w version) int {
 	return compareIdentifiers(v.prerelease, w.prerelease)
 }
 
-// cutRevision takes a pre-release that is a number off the version and returns
-// it.
+// cutRevision removes a pre-release that is a number from the version and returns it.
 func (v *version) cutRevision() string {
 	if !number(v.prerelease) {
 		return ""
@@ -153,7 +149,7 @@ func (v *version) cutRevision() string {
 	return revision
 }
 
-// compareParts compares numbers with dots between them; missing ones are 0.
+// compareParts compares numbers separated by dots. Missing ones are 0.
 func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		var pa, pb string
@@ -166,9 +162,9 @@ func compareParts(a, b string) int {
 	return 0
 }
 
-// compareIdentifiers compares two pre-releases or builds identifier by
-// identifier: numbers as numbers and before all others, those as text, and of
-// two that are alike the shorter one is the older.
+// compareIdentifiers compares two pre-releases or builds identifier by identifier. Numbers
+// are compared by value and come before others, which are compared as text. If one is the
+// beginning of the other, it is older.
 func compareIdentifiers(a, b string) int {
 	for a != "" && b != "" {
 		var ia, ib string
@@ -193,7 +189,7 @@ func compareIdentifiers(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// compareNumbers compares numbers of any length; an empty one is 0.
+// compareNumbers compares numbers of any length. An empty one is 0.
 func compareNumbers(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
