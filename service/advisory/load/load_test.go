@@ -181,12 +181,12 @@ func TestNothingToRead(t *testing.T) {
 	})
 	for name, want := range map[string]string{
 		"missing":     "no such file",
-		"empty":       "it holds neither",
+		"empty":       "it has neither",
 		"broken":      "all 2 files were rejected, the first: a.json: not an OSV record",
-		"nothing.zip": "it holds neither",
+		"nothing.zip": "it has neither",
 		"text.zip":    "all 1 files were rejected, the first: text.zip: zip: not a valid zip file",
 		"x.txt":       "neither a folder nor a .json or .zip file",
-		"archive":     "it holds neither",
+		"archive":     "it has neither",
 	} {
 		src := load.Open(filepath.Join(dir, name))
 		ids, err := read(src)
