@@ -45,6 +45,7 @@ type Store interface {
 	Tokens
 	Scans
 	Retention
+	Transfer
 	Maintenance
 	Close() error
 }

@@ -7,11 +7,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"assay/service/store"
 	"assay/service/store/encode"
 )
 
 // Check implements store.Maintenance. PostgreSQL looks after its own files.
 func (s *Store) Check(ctx context.Context) error {
+	if err := store.CheckComplete(ctx, s); err != nil {
+		return err
+	}
 	_, err := s.Head(ctx)
 	return err
 }

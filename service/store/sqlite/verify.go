@@ -28,6 +28,9 @@ func (s *Store) Check(ctx context.Context) error {
 			return fmt.Errorf("check %q: %w: %s", d.name, store.ErrDamaged, found[0])
 		}
 	}
+	if err := store.CheckComplete(ctx, s); err != nil {
+		return err
+	}
 	var h head
 	if err := h.read(ctx, s.advisories.read); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("check the counters of the data: %w", err)
