@@ -43,32 +43,42 @@ func databaseURL(c *cli.Context) (string, error) {
 	case c.IsSet("database") && c.IsSet("database-file"):
 		return "", hint.Errorf("give one of them", "--database and --database-file exclude each other")
 	case c.IsSet("database-file"):
-		f, err := os.Open(file)
-		if err != nil {
-			return "", fmt.Errorf("read the URL of the database: %w", err)
-		}
-		defer f.Close()
-		b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
-		if err != nil {
-			return "", fmt.Errorf("read the URL of the database: %w", err)
-		}
-		url := strings.TrimSpace(string(b))
-		if url == "" {
-			return "", fmt.Errorf("read the URL of the database: %q is empty", file)
-		}
-		return url, nil
+		return readURL(file)
 	case c.IsSet("database"):
-		secret, err := postgres.HasPassword(flag)
-		if err != nil {
-			return "", hintDatabase(fmt.Errorf("--database: %w", err))
-		}
-		if secret {
-			return "", hint.Errorf("put the URL into a file and name that with --database-file, or set ASSAYD_DATABASE or PGPASSWORD, or use the password file of libpq",
-				"--database has a password in it: everybody on this machine can read the arguments of a process")
-		}
-		return flag, nil
+		return flag, noPassword("--database", flag)
 	}
 	return os.Getenv("ASSAYD_DATABASE"), nil
+}
+
+// readURL reads the URL of a database from a file.
+func readURL(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the URL of the database: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
+	if err != nil {
+		return "", fmt.Errorf("read the URL of the database: %w", err)
+	}
+	url := strings.TrimSpace(string(b))
+	if url == "" {
+		return "", fmt.Errorf("read the URL of the database: %q is empty", path)
+	}
+	return url, nil
+}
+
+// noPassword returns an error for a URL with a password as the value of a flag.
+func noPassword(flag, url string) error {
+	secret, err := postgres.HasPassword(url)
+	if err != nil {
+		return hintDatabase(fmt.Errorf("%s: %w", flag, err))
+	}
+	if secret {
+		return hint.Errorf("put the URL into a file and name that (--database-file FILE, or file:FILE for assayd copy), or set ASSAYD_DATABASE or PGPASSWORD, or use the password file of libpq",
+			"%s has a password in it: everybody on this machine can read the arguments of a process", flag)
+	}
+	return nil
 }
 
 // hintDatabase adds to an error of the PostgreSQL store what to do about it.
@@ -127,7 +137,11 @@ func requireData(c *cli.Context) error {
 	if url, err := databaseURL(c); err != nil || url != "" {
 		return err
 	}
-	dir := c.String("data")
+	return requireFolder(c.String("data"))
+}
+
+// requireFolder returns an error if a folder holds no store.
+func requireFolder(dir string) error {
 	for _, name := range []string{"advisories.db", "ledger.db"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
 			return nil // if it cannot be read, opening it returns the error

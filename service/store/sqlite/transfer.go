@@ -17,12 +17,12 @@ import (
 // for each column: i a number, b a boolean, s text, y bytes, t a time, l a list of texts;
 // upper-case where it may be null.
 type tableSQL struct {
-	ledger bool // else advisories
-	key    string
-	kinds  string
-	read   string // without its condition, which begins with AND
-	write  string
-	table  string
+	state bool // in the database of state, else that of advisories
+	key   string
+	kinds string
+	read  string // without its condition, which begins with AND
+	write string
+	table string
 }
 
 // Settings that are about this store and are not copied.
@@ -65,8 +65,8 @@ var tableSQLs = map[store.Table]tableSQL{
 }
 
 func (s *Store) database(t tableSQL) *database {
-	if t.ledger {
-		return s.ledger
+	if t.state {
+		return s.state
 	}
 	return s.advisories
 }
@@ -324,7 +324,7 @@ func (s *Store) CountRows(ctx context.Context, t store.Table) (n int64, last any
 
 // BeginCopy implements store.Transfer.
 func (s *Store) BeginCopy(ctx context.Context, state string) error {
-	return s.ledger.update(ctx, durable, func(tx transaction) error {
+	return s.state.update(ctx, durable, func(tx transaction) error {
 		_, err := tx.exec(`INSERT OR REPLACE INTO setting (name, value) VALUES ('copying', ?)`, state)
 		if err == nil { // what the source keeps is copied
 			_, err = tx.exec(`DELETE FROM setting WHERE name NOT IN ` + ownSettings)
@@ -335,7 +335,7 @@ func (s *Store) BeginCopy(ctx context.Context, state string) error {
 
 // EndCopy implements store.Transfer.
 func (s *Store) EndCopy(ctx context.Context) error {
-	return s.ledger.update(ctx, durable, func(tx transaction) error {
+	return s.state.update(ctx, durable, func(tx transaction) error {
 		_, err := tx.exec(`DELETE FROM setting WHERE name = 'copying'`)
 		return err
 	})
@@ -343,7 +343,7 @@ func (s *Store) EndCopy(ctx context.Context) error {
 
 // Copying implements store.Transfer.
 func (s *Store) Copying(ctx context.Context) (state string, err error) {
-	err = s.ledger.read.row(ctx, findSetting, []any{"copying"}, &state)
+	err = s.state.read.row(ctx, findSetting, []any{"copying"}, &state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

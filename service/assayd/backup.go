@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/service/store/sqlite"
+	"assay/verdict/hint"
+)
+
+func (d *daemon) backupCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "backup",
+		Usage:       "write a copy of the data folder to FILE, also while assayd serves from it",
+		Description: "The file is a tar archive that assayd restore reads. It has the digests of tokens and every inventory: keep it as safe as the folder.\nA PostgreSQL database is backed up with its own tools, such as pg_dump.",
+		ArgsUsage:   "FILE",
+		Flags:       storeFlags(),
+		Action:      d.backup,
+	}
+}
+
+func (d *daemon) restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "make a data folder of a backup",
+		ArgsUsage: "FILE",
+		Flags:     storeFlags(),
+		Action:    d.restore,
+	}
+}
+
+// fileArgument returns the one argument of backup and restore.
+func fileArgument(c *cli.Context) (string, error) {
+	if err := requireSQLite(c, c.Command.Name); err != nil {
+		return "", err
+	}
+	if c.NArg() != 1 {
+		return "", hint.Errorf("assayd "+c.Command.Name+" FILE --data DIR", "%d arguments, want the name of one file", c.NArg())
+	}
+	return c.Args().First(), nil
+}
+
+func (d *daemon) backup(c *cli.Context) (err error) {
+	path, err := fileArgument(c)
+	if err != nil {
+		return err
+	}
+	if err := requireData(c); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	err = sqlite.Backup(c.Context, c.String("data"), f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path+".new"))
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	_, err = fmt.Fprintf(d.stdout, "the backup is complete: %s\n", path)
+	return err
+}
+
+func (d *daemon) restore(c *cli.Context) error {
+	path, err := fileArgument(c)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read the backup: %w", err)
+	}
+	defer f.Close()
+	if err := sqlite.Restore(c.Context, c.String("data"), f); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.stdout, "restored to %s: start assayd serve\n", c.String("data"))
+	return err
+}

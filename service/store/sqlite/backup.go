@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"archive/tar"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"assay/service/store"
+)
+
+// backupFiles are the files of a backup in their order. The scans are copied first: what
+// they refer to in the advisories is then in the copy of these.
+func backupFiles() []string { return []string{"ledger.db", "advisories.db"} }
+
+// Backup writes a copy of the store in the folder dir to w, as a tar archive of its two
+// databases. The store may be in use: each database is copied in the state that it has
+// at one moment. The copies are made in a folder beside the databases, so the disk needs
+// room for them.
+func Backup(ctx context.Context, dir string, w io.Writer) (err error) {
+	temp, err := os.MkdirTemp(dir, "backup-")
+	if err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	archive := tar.NewWriter(w)
+	for _, name := range backupFiles() {
+		path := filepath.Join(temp, name)
+		if err := vacuumInto(ctx, filepath.Join(dir, name), path); err != nil {
+			return fmt.Errorf("back up %q: %w", name, damaged(err))
+		}
+		if err := addFile(archive, path, name); err != nil {
+			return fmt.Errorf("back up %q: %w", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("back up %q: %w", name, err)
+		}
+	}
+	return archive.Close()
+}
+
+// vacuumInto makes a compact copy of a database, which free pages of it do not enlarge.
+func vacuumInto(ctx context.Context, from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dataSource(from, time.Minute))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// The copy can give free pages back, also where the original cannot.
+	if _, err := conn.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, "VACUUM INTO ?", to)
+	return err
+}
+
+func addFile(archive *tar.Writer, path, name string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: info.Size(), ModTime: info.ModTime(), Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	_, err = io.Copy(archive, f)
+	return err
+}
+
+// Restore makes a store in the folder dir, which must not hold one, of a backup. The
+// databases appear only when the whole archive was read and both are intact.
+func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	for _, name := range backupFiles() {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("restore: %q exists already", filepath.Join(dir, name))
+		}
+	}
+	temp, err := os.MkdirTemp(dir, "restore-")
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	archive := tar.NewReader(r)
+	for _, want := range backupFiles() {
+		head, err := archive.Next()
+		if err != nil {
+			return fmt.Errorf("restore: read the backup: %w", errors.Join(store.ErrDamaged, err))
+		}
+		if head.Name != want || head.Typeflag != tar.TypeReg {
+			return fmt.Errorf("restore: not a backup of assayd: it has %q in place of %q", head.Name, want)
+		}
+		if err := writeFile(filepath.Join(temp, want), archive); err != nil {
+			return fmt.Errorf("restore %q: %w", want, err)
+		}
+	}
+	if _, err := archive.Next(); !errors.Is(err, io.EOF) {
+		return errors.New("restore: not a backup of assayd: it has more files")
+	}
+	s, err := Open(temp)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := errors.Join(s.Check(ctx), s.Close()); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	for _, name := range backupFiles() {
+		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, r io.Reader) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Sync(), f.Close())
+}

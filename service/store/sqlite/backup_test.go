@@ -1,0 +1,159 @@
+package sqlite_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"assay/service/store"
+	"assay/service/store/sqlite"
+)
+
+func keepOne(ctx context.Context, s store.Store, i int) error {
+	id, err := store.NewID(rand.Reader)
+	if err != nil {
+		return err
+	}
+	_, err = s.KeepScan(ctx, store.Scan{ID: id, At: time.Unix(int64(i), 0), Token: "t", Seq: 1, Request: fmt.Append(nil, i), Verdict: fmt.Append(nil, "verdict ", i)})
+	return err
+}
+
+// A backup is made while the store is written to, and has all that was there before.
+func TestBackup(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	s, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var records iter.Seq2[store.Record, error] = func(yield func(store.Record, error) bool) {
+		for i := range 500 {
+			if !yield(store.Record{ID: fmt.Sprint("X-", i), Modified: time.Unix(int64(i), 0), Body: fmt.Append(nil, "body ", i)}, nil) {
+				return
+			}
+		}
+	}
+	if _, err := s.Import(ctx, store.Import{Origin: store.Origin{Source: "a"}, At: time.Unix(1, 0)}, records); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := keepOne(ctx, s, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for i := 1000; ; i++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if err := keepOne(ctx, s, i); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	var backup bytes.Buffer
+	err = sqlite.Backup(ctx, dir, &backup)
+	close(stop)
+	if e := <-stopped; e != nil || err != nil {
+		t.Fatalf("keep scans meanwhile: %v; back up: %v", e, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "backup-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+
+	to := filepath.Join(t.TempDir(), "restored")
+	if err := sqlite.Restore(ctx, to, bytes.NewReader(backup.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := sqlite.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restored.Close()
+	for _, table := range []store.Table{store.TableVersion, store.TableScan} {
+		want, err := s.DumpRows(ctx, table, nil, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := restored.DumpRows(ctx, table, nil, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) < 100 || len(got) > len(want) || !reflect.DeepEqual(got, want[:len(got)]) {
+			t.Errorf("table %q has %d rows, the original %d", table, len(got), len(want))
+		}
+	}
+	if problems, err := restored.Verify(ctx); err != nil || len(problems) > 0 {
+		t.Errorf("verify: %q, %v", problems, err)
+	}
+	if err := sqlite.Restore(ctx, to, bytes.NewReader(backup.Bytes())); err == nil {
+		t.Error("a store was overwritten")
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := keepOne(t.Context(), s, 1); err != nil {
+		t.Fatal(err)
+	}
+	var good bytes.Buffer
+	if err := sqlite.Backup(t.Context(), dir, &good); err != nil {
+		t.Fatal(err)
+	}
+	archive := func(names ...string) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, n := range names {
+			if err := w.WriteHeader(&tar.Header{Name: n, Size: 4, Mode: 0o600, Typeflag: tar.TypeReg}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, "text"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	flipped := bytes.Clone(good.Bytes())
+	flipped[bytes.Index(flipped, []byte("SQLite format 3"))+100]++ // the first page of ledger.db
+	for name, b := range map[string][]byte{
+		"empty":          nil,
+		"no archive":     []byte("text"),
+		"cut":            good.Bytes()[:good.Len()/2],
+		"other files":    archive("../../etc/passwd", "advisories.db"),
+		"no databases":   archive("ledger.db", "advisories.db"),
+		"one of them":    archive("ledger.db"),
+		"one file more":  archive("ledger.db", "advisories.db", "x"),
+		"a damaged page": flipped,
+	} {
+		to := t.TempDir()
+		if err := sqlite.Restore(t.Context(), to, bytes.NewReader(b)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if left, err := os.ReadDir(to); err != nil || len(left) > 0 {
+			t.Errorf("%s: left behind: %v, %v", name, left, err)
+		}
+	}
+}
