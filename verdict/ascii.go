@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// ASCII returns a writer that passes JSON on to w as the same JSON in printable
-// ASCII. In its strings all other runes are escaped, and so is the beginning
-// of what a CI system or a script takes for a command: "##", "::" and "assay:".
+// ASCII returns a writer that writes JSON to w as equivalent JSON in printable ASCII. In
+// strings it escapes all other runes, and the beginning of everything that a CI system or
+// a script may take for a command: "##", "::" and "assay:".
 func ASCII(w io.Writer) io.Writer { return &asciiWriter{w: w} }
 
 type asciiWriter struct {
 	w      io.Writer
-	quoted bool   // in a string
-	escape bool   // behind a backslash
-	begun  []byte // of a rune whose rest comes with the next Write
-	last   []byte // up to len("assay") characters of the string, as written
+	quoted bool   // inside a string
+	escape bool   // after a backslash
+	begun  []byte // the beginning of a rune that ends in the next Write
+	last   []byte // the last characters of the string as written, at most len("assay")
 }
 
 func (a *asciiWriter) Write(p []byte) (int, error) {
@@ -74,7 +74,7 @@ func (a *asciiWriter) plain(in []byte) int {
 	return len(in)
 }
 
-// keep notes characters of a string that were written, at least one.
+// keep appends written characters to a.last. written is not empty.
 func (a *asciiWriter) keep(written []byte) {
 	const n = len("assay")
 	written = written[max(0, len(written)-n):]
@@ -82,7 +82,7 @@ func (a *asciiWriter) keep(written []byte) {
 	a.last = append(append(a.last[:0], a.last[over:]...), written...)
 }
 
-// char appends one character of ASCII.
+// char appends one ASCII character to out, escaped if necessary.
 func (a *asciiWriter) char(out []byte, c byte) []byte {
 	switch {
 	case !a.quoted:

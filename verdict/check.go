@@ -6,10 +6,9 @@ import (
 	"slices"
 )
 
-// Check reports the first thing by which a verdict contradicts itself, nil where
-// there is none. It looks for what a service, or something between, cannot have
-// meant: a pass with findings that fail, numbers that do not add up, a decision
-// without a reason. It does not decide again.
+// Check returns an error if the verdict contradicts itself: a pass with failing findings,
+// counts that do not add up, a decision without a reason. Such a verdict comes from a
+// faulty service, or something changed it on the way. Check does not decide again.
 func (v Verdict) Check() error {
 	if err := v.checkDecision(); err != nil {
 		return err
@@ -26,15 +25,14 @@ func (v Verdict) Check() error {
 	return nil
 }
 
-// Distrusted returns the verdict as one that is not to be trusted, because of err,
-// which Check returned.
+// Distrusted returns the verdict with the outcome untrusted. err is the error of Check.
 func (v Verdict) Distrusted(err error) Verdict {
 	reason := Reason{
 		Rule: RuleContradiction,
 		Text: "the verdict contradicts itself: " + err.Error(),
-		Hint: "is this assayd, of the version of this client, with nothing in between that changes its answers? see the log of the service",
+		Hint: "check that the address is that of assayd, in the version of this client, and that nothing in between changes its answers; see the log of the service",
 	}
-	// What else was said explains nothing now, but for findings that fail.
+	// Keep the reasons that are not those of a pass.
 	var reasons []Reason
 	for _, r := range v.Decision.Reasons {
 		if codeOf(r.Rule) != CodePass {
@@ -97,9 +95,9 @@ func (v Verdict) checkFindings() error {
 	case min(c.Packages, c.Evaluated, c.Findings, c.Failing, c.Fixable, c.Kernel) < 0:
 		return errors.New("a negative number in the counts")
 	case c.Findings != len(v.Findings)+folded:
-		return fmt.Errorf("%d findings are counted and %d are there", c.Findings, len(v.Findings)+folded)
+		return fmt.Errorf("%d findings are counted and the verdict has %d", c.Findings, len(v.Findings)+folded)
 	case c.Failing != failing:
-		return fmt.Errorf("%d failing findings are counted and %d are there", c.Failing, failing)
+		return fmt.Errorf("%d failing findings are counted and the verdict has %d", c.Failing, failing)
 	case rated != c.Findings:
 		return fmt.Errorf("the findings by severity add up to %d of %d", rated, c.Findings)
 	case c.Fixable > c.Findings:
@@ -112,7 +110,7 @@ func (v Verdict) checkFindings() error {
 	return nil
 }
 
-// checkFinding holds what a finding says against the rule that decided on it.
+// checkFinding compares a finding with the rule that decided on it.
 func (v Verdict) checkFinding(f Finding) error {
 	fails := failsFinding(f.Rule)
 	passes := slices.Contains(passingRules(), f.Rule)
@@ -135,7 +133,7 @@ func (v Verdict) checkFinding(f Finding) error {
 	return nil
 }
 
-// checkEvaluated holds the parts of the image against the counts.
+// checkEvaluated compares the parts of the image with the counts.
 func (v Verdict) checkEvaluated() error {
 	packages, evaluated := 0, 0
 	for _, p := range v.Evaluated {
@@ -174,7 +172,7 @@ func (p Part) name() string {
 	return clean(name, 40)
 }
 
-// checkPass holds a pass against what no pass may leave open.
+// checkPass returns an error if a pass leaves something open that no pass may.
 func (v Verdict) checkPass() error {
 	switch {
 	case v.Data.Records <= 0:
@@ -187,36 +185,37 @@ func (v Verdict) checkPass() error {
 	case v.Options.FailOnEOL && v.System.Ended:
 		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
 	}
-	for _, p := range v.ScanErrors {
-		if p.Kind == "database" || p.Kind == "system" {
-			return fmt.Errorf("outcome %q although /%s could not be read", Pass, clean(p.Path, 60))
+	for _, e := range v.ScanErrors {
+		if e.Kind == "database" || e.Kind == "system" {
+			return fmt.Errorf("outcome %q although /%s could not be read", Pass, clean(e.Path, 60))
 		}
 	}
-	system := false
 	for _, p := range v.Evaluated {
-		system = system || p.Part == PartSystem
 		for _, c := range p.Causes {
-			switch c.Cause {
-			case CauseMissing:
-				if v.Options.NoOSPackages {
-					continue
-				}
-			case CauseWithout:
-				if slices.Contains(v.Without, p.Ecosystem) {
-					continue
-				}
-			case CauseSystem, CauseUnreadable, CauseType:
-			default:
-				continue
+			if v.forbids(p, c) {
+				return fmt.Errorf("outcome %q although %q was not evaluated (%s)", Pass, p.name(), c.Cause)
 			}
-			return fmt.Errorf("outcome %q although %q was not evaluated (%s)", Pass, p.name(), c.Cause)
 		}
 		if p.Part == PartSystem && p.Packages > 0 && p.Evaluated == 0 {
 			return fmt.Errorf("outcome %q although no package of the operating system was evaluated", Pass)
 		}
 	}
+	system := slices.ContainsFunc(v.Evaluated, func(p Part) bool { return p.Part == PartSystem })
 	if v.System.ID != "" && !system {
-		return fmt.Errorf("outcome %q, and nothing is said of the packages of %s", Pass, clean(v.System.ID, 40))
+		return fmt.Errorf("outcome %q without the packages of %s", Pass, clean(v.System.ID, 40))
 	}
 	return nil
+}
+
+// forbids reports whether a cause of a part forbids a pass under the options of v.
+func (v Verdict) forbids(p Part, c PartCause) bool {
+	switch c.Cause {
+	case CauseSystem, CauseUnreadable, CauseType:
+		return true
+	case CauseMissing:
+		return !v.Options.NoOSPackages
+	case CauseWithout:
+		return !slices.Contains(v.Without, p.Ecosystem)
+	}
+	return false
 }

@@ -83,9 +83,9 @@ func TestCheck(t *testing.T) {
 		{"untrusted by severity", reasons(unheld, "severity", "no-data"), `"untrusted" by the rule "severity"`},
 
 		{"a pass with failing findings", pass(real(t, "debian12-minbase")), `"pass" with 16 failing findings`},
-		{"a pass whose findings were left out", change(base, func(v *verdict.Verdict) { v.Counts = one().Counts }), "1 findings are counted and 0 are there"},
-		{"counted as not failing", counts(one, func(c *verdict.Counts) { c.Failing = 0 }), "0 failing findings are counted and 1 are there"},
-		{"counted as failing", counts(listed, func(c *verdict.Counts) { c.Failing = 16 }), "16 failing findings are counted and 0 are there"},
+		{"a pass whose findings were left out", change(base, func(v *verdict.Verdict) { v.Counts = one().Counts }), "1 findings are counted and the verdict has 0"},
+		{"counted as not failing", counts(one, func(c *verdict.Counts) { c.Failing = 0 }), "0 failing findings are counted and the verdict has 1"},
+		{"counted as failing", counts(listed, func(c *verdict.Counts) { c.Failing = 16 }), "16 failing findings are counted and the verdict has 0"},
 		{"fewer findings", counts(june, func(c *verdict.Counts) { c.Findings-- }), "findings are counted and"},
 		{"severities", counts(listed, func(c *verdict.Counts) { c.BySeverity[verdict.Low]++ }), "add up to 3 of 2"},
 		{"a negative severity", counts(listed, func(c *verdict.Counts) { c.BySeverity[verdict.Low]--; c.BySeverity[verdict.High]++ }), "negative"},
@@ -130,7 +130,7 @@ func TestCheck(t *testing.T) {
 			v.Without = []string{"PyPI"}
 		}), `although "npm" was not evaluated (without)`},
 		{"a system without packages", change(excused, func(v *verdict.Verdict) { v.Options.NoOSPackages = false }), `although "Debian:12" was not evaluated (missing)`},
-		{"a system without a word", change(base, func(v *verdict.Verdict) { *v = parts(*v, python) }), "nothing is said of the packages of debian"},
+		{"a system without its part", change(base, func(v *verdict.Verdict) { *v = parts(*v, python) }), "without the packages of debian"},
 		{"a system of other vendors only", change(base, func(v *verdict.Verdict) {
 			foreign := vendored
 			foreign.Evaluated = 0

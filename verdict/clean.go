@@ -6,18 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxClean is the most columns that Clean leaves of a text.
+// maxClean is the most columns of a text from Clean.
 const maxClean = 200
 
-// Clean makes a text that others wrote (a package's name, a path, an error) fit
-// for one line of a log: at most 200 columns of printable ASCII. Every other
-// rune is written as \u000a or \U0001f600, a byte that is no UTF-8 as \xff, and
-// a text that is too long ends in "...".
+// Clean makes a text from outside, such as a package name, a path or an error, safe for a
+// line of the log: at most 200 columns of printable ASCII. Other runes are written like
+// \u000a or \U0001f600, invalid UTF-8 like \xff. A text that is cut ends in "...".
 //
-// Two kinds of printable text are broken up as well, since logs are read by
-// machines: what a CI system takes for a command ("::error::" at the start of
-// a word, "##vso[", "##["), and what begins the stable line: "assay: ", and
-// "verdict=" where a text begins so, which may follow it.
+// Clean also escapes text that a program that reads the log may take for something else:
+// a command of a CI system ("::error::" at the beginning of a word, "##vso[", "##["), and
+// the beginning of the stable line ("assay: ", and "verdict=" at the beginning of a text).
 func Clean(s string) string { return clean(s, maxClean) }
 
 // maxShort is the most columns that Short leaves of a text.
@@ -27,13 +25,13 @@ const maxShort = 100
 // sentence.
 func Short(s string) string { return clean(s, maxShort) }
 
-// clean is Clean with n columns at the most.
+// clean is Clean with at most n columns.
 func clean(s string, n int) string {
 	if len(s) <= n && isClean(s) {
-		return s // most are
+		return s // the common case
 	}
 	var b strings.Builder
-	cut := 0 // the longest end of b that leaves room for the dots
+	cut := 0 // the longest prefix of b that leaves room for the dots
 	for i, r := range s {
 		rest := s[i:]
 		switch {
@@ -65,21 +63,21 @@ func isClean(s string) bool {
 	return true
 }
 
-// sentence is the words of a text for people, whose lines are not kept.
+// sentence returns the words of a text for people. Line breaks count as spaces.
 func sentence(s string, n int) []string {
 	return strings.Fields(clean(strings.Join(strings.Fields(s), " "), n))
 }
 
-// command reports whether a machine may take rest, which follows before, for
-// something said to it. What is before counts as it is written: an escape may be
-// the beginning of a word ("\u000a" and "ssay: ").
+// command reports whether a program may take rest for a command or the stable line. before
+// is the text as written that precedes rest: an escape can complete a word ("\u000a" and
+// "ssay: ").
 func command(before, rest string) bool {
 	switch rest[0] {
 	case ':':
 		if (before == "" || strings.HasSuffix(before, " ")) && strings.HasPrefix(rest, "::") {
 			return true
 		}
-		// The colon of "assay: ", also where a blank will follow.
+		// The colon of "assay: ". At the end of the text, a space may follow in the line.
 		return strings.HasSuffix(before, "assay") && (rest == ":" || strings.HasPrefix(rest, ": "))
 	case '#':
 		return strings.HasPrefix(rest, "##")
@@ -89,8 +87,8 @@ func command(before, rest string) bool {
 	return false
 }
 
-// token makes s one value of the stable line: at most n characters of
-// letters, digits and "._:-", every other replaced by "_"; "-" where it is empty.
+// token makes s a value of the stable line: at most n letters, digits and "._:-". It
+// replaces other characters by "_", and an empty s by "-".
 func token(s string, n int) string {
 	if s == "" {
 		return "-"

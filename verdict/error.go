@@ -5,13 +5,12 @@ import (
 	"io"
 )
 
-// WriteError writes what people read where there is no verdict: what went
-// wrong, what to try, which may be empty, and the stable line with the exit
-// code of docs/exit-codes.md, 1, 2 or 3. exit is the code that the client ends
-// with: code, or 0 under --on-error warn, which is then said where nobody can
-// overlook it.
+// WriteError writes the log of a scan without a verdict: the error, a hint, which may be
+// empty, and the stable line with the exit code, which is CodeUnable, CodeUsage or
+// CodeRefused. exit is the code that the client ends with: code, or 0 under
+// --on-error warn, which the last line then says in capitals.
 func WriteError(w io.Writer, what, hint string, code, exit int) error {
-	const most = 3 // lines of each
+	const most = 3 // lines of the error, and of the hint
 	p := newPage(Style{})
 	p.add(p.wrap("assay: error: ", "  ", sentence(what, most*maxWidth), most)...)
 	if hint != "" {

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// A group is what one upgrade mends: the findings of one source package (of the
-// package itself where it has none) in one installed version.
+// A group is the findings that one upgrade fixes: those of one installed version of a
+// source package, or of the package itself if it has no source package.
 type group struct {
 	typ, name, installed string
-	fixed                string   // the highest of the fixes; empty where there is none
-	subscription         string   // what has to be paid for to get the fix
-	malicious            bool     // some finding says so
-	binaries             []string // the installed packages, sorted, each once
-	paths                []string // where they lie, for packages that have no source
+	fixed                string   // the highest fixed version, or empty
+	subscription         string   // the subscription that the fix needs, or empty
+	malicious            bool     // a finding says that the package is malicious
+	binaries             []string // names of the installed packages, sorted and unique
+	paths                []string // of packages without a source package
 	findings             []Finding
-	// vulnerabilities is one finding for each id, the worst first.
+	// vulnerabilities has one finding for each id, the worst first.
 	vulnerabilities []Finding
 }
 
-// groups sorts findings into groups, the worst first.
+// groups returns the groups of findings, the worst first.
 func groups(findings []Finding, options Options) []group {
 	type key struct {
 		typ, name, installed string
@@ -80,9 +80,9 @@ func groups(findings []Finding, options Options) []group {
 	return all
 }
 
-// urgency is how soon a finding is to be seen to, 0 the soonest: what is
-// malicious, what is exploited, then by severity. What is unrated stands behind
-// the severity that it counts as.
+// urgency orders findings; 0 is the most urgent. Malicious packages come first, then
+// findings that are known to be exploited, then the others by severity. An unrated
+// finding comes directly after the severity that it counts as.
 func urgency(f Finding, options Options) int {
 	if f.Malicious {
 		return 0

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// WriteJSON writes v as indented JSON with a line end. The same verdict gives
-// the same bytes, and all of them are those of ASCII: a build log is a terminal.
+// WriteJSON writes v as indented JSON with a newline at the end. It is printable ASCII,
+// because people see it in a terminal. Equal verdicts have equal bytes.
 func WriteJSON(w io.Writer, v Verdict) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

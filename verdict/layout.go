@@ -9,16 +9,16 @@ import (
 const (
 	maxWidth = 100 // columns of a line
 	minWidth = 60
-	labels   = 8 // columns of the labels "fix:", "report:", …
+	labels   = 8 // columns of a label such as "fix:" or "report:"
 )
 
-// A page is laid out before anything is written, since the tail has a number
-// of lines to keep to.
+// A page collects the lines of a log. They are written at the end, because the tail has a
+// limited number of lines.
 type page struct {
 	width int
 	color bool
 	lines []string
-	size  int // bytes of lines with their ends
+	size  int // bytes of lines, with newlines
 }
 
 func newPage(style Style) *page {
@@ -37,7 +37,7 @@ func (p *page) add(lines ...string) {
 	}
 }
 
-// blank separates two parts.
+// blank adds an empty line between two parts.
 func (p *page) blank() {
 	if n := len(p.lines); n > 0 && p.lines[n-1] != "" {
 		p.add("")
@@ -49,7 +49,7 @@ func (p *page) writeTo(w io.Writer) error {
 	return err
 }
 
-// paint colours a severity's word, which is all that is ever coloured.
+// paint colours a word in the colour of a severity. Nothing else is coloured.
 func (p *page) paint(s Severity, word string) string {
 	if !p.color {
 		return word
@@ -72,17 +72,17 @@ func (p *page) paint(s Severity, word string) string {
 	return "\x1b[" + code + "m" + word + "\x1b[0m"
 }
 
-// severityColumns is the widest word of severity and the gap behind it.
+// severityColumns is the width of the longest severity and the gap after it.
 const severityColumns = len(Negligible) + 2
 
-// severity is a word in the column of severities, painted as s is.
+// severity returns a word in the column of severities, in the colour of s.
 func (p *page) severity(s Severity, word string) string {
 	word = clean(word, len(Negligible))
 	return p.paint(s, word) + strings.Repeat(" ", severityColumns-len(word))
 }
 
-// wrap lays words out after first, further lines after rest, on most lines at
-// the most (0: any number), the last of which then ends in dots.
+// wrap breaks words into lines. The first line begins with first, the others with rest.
+// If most is not 0, there are at most most lines, and dots show that words are missing.
 func (p *page) wrap(first, rest string, words []string, most int) []string {
 	const dots = " ..."
 	var lines []string
@@ -113,13 +113,13 @@ func (p *page) wrap(first, rest string, words []string, most int) []string {
 	return append(lines, line)
 }
 
-// labelled is a sentence behind a label, on most lines at the most.
+// labelled returns a sentence after a label, in at most most lines.
 func (p *page) labelled(label, text string, most int) []string {
 	return p.wrap(pad(label, labels), pad("", labels), sentence(text, 4*maxWidth), most)
 }
 
-// columns counts what is seen of a line: all but the colour codes, the only
-// escapes that can be in one.
+// columns returns the width of a line. Colour codes, the only escapes of a line, have no
+// width.
 func columns(s string) int {
 	n := len(s)
 	for {
@@ -133,7 +133,7 @@ func columns(s string) int {
 	}
 }
 
-// clip cuts a word that no line can hold.
+// clip shortens a word that is too long for a line.
 func clip(w string, room int) string {
 	if columns(w) <= room {
 		return w
@@ -145,7 +145,7 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-len(s)))
 }
 
-// number writes n for people, in groups of three digits.
+// number formats n in groups of three digits.
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -154,7 +154,7 @@ func number(n int) string {
 	return s
 }
 
-// count is a number with its noun: "1 finding", "2,017 findings".
+// count returns a number with its noun: "1 finding", "2,017 findings".
 func count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -162,7 +162,7 @@ func count(n int, noun string) string {
 	return number(n) + " " + noun
 }
 
-// Age returns a number of seconds in the unit that people would use.
+// Age returns a number of seconds as text, in the unit that people would use.
 func Age(seconds int64) string {
 	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
 	switch {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// natural orders versions, and ids such as CVE-2024-727, in Debian's order: by
-// epoch, upstream version and revision; in each runs of digits by their number,
-// "~" before the end, letters before other signs. It decides nothing here but
-// what stands first in the log, and which of a package's fixes it names; for
-// versions of other ecosystems it is near enough for that.
+// natural compares versions, and ids such as CVE-2024-727, as Debian does: by epoch,
+// upstream version and revision. In each of these, digits compare as numbers, "~" comes
+// before the end, and letters come before other characters. It only decides the order of
+// the log and which fixed version the log names, so it is good enough for versions of
+// other ecosystems, too.
 func natural(a, b string) int {
 	epochA, upstreamA, revisionA := parts(a)
 	epochB, upstreamB, revisionB := parts(b)
@@ -47,7 +47,7 @@ func comparePart(a, b string) int {
 	return 0
 }
 
-// digits returns how many of the first bytes of s are digits, or are none.
+// digits returns the length of the prefix of s whose bytes are digits, or are not digits.
 func digits(s string, want bool) int {
 	for i := range len(s) {
 		if ('0' <= s[i] && s[i] <= '9') != want {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// remedy says what to do first, on most lines at the most, two or more.
+// remedy says what to do first, in at most most lines. most is two or more.
 func (t *text) remedy(most int) []string {
 	var lines []string
 	if t.Decision.Outcome == Fail {
@@ -16,7 +16,7 @@ func (t *text) remedy(most int) []string {
 		if r.Hint == "" || len(lines) >= most {
 			continue
 		}
-		// The fix of findings was just said, better than a rule can.
+		// These rules are about findings, whose fix precedes this.
 		if len(lines) > 0 && failsFinding(r.Rule) {
 			continue
 		}
@@ -25,28 +25,46 @@ func (t *text) remedy(most int) []string {
 	return lines
 }
 
-// upgrade is what mends the findings.
-func (t *text) upgrade(most int) []string {
-	var malicious, debs, others, programs, paid, unfixed []string
+// A todo sorts the failing groups by what to do about them. Each entry is text for people.
+type todo struct {
+	remove   []string // malicious packages
+	debs     []string // names of Debian packages to upgrade
+	rebuild  []string // Go programs
+	upgrade  []string // other packages
+	paid     []string // packages of which only subscribers get the fix
+	unfixed  []string
+	ofSystem bool // apk and rpm packages are among upgrade
+}
+
+func (t *text) todo() todo {
+	var d todo
 	for _, g := range t.failing {
+		name := clean(g.name, 50)
 		switch {
 		case g.malicious:
-			malicious = append(malicious, clean(g.name, 50)+" "+clean(g.installed, 40))
+			d.remove = append(d.remove, name+" "+clean(g.installed, 40))
 		case g.fixed == "" && g.subscription != "":
-			paid = append(paid, clean(g.name, 50)+" by "+clean(g.subscription, 40))
+			d.paid = append(d.paid, name+" ("+clean(g.subscription, 40)+")")
 		case g.fixed == "":
-			unfixed = append(unfixed, clean(g.name, 50))
+			d.unfixed = append(d.unfixed, name)
 		case g.typ == "deb":
-			debs = append(debs, g.binaries...)
+			d.debs = append(d.debs, g.binaries...)
 		case g.typ == "golang" && g.name == "stdlib" && len(g.paths) > 0:
-			// Nothing in an image can be upgraded for it.
+			// The fix of Go's standard library is in the compiler that builds a program.
 			for _, p := range g.paths {
-				programs = append(programs, clean(path.Base(p), 50)+" with Go "+clean(g.fixed, 40))
+				d.rebuild = append(d.rebuild, clean(path.Base(p), 50)+" with Go "+clean(g.fixed, 40))
 			}
 		default:
-			others = append(others, clean(g.name, 50)+" to "+clean(g.fixed, 40))
+			d.upgrade = append(d.upgrade, name+" to "+clean(g.fixed, 40))
 		}
+		d.ofSystem = d.ofSystem || g.fixed != "" && (g.typ == "apk" || g.typ == "rpm")
 	}
+	return d
+}
+
+// upgrade says how to fix the findings, in at most most lines.
+func (t *text) upgrade(most int) []string {
+	d := t.todo()
 	var lines []string
 	say := func(s string) {
 		if len(lines) >= most {
@@ -58,44 +76,39 @@ func (t *text) upgrade(most int) []string {
 		}
 		lines = append(lines, t.labelled(label, s, 1)...)
 	}
-	if len(malicious) > 0 {
-		say("remove " + few(malicious) + ": malicious; and change every secret that it could read")
+	if len(d.remove) > 0 {
+		say("remove " + few(d.remove) + ": malicious; and change every secret that it could read")
 	}
 	blocked := t.System.Repositories
-	if blocked != nil && (len(debs) > 0 || t.ofSystem()) {
-		lines = append(lines, t.unblock(*blocked, len(debs) > 0, most-len(lines), len(lines) == 0)...)
-		debs = nil
+	if blocked != nil && (len(d.debs) > 0 || d.ofSystem) {
+		lines = append(lines, t.unblock(*blocked, len(d.debs) > 0, most-len(lines), len(lines) == 0)...)
+		d.debs = nil
 	}
-	if room := most - len(lines); len(debs) > 0 && room >= 2 {
+	if room := most - len(lines); len(d.debs) > 0 && room >= 2 {
 		say("add to the Dockerfile before the scan, or --pull a newer base image:")
-		lines = append(lines, t.apt(debs, room-1)...)
+		lines = append(lines, t.apt(d.debs, room-1)...)
 	}
-	var apart []string // what no one command does
-	if len(programs) > 0 {
-		apart = append(apart, "rebuild "+few(programs))
+	var byHand []string // no single command does these
+	if len(d.rebuild) > 0 {
+		byHand = append(byHand, "rebuild "+few(d.rebuild))
 	}
-	if len(others) > 0 {
-		apart = append(apart, "upgrade "+few(others))
+	if len(d.upgrade) > 0 {
+		byHand = append(byHand, "upgrade "+few(d.upgrade))
 	}
-	if len(apart) > 0 {
-		say(strings.Join(apart, "; "))
+	if len(byHand) > 0 {
+		say(strings.Join(byHand, "; "))
 	}
-	if len(lines) == 0 && len(paid) > 0 {
-		say("a fix is given for " + few(paid) + " alone: leave it out, or take another base image")
+	if len(lines) == 0 && len(d.paid) > 0 {
+		say("the fix needs a subscription: " + few(d.paid) + "; leave it out, or use another base image")
 	}
-	if len(lines) == 0 && len(unfixed) > 0 {
-		say("no fix exists for " + few(unfixed) + ": leave it out, or take another base image")
+	if len(lines) == 0 && len(d.unfixed) > 0 {
+		say("no fix exists for " + few(d.unfixed) + ": leave it out, or use another base image")
 	}
 	return lines
 }
 
-// ofSystem reports whether a package of apk or rpm fails and has a fix.
-func (t *text) ofSystem() bool {
-	return slices.ContainsFunc(t.failing, func(g group) bool { return (g.typ == "apk" || g.typ == "rpm") && g.fixed != "" })
-}
-
-// unblock says what to do where the repositories of the image do not have the fixes:
-// with the command for apt, as far as there is room.
+// unblock says what to do if the repositories of the image do not have the fixes. If
+// there is room, it has the commands for apt.
 func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string {
 	label := ""
 	if first {
@@ -107,7 +120,7 @@ func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string 
 	missing := clean(r.Missing, 40)
 	switch {
 	case r.Missing == "" || !pasteable(r.Add):
-		return t.labelled(label, "take a newer base image: this one has no package repository with the fixes", most)
+		return t.labelled(label, "use a newer base image: this one has no package repository with the fixes", most)
 	case !apt:
 		return t.labelled(label, "add "+clean(r.Add, 90)+" to /etc/apk/repositories, which has no "+missing, min(2, most))
 	}
@@ -127,16 +140,15 @@ func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string 
 	return short
 }
 
-// pasteable reports whether s means itself in a shell between single quotes, and in a
-// log.
+// pasteable reports whether s is safe to paste into a shell between single quotes.
 func pasteable(s string) bool {
 	return s != "" && len(s) <= 120 && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(" :/.-", r)
 	})
 }
 
-// apt is the command that upgrades Debian packages, ready to paste: by name as
-// long as that fits, else everything.
+// apt returns the command that upgrades Debian packages, ready to paste. It upgrades all
+// packages if the names do not fit into most lines.
 func (t *text) apt(names []string, most int) []string {
 	const (
 		update = "RUN apt-get update && apt-get "
@@ -147,7 +159,7 @@ func (t *text) apt(names []string, most int) []string {
 	names = slices.Compact(names)
 	indent := pad("", labels)
 	every := []string{indent + update + "-y upgrade"}
-	// The names come from the image, and this line is made to be run.
+	// The names come from the image and people run this line, so only valid names are in it.
 	if len(names) > few || slices.ContainsFunc(names, func(n string) bool { return !debianName(n) }) {
 		return every
 	}
@@ -162,7 +174,8 @@ func (t *text) apt(names []string, most int) []string {
 	return two
 }
 
-// debianName reports whether s is a package's name by Debian's policy, 5.6.1.
+// debianName reports whether s is a valid package name by section 5.6.1 of the Debian
+// policy.
 func debianName(s string) bool {
 	for i, r := range s {
 		switch {
@@ -175,7 +188,7 @@ func debianName(s string) bool {
 	return len(s) >= 2
 }
 
-// few is the first of names, and the number of the others.
+// few returns the first names and the number of the others.
 func few(names []string) string {
 	const most = 3
 	if more := len(names) - most; more > 0 {

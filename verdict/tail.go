@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// tailLines is how many lines of a failed step BuildKit repeats.
+// tailLines is the number of lines of a failed step that BuildKit repeats.
 const tailLines = 10
 
-// tail ends the log. What matters most stands last: the verdict, why, what to
-// do; above that, as far as there is room, the worst findings; at the top, first
-// to go where a log is cut, the link and the line for machines.
+// tail adds the last lines of the log, the most important ones at the end: the verdict, the
+// reasons, what to do. Above them are the worst findings, if there is room, and at the top
+// the link and the stable line, which a shortened log loses first.
 func (t *text) tail() {
 	notes := t.caveats()
 	remedy := t.remedy(3 - max(0, len(notes)-1))
@@ -27,7 +27,7 @@ func (t *text) tail() {
 	t.add(t.inWords()...)
 }
 
-// link is where the scan can be read again.
+// link returns the line with the address of the report.
 func (t *text) link() []string {
 	address := t.Report
 	if address == "" && t.style.Server != "" && t.Scan != "" {
@@ -43,7 +43,7 @@ func (t *text) link() []string {
 	return []string{line}
 }
 
-// stable is the line for machines, an interface of docs/exit-codes.md.
+// stable returns the stable line, an interface that docs/exit-codes.md describes.
 func (t *text) stable() string {
 	d := t.Decision
 	line := fmt.Sprintf("assay: verdict=%s code=%d", token(string(d.Outcome), 16), d.Code)
@@ -63,7 +63,7 @@ func (t *text) stable() string {
 	return line
 }
 
-// worst names the first most groups in a line each.
+// worst returns a line for each of the first most groups.
 func (t *text) worst(most int) []string {
 	var lines []string
 	for i, g := range t.failing[:most] {
@@ -89,7 +89,7 @@ func (t *text) worst(most int) []string {
 	return lines
 }
 
-// caveats are what a reader of a verdict must not miss.
+// caveats returns notes that a reader must not miss.
 func (t *text) caveats() []string {
 	var lines []string
 	said := slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == RuleEndOfLife })
@@ -98,12 +98,12 @@ func (t *text) caveats() []string {
 		lines = append(lines, t.labelled("note:", "security support of "+t.system()+" ended "+ended, 1)...)
 	}
 	if t.Data.Sample {
-		lines = append(lines, t.labelled("note:", "sample data for demonstration: most of what is known is not in it", 1)...)
+		lines = append(lines, t.labelled("note:", "sample data for demonstration: most advisories are not in it", 1)...)
 	}
 	return lines
 }
 
-// why is the reasons of the decision.
+// why returns the reasons of the decision.
 func (t *text) why(most int) []string {
 	if t.Decision.Outcome == Pass {
 		return nil
@@ -120,7 +120,7 @@ func (t *text) why(most int) []string {
 	return t.labelled("why:", strings.Join(texts, "; "), most)
 }
 
-// inWords is the verdict in words.
+// inWords returns the verdict in words.
 func (t *text) inWords() []string {
 	c := t.Counts
 	words := fmt.Sprintf("%s, exit code %d: ", strings.ToUpper(token(string(t.Decision.Outcome), 16)), t.style.Exit)
@@ -162,7 +162,7 @@ func (t *text) inWords() []string {
 func (t *text) howMuch() string {
 	c := t.Counts
 	switch {
-	case t.Evaluated == nil: // a service that does not say
+	case t.Evaluated == nil: // from a service of an earlier version
 		return count(c.Packages, "package")
 	case c.Evaluated == c.Packages:
 		return count(c.Packages, "package") + " evaluated"
@@ -194,7 +194,7 @@ func (t *text) howMuchNot() string {
 	return text
 }
 
-// causes is why packages were not evaluated, in a few words, the most frequent
+// causes says in a few words why packages were not evaluated, the most frequent cause
 // first.
 func (t *text) causes() string {
 	const most = 3
@@ -231,7 +231,7 @@ func (t *text) causes() string {
 	return strings.Join(texts, ", ")
 }
 
-// causeWords is a cause in a few words.
+// causeWords returns a cause in a few words.
 func causeWords(p Part, c PartCause) string {
 	of := clean(cmp.Or(p.Ecosystem, p.Type, "packages of other types"), 30)
 	switch c.Cause {

@@ -9,45 +9,44 @@ import (
 	"strings"
 )
 
-// A Style says how WriteText writes.
+// A Style is how WriteText writes.
 type Style struct {
-	// Color paints the words of severity; the layout is the same without.
+	// Color colours severities. The layout does not depend on it.
 	Color bool
-	// Width is the most columns of a line; 0 stands for 100, and what is below
-	// 60 or above 100 is taken as that. A link and the stable line, which
-	// machines read, are never broken and keep to 100 columns alone.
+	// Width is the most columns of a line, from 60 to 100. 0 means 100, and other values
+	// are taken as the nearest of these. A link and the stable line are never broken and
+	// have at most 100 columns.
 	Width int
-	// Quiet leaves only the tail.
+	// Quiet writes only the tail.
 	Quiet bool
-	// Verbose lists what does not fail too, and says of each finding why it
-	// matched. Quiet goes before it.
+	// Verbose also lists findings that do not fail, and says why each finding matched.
+	// Quiet takes precedence.
 	Verbose bool
-	// Exit is the code that the client ends with: the decision's, or 0 under
+	// Exit is the exit code of the client: that of the decision, or 0 under
 	// --continue-on-failure.
 	Exit int
-	// Server is the address of the service, for the link to a verdict that has
-	// no report.
+	// Server is the address of the service. It is used for a link if the verdict has no
+	// report.
 	Server string
 }
 
 const (
-	// maxBody bounds what stands above the tail: builders clip a step's output
-	// at 200 KiB for a second.
+	// maxBody is the most bytes before the tail. Builders cut the output of a step that
+	// writes more than 200 KiB in a second.
 	maxBody = 128 << 10
-	// maxIDs bounds one package's list of vulnerabilities, so that one does not
-	// crowd out the others.
+	// maxIDs is the most vulnerabilities of one package, so that other packages have room.
 	maxIDs = 1000
-	// maxNotes bounds the notes of one kind.
+	// maxNotes is the most notes of one kind.
 	maxNotes = 10
 )
 
-// WriteText writes the log of a scan: what was found, the worst first and
-// grouped by the package to upgrade, then what does not fail in numbers, then
-// notes, then the tail. The tail is at most ten lines, which is what a builder
-// repeats of a failed step, and holds everything needed to go on.
+// WriteText writes the log of a scan: the failing findings, the worst first and grouped by
+// the package to upgrade, then the number of findings that do not fail, then notes, then
+// the tail. The tail has everything that is needed to continue, in at most ten lines,
+// because that is what a builder repeats of a failed step.
 //
-// The text is printable ASCII at any content of v, no longer than 150 KiB, and
-// holds the stable line of docs/exit-codes.md exactly once.
+// For any v, the text is printable ASCII, has at most 150 KiB, and has the stable line of
+// docs/exit-codes.md exactly once.
 func WriteText(w io.Writer, v Verdict, style Style) error {
 	failing := slices.DeleteFunc(slices.Clone(v.Findings), func(f Finding) bool { return !f.Fails })
 	t := &text{
@@ -68,14 +67,14 @@ func WriteText(w io.Writer, v Verdict, style Style) error {
 	return t.writeTo(w)
 }
 
-// A text is the log of one verdict in the making.
+// A text is the log of a verdict while it is written.
 type text struct {
 	*page
 	Verdict
 	style   Style
 	failing []group
-	unrated int // findings that fail for a severity that nobody has given them
-	full    bool
+	unrated int  // the number of unrated findings that fail by their severity
+	full    bool // there is no room for more findings
 }
 
 func unrated(findings []Finding) int {
@@ -112,7 +111,7 @@ func (t *text) system() string {
 	return clean(cmp.Or(s.PrettyName, strings.TrimSpace(s.ID+" "+s.VersionID), "no known system"), 60)
 }
 
-// failed lists what fails.
+// failed lists the findings that fail.
 func (t *text) failed() {
 	if len(t.failing) == 0 {
 		return
@@ -130,7 +129,7 @@ func (t *text) countsAs() string {
 	return clean(cmp.Or(string(t.Options.Unrated), "nothing"), 20)
 }
 
-// list adds groups for as long as there is room.
+// list adds groups while there is room.
 func (t *text) list(all []group) {
 	for i, g := range all {
 		lines := t.group(g)
@@ -139,7 +138,7 @@ func (t *text) list(all []group) {
 			size += len(l) + 1
 		}
 		if t.full || t.size+size > maxBody {
-			t.full = true // what is less urgent does not overtake
+			t.full = true // a smaller group must not follow a more urgent one that did not fit
 			findings := 0
 			for _, g := range all[i:] {
 				findings += len(g.findings)
@@ -155,8 +154,8 @@ func (t *text) list(all []group) {
 	}
 }
 
-// group lays out one group: a line that names it, and its vulnerabilities in a
-// paragraph for each severity.
+// group returns the lines of a group: one that names it, and a paragraph for each severity
+// with its vulnerabilities.
 func (t *text) group(g group) []string {
 	head := g.title()
 	if len(g.binaries) > 1 || g.binaries[0] != g.name {
@@ -185,12 +184,12 @@ func (t *text) group(g group) []string {
 	return lines
 }
 
-// row is a paragraph that begins with a severity.
+// row returns a paragraph that begins with a severity.
 func (t *text) row(s Severity, words []string, most int) []string {
 	return t.wrap("  "+t.severity(s, string(s)), pad("", 2+severityColumns), words, most)
 }
 
-// chunk yields the runs of findings of one severity.
+// chunk yields runs of findings with the same severity.
 func chunk(findings []Finding) func(func([]Finding) bool) {
 	return func(yield func([]Finding) bool) {
 		for len(findings) > 0 {
@@ -206,7 +205,7 @@ func chunk(findings []Finding) func(func([]Finding) bool) {
 	}
 }
 
-// title names a group: "openssl 3.0.11-1 -> 3.0.13-1".
+// title returns the words that name a group: "openssl 3.0.11-1 -> 3.0.13-1".
 func (g group) title() []string {
 	name, installed := clean(g.name, 50), clean(g.installed, 40)
 	if g.fixed == "" && g.subscription != "" {
@@ -218,7 +217,7 @@ func (g group) title() []string {
 	return []string{name, installed, "->", clean(g.fixed, 40)}
 }
 
-// among is a list in brackets, cut after most.
+// among returns the first most names in parentheses, and the number of the others.
 func among(names []string, most int) string {
 	var b strings.Builder
 	for i, n := range names[:min(len(names), most)] {
@@ -235,7 +234,7 @@ func among(names []string, most int) string {
 
 func identity(f Finding) string { return clean(cmp.Or(f.ID, "(no id)"), 40) }
 
-// marked is the id of a finding with what makes it urgent.
+// marked returns the id of a finding, with "malicious" or "known exploited".
 func marked(f Finding) string {
 	id := identity(f)
 	if f.Malicious {
@@ -247,7 +246,7 @@ func marked(f Finding) string {
 	return id
 }
 
-// detail is everything about one finding.
+// detail returns the lines of a finding in the verbose log.
 func (t *text) detail(f Finding) []string {
 	words := []string{marked(f)}
 	if f.SeveritySource != "" {
@@ -269,7 +268,7 @@ func (t *text) detail(f Finding) []string {
 	return lines
 }
 
-// rest says in numbers what does not fail, and why it does not.
+// rest says how many findings do not fail, by rule.
 func (t *text) rest() {
 	passing := map[string][]Finding{}
 	for _, f := range t.Findings {
@@ -356,11 +355,11 @@ func (t *text) ruleText(rule string) string {
 	return clean(cmp.Or(rule, "no reason given"), 28)
 }
 
-// notes are what changes how far the findings can be relied on.
+// notes adds notes about how complete and reliable the answer is.
 func (t *text) notes() {
 	t.blank()
 	t.evaluated()
-	t.partial()
+	t.scanErrors()
 	for i, o := range t.Ignored {
 		if i == maxNotes {
 			t.note("and " + count(len(t.Ignored)-i, "other option") + " not taken")
@@ -378,8 +377,8 @@ func (t *text) notes() {
 	}
 }
 
-// evaluated says of each part of the image how far it was evaluated. What was
-// evaluated wholly is said verbosely only.
+// evaluated says how much of each part of the image was evaluated. Parts that were
+// evaluated completely are only in the verbose log.
 func (t *text) evaluated() {
 	listed := 0
 	for _, p := range t.Evaluated {
@@ -419,7 +418,7 @@ func (t *text) evaluated() {
 	}
 }
 
-// because is the first causes of a part.
+// because returns the first causes of a part.
 func (t *text) because(p Part) string {
 	const most = 3
 	var texts []string
@@ -442,9 +441,9 @@ func (t *text) because(p Part) string {
 
 func (t *text) note(s string) { t.add(t.labelled("note:", s, 2)...) }
 
-// partial says in one sentence, verbosely in a line for each, what the client
-// could not read.
-func (t *text) partial() {
+// scanErrors says what the client could not read, in one sentence, or in the verbose log
+// in a line for each path.
+func (t *text) scanErrors() {
 	if len(t.ScanErrors) == 0 {
 		return
 	}

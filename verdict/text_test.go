@@ -221,7 +221,7 @@ func TestLacking(t *testing.T) {
 	}
 	red := with([]verdict.Finding{language("CVE-2024-1", "rpm", "bash", "5-1", "5-2", "var/lib/rpm")})
 	red.System.Repositories = &verdict.Repositories{}
-	if tail := last(text(t, red, verdict.Style{Exit: 4})); !strings.Contains(tail, "take a newer base image") {
+	if tail := last(text(t, red, verdict.Style{Exit: 4})); !strings.Contains(tail, "use a newer base image") {
 		t.Errorf("rpm:\n%s", tail)
 	}
 	libraries := lacking(with([]verdict.Finding{language("CVE-2024-1", "npm", "a", "1", "2", "srv/a")}), "bookworm-security")
@@ -244,7 +244,7 @@ func TestLacking(t *testing.T) {
 		v.System.Repositories.Add = add
 		log := text(t, v, verdict.Style{Exit: 4})
 		hold(t, log, verdict.Style{})
-		if strings.Contains(log, "RUN ") || !strings.Contains(log, "take a newer base image") {
+		if strings.Contains(log, "RUN ") || !strings.Contains(log, "use a newer base image") {
 			t.Errorf("%q:\n%s", add, last(log))
 		}
 	}
@@ -341,10 +341,10 @@ func TestLog(t *testing.T) {
 			"RUN echo 'deb http://deb.debian.org/debian-security bookworm-security main' \\\n            >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade\n"}},
 		{"no-security-60", given(lacking(june(), "bookworm-security")), verdict.Style{Exit: 4, Width: 60}, []string{
 			"fix:    add bookworm-security to its apt sources, then\n        upgrade\n"}},
-		{"no-repository", given(lacking(one(), "")), verdict.Style{Exit: 4}, []string{"code=4", "take a newer base image"}},
+		{"no-repository", given(lacking(one(), "")), verdict.Style{Exit: 4}, []string{"code=4", "use a newer base image"}},
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
 		{"subscription", given(subscription()), verdict.Style{Exit: 4}, []string{
-			"code=4", "perl 5.36.0-7, fix needs Ubuntu Pro, CVE-2023-31484", "a fix is given for perl by Ubuntu Pro alone"}},
+			"code=4", "perl 5.36.0-7, fix needs Ubuntu Pro, CVE-2023-31484", "the fix needs a subscription: perl (Ubuntu Pro)"}},
 		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
 		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},
 	}

@@ -1,6 +1,6 @@
-// Package verdict is the service's answer to a scan: its types, which are the
-// second half of the wire, and the text log that people read. It parses no
-// policy and takes no decision; what the service decided is written here.
+// Package verdict is the answer of the service to a scan: its types, the rules and exit
+// codes, and the log for people. It makes no decisions. The client and the service both use
+// it, and remote/cyclonedx is the request that belongs to it.
 package verdict
 
 import (
@@ -12,11 +12,11 @@ import (
 // another major version and ignores fields that it does not know.
 const Version = 1
 
-// ClockSkew is how far in the future data may be dated: clocks differ a little. Beyond
-// it the age of the data is unknown, and the data is not trusted.
+// ClockSkew is how far in the future data may be dated, since clocks differ a little. If
+// it is dated later, its age is unknown and it is not trusted.
 const ClockSkew = 5 * time.Minute
 
-// A Verdict answers POST /api/v1/scans and GET /api/v1/scans/{id}.
+// A Verdict is the answer to POST /api/v1/scans and GET /api/v1/scans/{id}.
 type Verdict struct {
 	Version int    `json:"version"`
 	Scan    string `json:"scan"` // id of the kept scan
@@ -26,23 +26,23 @@ type Verdict struct {
 	// package, installed version and id.
 	Findings []Finding `json:"findings"`
 	Counts   Counts    `json:"counts"`
-	// Evaluated says of each part of the image how far it was evaluated: the
-	// system's first, then by type.
+	// Evaluated says how much of each part of the image was evaluated. The part of the
+	// system comes first, the others are sorted by type.
 	Evaluated []Part `json:"evaluated"`
-	// Without names the ecosystems that the service was told to do without: their
-	// packages may be left unevaluated.
+	// Without lists the ecosystems for which the service may lack advisories by its
+	// configuration. Their packages may be not evaluated.
 	Without []string `json:"without,omitempty"`
 
 	System System `json:"system"`
 	// ScanErrors are what the client could not read.
 	ScanErrors []ScanError `json:"partial,omitempty"`
 	Data       Data        `json:"data"`
-	// Options are those that the decision was made with.
+	// Options are the options that the decision used.
 	Options Options `json:"options"`
-	// Ignored are options that the client sent and the service did not take.
+	// Ignored are options that the client sent and the service did not use.
 	Ignored []IgnoredOption `json:"ignored,omitempty"`
-	// Notices are sentences for people that change nothing: an end of life
-	// ahead, a client older than the service.
+	// Notices are sentences for people that do not change the decision: that security
+	// support has ended, or that the scan was not kept.
 	Notices []string `json:"notices,omitempty"`
 	// Report is the address of the scan for people, or empty.
 	Report string `json:"report,omitempty"`
@@ -59,16 +59,16 @@ const (
 	Untrusted Outcome = "untrusted"
 )
 
-// A Decision is the outcome with the rules that made it.
+// A Decision is the outcome and the rules that led to it.
 type Decision struct {
 	Outcome Outcome `json:"outcome"`
 	// Code is the exit code of the outcome. The client applies --continue-on-failure to it.
 	Code int `json:"code"`
-	// Reasons are never empty; the first is the one that decided.
+	// Reasons is never empty. The first one decided.
 	Reasons []Reason `json:"reasons"`
 }
 
-// A Reason is one rule that spoke.
+// A Reason is a rule that applied.
 type Reason struct {
 	// Rule is a stable word, one of the rules of a decision in rule.go. New ones may be added.
 	Rule string `json:"rule"`
@@ -88,43 +88,43 @@ const (
 	Unrated    Severity = "unrated"    // nobody has rated it yet
 )
 
-// Severities lists every severity from the worst; unrated stands last and the
-// policy says what it counts as.
+// Severities returns all severities, the worst first. Unrated is the last one; the options
+// say what it counts as.
 func Severities() []Severity { return slices.Clone(severities[:]) }
 
 var severities = [...]Severity{Critical, High, Medium, Low, Negligible, Unrated}
 
-// Rank is the place of s in Severities: 0 for the worst, more for milder ones, -1
-// where it is none of them.
+// Rank returns the index of s in Severities, which is 0 for the worst, or -1 if s is not a
+// severity.
 func (s Severity) Rank() int { return slices.Index(severities[:], s) }
 
 // A Finding is one vulnerability in one package.
 type Finding struct {
-	// ID names the vulnerability: the CVE where there is one.
+	// ID is the id of the vulnerability, a CVE ID if there is one.
 	ID string `json:"id"`
 	// Advisories are the ids of the records that matched, sorted.
 	Advisories []string `json:"advisories"`
-	// Aliases are all other names of the vulnerability, sorted.
+	// Aliases are all other ids of the vulnerability, sorted.
 	Aliases []string `json:"aliases,omitempty"`
 	Summary string   `json:"summary,omitempty"`
 
 	Package Package `json:"package"`
-	// Fixed is the version that mends it in this package's own release, empty
-	// where there is none. It is a version of Package.Source where that is set.
+	// Fixed is the version that fixes the vulnerability in the release of the package, or
+	// empty. It is a version of Package.Source if that is set.
 	Fixed string `json:"fixed,omitempty"`
-	// Subscription names what has to be paid for to get the fix that Why quotes,
-	// "Ubuntu Pro"; Fixed is empty then.
+	// Subscription is the subscription that is needed to get the fix that Why names, such
+	// as "Ubuntu Pro". Fixed is then empty.
 	Subscription string `json:"subscription,omitempty"`
 	// FirstSeen is when the service first saw this fix.
 	FirstSeen *time.Time `json:"first_seen,omitempty"`
 
 	Severity Severity `json:"severity"`
-	// SeveritySource says who rated it: "debian", "CVE-2024-1: CVSS 3.1", …;
-	// empty for unrated.
+	// SeveritySource is where the severity comes from, such as "debian" or
+	// "CVE-2024-1: CVSS 3.1". It is empty for unrated.
 	SeveritySource string  `json:"severity_source,omitempty"`
-	Score          float64 `json:"score,omitempty"` // CVSS base score, 0 where unknown
+	Score          float64 `json:"score,omitempty"` // CVSS base score, 0 if unknown
 	Vector         string  `json:"vector,omitempty"`
-	EPSS           float64 `json:"epss,omitempty"` // probability, 0 where unknown
+	EPSS           float64 `json:"epss,omitempty"` // probability, 0 if unknown
 	KnownExploited bool    `json:"known_exploited,omitempty"`
 	Malicious      bool    `json:"malicious,omitempty"`
 
@@ -132,7 +132,7 @@ type Finding struct {
 	// of those of a finding in rule.go.
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
-	// Why is the comparison that matched, for people:
+	// Why is the comparison that matched, as text for people:
 	// "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 	Why string `json:"why"`
 }
@@ -149,42 +149,43 @@ type Package struct {
 	Paths         []string `json:"paths,omitempty"`
 }
 
-// Counts are over all findings, the folded ones too.
+// Counts are the numbers of all packages and findings, including the kernel findings that
+// are not listed.
 type Counts struct {
 	Packages   int              `json:"packages"`
-	Evaluated  int              `json:"evaluated"` // packages; the sum over the parts
+	Evaluated  int              `json:"evaluated"` // packages, the sum of the parts
 	Findings   int              `json:"findings"`
 	Failing    int              `json:"failing"`
 	Fixable    int              `json:"fixable"`
 	BySeverity map[Severity]int `json:"by_severity"`
-	// Kernel counts findings of kernel packages and headers, which an image
-	// never runs; they are in Findings only when asked for.
+	// Kernel is the number of findings of kernel packages and headers, which an image does
+	// not run. They are in Verdict.Findings only if Options.Kernel is set.
 	Kernel int `json:"kernel,omitempty"`
 }
 
-// A System is what the packages were judged as.
+// A System is the operating system as which the packages were evaluated.
 type System struct {
 	ID         string `json:"id,omitempty"`
 	VersionID  string `json:"version_id,omitempty"`
 	PrettyName string `json:"pretty_name,omitempty"`
-	// Ecosystem is the name that its advisories carry, "Debian:12".
+	// Ecosystem is the ecosystem of its advisories, "Debian:12".
 	Ecosystem string `json:"ecosystem,omitempty"`
-	// EndOfLife is the last day of free security support, "2028-06-30", or empty
-	// where unknown.
+	// EndOfLife is the last day of free security support, "2028-06-30", or empty if
+	// unknown.
 	EndOfLife string `json:"end_of_life,omitempty"`
 	Ended     bool   `json:"ended,omitempty"`
-	// Repositories says why an upgrade inside the image would not find the fixes.
-	// It is nil where they can be found, and where that is unknown.
+	// Repositories says which repository an upgrade inside the image lacks. It is nil if
+	// none is missing, or if that is unknown.
 	Repositories *Repositories `json:"repositories,omitempty"`
 }
 
-// Repositories say what a system lacks to be upgraded.
+// Repositories says which package repository an image lacks.
 type Repositories struct {
-	// Missing is the repository that has the fixes and is not configured,
-	// "bookworm-security"; empty where none is configured at all.
+	// Missing is the repository that has the fixes and is not configured, such as
+	// "bookworm-security". It is empty if no repository is configured.
 	Missing string `json:"missing,omitempty"`
-	// Add is the line that configures it: of sources.list for apt, of
-	// /etc/apk/repositories for apk.
+	// Add is the line that configures the repository, for sources.list of apt or for
+	// /etc/apk/repositories.
 	Add string `json:"add,omitempty"`
 }
 
@@ -195,23 +196,24 @@ type ScanError struct {
 	Err  string `json:"error"`
 }
 
-// Data says what the packages were matched against.
+// Data describes the advisories that the packages were matched with.
 type Data struct {
-	// Snapshot is a digest of what the index holds.
+	// Snapshot is a digest of the index.
 	Snapshot string `json:"snapshot"`
 	// Records is the number of advisories in it.
 	Records int `json:"records"`
-	// Updated is when the service last took in data, Age that in seconds at the
-	// time of the scan.
+	// Updated is when the service last imported data. Age is the time since then in
+	// seconds, at the time of the scan.
 	Updated time.Time `json:"updated"`
 	Age     int64     `json:"age_seconds"`
 	// Newest is the modification time of the newest record.
 	Newest time.Time `json:"newest"`
-	// Sample says that this is a small set for demonstration.
+	// Sample says that this is a small set of advisories for demonstration.
 	Sample bool `json:"sample,omitempty"`
 }
 
-// An IgnoredOption is one that weakens the gate and came from a place that may not.
+// An IgnoredOption is an option that the service did not use, because its origin may not
+// weaken the gate or because the service does not know the option.
 type IgnoredOption struct {
 	Name   string `json:"name"`   // "fail-on"
 	Value  string `json:"value"`  // as sent
