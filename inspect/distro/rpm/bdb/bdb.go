@@ -95,20 +95,20 @@ func open(r io.ReaderAt, size int64) (*file, error) {
 	version, pageSize, last := f.order.Uint32(meta[16:]), f.order.Uint32(meta[20:]), f.order.Uint32(meta[32:])
 	switch {
 	case f.order.Uint32(meta[8:]) != 0:
-		return nil, fmt.Errorf("metadata page: its number is %d", f.order.Uint32(meta[8:]))
+		return nil, fmt.Errorf("metadata page: unexpected page number %d", f.order.Uint32(meta[8:]))
 	case version != 8 && version != 9:
-		return nil, fmt.Errorf("metadata page: version %d, not 8 or 9", version)
+		return nil, fmt.Errorf("metadata page: unsupported version %d", version)
 	case pageSize < 512 || pageSize > maxPageSize || pageSize&(pageSize-1) != 0:
-		return nil, fmt.Errorf("metadata page: page size %d", pageSize)
+		return nil, fmt.Errorf("metadata page: invalid page size %d", pageSize)
 	case meta[25] != pageHashMeta:
-		return nil, fmt.Errorf("metadata page: type %d", meta[25])
+		return nil, fmt.Errorf("metadata page: unexpected type %d", meta[25])
 	case meta[24] != 0 || meta[26]&metaFlagCheck != 0:
-		return nil, errors.New("metadata page: pages with checksums or encryption")
+		return nil, errors.New("metadata page: checksums and encryption are not supported")
 	}
 	f.pageSize = int(pageSize)
 	f.present = uint32(min(size/int64(pageSize), int64(last)+1))
 	if f.pages = last + 1; f.pages == 0 {
-		return nil, fmt.Errorf("metadata page: last page %d", last)
+		return nil, fmt.Errorf("metadata page: invalid last page %d", last)
 	}
 	f.seen = chain.NewSet(f.present)
 	return f, nil
@@ -144,10 +144,10 @@ func (f *file) page(number uint32, page []byte, yield func(*io.SectionReader, er
 		return true
 	case pageHash, pageHashUnsorted:
 	default:
-		return yield(nil, fmt.Errorf("page %d: type %d", number, page[25]))
+		return yield(nil, fmt.Errorf("page %d: unexpected type %d", number, page[25]))
 	}
 	if own := f.order.Uint32(page[8:]); own != number {
-		return yield(nil, fmt.Errorf("page %d: its number is %d", number, own))
+		return yield(nil, fmt.Errorf("page %d: unexpected page number %d", number, own))
 	}
 	entries := int(f.order.Uint16(page[20:]))
 	if entries%2 != 0 || pageHeader+2*entries > f.pageSize {
@@ -201,7 +201,7 @@ func (f *file) value(item []byte) (*io.SectionReader, error) {
 		value := chain.New(f, nil, f.order.Uint32(item[4:]), per, bound)
 		return io.NewSectionReader(value, 0, bound), nil
 	}
-	return nil, fmt.Errorf("type %d", item[0])
+	return nil, fmt.Errorf("unexpected item type %d", item[0])
 }
 
 // Follow implements chain.Pages. It ignores the number of bytes used on a page: all
@@ -216,9 +216,9 @@ func (f *file) Follow(page, prev uint32) (uint32, error) {
 	}
 	switch {
 	case head[25] != pageOverflow:
-		return 0, fmt.Errorf("overflow page %d: type %d", page, head[25])
+		return 0, fmt.Errorf("overflow page %d: unexpected type %d", page, head[25])
 	case f.order.Uint32(head[8:]) != page:
-		return 0, fmt.Errorf("overflow page %d: its number is %d", page, f.order.Uint32(head[8:]))
+		return 0, fmt.Errorf("overflow page %d: unexpected page number %d", page, f.order.Uint32(head[8:]))
 	case f.order.Uint32(head[12:]) != prev:
 		return 0, fmt.Errorf("overflow page %d: follows page %d, want %d", page, f.order.Uint32(head[12:]), prev)
 	}

@@ -19,7 +19,7 @@ func NewSet(pages uint32) *Set {
 // file. Pages are numbered from 0.
 func (s *Set) Add(page uint32) error {
 	if page >= s.pages {
-		return fmt.Errorf("page %d of %d", page, s.pages)
+		return fmt.Errorf("invalid page %d of %d", page, s.pages)
 	}
 	word, bit := &s.words[page/64], uint64(1)<<(page%64)
 	if *word&bit != 0 {

@@ -181,7 +181,7 @@ func digestPrefix(algorithm uint32) (string, error) {
 	case 14:
 		return "sha3-512:", nil
 	}
-	return "", fmt.Errorf("files: digest algorithm %d", algorithm)
+	return "", fmt.Errorf("files: unknown digest algorithm %d", algorithm)
 }
 
 // strings returns a function that returns the next string of a tag, and the number of

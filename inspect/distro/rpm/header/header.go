@@ -104,9 +104,9 @@ func (h *Header) add(i int, raw []byte) error {
 	region := i == 0 && regionMin <= tag && tag <= regionMax
 	switch {
 	case tag < firstTag && !region:
-		return fmt.Errorf("entry %d: tag %d", i, tag)
+		return fmt.Errorf("entry %d: invalid tag %d", i, tag)
 	case e.typ < typeMin || e.typ > typeMax || region && e.typ != typeBin:
-		return fmt.Errorf("entry %d: tag %d: type %d", i, tag, e.typ)
+		return fmt.Errorf("entry %d: tag %d: unknown type %d", i, tag, e.typ)
 	case e.count == 0 || e.count > h.size || e.offset >= h.size || region && e.offset+entrySize > h.size:
 		return fmt.Errorf("entry %d: tag %d: %d values at %d of %d", i, tag, e.count, e.offset, h.size)
 	}
@@ -131,7 +131,7 @@ func (h *Header) entry(tag Tag, types ...uint32) (entry, error) {
 			return e, nil
 		}
 	}
-	return entry{}, fmt.Errorf("tag %d: type %d", tag, e.typ)
+	return entry{}, fmt.Errorf("tag %d: unexpected type %d", tag, e.typ)
 }
 
 // String returns the value of a tag, or its first value if it has several. It returns

@@ -42,9 +42,9 @@ func Blobs(r io.ReaderAt, size int64) iter.Seq2[*io.SectionReader, error] {
 		version, pages := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[12:])
 		switch {
 		case string(head[:4]) != magicFile:
-			yield(nil, fmt.Errorf("file header: magic %q", head[:4]))
+			yield(nil, fmt.Errorf("file header: invalid magic %q", head[:4]))
 		case version != 0:
-			yield(nil, fmt.Errorf("file header: version %d, not 0", version))
+			yield(nil, fmt.Errorf("file header: unsupported version %d", version))
 		case pages == 0 || int64(pages)*pageSize > size:
 			yield(nil, fmt.Errorf("file header: %d pages of slots in %d bytes", pages, size))
 		default:
@@ -86,7 +86,7 @@ func (f *file) scan(yield func(*io.SectionReader, error) bool) {
 		for o := skip; o < pageSize; o += slotSize {
 			raw := page[o : o+slotSize]
 			if string(raw[:4]) != magicSlot {
-				yield(nil, fmt.Errorf("slot at %d: magic %q", at+int64(o), raw[:4]))
+				yield(nil, fmt.Errorf("slot at %d: invalid magic %q", at+int64(o), raw[:4]))
 				return
 			}
 			s := slot{
@@ -126,7 +126,7 @@ func (f *file) blob(s slot) (*io.SectionReader, error) {
 	index, length := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[12:])
 	switch {
 	case string(head[:4]) != magicHead:
-		return nil, fmt.Errorf("blob with magic %q", head[:4])
+		return nil, fmt.Errorf("blob with invalid magic %q", head[:4])
 	case index != s.index:
 		return nil, fmt.Errorf("blob of package %d", index)
 	case blocksOf(length) != s.count:
@@ -143,7 +143,7 @@ func (f *file) blob(s slot) (*io.SectionReader, error) {
 	}
 	switch {
 	case string(tail[8:]) != magicTail:
-		return nil, fmt.Errorf("blob that ends with magic %q", tail[8:])
+		return nil, fmt.Errorf("blob that ends with invalid magic %q", tail[8:])
 	case binary.LittleEndian.Uint32(tail[4:]) != length:
 		return nil, fmt.Errorf("blob of %d or %d bytes", length, binary.LittleEndian.Uint32(tail[4:]))
 	case binary.LittleEndian.Uint32(tail) != sum:

@@ -66,11 +66,11 @@ func TestDamaged(t *testing.T) {
 		err  string // "" for no error
 	}{
 		{"whole", 0, "", whole, ""},
-		{"magic", 0, "X", nil, `file header: magic "XpmP"`},
-		{"version", 4, "\x01", nil, "version 1, not 0"},
+		{"magic", 0, "X", nil, `file header: invalid magic "XpmP"`},
+		{"version", 4, "\x01", nil, "unsupported version 1"},
 		{"no slots", 12, "\x00", nil, "0 pages of slots"},
 		{"slots beyond the end", 12, "\xff\xff\xff\xff", nil, "4294967295 pages of slots"},
-		{"slot magic", second, "X", whole[:1], `slot at 48: magic "Xlot"`},
+		{"slot magic", second, "X", whole[:1], `slot at 48: invalid magic "Xlot"`},
 		{"free slot", second + 8, "\x00\x00\x00\x00", []string{"one", "three"}, ""},
 		{"block among the slots", second + 8, "\x01\x00", []string{"one", "three"}, "blocks at 1 of"},
 		{"block beyond the end", second + 8, "\xff\xff\xff\xff", []string{"one", "three"}, "blocks at 4294967295 of"},
@@ -81,7 +81,7 @@ func TestDamaged(t *testing.T) {
 		{"length", blob + 12, "\xff", []string{"one", "three"}, "in 21 blocks"},
 		{"content", blob + 100, "X", []string{"one", "three"}, "checksum"},
 		{"tail length", blob + 21*blockSize - 8, "X", []string{"one", "three"}, "blob of 300 or"},
-		{"tail magic", blob + 21*blockSize - 1, "X", []string{"one", "three"}, `ends with magic "BlbX"`},
+		{"tail magic", blob + 21*blockSize - 1, "X", []string{"one", "three"}, `ends with invalid magic "BlbX"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := build(whole...)

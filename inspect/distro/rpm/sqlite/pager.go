@@ -62,17 +62,17 @@ func openPager(db io.ReaderAt, size int64, log io.ReaderAt, logSize int64) (*pag
 	p.pageSize, p.usable = int(pageSize), int(pageSize)-int(head[20])
 	switch {
 	case string(head[:16]) != fileMagic:
-		return nil, fmt.Errorf("file header: magic %q", head[:16])
+		return nil, fmt.Errorf("file header: invalid magic %q", head[:16])
 	case !isPageSize(pageSize) || p.usable < minUsable:
-		return nil, fmt.Errorf("file header: page size %d, reserved %d", pageSize, head[20])
+		return nil, fmt.Errorf("file header: invalid page size %d with %d reserved bytes", pageSize, head[20])
 	case p.wal != nil && p.wal.pageSize != p.pageSize:
 		return nil, fmt.Errorf("file header: page size %d, in the log %d", pageSize, p.wal.pageSize)
 	case head[19] != 1 && head[19] != 2:
-		return nil, fmt.Errorf("file header: version %d, not 1 or 2", head[19])
+		return nil, fmt.Errorf("file header: unsupported version %d", head[19])
 	case head[21] != 64 || head[22] != 32 || head[23] != 32:
-		return nil, fmt.Errorf("file header: payload fractions %v", head[21:24])
+		return nil, fmt.Errorf("file header: invalid payload fractions %v", head[21:24])
 	case binary.BigEndian.Uint32(head[56:]) > 1: // 0 until the first table
-		return nil, fmt.Errorf("file header: text encoding %d, not UTF-8", binary.BigEndian.Uint32(head[56:]))
+		return nil, fmt.Errorf("file header: unsupported text encoding %d", binary.BigEndian.Uint32(head[56:]))
 	}
 	p.count(size, head)
 	p.seen = chain.NewSet(p.pages + 1)
@@ -111,7 +111,7 @@ func (p *pager) read(b []byte, page uint32, off int64) error {
 // visit records that a page is read. Each page may be read once.
 func (p *pager) visit(page uint32) error {
 	if page == 0 {
-		return errors.New("page 0")
+		return errors.New("invalid page 0")
 	}
 	return p.seen.Add(page)
 }

@@ -62,7 +62,7 @@ func serialSize(serial uint64) (int64, error) {
 	case 6, 7:
 		return 8, nil
 	case 10, 11:
-		return 0, fmt.Errorf("column of type %d", serial)
+		return 0, fmt.Errorf("column of unknown type %d", serial)
 	}
 	return int64(min(serial-12, 1<<62) / 2), nil
 }
@@ -96,7 +96,7 @@ func (c column) page(record io.ReaderAt) (uint32, error) {
 		v = v<<8 | uint64(d)
 	}
 	if v > 1<<32-1 {
-		return 0, fmt.Errorf("root page %d", v)
+		return 0, fmt.Errorf("invalid root page %d", v)
 	}
 	return uint32(v), nil
 }
