@@ -12,13 +12,13 @@ import (
 	"assay/verdict"
 )
 
-const hintOther = "is this assayd? a proxy or a login page may stand in between; check --server"
+const hintOther = "is this assayd? the answer may come from a proxy or a login page; check --server"
 
-// verdict reads the answer that ended the attempts.
+// verdict reads the verdict from the answer that ended the attempts.
 func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 	c := a.client
 	if a.body == nil {
-		// The last of the attempts is not read on the way, as it is to be repeated.
+		// The answer of the last attempt has not been read: it was one to retry.
 		if err := a.read(resp); err != nil {
 			return verdict.Verdict{}, c.classify(err)
 		}
@@ -33,7 +33,7 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		return verdict.Verdict{}, c.errorf(Answer, hint, nil, format, args...)
 	}
 	if media := mediaType(resp); media != "application/json" {
-		return bad(hintOther, "%s answered with %s, not with a verdict", c.address(), media)
+		return bad(hintOther, "%s answered with %s instead of a verdict", c.address(), media)
 	}
 	var head struct {
 		Version *int `json:"version"`
@@ -45,15 +45,15 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		return bad(hintOther, "the answer of %s is not a verdict", c.address())
 	}
 	if *head.Version != verdict.Version {
-		return bad("fetch assay anew from the service, so that both are of one version",
-			"the answer of %s is of version %d, and this assay knows version %d", c.address(), *head.Version, verdict.Version)
+		return bad("download assay from the service again, so that both have the same version",
+			"the verdict of %s has format version %d, and this assay supports version %d", c.address(), *head.Version, verdict.Version)
 	}
 	var v verdict.Verdict
 	if err := decode(a.body, &v); err != nil {
 		return bad(hintOther, "the verdict of %s cannot be read: %v", c.address(), err)
 	}
 	if text := string(a.body); scrub(text, c.config.Token) != text {
-		return bad("this is a fault of the service; see its log", "the verdict of %s repeats the token in an encoded form", c.address())
+		return bad("this is a bug in the service; see its log", "the verdict of %s repeats the token in an encoded form", c.address())
 	}
 	err := v.Check()
 	if err == nil {
@@ -63,53 +63,53 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 		v = v.Distrusted(err)
 		var b bytes.Buffer
 		if err := verdict.WriteJSON(&b, v); err != nil {
-			return bad("this is a fault of assay; please report it", "%v", err)
+			return bad("this is a bug in assay; please report it", "%v", err)
 		}
 		a.body = b.Bytes()
 	}
 	return v, nil
 }
 
-// mediaType is the type of an answer without its parameters.
+// mediaType returns the media type of an answer without parameters.
 func mediaType(resp *http.Response) string {
 	header := resp.Header.Get("Content-Type")
 	if media, _, err := mime.ParseMediaType(header); err == nil {
 		return media
 	}
 	if header == "" {
-		return "something without a type"
+		return "content without a type"
 	}
 	return header
 }
 
-// refusal says what an answer with another status means. The service's own
-// words come first, where it has some.
+// refusal returns the error for an answer with another status. It contains the error and
+// the hint of the service, if there are any.
 func (c *Client) refusal(resp *http.Response, body []byte) *Error {
 	at, status := c.address(), resp.StatusCode
-	kind, hint := Rejected, "see the log of the service, or of the proxy before it"
+	kind, hint := Rejected, "see the log of the service, or of the proxy in front of it"
 	what := fmt.Sprintf("%s answered %d %s", at, status, http.StatusText(status))
 	switch {
 	case status >= 300 && status < 400:
-		what = fmt.Sprintf("%s redirects to %s, and assay does not follow", at, location(resp))
-		hint = "give the address where the service is in --server; a token is not sent on"
+		what = fmt.Sprintf("%s redirects to %s, and assay does not follow redirects", at, location(resp))
+		hint = "pass the final address with --server; assay does not send a token on"
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		kind = Token
 		what = fmt.Sprintf("%s refused the token (%d)", at, status)
-		hint = "is it of this service, not expired and not revoked? assayd token list shows them"
+		hint = "is it a token of this service, or expired or revoked? assayd token list shows all tokens"
 		if mediaType(resp) == "text/html" {
-			hint = "it answered with a web page: a proxy or a login page may stand before the service"
+			hint = "the answer is a web page: it may come from a proxy or a login page in front of the service"
 		}
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
 		what = fmt.Sprintf("there is no assayd at %s (%d)", at, status)
 		hint = "check --server: the address without a path is usually right"
 	case status == http.StatusRequestEntityTooLarge:
-		what = fmt.Sprintf("%s finds the inventory too large (413)", at)
-		hint = "raise the limit of the proxy before the service"
+		what = fmt.Sprintf("%s rejected the inventory as too large (413)", at)
+		hint = "raise the limit of the proxy in front of the service"
 	case status == http.StatusTooManyRequests:
-		what = fmt.Sprintf("%s takes no more scans at the moment (429)", at)
-		hint = "run fewer builds at once, or give --timeout more time"
+		what = fmt.Sprintf("%s accepts no more scans at the moment (429)", at)
+		hint = "run fewer builds at once, or raise --timeout"
 		if after := c.clean(resp.Header.Get("Retry-After")); after != "" {
-			hint = fmt.Sprintf("it asks to wait (Retry-After: %s); give --timeout more time", after)
+			hint = fmt.Sprintf("it asks to wait (Retry-After: %s); raise --timeout", after)
 		}
 	case status >= 500:
 		kind = Service
@@ -135,7 +135,7 @@ func (c *Client) refusalText(resp *http.Response, body []byte) (message, hint st
 	return c.clean(said.Error), c.clean(said.Hint)
 }
 
-// location is where a redirect leads, without what may be secret in it.
+// location returns the target of a redirect without its query, which may be secret.
 func location(resp *http.Response) string {
 	u, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil || u.String() == "" {

@@ -22,47 +22,45 @@ import (
 )
 
 const (
-	// maxAnswer bounds a verdict; that of the largest images has some 10 MiB.
+	// maxAnswer limits the size of a verdict. The largest images have about 10 MiB.
 	maxAnswer = 64 << 20
-	// maxRefusal bounds what is read of any other answer.
+	// maxRefusal limits how much is read of any other answer.
 	maxRefusal = 64 << 10
 )
 
-// attempts is the state of one scan over its attempts.
+// attempts is the state of one request and its retries.
 type attempts struct {
 	client *Client
 	body   []byte // of the answer, once it is complete
-	last   *Error // why the last attempt is to be repeated
-	cause  cause  // the same, by how long it is worth waiting for
+	last   *Error // why the last attempt is retried
+	cause  cause  // the same, as a group with a limit
 	since  time.Time
-	gaveUp time.Duration // the time after which the wait for last was given up
+	gaveUp time.Duration // after how long the retries ended
 	said   map[cause]bool
 	// scan is what was sent.
 	scan cyclonedx.Scan
 }
 
-// A cause is a group of reasons to try again that share a bound. Its text is for
-// people.
+// A cause is a group of reasons to retry that share a time limit. Its text is for people.
 type cause string
 
 const (
-	// never is a reason not to try again.
+	// never is a reason not to retry.
 	never cause = ""
-	// busy is a service that is there and asks for patience: up to the deadline.
+	// busy is a service that asks the client to wait. The limit is the deadline.
 	busy cause = "it is busy"
-	// away is a service that cannot be reached, or not as it should be, as while
-	// it is started again: up to Config.Outage. Builds do not wait longer for a
-	// service that is down.
-	away cause = "it may be starting again"
-	// unnamed is a name server that gives no answer at the moment. A step without
-	// a network looks the same, so the bound is short.
-	unnamed cause = "the name server gives no answer"
+	// away is a service that cannot be reached or fails, for example during a restart. The
+	// limit is Config.Outage, so that builds do not wait longer for a service that is down.
+	away cause = "it may be restarting"
+	// unnamed is a name server that does not answer. A step without a network looks the
+	// same, so the limit is short.
+	unnamed cause = "the name server does not answer"
 )
 
-// maxUnnamed bounds the wait for a name server.
+// maxUnnamed limits the wait for a name server.
 const maxUnnamed = 5 * time.Second
 
-// bound is how long a cause is waited for; 0 is up to the deadline.
+// bound returns the time limit of a cause; 0 is the deadline.
 func (a *attempts) bound(c cause) time.Duration {
 	switch c {
 	case away:
@@ -75,13 +73,13 @@ func (a *attempts) bound(c cause) time.Duration {
 
 var errAnswerTooLarge = errors.New("the answer is too large")
 
-// do sends a request until an answer ends the attempts, or checkRetry does.
+// do sends a request until checkRetry ends the attempts.
 func (a *attempts) do(req *retryablehttp.Request) (*http.Response, error) {
 	req.SetResponseHandler(a.read)
 	c := a.client
 	retrying := retryablehttp.Client{
 		HTTPClient:   c.http,
-		RetryMax:     math.MaxInt32, // checkRetry bounds them by time
+		RetryMax:     math.MaxInt32, // checkRetry limits them by time
 		RetryWaitMin: c.config.RetryWait,
 		RetryWaitMax: c.config.MaxRetryWait,
 		CheckRetry:   a.checkRetry,
@@ -91,8 +89,8 @@ func (a *attempts) do(req *retryablehttp.Request) (*http.Response, error) {
 	return retrying.Do(req)
 }
 
-// read takes in an answer that ends the attempts, so that one which breaks off
-// in the middle is asked for again.
+// read reads the body of an answer. It runs inside an attempt, so an answer that breaks off
+// in the middle is retried.
 func (a *attempts) read(resp *http.Response) error {
 	limit := int64(maxAnswer)
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
@@ -112,8 +110,8 @@ func (a *attempts) read(resp *http.Response) error {
 	return nil
 }
 
-// checkRetry decides whether an attempt is to be repeated, and keeps why. It
-// returns no error of its own, since that would hide the cause.
+// checkRetry decides whether to retry, and stores the reason. It returns no error, because
+// that would hide the cause.
 func (a *attempts) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, nil
@@ -143,8 +141,8 @@ func (a *attempts) checkRetry(ctx context.Context, resp *http.Response, err erro
 	return a.fits(ctx, asked), nil
 }
 
-// causeOf says whether an error of the connection may be gone in a moment: all
-// but those that say the name, the certificate or the protocol is wrong.
+// causeOf returns whether an error of the connection may be temporary: every error except
+// those about a wrong name, certificate or protocol.
 func causeOf(err error) cause {
 	var (
 		dns          *net.DNSError
@@ -163,7 +161,7 @@ func causeOf(err error) cause {
 		}
 		return unnamed
 	case errors.As(err, &proxy):
-		if proxy.status >= 500 { // it does not reach the service
+		if proxy.status >= 500 { // the proxy cannot reach the service
 			return away
 		}
 		return never
@@ -175,7 +173,7 @@ func causeOf(err error) cause {
 	return away
 }
 
-// causeOfStatus says whether an answer may be another one in a moment.
+// causeOfStatus returns whether the status of an answer may be temporary.
 func causeOfStatus(resp *http.Response) cause {
 	switch status := resp.StatusCode; {
 	case status == http.StatusTooManyRequests:
@@ -188,11 +186,12 @@ func causeOfStatus(resp *http.Response) cause {
 	return never
 }
 
-// backoff says how long to wait, and once for each cause tells the user what for.
+// backoff returns how long to wait before a retry. It tells the user the reason once for
+// each cause.
 //
-// The wait is random between nothing and a bound that doubles ("full jitter"), so
-// that builds which were sent away together do not come back together. What the
-// service asks for is waited before that.
+// The wait is random, from zero to an upper limit that doubles ("full jitter"). So builds
+// that were rejected together do not all return together. The time that the service asks
+// for is added.
 func (a *attempts) backoff(shortest, longest time.Duration, attempt int, resp *http.Response) time.Duration {
 	wait := rand.N(min(shortest<<min(attempt, 20), longest) + 1)
 	if asked, ok := a.retryAfter(resp); ok {
@@ -207,13 +206,13 @@ func (a *attempts) backoff(shortest, longest time.Duration, attempt int, resp *h
 		if timeout := a.client.config.Timeout; timeout > 0 {
 			bound = min(bound, timeout)
 		}
-		a.client.config.Notice(fmt.Sprintf("%s; %s, trying again for up to %s", a.client.scrub(a.last).what, a.cause, bound))
+		a.client.config.Notice(fmt.Sprintf("%s; %s, retrying for up to %s", a.client.scrub(a.last).what, a.cause, bound))
 	}
 	return wait
 }
 
-// retryAfter reads the header of that name, seconds or a date (RFC 9110,
-// section 10.2.3).
+// retryAfter returns the time in the Retry-After header, which has seconds or a date (RFC
+// 9110, section 10.2.3).
 func (a *attempts) retryAfter(resp *http.Response) (time.Duration, bool) {
 	if resp == nil {
 		return 0, false
@@ -234,8 +233,8 @@ func (a *attempts) fits(ctx context.Context, wait time.Duration) bool {
 	return !ok || wait < time.Until(deadline)
 }
 
-// failed turns the error that ended the attempts into one for people. When it
-// was the deadline, the cause is what was being waited for.
+// failed returns the error for people after the last attempt. If the deadline has passed,
+// the error names the reason of the last retry.
 func (a *attempts) failed(ctx context.Context, err error) *Error {
 	c := a.client
 	switch {
@@ -253,12 +252,12 @@ func (a *attempts) failed(ctx context.Context, err error) *Error {
 	return &Error{
 		Kind: Timeout,
 		what: fmt.Sprintf("no complete answer from %s within %s", c.address(), c.config.Timeout),
-		hint: "is the service overloaded, or a firewall in between? --timeout allows more",
+		hint: "is the service overloaded, or is a firewall in between? raise --timeout to wait longer",
 		err:  errors.Join(context.DeadlineExceeded, err),
 	}
 }
 
-// patient adds to an error how long it was waited for.
+// patient adds to an error how long the client retried.
 func (a *attempts) patient(e *Error) *Error {
 	if a.gaveUp > 0 {
 		e.what += fmt.Sprintf("; gave up after %s", a.gaveUp)

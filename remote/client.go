@@ -1,7 +1,6 @@
-// Package remote is assay's way to the service: it sends a scan and brings back
-// the verdict. It waits, retries and gives up within one deadline, tells what
-// went wrong in two lines, and never lets the token out of the connection to
-// the service it was made for.
+// Package remote connects assay to the service: it sends a scan and returns the verdict.
+// It retries within one deadline and explains a failure in an error and a hint. It sends
+// the token only to the configured service.
 package remote
 
 import (
@@ -22,52 +21,46 @@ import (
 	"assay/verdict"
 )
 
-// DefaultTimeout is the deadline of a scan in which nobody chose another.
+// DefaultTimeout is the default deadline of a scan.
 const DefaultTimeout = 5 * time.Minute
 
-// DefaultOutage is how long a service that cannot be reached is tried again. It
-// starts within seconds; a service that is down for longer should not hold every
-// build of a day until its deadline.
+// DefaultOutage is how long the client retries a service that cannot be reached. A service
+// restarts within seconds. If it is down for longer, it should not delay every build until
+// its deadline.
 const DefaultOutage = 90 * time.Second
 
-// A Config says where the service is and how to reach it.
+// A Config has the address of the service and how to connect to it.
 type Config struct {
-	// Server is the address of the service, http or https, with a path where
-	// the service stands below one.
+	// Server is the http or https address of the service. It may have a path.
 	Server string
-	// Token authenticates the client; its form has been checked.
+	// Token authenticates the client. The caller has checked its form.
 	Token string
 	// UserAgent names the client, "assay/0.1.0".
 	UserAgent string
-	// Version is the version of the client, told apart from the service's.
+	// Version is the version of the client, which is compared with the service's.
 	Version string
-	// CAs are trusted beside the built-in roots and those of the filesystem.
+	// CAs are trusted in addition to the built-in roots and those of the filesystem.
 	CAs []CA
-	// StoreRoot is the root of the filesystem whose own roots are trusted where
-	// no proxy is used; "" is "/".
+	// StoreRoot is the filesystem whose own root certificates are trusted if no proxy is
+	// used; "" is "/".
 	StoreRoot string
 	// NoVerify accepts any certificate.
 	NoVerify bool
-	// Timeout is the deadline for everything together, retries too; 0 is
-	// DefaultTimeout.
+	// Timeout is the deadline for everything, including retries; 0 is DefaultTimeout.
 	Timeout time.Duration
-	// Notice, where it is set, is told in one line what the user should know and
-	// what ends nothing: why and for how long the client waits before it tries
-	// again, a proxy that is not used, a service of another version.
+	// Notice, if set, receives one-line warnings that do not end the scan: why and for how
+	// long the client retries, a proxy that is not used, a service of another version.
 	Notice func(string)
 
-	// RetryWait bounds the random wait before the first retry. The bound doubles
-	// from one to the next until MaxRetryWait; 0 are half a second and 10 seconds.
+	// RetryWait is the upper limit of the random wait before the first retry. It doubles
+	// with each retry until MaxRetryWait. The defaults are half a second and 10 seconds.
 	RetryWait, MaxRetryWait time.Duration
-	// Outage is how long to try where the service cannot be reached; 0 is
-	// DefaultOutage.
+	// Outage is how long to retry if the service cannot be reached; 0 is DefaultOutage.
 	Outage time.Duration
-	// Now is the clock that certificates and the dates of a service are compared
-	// with; nil is time.Now.
+	// Now is the clock for certificates and the dates of the service; nil is time.Now.
 	Now func() time.Time
-	// Proxy chooses the proxy for the service; nil is that of the environment. A
-	// service of plain http is never reached through one: the token would be
-	// readable there.
+	// Proxy chooses the proxy for the service; nil uses the environment. For plain http no
+	// proxy is used, because it could read the token.
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
@@ -76,7 +69,7 @@ type Client struct {
 	config   Config
 	server   *url.URL
 	endpoint string
-	proxy    *url.URL // nil: the service is reached directly
+	proxy    *url.URL // nil for a direct connection
 	http     *http.Client
 }
 
@@ -122,7 +115,7 @@ func New(c Config) (*Client, error) {
 		proxy:    proxy,
 		http: &http.Client{
 			Transport: transport,
-			// A redirect is an answer like another; the token goes nowhere else.
+			// Redirects are not followed, so the token goes nowhere else.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
@@ -133,27 +126,27 @@ func parseServer(server string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, &Error{
 			Kind: Setup,
-			what: fmt.Sprintf("the server %q is not an address", clean(server)),
+			what: fmt.Sprintf("invalid server address %q", clean(server)),
 			hint: "write it as https://assay.example.com",
 		}
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, &Error{
 			Kind: Setup,
-			what: fmt.Sprintf("the server %q has more than a host and a path", clean(u.Redacted())),
-			hint: "write it as https://assay.example.com; the token is given on its own",
+			what: fmt.Sprintf("invalid server address %q: only a host and a path are allowed", clean(u.Redacted())),
+			hint: "write it as https://assay.example.com; pass the token separately",
 		}
 	}
 	return u, nil
 }
 
-// Scan sends a scan and returns the verdict, decoded and as it came. Its errors
+// Scan sends a scan. It returns the verdict, and the JSON that it was read from. Its errors
 // are of type *Error.
 func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
 	return c.post(ctx, scan, "")
 }
 
-// Try asks for the verdict that Scan would bring, and the service keeps nothing.
+// Try returns the verdict that Scan would return, but the service does not store the scan.
 func (c *Client) Try(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, error) {
 	v, _, err := c.post(ctx, scan, "?keep=false")
 	return v, err
@@ -162,7 +155,7 @@ func (c *Client) Try(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict,
 func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (verdict.Verdict, []byte, error) {
 	body, err := compress(scan)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.errorf(Internal, "this is a fault of assay; please report it", err, "%v", err)
+		return verdict.Verdict{}, nil, c.errorf(Internal, "this is a bug in assay; please report it", err, "%v", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -195,10 +188,10 @@ func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (v
 	return v, a.body, nil
 }
 
-// clean makes one short line of a text, without the token.
+// clean returns a text as one short line without the token.
 func (c *Client) clean(text string) string { return clean(scrub(text, c.config.Token)) }
 
-// scrub is the last line of defence: it removes the token from an error.
+// scrub removes the token from an error, as the last line of defence.
 func (c *Client) scrub(e *Error) *Error {
 	e.what, e.hint = scrub(e.what, c.config.Token), scrub(e.hint, c.config.Token)
 	return e
@@ -216,8 +209,8 @@ func compress(scan cyclonedx.Scan) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// chooseProxy returns the proxy for the service, nil for none. In a service
-// without TLS the proxy could read the token, so there none is used.
+// chooseProxy returns the proxy for the service, or nil. Without TLS a proxy could read the
+// token, so none is used then.
 func chooseProxy(c Config, server *url.URL) (*url.URL, error) {
 	choose := c.Proxy
 	if choose == nil {
@@ -231,15 +224,15 @@ func chooseProxy(c Config, server *url.URL) (*url.URL, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &Error{Kind: Setup, what: "the address of the proxy cannot be read", hint: "write HTTPS_PROXY as http://proxy.example.com:3128"}
+		return nil, &Error{Kind: Setup, what: "invalid address of the proxy", hint: "write HTTPS_PROXY as http://proxy.example.com:3128"}
 	}
 	return proxy, nil
 }
 
 func newTransport(c Config, server, proxy *url.URL) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
-	// HTTP/1 alone: net/http's HTTP/2 prints all headers, the token among them,
-	// where the image says GODEBUG=http2debug=1, which is read before main.
+	// Only HTTP/1: net/http's HTTP/2 prints all headers, and so the token, if the image sets
+	// GODEBUG=http2debug=1, which is read before main.
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
 	t := &http.Transport{
@@ -266,7 +259,7 @@ func newTransport(c Config, server, proxy *url.URL) (*http.Transport, error) {
 	return t, nil
 }
 
-// A proxyError is a proxy that refuses the connection to the service.
+// A proxyError reports a proxy that refuses the connection to the service.
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {

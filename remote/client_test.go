@@ -239,7 +239,7 @@ func TestRetriesUntilGood(t *testing.T) {
 			if keys := slices.Compact(slices.Clone(s.keys)); len(keys) != 1 || keys[0] == "" {
 				t.Errorf("idempotency keys %q, want one", s.keys)
 			}
-			if len(notices) != 1 || !strings.Contains(notices[0], "trying again for up to ") {
+			if len(notices) != 1 || !strings.Contains(notices[0], "retrying for up to ") {
 				t.Errorf("notices %q", notices)
 			}
 		})
@@ -284,12 +284,12 @@ func TestAnswersThatEndTheScan(t *testing.T) {
 		{"429 for an hour", status(429, "Retry-After", "3600"), remote.Rejected, "(429)", "3600"},
 		{"429 until 2100", status(429, "Retry-After", "Thu, 31 Dec 2099 23:59:59 GMT"), remote.Rejected, "(429)", "2099"},
 		{"web page", html(200), remote.Answer, "answered with text/html", "login page"},
-		{"no type", hijacked("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), remote.Answer, "something without a type", "assayd"},
+		{"no type", hijacked("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), remote.Answer, "content without a type", "assayd"},
 		{"not JSON", json200("Hello"), remote.Answer, "is not JSON", "assayd"},
 		{"cut off JSON", json200(pass[:40]), remote.Answer, "is not JSON", "assayd"},
 		{"nothing", json200(""), remote.Answer, "is not JSON", "assayd"},
 		{"other JSON", json200(`{"status":"ok"}`), remote.Answer, "is not a verdict", "assayd"},
-		{"later version", json200(`{"version":2,"decision":"other"}`), remote.Answer, "version 2", "fetch assay anew"},
+		{"later version", json200(`{"version":2,"decision":"other"}`), remote.Answer, "version 2", "download assay from the service again"},
 		{"other types", json200(`{"version":1,"scan":{}}`), remote.Answer, "cannot be read", "assayd"},
 		{"control characters", said(400, `{"error":"a\u001b[31mred\u0007\nline\u202eb","hint":"x\ry"}`), remote.Rejected, "a [31mred line b", "x y"},
 		{"long text", said(400, `{"error":"`+strings.Repeat("long ", 2000)+`"}`), remote.Rejected, "long", "log"},
@@ -335,7 +335,7 @@ func TestContradictions(t *testing.T) {
 		"fail with 1":      {decision("fail", 1), `outcome "fail" with code 1`},
 		"unknown outcome":  {decision("maybe", 0), `the outcome "maybe" is unknown`},
 		"failing findings": {strings.Replace(pass, `"failing":0`, `"failing":16`, 1), "16 failing findings are counted and 0 are there"},
-		"other packages":   {strings.NewReplacer(`"packages":1`, `"packages":2`, `"evaluated":1`, `"evaluated":2`).Replace(pass), "1 packages were sent and it is about 2"},
+		"other packages":   {strings.NewReplacer(`"packages":1`, `"packages":2`, `"evaluated":1`, `"evaluated":2`).Replace(pass), "1 packages were sent, and the verdict is about 2"},
 		"no packages":      {strings.Replace(pass, `"packages":1,"evaluated":1,"findings"`, `"packages":0,"evaluated":0,"findings"`, 1), "the parts have 1 of 0 packages"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -370,7 +370,7 @@ func TestPassOfAnother(t *testing.T) {
 		says    string // nothing for a pass
 	}{
 		"as it was sent":  {},
-		"another system":  {change: func(s *cyclonedx.Scan) { s.Inventory.System.ID = "alpine" }, says: `it is about the system "debian 12" and "alpine 12" was sent`},
+		"another system":  {change: func(s *cyclonedx.Scan) { s.Inventory.System.ID = "alpine" }, says: `it is about the system "debian 12", but "alpine 12" was sent`},
 		"another release": {change: func(s *cyclonedx.Scan) { s.Inventory.System.VersionID = "13" }, says: `"debian 13" was sent`},
 		"another type": {change: func(s *cyclonedx.Scan) {
 			s.Inventory.Packages = []inventory.Package{{Type: "pypi", Name: "x", Version: "1"}}
@@ -564,7 +564,7 @@ func TestRefusedConnection(t *testing.T) {
 	var notices []string
 	c.Notice = func(line string) { notices = append(notices, line) }
 	fails(t, c, remote.Network, address+" refused the connection; gave up after 100ms", "127.0.0.1 inside RUN is the build's own container")
-	if len(notices) != 1 || !strings.Contains(notices[0], "refused the connection; it may be starting again, trying again for up to 100ms") {
+	if len(notices) != 1 || !strings.Contains(notices[0], "refused the connection; it may be restarting, retrying for up to 100ms") {
 		t.Errorf("notices %q", notices)
 	}
 }
@@ -585,13 +585,13 @@ func TestUnknownName(t *testing.T) {
 
 func TestSetup(t *testing.T) {
 	for server, what := range map[string]string{
-		"":                           "not an address",
-		"assay.example.com":          "not an address",
-		"assay.example.com:8080":     "not an address",
-		"ftp://assay.example.com":    "not an address",
-		"https://":                   "not an address",
-		"https://u:p@assay.example/": "more than a host and a path",
-		"https://assay.example/?x=y": "more than a host and a path",
+		"":                           "invalid server address",
+		"assay.example.com":          "invalid server address",
+		"assay.example.com:8080":     "invalid server address",
+		"ftp://assay.example.com":    "invalid server address",
+		"https://":                   "invalid server address",
+		"https://u:p@assay.example/": "only a host and a path are allowed",
+		"https://assay.example/?x=y": "only a host and a path are allowed",
 	} {
 		_, err := remote.New(config(server))
 		e := check(t, err, remote.Setup, what, "https://")
@@ -602,7 +602,7 @@ func TestSetup(t *testing.T) {
 	c := config("https://assay.example")
 	c.CAs = []remote.CA{{Name: "/ca.pem", PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}}
 	_, err := remote.New(c)
-	check(t, err, remote.Setup, "/ca.pem cannot be used", "PEM")
+	check(t, err, remote.Setup, "invalid CA bundle of /ca.pem", "PEM")
 	c.CAs[0].PEM = []byte("nothing")
 	_, err = remote.New(c)
 	check(t, err, remote.Setup, "no certificate", "PEM")
@@ -660,7 +660,7 @@ func TestTLS(t *testing.T) {
 		plain := serve(t, good)
 		c := trusted
 		c.Server = strings.Replace(plain.Server, "http://", "https://", 1)
-		fails(t, c, remote.TLS, "does not speak TLS", "http://")
+		fails(t, c, remote.TLS, "does not use TLS", "http://")
 	})
 }
 

@@ -13,9 +13,8 @@ import (
 	"unicode"
 )
 
-// An Error is why there is no verdict, for people: what happened in one line,
-// and in another what to do. Neither contains the token, control characters or
-// an unbounded text of the service.
+// An Error explains to people why there is no verdict, in one line, and has a hint in
+// another. Neither contains the token or control characters, and both are short.
 type Error struct {
 	Kind Kind
 	what string
@@ -29,44 +28,43 @@ func (e *Error) Error() string { return e.what }
 // Hint says what to try next.
 func (e *Error) Hint() string { return e.hint }
 
-// Unwrap returns the cause, nil where the answer itself was the fault.
+// Unwrap returns the cause, or nil if the answer itself was the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// A Kind groups errors by what they mean to the caller.
+// A Kind groups errors for the caller.
 type Kind int
 
 const (
 	// Setup is a configuration that cannot work: address, CA bundle, proxy.
 	Setup Kind = iota + 1
-	// Token is a token that the service refused. It is the one kind with an exit
-	// code of its own.
+	// Token is a token that the service refused. It has an exit code of its own.
 	Token
 	// Network is a service that cannot be reached: name, connection, proxy.
 	Network
-	// TLS is a certificate or a handshake.
+	// TLS is an error of a certificate or a handshake.
 	TLS
 	// Timeout is a deadline that passed.
 	Timeout
-	// Interrupted is a caller that cancelled.
+	// Interrupted means that the caller cancelled.
 	Interrupted
-	// Rejected is a request that the service does not take: too large, too many,
-	// not understood, not there.
+	// Rejected is a request that the service rejects: too large, too many, malformed, wrong
+	// address.
 	Rejected
-	// Service is a fault of the service.
+	// Service is an error of the service.
 	Service
-	// Answer is an answer that is no verdict, or none that can be relied on.
+	// Answer is a malformed response, or a verdict that cannot be trusted.
 	Answer
-	// Internal is a fault of assay itself.
+	// Internal is a bug in assay.
 	Internal
 )
 
 const (
-	hintNetwork = "is the service up, and may the build reach it?"
-	hintNoName  = "check --server; a build with --network none, or without the DNS of its host, finds no names"
-	hintClock   = "the clocks of builder and service may differ, or the certificate must be renewed"
-	hintCA      = "give the CA of the service with --cacert, or start assayd with --ca FILE: the client that it serves then trusts it"
-	hintProxy   = "check HTTPS_PROXY, or put the service into NO_PROXY"
-	hintProxyCA = "a proxy that looks into TLS has a CA of its own; through a proxy the image's own roots do not count: give it with --cacert, or put the service into NO_PROXY"
+	hintNetwork = "is the service up, and can the build reach it?"
+	hintNoName  = "check --server; a build with --network none, or without the DNS of its host, cannot look up names"
+	hintClock   = "the clocks of builder and service may differ, or the certificate needs renewal"
+	hintCA      = "pass the CA of the service with --cacert, or start assayd with --ca FILE: the client that it serves then trusts it"
+	hintProxy   = "check HTTPS_PROXY, or add the service to NO_PROXY"
+	hintProxyCA = "a proxy that inspects TLS has its own CA, and with a proxy the image's own roots are not trusted: pass the CA with --cacert, or add the service to NO_PROXY"
 )
 
 // address returns the address of the service as it was given.
@@ -144,7 +142,7 @@ func (c *Client) certificateError(err error) *Error {
 		return c.errorf(TLS, "use the name that the certificate is for in --server", err, "the certificate of %s is for another name: %v", at, hostname)
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
-		return c.errorf(TLS, "write http:// in --server if the service has no TLS, and check the port", err, "%s does not speak TLS", at)
+		return c.errorf(TLS, "write http:// in --server if the service has no TLS, and check the port", err, "%s does not use TLS", at)
 	}
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
 		return c.errorf(TLS, "does a proxy on the way inspect TLS? if not, check the TLS settings of the service", err, "%s broke off the TLS handshake: %v", at, alert)
@@ -190,12 +188,12 @@ func (c *Client) refusedHint() string {
 	}
 	host := u.Hostname()
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return "is the service up? " + host + " inside RUN is the build's own container: give an address that the builder's containers reach, or build with --network host"
+		return "is the service up? " + host + " inside RUN is the build's own container: use an address that the builder's containers can reach, or build with --network host"
 	}
 	return "is the service up, and is the port right?"
 }
 
-// clean makes one printable line of bounded length out of a text of others.
+// clean turns a foreign text into one short printable line.
 func clean(s string) string {
 	const longest = 300
 	var b strings.Builder

@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// A Check is one part of the way to the service that was looked at.
+// A Check is the result of one check of the connection to the service.
 type Check struct {
 	Name string // "name", "connect", "tls" …
-	// Err is what is wrong, of type *Error; nil where nothing is.
+	// Err says what is wrong; it is nil or of type *Error.
 	Err error
-	// Text is what was seen, in one line, where nothing is wrong.
+	// Text describes the result in one line if nothing is wrong.
 	Text string
-	// Aside is something to know that is neither good nor bad.
+	// Aside marks a note, which is neither good nor bad.
 	Aside bool
 }
 
-// Examine looks at each part of the way to the service in the order in which a
-// scan uses them and reports it, until one is broken that the next ones need.
-// The token is sent where it has been seen that a scan would send it, too, and
-// is in no Check.
+// Examine checks each part of the connection to the service, in the order in which a scan
+// uses them, and reports the results. It stops at a failure that makes the next checks
+// impossible. It sends the token only after the checks of the service have passed, as a
+// scan would. No Check contains the token.
 func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -50,7 +50,7 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	at := c.server
 	if c.proxy != nil {
 		at = c.proxy
-		aside("proxy", "%s, which the environment names for https; the roots of this filesystem do not count through it", c.proxy.Host)
+		aside("proxy", "%s, from the environment; with a proxy the roots of this filesystem are not trusted", c.proxy.Host)
 	}
 	host := at.Hostname()
 	if net.ParseIP(host) == nil {
@@ -84,7 +84,7 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 		return
 	}
 	if resp.TLS == nil {
-		aside("tls", "none: whoever is on the way can read the token")
+		aside("tls", "none: anyone on the network path can read the token")
 	} else {
 		say("tls", "%s", c.describe(*resp.TLS))
 	}
@@ -106,7 +106,7 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	case err != nil:
 		bad("accepted", c.classify(err))
 	case resp.StatusCode == http.StatusNotFound:
-		aside("accepted", "not checked: this service has no answer to that")
+		aside("accepted", "not checked: this service does not support the check")
 	case resp.StatusCode != http.StatusOK:
 		bad("accepted", c.refusal(resp, body))
 	default:
@@ -119,7 +119,7 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	}
 }
 
-// get asks for a path of the service, with a token where there is one.
+// get requests a path of the service, with the token unless it is empty.
 func (c *Client) get(ctx context.Context, token string, path ...string) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server.JoinPath(path...).String(), nil)
 	if err != nil {
@@ -150,7 +150,7 @@ func port(u *url.URL) string {
 	return "443"
 }
 
-// describe tells who the service is and who says so.
+// describe describes the certificate of the service and what makes it trusted.
 func (c *Client) describe(state tls.ConnectionState) string {
 	leaf := state.PeerCertificates[0]
 	days := int(leaf.NotAfter.Sub(c.config.Now()).Hours() / 24)
@@ -162,11 +162,11 @@ func (c *Client) describe(state tls.ConnectionState) string {
 		tls.VersionName(state.Version), leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly), days, by)
 }
 
-// tolerated is how far the clocks may be apart: further, and a certificate that
-// was just made, or is about to be renewed, is refused.
+// tolerated is the accepted difference of the clocks. With a larger one a certificate that
+// was just issued, or is about to be renewed, may be rejected.
 const tolerated = 5 * time.Minute
 
-// clock compares this clock with the service's.
+// clock compares the local clock with the service's.
 func (c *Client) clock(resp *http.Response) Check {
 	const name = "clock"
 	date, err := http.ParseTime(resp.Header.Get("Date"))
@@ -185,9 +185,9 @@ func (c *Client) clock(resp *http.Response) Check {
 	return Check{Name: name, Text: text}
 }
 
-// examineClockUnverified asks for the date of a service whose certificate is
-// not valid at this time, to tell whether the clock is why. Nothing is sent and
-// nothing else is believed.
+// examineClockUnverified requests the date of a service whose certificate is not valid at
+// this time, to find out whether the clock is the reason. It sends no token, and it uses
+// nothing else of the answer.
 func (c *Client) examineClockUnverified(ctx context.Context, report func(Check)) {
 	loose := c.config
 	loose.NoVerify, loose.Token = true, ""
@@ -203,7 +203,7 @@ func (c *Client) examineClockUnverified(ctx context.Context, report func(Check))
 	}
 }
 
-// health tells in one line what the answer of /healthz says.
+// health summarises the answer of /healthz in one line.
 func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 	if resp.StatusCode != http.StatusOK {
 		return "", c.refusal(resp, body)
@@ -217,12 +217,12 @@ func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 		} `json:"causes"`
 	}
 	if mediaType(resp) != "application/json" || decode(body, &h) != nil || h.Status != "ok" && h.Status != "degraded" {
-		return "", c.errorf(Answer, hintOther, nil, "%s answered with %s, not as assayd does", c.address(), mediaType(resp))
+		return "", c.errorf(Answer, hintOther, nil, "%s answered with %s, which is not an answer of assayd", c.address(), mediaType(resp))
 	}
 	if h.Records == 0 {
 		return "", c.errorf(Service, "assayd import PATH imports advisories", nil, "%s has no data: every scan ends with code 5", c.address())
 	}
-	text := fmt.Sprintf("%d advisories, last taken in %s", h.Records, h.Updated.UTC().Format("2006-01-02 15:04 MST"))
+	text := fmt.Sprintf("%d advisories, last updated %s", h.Records, h.Updated.UTC().Format("2006-01-02 15:04 MST"))
 	if v := resp.Header.Get(versionHeader); v != "" {
 		text = "assayd " + v + ", " + text
 	}
@@ -232,7 +232,7 @@ func (c *Client) health(resp *http.Response, body []byte) (string, *Error) {
 	return text, nil
 }
 
-// permits tells what the service says of the token.
+// permits summarises what the service says about the token.
 func (c *Client) permits(body []byte) (string, *Error) {
 	var t struct {
 		Name    string    `json:"name"`
@@ -241,17 +241,17 @@ func (c *Client) permits(body []byte) (string, *Error) {
 		Expires time.Time `json:"expires"`
 	}
 	if err := decode(body, &t); err != nil {
-		return "", c.errorf(Answer, hintOther, nil, "the answer about the token cannot be read")
+		return "", c.errorf(Answer, hintOther, nil, "malformed answer about the token")
 	}
 	text := fmt.Sprintf("token %q, scope %s", t.Name, strings.Join(t.Scopes, " "))
 	if t.Project != "" {
 		text += fmt.Sprintf(", project %q", t.Project)
 	}
 	if !t.Expires.IsZero() {
-		text += ", ends on " + t.Expires.UTC().Format(time.DateOnly)
+		text += ", expires on " + t.Expires.UTC().Format(time.DateOnly)
 	}
 	if !slices.Contains(t.Scopes, "scan") && !slices.Contains(t.Scopes, "admin") {
-		return "", c.errorf(Token, "assayd token create --scope scan makes one that may", nil, "%s: it may not scan", text)
+		return "", c.errorf(Token, "assayd token create --scope scan makes one that can", nil, "%s: it cannot scan", text)
 	}
 	return text, nil
 }

@@ -80,17 +80,17 @@ func TestExamine(t *testing.T) {
 	c.Server = strings.Replace(c.Server, "127.0.0.1", "localhost", 1)
 	good := [][2]string{
 		{"ok name", "localhost is "}, {"ok connect", "127.0.0.1:"}, {"note tls", "none"}, {"ok clock", "0s"},
-		{"ok service", "assayd 0.1.0, 18219 advisories, last taken in 2026-11-24 19:00 UTC"}, {"note version", "update the service"},
+		{"ok service", "assayd 0.1.0, 18219 advisories, last updated 2026-11-24 19:00 UTC"}, {"note version", "update the service"},
 	}
-	holds(t, examine(t, c), append(good, [2]string{"ok accepted", `token "ci", scope scan, project "web", ends on 2027-01-02`})...)
+	holds(t, examine(t, c), append(good, [2]string{"ok accepted", `token "ci", scope scan, project "web", expires on 2027-01-02`})...)
 
 	for _, tt := range []struct {
 		name    string
 		handler http.HandlerFunc
 		want    [][2]string
 	}{
-		{"a token that may not scan", assayd("read"), [][2]string{
-			{"ok service", ""}, {"bad accepted", "may not scan"}}},
+		{"a token that cannot scan", assayd("read"), [][2]string{
+			{"ok service", ""}, {"bad accepted", "cannot scan"}}},
 		{"a token that is refused", func(w http.ResponseWriter, r *http.Request) {
 			r.Header.Set("Authorization", "other")
 			if r.URL.Path == "/healthz" {

@@ -15,24 +15,23 @@ import (
 	"assay/remote/cert"
 )
 
-// A CA is a bundle of certificates in PEM and where it comes from, "the slot"
-// or the name of a file.
+// A CA is a PEM bundle of certificates. Name is its source: "the slot", or the name of a
+// file.
 type CA struct {
 	Name string
 	PEM  []byte
 }
 
-// A trust is a set of roots and who vouches for it.
+// A trust is a set of root certificates and its source.
 type trust struct {
 	name string
 	add  func(*x509.CertPool)
 }
 
-// trusts are the sets of roots that the service's certificate may lead to.
+// trusts returns the sets of roots that may have signed the service's certificate.
 //
-// The files of the image are the image's word, and so is a proxy that its ENV
-// names: together they could read the token. Through a proxy the image's roots
-// therefore do not count.
+// The author of the image controls the files of the image, and its ENV can name a proxy.
+// Together they could read the token. So the image's roots are not trusted with a proxy.
 func (c Config) trusts(proxied bool) ([]trust, error) {
 	var all []trust
 	for _, ca := range c.CAs {
@@ -61,7 +60,7 @@ func union(trusts []trust) *x509.CertPool {
 	return pool
 }
 
-// addBuiltin adds Mozilla's roots, for images that have none.
+// addBuiltin adds Mozilla's roots, for images without root certificates.
 func addBuiltin(pool *x509.CertPool) {
 	for root := range bundle.Roots() {
 		c, err := x509.ParseCertificate(root.Certificate)
@@ -75,13 +74,13 @@ func addBuiltin(pool *x509.CertPool) {
 func caError(ca CA, what string) *Error {
 	return &Error{
 		Kind: Setup,
-		what: fmt.Sprintf("the CA bundle of %s cannot be used: %s", clean(ca.Name), what),
-		hint: "it must be PEM, beginning with -----BEGIN CERTIFICATE-----",
+		what: fmt.Sprintf("invalid CA bundle of %s: %s", clean(ca.Name), what),
+		hint: "it must be PEM and begin with -----BEGIN CERTIFICATE-----",
 	}
 }
 
-// Where Linux systems keep their roots, as crypto/x509 knows them: the first
-// of the files that is there, and all folders.
+// storeFiles and storeDirs list where Linux systems keep their roots, as in crypto/x509:
+// the first file that exists, and all folders.
 func storeFiles() []string {
 	return []string{
 		"/etc/ssl/certs/ca-certificates.crt",
@@ -95,8 +94,8 @@ func storeFiles() []string {
 
 func storeDirs() []string { return []string{"/etc/ssl/certs", "/etc/pki/tls/certs"} }
 
-// IsStore reports whether a path is one of the places that are read anyway, so
-// that SSL_CERT_FILE or SSL_CERT_DIR asks for nothing by naming it.
+// IsStore reports whether a path is read anyway. SSL_CERT_FILE or SSL_CERT_DIR changes
+// nothing by naming it.
 func IsStore(path string) bool {
 	path = filepath.Clean(path)
 	return slices.Contains(storeFiles(), path) || slices.Contains(storeDirs(), path)
@@ -107,9 +106,9 @@ const (
 	maxStoreFiles = 2000
 )
 
-// addStore adds the roots that a filesystem keeps. It is x509.SystemCertPool
-// without the variables SSL_CERT_FILE and SSL_CERT_DIR, which a base image can
-// set, and it does not wait for what is no file.
+// addStore adds the roots of a filesystem. Unlike x509.SystemCertPool it ignores the
+// variables SSL_CERT_FILE and SSL_CERT_DIR, which a base image can set, and it does not
+// block on a FIFO or device in place of a file.
 func addStore(pool *x509.CertPool, root string) {
 	for _, path := range storeFiles() {
 		if b := readStore(filepath.Join(root, path)); b != nil {
@@ -140,8 +139,8 @@ func list(dir string) []os.DirEntry {
 	return entries
 }
 
-// twice reports whether an entry is a link to another of its folder, as those
-// by the hash of a name are.
+// twice reports whether an entry is a link to another one in the same folder, such as the
+// links that are named by the hash of the subject.
 func twice(dir string, e os.DirEntry) bool {
 	if e.Type()&os.ModeSymlink == 0 {
 		return false
@@ -150,7 +149,7 @@ func twice(dir string, e os.DirEntry) bool {
 	return err == nil && !strings.Contains(target, "/")
 }
 
-// readStore returns the content of a file, nil where there is none to be had.
+// readStore returns the content of a file, or nil if it cannot be read.
 func readStore(path string) []byte {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

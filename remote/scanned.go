@@ -9,18 +9,17 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// A Scanned is what the service knows of the scans of a commit.
+// A Scanned describes the scans of a commit that the service has.
 type Scanned struct {
 	Passed bool   // the newest scan passed
-	Scan   string // id of the newest scan; empty: none has arrived
+	Scan   string // id of the newest scan; empty if none has arrived
 	Code   int    // exit code of the newest scan
 	Text   string // one line for people
 	Hint   string
 }
 
-// Scanned asks whether a passing scan of a commit has arrived, and waits for a
-// service that is busy or away as Scan does; a project that is
-// not empty leaves out all others. Its errors are of type *Error.
+// Scanned asks whether a passing scan of a commit has arrived. If project is not empty, only
+// its scans count. Scanned retries as Scan does. Its errors are of type *Error.
 func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -45,7 +44,7 @@ func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, 
 		return Scanned{}, c.scrub(a.failed(ctx, err))
 	}
 	defer resp.Body.Close()
-	if a.body == nil { // the last of the attempts is not read on the way
+	if a.body == nil { // the answer of the last attempt has not been read
 		if err := a.read(resp); err != nil {
 			return Scanned{}, c.scrub(c.classify(err))
 		}
@@ -61,12 +60,12 @@ func (c *Client) Scanned(ctx context.Context, commit, project string) (Scanned, 
 	known := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict
 	if !known || mediaType(resp) != "application/json" || decode(body, &answer) != nil || answer.Passed == nil {
 		if resp.StatusCode == http.StatusOK {
-			return Scanned{}, c.errorf(Answer, hintOther, nil, "the answer of %s cannot be read", c.address())
+			return Scanned{}, c.errorf(Answer, hintOther, nil, "malformed answer of %s", c.address())
 		}
 		return Scanned{}, c.scrub(c.refusal(resp, body))
 	}
 	if *answer.Passed != (resp.StatusCode == http.StatusOK) || *answer.Passed && (answer.Scan == "" || answer.Code != 0) {
-		return Scanned{}, c.errorf(Answer, "this is a fault of the service; see its log", nil, "the answer of %s contradicts itself", c.address())
+		return Scanned{}, c.errorf(Answer, "this is a bug in the service; see its log", nil, "the answer of %s contradicts itself", c.address())
 	}
 	s := Scanned{Passed: *answer.Passed, Scan: c.clean(answer.Scan), Code: answer.Code, Text: c.clean(answer.Error), Hint: c.clean(answer.Hint)}
 	if s.Passed {

@@ -9,19 +9,19 @@ import (
 	"assay/verdict"
 )
 
-// checkSent holds a pass against the scan that it answers, and reports the first thing
-// by which it is about another one, or was made by a weaker policy than was asked for:
-// the answer to another scan may come from a cache, or from whoever stands in between.
+// checkSent compares a verdict with the scan that was sent. It returns an error if the
+// verdict is about another scan, or if a pass was made with a weaker policy than the scan
+// asked for. A cache or a proxy may return the answer to another scan.
 func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	inv := scan.Inventory
 	if v.Counts.Packages != len(inv.Packages) {
-		return fmt.Errorf("%d packages were sent and it is about %d", len(inv.Packages), v.Counts.Packages)
+		return fmt.Errorf("%d packages were sent, and the verdict is about %d", len(inv.Packages), v.Counts.Packages)
 	}
 	if v.Decision.Outcome != verdict.Pass {
 		return nil
 	}
 	if v.System.ID != inv.System.ID || v.System.VersionID != inv.System.VersionID {
-		return fmt.Errorf("it is about the system %q and %q was sent",
+		return fmt.Errorf("it is about the system %q, but %q was sent",
 			clean(v.System.ID+" "+v.System.VersionID), clean(inv.System.ID+" "+inv.System.VersionID))
 	}
 	sent := map[string]int{}
@@ -34,7 +34,7 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	}
 	for typ, n := range told {
 		if typ != "" && n != sent[typ] {
-			return fmt.Errorf("%d packages of the type %q were sent and it is about %d", sent[typ], clean(typ), n)
+			return fmt.Errorf("%d packages of the type %q were sent, and the verdict is about %d", sent[typ], clean(typ), n)
 		}
 	}
 	for _, p := range inv.ScanErrors {

@@ -5,7 +5,7 @@ import (
 	"crypto/x509"
 )
 
-// tlsConfig trusts what trusts names and, where it asks, the image's own roots.
+// tlsConfig returns a configuration that trusts the certificates of c.trusts.
 func tlsConfig(c Config, proxied bool) (*tls.Config, error) {
 	trusts, err := c.trusts(proxied)
 	if err != nil {
@@ -19,8 +19,8 @@ func tlsConfig(c Config, proxied bool) (*tls.Config, error) {
 	}, nil
 }
 
-// trustedBy names the first set of roots that a chain, which was verified
-// against all of them, leads to.
+// trustedBy names the first set of roots that a chain leads to. The chain has been verified
+// with all sets together.
 func (c *Client) trustedBy(state tls.ConnectionState) string {
 	trusts, err := c.config.trusts(c.proxy != nil)
 	if err != nil || len(state.PeerCertificates) == 0 {

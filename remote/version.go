@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// versionHeader carries the version of the service in each of its answers.
+// versionHeader has the version of the service in each of its answers.
 const versionHeader = "Assay-Version"
 
-// otherVersion says what to do where client and service are of different minor
-// versions. It is empty where they are not, or where one does not say.
+// otherVersion returns what to do if client and service have different minor versions. It
+// returns "" if the versions agree or one is unknown.
 func (c *Client) otherVersion(resp *http.Response) string {
 	theirs := clean(resp.Header.Get(versionHeader))
 	mine, ok := minor(c.config.Version)
@@ -20,14 +20,14 @@ func (c *Client) otherVersion(resp *http.Response) string {
 	if !ok || !known || mine == other {
 		return ""
 	}
-	next := "fetch assay anew from the service"
+	next := "download assay from the service again"
 	if cmp.Or(cmp.Compare(mine[0], other[0]), cmp.Compare(mine[1], other[1])) > 0 {
 		next = "update the service"
 	}
-	return fmt.Sprintf("this is assay %s and the service is %s; %s, so that both are of one version", c.config.Version, theirs, next)
+	return fmt.Sprintf("this is assay %s and the service is %s; %s, so that both have the same version", c.config.Version, theirs, next)
 }
 
-// minor reads the first two numbers of a version: "v0.3.1-rc1" is 0, 3.
+// minor returns the first two numbers of a version: 0 and 3 for "v0.3.1-rc1".
 func minor(version string) (n [2]int, ok bool) {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	if len(parts) < 3 {

@@ -18,8 +18,8 @@ func TestServiceOfAnotherVersion(t *testing.T) {
 		{"devel", "0.3.1", ""},
 		{"0.3.1", "3d4ef08-dirty", ""},
 		{"0.3", "0.4.0", ""},
-		{"0.3.1", "0.4.0-rc1", "fetch assay anew"},
-		{"0.3.1", "1.0.0", "fetch assay anew"},
+		{"0.3.1", "0.4.0-rc1", "download assay from the service again"},
+		{"0.3.1", "1.0.0", "download assay from the service again"},
 		{"0.4.0", "0.3.9", "update the service"},
 		{"1.0.0", "v0.9.2", "update the service"},
 	} {

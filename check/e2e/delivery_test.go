@@ -223,7 +223,7 @@ func TestOtherVersion(t *testing.T) {
 	}))
 	defer srv.Close()
 	got := runClient(t, exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "--server", srv.URL, "--root", oneRoot(t), aToken()))
-	if got.code != 0 || !strings.Contains(got.stderr, "note: this is assay 0.0.0-test and the service is 0.7.2; fetch assay anew") {
+	if got.code != 0 || !strings.Contains(got.stderr, "note: this is assay 0.0.0-test and the service is 0.7.2; download assay from the service again") {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
 	}
 }

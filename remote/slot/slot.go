@@ -1,18 +1,18 @@
-// Package slot is a region of 4 KiB within the program that a service fills
-// in when it hands the program out: where the service is, the private CA that
-// signed its certificate, and a string that changes when builds are to run
-// again. The region keeps its place and its size, so that filling it is a
-// patch and clearing it gives back the bytes that were released and signed.
+// Package slot reads and writes a region of 4 KiB inside the client program. The service
+// fills it when it serves the program. It holds the address of the service, the private CA
+// that signed its certificate, and a string that changes when cached builds should run
+// again. The region keeps its position and size. So filling it patches the program in
+// place, and clearing it restores the bytes that were released and signed.
 //
-// The layout, numbers little-endian:
+// The layout, with little-endian numbers:
 //
 //	 0  16  magic
 //	16   4  version: 0 for an empty slot, 1 for this layout
 //	20   4  length of the payload
 //	24   4  CRC-32 (IEEE) of bytes 16 to 24 and of the payload
-//	28   …  payload, JSON, and zeros to the end
+//	28   …  payload as JSON, and zeros to the end
 //
-// An empty slot is its magic and zeros.
+// An empty slot has only the magic and zeros.
 package slot
 
 import (
@@ -35,40 +35,39 @@ const (
 	MaxPayload = Size - header
 )
 
-// region is the slot of the running program. It is a variable that is never
-// assigned to: the program that runs reads what stands in its file, which is
-// not what the compiler saw.
+// region is the slot of the running program. It is a variable, which is never assigned to,
+// because its content in the program's file differs from what the compiler saw.
 //
 //go:embed slot.bin
 var region string
 
-// magic is read from the region and stands nowhere else in the program, so
-// that whoever looks for it finds one place.
+// magic returns the magic from the region. It is nowhere else in the program, so that a
+// search for it finds only the slot.
 func magic() []byte { return []byte(region[:16]) }
 
-// A Payload is what a service writes into the slot. Its zero value is an empty
-// slot. Fields unknown to the program that reads are ignored.
+// A Payload is the content of the slot. The zero value is an empty slot. Unknown fields are
+// ignored.
 type Payload struct {
 	// Server is the address of the service, "https://assay.example.com".
 	Server string `json:"server,omitempty"`
-	// CA is the PEM bundle of the authorities that signed its certificate, empty
-	// where a public one did.
+	// CA is the PEM bundle of the authorities that signed the service's certificate. It is
+	// empty for a public authority.
 	CA string `json:"ca,omitempty"`
-	// Fresh changes when builds are to run again; it means nothing else.
+	// Fresh changes when cached builds should run again. It has no other meaning.
 	Fresh string `json:"fresh,omitempty"`
 }
 
 var (
-	// ErrNotFound is a program without a slot.
+	// ErrNotFound is returned for a program without a slot.
 	ErrNotFound = errors.New("the program has no slot")
-	// ErrAmbiguous is a file in which the magic of the slot stands more than once.
-	ErrAmbiguous = errors.New("the slot stands in the program more than once")
-	// ErrDamaged is a slot whose checksum or layout is wrong.
+	// ErrAmbiguous is returned for a file that contains the magic more than once.
+	ErrAmbiguous = errors.New("the program has more than one slot")
+	// ErrDamaged is returned for a slot with a wrong checksum or layout.
 	ErrDamaged = errors.New("the slot is damaged")
 )
 
-// Read returns the payload of the running program. It opens no file, so it
-// needs neither /proc nor the permission to read the program.
+// Read returns the payload of the running program. It opens no file, so it needs neither
+// /proc nor permission to read the program.
 func Read() (Payload, error) { return Parse([]byte(region)) }
 
 // Parse reads a region of Size bytes.
@@ -85,7 +84,7 @@ func Parse(region []byte) (Payload, error) {
 		return Payload{}, nil
 	case version:
 	default:
-		return Payload{}, fmt.Errorf("%w: version %d is not known", ErrDamaged, v)
+		return Payload{}, fmt.Errorf("%w: unknown version %d", ErrDamaged, v)
 	}
 	length := number(20)
 	if length > MaxPayload {
@@ -93,10 +92,10 @@ func Parse(region []byte) (Payload, error) {
 	}
 	payload := region[header : header+length]
 	if checksum(region[16:24], payload) != number(24) {
-		return Payload{}, fmt.Errorf("%w: the checksum is wrong", ErrDamaged)
+		return Payload{}, fmt.Errorf("%w: wrong checksum", ErrDamaged)
 	}
 	if !zero(region[header+length:]) {
-		return Payload{}, fmt.Errorf("%w: something stands after the payload", ErrDamaged)
+		return Payload{}, fmt.Errorf("%w: unexpected data after the payload", ErrDamaged)
 	}
 	var p Payload
 	if err := json.Unmarshal(payload, &p); err != nil {
@@ -114,8 +113,8 @@ func Show(program []byte) (Payload, error) {
 	return Parse(program[at : at+Size])
 }
 
-// Fill returns a copy of a program with p in its slot, whatever stood there.
-// The same program and payload give the same bytes.
+// Fill returns a copy of a program with p in its slot, in place of the previous content. The
+// same program and payload give the same bytes.
 func Fill(program []byte, p Payload) ([]byte, error) {
 	at, err := find(program)
 	if err != nil {
@@ -132,7 +131,7 @@ func Fill(program []byte, p Payload) ([]byte, error) {
 		return nil, fmt.Errorf("fill the slot: %w", err)
 	}
 	if over := len(payload) - MaxPayload; over > 0 {
-		return nil, fmt.Errorf("fill the slot: the payload is %d bytes too large: address, CA and bucket have %d bytes together", over, MaxPayload)
+		return nil, fmt.Errorf("fill the slot: the payload is %d bytes too large: address, CA and bucket together can have %d bytes", over, MaxPayload)
 	}
 	binary.LittleEndian.PutUint32(region[16:], version)
 	binary.LittleEndian.PutUint32(region[20:], uint32(len(payload)))
@@ -141,10 +140,10 @@ func Fill(program []byte, p Payload) ([]byte, error) {
 	return filled, nil
 }
 
-// Clear returns a copy of a program with an empty slot: the bytes as released.
+// Clear returns a copy of a program with an empty slot, as it was released.
 func Clear(program []byte) ([]byte, error) { return Fill(program, Payload{}) }
 
-// find returns where the one slot of a program begins.
+// find returns the offset of the slot in a program.
 func find(program []byte) (int, error) {
 	at := bytes.Index(program, magic())
 	switch {

@@ -1,6 +1,6 @@
 // Package spdx writes an inventory as an SPDX 2.3 document in JSON
-// (https://spdx.github.io/spdx-spec/v2.3/), within the in-toto statement in which
-// BuildKit takes it.
+// (https://spdx.github.io/spdx-spec/v2.3/), inside the in-toto statement that BuildKit
+// expects.
 package spdx
 
 import (
@@ -15,11 +15,11 @@ import (
 	"assay/remote/purl"
 )
 
-// A Document is what is written.
+// A Document is an SPDX document.
 type Document struct {
 	// Name is the name of the tree, "sbom".
 	Name string
-	// Namespace is a URI that no other document has.
+	// Namespace is a unique URI.
 	Namespace string
 	Created   time.Time
 	Tool      string // "assay 1.0.0"
@@ -80,8 +80,8 @@ const (
 	unknown = "NOASSERTION"
 )
 
-// WriteStatement writes the document as the predicate of an in-toto statement
-// without subjects, which BuildKit adds.
+// WriteStatement writes the document as the predicate of an in-toto statement. The statement
+// has no subjects; BuildKit adds them.
 func WriteStatement(w io.Writer, d Document) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -102,7 +102,7 @@ func (d Document) document() document {
 		Name: d.Name, Namespace: d.Namespace,
 		Creation: creation{
 			Created: d.Created.UTC().Format(time.RFC3339),
-			// The specification has a hyphen between name and version.
+			// The specification requires a hyphen between name and version.
 			Creators: []string{"Tool: " + strings.ReplaceAll(d.Tool, " ", "-")},
 		},
 	}

@@ -1,21 +1,20 @@
 package token
 
-// A Problem is what is wrong with the form of a token. It never contains the
-// token.
+// A Problem says what is wrong with the form of a token. It never contains the token.
 type Problem int
 
 const (
-	// Empty is no token at all, or an ARG that nobody set.
+	// Empty is an empty text, often from an ARG without a value.
 	Empty Problem = iota + 1
-	// Literal is a variable that nobody expanded: "${token}", "$TOKEN".
+	// Literal is a variable that was not expanded: "${token}", "$TOKEN".
 	Literal
-	// Foreign is something that is no token of assay.
+	// Foreign is a text that is not a token of assay.
 	Foreign
-	// Truncated begins as a token and is too short.
+	// Truncated begins like a token and is too short.
 	Truncated
-	// TooLong begins as a token and goes on after its end.
+	// TooLong begins like a token and is too long.
 	TooLong
-	// Mistyped has the right length and the wrong checksum.
+	// Mistyped has the right length and a wrong checksum.
 	Mistyped
 )
 
@@ -42,13 +41,13 @@ func (p Problem) Hint() string {
 	case Empty:
 		return "pass --build-arg with the token, and repeat ARG after each FROM: a build argument ends with its stage"
 	case Literal:
-		return "the exec form of RUN expands nothing: name the argument ASSAY_TOKEN, which assay reads itself, or write RUN /assay ${token}; repeat ARG after each FROM"
+		return "the exec form of RUN expands no variables: name the argument ASSAY_TOKEN, which assay reads from the environment, or write RUN /assay ${token}; repeat ARG after each FROM"
 	case Truncated:
 		return "copy the whole token again; it begins with assay_ and has 44 characters"
 	case TooLong:
-		return "copy the token alone, without quotes, spaces or a second line; it has 44 characters"
+		return "copy only the token, without quotes, spaces or a second line; it has 44 characters"
 	case Mistyped:
-		return "copy the token again, do not type it"
+		return "copy the token instead of typing it"
 	}
 	return "a token begins with assay_; assayd token create --name NAME makes one"
 }

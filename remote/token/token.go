@@ -1,7 +1,7 @@
-// Package token makes and checks the tokens that assay authenticates with:
-// "assay_", 32 random base62 characters, and a checksum of 6 more. The
-// checksum lets a token that was mistyped, cut short or never expanded be told
-// apart before any network is used; it is no secret.
+// Package token makes and checks the tokens with which assay authenticates. A token is
+// "assay_", 32 random base62 characters, and a checksum of 6 more. The checksum is not
+// secret. With it assay detects a token that was mistyped or truncated before it uses the
+// network.
 package token
 
 import (
@@ -25,10 +25,10 @@ const (
 	Length = len(prefix) + random + checksum
 )
 
-// New makes a token out of random bytes; rand is crypto/rand.Reader but in tests.
+// New makes a token from random bytes. rand is crypto/rand.Reader except in tests.
 func New(rand io.Reader) (secret string, err error) {
-	// Bytes from 248 up would make the first characters of the alphabet more
-	// likely than the others. One in 32 is thrown away, so a source that gives
+	// Bytes of 248 and more would make the first characters of the alphabet more likely
+	// than the others, so they are skipped. That is one byte in 32. A source that returns
 	// nothing else is broken.
 	const fair, attempts = 248, 64
 	body := make([]byte, 0, Length)
@@ -50,11 +50,11 @@ func New(rand io.Reader) (secret string, err error) {
 	return "", errors.New("make a token: the random source gives no usable bytes")
 }
 
-// Derive returns the token that belongs to secret for one purpose. The same secret
-// and purpose always give the same token, which tells nothing about the secret:
-// it is HKDF-SHA256 (RFC 5869) with the purpose as info.
+// Derive returns a token that is derived from secret for one purpose. The same secret and
+// purpose always give the same token, and the token reveals nothing about the secret. It is
+// HKDF-SHA256 (RFC 5869) with the purpose as info.
 func Derive(secret, purpose string) (string, error) {
-	const attempts = 8 // of New: one in 32 bytes is unusable, never half of them
+	const attempts = 8 // of New, which skips one byte in 32 on average
 	stream, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, attempts*random)
 	if err != nil {
 		return "", fmt.Errorf("derive a token: %w", err)
@@ -62,7 +62,7 @@ func Derive(secret, purpose string) (string, error) {
 	return New(bytes.NewReader(stream))
 }
 
-// sum is the CRC-32 (IEEE) of body in base62, its most significant digit first.
+// sum returns the CRC-32 (IEEE) of body in base62, most significant digit first.
 func sum(body []byte) []byte {
 	digits := make([]byte, checksum)
 	rest := crc32.ChecksumIEEE(body)
@@ -73,8 +73,8 @@ func sum(body []byte) []byte {
 	return digits
 }
 
-// Check reports whether s has the form of a token; nil says nothing about
-// whether a service knows it. Every error is a Problem.
+// Check reports whether s has the form of a token. It does not know whether a service
+// accepts it. Every error is a Problem.
 func Check(s string) error {
 	switch {
 	case s == "":
@@ -100,6 +100,6 @@ func Check(s string) error {
 	return nil
 }
 
-// Hash returns what a service keeps of a token. A plain SHA-256 is enough for
-// a secret of 190 random bits.
+// Hash returns what a service stores of a token. A plain SHA-256 is enough for a secret of
+// 190 random bits.
 func Hash(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
