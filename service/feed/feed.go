@@ -1,7 +1,6 @@
-// Package feed brings advisories from where they are published into the store,
-// again and again. What all sources share is here: places that files are got
-// from, and the order in which feeds are updated. Each source is a package below
-// it, which knows its layout and makes advisories of it.
+// Package feed updates the advisories in the store from their publishers. It has what
+// all sources share: the download of files, and the update of several feeds. Each source
+// is a package below it, which knows the layout of the source and reads its records.
 package feed
 
 import (
@@ -14,7 +13,7 @@ import (
 	"assay/service/store"
 )
 
-// A Store is what a feed needs of the source of record.
+// A Store is what a feed needs of store.Store.
 type Store interface {
 	Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error)
 	Record(ctx context.Context, source, id string, upTo int64) (store.Record, error)
@@ -40,37 +39,37 @@ func (l led) FeedFailed(ctx context.Context, from store.Origin, at time.Time, re
 	return l.lead.FeedFailed(ctx, from, at, reason)
 }
 
-// A Feed is what can be brought up to date by itself: a source, or a part of one.
+// A Feed can be updated independently: it is a source, or a part of one.
 type Feed interface {
-	// Origin is what the store keeps it under.
+	// Origin returns the origin of its records in the store.
 	Origin() store.Origin
-	// Update brings the store up to date with the feed, at the time now of the
-	// caller's clock. With an error the store has the feed's earlier data, or a
-	// whole newer state of it, and a later Update goes on from there.
+	// Update updates the store from the feed; now is the current time. After an error
+	// the store has the earlier data of the feed or a complete newer state, and a later
+	// Update continues from there.
 	Update(ctx context.Context, st Store, now time.Time) (Outcome, error)
 }
 
-// An Outcome says what an update did.
+// An Outcome describes what an update did.
 type Outcome struct {
 	store.Imported
-	Whole bool // everything was read, not only what had changed
-	// Behind counts records of which the source says that it has newer versions,
-	// and does not give them.
+	Whole bool // it read everything, not only changes
+	// Behind counts records that the source lists in a newer version, but does not
+	// deliver.
 	Behind int
-	// Rejections says which records were rejected and why, at most maxRejections of them.
+	// Rejections are the errors of rejected records, at most maxRejections.
 	Rejections []error
 }
 
 const maxRejections = 20
 
-// Reject notes a record that was rejected; Rejected counts it.
+// Reject adds the error of a rejected record. Rejected counts it.
 func (o *Outcome) Reject(err error) {
 	if len(o.Rejections) < maxRejections {
 		o.Rejections = append(o.Rejections, err)
 	}
 }
 
-// Add counts a further import of the same update.
+// Add adds the counts of a further import of the same update.
 func (o *Outcome) Add(im store.Imported) {
 	o.Added += im.Added
 	o.Changed += im.Changed
@@ -85,7 +84,7 @@ type Run struct {
 	Store   Store
 	Now     func() time.Time
 	Timeout time.Duration // for each feed; zero: none
-	// Done is told what became of each feed.
+	// Done is called with the result of each feed.
 	Done func(from store.Origin, o Outcome, err error)
 }
 
@@ -106,7 +105,7 @@ func (r Run) Update(ctx context.Context, feeds []Feed) error {
 		r.Done(f.Origin(), o, err)
 	}
 	if failed > 0 {
-		return fmt.Errorf("update: %d of %d sources failed; their earlier data goes on serving", failed, len(feeds))
+		return fmt.Errorf("update: %d of %d sources failed; their earlier data is still served", failed, len(feeds))
 	}
 	return nil
 }

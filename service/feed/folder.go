@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// A folder is a Mirror on the disk. Links that lead out of it are not followed.
+// A folder is a Mirror on the disk. It does not follow links that lead out of it.
 type folder struct {
 	path string
 	root *os.Root
@@ -30,7 +30,7 @@ func openFolder(path string) (*folder, error) {
 
 func (f *folder) String() string { return f.path }
 
-// open opens a file, whose size and time are its version.
+// open opens a file. Its version is its size and modification time.
 func (f *folder) open(ctx context.Context, name string, limit int64, before Version) (*os.File, Version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Version{}, err
@@ -47,7 +47,7 @@ func (f *folder) open(ctx context.Context, name string, limit int64, before Vers
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%q is no file", name)
+		err = fmt.Errorf("%q is not a regular file", name)
 	case info.Size() > limit:
 		err = tooLarge(name, limit)
 	default:
@@ -73,7 +73,7 @@ func (f *folder) Get(ctx context.Context, name string, limit int64, before Versi
 	return b, v, err
 }
 
-// Save implements Mirror. There is nothing to go on from: a copy takes no time.
+// Save implements Mirror. It always begins anew, since a copy is fast.
 func (f *folder) Save(ctx context.Context, name, path string, limit int64, before Version) (Version, error) {
 	file, v, err := f.open(ctx, name, limit, before)
 	if err != nil {

@@ -10,19 +10,18 @@ import (
 	"time"
 )
 
-// A Mirror is where the files of a source are: a web server, or a folder that
-// holds a copy of one. Names are paths with slashes, not encoded: "Azure
-// Linux/all.zip".
+// A Mirror has the files of a source: a web server, or a folder with a copy of one.
+// Names are paths with slashes and not encoded: "Azure Linux/all.zip".
 type Mirror interface {
-	// Get returns a file of at most limit bytes and its version. It returns
-	// ErrUnchanged where the file is still of the version before, and ErrNotFound
-	// where there is none.
+	// Get returns a file of at most limit bytes, and its version. It returns
+	// ErrUnchanged if the file still has the version before, and ErrNotFound if there is
+	// no file.
 	Get(ctx context.Context, name string, limit int64, before Version) ([]byte, Version, error)
-	// Save is Get into a file at path, which is there only when it is whole. What
-	// a Save that failed has got so far lies beside it, and the next one goes on
-	// from there as long as the file is the same.
+	// Save is like Get, but writes the file to path, which exists only if it is complete.
+	// A failed Save keeps what it has received beside path. The next one continues from
+	// there if the file is still the same.
 	Save(ctx context.Context, name, path string, limit int64, before Version) (Version, error)
-	// String names the place, without a password.
+	// String returns the address or folder, without a password.
 	String() string
 }
 
@@ -31,8 +30,7 @@ var (
 	ErrNotFound  = errors.New("not found")
 )
 
-// A Version tells two versions of a file apart. The zero Version is that of no
-// file.
+// A Version identifies a version of a file. The zero Version matches no file.
 type Version struct {
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
@@ -41,26 +39,26 @@ type Version struct {
 // strong reports whether equal versions have equal bytes.
 func (v Version) strong() bool { return v.ETag != "" && !strings.HasPrefix(v.ETag, "W/") }
 
-// A Config says how to get files.
+// A Config configures the download of files.
 type Config struct {
-	// ConnectTimeout bounds the making of a connection, StallTimeout the wait for
-	// the next byte, and RequestTimeout one request as a whole.
+	// ConnectTimeout is the time for a connection, StallTimeout for the next byte, and
+	// RequestTimeout for one complete request.
 	ConnectTimeout, StallTimeout, RequestTimeout time.Duration
-	// Attempts is how often in a row a request may fail without having brought
-	// anything before it is given up. Between them MinWait and twice as much each
-	// time is waited, up to MaxWait, or what the server asks for.
+	// Attempts is how often in a row a request may fail without receiving anything. The
+	// pause between attempts is MinWait at first, and doubles up to MaxWait, or is what
+	// the server asks for.
 	Attempts         int
 	MinWait, MaxWait time.Duration
 	UserAgent        string
-	// Progress is told how much of a file has come, total being negative where
-	// that is not known. It may be nil.
+	// Progress is called with the bytes received of a file so far. total is negative if
+	// it is unknown. Progress may be nil.
 	Progress func(name string, done, total int64)
-	// Transport is the connection to servers; nil is the system's, with its CA
-	// pool and the proxy of the environment.
+	// Transport sends the requests. If it is nil, the certificate authorities of the
+	// system and the proxy of the environment are used.
 	Transport http.RoundTripper
 }
 
-// DefaultConfig returns what suits a server on the Internet.
+// DefaultConfig returns the configuration for a server on the Internet.
 func DefaultConfig() Config {
 	return Config{
 		ConnectTimeout: 30 * time.Second,
@@ -72,15 +70,14 @@ func DefaultConfig() Config {
 	}
 }
 
-// Open returns the place that a user named: an http or https address, or a
-// folder.
+// Open returns the mirror at an http or https address, or in a folder.
 func Open(where string, c Config) (Mirror, error) {
 	if !strings.Contains(where, "://") {
 		return openFolder(where)
 	}
 	u, err := url.Parse(where)
-	if err != nil { // its text holds the address, and perhaps a password
-		return nil, errors.New("the address of the mirror is no URL")
+	if err != nil { // the error has the address, which may have a password
+		return nil, errors.New("the address of the mirror is not a valid URL")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is neither a folder nor an http or https address", u.Redacted())

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// A part is a file that has come in part. Beside it lies what it is a part of.
+// A part is an incomplete download. A JSON file beside it describes the complete file.
 type part struct {
 	path  string
 	about partOf
@@ -29,8 +29,8 @@ type partOf struct {
 
 func (p *part) aboutPath() string { return p.path + ".json" }
 
-// openPart opens the part of the file at address, an empty one where what lies
-// there is of another file or cannot be gone on from.
+// openPart opens the part of the file at address. The part is empty if the one on the
+// disk is of another file or cannot be continued.
 func openPart(path, address string) (*part, error) {
 	p := &part{path: path}
 	if b, err := os.ReadFile(p.aboutPath()); err == nil && json.Unmarshal(b, &p.about) != nil {
@@ -49,7 +49,7 @@ func openPart(path, address string) (*part, error) {
 	return p, nil
 }
 
-// begin makes it an empty part of another file.
+// begin makes p an empty part of another file.
 func (p *part) begin(about partOf) error {
 	p.about, p.size = about, 0
 	if err := p.file.Truncate(0); err != nil {
@@ -65,7 +65,7 @@ func (p *part) begin(about partOf) error {
 	return os.WriteFile(p.aboutPath(), b, 0o600)
 }
 
-// drop forgets a part that nothing can be made of.
+// drop removes a part that cannot be continued.
 func (p *part) drop() error {
 	return errors.Join(p.file.Close(), removeFile(p.path), removeFile(p.aboutPath()))
 }
@@ -77,9 +77,9 @@ func removeFile(path string) error {
 	return nil
 }
 
-// Save implements Mirror. It asks for the rest of a part by Range and If-Range
-// (RFC 9110, sections 14.2 and 13.1.5), so that a server whose file has changed
-// sends all of it.
+// Save implements Mirror. It requests the rest of a part with Range and If-Range
+// (RFC 9110, sections 14.2 and 13.1.5). If the file has changed, the server sends all
+// of it.
 func (w *web) Save(ctx context.Context, name, path string, limit int64, before Version) (v Version, err error) {
 	p, err := openPart(partPath(path), w.address(name))
 	if err != nil {
@@ -94,7 +94,7 @@ func (w *web) Save(ctx context.Context, name, path string, limit int64, before V
 	case err == nil:
 	case errors.Is(err, ErrUnchanged):
 		return Version{}, errors.Join(err, p.drop())
-	case p.size == 0, errors.Is(err, syscall.ENOSPC): // a full disk needs the room
+	case p.size == 0, errors.Is(err, syscall.ENOSPC): // a full disk needs the space
 		return Version{}, errors.Join(err, p.drop())
 	default:
 		return Version{}, errors.Join(err, p.file.Close())
@@ -105,7 +105,7 @@ func (w *web) Save(ctx context.Context, name, path string, limit int64, before V
 	return p.about.Version, nil
 }
 
-// fill sends one request and appends what comes.
+// fill sends one request and appends the response to the part.
 func (w *web) fill(ctx context.Context, name string, p *part, limit int64, before Version) (*http.Response, error) {
 	header := conditional(before)
 	if p.size > 0 && !p.about.Version.strong() {
@@ -136,10 +136,10 @@ func (w *web) fill(ctx context.Context, name string, p *part, limit int64, befor
 	case resp.StatusCode == http.StatusPartialContent:
 		from, all, ok := contentRange(resp.Header.Get("Content-Range"))
 		if !ok || p.size == 0 || from != p.size {
-			return again("another part came than was asked for: %.80q", resp.Header.Get("Content-Range"))
+			return again("the server sent another range than requested: %.80q", resp.Header.Get("Content-Range"))
 		}
 		if etag := resp.Header.Get("ETag"); etag != "" && etag != p.about.Version.ETag {
-			return again("the rest of another version came")
+			return again("the server sent the rest of another version")
 		}
 		total = all
 	default:
@@ -155,12 +155,12 @@ func (w *web) fill(ctx context.Context, name string, p *part, limit int64, befor
 		return resp, err
 	}
 	if total >= 0 && p.size != total {
-		return again("%d bytes came of %d", p.size, total)
+		return again("received %d of %d bytes", p.size, total)
 	}
 	return resp, nil
 }
 
-// extend copies the rest of a file to its part.
+// extend appends a response body to the part.
 func (w *web) extend(name string, p *part, body io.Reader, limit, total int64) error {
 	buf := make([]byte, 64<<10)
 	for {
@@ -185,7 +185,7 @@ func (w *web) extend(name string, p *part, body io.Reader, limit, total int64) e
 	}
 }
 
-// contentRange reads "bytes FROM-TO/TOTAL", the range going to the end.
+// contentRange parses "bytes FROM-TO/TOTAL". The range must extend to the end.
 func contentRange(s string) (from, total int64, ok bool) {
 	s, ok = strings.CutPrefix(s, "bytes ")
 	span, all, ok2 := strings.Cut(s, "/")

@@ -17,9 +17,9 @@ import (
 const (
 	maxRedirects = 5
 	maxHeader    = 1 << 20
-	// maxAttempts bounds the attempts that each bring something.
+	// maxAttempts bounds the attempts that each receive something.
 	maxAttempts = 100
-	// longestWait is the most that a server may ask to wait.
+	// longestWait is the longest time that a server may ask to wait.
 	longestWait = 10 * time.Minute
 )
 
@@ -41,7 +41,7 @@ func newWeb(base *url.URL, c Config) *web {
 			MaxIdleConnsPerHost:    16,
 			IdleConnTimeout:        time.Minute,
 			ForceAttemptHTTP2:      true,
-			// A range of a compressed answer is none of the file.
+			// A range of a compressed response is not a range of the file.
 			DisableCompression: true,
 		}
 	}
@@ -60,7 +60,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 
 func (w *web) String() string { return w.base.Redacted() }
 
-// address encodes every part of a name: "Azure%20Linux/all.zip".
+// address returns the URL of a file, with every part of its name encoded:
+// "Azure%20Linux/all.zip".
 func (w *web) address(name string) string {
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
@@ -81,7 +82,7 @@ func (w *web) Get(ctx context.Context, name string, limit int64, before Version)
 			return resp, 0, err
 		}
 		if resp.StatusCode == http.StatusPartialContent {
-			return resp, 0, final{errors.New("a part of the file came that was not asked for")}
+			return resp, 0, final{errors.New("the server sent a part of the file that was not requested")}
 		}
 		if resp.ContentLength > limit {
 			return resp, 0, tooLarge(name, limit)
@@ -96,7 +97,7 @@ func (w *web) Get(ctx context.Context, name string, limit int64, before Version)
 	return body, v, nil
 }
 
-// conditional asks for a file only if it is another version.
+// conditional returns the header that requests a file only if its version differs.
 func conditional(v Version) http.Header {
 	h := http.Header{}
 	if v.ETag != "" {
@@ -111,8 +112,8 @@ func versionOf(resp *http.Response) Version {
 	return Version{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}
 }
 
-// do sends one request. The body of the answer ends with an error when nothing
-// comes for too long.
+// do sends one request. Reading the response body fails if nothing arrives for too
+// long.
 func (w *web) do(ctx context.Context, name string, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address(name), nil)
@@ -143,7 +144,7 @@ type watched struct {
 
 func (b *watched) Read(p []byte) (int, error) {
 	if b.after > 0 {
-		t := time.AfterFunc(b.after, func() { b.cancel(fmt.Errorf("nothing came for %s", b.after)) })
+		t := time.AfterFunc(b.after, func() { b.cancel(fmt.Errorf("nothing received for %s", b.after)) })
 		defer t.Stop()
 	}
 	n, err := b.body.Read(p)
@@ -158,7 +159,7 @@ func (b *watched) Close() error {
 	return b.body.Close()
 }
 
-// A statusErr is an answer that is no file.
+// A statusErr is a response with an error status.
 type statusErr struct {
 	status int
 	text   string
@@ -180,14 +181,14 @@ func statusError(resp *http.Response) error {
 	return statusErr{resp.StatusCode, resp.Status}
 }
 
-// A final error is not tried again.
+// A request that fails with a final error is not repeated.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// attempts runs one until it succeeds, fails for good, or has failed too often.
-// One returns the answer that it got, if any, and how many bytes it brought that
-// need not be got again.
+// attempts calls one until it succeeds, fails with a permanent error, or has failed too
+// often. One returns the response, if any, and how many bytes it received that need not
+// be requested again.
 func (w *web) attempts(ctx context.Context, name string, one func(context.Context) (*http.Response, int64, error)) error {
 	idle := 0
 	for range maxAttempts {
@@ -210,7 +211,7 @@ func (w *web) attempts(ctx context.Context, name string, one func(context.Contex
 		wait := retryablehttp.DefaultBackoff(w.config.MinWait, w.config.MaxWait, idle-1, resp)
 		deadline, ok := ctx.Deadline()
 		if wait > longestWait || ok && time.Now().Add(wait).After(deadline) {
-			return fmt.Errorf("%w; to wait %s for the next try is too long", err, wait)
+			return fmt.Errorf("%w; the next attempt, in %s, would be too late", err, wait)
 		}
 		select {
 		case <-time.After(wait):
@@ -218,20 +219,20 @@ func (w *web) attempts(ctx context.Context, name string, one func(context.Contex
 			return err
 		}
 	}
-	return fmt.Errorf("get %q: broke off %d times", name, maxAttempts)
+	return fmt.Errorf("get %q: interrupted %d times", name, maxAttempts)
 }
 
 func (w *web) attempt(ctx context.Context, one func(context.Context) (*http.Response, int64, error)) (*http.Response, int64, error) {
 	if w.config.RequestTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, w.config.RequestTimeout, fmt.Errorf("no whole answer within %s", w.config.RequestTimeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, w.config.RequestTimeout, fmt.Errorf("no complete response within %s", w.config.RequestTimeout))
 		defer cancel()
 	}
 	return one(ctx)
 }
 
-// redact takes the address from an error of the client: the name of the file is
-// told already, and a password may stand in it.
+// redact removes the address from an error of the client. The error has the name of the
+// file already, and the address may have a password.
 func redact(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
@@ -239,8 +240,8 @@ func redact(err error) error {
 	return err
 }
 
-// transient reports whether another try may succeed, err being as the client
-// returned it.
+// transient reports whether another attempt may succeed; err is as the client returned
+// it.
 func transient(ctx context.Context, resp *http.Response, err error) bool {
 	if _, ok := errors.AsType[final](err); ok {
 		return false
@@ -249,8 +250,8 @@ func transient(ctx context.Context, resp *http.Response, err error) bool {
 		return false
 	}
 	if _, ok := errors.AsType[statusErr](err); ok {
-		err = nil // the policy looks at the answer
+		err = nil // the policy checks the response
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
-	return again || err != nil && resp != nil // an answer that broke off
+	return again || err != nil && resp != nil // an interrupted response
 }

@@ -91,7 +91,7 @@ func TestGet(t *testing.T) {
 		{"429 for an hour", func(n int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "3600")
 			http.Error(w, "", http.StatusTooManyRequests)
-		}, "too long", 1},
+		}, "would be too late", 1},
 		{"cut, then well", func(n int, w http.ResponseWriter, r *http.Request) {
 			if n == 1 {
 				cut(w, `"a"`, file, 1000)
@@ -112,7 +112,7 @@ func TestGet(t *testing.T) {
 			w.Header().Set("Content-Range", "bytes 0-9/20")
 			w.WriteHeader(http.StatusPartialContent)
 			w.Write(file[:10])
-		}, "not asked for", 1},
+		}, "not requested", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			address, requests := serve(t, tt.answer)
@@ -378,7 +378,7 @@ func TestSlow(t *testing.T) {
 		<-r.Context().Done()
 	}
 	address, requests := serve(t, silent)
-	if _, _, err := place(t, address, c).Get(t.Context(), "f", limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), "nothing came for 50ms") {
+	if _, _, err := place(t, address, c).Get(t.Context(), "f", limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), "nothing received for 50ms") {
 		t.Errorf("silent: %v", err)
 	}
 	if requests.Load() != 2 {
@@ -397,7 +397,7 @@ func TestSlow(t *testing.T) {
 		}
 	})
 	c.RequestTimeout = 60 * time.Millisecond
-	if _, _, err := place(t, dripping, c).Get(t.Context(), "f", limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), "no whole answer within 60ms") {
+	if _, _, err := place(t, dripping, c).Get(t.Context(), "f", limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), "no complete response within 60ms") {
 		t.Errorf("dripping: %v", err)
 	}
 	// However many attempts bring something, the caller's time ends it.
@@ -469,7 +469,7 @@ func TestFolder(t *testing.T) {
 	if _, _, err := p.Get(t.Context(), "a b", limit, v); err != nil {
 		t.Error(err)
 	}
-	for name, want := range map[string]string{"none": "not found", ".": "no file", "link": "escapes", "../x": "escapes"} {
+	for name, want := range map[string]string{"none": "not found", ".": "is not a regular file", "link": "escapes", "../x": "escapes"} {
 		if _, _, err := p.Get(t.Context(), name, limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", name, err, want)
 		}

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// ErrLocked is returned, wrapped, where another holds the lock.
+// ErrLocked is wrapped by the error for a lock that another process holds.
 var ErrLocked = errors.New("locked by another process")
 
-// ErrLeadLost is returned, wrapped, where a Lead has ended before its Release: another
+// ErrLeadLost is wrapped by an error if a Lead has ended before its Release: another
 // process may be updating feeds.
 var ErrLeadLost = errors.New("the lead of feeds was lost")
 
-// Feeds is the part that knows where advisories come from and how current they
-// are. A feed is an origin that is updated again and again; see Import.State.
+// Feeds is the part of a Store that records where advisories come from and when they
+// were updated. A feed is an origin that is updated repeatedly; see Import.State.
 type Feeds interface {
-	// LeadFeeds makes the caller the only one that updates feeds, over all processes,
-	// until Release, the end of the process, or the loss of the lead. The error wraps
-	// ErrLocked where another one leads. Nobody is kept from importing.
+	// LeadFeeds makes the caller the only one of all processes that updates feeds, until
+	// Release, the end of the process, or the loss of the lead. The error wraps ErrLocked
+	// if another one leads. Imports by others are still possible.
 	LeadFeeds(ctx context.Context) (Lead, error)
-	// FeedFailed notes that an update of an origin failed and why, in one line.
-	// The next import from it takes the note away. The origin may be new.
+	// FeedFailed records that an update of an origin failed, and the reason in one line.
+	// The next import from the origin clears it. The origin may be new.
 	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
-	// Sources returns every origin that was ever imported from, by name and part.
+	// Sources returns all origins of imports so far, by name and part.
 	Sources(ctx context.Context) ([]Source, error)
-	// Held yields the advisories that belong to an origin and are not removed, by
-	// id: their ID, Seq, Modified and Origin alone.
+	// Held yields the advisories that belong to an origin and are not removed, by id. It
+	// sets only ID, Seq, Modified and Origin.
 	Held(ctx context.Context, from Origin) iter.Seq2[Record, error]
 }
 
-// A Lead is the right to update feeds. Its methods write as those of the store do, and
-// write nothing once the lead is lost: the error then wraps ErrLeadLost.
+// A Lead is the right to update feeds. Its methods write like those of the store. Once
+// the lead is lost they write nothing, and their errors wrap ErrLeadLost.
 type Lead interface {
 	// Context is derived from the context of LeadFeeds. It ends, with ErrLeadLost as its
 	// cause, when the lead is lost, and before another process can lead.
@@ -44,36 +44,35 @@ type Lead interface {
 	Release() error
 }
 
-// A Source is what is known of an origin of records or of a list.
+// A Source describes an origin of records or of a list.
 type Source struct {
 	Origin  Origin
 	Feed    bool
-	State   string    // of the last import that had one
-	Records int       // that belong to it and are not removed, or entries of its list
+	State   string    // of the last import with a state
+	Records int       // not removed ones that belong to it, or entries of its list
 	Updated time.Time // the newest import; zero: none
 	Failed  time.Time // the last failure since then; zero: none
-	Err     string    // what failed
+	Err     string    // of that failure
 }
 
-// Lists is the part that keeps lists, each of which comes as a whole: a new
-// version replaces the one before. They share the sequence numbers of the
-// advisories, so that a state of the data has one number.
+// Lists is the part of a Store that keeps exploit catalogs. A new version of a list
+// replaces all of the one before. Lists share the sequence numbers of the advisories, so
+// that a state of all data has one number.
 type Lists interface {
-	// KeepList makes l the newest version of the list of its kind, and reports
-	// whether it is another than before. Its age does not count to that of the
-	// advisories.
+	// KeepList makes l the newest version of the list of its kind, and reports whether it
+	// differs from the one before. Its age does not count towards that of the advisories.
 	KeepList(ctx context.Context, im Import, l List) (changed bool, err error)
-	// Lists yields, by sequence number, the newest version in (after, upTo] of
-	// every list that has one.
+	// Lists yields the newest version in (after, upTo] of every list that has one, by
+	// sequence number.
 	Lists(ctx context.Context, after, upTo int64) iter.Seq2[List, error]
 }
 
-// A List is one version of one list. The store does not look into it.
+// A List is one version of one list. The store does not read its body.
 type List struct {
 	Seq       int64     // set by the store
 	Kind      string    // "kev", "epss"
 	Source    string    // set by the store on reading
-	Published time.Time // by who made it; zero where that is not known
+	Published time.Time // by the publisher; zero if unknown
 	Entries   int
 	Body      []byte
 }

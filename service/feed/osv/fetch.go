@@ -20,20 +20,20 @@ import (
 
 const (
 	fetchers = 8
-	// maxFetched bounds the bytes of records that are got one by one.
+	// maxFetched bounds the bytes of records that are fetched one by one.
 	maxFetched = 512 << 20
 )
 
-// A fetched is one record; with err, which wraps store.ErrRejected, it is none.
+// A fetched is one record, or an error that wraps store.ErrRejected.
 type fetched struct {
 	id     string
 	record store.Record
 	err    error
 }
 
-// fetch gets records one by one, several at a time, and returns them by id. With
-// feed.ErrNotFound, which may be wrapped, those that are there are returned all
-// the same; any other error is that of all. Too many ids are not looked for.
+// fetch fetches single records, several at a time, and returns them sorted by id. If the
+// error wraps feed.ErrNotFound, some records do not exist, and it returns the others.
+// With any other error it returns none. It fetches nothing if there are too many ids.
 func (u *update) fetch(ctx context.Context, ids []string) ([]fetched, error) {
 	if len(ids) > maxIncrement {
 		return nil, nil
@@ -98,13 +98,13 @@ func (u *update) fetchOne(ctx context.Context, id string) (fetched, error) {
 		return fetched{}, err
 	}
 	if !json.Valid(body) {
-		// Not a record that is wrong but the answer of something in between.
+		// Not a bad record, but the response of something in between.
 		return fetched{}, fmt.Errorf("%q is not JSON", name)
 	}
 	f := fetched{id: id}
 	f.record, err = load.Record(body)
 	if err == nil && f.record.ID != id {
-		err = fmt.Errorf("it is the record %q", f.record.ID)
+		err = fmt.Errorf("the file has the record %q", f.record.ID)
 	}
 	if err != nil {
 		f.record = store.Record{}
@@ -113,8 +113,8 @@ func (u *update) fetchOne(ctx context.Context, id string) (fetched, error) {
 	return f, nil
 }
 
-// note remembers which records are none, for as long as they are listed as they
-// are now.
+// note remembers the rejected records, so that they are not fetched again until they are
+// listed with another time.
 func (u *update) note(list listing, got []fetched) {
 	unreadable := maps.Clone(u.state.Unreadable)
 	maps.DeleteFunc(unreadable, func(id string, at time.Time) bool {
@@ -133,4 +133,4 @@ func (u *update) note(list listing, got []fetched) {
 	u.state.Unreadable = unreadable
 }
 
-func remove(path string) { _ = os.Remove(path) } // it is read; should it stay, the next one takes its place
+func remove(path string) { _ = os.Remove(path) } // it was read; if it stays, the next one replaces it

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// A listing is what modified_id.csv says.
+// A listing is the content of modified_id.csv.
 type listing struct {
 	modified map[string]time.Time // by id
 	newest   time.Time
 }
 
-// maxID is the bound that advisories set.
+// maxID is the bound of package advisory.
 const maxID = 256
 
-// parseListing reads lines of a time in the form of RFC 3339 and an id, which
-// may stand behind the folder of its ecosystem, as it does in the list of the
-// whole bucket. Their order does not matter; of an id that is listed twice the
-// newest time counts. A line that makes no sense is an error of the whole, and so
-// is a last one that does not end: what should be listed would be missing, and be
-// taken for removed.
+// parseListing parses lines of a time (RFC 3339) and an id. The id may be prefixed with
+// the folder of its ecosystem, as in the list of the whole bucket. The order does not
+// matter. If an id is listed twice, the newest time counts. An invalid line, or a last
+// line without its end, is an error: records that should be listed would be missing, and
+// would be marked as removed.
 func parseListing(b []byte, ecosystem string) (listing, error) {
 	l := listing{modified: map[string]time.Time{}}
 	n := 0
@@ -34,11 +33,11 @@ func parseListing(b []byte, ecosystem string) (listing, error) {
 		}
 		modified, err := time.Parse(time.RFC3339Nano, at)
 		if err != nil {
-			return l, fmt.Errorf("line %d: %.40q is no time", n, at)
+			return l, fmt.Errorf("line %d: invalid time %.40q", n, at)
 		}
 		id = strings.TrimPrefix(id, ecosystem+"/")
 		if !isID(id) {
-			return l, fmt.Errorf("line %d: %.80q is no id", n, id)
+			return l, fmt.Errorf("line %d: invalid id %.80q", n, id)
 		}
 		modified = modified.UTC()
 		if before, ok := l.modified[id]; !ok || modified.After(before) {
@@ -53,9 +52,9 @@ func parseListing(b []byte, ecosystem string) (listing, error) {
 	}
 	switch {
 	case n == 0:
-		return l, errors.New("it is empty")
+		return l, errors.New("the list is empty")
 	case b[len(b)-1] != '\n':
-		return l, errors.New("it is cut off: its last line does not end")
+		return l, errors.New("the list is cut off in its last line")
 	}
 	return l, nil
 }

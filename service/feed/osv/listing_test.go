@@ -24,15 +24,15 @@ func TestParseListing(t *testing.T) {
 		{"offset", "2026-08-21T12:00:00+02:00,GO-1\n", "map[GO-1:2026-08-21T10:00:00Z]", true},
 		{"twice", "2026-01-01T00:00:00Z,A\n2026-01-02T00:00:00Z,A\n2026-01-01T00:00:00Z,A\n", "map[A:2026-01-02T00:00:00Z]", true},
 		{"empty", "", "empty", false},
-		{"header", "modified,id\n", `"modified" is no time`, false},
+		{"header", "modified,id\n", `invalid time "modified"`, false},
 		{"empty line", "2026-01-01T00:00:00Z,A\n\n", "line 2", false},
-		{"another folder", "2026-01-01T00:00:00Z,PyPI/A\n", "no id", false},
-		{"out of the folder", "2026-01-01T00:00:00Z,npm/../A\n", "no id", false},
-		{"dots", "2026-01-01T00:00:00Z,..\n", "no id", false},
-		{"no id", "2026-01-01T00:00:00Z,\n", "no id", false},
-		{"three fields", "2026-01-01T00:00:00Z,A,B\n", "no id", false},
-		{"long", "2026-01-01T00:00:00Z," + strings.Repeat("x", 257), "no id", false},
-		{"control characters", "2026-01-01T00:00:00Z,A\x00\n", "no id", false},
+		{"another folder", "2026-01-01T00:00:00Z,PyPI/A\n", "invalid id", false},
+		{"out of the folder", "2026-01-01T00:00:00Z,npm/../A\n", "invalid id", false},
+		{"dots", "2026-01-01T00:00:00Z,..\n", "invalid id", false},
+		{"invalid id", "2026-01-01T00:00:00Z,\n", "invalid id", false},
+		{"three fields", "2026-01-01T00:00:00Z,A,B\n", "invalid id", false},
+		{"long", "2026-01-01T00:00:00Z," + strings.Repeat("x", 257), "invalid id", false},
+		{"control characters", "2026-01-01T00:00:00Z,A\x00\n", "invalid id", false},
 	} {
 		l, err := parseListing([]byte(tt.in), "npm")
 		got := fmt.Sprint(err)

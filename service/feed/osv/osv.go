@@ -1,14 +1,14 @@
 // Package osv is the feed of the public bucket of OSV (https://osv.dev,
 // https://google.github.io/osv.dev/data/), or of a mirror in its form:
 //
-//	ecosystems.txt                the ecosystems, one in a line
+//	ecosystems.txt                the ecosystems, one on each line
 //	<Ecosystem>/all.zip           all records, each as <ID>.json
-//	<Ecosystem>/modified_id.csv   when each was modified, and its id; newest first
+//	<Ecosystem>/modified_id.csv   modification time and id of each record; newest first
 //	<Ecosystem>/<ID>.json         one record
 //
-// The first update of an ecosystem reads all.zip. Later ones read
-// modified_id.csv and then the records that it has newer than the last time, or
-// all.zip again where these are many. What is not listed any more is removed.
+// The first update of an ecosystem reads all.zip. Later ones read modified_id.csv and
+// then the records that are newer than the last time, or all.zip again if there are many
+// of these. Records that are no longer listed are removed.
 package osv
 
 import (
@@ -23,7 +23,7 @@ import (
 	"assay/service/store"
 )
 
-// PublicBucket is where the OSV project publishes the data.
+// PublicBucket is the address at which the OSV project publishes the data.
 const PublicBucket = "https://osv-vulnerabilities.storage.googleapis.com"
 
 // Bounds of what is read. The largest ecosystems have half a million records.
@@ -35,15 +35,15 @@ const (
 	maxArchive    = 8 << 30   // bytes of all.zip
 )
 
-// A Bucket is the data at one place.
+// A Bucket is the data in one mirror.
 type Bucket struct {
 	Mirror feed.Mirror
-	// Dir is a folder for what is downloaded, which nobody else may write to.
+	// Dir is a folder for downloads, to which nobody else may write.
 	Dir string
 }
 
-// Ecosystems returns the names that the bucket has, in its order. Those in
-// brackets are none of packages: "[EMPTY]" holds what names no ecosystem.
+// Ecosystems returns the names of the ecosystems in the bucket, in its order. It leaves
+// out names in brackets: "[EMPTY]" has the records that name no ecosystem.
 func (b Bucket) Ecosystems(ctx context.Context) ([]string, error) {
 	text, _, err := b.Mirror.Get(ctx, "ecosystems.txt", maxNames, feed.Version{})
 	if err != nil {
@@ -79,17 +79,16 @@ func parseEcosystems(text string) ([]string, error) {
 	return names, nil
 }
 
-// checkEcosystem holds that a name can be a folder's and a source's.
+// checkEcosystem checks that a name can be the name of a folder and of a source.
 func checkEcosystem(name string) error {
 	bad := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`/\<>"'%?#*|&;`, r) }
 	if name == "" || len(name) > 100 || strings.ContainsFunc(name, bad) || strings.HasPrefix(name, ".") || strings.TrimSpace(name) != name {
-		return fmt.Errorf("%.100q is no name of an ecosystem", name)
+		return fmt.Errorf("invalid ecosystem name %.100q", name)
 	}
 	return nil
 }
 
-// Source is the source of all records: the ecosystems are parts of it, which have
-// records in common.
+// Source is the source of all records. The ecosystems are its parts, and share records.
 const Source = "osv"
 
 // Origin returns the origin of the records of one ecosystem.
@@ -113,8 +112,8 @@ type ecosystem struct {
 // Origin implements feed.Feed.
 func (e *ecosystem) Origin() store.Origin { return Origin(e.name) }
 
-// file is the name of one of its files in the bucket.
+// file returns the name of a file of the ecosystem in the bucket.
 func (e *ecosystem) file(name string) string { return e.name + "/" + name }
 
-// archivePath is where all.zip is kept until it is read.
+// archivePath returns the path at which all.zip is stored until it is read.
 func (e *ecosystem) archivePath() string { return filepath.Join(e.bucket.Dir, e.name+".zip") }

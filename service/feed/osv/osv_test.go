@@ -259,10 +259,10 @@ func TestBroken(t *testing.T) {
 		{"list is a page", list, func([]byte) http.HandlerFunc { return page }, "line 1", false},
 		{"list is empty", list, func([]byte) http.HandlerFunc { return text("") }, "empty", true},
 		{"list with garbage", list, func(good []byte) http.HandlerFunc { return text(string(good) + "garbage\n") }, "garbage", true},
-		{"list with a time that is none", list, func(good []byte) http.HandlerFunc { return text("yesterday,RSEC-1\n" + string(good)) }, "no time", true},
+		{"list with a time that is none", list, func(good []byte) http.HandlerFunc { return text("yesterday,RSEC-1\n" + string(good)) }, "invalid time", true},
 		{"list with a path", list, func(good []byte) http.HandlerFunc {
 			return text("2026-12-01T00:00:00Z,../../etc/passwd\n" + string(good))
-		}, "no id", true},
+		}, "invalid id", true},
 		{"list cut off", list, func(good []byte) http.HandlerFunc { return text(string(good[:len(good)-3])) }, "cut off", true},
 		{"list: 500", list, func([]byte) http.HandlerFunc { return status(500) }, "500", true},
 		{"no archive", archive, func([]byte) http.HandlerFunc { return http.NotFound }, "404", false},
@@ -285,7 +285,7 @@ func TestBroken(t *testing.T) {
 				w.(http.Flusher).Flush()
 				<-r.Context().Done()
 			}
-		}, "nothing came", false},
+		}, "nothing received", false},
 		{"bomb", archive, func([]byte) http.HandlerFunc { return text(string(bomb(t))) }, "all 3 files were rejected", false},
 		{"record: 500", one, func([]byte) http.HandlerFunc { return status(500) }, "500", true},
 		{"record is a page", one, func([]byte) http.HandlerFunc { return page }, "not JSON", true},
@@ -301,7 +301,7 @@ func TestBroken(t *testing.T) {
 			b.set("CRAN", "RSEC-2099-1", record("RSEC-2099-1", "2026-12-01T00:00:00Z", "CRAN"))
 			good, _ := b.file(strings.TrimPrefix(tt.path, "/"))
 			b.answer(tt.path, tt.h(good))
-			if tt.err == "nothing came" {
+			if tt.err == "nothing received" {
 				r.stall = time.Second
 			}
 			err := r.update("CRAN")

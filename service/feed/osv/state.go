@@ -8,26 +8,26 @@ import (
 	"assay/service/feed"
 )
 
-// A state is what an update leaves to the next one.
+// A state is what an update saves for the next one. It is JSON in the store.
 type state struct {
-	// Place is the bucket; of another one nothing else here is true.
+	// Place is the address of the bucket. For another bucket the state is not valid.
 	Place string `json:"place"`
-	// Watermark is the newest time that was listed when all that was listed had
-	// been read: what is not newer need not be looked at again.
+	// Watermark is the newest listed time when everything listed had been read. Records
+	// that are not newer need not be read again.
 	Watermark time.Time `json:"watermark"`
-	// Listing and Archive are the versions that were read of the files; Listing
-	// only where nothing of it was left to do.
+	// Listing and Archive are the versions of the files that were read. Listing is set
+	// only if everything in it was done.
 	Listing feed.Version `json:"listing"`
 	Archive feed.Version `json:"archive"`
-	// Unreadable are records that were no advisories at the time listed here.
+	// Unreadable are the listed times of records that could not be parsed.
 	Unreadable map[string]time.Time `json:"unreadable,omitempty"`
 }
 
-// maxUnreadable bounds the records that are remembered; others are got again.
+// maxUnreadable bounds the records in Unreadable. Others are fetched again.
 const maxUnreadable = 1000
 
-// load returns the state of a source; ok is false where there is none or it is of
-// another place.
+// load returns the state of a source. ok is false if there is none or it is of another
+// bucket.
 func (e *ecosystem) load(ctx context.Context, st feed.Store) (s state, ok bool, err error) {
 	fresh := state{Place: e.bucket.Mirror.String()}
 	sources, err := st.Sources(ctx)

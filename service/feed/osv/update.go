@@ -13,8 +13,8 @@ import (
 	"assay/service/store"
 )
 
-// maxIncrement is how many records are got one by one; where more are new,
-// all.zip is.
+// maxIncrement is how many records are fetched one by one. If more are new, all.zip is
+// read.
 const maxIncrement = 1000
 
 // An update is one update of one ecosystem.
@@ -24,7 +24,7 @@ type update struct {
 	now   time.Time
 	state state
 	out   feed.Outcome
-	// archived are the ids of all.zip, nil where this update has not read it.
+	// archived are the ids in all.zip; nil if this update has not read it.
 	archived map[string]bool
 }
 
@@ -54,11 +54,11 @@ func (e *ecosystem) Update(ctx context.Context, st feed.Store, now time.Time) (f
 	switch {
 	case u.archived != nil:
 	case len(c.gone) > 100 && len(c.gone) > c.held/2:
-		// So many are believed to be gone only where all.zip lacks them too.
+		// This many are removed only if all.zip lacks them too.
 		c, err = u.again(ctx, list, feed.Version{})
 	case len(c.wanted) > maxIncrement, c.empty() && !list.newest.After(u.state.Watermark):
-		// In the second case the list has changed and names nothing new: records
-		// have changed whose times have not.
+		// In the second case the list has changed and lists nothing new: records have
+		// changed without a new time.
 		c, err = u.again(ctx, list, u.state.Archive)
 	}
 	if err != nil {
@@ -78,16 +78,16 @@ func (e *ecosystem) Update(ctx context.Context, st feed.Store, now time.Time) (f
 		u.state.Watermark = list.newest
 		u.state.Listing = version
 	} else {
-		u.state.Listing = feed.Version{} // look again the next time
+		u.state.Listing = feed.Version{} // read it again the next time
 	}
-	if list.newest.IsZero() { // its times never tell that something is new
+	if list.newest.IsZero() { // its times never show that something is new
 		u.state.Listing = feed.Version{}
 	}
 	u.note(list, got)
 	return u.out, u.commit(ctx, got, c.gone)
 }
 
-// list gets modified_id.csv.
+// list fetches modified_id.csv.
 func (u *update) list(ctx context.Context) (listing, feed.Version, error) {
 	name := u.file("modified_id.csv")
 	b, version, err := u.bucket.Mirror.Get(ctx, name, maxListing, u.state.Listing)
@@ -101,7 +101,7 @@ func (u *update) list(ctx context.Context) (listing, feed.Version, error) {
 	return list, version, nil
 }
 
-// A comparison is what the store lacks of a list, and has beyond it.
+// A comparison is the difference between the store and a list.
 type comparison struct {
 	wanted []string
 	gone   []string
@@ -110,10 +110,10 @@ type comparison struct {
 
 func (c comparison) empty() bool { return len(c.wanted) == 0 && len(c.gone) == 0 }
 
-// compare holds a list against the store. A record is wanted that the store does
-// not have at all, and one that is listed as newer than the watermark and than
-// what the store has. Records that several ecosystems share belong to the ecosystem
-// that brought them last and are wanted once.
+// compare compares a list with the store. A record is wanted if the store does not have
+// it, or if it is listed with a time after the watermark and after that in the store. A
+// record that several ecosystems share belongs to the one that was imported last, and is
+// wanted once.
 func (u *update) compare(ctx context.Context, list listing) (comparison, error) {
 	var c comparison
 	own := map[string]bool{}
@@ -153,9 +153,9 @@ func (u *update) compare(ctx context.Context, list listing) (comparison, error) 
 	return c, nil
 }
 
-// again reads all.zip where it is not of the version before, and compares anew.
-// Records that are then still wanted and too many are left alone: the bucket does
-// not give them.
+// again reads all.zip, unless it still has the version before, and compares again. If
+// too many records are still wanted then, they are not fetched: the bucket does not
+// deliver them.
 func (u *update) again(ctx context.Context, list listing, before feed.Version) (comparison, error) {
 	if err := u.archive(ctx, list, before); err != nil && !errors.Is(err, feed.ErrUnchanged) {
 		return comparison{}, err
@@ -172,7 +172,7 @@ func (u *update) archive(ctx context.Context, list listing, before feed.Version)
 		return err
 	}
 	defer remove(path)
-	// What is listed as newer than what all.zip has is still wanted after it.
+	// Records that are listed as newer than those of all.zip are still wanted after it.
 	u.state.Archive, u.state.Listing, u.state.Watermark = version, feed.Version{}, time.Time{}
 	u.out.Whole = true
 	return u.put(ctx, func(yield func(store.Record, error) bool) {
@@ -184,14 +184,14 @@ func (u *update) archive(ctx context.Context, list listing, before feed.Version)
 				return
 			}
 		}
-		// Cut off at a good place, an archive is none the less not all.
+		// An archive that is cut off between two entries is valid, and incomplete.
 		if n := len(u.archived); n < len(list.modified)/2 {
 			yield(store.Record{}, fmt.Errorf("%q has %d readable records of the %d that are listed", u.file("all.zip"), n, len(list.modified)))
 		}
 	})
 }
 
-// commit imports records that were got one by one, and takes out what is gone.
+// commit imports the fetched records, and removes those that are gone.
 func (u *update) commit(ctx context.Context, got []fetched, gone []string) error {
 	return u.put(ctx, func(yield func(store.Record, error) bool) {
 		for _, f := range got {
@@ -207,7 +207,7 @@ func (u *update) commit(ctx context.Context, got []fetched, gone []string) error
 	})
 }
 
-// put is one import, with the state as it is.
+// put does one import, with the current state.
 func (u *update) put(ctx context.Context, records iter.Seq2[store.Record, error]) error {
 	s, err := u.state.encode()
 	if err != nil {

@@ -24,7 +24,7 @@ func Dir(data string) string { return filepath.Join(data, "feed") }
 
 // Files in the folder for downloads.
 const (
-	// allFile exists once all ecosystems were asked for: an interrupted first update
+	// allFile exists if all ecosystems were requested once: an interrupted first update
 	// continues with all of them, and an ecosystem that is new is fetched too.
 	allFile = "all"
 	// failedFile says why the bucket could not be reached before anything was fetched.
