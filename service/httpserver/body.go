@@ -48,7 +48,7 @@ func (b *Body) Cap() int { return cap(b.Sent) + cap(b.document) }
 // that a slow body does not hold up other requests. The memory grows with what has
 // arrived, not with what was announced; the lease memory accounts for it.
 func (s *Server) Receive(w http.ResponseWriter, r *http.Request, memory *Lease, b *Body) error {
-	place := s.lease(s.reading, memory.token)
+	place := s.lease(s.reading, memory.owner)
 	if !place.Resize(1) {
 		return s.Busy(0)
 	}

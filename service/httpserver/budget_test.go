@@ -3,25 +3,28 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"assay/service/store"
 )
 
 // held is a lease that was acquired at once.
-func held(t *testing.T, b *budget, token string, n int64) *Lease {
+func held(t *testing.T, b *budget, owner string, n int64) *Lease {
 	t.Helper()
-	l := &Lease{budget: b, token: token}
+	l := &Lease{budget: b, owner: owner}
 	if err := l.acquire(t.Context(), n); err != nil {
-		t.Fatalf("%s: %d: %v", token, n, err)
+		t.Fatalf("%s: %d: %v", owner, n, err)
 	}
 	return l
 }
 
 // wait begins to acquire n and returns where the outcome will be.
-func wait(ctx context.Context, b *budget, token string, n int64) <-chan error {
+func wait(ctx context.Context, b *budget, owner string, n int64) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- (&Lease{budget: b, token: token}).acquire(ctx, n) }()
+	go func() { done <- (&Lease{budget: b, owner: owner}).acquire(ctx, n) }()
 	synctest.Wait()
 	return done
 }
@@ -180,4 +183,32 @@ func TestLimitsSpread(t *testing.T) {
 	if turned > 500 || last.Sub(now) > 25*time.Second {
 		t.Errorf("turned away %d times, the last came through after %v", turned, last.Sub(now))
 	}
+}
+
+// The tokens of one project have one share, so that a project cannot take more by making
+// tokens. A token for every project has its own.
+func TestShareOfAProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{Now: time.Now})
+		s.slots = newBudget(4, 2, 100, time.Second)
+		slot := func(token store.Token) error {
+			_, err := s.Slot(t.Context(), token)
+			return err
+		}
+		for i, tt := range []struct {
+			token store.Token
+			busy  bool
+		}{
+			{store.Token{ID: "a", Project: "shop"}, false},
+			{store.Token{ID: "b", Project: "shop"}, false},
+			{store.Token{ID: "c", Project: "shop"}, true},
+			{store.Token{ID: "d"}, false},
+			{store.Token{ID: "e", Project: "blog"}, false},
+		} {
+			err := slot(tt.token)
+			if p, ok := errors.AsType[Problem](err); ok != tt.busy || ok && p.Status != http.StatusServiceUnavailable {
+				t.Errorf("request %d, of token %q: %v", i, tt.token.ID, err)
+			}
+		}
+	})
 }

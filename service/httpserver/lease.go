@@ -13,23 +13,33 @@ import (
 type Lease struct {
 	server *Server
 	budget *budget
-	token  string
+	owner  string
 	n      int64
 }
 
-func (s *Server) lease(b *budget, token string) *Lease {
-	return &Lease{server: s, budget: b, token: token}
+func (s *Server) lease(b *budget, owner string) *Lease {
+	return &Lease{server: s, budget: b, owner: owner}
+}
+
+// ownerOf returns whose share a token takes from: that of its project, which all tokens
+// of the project have in common, or its own where it is for every project. The project
+// that a client names does not count: it could name another for each request.
+func ownerOf(t store.Token) string {
+	if t.Project != "" {
+		return "project " + t.Project
+	}
+	return t.ID
 }
 
 // BodyMemory returns an empty lease on the memory for bodies that are being read.
-func (s *Server) BodyMemory(t store.Token) *Lease { return s.lease(s.bodies, t.ID) }
+func (s *Server) BodyMemory(t store.Token) *Lease { return s.lease(s.bodies, ownerOf(t)) }
 
 // WorkMemory returns an empty lease on the memory for computing an answer.
-func (s *Server) WorkMemory(t store.Token) *Lease { return s.lease(s.memory, t.ID) }
+func (s *Server) WorkMemory(t store.Token) *Lease { return s.lease(s.memory, ownerOf(t)) }
 
 // Slot waits until a request may compute. The caller frees the lease.
 func (s *Server) Slot(ctx context.Context, t store.Token) (*Lease, error) {
-	l := s.lease(s.slots, t.ID)
+	l := s.lease(s.slots, ownerOf(t))
 	return l, l.Reserve(ctx, 1)
 }
 
@@ -63,7 +73,7 @@ func (l *Lease) atLeast(n int64) error {
 
 // acquire makes an empty lease n, waiting as the budget does.
 func (l *Lease) acquire(ctx context.Context, n int64) error {
-	if err := l.budget.acquire(ctx, l.token, n); err != nil {
+	if err := l.budget.acquire(ctx, l.owner, n); err != nil {
 		return err
 	}
 	l.n = n
@@ -74,10 +84,10 @@ func (l *Lease) acquire(ctx context.Context, n int64) error {
 // smaller always succeeds.
 func (l *Lease) Resize(n int64) bool {
 	switch more := n - l.n; {
-	case more > 0 && !l.budget.grow(l.token, l.n, more):
+	case more > 0 && !l.budget.grow(l.owner, l.n, more):
 		return false
 	case more < 0:
-		l.budget.release(l.token, -more)
+		l.budget.release(l.owner, -more)
 	}
 	l.n = n
 	return true
