@@ -19,18 +19,17 @@ import (
 	"assay/remote/slot"
 )
 
-// A ClientsConfig says which binaries of assay are served and what is written
+// A ClientsConfig configures which binaries of assay are served and what is written
 // into them.
 type ClientsConfig struct {
-	// Dir holds linux/<arch>/assay for each architecture, or assay for the
-	// service's own, and perhaps install.sh.
+	// Dir has linux/<arch>/assay for each architecture, or assay for that of the
+	// service, and optionally install.sh.
 	Dir string
-	// Slot is the address of the service and its CA. Its Fresh is not read.
+	// Slot has the address of the service and its CA. Its Fresh is ignored.
 	Slot slot.Payload
-	// Fresh is how long a served binary stays the same, whole seconds; 0 is for
-	// ever.
+	// Fresh is how long a served binary stays the same, in whole seconds; 0 for ever.
 	Fresh time.Duration
-	// Version is the version of the binaries, in whose addresses it stands.
+	// Version is the version of the binaries. Their addresses contain it.
 	Version string
 }
 
@@ -43,17 +42,17 @@ type Clients struct {
 	install file
 }
 
-// A client is one binary with its slot filled in.
+// A client is one binary with a filled slot.
 type client struct {
 	pinned file // without a bucket: it never changes
 	slot   slot.Payload
 
 	mu     sync.Mutex
 	bucket string
-	fresh  file // of the bucket
+	fresh  file // with that bucket in its slot
 }
 
-// A file is what is served at one address, and its digest in hexadecimal.
+// A file has the bytes that are served at one address, and their SHA-256 in hexadecimal.
 type file struct {
 	bytes  []byte
 	digest string
@@ -61,15 +60,15 @@ type file struct {
 
 func newFile(b []byte) file { return file{b, fmt.Sprintf("%x", sha256.Sum256(b))} }
 
-// LoadClients reads the files of a folder and fills in the slots. A folder
-// without any gives Clients that serve none.
+// LoadClients reads the files of a folder and fills the slots. For a folder without
+// clients, the result serves none.
 func LoadClients(c ClientsConfig) (*Clients, error) {
 	if c.Fresh < 0 || c.Fresh%time.Second != 0 {
-		return nil, fmt.Errorf("served binaries cannot change every %v, only after whole seconds", c.Fresh)
+		return nil, fmt.Errorf("invalid interval %v: served binaries change after whole seconds", c.Fresh)
 	}
 	version := strings.TrimPrefix(c.Version, "v")
 	if !regexp.MustCompile(`^[0-9A-Za-z._+~-]+$`).MatchString(version) {
-		return nil, fmt.Errorf("version %q cannot stand in an address", c.Version)
+		return nil, fmt.Errorf("version %q has characters that are invalid in an address", c.Version)
 	}
 	out := &Clients{arches: map[string]*client{}, fresh: c.Fresh, version: version}
 	releases, err := Releases(c.Dir)
@@ -87,7 +86,7 @@ func LoadClients(c ClientsConfig) (*Clients, error) {
 			return nil, fmt.Errorf("fill the slot of %q: %w", path, err)
 		}
 		cl.pinned = newFile(b)
-		// Every bucket is as long as this one, so what fits now fits later.
+		// All buckets have the same length: if this one fits, all will.
 		if _, err := cl.of(bucket(time.Unix(0, 0), c.Fresh)); err != nil {
 			return nil, fmt.Errorf("fill the slot of %q: %w", path, err)
 		}
@@ -108,8 +107,8 @@ func LoadClients(c ClientsConfig) (*Clients, error) {
 }
 
 // Releases returns the paths of the binaries in a folder by architecture:
-// linux/<arch>/assay, and assay for the architecture of this program where the
-// folder has no other for it.
+// linux/<arch>/assay, and assay for the architecture of this program if the folder has
+// no other one for it.
 func Releases(dir string) (map[string]string, error) {
 	found := map[string]string{}
 	if path := filepath.Join(dir, "assay"); isFile(path) {
@@ -132,10 +131,10 @@ func isFile(path string) bool {
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// Arches are the architectures that are served, sorted.
+// Arches returns the served architectures, sorted.
 func (c *Clients) Arches() []string { return slices.Sorted(maps.Keys(c.arches)) }
 
-// pinned are the clients that never change, by architecture.
+// pinned returns the clients without a bucket, by architecture.
 func (c *Clients) pinned() map[string][]byte {
 	programs := make(map[string][]byte, len(c.arches))
 	for arch, cl := range c.arches {
@@ -147,7 +146,7 @@ func (c *Clients) pinned() map[string][]byte {
 // HasInstaller reports whether install.sh is served.
 func (c *Clients) HasInstaller() bool { return c.install.bytes != nil }
 
-// of returns the binary of a bucket, the pinned one where there is none.
+// of returns the binary of a bucket, or the pinned one for an empty bucket.
 func (c *client) of(bucket string) (file, error) {
 	if bucket == "" {
 		return c.pinned, nil
@@ -166,8 +165,8 @@ func (c *client) of(bucket string) (file, error) {
 	return c.fresh, nil
 }
 
-// bucket names the span of time that now is in: when it began, in UTC. It
-// depends on nothing else, so that all replicas serve the same bytes.
+// bucket returns the beginning, in UTC, of the span of time that now is in. It depends on
+// nothing else, so that all replicas serve the same bytes.
 func bucket(now time.Time, fresh time.Duration) string {
 	if fresh <= 0 {
 		return ""
@@ -176,12 +175,12 @@ func bucket(now time.Time, fresh time.Duration) string {
 	return time.Unix(at-at%span, 0).UTC().Format(time.RFC3339)
 }
 
-// addressed writes the address of the service into the installer, as a shell
-// reads it between single quotes.
+// addressed writes the address of the service into the installer, escaped for single
+// quotes of a shell.
 func addressed(script []byte, server string) ([]byte, error) {
 	const placeholder = "@ASSAYD_URL@"
 	if n := bytes.Count(script, []byte(placeholder)); n != 1 {
-		return nil, fmt.Errorf("%s stands in it %d times, not once", placeholder, n)
+		return nil, fmt.Errorf("it contains %s %d times, not once", placeholder, n)
 	}
 	quoted := strings.ReplaceAll(server, "'", `'\''`)
 	return bytes.Replace(script, []byte(placeholder), []byte(quoted), 1), nil

@@ -11,9 +11,9 @@ import (
 	"assay/service/httpserver"
 )
 
-// How long a builder or a proxy may keep what it got.
+// How long a builder or a proxy may cache a response.
 const (
-	cacheAsk     = "no-cache" // only after asking whether the ETag still holds
+	cacheAsk     = "no-cache" // only after checking that the ETag is still valid
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
@@ -23,8 +23,8 @@ const (
 	typeScript  = "text/x-shellscript; charset=utf-8"
 )
 
-// downloads serves what needs no token: the client, as it is now and as it is
-// for ever, their digests, and the installer.
+// downloads adds the handlers that need no token: the client with a bucket and the
+// pinned one, their digests, and the installer.
 func (a *api) downloads() {
 	a.server.Handle("GET /assay", a.download(a.freshClient))
 	a.server.Handle("GET /linux/{arch}/assay", a.download(a.freshClient))
@@ -37,14 +37,14 @@ func (a *api) downloads() {
 	a.server.HandleNotFound(a.unknown)
 }
 
-// A served file is its bytes with what the header says of them.
+// A served is a file with the values of its header.
 type served struct {
 	file
 	contentType, cache string
 }
 
-// download answers with a file. No Last-Modified is sent: replicas start at
-// different times, and a builder takes another date for another file.
+// download answers with a file. It sends no Last-Modified: replicas start at different
+// times, and a builder takes another date for another file.
 func (a *api) download(find func(*http.Request) (served, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f, err := find(r)
@@ -61,7 +61,8 @@ func (a *api) download(find func(*http.Request) (served, error)) http.HandlerFun
 	}
 }
 
-// freshClient is the client of now; without an architecture that of the service.
+// freshClient returns the current client: for the architecture of the request, or for
+// that of the service.
 func (a *api) freshClient(r *http.Request) (served, error) {
 	c, err := a.client(r)
 	if err != nil {
@@ -71,7 +72,7 @@ func (a *api) freshClient(r *http.Request) (served, error) {
 	return served{f, typeProgram, cacheAsk}, err
 }
 
-// pinnedClient is the client of this version, which never changes.
+// pinnedClient returns the client that changes only with the version.
 func (a *api) pinnedClient(r *http.Request) (served, error) {
 	c, err := a.client(r)
 	if err != nil {
@@ -95,8 +96,7 @@ func (a *api) client(r *http.Request) (*client, error) {
 	return nil, httpserver.Problem{Status: http.StatusNotFound, What: fmt.Sprintf("no client for linux/%s", arch), Hint: hint}
 }
 
-// digestOf serves the digest of what find serves, as sha256sum writes and
-// checks it.
+// digestOf returns the digest of what find returns, in the format of sha256sum.
 func digestOf(find func(*http.Request) (served, error)) func(*http.Request) (served, error) {
 	return func(r *http.Request) (served, error) {
 		f, err := find(r)

@@ -12,10 +12,10 @@ import (
 	"assay/service/store"
 )
 
-// maxAsked bounds the id that is asked for.
+// maxAsked bounds the length of the requested id.
 const maxAsked = 256
 
-// getExplain says why a vulnerability is a finding of a kept scan, or why not.
+// getExplain explains why a vulnerability is a finding of a stored scan, or why not.
 func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	s, sizes, err := a.readable(r, t)
 	if err != nil {
@@ -24,9 +24,9 @@ func (a *api) getExplain(w http.ResponseWriter, r *http.Request, t store.Token) 
 	id, format := r.URL.Query().Get("id"), r.URL.Query().Get("format")
 	switch {
 	case id == "" || len(id) > maxAsked:
-		return httpserver.Problem{Status: http.StatusBadRequest, What: "no vulnerability is named", Hint: "ask with ?id=CVE-2024-1234, or the id of an advisory"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: "the id of the vulnerability is missing or too long", Hint: "ask with ?id=CVE-2024-1234, or the id of an advisory"}
 	case format != "" && format != "json" && format != "text":
-		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("no explanation of format %q", format), Hint: "json and text can be had"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("unknown format %q", format), Hint: "use json or text"}
 	}
 	memory := a.server.WorkMemory(t)
 	defer memory.Free()

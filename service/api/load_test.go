@@ -275,7 +275,7 @@ func TestUnkept(t *testing.T) {
 	if resp, body := r.do("GET", "/healthz", "", nil); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"status":"degraded","causes":[{"rule":"not-kept"`) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
-	if !strings.Contains(r.log.String(), "scans are answered and not kept") || !strings.Contains(r.log.String(), full.Error()) {
+	if !strings.Contains(r.log.String(), "scans are answered and cannot be stored") || !strings.Contains(r.log.String(), full.Error()) {
 		t.Errorf("the log does not say it:\n%s", r.log)
 	}
 	st.err.Store(nil)

@@ -1,20 +1,20 @@
 package api
 
-// What requests need, measured (docs/budgets.md) and rounded up.
+// The memory that requests need, as measured (docs/budgets.md) and rounded up.
 const (
-	perScan    = 256 << 10 // whatever is sent
-	perByte    = 2         // of a document
-	perObject  = 768       // of JSON in it
+	perScan    = 256 << 10 // for any document
+	perByte    = 2         // for a byte of a document
+	perObject  = 768       // for a JSON object in it
 	perFinding = 4 << 10
 
-	reportTimes = 3 // bytes for each of a verdict that is decoded and rendered
+	reportTimes = 3 // bytes for each byte of a verdict that is decoded and rendered
 )
 
-// scanNeed is what it takes to decode and evaluate a document, without its findings.
+// scanNeed returns the memory to decode and evaluate a document, without its findings.
 func scanNeed(size, objects int64) int64 { return perScan + perByte*size + perObject*objects }
 
-// findingsNeed is what it takes to encode and keep so many findings.
+// findingsNeed returns the memory to encode and store n findings.
 func findingsNeed(n int) int64 { return perFinding * int64(n) }
 
-// loadNeed is what it takes to read a kept document of so many bytes.
+// loadNeed returns the memory to read a stored document of size bytes.
 func loadNeed(size int64) int64 { return 64<<10 + 3*size }

@@ -11,10 +11,10 @@ import (
 	"assay/verdict"
 )
 
-// maxOfCommit bounds the scans of one commit that are looked through.
+// maxOfCommit bounds the scans of one commit that are searched.
 const maxOfCommit = 1000
 
-// A passedAnswer says whether a commit was scanned and passed.
+// A passedAnswer is the answer whether a commit was scanned and passed.
 type passedAnswer struct {
 	Commit  string    `json:"commit"`
 	Passed  bool      `json:"passed"`
@@ -29,13 +29,12 @@ type passedAnswer struct {
 	Hint    string    `json:"hint,omitempty"`
 }
 
-// getPassed tells the end of a CI job whether a scan of its commit arrived and
-// passed: 200 where the newest one passed, 404 where there is none, 409 where the
-// newest one did not pass. It looks at the scans that the token may read.
+// getPassed answers whether the newest scan of a commit has passed: 200 if it has, 404 if
+// there is none, 409 if it has not. It considers the scans that the token may read.
 func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	commit, project := r.URL.Query().Get("commit"), r.URL.Query().Get("project")
 	if commit == "" {
-		return httpserver.Problem{Status: http.StatusBadRequest, What: "no commit was named", Hint: "ask for /api/v1/passed?commit=SHA"}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: "the commit is missing", Hint: "ask for /api/v1/passed?commit=SHA"}
 	}
 	if t.Project != "" && project != "" && project != t.Project {
 		return httpserver.Problem{Status: http.StatusForbidden, What: fmt.Sprintf("this token is for project %q", t.Project), Hint: "leave project out, or use a token of that project"}

@@ -19,30 +19,30 @@ import (
 	"assay/service/store"
 )
 
-// repository is the only one that is served: "assay.example.com/assay".
+// repository is the only repository: "assay.example.com/assay".
 const repository = "assay"
 
 const (
-	// generatorSpan is how long a generator image keeps its digest where the served
-	// client never changes.
+	// generatorSpan is how long a generator image keeps its digest if the served client
+	// never changes.
 	generatorSpan = 24 * time.Hour
-	// minDerived is the least time for which a derived token is valid: a build pulls
-	// the image at its beginning and scans at its end.
+	// minDerived is the minimum validity of a derived token: a build pulls the image at
+	// its beginning and scans at its end.
 	minDerived = 2 * time.Hour
 )
 
-// A generator serves the image that BuildKit runs to scan a build: the pull part
-// of the OCI distribution specification 1.1, for one repository. What a caller
-// gets holds a token derived from the caller's own, for the current span of time.
+// A generator serves the image that BuildKit runs to scan a build. It implements the pull
+// part of the OCI distribution specification 1.1, for one repository. The image has a
+// token that is derived from that of the caller, for the current span of time.
 type generator struct {
 	*api
 	image *registry.Image
 
 	mu      sync.Mutex
-	derived map[[sha256.Size]byte]bool // kept in the store already
+	derived map[[sha256.Size]byte]bool // known to be in the store
 }
 
-// generators adds the routes of the registry.
+// generators adds the handlers of the registry.
 func (a *api) generators() {
 	g := &generator{api: a, image: registry.New(a.Clients.pinned()), derived: map[[sha256.Size]byte]bool{}}
 	a.server.Handle("/v2/", g.pull(func(w http.ResponseWriter, r *http.Request, _ caller) error {
@@ -57,7 +57,7 @@ func (a *api) generators() {
 	a.server.Handle("GET /v2/"+repository+"/tags/list", g.pull(g.tagList))
 }
 
-// tags are the names of the image, sorted.
+// tags returns the tags of the image, sorted.
 func (g *generator) tags() []string {
 	tags := []string{"latest"}
 	if v := g.Clients.version; tagForm.MatchString(v) && v != "latest" {
@@ -69,7 +69,7 @@ func (g *generator) tags() []string {
 
 var tagForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
-// tagList answers with at most n tags after last, as the request asks.
+// tagList answers with at most n tags after last, both of which are parameters.
 func (g *generator) tagList(w http.ResponseWriter, r *http.Request, _ caller) error {
 	tags, query := g.tags(), r.URL.Query()
 	if last := query.Get("last"); last != "" {
@@ -91,13 +91,13 @@ func (g *generator) tagList(w http.ResponseWriter, r *http.Request, _ caller) er
 	return nil
 }
 
-// A caller is who pulls.
+// A caller is the token of a request, with its secret.
 type caller struct {
 	store.Token
 	secret string
 }
 
-// A distError is an error as the distribution specification writes it.
+// A distError is an error in the form of the distribution specification.
 type distError struct {
 	status        int
 	code, message string
@@ -105,13 +105,13 @@ type distError struct {
 
 func (e distError) Error() string { return e.message }
 
-// pull answers a request that carries a token which may scan, as the password of
-// Basic authentication or as a bearer. Nothing is written here by anyone.
+// pull answers a request with a token that may scan, as the password of Basic
+// authentication or as a bearer token. The registry is read-only.
 func (g *generator) pull(next func(http.ResponseWriter, *http.Request, caller) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Docker-Distribution-Api-Version", "registry/2.0")
-		h.Set("Cache-Control", "private, no-cache") // what is pulled holds a token
+		h.Set("Cache-Control", "private, no-cache") // the image has a token
 		c, err := g.caller(w, r)
 		switch {
 		case err != nil:
@@ -136,9 +136,9 @@ func (g *generator) caller(w http.ResponseWriter, r *http.Request) (caller, erro
 	if err != nil {
 		return caller{}, err
 	}
-	// A derived token would go on for ever if it could get the next one.
+	// A derived token would be valid for ever if it could get the next one.
 	if t.Derived || !httpserver.HasScope(t, httpserver.ScopeScan) {
-		return caller{}, distError{http.StatusForbidden, "DENIED", "this token may not pull: take one made by assayd token create with scope scan"}
+		return caller{}, distError{http.StatusForbidden, "DENIED", "this token may not pull; assayd token create --scope scan makes one that may"}
 	}
 	_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return caller{t, strings.TrimSpace(secret)}, nil
@@ -161,11 +161,11 @@ func (g *generator) fail(w http.ResponseWriter, r *http.Request, err error) {
 	httpserver.WriteJSON(w, d.status, map[string]any{"errors": []map[string]string{{"code": d.code, "message": d.message}}})
 }
 
-// manifest answers with the index for a tag, and by digest with the index or the
-// manifest of one platform.
+// manifest answers with the index for a tag. For a digest it answers with the index or
+// with the manifest of one platform.
 func (g *generator) manifest(w http.ResponseWriter, r *http.Request, c caller) error {
 	reference := r.PathValue("reference")
-	missing := distError{http.StatusNotFound, "MANIFEST_UNKNOWN", fmt.Sprintf("no image %q here; the tags are %s", reference, strings.Join(g.tags(), " and "))}
+	missing := distError{http.StatusNotFound, "MANIFEST_UNKNOWN", fmt.Sprintf("unknown image %q; the tags are %s", reference, strings.Join(g.tags(), " and "))}
 	if g.image.Empty() {
 		missing.message = "no client is served, so there is no image: start assayd with --clients"
 		return missing
@@ -187,7 +187,7 @@ func (g *generator) manifest(w http.ResponseWriter, r *http.Request, c caller) e
 		return err
 	}
 	if !ok {
-		missing.message = fmt.Sprintf("no image %q for this token; its digest changes with the token and once every %s", reference, g.span())
+		missing.message = fmt.Sprintf("unknown image %q for this token; the digest depends on the token and changes every %s", reference, g.span())
 		return missing
 	}
 	return serveObject(w, r, o)
@@ -200,12 +200,12 @@ func (g *generator) blob(w http.ResponseWriter, r *http.Request, c caller) error
 		return err
 	}
 	if !ok {
-		return distError{http.StatusNotFound, "BLOB_UNKNOWN", fmt.Sprintf("no blob %q for this token", digest)}
+		return distError{http.StatusNotFound, "BLOB_UNKNOWN", fmt.Sprintf("unknown blob %q for this token", digest)}
 	}
 	return serveObject(w, r, o)
 }
 
-// object looks in the image of now, and of the span before: a pull may begin
+// object searches the current image, and that of the span before: a pull may begin
 // before the change and end after it.
 func (g *generator) object(r *http.Request, c caller, find func(registry.Set) (registry.Object, bool)) (o registry.Object, ok bool, err error) {
 	for _, at := range []time.Time{g.Now(), g.Now().Add(-g.span())} {
@@ -230,7 +230,7 @@ func serveObject(w http.ResponseWriter, r *http.Request, o registry.Object) erro
 	return nil
 }
 
-// span is how long the image stays the same for one token.
+// span returns how long the image stays the same for one token.
 func (g *generator) span() time.Duration {
 	if g.Clients.fresh > 0 {
 		return g.Clients.fresh
@@ -238,8 +238,8 @@ func (g *generator) span() time.Duration {
 	return generatorSpan
 }
 
-// set returns the image of a caller at a time, and keeps the token in it, which is
-// valid for this span and the next, and for minDerived.
+// set returns the image of a caller at a time. It stores the token in it, which is valid
+// for this span and the next one, and for at least minDerived.
 func (g *generator) set(r *http.Request, c caller, at time.Time) (registry.Set, error) {
 	bucket := bucket(at, g.span())
 	secret, err := token.Derive(c.secret, "assay buildkit "+bucket)

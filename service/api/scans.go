@@ -19,9 +19,9 @@ import (
 	"assay/verdict"
 )
 
-// postScan evaluates an inventory and keeps the scan. The body is read first, then the
-// request waits for a slot and for memory: nobody holds a slot who has not sent what
-// it is for, and nobody keeps one while the answer is being sent.
+// postScan evaluates an inventory and stores the scan. It reads the body first, and then
+// waits for a slot and for memory. So a request holds no slot while its body arrives or
+// while its answer is sent.
 func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > 128 {
@@ -48,7 +48,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return err
 	}
-	if buf.Cap() > maxKept { // not needed while the answer is sent
+	if buf.Cap() > maxKept { // the request is not needed while the answer is sent
 		buf = &buffers{verdict: text}
 		body.Free()
 	}
@@ -58,7 +58,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	return nil
 }
 
-// keeps reads the parameter keep of a request.
+// keeps returns the parameter keep of a request.
 func keeps(r *http.Request) (bool, error) {
 	switch keep := r.URL.Query().Get("keep"); keep {
 	case "", "true":
@@ -70,8 +70,8 @@ func keeps(r *http.Request) (bool, error) {
 	}
 }
 
-// answer decodes and evaluates what was sent, keeps it unless keep is false, and returns
-// the verdict's JSON. That is in buf mostly, and memory accounts for it.
+// answer decodes and evaluates what was sent, stores it unless keep is false, and returns
+// the JSON of the verdict. That is usually in buf, and memory accounts for it.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, memory *httpserver.Lease, buf *buffers) ([]byte, error) {
 	slot, err := a.server.Slot(r.Context(), t)
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	case r.Context().Err() != nil:
 		return nil, r.Context().Err()
 	case errors.Is(err, store.ErrUnavailable):
-		return nil, err // the client sends it again, and it is kept then
+		return nil, err // the client sends it again, and it is stored then
 	case err != nil:
 		return a.unkept(v, kept, err, buf)
 	case stored.ID != kept.ID:
@@ -124,7 +124,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	return kept.Verdict, nil
 }
 
-// unkept answers a scan that could not be kept: the verdict holds all the same.
+// unkept answers a scan that could not be stored. The verdict is still valid.
 func (a *api) unkept(v scan.Answer, kept store.Scan, cause error, buf *buffers) ([]byte, error) {
 	a.keeping.fails(a.Log, kept.ID, cause)
 	v.Report = ""
@@ -136,7 +136,7 @@ func (a *api) unkept(v scan.Answer, kept store.Scan, cause error, buf *buffers) 
 
 const noticeUnkept = "this scan was not kept: the service could not write it. There is no report of it, and it cannot be explained or replayed"
 
-// again answers a request whose key was used before, with what was answered then.
+// again answers a request with a key that was used before, with the earlier verdict.
 func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, body []byte, memory *httpserver.Lease) ([]byte, error) {
 	other := httpserver.Problem{Status: http.StatusUnprocessableEntity, What: "this idempotency key was used for another inventory", Hint: "use a new key for each scan"}
 	_, sizes, err := a.Store.FindScan(r.Context(), earlier.ID)
@@ -157,8 +157,8 @@ func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, 
 	return whole.Verdict, nil
 }
 
-// evaluate decides on a scan with the data that is served now, and returns what is to
-// be kept of it but for the verdict's text.
+// evaluate evaluates a scan with the current data. It returns the verdict, and the scan
+// to be stored without the text of the verdict.
 func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
 	none := func(err error) (scan.Answer, store.Scan, error) { return scan.Answer{}, store.Scan{}, err }
 	view, err := a.View()
@@ -166,13 +166,13 @@ func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan
 		return none(a.noData(err))
 	}
 	defer view.Close()
-	now := a.Now().Truncate(time.Microsecond) // as the store keeps it: a replay has the same clock
+	now := a.Now().Truncate(time.Microsecond) // the precision of the store, so that a replay has the same time
 	v, err := a.Evaluator.Answer(s, view, view.Memo(), view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return none(httpserver.Problem{Status: http.StatusBadRequest, What: bad.Error(), Hint: "assay --help lists the values"})
 	}
 	if errors.Is(err, match.ErrTooMany) {
-		return none(httpserver.Problem{Status: http.StatusUnprocessableEntity, What: err.Error(), Hint: "no image has this many; scan a smaller tree with --root"})
+		return none(httpserver.Problem{Status: http.StatusUnprocessableEntity, What: err.Error(), Hint: "no real image has so many; scan a smaller tree with --root"})
 	}
 	if err != nil {
 		return none(err)
@@ -194,7 +194,7 @@ func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan
 	}, nil
 }
 
-// getScan answers with a kept verdict, as it was given.
+// getScan answers with a stored verdict, unchanged.
 func (a *api) getScan(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	s, sizes, err := a.readable(r, t)
 	if err != nil {
@@ -211,8 +211,8 @@ func (a *api) getScan(w http.ResponseWriter, r *http.Request, t store.Token) err
 	return nil
 }
 
-// verdictOf reads a kept verdict, with memory for it and for so many bytes more for
-// each of its bytes.
+// verdictOf reads a stored verdict of size bytes. It reserves memory for it, and times
+// size for the work on it.
 func (a *api) verdictOf(w http.ResponseWriter, r *http.Request, s store.Scan, size int64, memory *httpserver.Lease, times int64) ([]byte, error) {
 	httpserver.LogScan(w, s.ID)
 	if err := memory.Reserve(r.Context(), loadNeed(size)+times*size); err != nil {
@@ -221,7 +221,7 @@ func (a *api) verdictOf(w http.ResponseWriter, r *http.Request, s store.Scan, si
 	return a.Store.ScanVerdict(r.Context(), s.ID)
 }
 
-// getReport renders a kept verdict.
+// getReport answers with a rendered verdict.
 func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) error {
 	s, sizes, err := a.readable(r, t)
 	if err != nil {
@@ -269,9 +269,8 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s st
 	return b.Bytes(), err
 }
 
-// readable finds the scan of a request, without what was sent and answered, where
-// the token may read it. What it may not read it is not told of either, and none of
-// it is read.
+// readable returns the scan of a request, without its documents, if the token may read
+// it. Otherwise the error is the same as for an unknown scan, and no document is read.
 func (a *api) readable(r *http.Request, t store.Token) (store.Scan, store.Sizes, error) {
 	id := r.PathValue("id")
 	s, sizes, err := a.Store.FindScan(r.Context(), id)
@@ -284,15 +283,15 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, store.Sizes,
 	return s, sizes, nil
 }
 
-// mayRead reports whether a token may read a scan: its own, or with scope read
-// any of its project. A derived token reads nothing.
+// mayRead reports whether a token may read a scan: its own scans, or with scope read
+// all of its project. A derived token may read nothing.
 func mayRead(t store.Token, s store.Scan) bool {
 	own := s.Token == t.ID && !t.Derived
 	return (own || httpserver.HasScope(t, httpserver.ScopeRead)) && (t.Project == "" || t.Project == s.Project)
 }
 
-// keyOf is what is kept of an idempotency key: its digest, since a client may send a
-// secret as the key. An empty key stays empty.
+// keyOf returns the digest of an idempotency key, which is stored in its place: a client
+// may send a secret as the key. The result for an empty key is empty.
 func keyOf(key string) string {
 	if key == "" {
 		return ""

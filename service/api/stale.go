@@ -18,9 +18,9 @@ const (
 	CauseEmpty      = "no-data"
 )
 
-// Stale tells how near the data is to the age from which it is not trusted any more:
-// step 1 from half of maxAge on, 2 from three quarters on, 3 where it is not trusted.
-// A service without data, or that trusts data of any age, is at step 0.
+// Stale returns how close the data is to the age at which it is no longer trusted: step 1
+// from half of maxAge on, 2 from three quarters on, and 3 if it is not trusted. The step
+// is 0 without data, and if data of any age is trusted.
 func Stale(d verdict.Data, maxAge time.Duration, now time.Time) (step int, cause Cause) {
 	if maxAge <= 0 || d.Records == 0 {
 		return 0, Cause{}
@@ -29,7 +29,7 @@ func Stale(d verdict.Data, maxAge time.Duration, now time.Time) (step int, cause
 	text := fmt.Sprintf("the advisories were last updated %s ago, and are not trusted after %s", inWords(age), inWords(maxAge))
 	switch {
 	case d.Updated.IsZero():
-		step, text = 3, "it is not known when the advisories were last updated"
+		step, text = 3, "the time of the last update of the advisories is unknown"
 	case age < -verdict.ClockSkew:
 		step, text = 3, fmt.Sprintf("the advisories are dated %s in the future, and are not trusted: a clock is wrong", inWords(-age))
 	case age > maxAge:

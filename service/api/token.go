@@ -8,7 +8,7 @@ import (
 	"assay/service/store"
 )
 
-// getToken tells the holder of a token what it is for. assay doctor asks.
+// getToken answers with a description of the token. assay doctor uses it.
 func (a *api) getToken(w http.ResponseWriter, _ *http.Request, t store.Token) error {
 	answer := struct {
 		Name    string     `json:"name"`

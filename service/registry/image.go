@@ -1,9 +1,9 @@
-// Package registry makes the image that BuildKit runs to scan a build: assay
-// for each platform, with a token in the image's environment. It follows the OCI
-// image specification 1.1 and knows nothing of HTTP.
+// Package registry makes the image that BuildKit runs to scan a build: assay for each
+// platform, with a token in the environment of the image. It implements the OCI image
+// specification 1.1; package api serves the image.
 //
-// The same clients and token always give the same bytes, so every replica of the
-// service serves the same digests.
+// The same clients and the same token always give the same bytes, so that every replica
+// of the service serves the same digests.
 package registry
 
 import (
@@ -26,7 +26,7 @@ const (
 	TypeLayer    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
-// An Object is something that a registry serves by its digest.
+// An Object is what a registry serves under a digest.
 type Object struct {
 	MediaType string
 	Digest    string // "sha256:…"
@@ -39,8 +39,7 @@ func newObject(mediaType string, b []byte) Object {
 
 func digest(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 
-// An Image is the generator image before a token is put into it. It is safe for
-// concurrent use.
+// An Image is the generator image without a token. It is safe for concurrent use.
 type Image struct {
 	arches []string // sorted, so that an index is always the same
 	layers map[string]*layer
@@ -57,10 +56,10 @@ func New(clients map[string][]byte) *Image {
 	return im
 }
 
-// Empty reports whether the image has no platform at all.
+// Empty reports whether the image has no platform.
 func (im *Image) Empty() bool { return len(im.arches) == 0 }
 
-// A layer holds one client. It is compressed when it is first asked for.
+// A layer has one client. It is compressed when it is first requested.
 type layer struct {
 	program []byte
 	once    sync.Once
@@ -73,7 +72,7 @@ func (l *layer) make() error {
 	l.once.Do(func() {
 		var plain, packed bytes.Buffer
 		w := tar.NewWriter(&plain)
-		// No time and no owner: equal clients make equal layers.
+		// No time and no owner, so that equal clients give equal layers.
 		err := w.WriteHeader(&tar.Header{Name: "assay", Mode: 0o755, Size: int64(len(l.program)), Format: tar.FormatUSTAR})
 		if err == nil {
 			_, err = w.Write(l.program)
@@ -162,8 +161,8 @@ type rootFS struct {
 	DiffIDs []string `json:"diff_ids"`
 }
 
-// With returns the image with a token in the environment of its process. From
-// there BuildKit prints it nowhere; it prints arguments.
+// With returns the image with a token in the environment of its process. BuildKit prints
+// the arguments of a process, but not its environment.
 func (im *Image) With(token string) (Set, error) {
 	var set Set
 	all := index{SchemaVersion: 2, MediaType: TypeIndex}
