@@ -14,7 +14,7 @@ import (
 	"assay/verdict"
 )
 
-// A Source is what the index is built from; a store.Store is one.
+// A Source has the data that the index is built from. A store.Store is a Source.
 type Source interface {
 	Head(ctx context.Context) (store.Head, error)
 	Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error]
@@ -25,42 +25,40 @@ type Source interface {
 
 var _ Source = store.Store(nil)
 
-// A batch bounds what is taken apart at once, an increment what goes in one
-// transaction, whose pages are all in memory until it is committed. What is
-// larger than that goes to a second file.
+// A batch bounds what is parsed at once, and an increment what is written in one
+// transaction, whose pages are in memory until it is committed. A larger change is written
+// to a second file.
 const (
 	batchRecords = 2000
-	batchBytes   = 16 << 20 // of advisories as they came
+	batchBytes   = 16 << 20 // of the bodies of advisories
 	increment    = 5000     // changes
 )
 
 // A Result says what CatchUp did.
 type Result struct {
-	// Data and Seq are the state that is served now.
+	// Data and Seq describe the published state.
 	Data verdict.Data
 	Seq  int64
-	// Applied counts the advisories that were read, removed ones among them, and
-	// the lists.
+	// Applied counts the advisories that were read, including removed ones, and the
+	// catalogs.
 	Applied int
-	// Rebuilt is why everything was built anew though the index held something;
-	// nil where that was not so.
+	// Rebuilt is why an index with data was rebuilt, or nil.
 	Rebuilt error
-	// Unreadable are the advisories and lists that the store holds and nobody can
-	// read, at most ten of UnreadableCount. They are not in the index.
+	// Unreadable are the advisories and catalogs in the store that cannot be parsed, at most
+	// ten of UnreadableCount. They are not in the index.
 	Unreadable      []error
 	UnreadableCount int
 }
 
 const maxUnreadable = 10
 
-// CatchUp brings the index to the present state of src. Scans go on meanwhile
-// with the earlier state, and see the new one whole from their next view on.
-// Before it can be seen, src learns its id through Published.
+// CatchUp updates the index to the current state of src. Meanwhile scans use the earlier
+// state. Views that are opened afterwards have the new state as a whole. Before it is
+// published, its id is passed to src with Published.
 //
-// After an error, or when ctx ends, the earlier state is still served, unless it
-// was found damaged; CatchUp may be called again at any time. A source that the
-// index was not built from, such as a store restored from an older copy, makes
-// it build anew.
+// After an error, or when ctx ends, the earlier state is still served, unless it is damaged.
+// CatchUp may be called again at any time. If the index was built from another source, such
+// as a store that was restored from an older copy, it is rebuilt.
 func (db *DB) CatchUp(ctx context.Context, src Source) (Result, error) {
 	db.writing.Lock()
 	defer db.writing.Unlock()
@@ -105,19 +103,18 @@ func (db *DB) catchUp(ctx context.Context, src Source) (Result, error) {
 	return res, err
 }
 
-// errOtherStore says that what is new in the store does not continue what the
-// index holds.
+// errOtherStore means that the index is not an earlier state of the store.
 var errOtherStore = errors.New("the store is not the one that the snapshot was built from")
 
-// checkSource holds that the index is a state of src: its id was published
-// there before anybody could see it.
+// checkSource checks that the index is a state of src, to which the id of each state was
+// passed before it was published.
 func (db *DB) checkSource(ctx context.Context, src Source, head store.Head, now state) error {
 	if head.Seq < now.seq {
-		return fmt.Errorf("%w: it is at %d, the snapshot was at %d already", errOtherStore, head.Seq, now.seq)
+		return fmt.Errorf("%w: the store is at %d, and the snapshot at %d", errOtherStore, head.Seq, now.seq)
 	}
 	_, err := src.Snapshot(ctx, now.id())
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w: it does not know %q", errOtherStore, now.id())
+		return fmt.Errorf("%w: the store does not have %q", errOtherStore, now.id())
 	}
 	return err
 }
@@ -134,7 +131,7 @@ func (h *handle) state() (s state, err error) {
 	return s, err
 }
 
-// increment applies what is new in one transaction.
+// increment applies the changes in one transaction.
 func (db *DB) increment(ctx context.Context, src Source, head store.Head, now state) (Result, error) {
 	if head.Seq == now.seq && head.Updated.Equal(now.updated) && head.Sample == now.sample {
 		return Result{Data: now.data(), Seq: now.seq}, nil
@@ -160,8 +157,8 @@ func (db *DB) increment(ctx context.Context, src Source, head store.Head, now st
 	return l.result(), nil
 }
 
-// stage builds everything anew in a second file. cause says why, nil where there
-// was nothing before.
+// stage rebuilds the index in a second file. cause is the reason, or nil if the index was
+// empty.
 func (db *DB) stage(ctx context.Context, src Source, head store.Head, cause error) (Result, error) {
 	path := stagePath(db.path)
 	if err := removeFile(path); err != nil {
@@ -176,7 +173,7 @@ func (db *DB) stage(ctx context.Context, src Source, head store.Head, cause erro
 	return res, err
 }
 
-// stageCopy applies what is new, in batches, to a copy of the file.
+// stageCopy applies the changes in batches to a copy of the file.
 func (db *DB) stageCopy(ctx context.Context, src Source, head store.Head) (Result, error) {
 	path := stagePath(db.path)
 	if err := removeFile(path); err != nil {
@@ -193,8 +190,8 @@ func (db *DB) stageCopy(ctx context.Context, src Source, head store.Head) (Resul
 	return db.publish(ctx, src, l)
 }
 
-// publish puts a second file in the place of the first. Its content is on the
-// disk; should its name get lost in a power failure, the first file is whole too.
+// publish replaces the first file with the second, which has been synchronised with the
+// disk. If a power failure undoes the renaming, the first file is still intact.
 func (db *DB) publish(ctx context.Context, src Source, l *loader) (Result, error) {
 	path := stagePath(db.path)
 	err := src.Published(ctx, l.writer.state.id(), l.writer.state.seq)
@@ -208,15 +205,15 @@ func (db *DB) publish(ctx context.Context, src Source, l *loader) (Result, error
 	return l.result(), nil
 }
 
-// looseName is the file that a build fills before it is packed to path.
+// looseName returns the file that a build fills before it is compacted to path.
 func looseName(path string) string { return path + ".loose" }
 
-// build makes a new file at path of the state upTo. Filled in the order in which
-// advisories come, its pages are half empty; packed, the file and the memory that
-// it is mapped to are about half as large.
+// build writes a new file at path with the state upTo. Pages that are filled in the order of
+// the advisories are half empty. Compacting the file makes it and its map about half as
+// large.
 func build(ctx context.Context, src Source, head store.Head, upTo int64, path string) (*loader, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("build snapshot: %q is there already", path)
+		return nil, fmt.Errorf("build snapshot: %q exists", path)
 	}
 	loose := looseName(path)
 	if err := removeFile(loose); err != nil {
@@ -244,8 +241,8 @@ func pack(from *handle, path string) (*handle, error) {
 	})
 }
 
-// unsynced runs f on a file that nobody reads yet: it is synchronised with the
-// disk once, at the end.
+// unsynced runs f on a file that is not read yet, and synchronises it with the disk once at
+// the end.
 func (h *handle) unsynced(f func() error) error {
 	h.bolt.NoSync, h.bolt.NoGrowSync = true, true
 	defer func() { h.bolt.NoSync, h.bolt.NoGrowSync = false, false }()
@@ -255,8 +252,8 @@ func (h *handle) unsynced(f func() error) error {
 	return h.bolt.Sync()
 }
 
-// fill applies what is new up to upTo to the file at path, which nobody reads
-// yet. With an error the file is removed.
+// fill applies the changes up to upTo to the file at path, which is not read yet. If it
+// returns an error, it has removed the file.
 func fill(ctx context.Context, src Source, head store.Head, upTo int64, path string) (_ *loader, err error) {
 	h, err := lockFile(path)
 	defer func() {
@@ -285,7 +282,7 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 			return err
 		}
 		if now.seq == 0 && upTo == head.Seq && l.live != head.Records {
-			return fmt.Errorf("%w: the store has %d records, and gave %d", store.ErrDamaged, head.Records, l.live)
+			return fmt.Errorf("%w: the store has %d records and returned %d", store.ErrDamaged, head.Records, l.live)
 		}
 		if err := l.finish(head, upTo); err != nil {
 			return err
@@ -294,17 +291,17 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 	})
 }
 
-// Build makes a separate index at path, where nothing may be yet, of the state
-// that src had at the sequence number upTo. It serves to answer for a state of
-// the past; src keeps no imports, so the Updated of such a state is zero. The
-// caller closes the index and removes the file.
+// Build writes a separate index at path, which must not exist, with the state of src at the
+// sequence number upTo. It is for deciding with data of the past. The Updated of such a
+// state is zero, because src does not keep the times of imports. The caller closes the index
+// and removes the file.
 func Build(ctx context.Context, src Source, upTo int64, path string) (*DB, error) {
 	head, err := src.Head(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("build snapshot: %w", err)
 	}
 	if upTo < 0 || upTo > head.Seq {
-		return nil, fmt.Errorf("build snapshot: the store is at %d, there is no state %d", head.Seq, upTo)
+		return nil, fmt.Errorf("build snapshot: the store is at %d and has no state %d", head.Seq, upTo)
 	}
 	if upTo < head.Seq {
 		head.Updated = time.Time{}

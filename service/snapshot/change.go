@@ -19,21 +19,21 @@ import (
 // maxSource bounds the name of a source, which is in many keys.
 const maxSource = 100
 
-// A change is what the newest version of one advisory makes of the index.
+// A change is the change of the index for a new version of one advisory.
 type change struct {
 	id, source string
-	// record is nil where the advisory is removed or withdrawn.
+	// record is nil if the advisory was removed or withdrawn.
 	record  *record
 	entries []index.Entry
-	// withdrawn are the names by which a withdrawn one is still found.
+	// withdrawn are the names by which a withdrawn advisory is found.
 	withdrawn []string
-	// unreadable: the record is there and cannot be read.
+	// unreadable: the record cannot be parsed.
 	unreadable bool
 }
 
-// readChange reads a version of an advisory. With an error the change takes the
-// advisory out of the index, since what its earlier version said does not hold any
-// more, and counts it as unreadable.
+// readChange parses a version of an advisory. If it returns an error, the change removes the
+// advisory from the index, because its earlier version is no longer valid, and counts it as
+// unreadable.
 func readChange(r store.Record) (change, error) {
 	c, err := compile(r)
 	c.unreadable = err != nil
@@ -50,7 +50,7 @@ func compile(r store.Record) (change, error) {
 		return gone, fmt.Errorf("advisory %q: %w", r.ID, err)
 	}
 	if a.ID != r.ID {
-		return gone, fmt.Errorf("advisory %q: its record says that it is %q", r.ID, a.ID)
+		return gone, fmt.Errorf("advisory %q: the record has the id %q", r.ID, a.ID)
 	}
 	a.Source = r.Origin.Source
 	if a.Withdrawn != nil {
@@ -71,7 +71,7 @@ func compile(r store.Record) (change, error) {
 	for _, e := range c.entries {
 		c.record.packages = append(c.record.packages, packageKey(e.Ecosystem, e.Name))
 		if strings.Contains(e.Ecosystem, "\x00") {
-			return gone, fmt.Errorf("advisory %q: ecosystem %q is no name", r.ID, e.Ecosystem)
+			return gone, fmt.Errorf("advisory %q: invalid ecosystem %q", r.ID, e.Ecosystem)
 		}
 	}
 	slices.Sort(c.record.packages)
@@ -82,7 +82,7 @@ func compile(r store.Record) (change, error) {
 	return c, nil
 }
 
-// checkKeys holds that everything can be a key.
+// checkKeys checks that all names can be parts of keys.
 func (c *change) checkKeys() error {
 	if len(c.source) > maxSource {
 		return errors.New("name of the source is too long")
@@ -110,7 +110,7 @@ func (c *change) checkKeys() error {
 	return nil
 }
 
-// firstSeen returns a function that looks the fixes of one record up.
+// firstSeen returns a function that looks up the fixes of one record.
 func firstSeen(fixes []store.Fix) func(ecosystem, pkg, version string) time.Time {
 	times := make(map[advisory.Fix]time.Time, len(fixes))
 	for _, f := range fixes {
@@ -121,28 +121,27 @@ func firstSeen(fixes []store.Fix) func(ecosystem, pkg, version string) time.Time
 	}
 }
 
-// A writer applies changes, within one transaction or several.
+// A writer applies changes in one transaction or several.
 type writer struct {
 	buckets
 	state state
-	// newestGone: the newest advisory was taken out, and which one is the newest
-	// now has to be looked up.
+	// newestGone: the newest advisory was removed, so the new newest has to be looked up.
 	newestGone bool
 }
 
-// begin goes on in another transaction; the state stays the writer's.
+// begin continues in another transaction, with the writer's state.
 func (w *writer) begin(tx *bolt.Tx) (err error) {
 	w.buckets, err = openBuckets(tx)
 	return err
 }
 
-// An edit is what a batch does to the entries of one package.
+// An edit is the change of a batch to the entries of one package.
 type edit struct {
 	drop []index.Affected // their Advisory and Source, sorted
 	add  []index.Affected // sorted
 }
 
-// byRecord orders the entries of a package, and what stands for them.
+// byRecord orders the entries of a package.
 func byRecord(a, b index.Affected) int {
 	if c := strings.Compare(a.Advisory, b.Advisory); c != 0 {
 		return c
@@ -150,8 +149,7 @@ func byRecord(a, b index.Affected) int {
 	return strings.Compare(a.Source, b.Source)
 }
 
-// apply makes a batch part of the index. An advisory of a source is in it at most
-// once; the batch is sorted by apply.
+// apply applies a batch. It has each advisory of a source at most once. apply sorts it.
 func (w *writer) apply(batch []change) error {
 	slices.SortFunc(batch, func(a, b change) int {
 		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.source, b.source))
@@ -203,7 +201,7 @@ func (w *writer) apply(batch []change) error {
 			ecosystems[name]++
 		}
 	}
-	// In the order of the keys, so that neighbours are changed together.
+	// In the order of the keys, so that each page is changed once.
 	for _, key := range slices.Sorted(maps.Keys(edits)) {
 		if err := w.edit([]byte(key), edits[key]); err != nil {
 			return err
@@ -217,8 +215,8 @@ func (w *writer) apply(batch []change) error {
 	return nil
 }
 
-// takeOut removes the record of an advisory and what refers to it by key, and
-// returns it; nil where there is none.
+// takeOut removes the record of an advisory with its keys in other buckets, and returns it,
+// or nil if there is none.
 func (w *writer) takeOut(id, source string) (*record, error) {
 	key := []byte(recordKey(id, source))
 	value := w.advisories.Get(key)
@@ -266,7 +264,7 @@ func (w *writer) putIn(r *record) error {
 	return w.advisories.Put([]byte(r.key()), r.encode())
 }
 
-// edit changes the entries of one package, which stay sorted by advisory and source.
+// edit changes the entries of one package. They remain sorted by advisory and source.
 func (w *writer) edit(key []byte, e *edit) error {
 	var entries []index.Affected
 	var before []string
@@ -303,7 +301,7 @@ func (w *writer) edit(key []byte, e *edit) error {
 func binariesOf(entries []index.Affected) []string {
 	var list []string
 	for i, e := range entries {
-		// Entries of one source package mostly have the list of the one before.
+		// Most entries of a source package have the same list as the previous entry.
 		if i == 0 || !slices.Equal(e.Binaries, entries[i-1].Binaries) {
 			list = append(list, e.Binaries...)
 		}
@@ -312,7 +310,7 @@ func binariesOf(entries []index.Affected) []string {
 	return slices.Compact(list)
 }
 
-// setSources changes which binary packages were built from the source package of a
+// setSources changes the binary packages that were built from the source package of a
 // packageKey. Both lists are sorted.
 func (w *writer) setSources(packageKey string, before, after []string) error {
 	for _, binary := range before {
@@ -357,7 +355,7 @@ func (w *writer) countEcosystem(name string, by int) error {
 	return w.ecosystems.Put(key, encodeCount(name, n))
 }
 
-// finish writes the state that has been reached.
+// finish writes the state.
 func (w *writer) finish() error {
 	if w.newestGone {
 		w.state.newest = time.Time{}

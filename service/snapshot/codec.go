@@ -10,21 +10,21 @@ import (
 	"assay/service/advisory"
 )
 
-// A value is a little-endian CRC-32C over its key and its content, then the
-// content: unsigned varints, and strings as length and bytes. A flipped bit in
-// a version must not become an answer.
+// A value is a little-endian CRC-32C over its key and its content, and then the content:
+// unsigned varints, and strings as length and bytes. The checksum prevents that a flipped
+// bit in a version changes an answer.
 
 const sumSize = 4
 
-var errShort = errors.New("value is cut short")
+var errShort = errors.New("value is truncated")
 
-// checksum is the polynomial that processors compute by themselves.
+// checksum uses the polynomial that processors have instructions for.
 func checksum(key, content []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return crc32.Update(crc32.Checksum(key, table), table, content)
 }
 
-// checkValue returns the content of a value, which still belongs to the file.
+// checkValue returns the content of a value, which is still part of the file.
 func checkValue(key, value []byte) ([]byte, error) {
 	if len(value) < sumSize {
 		return nil, fmt.Errorf("%w: key %q: %w", ErrDamaged, key, errShort)
@@ -36,7 +36,7 @@ func checkValue(key, value []byte) ([]byte, error) {
 	return content, nil
 }
 
-// seal fills in the checksum of a value begun with newValue.
+// seal sets the checksum of a value that began with newValue.
 func seal(key, value []byte) []byte {
 	binary.LittleEndian.PutUint32(value, checksum(key, value[sumSize:]))
 	return value
@@ -69,9 +69,8 @@ func appendSeverities(b []byte, list []advisory.Severity) []byte {
 	return b
 }
 
-// A reader takes a content apart. After its first error it returns zeros. It
-// reads a copy that belongs to Go's heap, so that what it returns may be kept
-// for as long as one likes and outlives the view.
+// A reader parses a content. After the first error it returns zeros. It reads a copy in Go's
+// heap, so that its results may be kept after the view is closed.
 type reader struct {
 	s   string
 	err error
@@ -106,7 +105,7 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
-// int returns a number up to limit.
+// int returns a number of at most limit.
 func (r *reader) int(limit int) int {
 	n := r.uint64()
 	if n > uint64(limit) {
@@ -116,8 +115,8 @@ func (r *reader) int(limit int) int {
 	return int(n)
 }
 
-// count returns how many of something follow. Each takes a byte at least, which
-// bounds what a damaged count can make us allocate.
+// count returns the number of elements that follow. Each has at least one byte, which bounds
+// what a damaged count allocates.
 func (r *reader) count() int { return r.int(len(r.s)) }
 
 func (r *reader) bytes(n int) string {
@@ -140,7 +139,7 @@ func (r *reader) severities() []advisory.Severity {
 	return list(r, func() advisory.Severity { return advisory.Severity{Type: r.string(), Score: r.string()} })
 }
 
-// list reads a count and that many elements; an empty list is nil.
+// list reads a count and that many elements. An empty list is nil.
 func list[T any](r *reader, element func() T) []T {
 	n := r.count()
 	if n == 0 {
@@ -159,7 +158,7 @@ func (r *reader) time() time.Time {
 	return time.Unix(sec, int64(r.int(1e9-1))).UTC()
 }
 
-// end returns what went wrong in the content of key.
+// end returns the error in the content of key, if any.
 func (r *reader) end(key []byte) error {
 	if r.err == nil && r.s != "" {
 		r.err = errors.New("value is too long")

@@ -101,16 +101,16 @@ func TestOpenDamaged(t *testing.T) {
 		file   []byte
 		reason string
 	}{
-		"text":              {[]byte(strings.Repeat("this is no index\n", 5000)), "invalid database"},
-		"short text":        {[]byte("x"), "invalid database"},
-		"another program's": {another(t), "another program's"},
-		"another format":    {otherFormat(t, file), `the snapshot has format "assay snapshot 0", and this version of the program uses`},
-		"cut in half":       {file[:len(file)/2/page*page], ""},
-		"cut to one page":   {file[:page], ""},
-		"all zero":          {make([]byte, len(file)), "invalid database"},
-		"data zero":         {filled(2*page, len(file), 0), ""},
-		"data ones":         {filled(4*page, len(file), 0xff), ""},
-		"head ones":         {filled(0, 2*page, 0xff), "invalid database"},
+		"text":               {[]byte(strings.Repeat("this is no index\n", 5000)), "invalid database"},
+		"short text":         {[]byte("x"), "invalid database"},
+		"of another program": {another(t), "the file is not an index"},
+		"another format":     {otherFormat(t, file), `the snapshot has format "assay snapshot 0", and this version of the program uses`},
+		"cut in half":        {file[:len(file)/2/page*page], ""},
+		"cut to one page":    {file[:page], ""},
+		"all zero":           {make([]byte, len(file)), "invalid database"},
+		"data zero":          {filled(2*page, len(file), 0), ""},
+		"data ones":          {filled(4*page, len(file), 0xff), ""},
+		"head ones":          {filled(0, 2*page, 0xff), "invalid database"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index")

@@ -7,11 +7,11 @@ import (
 	"assay/service/index"
 )
 
-// What the advisories say of one package repeats itself: a kernel has ten
-// thousand entries and a hundred fixed versions, and the advisories of a Python
-// package list the same versions over and over. So the value of a package holds
-// each string once, then each list of severities, versions and ranges once, and
-// the entries are eight numbers each. Number 0 is the empty string or list.
+// The entries of a package have much in common: a kernel has ten thousand entries with a
+// hundred fixed versions, and the advisories of a Python package list the same versions
+// again and again. So the value of a package has each string once, then each list of
+// severities, versions and ranges once, and each entry is eight numbers. Number 0 is the
+// empty string or list.
 //
 //	strings      count, lengths, bytes
 //	severities   lists, elements; per list: count, (type, score)…
@@ -19,12 +19,12 @@ import (
 //	             architectures, and of binary packages, are among them
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
-//	entries      count, (advisory doubled, and one more where a source follows that
-//	             is another than before, severities, versions, ranges, urgency, modules, arches, binaries)…
+//	entries      count, (twice the advisory, plus one if a source follows that differs
+//	             from the previous one, severities, versions, ranges, urgency, modules, arches, binaries)…
 //
-// Read back, entries share what they have in common.
+// Decoded entries share equal strings and lists.
 
-// Fields of an event that are present.
+// Flags for the fields of an event.
 const (
 	hasIntroduced = 1 << iota
 	hasFixed
@@ -33,8 +33,8 @@ const (
 	eventFields
 )
 
-// A table gives each distinct element its number, from 1 in the order of
-// appearance, so that equal entries make equal bytes.
+// A table numbers distinct elements from 1 in the order of appearance, so that equal
+// entries have equal bytes.
 type table struct {
 	numbers map[string]int
 	buf     []byte
@@ -185,8 +185,8 @@ type entryReader struct {
 	table []string // by number; 0 is the empty string
 }
 
-// decodeEntries reads the value of the package key. A value that is damaged
-// takes memory in proportion to its length, and gives an error.
+// decodeEntries reads the value of the package key. For a damaged value it returns an error,
+// and allocates memory in proportion to the value's length.
 func decodeEntries(key, value []byte) ([]index.Affected, error) {
 	content, err := checkValue(key, value)
 	if err != nil {
@@ -238,12 +238,12 @@ func (r *entryReader) severity() advisory.Severity {
 	return advisory.Severity{Type: r.tableString(), Score: r.tableString()}
 }
 
-// A slab hands out lists from one allocation.
+// A slab returns lists from one allocation.
 type slab[T any] []T
 
 func newSlab[T any](r *entryReader) slab[T] { return make(slab[T], r.count()) }
 
-// take reads a count and returns a list of that length, nil when it is 0.
+// take reads a count and returns a list of that length, or nil if it is 0.
 func (s *slab[T]) take(r *entryReader) []T {
 	n := r.int(len(*s))
 	if n == 0 {
@@ -254,14 +254,14 @@ func (s *slab[T]) take(r *entryReader) []T {
 	return l
 }
 
-// spent fails where fewer elements were taken than announced.
+// spent fails if fewer elements were taken than announced.
 func (s *slab[T]) spent(r *entryReader) {
 	if len(*s) != 0 && r.err == nil {
 		r.fail(errors.New("lists are shorter than announced"))
 	}
 }
 
-// readLists reads a table of lists, by number; 0 is the empty list.
+// readLists reads a table of lists by number. Number 0 is the empty list.
 func readLists[T any](r *entryReader, element func(*entryReader) T) [][]T {
 	lists := make([][]T, r.count()+1)
 	elements := newSlab[T](r)

@@ -18,16 +18,16 @@ import (
 	"assay/service/store"
 )
 
-// Records that are compiled to tell whether this program makes of records what the
-// one did that wrote the file: one of each database and one for each field that any
-// of them has, one JSON object in a line. Another set is another format.
+// Records that are compiled to find out whether this program encodes records like the
+// program that wrote a file: one record of each database, and one for each field that the
+// index keeps. Each line is a JSON object. A change to the set changes the format.
 //
 //go:embed golden.jsonl
 var goldenRecords []byte
 
-// format names what is in the file. It has a digest of what the program makes of
-// the golden records, and of a list and a state: an index of a program that makes
-// something else of them is built anew, and nobody has to remember a number.
+// format returns the name of the file's format. It has a digest of the encoding of the golden
+// records, a catalog and a state. If a program encodes them differently, it rebuilds the
+// index, and no version number has to be maintained.
 var format = sync.OnceValue(func() string {
 	h := sha256.New()
 	digestFormat(h)
@@ -52,7 +52,7 @@ func digestFormat(h hash.Hash) {
 		e := exploit.Entry{CVE: cve, Added: when, EPSS: 123456789}
 		key := appendBlockKey(nil, kind, cve)
 		add("block", key, appendBlockEntry(nil, kind, e))
-		meta := listed{digest: listDigest(string(kind), []byte("body")), source: "source", published: when, entries: 1}
+		meta := catalog{digest: catalogDigest(string(kind), []byte("body")), source: "source", published: when, entries: 1}
 		add("list", []byte(kind), meta.encode(string(kind)))
 	}
 	s := state{seq: 1, sum: sum{2, 3, 4, 5}, advisories: 6, packages: 7, referrers: 8, ecosystems: 9, lists: 10, blocks: 11, sources: 12, mentions: 13, withdrawn: 14, unreadable: 15, newest: when, updated: when, sample: true}
@@ -61,14 +61,14 @@ func digestFormat(h hash.Hash) {
 	add("count", []byte("Debian:12"), encodeCount("Debian:12", 300))
 }
 
-// goldenChanges are the changes that the golden records are.
+// goldenChanges returns the changes of the golden records.
 func goldenChanges() []change {
 	var changes []change
 	for line := range bytes.Lines(goldenRecords) {
 		line = bytes.TrimSpace(line)
 		a, err := advisory.Parse(line)
 		if err != nil {
-			// What cannot be read is told apart from what can, and its error with it.
+			// An error is part of the format too.
 			a.ID = err.Error()
 		}
 		r := store.Record{ID: a.ID, Origin: store.Origin{Source: "golden"}, Body: line}
@@ -84,7 +84,7 @@ func goldenChanges() []change {
 	return changes
 }
 
-// digestChange adds the keys and values that a change makes.
+// digestChange adds the keys and values of a change.
 func digestChange(add func(name string, key, value []byte), c change) {
 	add("change", []byte(c.id), []byte(c.source))
 	for _, name := range c.withdrawn {

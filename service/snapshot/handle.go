@@ -16,25 +16,24 @@ import (
 )
 
 const (
-	// lockWait is how long another process is given to let the file go.
+	// lockWait is how long to wait for another process to close the file.
 	lockWait = time.Second
-	// mapSize is address space, not memory. bbolt cannot grow its map before
-	// all views are closed, and a writer that waits for that holds up new views
-	// as well; with room for any file the map never grows. On 32-bit systems,
-	// where there is no such room, it does.
+	// mapSize is address space, not memory. bbolt cannot grow its map before all views are
+	// closed, and a writer that waits for that also blocks new views. The map is large
+	// enough for any file, so it never grows, except on 32-bit systems, which have less
+	// address space.
 	mapSize = (16 << 30) * (strconv.IntSize / 64)
 )
 
 // A handle is one open file.
 type handle struct {
 	bolt *bolt.DB
-	file *os.File // bolt's own, to look at
-	// damage is the first damage that was met, nil while there is none.
+	file *os.File // that bolt has opened
+	// damage is the first damage that was detected, or nil.
 	damage atomic.Pointer[error]
 
-	// ends is held while a transaction begins or is given up. Where bbolt panics
-	// in that, it keeps its own locks for ever: the handle is then stuck, and
-	// nobody may come near them again.
+	// ends is held while a transaction begins or is rolled back. If bbolt panics there, it
+	// keeps its own locks forever. The handle is stuck then and must not be used.
 	ends  sync.Mutex
 	stuck atomic.Bool
 
@@ -42,8 +41,8 @@ type handle struct {
 	retired bool // guarded by DB.mu
 }
 
-// openFile opens and checks the index at path, or creates an empty one. With
-// ErrDamaged the file has been removed.
+// openFile opens and checks the index at path, or creates an empty one. If it returns
+// ErrDamaged, it has removed the file.
 func openFile(path string) (*handle, error) {
 	h, err := lockFile(path)
 	if err == nil {
@@ -55,25 +54,25 @@ func openFile(path string) (*handle, error) {
 	case !errors.Is(err, ErrDamaged):
 		return nil, errors.Join(err, h.close())
 	}
-	// Removed before the lock is let go, so that no other process takes it up.
+	// Remove the file before unlocking it, so that no other process opens it.
 	for _, p := range []string{path, checkPath(path)} {
 		if err := removeFile(p); err != nil {
 			return nil, errors.Join(err, h.close())
 		}
 	}
-	// The file is gone; whether it closes well does not matter any more.
+	// The file has been removed, so an error does not matter.
 	_ = h.close()
 	return nil, err
 }
 
-// checkPath is the mark that a check is under way. It outlives a check that
-// ended the process, and such a file is not to be tried again.
+// checkPath returns the file that marks a running check. It remains if the check ended the
+// process, and then the index is not opened again.
 func checkPath(path string) string { return path + ".check" }
 
 func (h *handle) checkOnce(path string) error {
 	mark, err := os.OpenFile(checkPath(path), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%w: an earlier check of %q did not come to its end", ErrDamaged, path)
+		return fmt.Errorf("%w: an earlier check of %q did not end", ErrDamaged, path)
 	}
 	if err != nil {
 		return fmt.Errorf("open snapshot: %w", err)
@@ -85,7 +84,7 @@ func (h *handle) checkOnce(path string) error {
 	return checkErr
 }
 
-// check initialises a new file and verifies an old one.
+// check initialises a new file and verifies an existing one.
 func (h *handle) check() error {
 	empty := false
 	err := h.read(func(tx *bolt.Tx) error {
@@ -104,9 +103,9 @@ func (h *handle) check() error {
 	return err
 }
 
-// lockFile opens the file at path with its lock held. bbolt keeps the list of
-// free pages in the file (NoFreelistSync is off): to find them it would walk the
-// whole file each time it is opened.
+// lockFile opens and locks the file at path. bbolt writes the list of free pages to the
+// file (NoFreelistSync is off). Otherwise it would read the whole file each time it is
+// opened.
 func lockFile(path string) (*handle, error) {
 	for deadline := time.Now().Add(lockWait); ; {
 		h := &handle{}
@@ -133,8 +132,7 @@ func lockFile(path string) (*handle, error) {
 		default:
 			return h, damaged(err)
 		}
-		// The former holder may have put another file in the place of the one
-		// that we waited for.
+		// The former holder of the lock may have replaced the file in the meantime.
 		if same, err := h.isAt(path); err != nil {
 			return nil, errors.Join(fmt.Errorf("open snapshot: %w", err), h.close())
 		} else if same {
@@ -144,7 +142,7 @@ func lockFile(path string) (*handle, error) {
 			return nil, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("open snapshot: %q is being replaced all the time", path)
+			return nil, fmt.Errorf("open snapshot: %q is replaced again and again", path)
 		}
 	}
 }
@@ -161,8 +159,8 @@ func (h *handle) isAt(path string) (bool, error) {
 	return err == nil && os.SameFile(own, there), err
 }
 
-// diskError reports whether the operating system refused, in contrast to a file
-// that can be read and makes no sense.
+// diskError reports whether the operating system returned an error, in contrast to a file
+// that was read and is invalid.
 func diskError(err error) bool {
 	_, ok := errors.AsType[syscall.Errno](err)
 	return ok
@@ -175,8 +173,8 @@ func damaged(err error) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-// guard runs f, which reads or writes the mapped file, and turns the panics and
-// memory faults of a damaged one into ErrDamaged, which the handle remembers.
+// guard runs f, which reads or writes the mapped file. It turns the panics and memory faults
+// of a damaged file into ErrDamaged, which the handle remembers.
 func (h *handle) guard(f func() error) error {
 	err := recovered(f)
 	if errors.Is(err, ErrDamaged) {
@@ -186,7 +184,7 @@ func (h *handle) guard(f func() error) error {
 	return err
 }
 
-// damageErr returns the first damage that was met in the file, or nil.
+// damageErr returns the first damage that was detected in the file, or nil.
 func (h *handle) damageErr() error {
 	if p := h.damage.Load(); p != nil {
 		return *p
@@ -219,19 +217,19 @@ func (h *handle) begin(writable bool) (tx *bolt.Tx, err error) {
 	return tx, err
 }
 
-// rollback ends a transaction that reads, or undoes one that writes.
+// rollback ends a read transaction or undoes a write transaction.
 func (h *handle) rollback(tx *bolt.Tx) {
 	h.ends.Lock()
 	defer h.ends.Unlock()
 	if h.stuck.Load() {
 		return
 	}
-	// Otherwise it fails only where the transaction has ended already.
+	// Rollback also fails if the transaction has already ended.
 	err := h.guard(func() error { return tx.Rollback() })
 	h.stuck.CompareAndSwap(false, errors.Is(err, ErrDamaged))
 }
 
-// read runs f in a transaction that reads.
+// read runs f in a read transaction.
 func (h *handle) read(f func(*bolt.Tx) error) error {
 	tx, err := h.begin(false)
 	if err != nil {
@@ -245,13 +243,13 @@ func (h *handle) close() error {
 	switch {
 	case h == nil:
 		return nil
-	case h.bolt == nil: // it panicked while it was opened
+	case h.bolt == nil: // bbolt panicked when it opened the file
 		if h.file != nil {
-			_ = h.file.Close() // already closed where bbolt gave up by itself
+			_ = h.file.Close() // bbolt may have closed it
 		}
 		return nil
 	case h.stuck.Load():
-		// The file has been replaced or is about to be; its map goes with the process.
+		// The file has been or will be replaced. Its map is released when the process ends.
 		return nil
 	}
 	if err := h.bolt.Close(); err != nil {

@@ -8,15 +8,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The buckets of the file, and the keys of the first.
+// The buckets of the file, and the keys of the first bucket.
 const (
 	metaBucket       = "meta"
 	packagesBucket   = "packages"   // packageKey → entries
 	advisoriesBucket = "advisories" // recordKey → record
 	referrersBucket  = "referrers"  // referrerKey → nothing
 	ecosystemsBucket = "ecosystems" // ecosystem → number of advisories
-	listsBucket      = "lists"      // kind → listed
-	blocksBucket     = "blocks"     // blockKey → entries of a list
+	listsBucket      = "lists"      // kind → catalog
+	blocksBucket     = "blocks"     // blockKey → entries of a catalog
 	sourcesBucket    = "sources"    // sourceKey → nothing
 	mentionsBucket   = "mentions"   // referrerKey → nothing
 	withdrawnBucket  = "withdrawn"  // referrerKey → nothing; withdrawnKey → names
@@ -26,7 +26,7 @@ const (
 	stateKey  = "state"
 )
 
-// buckets are those of one transaction.
+// buckets are the buckets in one transaction.
 type buckets struct {
 	meta, packages, advisories, referrers, ecosystems, lists, blocks, sources, mentions, withdrawn, unreadable *bolt.Bucket
 }
@@ -35,7 +35,7 @@ func openBuckets(tx *bolt.Tx) (buckets, error) {
 	var b buckets
 	for _, n := range b.named() {
 		if *n.bucket = tx.Bucket([]byte(n.name)); *n.bucket == nil {
-			return b, fmt.Errorf("%w: it has no bucket %q", ErrDamaged, n.name)
+			return b, fmt.Errorf("%w: there is no bucket %q", ErrDamaged, n.name)
 		}
 	}
 	return b, nil
@@ -64,7 +64,7 @@ func (b *buckets) named() [11]namedBucket {
 
 func (b *buckets) state() (state, error) { return decodeState(b.meta.Get([]byte(stateKey))) }
 
-// initialise makes an empty index of an empty file.
+// initialise writes an empty index to an empty file.
 func initialise(tx *bolt.Tx) error {
 	var b buckets
 	for _, n := range b.named() {
@@ -80,20 +80,19 @@ func initialise(tx *bolt.Tx) error {
 	return b.meta.Put([]byte(stateKey), empty.encode())
 }
 
-// verify reads the whole file and holds it against its checksums, and against
-// its totals: a checksum tells that a value is whole and stands under its key,
-// the totals that none is missing.
+// verify reads the whole file and compares it with its checksums and totals. A checksum shows
+// that a value is complete and belongs to its key, and the totals that no value is missing.
 func verify(tx *bolt.Tx, file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("check snapshot: %w", err)
 	}
 	if tx.Size() > info.Size() {
-		return fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return fmt.Errorf("%w: the file is truncated", ErrDamaged)
 	}
 	meta := tx.Bucket([]byte(metaBucket))
 	if meta == nil {
-		return fmt.Errorf("%w: it is another program's", ErrDamaged)
+		return fmt.Errorf("%w: the file is not an index", ErrDamaged)
 	}
 	if found := meta.Get([]byte(formatKey)); string(found) != format() {
 		return &formatError{string(found)}
@@ -117,7 +116,7 @@ func verify(tx *bolt.Tx, file *os.File) error {
 		return err
 	}
 	err = each(b.lists, func(k, v []byte) error {
-		l, err := decodeListed(k, v)
+		l, err := decodeCatalog(k, v)
 		got.lists++
 		got.sum.add(l.digest)
 		return err
@@ -147,15 +146,15 @@ func verify(tx *bolt.Tx, file *os.File) error {
 			return err
 		}
 	}
-	// What is said about the whole and cannot be counted stands under a checksum.
+	// The other fields cannot be counted. The checksum of the state covers them.
 	got.seq, got.newest, got.updated, got.sample = want.seq, want.newest, want.updated, want.sample
 	if got != want {
-		return fmt.Errorf("%w: its content is not what its totals say", ErrDamaged)
+		return fmt.Errorf("%w: the content does not match the totals", ErrDamaged)
 	}
 	return nil
 }
 
-// each calls f with every key of a bucket, which must be in order.
+// each calls f for each key of a bucket. Keys that are not in order are damage.
 func each(b *bolt.Bucket, f func(k, v []byte) error) error {
 	c := b.Cursor()
 	var last []byte

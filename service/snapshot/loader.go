@@ -10,17 +10,16 @@ import (
 	"assay/service/store"
 )
 
-// A loader feeds changes to a writer in batches. What it does to the file runs
-// under the handle's guard, what it does to advisories does not: a mistake of
-// ours must not pass for a damaged file.
+// A loader passes changes to a writer in batches. It uses the file under the handle's guard,
+// but not advisories, so that a panic of the compiler is not reported as a damaged file.
 type loader struct {
 	handle  *handle
 	writer  writer
-	commits bool // after each batch, on a file that nobody reads yet
+	commits bool // after each batch, for a file that is not read yet
 
 	tx      *bolt.Tx
 	pending []change
-	size    int // of the bodies of pending
+	size    int // of the bodies in pending
 	live    int // records that are not removed
 	done    Result
 }
@@ -52,7 +51,7 @@ func (l *loader) commit() error {
 	return err
 }
 
-// load applies what src has in (after, upTo].
+// load applies the changes of src in (after, upTo].
 func (l *loader) load(ctx context.Context, src Source, after, upTo int64) error {
 	if err := l.loadLists(src.Lists(ctx, after, upTo)); err != nil {
 		return err
@@ -68,8 +67,7 @@ func (l *loader) loadLists(lists iter.Seq2[store.List, error]) error {
 		l.done.Applied++
 		entries, err := exploit.Decode(exploit.Kind(kept.Kind), kept.Body)
 		if err != nil {
-			// It takes the place of its earlier version without any entries: what
-			// that said does not hold any more.
+			// It replaces the earlier version, which is no longer valid, without any entries.
 			l.unreadable(err)
 		}
 		unreadable := err != nil
@@ -77,7 +75,7 @@ func (l *loader) loadLists(lists iter.Seq2[store.List, error]) error {
 			if err := l.writer.noteUnreadable(listKey(kept.Kind), unreadable); err != nil {
 				return err
 			}
-			return l.writer.putList(kept, entries)
+			return l.writer.putCatalog(kept, entries)
 		})
 		if err != nil {
 			return err
@@ -86,7 +84,7 @@ func (l *loader) loadLists(lists iter.Seq2[store.List, error]) error {
 	return nil
 }
 
-// unreadable notes what is left out.
+// unreadable records what is left out.
 func (l *loader) unreadable(err error) {
 	l.done.UnreadableCount++
 	if len(l.done.Unreadable) < maxUnreadable {
@@ -142,8 +140,8 @@ func (l *loader) next() error {
 	return l.begin()
 }
 
-// finish writes what is said about the whole. The time of the last import is
-// not derived from the records: an import that changes nothing is one too.
+// finish writes the state. The time of the last import does not follow from the records,
+// since an import may change nothing.
 func (l *loader) finish(head store.Head, seq int64) error {
 	s := &l.writer.state
 	s.seq, s.updated, s.sample = seq, head.Updated.UTC(), head.Sample

@@ -8,20 +8,21 @@ import (
 )
 
 const (
-	// recentBytes bounds the decoded entries that are kept, by this estimate: so
-	// much for an entry, and for what it refers to so many times the value's size.
+	// recentBytes bounds the decoded entries that are kept. Their size is estimated as
+	// entryBytes for each entry, and valueFactor times the size of the value for what the
+	// entries refer to.
 	recentBytes = 64 << 20
 	entryBytes  = 104
 	valueFactor = 8
 )
 
-// A recent holds the decoded entries of packages that were asked for, and what
-// the matcher made of packages, for one published state. Images share most of their packages, and a distribution's
-// kernel alone is ten thousand entries: decoding them again for each scan costs
-// more than everything else here.
+// A recent keeps the decoded entries of packages that were looked up, and the matcher's
+// results, for one published state. Images share most of their packages, and a
+// distribution's kernel alone has ten thousand entries: decoding them for each scan would
+// take longer than everything else here.
 type recent struct {
 	handle *handle
-	tx     int // bbolt's number of the state, which grows
+	tx     int // bbolt's number of the state, which increases
 
 	memo *match.Memo
 
@@ -35,8 +36,8 @@ type recentEntries struct {
 	size int
 }
 
-// recentOf returns what is kept for the state tx of h, and begins anew where
-// that is newer than what is kept; nil for an older state.
+// recentOf returns what is kept for the state tx of h. If that state is newer than the kept
+// one, it is empty, and if it is older, the result is nil.
 func (db *DB) recentOf(h *handle, tx int) *recent {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -63,7 +64,7 @@ func (r *recent) get(key []byte) ([]index.Affected, bool) {
 	return e.list, ok
 }
 
-// put keeps the entries of a package, whose encoded value had the given size.
+// put keeps the entries of a package. encoded is the size of their value.
 func (r *recent) put(key []byte, list []index.Affected, encoded int) {
 	if r == nil {
 		return
@@ -77,8 +78,7 @@ func (r *recent) put(key []byte, list []index.Affected, encoded int) {
 	if _, ok := r.entries[string(key)]; ok {
 		return
 	}
-	// Whatever the map yields first makes room: any order serves, and this one
-	// cannot be steered by what is asked.
+	// Evict in the map's order: it is arbitrary, and requests cannot steer it.
 	for old, e := range r.entries {
 		if r.size+size <= recentBytes {
 			break

@@ -10,13 +10,13 @@ import (
 	"assay/service/index"
 )
 
-// A record is what the index keeps of an advisory as a whole.
+// A record is what the index keeps about an advisory as a whole.
 type record struct {
 	index.Vulnerability
-	// digest stands for the advisory in the snapshot's id.
+	// digest is part of the snapshot's id.
 	digest [sha256.Size]byte
-	// packages are the keys whose values have an entry of this advisory, sorted:
-	// what has to be taken back when it changes.
+	// packages are the keys with entries of this advisory, sorted. The entries are removed
+	// when the advisory changes.
 	packages []string
 }
 
@@ -27,28 +27,28 @@ const (
 	recordFlags
 )
 
-// packageKey is the key of a package: ecosystem with its release, and name.
+// packageKey returns the key of a package: ecosystem with release, and name.
 func packageKey(ecosystem, name string) string { return ecosystem + "\x00" + name }
 
-// sourceKey is the key that says that a binary package was built from the source package
-// of a packageKey. With the prefix of ecosystem and binary all of them are found, sorted.
+// sourceKey returns the key for a binary package that was built from the source package of
+// a packageKey. The keys of a binary package have a common prefix and are sorted.
 func sourceKey(packageKey, binary string) string {
 	ecosystem, source, _ := strings.Cut(packageKey, "\x00")
 	return ecosystem + "\x00" + binary + "\x00" + source
 }
 
-// recordKey is the key of a source's record. With the prefix of the id alone those
-// of all sources are found, sorted.
+// recordKey returns the key of a source's record. The keys of all sources with an id have a
+// common prefix and are sorted.
 func recordKey(id, source string) string { return id + "\x00" + source }
 
-// referrerKey is the key that says that a source's record id names target. With
-// the prefix of target alone all of them are found, sorted.
+// referrerKey returns the key for a source's record id that names target. The keys of a
+// target have a common prefix and are sorted.
 func referrerKey(target, id, source string) string { return target + "\x00" + recordKey(id, source) }
 
-// key is the key of the record.
+// key returns the key of the record.
 func (r *record) key() string { return recordKey(r.ID, r.Source) }
 
-// ecosystems returns the ecosystems that the advisory speaks of, sorted.
+// ecosystems returns the ecosystems that the advisory is about, sorted.
 func (r *record) ecosystems() []string {
 	var list []string
 	for _, key := range r.packages {
@@ -117,8 +117,7 @@ func (r *record) encode() []byte {
 	return seal([]byte(r.key()), b)
 }
 
-// recordDigest returns the digest in the value of an advisory, and checks the
-// value as a whole.
+// recordDigest returns the digest in the value of an advisory, and verifies the value.
 func recordDigest(key, value []byte) (digest [sha256.Size]byte, err error) {
 	content, err := checkValue(key, value)
 	if err == nil && copy(digest[:], content) < len(digest) {
@@ -138,7 +137,7 @@ func decodeRecord(key, value []byte) (record, error) {
 	flags := r.int(recordFlags - 1)
 	id, source, ok := strings.Cut(string(key), "\x00")
 	if !ok {
-		return record{}, fmt.Errorf("%w: key %q names no source", ErrDamaged, key)
+		return record{}, fmt.Errorf("%w: key %q has no source", ErrDamaged, key)
 	}
 	rec.Vulnerability = index.Vulnerability{
 		ID:             id,
@@ -157,7 +156,7 @@ func decodeRecord(key, value []byte) (record, error) {
 	return rec, r.end(key)
 }
 
-// encodeCount returns the value of an ecosystem: how many advisories speak of it.
+// encodeCount returns the value of an ecosystem: how many advisories are about it.
 func encodeCount(key string, n int) []byte {
 	return seal([]byte(key), binary.AppendUvarint(newValue(binary.MaxVarintLen64), uint64(n)))
 }

@@ -1,38 +1,34 @@
-// Package snapshot is the read index that scans are answered from: a bbolt
-// file beside each instance of the service, built from the store, mapped into
-// memory and disposable. What it holds can always be built again, so a file
-// that is damaged, foreign or of an older format is thrown away, not mended.
+// Package snapshot is the index in a bbolt file, from which scans are answered. Each
+// instance of the service builds its own from the store and maps it into memory. The file
+// can be rebuilt at any time, so one that is damaged, of another program or of another
+// format is deleted, not repaired.
 //
 // # States
 //
-// Readers see one published state at a time, never half of an import. A small
-// change is one transaction on the file; a large one, and a rebuild, goes in
-// bounded batches to a second file that is renamed into place, whereupon new
-// views are of the new file and old ones keep the old until they are closed.
+// Readers see one published state at a time, never half of an import. A small change is
+// one transaction. A large change and a rebuild are written in bounded batches to a second
+// file, which is then renamed into place. New views read the new file, and old views keep
+// the old file until they are closed.
 //
 // # Identity
 //
-// A snapshot's id is a digest of the advisories and lists that it holds, not of
-// how they got there: SHA-256 over id, source and body of each, summed modulo 2^256,
-// which neither depends on the order nor on advisories that came and went. Such
-// a sum can be forged by whoever chooses the advisories. It is there to compare
-// two instances and to name a state, not to stand against an attacker. Advisories
-// that are withdrawn, or removed from their source, are not in it, and neither
-// are the times when fixes were first seen.
+// A snapshot's id is a digest of the advisories and exploit catalogs in it, not of how they
+// got there: SHA-256 over the id, source and body of each, summed modulo 2^256. The sum does
+// not depend on the order, or on advisories that were added and removed. It can be forged by
+// somebody who chooses the advisories. It serves to compare two instances and to name a
+// state, not as a protection. Withdrawn and removed advisories are not in it, nor are the
+// times when fixes were first seen.
 //
 // # Damage
 //
-// A kill at any moment leaves the old or the new state: bbolt commits by
-// writing one checksummed page, and a second file counts from its rename on.
-// Every value carries a checksum over its key and itself. Open checks every page
-// of the tree, which bbolt does not, and reads the whole file once against the
-// totals that it holds. bbolt panics on pages that
-// make no sense, and a mapped page that the disk cannot deliver is a fault; at
-// the boundary to it both become ErrDamaged. From then on no view is given out
-// (a damaged index must not say that an image is clean) and the next CatchUp
-// builds a new file. A loop in the damaged pages would overflow bbolt's stack,
-// which no program survives: a file whose check did not come to an end is
-// therefore not tried again.
+// A kill at any moment leaves the old or the new state: bbolt commits by writing one page
+// with a checksum, and a second file counts after it has been renamed. Each value has a
+// checksum over its key and itself. Open checks every page of the tree, which bbolt does
+// not, and compares the whole file with the totals in it. bbolt panics on invalid pages, and
+// a mapped page that the disk cannot read is a fault. Both become ErrDamaged. From then on
+// no view is opened, because a damaged index must not say that an image is clean, and the
+// next CatchUp builds a new file. A loop in damaged pages would overflow the stack of bbolt,
+// which ends the process. So a file is not opened again if its check did not end.
 package snapshot
 
 import (
@@ -42,8 +38,8 @@ import (
 	"sync"
 )
 
-// ErrDamaged is returned, wrapped, where the file does not hold what was
-// written to it. CatchUp repairs it.
+// ErrDamaged is returned, wrapped, if the file does not have what was written to it.
+// CatchUp rebuilds it.
 var ErrDamaged = errors.New("snapshot is damaged")
 
 // errClosed is returned by every use of a DB after Close.
@@ -62,11 +58,10 @@ type DB struct {
 	closed  bool
 }
 
-// Open opens the index at path, or creates an empty one. The folder must exist.
-// A file there that is damaged, of another format or no index at all is removed
-// and replaced by an empty one, and Discarded says why; CatchUp then fills it.
-// An error means that the disk failed, or that another process has the index
-// open and did not let go within a second.
+// Open opens the index at path, or creates an empty one. The folder must exist. A file that
+// is damaged, of another format or not an index is removed and replaced by an empty index,
+// which CatchUp fills. Discarded then returns the reason. An error means that the disk
+// failed, or that another process has the index open and did not close it within a second.
 func Open(path string) (*DB, error) {
 	h, err := openFile(path)
 	var discarded error
@@ -77,7 +72,8 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What another process left of a rebuild; only the holder of the lock writes it.
+	// Another process may have left an incomplete rebuild. Only the holder of the lock writes
+	// these files.
 	for _, p := range []string{stagePath(path), looseName(stagePath(path))} {
 		if err := removeFile(p); err != nil {
 			return nil, errors.Join(err, h.close())
@@ -86,11 +82,11 @@ func Open(path string) (*DB, error) {
 	return &DB{path: path, discarded: discarded, current: h}, nil
 }
 
-// Discarded returns why Open threw the former file away, or nil.
+// Discarded returns why Open removed the former file, or nil.
 func (db *DB) Discarded() error { return db.discarded }
 
-// Close closes the index. Views that are open stay readable, and the file stays
-// locked until the last of them is closed.
+// Close closes the index. Open views remain readable, and the file remains locked until the
+// last of them is closed.
 func (db *DB) Close() error {
 	db.writing.Lock()
 	defer db.writing.Unlock()
@@ -104,7 +100,7 @@ func (db *DB) Close() error {
 	return db.retire(db.current)
 }
 
-// retire closes h as soon as no view reads it any more.
+// retire closes h when no view reads it any more.
 func (db *DB) retire(h *handle) error {
 	db.mu.Lock()
 	h.retired = true
@@ -122,10 +118,10 @@ func (db *DB) replace(h *handle) {
 	old := db.current
 	db.current = h
 	db.mu.Unlock()
-	_ = db.retire(old) // its file has no name any more, and nothing depends on it
+	_ = db.retire(old) // the file has been replaced, so an error does not matter
 }
 
-// Remove removes the index at path and what belongs to it. Nobody may have it open.
+// Remove removes the index at path with its other files. It must not be open.
 func Remove(path string) error {
 	for _, p := range []string{path, checkPath(path), stagePath(path), looseName(stagePath(path))} {
 		if err := removeFile(p); err != nil {

@@ -60,9 +60,9 @@ func (m *memory) put(records ...store.Record) {
 	}
 }
 
-// putList adds a version of a list; it takes the place of a version that nobody
+// putCatalog adds a version of a list; it takes the place of a version that nobody
 // is given.
-func (m *memory) putList(l store.List) {
+func (m *memory) putCatalog(l store.List) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.versions = append(m.versions, store.Record{})

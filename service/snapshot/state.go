@@ -10,10 +10,10 @@ import (
 	"assay/verdict"
 )
 
-// maxCount bounds every count that is read from the file.
+// maxCount bounds each count in the file.
 const maxCount = 1<<31 - 1
 
-// A state is what is said about the whole content, under the key stateKey.
+// A state describes the content as a whole. Its key is stateKey.
 type state struct {
 	seq int64
 	sum sum
@@ -33,7 +33,7 @@ type state struct {
 	sample     bool
 }
 
-// add counts an advisory in, but not its packages and ecosystems, whose keys it
+// add adds an advisory to the counts, except for its packages and ecosystems, whose keys it
 // shares with others.
 func (s *state) add(r *record) {
 	s.sum.add(r.digest)
@@ -45,7 +45,7 @@ func (s *state) add(r *record) {
 	}
 }
 
-// remove counts an advisory out again. Which is then the newest it cannot tell.
+// remove removes an advisory from the counts. It does not update newest.
 func (s *state) remove(r *record) {
 	s.sum.remove(r.digest)
 	s.advisories--
@@ -53,7 +53,7 @@ func (s *state) remove(r *record) {
 	s.mentions -= len(r.mentions())
 }
 
-// data is the state in the words of an answer.
+// data returns the state as verdicts describe it.
 func (s *state) data() verdict.Data {
 	return verdict.Data{
 		Snapshot: s.id(),
@@ -64,7 +64,7 @@ func (s *state) data() verdict.Data {
 	}
 }
 
-// id is the name of the content: an "s" and 20 hexadecimal digits.
+// id returns the id of the content: an "s" and 20 hexadecimal digits.
 func (s *state) id() string {
 	b := make([]byte, 0, sha256.Size)
 	for _, word := range s.sum {
@@ -129,8 +129,8 @@ func decodeState(value []byte) (state, error) {
 	return s, r.end(key)
 }
 
-// A sum is a number modulo 2^256, its lowest word first: the digests of the
-// advisories and of the lists, added up.
+// A sum is the sum of the digests of the advisories and catalogs modulo 2^256, its lowest
+// word first.
 type sum [4]uint64
 
 func words(digest [sha256.Size]byte) (w [4]uint64) {
@@ -154,9 +154,8 @@ func (s *sum) remove(digest [sha256.Size]byte) {
 	}
 }
 
-// digestOf is the digest of one advisory: SHA-256 over its id and the SHA-256
-// of its body. The body's digest has a fixed length, so that no two pairs make
-// the same bytes.
+// digestOf returns the digest of one advisory: SHA-256 over its id and the SHA-256 of its
+// body. The latter has a fixed length, so that two pairs never have the same bytes.
 func digestOf(id string, body []byte) [sha256.Size]byte {
 	digest := sha256.Sum256(body)
 	return sha256.Sum256(append([]byte(id), digest[:]...))

@@ -23,7 +23,7 @@ import (
 //	         freelist page, number of pages, transaction, checksum uint64
 //	freelist the numbers of the pages, uint64
 //
-// Positions count from the element's own beginning.
+// Positions are relative to the beginning of the element.
 const (
 	pageHeader    = 16
 	elementHeader = 16
@@ -39,9 +39,9 @@ const (
 	maxPageBytes = 1 << 30 // of a page with its overflow
 )
 
-// A treeCheck reads every page that the state of a transaction is made of. bbolt
-// believes what stands in a page: a damaged key of a branch page leads look-ups past
-// what is there, without an error, and a loop overflows the stack.
+// A treeCheck reads every page of the state of a transaction. bbolt does not check pages: a
+// damaged key in a branch page makes lookups miss existing keys without an error, and a loop
+// overflows the stack.
 type treeCheck struct {
 	file     io.ReaderAt
 	pageSize int
@@ -50,9 +50,8 @@ type treeCheck struct {
 	buffers  [maxTreeDepth][]byte
 }
 
-// checkTree holds that each page of the state is where it belongs, that keys are in
-// order and within what the pages above say, and that no page is used twice or used
-// and free.
+// checkTree checks that each page of the state is in its place, that keys are in order and
+// within the bounds of the pages above, and that no page is used twice, or used and free.
 func checkTree(tx *bolt.Tx, file *os.File, pageSize int) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -67,7 +66,7 @@ func checkTree(tx *bolt.Tx, file *os.File, pageSize int) error {
 	freelist := binary.LittleEndian.Uint64(meta[32:])
 	t.pages = binary.LittleEndian.Uint64(meta[40:])
 	if t.pages < 4 || t.pages > uint64(info.Size())/uint64(pageSize) {
-		return fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return fmt.Errorf("%w: the file is truncated", ErrDamaged)
 	}
 	t.used = make([]bool, t.pages)
 	t.used[0], t.used[1] = true, true
@@ -99,7 +98,7 @@ type treePage struct {
 	id    uint64
 	flags uint16
 	count int
-	bytes []byte // header and all
+	bytes []byte // with the header
 }
 
 func (p *treePage) damage(format string, args ...any) error {
@@ -149,8 +148,8 @@ func (t *treeCheck) read(id uint64, buf *[]byte) (treePage, error) {
 	return p, nil
 }
 
-// walk checks a page and all below it, whose keys are not below low and, unless
-// that is nil, below high. With buckets, its values are buckets, and else none is.
+// walk checks a page and all pages below it. Keys must not be below low, and must be below
+// high unless that is nil. All values are buckets if buckets is set, and none otherwise.
 func (t *treeCheck) walk(id uint64, low, high []byte, depth int, buckets bool) error {
 	if depth == maxTreeDepth {
 		return fmt.Errorf("%w: page %d: too deep", ErrDamaged, id)
@@ -220,7 +219,7 @@ func (t *treeCheck) leaf(p *treePage, low, high []byte, depth int, buckets bool)
 		begin := element + int(binary.LittleEndian.Uint32(p.bytes[element+4:])) + len(key)
 		value := p.bytes[begin : begin+size]
 		if len(value) < bucketHeader {
-			return p.damage("bucket %q is cut short", key)
+			return p.damage("bucket %q is truncated", key)
 		}
 		if root := binary.LittleEndian.Uint64(value); root != 0 {
 			if err := t.walk(root, nil, nil, depth+1, false); err != nil {
@@ -240,9 +239,9 @@ func (t *treeCheck) leaf(p *treePage, low, high []byte, depth int, buckets bool)
 	return nil
 }
 
-// key returns the key of element i, whose position and size stand at these offsets
-// of the element. A leaf element, which has its position at 4 and its key size at 8,
-// has a value behind the key.
+// key returns the key of element i, with its position and size at the given offsets in the
+// element. A leaf element, which has its position at 4 and its key size at 8, has a value
+// after the key.
 func (p *treePage) key(i, size, end int) ([]byte, error) {
 	element := pageHeader + i*elementHeader
 	if element+elementHeader > len(p.bytes) {
@@ -261,8 +260,8 @@ func (p *treePage) key(i, size, end int) ([]byte, error) {
 	return p.bytes[begin : begin+length : begin+length], nil
 }
 
-// ordered holds that the last of the keys is above the one before, and within low
-// and high.
+// ordered checks that the last of the keys is above the previous one, and within low and
+// high.
 func (p *treePage) ordered(keys [][]byte, low, high []byte) error {
 	key := keys[len(keys)-1]
 	switch {

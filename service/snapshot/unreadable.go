@@ -2,21 +2,22 @@ package snapshot
 
 import "crypto/sha256"
 
-// The bucket "unreadable" has a key for each record and list that the store holds and
-// this program cannot read. Nothing is judged by them, so somebody must hear of it
-// for as long as they are there, and not only when they are met.
+// The bucket "unreadable" has a key for each record and catalog in the store that this
+// program cannot parse. Scans do not use them, so the service reports them for as long as
+// they are in the store, and not only once.
 
-// unreadableKey is the key of what has the recordKey or listKey name, which may be
-// longer than a key can be.
+// unreadableKey returns the key for a recordKey or listKey, which may be too long for a key
+// itself.
 func unreadableKey(name string) []byte {
 	digest := sha256.Sum256([]byte(name))
 	return digest[:]
 }
 
-// listKey stands for a list. It begins as no recordKey does: no id is empty.
+// listKey returns the name of a catalog for unreadableKey. No recordKey begins like it, since
+// no id is empty.
 func listKey(kind string) string { return "\x00" + kind }
 
-// noteUnreadable notes whether a record or list cannot be read.
+// noteUnreadable records whether a record or catalog cannot be parsed.
 func (w *writer) noteUnreadable(name string, is bool) error {
 	key := unreadableKey(name)
 	switch was := w.unreadable.Get(key) != nil; {
@@ -30,6 +31,6 @@ func (w *writer) noteUnreadable(name string, is bool) error {
 	return w.unreadable.Delete(key)
 }
 
-// Unreadable returns how many records and lists the store holds that cannot be read.
-// They are not in the index.
+// Unreadable returns how many records and catalogs in the store cannot be parsed. They are
+// not in the index.
 func (v *View) Unreadable() int { return v.state.unreadable }

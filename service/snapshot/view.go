@@ -11,28 +11,26 @@ import (
 	"assay/verdict"
 )
 
-// A View is one state of the index, whatever is imported meanwhile. Any number
-// may be open at once, and one costs about as much as a lookup; each is for one
-// goroutine at a time. What it returns does not belong to the mapped file and
-// may be kept.
+// A View is one state of the index, which later imports do not change. Any number of views
+// may be open, and opening one takes about as long as a lookup. Each may be used by one
+// goroutine at a time. Results are not part of the mapped file and may be kept.
 //
-// A view that stays open delays nobody: imports go on beside it. But the pages
-// of its state cannot be used again meanwhile, and a file that was replaced
-// stays on the disk, so a view is for one scan, not for good.
+// An open view does not block imports. But the pages of its state cannot be reused, and a
+// replaced file remains on the disk, so a view should be closed after one scan.
 type View struct {
 	db     *DB
 	handle *handle
 	tx     *bolt.Tx
 	buckets
 	state  state
-	recent *recent // of this state; nil where a newer one is published already
+	recent *recent // of this state, or nil if a newer one is published
 	key    []byte
 }
 
 var _ match.Index = (*View)(nil)
 
-// View opens the state that is published now. The error is ErrDamaged, wrapped,
-// from the moment when damage is met until CatchUp has built the index anew.
+// View opens the published state. After damage has been detected the error is ErrDamaged,
+// wrapped, until CatchUp has rebuilt the index.
 func (db *DB) View() (*View, error) {
 	db.mu.Lock()
 	if db.closed {
@@ -66,8 +64,7 @@ func (v *View) open() (err error) {
 	return nil
 }
 
-// Close lets the state go. The view must not be used after it; a second Close
-// does nothing.
+// Close closes the view, which must not be used afterwards. Further calls do nothing.
 func (v *View) Close() {
 	if v.handle == nil {
 		return
@@ -82,19 +79,19 @@ func (v *View) Close() {
 	last := h.retired && h.views == 0
 	v.db.mu.Unlock()
 	if last {
-		// The file is one that nobody will write or read again.
+		// Nothing reads or writes the file again, so an error does not matter.
 		_ = h.close()
 	}
 }
 
-// Data says what state this is. Its Age is left to whoever has a clock.
+// Data describes the state. The caller sets its Age.
 func (v *View) Data() verdict.Data { return v.state.data() }
 
-// Seq returns the sequence number up to which the store is in this state.
+// Seq returns the sequence number of the store up to which the state has its data.
 func (v *View) Seq() int64 { return v.state.seq }
 
-// Affected returns what the advisories say of a package, as match.Index has it.
-// Entries that have versions or ranges in common share them, and so do views.
+// Affected returns the entries about a package, as match.Index has it. Entries and views
+// share equal versions and ranges.
 func (v *View) Affected(ecosystem, name string) (entries []index.Affected, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(append(v.key[:0], ecosystem...), 0), name...)
@@ -115,8 +112,8 @@ func (v *View) Affected(ecosystem, name string) (entries []index.Affected, err e
 	return entries, err
 }
 
-// Memo returns what the matcher remembers of this state, nil where a newer one is
-// published already.
+// Memo returns what the matcher remembers of this state, or nil if a newer one is
+// published.
 func (v *View) Memo() *match.Memo {
 	if v.recent == nil {
 		return nil
@@ -124,7 +121,7 @@ func (v *View) Memo() *match.Memo {
 	return v.recent.memo
 }
 
-// Vulnerabilities returns what is kept of the records id, as match.Index has it.
+// Vulnerabilities returns the records id, as match.Index has it.
 func (v *View) Vulnerabilities(id string) (found []index.Vulnerability, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(append(v.key[:0], id...), 0)
@@ -178,7 +175,7 @@ func (v *View) Mentions(id string) (ids []string, err error) {
 	return ids, err
 }
 
-// referring returns the ids of the referrerKeys that begin with prefix, each once.
+// referring returns the ids in the referrerKeys that begin with prefix, each once.
 func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
 	for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
 		if _, err := checkValue(k, value); err != nil {
@@ -186,7 +183,7 @@ func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
 		}
 		id, _, ok := bytes.Cut(k[len(prefix):], []byte{0})
 		if !ok {
-			return nil, fmt.Errorf("%w: key %q names no source", ErrDamaged, k)
+			return nil, fmt.Errorf("%w: key %q has no source", ErrDamaged, k)
 		}
 		if len(ids) == 0 || ids[len(ids)-1] != string(id) {
 			ids = append(ids, string(id))
@@ -195,7 +192,7 @@ func referring(c *bolt.Cursor, prefix []byte) (ids []string, err error) {
 	return ids, nil
 }
 
-// Records returns how many advisories speak of an ecosystem, as match.Index has it.
+// Records returns how many advisories are about an ecosystem, as match.Index has it.
 func (v *View) Records(ecosystem string) (n int, err error) {
 	err = v.handle.guard(func() error {
 		v.key = append(v.key[:0], ecosystem...)

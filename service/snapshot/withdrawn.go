@@ -1,15 +1,14 @@
 package snapshot
 
-// Nothing is judged by a record that was withdrawn, but people ask for the
-// vulnerability by another of its names. The bucket "withdrawn" holds for each
-// such record a referrerKey of every name, and under its withdrawnKey the list of
-// the names, by which the keys are found when it is put back.
+// Withdrawn records are not used for scans, but people ask about them by any of their names.
+// The bucket "withdrawn" has a referrerKey for every name of such a record. The value of its
+// withdrawnKey is the list of the names, with which the keys are found to delete them.
 
-// withdrawnKey is the key of the names of a source's withdrawn record. No name is
-// empty, so that no referrerKey begins as it does.
+// withdrawnKey returns the key of the names of a source's withdrawn record. No name is empty,
+// so no referrerKey begins like it.
 func withdrawnKey(id, source string) string { return "\x00" + recordKey(id, source) }
 
-// putWithdrawn notes a withdrawn record.
+// putWithdrawn adds a withdrawn record.
 func (w *writer) putWithdrawn(id, source string, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -28,7 +27,7 @@ func (w *writer) putWithdrawn(id, source string, names []string) error {
 	return nil
 }
 
-// dropWithdrawn takes back what putWithdrawn noted of a record, if anything.
+// dropWithdrawn removes what putWithdrawn added for a record, if anything.
 func (w *writer) dropWithdrawn(id, source string) error {
 	key := []byte(withdrawnKey(id, source))
 	value := w.withdrawn.Get(key)

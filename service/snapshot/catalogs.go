@@ -12,15 +12,16 @@ import (
 	"assay/service/store"
 )
 
-// A listed is what the index keeps of a list as a whole.
-type listed struct {
-	digest    [sha256.Size]byte // stands for the list in the snapshot's id
+// A catalog is what the index keeps about an exploit catalog as a whole. The store and the
+// file call it a list.
+type catalog struct {
+	digest    [sha256.Size]byte // part of the snapshot's id
 	source    string
-	published time.Time // zero where it is not known
+	published time.Time // zero if it is unknown
 	entries   int
 }
 
-func (l *listed) encode(kind string) []byte {
+func (l *catalog) encode(kind string) []byte {
 	b := newValue(64)
 	b = append(b, l.digest[:]...)
 	b = appendString(b, l.source)
@@ -28,13 +29,13 @@ func (l *listed) encode(kind string) []byte {
 	return seal([]byte(kind), appendUint(b, l.entries))
 }
 
-func decodeListed(key, value []byte) (listed, error) {
+func decodeCatalog(key, value []byte) (catalog, error) {
 	content, err := checkValue(key, value)
 	if err != nil {
-		return listed{}, err
+		return catalog{}, err
 	}
 	r := reader{s: string(content)}
-	var l listed
+	var l catalog
 	copy(l.digest[:], r.bytes(sha256.Size))
 	l.source = r.string()
 	l.published = r.time()
@@ -42,13 +43,13 @@ func decodeListed(key, value []byte) (listed, error) {
 	return l, r.end(key)
 }
 
-// listDigest is the digest of a list in the snapshot's id. No advisory has a
-// space in its id.
-func listDigest(kind string, body []byte) [sha256.Size]byte { return digestOf("list "+kind, body) }
+// catalogDigest returns the digest of a catalog in the snapshot's id. Ids of advisories have
+// no spaces.
+func catalogDigest(kind string, body []byte) [sha256.Size]byte { return digestOf("list "+kind, body) }
 
-// The entries of a list stand in blocks, each of 200 numbers of one year:
-// few keys, so that a new list is soon written, and small values, so that a
-// look-up checks little. An entry is
+// The entries of a catalog are in blocks, each of 200 numbers of one year. There are few
+// keys, so that a new catalog is written quickly, and values are small, so that a lookup
+// checks little. An entry is
 //
 //	2 bytes  the number within the block
 //	4 bytes  KEV: days from 1970-01-01; EPSS: billionths
@@ -59,8 +60,8 @@ const (
 	blockEntry   = 6
 )
 
-// appendBlockKey appends the key of the block in which a list of the kind has a
-// CVE: "epss", 0, "2021-7".
+// appendBlockKey appends the key of the block in which a catalog of a kind has a CVE:
+// "epss", 0, "2021-7".
 func appendBlockKey(b []byte, kind exploit.Kind, c exploit.CVE) []byte {
 	b = append(append(b, kind...), 0)
 	b = append(strconv.AppendInt(b, int64(c.Year), 10), '-')
@@ -76,7 +77,7 @@ func appendBlockEntry(b []byte, kind exploit.Kind, e exploit.Entry) []byte {
 	return binary.BigEndian.AppendUint32(b, value)
 }
 
-// readBlock looks a CVE up in the value of its block.
+// readBlock looks up a CVE in the value of its block.
 func readBlock(kind exploit.Kind, c exploit.CVE, key, value []byte) (e exploit.Entry, ok bool, err error) {
 	content, err := checkValue(key, value)
 	if err != nil {
@@ -109,11 +110,11 @@ func readBlock(kind exploit.Kind, c exploit.CVE, key, value []byte) (e exploit.E
 	return e, true, nil
 }
 
-// putList puts a list with its entries in the place of the one of its kind.
-func (w *writer) putList(l store.List, entries []exploit.Entry) error {
+// putCatalog replaces the catalog of a kind and its entries.
+func (w *writer) putCatalog(l store.List, entries []exploit.Entry) error {
 	key := []byte(l.Kind)
 	if value := w.lists.Get(key); value != nil {
-		old, err := decodeListed(key, value)
+		old, err := decodeCatalog(key, value)
 		if err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func (w *writer) putList(l store.List, entries []exploit.Entry) error {
 	if err := w.dropBlocks(l.Kind); err != nil {
 		return err
 	}
-	meta := listed{digest: listDigest(l.Kind, l.Body), source: l.Source, published: l.Published, entries: len(entries)}
+	meta := catalog{digest: catalogDigest(l.Kind, l.Body), source: l.Source, published: l.Published, entries: len(entries)}
 	w.state.sum.add(meta.digest)
 	w.state.lists++
 	if err := w.lists.Put(key, meta.encode(l.Kind)); err != nil {
@@ -152,7 +153,7 @@ func (w *writer) putList(l store.List, entries []exploit.Entry) error {
 
 func (w *writer) dropBlocks(kind string) error {
 	prefix := []byte(kind + "\x00")
-	var keys [][]byte // deleting moves a cursor
+	var keys [][]byte // deleting a key moves the cursor
 	c := w.blocks.Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, bytes.Clone(k))
@@ -166,7 +167,7 @@ func (w *writer) dropBlocks(kind string) error {
 	return nil
 }
 
-// Exploit returns what the lists say of a CVE: its entries of KEV and of EPSS.
+// Exploit returns the entries of a CVE in the exploit catalogs, as match.Index has it.
 func (v *View) Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error) {
 	if v.state.lists == 0 {
 		return kev, epss, nil

@@ -73,7 +73,7 @@ func TestLists(t *testing.T) {
 	wantExploit(t, db, "CVE-2021-44228", "- -")
 
 	kev := kevList(t, "known_exploited_vulnerabilities.json")
-	src.putList(kev)
+	src.putCatalog(kev)
 	if res := catchUp(t, db, src); res.Applied != 1 || res.Data.Records != 0 {
 		t.Errorf("%+v", res)
 	}
@@ -98,20 +98,20 @@ func TestLists(t *testing.T) {
 	}
 	wantExploit(t, db, "CVE-2021-44228", "2021-12-10 -")
 
-	src.putList(epssList("CVE-2021-44228 7", "CVE-2021-44399 8", "CVE-2021-44400 9"))
+	src.putCatalog(epssList("CVE-2021-44228 7", "CVE-2021-44399 8", "CVE-2021-44400 9"))
 	catchUp(t, db, src)
 	wantExploit(t, db, "CVE-2021-44228", "2021-12-10 7")
 	wantExploit(t, db, "CVE-2021-44399", "- 8")
 	wantExploit(t, db, "CVE-2021-44400", "- 9")
 	// A new list replaces the old one and leaves the other alone.
-	src.putList(epssList("CVE-2021-44399 6"))
+	src.putCatalog(epssList("CVE-2021-44399 6"))
 	catchUp(t, db, src)
 	wantExploit(t, db, "CVE-2021-44228", "2021-12-10 -")
 	wantExploit(t, db, "CVE-2021-44399", "- 6")
 	wantExploit(t, db, "CVE-2021-44400", "- -")
 
 	// A list that cannot be read takes what it said with it.
-	src.putList(store.List{Kind: "epss", Body: []byte("CVE-2021-44399 much\n")})
+	src.putCatalog(store.List{Kind: "epss", Body: []byte("CVE-2021-44399 much\n")})
 	res, err := db.CatchUp(t.Context(), src)
 	if err != nil || res.UnreadableCount != 1 || view(t, db).Unreadable() != 1 {
 		t.Errorf("%+v, %v", res, err)
@@ -127,17 +127,22 @@ func TestListsSameContentSameID(t *testing.T) {
 	table.Published = time.Time{}
 	scores := epssList("CVE-2021-44228 944000000", "CVE-2023-4911 600000000")
 	ways := []func(step func(), src *memory){
-		func(step func(), src *memory) { src.put(samples...); src.putList(json); src.putList(scores); step() },
 		func(step func(), src *memory) {
-			src.putList(epssList("CVE-2000-0001 1"))
+			src.put(samples...)
+			src.putCatalog(json)
+			src.putCatalog(scores)
 			step()
-			src.putList(scores)
-			src.putList(store.List{Kind: "kev", Body: []byte("CVE-2000-0001 2020-01-01\n")})
+		},
+		func(step func(), src *memory) {
+			src.putCatalog(epssList("CVE-2000-0001 1"))
+			step()
+			src.putCatalog(scores)
+			src.putCatalog(store.List{Kind: "kev", Body: []byte("CVE-2000-0001 2020-01-01\n")})
 			src.put(samples[50:]...)
 			step()
 			src.put(samples[:50]...)
 			step()
-			src.putList(table)
+			src.putCatalog(table)
 			step()
 		},
 	}
@@ -174,7 +179,7 @@ func TestListsSameContentSameID(t *testing.T) {
 func TestListsFlipped(t *testing.T) {
 	src := newMemory()
 	kev := kevList(t, "known_exploited_vulnerabilities.json")
-	src.putList(kev)
+	src.putCatalog(kev)
 	file := built(t, src)
 	random := rand.New(rand.NewPCG(7, 8))
 	at := bytes.Index(file, []byte("kev\x002021-221"))
