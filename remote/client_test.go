@@ -334,7 +334,7 @@ func TestContradictions(t *testing.T) {
 		"untrusted with 0": {decision("untrusted", 0), `outcome "untrusted" with code 0`},
 		"fail with 1":      {decision("fail", 1), `outcome "fail" with code 1`},
 		"unknown outcome":  {decision("maybe", 0), `the outcome "maybe" is unknown`},
-		"failing findings": {strings.Replace(pass, `"failing":0`, `"failing":16`, 1), "16 failing findings are counted and 0 are there"},
+		"failing findings": {strings.Replace(pass, `"failing":0`, `"failing":16`, 1), "16 failing findings are counted and the verdict has 0"},
 		"other packages":   {strings.NewReplacer(`"packages":1`, `"packages":2`, `"evaluated":1`, `"evaluated":2`).Replace(pass), "1 packages were sent, and the verdict is about 2"},
 		"no packages":      {strings.Replace(pass, `"packages":1,"evaluated":1,"findings"`, `"packages":0,"evaluated":0,"findings"`, 1), "the parts have 1 of 0 packages"},
 	} {
