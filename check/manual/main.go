@@ -1,5 +1,5 @@
-// Manual writes the manual page and the completions of the client. Assayd prints its
-// own. A program of its own does it for the client, which is to stay small.
+// Manual writes the manual page and the completions of the client. assayd prints its own. The
+// client does not, to stay small.
 package main
 
 import (

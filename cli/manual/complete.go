@@ -7,14 +7,14 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// quote writes a word for the three shells: in single quotes, which in fish take a
-// backslash, too.
+// quote quotes a word for all three shells. It uses single quotes, in which fish interprets
+// backslashes.
 func quote(s string) string {
 	return "'" + strings.NewReplacer(`\`, "", "'", `'\''`).Replace(s) + "'"
 }
 
-// where writes the lines of a case, in bash and zsh alike, that find which command
-// is being typed: the words behind the program, each with a blank before it.
+// where writes the lines of a case that find the command that is being typed, for bash and
+// zsh. The command is the words after the program, each with a blank before it.
 func where(out *strings.Builder, c command) {
 	fmt.Fprintf(out, "\t\tcase $word in\n\t\t%s) skip=1; continue ;;\n\t\tesac\n", strings.Join(valued(c), " | "))
 	out.WriteString("\t\tcase \"$at $word\" in\n")
@@ -25,8 +25,8 @@ func where(out *strings.Builder, c command) {
 	out.WriteString("\t\tesac\n")
 }
 
-// Bash returns the completion for bash, which needs nothing but bash. Where a value
-// or an argument is expected it leaves the completion to the names of files.
+// Bash returns the completion for bash, which needs only bash. For a value or an argument it
+// completes file names.
 func Bash(app *ucli.App) string {
 	var out strings.Builder
 	c := root(app)
@@ -68,7 +68,7 @@ func Zsh(app *ucli.App) string {
 		fmt.Fprintf(&out, "\t%s)\n\t\tgiven=(\n", quote(at(sub)))
 		for _, f := range sub.flags {
 			for _, name := range dashed(f) {
-				fmt.Fprintf(&out, "\t\t\t%s\n", quote(name+":"+told(f)))
+				fmt.Fprintf(&out, "\t\t\t%s\n", quote(name+":"+description(f)))
 			}
 		}
 		out.WriteString("\t\t)\n\t\tknown=(\n")
@@ -83,7 +83,7 @@ func Zsh(app *ucli.App) string {
 	return out.String()
 }
 
-// at is the command as where finds it.
+// at returns the command in the form that where finds.
 func at(c command) string {
 	var s string
 	for _, w := range c.words {
@@ -116,7 +116,7 @@ func Fish(app *ucli.App) string {
 			if f.TakesValue() {
 				out.WriteString(" -r")
 			}
-			fmt.Fprintf(&out, " -d %s\n", quote(told(f)))
+			fmt.Fprintf(&out, " -d %s\n", quote(description(f)))
 		}
 		var names []string
 		for _, s := range c.commands {

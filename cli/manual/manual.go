@@ -1,6 +1,6 @@
-// Package manual writes what a package of a program ships beside it: its man page,
-// and completions for bash, zsh and fish. All of it comes from the command line that
-// the program itself reads. The client does not link this package.
+// Package manual writes the man page of a program and its completions for bash, zsh and
+// fish. It derives them from the definition of the program's command line. The client does
+// not link this package.
 package manual
 
 import (
@@ -11,7 +11,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// A Program is one program, and what its page says beside its flags.
+// A Program is a program with the data of its man page.
 type Program struct {
 	App     *ucli.App
 	Section int    // of the manual: 1 for users, 8 for administrators
@@ -21,14 +21,14 @@ type Program struct {
 
 // A command is the program itself or one of its visible commands.
 type command struct {
-	words    []string // after the program's name: none, or "token", "create"
+	words    []string // after the program's name, such as "token", "create"
 	usage    string
 	args     string
 	flags    []ucli.DocGenerationFlag
 	commands []command // below it
 }
 
-// root is the program as a command.
+// root returns the program as a command.
 func root(app *ucli.App) command {
 	c := command{usage: app.Usage, flags: documented(append(slices.Clone(app.Flags), ucli.VersionFlag))}
 	for _, sub := range app.Commands {
@@ -51,7 +51,7 @@ func (c *command) add(sub *ucli.Command) {
 	c.commands = append(c.commands, below)
 }
 
-// documented are the visible flags, with --help at the end, which every command has.
+// documented returns the visible flags, and --help, which every command has, at the end.
 func documented(flags []ucli.Flag) []ucli.DocGenerationFlag {
 	var out []ucli.DocGenerationFlag
 	for _, f := range append(slices.Clone(flags), ucli.HelpFlag) {
@@ -65,7 +65,7 @@ func documented(flags []ucli.Flag) []ucli.DocGenerationFlag {
 	return out
 }
 
-// all are the command and those below it, a parent before its own.
+// all returns the command and those below it, parents first.
 func (c command) all() []command {
 	out := []command{c}
 	for _, sub := range c.commands {
@@ -74,10 +74,10 @@ func (c command) all() []command {
 	return out
 }
 
-// name is the last word of the command.
+// name returns the last word of the command.
 func (c command) name() string { return c.words[len(c.words)-1] }
 
-// dashed are the names of a flag as they are typed.
+// dashed returns the names of a flag with their dashes.
 func dashed(f ucli.Flag) []string {
 	var out []string
 	for _, n := range f.Names() {
@@ -90,7 +90,7 @@ func dashed(f ucli.Flag) []string {
 	return out
 }
 
-// allDashed are the names of all flags of a command.
+// allDashed returns the names of all flags of a command.
 func (c command) allDashed() []string {
 	var out []string
 	for _, f := range c.flags {
@@ -99,7 +99,7 @@ func (c command) allDashed() []string {
 	return out
 }
 
-// valued are the flags of the program that take a value, sorted.
+// valued returns the flags of the program that take a value, sorted.
 func valued(c command) []string {
 	var out []string
 	for _, sub := range c.all() {
@@ -113,8 +113,8 @@ func valued(c command) []string {
 	return slices.Compact(out)
 }
 
-// told is what a flag does, without the marks around its placeholder.
-func told(f ucli.DocGenerationFlag) string { return strings.ReplaceAll(f.GetUsage(), "`", "") }
+// description returns what a flag does, without the backquotes around its placeholder.
+func description(f ucli.DocGenerationFlag) string { return strings.ReplaceAll(f.GetUsage(), "`", "") }
 
 // Man returns the man page.
 func Man(p Program) string {
@@ -150,7 +150,7 @@ func Man(p Program) string {
 		line(".SS %s", roff(app.Name+" "+strings.Join(sub.words, " ")))
 		text := sub.usage
 		if sub.args != "" {
-			text += ". It takes " + sub.args
+			text += ". Arguments: " + sub.args
 		}
 		para(line, strings.ToUpper(text[:1])+text[1:]+".")
 		manFlags(line, sub.flags)
@@ -172,7 +172,7 @@ func manFlags(line func(string, ...any), flags []ucli.DocGenerationFlag) {
 	}
 }
 
-// para writes a paragraph in lines that mandoc does not find too long.
+// para writes a paragraph in lines that are short enough for mandoc.
 func para(line func(string, ...any), text string) {
 	var now string
 	for _, word := range strings.Fields(text) {
@@ -204,7 +204,7 @@ func roff(s string) string {
 			out.WriteString(`\(ga`)
 		case r == '.' && i == 0:
 			out.WriteString(`\&.`)
-		case r == '…': // which groff's ASCII has not
+		case r == '…': // missing in groff's ASCII
 			out.WriteString("...")
 		case r > '~':
 			fmt.Fprintf(&out, `\[u%04X]`, r)

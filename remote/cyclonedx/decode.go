@@ -12,32 +12,30 @@ import (
 	"assay/remote/purl"
 )
 
-// Limits bound what Decode takes in. A document that exceeds one is refused.
+// Limits limit the size of a document. Decode rejects a larger one.
 type Limits struct {
-	Bytes  int64 // of the document, not compressed
-	Values int   // of JSON, at any depth
-	Depth  int   // of nesting
+	Bytes  int64 // of the uncompressed document
+	Values int   // JSON values at any depth
+	Depth  int   // levels of nesting
 }
 
-// DefaultLimits returns limits that a bill of materials of the largest images,
-// written by the most talkative of tools, stays below: some 20,000 packages of
-// Syft. Memory is bounded by about 300 bytes for each value.
+// DefaultLimits returns limits for the bills of materials of the largest images, in the most
+// verbose format: about 20,000 packages of Syft. Each value needs at most about 300 bytes of
+// memory.
 func DefaultLimits() Limits { return Limits{Bytes: 64 << 20, Values: 2_000_000, Depth: 64} }
 
-// ErrTooLarge is a document that exceeds the limits.
+// ErrTooLarge is returned for a document that exceeds the limits.
 var ErrTooLarge = errors.New("the document is too large")
 
-// ErrTooDeep is a document that is nested more deeply than the limits.
+// ErrTooDeep is returned for a document that is nested more deeply than the limits.
 var ErrTooDeep = errors.New("the document is nested too deeply")
 
-// Decode reads a document of CycloneDX 1.x JSON: one that Encode wrote, or one
-// of another tool. The purl of a component says what package it is; Syft's and
-// Trivy's properties for source packages, systems and paths are understood, and
-// what is not known is ignored. A library without a valid purl is recorded as
-// a scan error. Nested components are taken, the component that the document is
-// about is not: it is no part of the inventory. The inventory is sorted. Its
-// strings share the memory of the whole document: who keeps one for longer than
-// the scan clones it.
+// Decode reads a CycloneDX 1.x document in JSON, written by Encode or by another tool. The
+// purl of a component says which package it is. Decode also reads the properties of Syft and
+// Trivy for source packages, systems and paths, and ignores everything unknown. It records a
+// library without a valid purl as a scan error. The inventory has nested components, but not
+// the component that the document describes. The inventory is sorted. Its strings share the
+// memory of the whole document: clone one that is kept for longer than the scan.
 func Decode(from io.Reader, limits Limits) (Scan, error) {
 	text, err := readText(from, limits.Bytes)
 	if err != nil {
@@ -71,10 +69,10 @@ func Decode(from io.Reader, limits Limits) (Scan, error) {
 	return s, nil
 }
 
-// readText reads all of r, which has at most limit bytes.
+// readText reads all of r, up to limit bytes.
 func readText(r io.Reader, limit int64) (string, error) {
 	var b strings.Builder
-	if sized, ok := r.(interface{ Len() int }); ok { // as what is held in memory already
+	if sized, ok := r.(interface{ Len() int }); ok { // a reader of memory
 		b.Grow(int(min(int64(sized.Len()), limit+1)))
 	}
 	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
@@ -95,14 +93,14 @@ func clientOf(t tools) string {
 	return first.Name + " " + first.Version
 }
 
-// A decoder gathers an inventory from components, as their taker.
+// A decoder is a taker that collects an inventory from components.
 type decoder struct {
 	inventory  *inventory.Inventory
 	hasSystem  bool
-	guess      inventory.System     // what the first package of a distribution says
-	reader     *reader              // where in the text the components come from
-	evidence   []inventory.Evidence // room for that of the next packages
-	qualifiers []purl.Qualifier     // memory for those of a purl
+	guess      inventory.System     // from the first package of a distribution
+	reader     *reader              // for the position in the text
+	evidence   []inventory.Evidence // memory for the evidence of the next packages
+	qualifiers []purl.Qualifier     // memory for the qualifiers of a purl
 }
 
 func (d *decoder) metadata(properties []property, s *Scan) error {
@@ -125,8 +123,7 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 	return nil
 }
 
-// isImage reports whether a purl is that of a container image, which is not counted
-// as a package.
+// isImage reports whether a purl names a container image, which does not count as a package.
 func isImage(text string) bool {
 	typ, _, _ := strings.Cut(strings.TrimPrefix(text, "pkg:"), "/")
 	return strings.EqualFold(typ, "oci") || strings.EqualFold(typ, "docker")
@@ -163,7 +160,7 @@ func (d *decoder) take(c *component) {
 		}
 	case "library", "framework", "application", "":
 		d.component(c)
-	default: // "platform", "firmware", "file" …: a package only where it says so
+	default: // "platform", "firmware", "file" …: a package only if it has a purl
 		if c.PURL != "" && !isImage(c.PURL) {
 			d.component(c)
 		}
@@ -171,8 +168,8 @@ func (d *decoder) take(c *component) {
 	d.components(c.Components)
 }
 
-// grow makes room for a package, and for those behind it if the rest of the text
-// is like what was read of it; to copy them again and again takes long.
+// grow makes room for a package, and for the next ones. It estimates their number from the
+// part of the text that was read, because growing often would copy the packages often.
 func (d *decoder) grow() {
 	packages := d.inventory.Packages
 	if len(packages) < cap(packages) {
@@ -184,7 +181,7 @@ func (d *decoder) grow() {
 }
 
 func (d *decoder) component(c *component) {
-	// Both keep to the stack, where they are cheap to fill in.
+	// Both stay on the stack, where they are cheap.
 	u := purl.PURL{Qualifiers: d.qualifiers[:0]}
 	var p inventory.Package
 	err := d.packageOf(&p, &u, c)
@@ -197,8 +194,8 @@ func (d *decoder) component(c *component) {
 		}
 		return
 	}
-	// An application without a purl is how tools write a lock file or a program
-	// with packages in it; those follow on their own.
+	// Tools write a lock file or a program that contains packages as an application without
+	// a purl. The packages are components of their own.
 	if c.PURL == "" && c.Type == "application" {
 		return
 	}

@@ -135,7 +135,7 @@ func TestDecodeCdxgen(t *testing.T) {
 			{Type: "npm", Name: "deeper", Version: "3"},
 			{Type: "npm", Name: "nested", Version: "1"},
 		},
-		ScanErrors: []inventory.ScanError{{Kind: inventory.KindFile, Err: `component "unknown": it has no purl`}},
+		ScanErrors: []inventory.ScanError{{Kind: inventory.KindFile, Err: `component "unknown": the purl is missing`}},
 	}}
 	compare(t, cdxgen, want)
 }
@@ -176,15 +176,15 @@ func TestDecodeRefuses(t *testing.T) {
 	const head = `{"bomFormat":"CycloneDX","specVersion":"1.6",`
 	tests := []struct{ name, doc, want string }{
 		{"empty", ``, "unexpected end"},
-		{"no JSON", `<bom/>`, `unexpected "<bom/>" in the place of an object`},
-		{"no object", `[]`, `"[]" in the place of an object`},
+		{"no JSON", `<bom/>`, `unexpected "<bom/>", want an object`},
+		{"no object", `[]`, `"[]", want an object`},
 		{"SPDX", `{"spdxVersion":"SPDX-2.3"}`, `bomFormat is ""`},
 		{"other format", `{"bomFormat":"SPDX","specVersion":"1.6"}`, `bomFormat is "SPDX"`},
 		{"2.0", `{"bomFormat":"CycloneDX","specVersion":"2.0"}`, `specVersion "2.0"`},
 		{"no version", `{"bomFormat":"CycloneDX"}`, `specVersion ""`},
 		{"cut off", head + `"components":[{"type":"libr`, "unexpected end"},
-		{"two documents", head + `"version":1}{}`, `"{}" in the place of the end`},
-		{"components of another type", head + `"components":"none"}`, `in the place of a list`},
+		{"two documents", head + `"version":1}{}`, `"{}", want the end`},
+		{"components of another type", head + `"components":"none"}`, `want a list`},
 		{"option without a name", head + `"metadata":{"properties":[{"name":"assay:option:flag","value":"x"}]}}`, "ORIGIN:NAME"},
 		{"partial that is no JSON", head + `"metadata":{"properties":[{"name":"assay:partial","value":"x"}]}}`, "assay:partial"},
 	}

@@ -1,22 +1,21 @@
-// Package cyclonedx carries a scan over the wire as a software bill of
-// materials, CycloneDX 1.6 JSON (ECMA-424), and reads those of other tools.
+// Package cyclonedx encodes a scan as a software bill of materials in CycloneDX 1.6 JSON
+// (ECMA-424), and decodes those of assay and other tools.
 //
-// What the format has a field for stands in that field: name, version, purl,
-// cpe, hashes, publisher (the vendor), evidence.occurrences (where a package was
-// found; its additionalContext is the reader that found it), metadata.tools (the
-// client). The operating system is a component of that type. What a purl says
-// need not be said again: type, architecture, source package and module label
-// are read from it. All else is a property whose name begins with "assay:", and
-// such a property overrides what was read elsewhere:
+// Everything for which the format has a field is in that field: name, version, purl, cpe,
+// hashes, publisher (the vendor), evidence.occurrences (where a package was found, with the
+// reader that found it as additionalContext), metadata.tools (the client). The operating
+// system is a component of that type. The type, architecture, source package and module
+// label are in the purl. Everything else is a property whose name begins with "assay:".
+// Such a property overrides what was read elsewhere:
 //
 //	assay:type, assay:name, assay:version, assay:arch, assay:source,
 //	assay:source-version, assay:vendor, assay:module, assay:embedded-in
-//	assay:content-set, assay:hash   repeated, the whole list
-//	assay:owner, assay:owner-digest the operating system package of the files
-//	assay:codename, assay:id-like   of the operating system, the second repeated
-//	assay:repository                the same, repeated: what it can upgrade from
+//	assay:content-set, assay:hash   repeated, for the whole list
+//	assay:owner, assay:owner-digest the operating system package that owns the files
+//	assay:codename, assay:id-like   of the operating system; the second is repeated
+//	assay:repository                of the operating system, repeated: where it upgrades from
 //
-// and among the properties of the metadata:
+// The metadata has these properties:
 //
 //	assay:option:ORIGIN:NAME  the value of an option; ORIGIN is "flag" or the
 //	                          name of an environment variable

@@ -1,7 +1,7 @@
 package cyclonedx
 
-// The structs hold what is read or written of a document, in the order of the
-// specification. Components are pointers, so that a list of many grows cheaply.
+// The structs hold the parts of a document that are read or written, in the order of the
+// specification. Components are pointers, so that a long list grows cheaply.
 
 type document struct {
 	Schema      string       `json:"$schema,omitempty"`
@@ -71,7 +71,7 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// Names of our properties.
+// Names of assay's own properties.
 const (
 	propType          = "assay:type"
 	propName          = "assay:name"
@@ -90,10 +90,10 @@ const (
 	propIDLike        = "assay:id-like"
 	propRepository    = "assay:repository"
 	propPartial       = "assay:partial"
-	propOption        = "assay:option:" // and ORIGIN:NAME
+	propOption        = "assay:option:" // followed by ORIGIN:NAME
 )
 
-// A partial is the value of a propPartial.
+// A partial is the value of a propPartial property.
 type partial struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"`

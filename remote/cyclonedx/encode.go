@@ -13,11 +13,10 @@ import (
 	"assay/remote/purl"
 )
 
-// Encode writes a scan as one line of JSON. It is deterministic: the document
-// has no time and no serial number. Decode gives back the same scan, provided
-// that its inventory is sorted; bytes of a name or path that are no UTF-8 arrive
-// as U+FFFD, since JSON has no way to say them. Components have no bom-ref, which
-// would say each purl twice: nothing in the document refers to them.
+// Encode writes a scan as one line of JSON. The output is deterministic, without a time and a
+// serial number. Decode returns the same scan if its inventory is sorted. JSON cannot
+// represent invalid UTF-8 in a name or path, so Decode returns U+FFFD for it. Components
+// have no bom-ref, because nothing refers to them and it would repeat each purl.
 func Encode(w io.Writer, s Scan) error {
 	doc := document{
 		Schema:      "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -48,7 +47,7 @@ func Encode(w io.Writer, s Scan) error {
 	return nil
 }
 
-// toolOf divides "assay 0.1.0" into name and version.
+// toolOf splits "assay 0.1.0" into name and version.
 func toolOf(client string) tools {
 	if client == "" {
 		return tools{}
@@ -122,7 +121,7 @@ func packageComponent(p inventory.Package, system inventory.System) *component {
 	return c
 }
 
-// packageProperties says what a reader of the component would not see otherwise.
+// packageProperties returns the properties for what the rest of the component does not say.
 func packageProperties(p inventory.Package, c *component) []property {
 	var properties []property
 	add := func(name, value string) { properties = append(properties, property{name, value}) }
@@ -131,7 +130,7 @@ func packageProperties(p inventory.Package, c *component) []property {
 	var u purl.PURL
 	err := basePackage(&read, &u, c)
 	for _, name := range overrides() {
-		// Without a purl it is the type that makes the component a package.
+		// Without a purl the type makes the component a package.
 		if want := *overridden(&p, name); *overridden(&read, name) != want || name == propType && err != nil {
 			add(name, want)
 		}
@@ -151,8 +150,8 @@ func packageProperties(p inventory.Package, c *component) []property {
 	return properties
 }
 
-// hashesOf returns the hashes as the format has them, nil if one of them is of
-// a form that it does not have.
+// hashesOf returns the hashes in the form of the format, or nil if it has no form for one
+// of them.
 func hashesOf(hashes []string) []hash {
 	var out []hash
 	for _, h := range hashes {
@@ -166,8 +165,8 @@ func hashesOf(hashes []string) []hash {
 	return out
 }
 
-// algorithm returns the name of a hash in CycloneDX and its size in bytes, 0
-// for one that we do not write.
+// algorithm returns the name of a hash in CycloneDX and its size in bytes. The size is 0
+// for a hash that Encode does not write.
 func algorithm(name string) (alg string, size int) {
 	switch name {
 	case "md5":

@@ -9,17 +9,17 @@ import (
 	"assay/remote/purl"
 )
 
-var errNoPURL = errors.New("it has no purl")
+var errNoPURL = errors.New("the purl is missing")
 
-// packageOf reads a component whole into p, and its purl into u, both of them
-// empty. With an error the package is what could be read without knowing its type.
+// packageOf reads a component into p, and its purl into u. Both must be empty. On an error p
+// has what could be read without knowing the type of the package.
 func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) error {
 	err := basePackage(p, u, c)
 	p.Evidence = d.evidenceOf(c)
-	if len(c.Properties) == 0 { // as with most of ours
+	if len(c.Properties) == 0 { // the usual case for assay's own documents
 		return err
 	}
-	for _, property := range slices.Backward(c.Properties) { // the first counts
+	for _, property := range slices.Backward(c.Properties) { // the first one wins
 		if of := overridden(p, property.Name); of != nil {
 			*of = property.Value
 			if property.Name == propType {
@@ -41,8 +41,8 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 	return err
 }
 
-// digestOf returns how a file compares with what its owner installed. A word that
-// this version does not know gives the owner no say.
+// digestOf returns how a file compares with the one that its owner installed. An unknown
+// value counts as different, so that the owner does not decide about the package.
 func digestOf(word string) inventory.Digest {
 	switch d := inventory.Digest(word); d {
 	case inventory.DigestEqual, inventory.DigestUnknown:
@@ -51,15 +51,14 @@ func digestOf(word string) inventory.Digest {
 	return inventory.DigestDifferent
 }
 
-// overrides names the properties that take the place of a field.
+// overrides lists the properties that replace a field.
 func overrides() [9]string {
 	return [...]string{
 		propType, propName, propVersion, propArch, propSource, propSourceVersion, propVendor, propModule, propEmbeddedIn,
 	}
 }
 
-// overridden returns the field that a property takes the place of, nil for other
-// properties.
+// overridden returns the field that a property replaces, or nil for other properties.
 func overridden(p *inventory.Package, property string) *string {
 	switch property {
 	case propType:
@@ -84,8 +83,7 @@ func overridden(p *inventory.Package, property string) *string {
 	return nil
 }
 
-// basePackage is packageOf but for our own properties and for where the package
-// was found.
+// basePackage is packageOf without assay's own properties and without the evidence.
 func basePackage(p *inventory.Package, u *purl.PURL, c *component) error {
 	err := errNoPURL
 	if c.PURL != "" {
@@ -122,7 +120,7 @@ func hashName(alg string) string {
 	return alg
 }
 
-// peerProperties takes what Syft and Trivy say about a package in properties.
+// peerProperties reads the properties that Syft and Trivy write about a package.
 func peerProperties(p *inventory.Package, props []property) {
 	if module, ok := first(props, "aquasecurity:trivy:Modularitylabel", "syft:metadata:modularityLabel"); ok && p.Module == "" {
 		p.Module = module
@@ -148,8 +146,8 @@ func peerProperties(p *inventory.Package, props []property) {
 	}
 }
 
-// evidenceOf says where a component was found: its occurrences, else what Syft,
-// Trivy and cdxgen write in properties.
+// evidenceOf returns where a component was found: its occurrences, or else the properties of
+// Syft, Trivy and cdxgen.
 func (d *decoder) evidenceOf(c *component) []inventory.Evidence {
 	if n := len(c.Evidence.Occurrences); n > 0 {
 		if n > len(d.evidence) {
@@ -177,7 +175,7 @@ func (d *decoder) evidenceOf(c *component) []inventory.Evidence {
 
 func relative(path string) string { return strings.TrimLeft(path, "/") }
 
-// lookup returns the value of the first property of a name.
+// lookup returns the value of the first property with a name.
 func lookup(props []property, name string) (string, bool) {
 	for _, p := range props {
 		if p.Name == name {
@@ -187,7 +185,7 @@ func lookup(props []property, name string) (string, bool) {
 	return "", false
 }
 
-// first returns the value of the first of several names that is there.
+// first returns the value of the first name for which there is a property.
 func first(props []property, names ...string) (string, bool) {
 	for _, name := range names {
 		if value, ok := lookup(props, name); ok {
@@ -197,7 +195,7 @@ func first(props []property, names ...string) (string, bool) {
 	return "", false
 }
 
-// all returns the values of all properties of a name.
+// all returns the values of all properties with a name.
 func all(props []property, name string) []string {
 	var values []string
 	for _, p := range props {

@@ -1,24 +1,22 @@
 package cyclonedx
 
-// A taker takes the components of a document one after another.
+// A taker receives the components of a document one after another.
 type taker interface {
-	// reset forgets what was taken: a second list is in the place of the first.
+	// reset forgets all components: a second list replaces the first.
 	reset()
-	// take may keep the strings of a component, but neither it nor its lists.
+	// take may keep the strings of a component, but not the component or its lists.
 	take(*component)
 }
 
-// A documentReader reads the structs of a document. Members that are not known
-// are read past.
+// A documentReader reads the structs of a document. It skips unknown members.
 type documentReader struct {
 	reader
-	slab []component // room for the next ones
+	slab []component // memory for the next components
 }
 
-// document reads what is used of a document, in one pass and without reflection: a
-// scan is mostly this document, and its list of packages has no more than a few
-// kinds of values. The components go to a taker. Strings share the memory of the
-// text.
+// document reads the used parts of a document in one pass and without reflection, because
+// reading the document is most of the work of a scan. It passes the components to a taker.
+// Strings share the memory of the text.
 func (r *documentReader) document(to taker) (document, error) {
 	var d document
 	r.object(func(key string) {
@@ -38,7 +36,7 @@ func (r *documentReader) document(to taker) (document, error) {
 	return d, r.end()
 }
 
-// taken reads components in the memory of one, which stays in the cache.
+// taken reads all components into the memory of one, which stays in the CPU cache.
 func (r *documentReader) taken(to taker) {
 	to.reset()
 	var c component
@@ -70,7 +68,7 @@ func (r *documentReader) metadata(m *metadata) {
 	})
 }
 
-// tools is an object with components since 1.5 and was a list before.
+// tools reads an object with components (since 1.5) or a list (before).
 func (r *documentReader) tools(t *tools) {
 	if r.peek() == '[' {
 		list(&r.reader, &t.Components, r.tool)
@@ -102,7 +100,7 @@ func (r *documentReader) tool(t *tool) {
 
 func (r *documentReader) components(to *[]*component) { list(&r.reader, to, r.pointed) }
 
-// pointed reads a component that null is the absence of.
+// pointed reads a component. null means that there is none.
 func (r *documentReader) pointed(to **component) {
 	if r.peek() != '{' {
 		*to = nil

@@ -8,10 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// A reader goes through a JSON text (RFC 8259) once. Each of object, array, text
-// and skip reads the value that is next; null is read as nothing at all by the
-// first three, as encoding/json does. Keys are compared as they stand. After the
-// first error all that is left is read past without a look.
+// A reader reads a JSON text (RFC 8259) once. Each of object, array, text and skip reads the
+// next value. The first three ignore null, as encoding/json does. Keys are case-sensitive.
+// After the first error the reader skips the rest.
 type reader struct {
 	s             string
 	i             int
@@ -22,7 +21,7 @@ type reader struct {
 
 func newReader(s string, limits Limits) reader { return reader{s: s, limits: limits} }
 
-// end returns the first error; that something follows the text is one.
+// end returns the first error. Data after the text is an error.
 func (r *reader) end() error {
 	r.peek()
 	if r.i < len(r.s) {
@@ -42,15 +41,15 @@ func (r *reader) stop(err error) {
 	r.i = len(r.s)
 }
 
-// peek returns the next byte that is no space, 0 at the end.
+// peek returns the next byte that is not a space, or 0 at the end.
 func (r *reader) peek() byte {
-	if r.i < len(r.s) && r.s[r.i] > ' ' { // mostly there are no spaces
+	if r.i < len(r.s) && r.s[r.i] > ' ' { // the usual case
 		return r.s[r.i]
 	}
 	return r.space()
 }
 
-// space reads past spaces, and returns the byte that is next, 0 at the end.
+// space skips spaces and returns the next byte, or 0 at the end.
 func (r *reader) space() byte {
 	for ; r.i < len(r.s); r.i++ {
 		switch c := r.s[r.i]; c {
@@ -62,7 +61,7 @@ func (r *reader) space() byte {
 	return 0
 }
 
-// accept reads past c, a mark of JSON, if it is next.
+// accept skips c if it is next.
 func (r *reader) accept(c byte) bool {
 	if r.peek() != c {
 		return false
@@ -71,15 +70,15 @@ func (r *reader) accept(c byte) bool {
 	return true
 }
 
-// value counts one more.
+// value counts one more value.
 func (r *reader) value() {
 	if r.values++; r.values > r.limits.Values {
 		r.stop(fmt.Errorf("%w: more than %d values", ErrTooLarge, r.limits.Values))
 	}
 }
 
-// object calls member for each member of an object, a key that is there twice
-// included. member must read its value.
+// object calls member for each member of an object, also for a repeated key. member must read
+// the value.
 func (r *reader) object(member func(key string)) {
 	for more := r.open('{', '}', "an object"); more; more = r.more('}', "an object") {
 		if r.peek() != '"' {
@@ -95,14 +94,15 @@ func (r *reader) object(member func(key string)) {
 	}
 }
 
-// array calls element for each element of an array. element must read it.
+// array calls element for each element of an array. element must read the value.
 func (r *reader) array(element func()) {
 	for more := r.open('[', ']', "a list"); more; more = r.more(']', "a list") {
 		element()
 	}
 }
 
-// open reads the start of what, and reports whether something is in it.
+// open reads the start of an object or array. It reports whether that has content. what is
+// for errors.
 func (r *reader) open(opening, closing byte, what string) bool {
 	if !r.accept(opening) {
 		r.null(what)
@@ -119,7 +119,8 @@ func (r *reader) open(opening, closing byte, what string) bool {
 	return r.err == nil
 }
 
-// more reads a comma, or the end of what, and reports whether something follows.
+// more reads a comma or the end of an object or array. It reports whether something
+// follows.
 func (r *reader) more(closing byte, what string) bool {
 	if r.accept(',') {
 		return true
@@ -131,8 +132,7 @@ func (r *reader) more(closing byte, what string) bool {
 	return false
 }
 
-// list reads an array into to, in the place and the memory of what is there, an
-// element at a time.
+// list reads an array into to. It replaces the elements of to and reuses their memory.
 func list[T any](r *reader, to *[]T, element func(*T)) {
 	*to = (*to)[:0]
 	r.array(func() {
@@ -152,7 +152,7 @@ func (r *reader) text(to *string) {
 	*to = r.quoted()
 }
 
-// null reads null in the place of what is wanted.
+// null reads null in place of the wanted value.
 func (r *reader) null(wanted string) {
 	r.value()
 	at := r.i
@@ -162,16 +162,16 @@ func (r *reader) null(wanted string) {
 	}
 }
 
-// unexpected says that something else than what is wanted is next.
+// unexpected reports that something other than the wanted value is next.
 func (r *reader) unexpected(wanted string) {
 	if r.peek() == 0 && r.i == len(r.s) {
-		r.fail("unexpected end, %s is missing", wanted)
+		r.fail("unexpected end, want %s", wanted)
 		return
 	}
-	r.fail("unexpected %.20q in the place of %s", r.s[r.i:], wanted)
+	r.fail("unexpected %.20q, want %s", r.s[r.i:], wanted)
 }
 
-// skip reads past any value.
+// skip skips a value of any type.
 func (r *reader) skip() {
 	switch r.peek() {
 	case '{':
@@ -191,7 +191,7 @@ func (r *reader) skip() {
 	}
 }
 
-// word reads a number or one of the words of JSON, whatever stands there.
+// word reads a number or a literal name without checking it.
 func (r *reader) word() string {
 	r.peek()
 	rest := r.s[r.i:]
@@ -203,8 +203,8 @@ func (r *reader) word() string {
 	return rest[:n]
 }
 
-// quoted reads the string that is next. What has escapes or is not UTF-8 is left
-// to encoding/json, by which bytes that are not UTF-8 become U+FFFD.
+// quoted reads the next string. It leaves a string with escapes or invalid UTF-8 to
+// encoding/json, which replaces invalid bytes by U+FFFD.
 func (r *reader) quoted() string {
 	start, escapes, ascii := r.i, false, true
 	for i := plain(r.s, start+1); i < len(r.s); i = plain(r.s, i+1) {
@@ -235,10 +235,9 @@ func (r *reader) quoted() string {
 	return ""
 }
 
-// plain returns where the first byte at or behind i stands that is no printable
-// ASCII, or a quote or backslash, len(s) where there is none. It looks at eight
-// bytes at once: of each that is sought the highest bit of its place in found is
-// set, and perhaps of those behind it.
+// plain returns the index of the first byte at or after i that is a quote, a backslash or not
+// printable ASCII, or len(s) if there is none. It examines eight bytes at once. In found the
+// highest bit of such a byte is set, and possibly the highest bits of bytes after it.
 func plain(s string, i int) int {
 	const every = 0x0101010101010101
 	for ; i+8 <= len(s); i += 8 {

@@ -6,8 +6,8 @@ import "assay/inspect/inventory"
 type Scan struct {
 	Inventory inventory.Inventory
 	Options   []Option
-	// Client is what wrote the document, "assay 0.1.0"; another tool's name and
-	// version for a foreign SBOM.
+	// Client is the name and version of the tool that wrote the document, such as
+	// "assay 0.1.0".
 	Client string
 }
 

@@ -6,8 +6,8 @@ import (
 	"assay/inspect/inventory"
 )
 
-// systemOf reads an operating-system component: name and version are the ID
-// and VERSION_ID of os-release, refined by our own or Syft's properties.
+// systemOf reads an operating-system component. Name and version are the ID and VERSION_ID
+// of os-release. assay's own and Syft's properties take precedence.
 func systemOf(c *component) inventory.System {
 	s := inventory.System{
 		ID:         c.Name,
@@ -43,8 +43,7 @@ func systemOf(c *component) inventory.System {
 	return s
 }
 
-// trivyID returns the os-release ID of a system for which Trivy has a name of
-// its own.
+// trivyID returns the os-release ID for Trivy's name of a system.
 func trivyID(name string) string {
 	switch name = strings.ToLower(name); name {
 	case "redhat":

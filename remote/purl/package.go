@@ -6,10 +6,10 @@ import (
 	"assay/inspect/inventory"
 )
 
-// Of returns the purl of an installed package of a system. Beside the
-// qualifiers of the specification it carries those that Syft introduced and
-// that other scanners read: "upstream" for the source package where that
-// differs, "distro", and "rpmmod" for a module label.
+// Of returns the purl of an installed package of a system. In addition to the qualifiers of
+// the specification it has those that Syft introduced and other scanners read: "upstream"
+// for a source package with another name or version, "distro", and "rpmmod" for a module
+// label.
 func Of(p inventory.Package, system inventory.System) PURL {
 	u := PURL{Type: p.Type, Version: p.Version}
 	u.Namespace, u.Name = splitName(p.Type, p.Name)
@@ -29,10 +29,10 @@ func Of(p inventory.Package, system inventory.System) PURL {
 	return u
 }
 
-// Package returns what a purl says about a package: type, name, version,
-// architecture, source package and module label. Without an "upstream"
-// qualifier a package of a distribution is its own source. The source version
-// of an rpm has no epoch, as in the name of the source package.
+// Package returns the package that a purl describes: type, name, version, architecture,
+// source package and module label. Without an "upstream" qualifier a package of a
+// distribution is its own source package. The source version of an rpm has no epoch, as in
+// the name of the source package.
 func (p PURL) Package() inventory.Package {
 	pkg := inventory.Package{
 		Type:    p.Type,
@@ -47,7 +47,7 @@ func (p PURL) Package() inventory.Package {
 	}
 	epoch := p.Qualifier("epoch")
 	if epoch == "0" && p.Type != "rpm" {
-		epoch = "" // rpm alone tells a zero epoch from none
+		epoch = "" // only rpm distinguishes a zero epoch from no epoch
 	}
 	pkg.Version = WithEpoch(epoch, p.Version)
 	pkg.Arch = p.Qualifier("arch")
@@ -79,8 +79,8 @@ func isMajor(subpath string) bool {
 	return ok && digits != "" && allBytes(digits, isDigit)
 }
 
-// System returns the system that the "distro" qualifier of a distribution's
-// package names; its zero value where there is none.
+// System returns the system that the "distro" qualifier of a distribution's package names, or
+// the zero value without that qualifier.
 func (p PURL) System() inventory.System {
 	value := p.Qualifier("distro")
 	if value == "" || !distributed(p.Type) {
@@ -111,7 +111,7 @@ func distributed(typ string) bool {
 	return false
 }
 
-// splitName divides an ecosystem's name into the namespace and the name of a purl.
+// splitName splits an ecosystem's name into the namespace and the name of a purl.
 func splitName(typ, name string) (string, string) {
 	separator := "/"
 	if distributed(typ) {
@@ -136,8 +136,8 @@ func joinName(typ, namespace, name string) string {
 	return namespace + "/" + name
 }
 
-// vendor is the namespace of a system's packages: its ID but for two whose
-// namespace other tools have settled otherwise.
+// vendor returns the namespace of a system's packages. It is the ID of the system, except for
+// two systems for which other tools use another one.
 func vendor(id string) string {
 	switch {
 	case id == "rhel":
@@ -155,8 +155,8 @@ func distro(system inventory.System) string {
 	return system.ID + "-" + system.VersionID
 }
 
-// upstream writes a source package as Syft does: for an rpm the file name of
-// the source package, for others what is different about it.
+// upstream writes a source package as Syft does. For an rpm it is the file name of the source
+// package. For others it is the name and version, as far as they differ from the package.
 func upstream(p inventory.Package) string {
 	switch {
 	case p.Source == "":
@@ -172,7 +172,7 @@ func upstream(p inventory.Package) string {
 	return ""
 }
 
-// cutSourceRPM divides "name-version-release.src.rpm".
+// cutSourceRPM splits "name-version-release.src.rpm".
 func cutSourceRPM(file string) (name, version string, ok bool) {
 	file, ok = strings.CutSuffix(file, ".src.rpm")
 	if !ok {
@@ -189,7 +189,7 @@ func cutSourceRPM(file string) (name, version string, ok bool) {
 	return file[:i], file[i+1:], true
 }
 
-// cutEpoch divides "1:2.3-4" into "1" and "2.3-4".
+// cutEpoch splits "1:2.3-4" into "1" and "2.3-4".
 func cutEpoch(version string) (epoch, rest string) {
 	if i := strings.IndexByte(version, ':'); i > 0 && allBytes(version[:i], isDigit) {
 		return version[:i], version[i+1:]
@@ -197,7 +197,7 @@ func cutEpoch(version string) (epoch, rest string) {
 	return "", version
 }
 
-// WithEpoch puts an epoch before a version that has none.
+// WithEpoch adds an epoch to a version without one.
 func WithEpoch(epoch, version string) string {
 	if epoch == "" || version == "" {
 		return version

@@ -1,9 +1,9 @@
-// Package purl reads and writes package URLs as the purl specification
-// describes them, and maps them to the packages of an inventory.
+// Package purl parses and formats package URLs by the purl specification, and converts them
+// from and to the packages of an inventory.
 //
-// Two rules of the specification are not followed, since they would merge
-// different packages: the names of npm and Go keep their case
-// ("JSONStream" and "jsonstream" are two packages of npm).
+// It does not follow two rules of the specification, which would merge different packages:
+// the names of npm and Go keep their case ("JSONStream" and "jsonstream" are two packages of
+// npm).
 package purl
 
 import (
@@ -20,8 +20,7 @@ type PURL struct {
 	Namespace string // segments joined by "/", or empty
 	Name      string
 	Version   string
-	// Qualifiers are sorted by key, keys are lower case and distinct, values
-	// are not empty.
+	// Qualifiers are sorted by key. Keys are lower case and unique, values are not empty.
 	Qualifiers []Qualifier
 	Subpath    string // segments joined by "/", or empty
 }
@@ -31,7 +30,7 @@ type Qualifier struct {
 	Key, Value string
 }
 
-// Qualifier returns the value of a qualifier, empty where there is none.
+// Qualifier returns the value of a qualifier, or "".
 func (p PURL) Qualifier(key string) string {
 	for _, q := range p.Qualifiers {
 		if q.Key == key {
@@ -41,7 +40,7 @@ func (p PURL) Qualifier(key string) string {
 	return ""
 }
 
-// set adds a qualifier whose key is not there yet; an empty value adds nothing.
+// set adds a qualifier with a new key. It ignores an empty value.
 func (p *PURL) set(key, value string) {
 	if value == "" {
 		return
@@ -52,7 +51,7 @@ func (p *PURL) set(key, value string) {
 	p.Qualifiers = slices.Insert(p.Qualifiers, i, Qualifier{key, value})
 }
 
-// maxQualifiers bounds what Parse accepts; the specification names some ten.
+// maxQualifiers limits what Parse accepts. The specification names about ten.
 const maxQualifiers = 64
 
 // Parse reads a package URL into p. Names are normalised by the rules of their type, so
@@ -90,11 +89,11 @@ func (p *PURL) parse(s string) error {
 	}
 	typ, rest, ok := strings.Cut(strings.TrimLeft(rest, "/"), "/")
 	if !ok {
-		return errors.New("it has no type or no name")
+		return errors.New("type or name is missing")
 	}
 	p.Type = strings.ToLower(typ)
 	if !validType(p.Type) {
-		return fmt.Errorf("the type %q is not valid", typ)
+		return fmt.Errorf("invalid type %q", typ)
 	}
 	if i := versionAt(rest); i >= 0 {
 		if p.Version, err = decode(rest[i+1:]); err != nil {
@@ -114,13 +113,13 @@ func (p *PURL) parse(s string) error {
 		return err
 	}
 	if p.Name == "" {
-		return errors.New("it has no name")
+		return errors.New("the name is missing")
 	}
 	p.Namespace, p.Name = normalise(p.Type, p.Namespace, p.Name)
 	return nil
 }
 
-// lastIndex is strings.LastIndexByte, faster where c is rare.
+// lastIndex is strings.LastIndexByte, but faster if c is rare.
 func lastIndex(s string, c byte) int {
 	last := -1
 	for i := strings.IndexByte(s, c); i >= 0; i = strings.IndexByte(s[last+1:], c) {
@@ -129,9 +128,9 @@ func lastIndex(s string, c byte) int {
 	return last
 }
 
-// versionAt returns where the "@" of the version stands, or -1. An "@" that
-// begins a segment and has others after it is the scope of an npm package
-// which someone forgot to encode.
+// versionAt returns the index of the "@" before the version, or -1. An "@" at the start of a
+// segment that is not the last one belongs to the scope of an npm package, which should have
+// been encoded.
 func versionAt(s string) int {
 	i := lastIndex(s, '@')
 	if i < 0 {
@@ -143,11 +142,11 @@ func versionAt(s string) int {
 	return i
 }
 
-// parseSegments reads a namespace or subpath, which what says. Empty segments are
-// left out, and of a subpath those that are dots.
+// parseSegments parses a namespace or a subpath; what says which. It drops empty segments,
+// and the segments "." and ".." of a subpath.
 func parseSegments(s, what string) (string, error) {
-	segments := make([]string, 0, 8) // on the stack, mostly
-	same := true                     // as s; most are
+	segments := make([]string, 0, 8) // usually on the stack
+	same := true                     // the result equals s, as usual
 	for rest, more := s, true; more; {
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
@@ -171,14 +170,14 @@ func parseSegments(s, what string) (string, error) {
 	return strings.Join(segments, "/"), nil
 }
 
-// parseQualifiers reads s into the qualifiers of p, of which there are none.
+// parseQualifiers parses s into the qualifiers of p, which must be empty.
 func (p *PURL) parseQualifiers(s string) error {
 	n := strings.Count(s, "&") + 1
 	if n > maxQualifiers {
-		return fmt.Errorf("it has more than %d qualifiers", maxQualifiers)
+		return fmt.Errorf("more than %d qualifiers", maxQualifiers)
 	}
 	qualifiers := slices.Grow(p.Qualifiers, n)
-	ordered := true // as canonical ones are
+	ordered := true // as in the canonical form
 	for more := true; more; {
 		var pair string
 		if pair, s, more = strings.Cut(s, "&"); pair == "" {
@@ -187,7 +186,7 @@ func (p *PURL) parseQualifiers(s string) error {
 		key, encoded, _ := strings.Cut(pair, "=")
 		key = strings.ToLower(key)
 		if !validKey(key) {
-			return fmt.Errorf("the qualifier key %q is not valid", key)
+			return fmt.Errorf("invalid qualifier key %q", key)
 		}
 		value, err := decode(encoded)
 		if err != nil {
@@ -202,7 +201,7 @@ func (p *PURL) parseQualifiers(s string) error {
 		slices.SortStableFunc(qualifiers, func(a, b Qualifier) int { return strings.Compare(a.Key, b.Key) })
 		for i := 1; i < len(qualifiers); i++ {
 			if qualifiers[i].Key == qualifiers[i-1].Key {
-				return fmt.Errorf("the qualifier %q stands there twice", qualifiers[i].Key)
+				return fmt.Errorf("the qualifier %q is repeated", qualifiers[i].Key)
 			}
 		}
 	}
@@ -210,8 +209,8 @@ func (p *PURL) parseQualifiers(s string) error {
 	return nil
 }
 
-// String returns the canonical form. It is empty for a PURL that has none:
-// one without a valid type or without a name.
+// String returns the canonical form. It returns "" for a PURL without a valid type or without
+// a name.
 func (p PURL) String() string {
 	typ := strings.ToLower(p.Type)
 	if !validType(typ) || p.Name == "" {
@@ -292,8 +291,7 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
-// encode writes s percent-encoded; letters, digits, ".-_~" and the bytes of
-// plain stay as they are.
+// encode writes s percent-encoded, except for letters, digits, ".-_~" and the bytes of plain.
 func encode(b *strings.Builder, s, plain string) {
 	const hex = "0123456789ABCDEF"
 	for i := range len(s) {
@@ -308,7 +306,7 @@ func encode(b *strings.Builder, s, plain string) {
 	}
 }
 
-// decode undoes percent-encoding; "+" is a plus.
+// decode decodes percent-encoding. A "+" stays a plus.
 func decode(s string) (string, error) {
 	if strings.IndexByte(s, '%') >= 0 {
 		var b strings.Builder
@@ -319,11 +317,11 @@ func decode(s string) (string, error) {
 				continue
 			}
 			if i+2 >= len(s) {
-				return "", fmt.Errorf("%q ends within a percent-encoding", s)
+				return "", fmt.Errorf("%q ends inside a percent-encoding", s)
 			}
 			high, low := unhex(s[i+1]), unhex(s[i+2])
 			if high < 0 || low < 0 {
-				return "", fmt.Errorf("%q is no percent-encoding", s[i:i+3])
+				return "", fmt.Errorf("invalid percent-encoding %q", s[i:i+3])
 			}
 			b.WriteByte(byte(high<<4 | low))
 			i += 2
