@@ -34,6 +34,7 @@ found() { # PATH… one of which exists
 	return 1
 }
 found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the store that replicas share
+need haproxy haproxy # in front of replicas
 need python3 python3
 # the shells and download tools that install.sh supports
 need busybox busybox-static

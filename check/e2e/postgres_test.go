@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,22 +65,28 @@ func debianInventory(t *testing.T) []byte {
 // post sends the inventory under a key.
 func (s served) post(t *testing.T, key string) (status int, retryAfter string, body []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/scans", bytes.NewReader(s.inventory))
+	resp, body, err := s.try(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Retry-After"), body
+}
+
+// try sends the inventory under a key once.
+func (s served) try(ctx context.Context, key string) (resp *http.Response, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/scans", bytes.NewReader(s.inventory))
+	if err != nil {
+		return nil, nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if resp, err = http.DefaultClient.Do(req); err != nil {
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	if body, err = io.ReadAll(resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header.Get("Retry-After"), body
+	body, err = io.ReadAll(resp.Body)
+	return resp, body, err
 }
 
 // ready returns the answer of /readyz.
