@@ -240,7 +240,7 @@ func TestLoadClientsRefuses(t *testing.T) {
 	}{
 		{"part of a second", api.ClientsConfig{Dir: dir, Slot: server, Version: "1", Fresh: time.Millisecond}, "whole seconds"},
 		{"less than nothing", api.ClientsConfig{Dir: dir, Slot: server, Version: "1", Fresh: -time.Hour}, "whole seconds"},
-		{"a version", api.ClientsConfig{Dir: dir, Slot: server, Version: "1/{x}"}, "cannot stand in an address"},
+		{"a version", api.ClientsConfig{Dir: dir, Slot: server, Version: "1/{x}"}, "invalid in an address"},
 		{"no slot", api.ClientsConfig{Dir: foreign, Slot: server, Version: "1"}, "no slot"},
 		{"an installer", api.ClientsConfig{Dir: twice, Slot: server, Version: "1"}, "2 times"},
 		{"no room for the bucket", api.ClientsConfig{Dir: dir, Slot: tight, Version: "1", Fresh: time.Hour}, "too large"},

@@ -21,14 +21,13 @@ const listChanges = `
 	AND NOT EXISTS (SELECT 1 FROM version w WHERE w.advisory = v.advisory AND w.seq > v.seq AND w.seq <= ?2)
 	ORDER BY v.seq`
 
-// countChanges counts what listChanges yields, without the index that tells what is
-// the newest version: SQLite does not notice when that is damaged. An advisory that is
-// added meanwhile has no version in the range.
+// countChanges counts the rows of listChanges without the index that finds the newest
+// version: SQLite does not detect damage of that index. An advisory that is added
+// meanwhile has no version in the range.
 const countChanges = `SELECT count(DISTINCT advisory) FROM version NOT INDEXED WHERE seq > ? AND seq <= ?`
 
-// Changes implements store.Advisories. It is one statement, so what it yields
-// is of one state, whatever is committed meanwhile. The caller may use the
-// store while it iterates.
+// Changes implements store.Advisories. It is one statement, so that all rows are of one
+// state, even if others commit meanwhile. The caller may use the store while it iterates.
 func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		var u encode.Unpacker
@@ -44,7 +43,7 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 		if stopped {
 			return
 		}
-		// Versions up to upTo do not change any more.
+		// Versions up to upTo no longer change.
 		var want int64
 		if err == nil {
 			err = s.advisories.read.row(ctx, countChanges, []any{after, upTo}, &want)
@@ -110,7 +109,7 @@ func (s *Store) records(ctx context.Context, query string, args ...any) ([]store
 	return found, err
 }
 
-// scanRecord reads one row. With an error the record has its Seq alone, if that could be
+// scanRecord reads one row. With an error, the record has only its Seq, if that could be
 // read.
 func scanRecord(rows *sql.Rows, u *encode.Unpacker) (store.Record, error) {
 	var r store.Record

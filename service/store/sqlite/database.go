@@ -14,14 +14,14 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A database is one file: one connection that writes, and some that read.
+// A database is one file, with one connection for writing and some for reading.
 type database struct {
 	path    string
 	wait    time.Duration // for other processes
 	writer  *sql.DB
 	conn    *sql.Conn     // the writer's only one
 	writing chan struct{} // holds one element while conn is in use
-	how     durability    // that conn is set to
+	how     durability    // of conn now
 	written *statements
 
 	reader *sql.DB
@@ -30,9 +30,8 @@ type database struct {
 
 const maxReaders = 16
 
-// openDatabase opens or makes the file at path. patience is how long a writer
-// waits for another process, cache how many KiB of the file the writer keeps, and
-// steps are the migrations.
+// openDatabase opens or creates the file at path. patience is how long a writer waits for
+// another process, cache is the cache of the writer in KiB, and steps are the migrations.
 func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (_ *database, err error) {
 	created, err := createPrivate(path)
 	if err != nil {
@@ -75,10 +74,10 @@ func openDatabase(path string, patience time.Duration, cache int, steps fs.FS) (
 	return d, nil
 }
 
-// createPrivate makes an empty file that only its owner can read, or sees to
-// that of the one that is there. SQLite gives the files beside it the same mode.
-// A file that is there is not opened: closing it would drop the locks that
-// another store in this process holds on it.
+// createPrivate creates an empty file that only its owner can read, or changes the mode of
+// the existing one. SQLite gives the files beside it the same mode. It does not open an
+// existing file: closing that would release the locks that another store in this process
+// holds on it.
 func createPrivate(path string) (created bool, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -90,8 +89,8 @@ func createPrivate(path string) (created bool, err error) {
 	return true, f.Close()
 }
 
-// useWAL turns a new file's journal to WAL, which stays so. SQLite does not wait
-// with this where another process does the same, so it is tried again.
+// useWAL sets the journal mode of a new file to WAL, which is permanent. SQLite does not
+// wait if another process does the same, so it is repeated.
 func useWAL(ctx context.Context, conn *sql.Conn, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL")
@@ -127,8 +126,8 @@ func (d *database) close() error {
 	return errors.Join(errs...)
 }
 
-// giveBack empties the log, which after a transaction that failed, or whose process was
-// killed, may be as large as an import. While somebody reads or writes it stays.
+// giveBack truncates the log. After a failed transaction, or one whose process was killed,
+// it may be as large as an import. It does nothing while there are readers or writers.
 func (d *database) giveBack(ctx context.Context) error {
 	if logSize(d.path) < maxIdleLog {
 		return nil
@@ -152,7 +151,7 @@ func (d *database) giveBack(ctx context.Context) error {
 	return errors.Join(err, timeout(d.wait))
 }
 
-// A durability says whether a commit waits for the disk.
+// A durability decides whether a commit waits for the disk.
 type durability string
 
 const (
@@ -160,15 +159,15 @@ const (
 	quick   durability = "PRAGMA synchronous = NORMAL"
 )
 
-// A transaction writes. Its statements do not look at the context: f does, as
-// often as it sees fit.
+// A transaction is a write transaction. Its statements do not end with the context; the
+// function of update checks that.
 type transaction struct {
 	ctx   context.Context
 	stmts *statements
 }
 
-// update runs f in one transaction, which is kept if f returns nil. Only the
-// wait for other writers ends with ctx.
+// update runs f in one transaction, and commits it if f returns nil. Only the wait for
+// other writers ends with ctx.
 func (d *database) update(ctx context.Context, how durability, f func(transaction) error) (err error) {
 	select {
 	case d.writing <- struct{}{}:
@@ -192,7 +191,7 @@ func (d *database) update(ctx context.Context, how durability, f func(transactio
 	}
 	committed := false
 	defer func() {
-		if committed { // and else also when f panics
+		if committed { // false also if f panics
 			return
 		}
 		if _, e := tx.exec("ROLLBACK"); e != nil {
@@ -222,7 +221,7 @@ func (t transaction) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// row runs a query for one row and scans it; sql.ErrNoRows where there is none.
+// row runs a query for one row and scans it. The error is sql.ErrNoRows if there is none.
 func (t transaction) row(query string, args []any, dest ...any) error {
 	return t.stmts.row(t.ctx, query, args, dest...)
 }

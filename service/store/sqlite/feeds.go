@@ -15,11 +15,11 @@ import (
 	"assay/service/store"
 )
 
-// lockName is the file whose lock makes one process the only updater. Its
-// content means nothing, and it stays.
+// lockName is a file. The process that has locked it is the only one that updates feeds.
+// It has no content, and is not removed.
 const lockName = "update.lock"
 
-// LeadFeeds implements store.Feeds by flock(2), which ends with the process.
+// LeadFeeds implements store.Feeds with flock(2), which ends with the process.
 func (s *Store) LeadFeeds(ctx context.Context) (store.Lead, error) {
 	unlock, err := lock(filepath.Join(s.dir, lockName))
 	if err != nil {
@@ -41,9 +41,9 @@ func (l lead) Context() context.Context { return l.ctx }
 // Release implements store.Lead.
 func (l lead) Release() error { return l.unlock() }
 
-// Lock makes the caller the only one that serves from the folder dir, or repairs it,
-// over all processes, until unlock or the end of the process; store.ErrLocked where
-// another does already. It keeps nobody from opening the store.
+// Lock makes the caller the only one of all processes that serves from the folder dir or
+// repairs it, until unlock or the end of the process. The error wraps store.ErrLocked if
+// another process has the lock. Others can still open the store.
 func Lock(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -51,7 +51,7 @@ func Lock(dir string) (unlock func() error, err error) {
 	return lock(filepath.Join(dir, "serve.lock"))
 }
 
-// lock takes the lock of a file, whose content means nothing, and which stays.
+// lock locks a file, and creates it if necessary. It is not removed.
 func lock(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) FeedFailed(ctx context.Context, from store.Origin, at time.Time,
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the failure of %q: %w", from, err)
+		return fmt.Errorf("save the failure of %q: %w", from, err)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (s *Store) Held(ctx context.Context, from store.Origin) iter.Seq2[store.Rec
 			return yield(r, nil), nil
 		})
 		if err != nil {
-			yield(store.Record{}, fmt.Errorf("read what %q holds: %w", from, err))
+			yield(store.Record{}, fmt.Errorf("read the records of %q: %w", from, err))
 		}
 	}
 }

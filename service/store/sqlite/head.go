@@ -10,7 +10,7 @@ import (
 	"assay/service/store"
 )
 
-// A head is the row of counters that an import keeps.
+// A head is the row of counters that imports maintain.
 type head struct {
 	seq, records, updated, newest int64
 	sample                        bool
@@ -34,13 +34,13 @@ func (h *head) write(tx transaction) error {
 	return err
 }
 
-// next gives out a sequence number, never twice.
+// next returns a new sequence number.
 func (h *head) next() int64 {
 	h.seq++
 	return h.seq
 }
 
-// appear counts a record that now is current.
+// appear counts a record that becomes current.
 func (h *head) appear(modified int64) {
 	if h.records == 0 {
 		h.newest = modified
@@ -49,7 +49,7 @@ func (h *head) appear(modified int64) {
 	h.newest = max(h.newest, modified)
 }
 
-// Head implements store.Advisories. Before the first import it is zero.
+// Head implements store.Advisories. It is zero before the first import.
 func (s *Store) Head(ctx context.Context) (store.Head, error) {
 	var h head
 	err := h.read(ctx, s.advisories.read)
@@ -60,7 +60,7 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 		return store.Head{}, fmt.Errorf("read the state of the data: %w", err)
 	}
 	out := store.Head{Seq: h.seq, Records: int(h.records)}
-	if h.updated != 0 { // advisories were imported, not lists alone
+	if h.updated != 0 { // advisories were imported, not only lists
 		out.Updated, out.Sample = fromMicro(h.updated), h.sample
 	}
 	if h.records > 0 {

@@ -13,8 +13,8 @@ import (
 	"assay/service/store/encode"
 )
 
-// Import implements store.Advisories. It holds one packed record at a time,
-// and a bit for each advisory of the store.
+// Import implements store.Advisories. It needs memory for one packed record at a time, and
+// for a bit for each advisory of the store.
 func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
 	var got store.Imported
 	err := s.advisories.update(ctx, durable, func(tx transaction) error {
@@ -54,7 +54,7 @@ func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 	return got, nil
 }
 
-// An importer is one import under way.
+// An importer is one running import.
 type importer struct {
 	tx     transaction
 	im     store.Import
@@ -65,8 +65,8 @@ type importer struct {
 	start  int64 // the last sequence number before it
 	head   head
 	got    store.Imported
-	seen   bits // advisories that the import has brought
-	// newestGone: what was modified last may not be there any more.
+	seen   bits // advisories in the import
+	// newestGone: the record that was modified last may have been replaced or removed.
 	newestGone bool
 	pack       encode.Packer
 }
@@ -78,7 +78,7 @@ const (
 	addImport = `INSERT INTO import (feed, at, whole, sample) VALUES (?, ?, ?, ?) RETURNING n`
 )
 
-// originOf returns the numbers of an origin, which it adds where it is new.
+// originOf sets the numbers of an origin, and adds the origin if it is new.
 func originOf(tx transaction, o store.Origin) (feed, source int64, err error) {
 	if err := o.Check(); err != nil {
 		return 0, 0, err
@@ -162,7 +162,7 @@ type current struct {
 
 const findAdvisory = `SELECT n, feed, seq, modified, digest FROM advisory WHERE id = ? AND source = ?`
 
-// take makes a record the newest version of its advisory, if it is not.
+// take makes a record the newest version of its advisory, unless it is that already.
 func (x *importer) take(r store.Record) error {
 	if err := check(r); err != nil {
 		return err
@@ -213,7 +213,7 @@ func check(r store.Record) error {
 
 const addAdvisory = `INSERT INTO advisory (id, source, feed, seq, modified, digest) VALUES (?, ?, ?, ?, ?, ?) RETURNING n`
 
-// add is for an advisory that was never there.
+// add writes the first version of an advisory.
 func (x *importer) add(r store.Record) error {
 	digest := sha256.Sum256(r.Body)
 	seq := x.head.next()
@@ -233,7 +233,7 @@ const (
 	updateAdvisory = `UPDATE advisory SET feed = ?, seq = ?, modified = ?, digest = ? WHERE n = ?`
 )
 
-// replace is for an advisory that is or was there.
+// replace writes a further version of an advisory, which may be removed.
 func (x *importer) replace(cur current, r store.Record) error {
 	digest := sha256.Sum256(r.Body)
 	if bytes.Equal(cur.digest, digest[:]) {
@@ -277,7 +277,7 @@ func (x *importer) remove(cur current) error {
 	return x.addVersion(seq, cur.n, store.Record{ID: cur.id, Removed: true, Modified: fromMicro(cur.modified)}, earlier)
 }
 
-// vanish takes a version that was the current one from the counters.
+// vanish subtracts a version that was current from the counters.
 func (x *importer) vanish(modified int64) {
 	x.head.records--
 	x.newestGone = x.newestGone || modified == x.head.newest
@@ -286,7 +286,7 @@ func (x *importer) vanish(modified int64) {
 func (x *importer) fixesOf(seq int64) ([]encode.Fix, error) {
 	var b []byte
 	err := x.tx.row(findFixes, []any{seq}, &b)
-	if errors.Is(err, sql.ErrNoRows) { // forgotten
+	if errors.Is(err, sql.ErrNoRows) { // see forget
 		return nil, nil
 	}
 	if err != nil {
@@ -298,7 +298,7 @@ func (x *importer) fixesOf(seq int64) ([]encode.Fix, error) {
 const addVersion = `INSERT INTO version (seq, advisory, import, modified, fixes, body, sum) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 func (x *importer) addVersion(seq, n int64, r store.Record, earlier []encode.Fix) error {
-	var body []byte // NULL for a removed one
+	var body []byte // NULL for a removed record
 	if !r.Removed {
 		b, err := x.pack.Pack(r.Body)
 		if err != nil {
@@ -317,9 +317,8 @@ const (
 	previousVersion = `SELECT seq, modified, body FROM version WHERE advisory = ? ORDER BY seq DESC LIMIT 1`
 )
 
-// forget undoes what the import did with an advisory, of which it now brings a
-// record that is newer. Else each import of the same two records would make two
-// versions.
+// forget undoes what the import did with an advisory of which it now has a newer record.
+// Otherwise each import of the same two records would make two versions.
 func (x *importer) forget(cur current) (current, error) {
 	if cur.seq <= x.start {
 		x.got.Unchanged--
@@ -357,7 +356,7 @@ const (
 	listOfSource = `SELECT id, n, feed, seq, modified, digest FROM advisory WHERE source = ? AND digest IS NOT NULL ORDER BY n`
 )
 
-// removeMissing marks as removed what the origin once brought and now did not.
+// removeMissing marks the records of the origin that are not in the import as removed.
 func (x *importer) removeMissing(ctx context.Context) error {
 	query, number := listOfFeed, x.feed
 	if x.im.Origin.Part == "" {
@@ -395,7 +394,7 @@ func (x *importer) removeMissing(ctx context.Context) error {
 	return nil
 }
 
-// Bits is a set of row numbers, which have few gaps.
+// Bits is a set of row numbers with few gaps.
 type bits []uint64
 
 func (b bits) has(n int64) bool {

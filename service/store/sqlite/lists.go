@@ -18,8 +18,8 @@ const (
 	addList    = `INSERT INTO list (seq, kind, import, published, entries, digest, body, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
-// KeepList implements store.Lists. The same body again makes no new version,
-// whenever it was published.
+// KeepList implements store.Lists. The same body makes no new version, even if it was
+// published at another time.
 func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (changed bool, err error) {
 	err = s.advisories.update(ctx, durable, func(tx transaction) error {
 		if l.Kind == "" {

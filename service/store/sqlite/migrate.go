@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// migrate brings the schema to the newest version, which PRAGMA user_version
-// keeps: the number of the last of the steps that were taken. The steps are
-// files named by their number, 0001_name.sql and on without a gap; one that was
-// released never changes.
+// migrate updates the schema to the newest version. PRAGMA user_version is the number of
+// the last step that was taken. The steps are files with consecutive numbers, from
+// 0001_name.sql on. A released one never changes.
 func (d *database) migrate(ctx context.Context, steps fs.FS) error {
 	names, err := fs.Glob(steps, "*.sql") // sorted
 	if err != nil {
@@ -21,25 +20,25 @@ func (d *database) migrate(ctx context.Context, steps fs.FS) error {
 	for i, name := range names {
 		number, _, _ := strings.Cut(path.Base(name), "_")
 		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
-			return fmt.Errorf("migration %q stands at place %d", name, i+1)
+			return fmt.Errorf("migration %q is at position %d", name, i+1)
 		}
 	}
-	// First without the lock: an import of another process may hold it for long.
+	// First without the lock, which an import of another process may hold for long.
 	if have, err := d.schema(ctx); err != nil || have == len(names) {
 		return err
 	}
-	// A step that makes a table anew drops one that others refer to. This has no
-	// effect within a transaction; checkReferences looks at all of them at the end.
+	// A step that recreates a table drops one that others refer to. The pragma has no
+	// effect within a transaction. checkReferences checks all references at the end.
 	if _, err := d.conn.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
 		return err
 	}
 	err = d.update(ctx, durable, func(transaction) error {
-		have, err := d.schema(ctx) // another process may have been first
+		have, err := d.schema(ctx) // again: another process may have migrated it
 		if err != nil {
 			return err
 		}
 		if have > len(names) {
-			return fmt.Errorf("its schema has version %d, this program knows those up to %d: it was written by a newer version, use that", have, len(names))
+			return fmt.Errorf("the schema has version %d, and this program knows versions up to %d: it was written by a newer version, use that", have, len(names))
 		}
 		for _, name := range names[have:] {
 			step, err := fs.ReadFile(steps, name)
@@ -62,7 +61,7 @@ func (d *database) migrate(ctx context.Context, steps fs.FS) error {
 	return err
 }
 
-// checkReferences holds that no row refers to one that is not there.
+// checkReferences returns an error if a row refers to a row that does not exist.
 func (d *database) checkReferences(ctx context.Context) error {
 	rows, err := d.conn.QueryContext(ctx, "SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1")
 	if err != nil {
@@ -74,7 +73,7 @@ func (d *database) checkReferences(ctx context.Context) error {
 		if err := rows.Scan(&table, &parent); err != nil {
 			return err
 		}
-		return fmt.Errorf("a row of table %q refers to none of %q", table, parent)
+		return fmt.Errorf("a row of table %q refers to a missing row of %q", table, parent)
 	}
 	return rows.Err()
 }

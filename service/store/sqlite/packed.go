@@ -12,14 +12,14 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// Documents are kept as
+// A document is stored as
 //
-//	1 byte    the form: 2 is the document itself, 3 the frame of a verdict
-//	4 bytes   CRC-32C of it, big-endian
-//	the rest  it, as one block of S2
+//	1 byte    the form: 2 for the document itself, 3 for the frame of a verdict
+//	4 bytes   CRC-32C of the document or frame, big-endian
+//	the rest  the document or frame as one block of S2
 //
-// or whole in gzip, which begins with another byte. A scan waits for it: S2 takes a
-// ninth of the time of gzip at its fastest, and of a verdict it leaves less.
+// or in gzip, which begins with another byte. A scan waits for the compression: S2 takes a
+// ninth of the time of the fastest gzip, and makes verdicts smaller.
 const (
 	formWhole = 2
 	formFrame = 3
@@ -29,7 +29,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// packDocument returns what is kept of a document, in buf if it is large enough.
+// packDocument returns the stored form of a document, in buf if that is large enough.
 func packDocument(form byte, buf, document []byte) []byte {
 	if size := packedTop + s2.MaxEncodedLen(len(document)); cap(buf) < size {
 		buf = make([]byte, size)
@@ -41,8 +41,8 @@ func packDocument(form byte, buf, document []byte) []byte {
 	return buf[:packedTop+len(block)]
 }
 
-// unpackDocument undoes packDocument, or gzip. What it reads, this program wrote
-// or has read before.
+// unpackDocument reverses packDocument, or gzip. Its input was written by this program, or
+// was decompressed by it before.
 func unpackDocument(packed []byte) (form byte, document []byte, err error) {
 	if len(packed) > 0 && packed[0] == formGzip {
 		r, err := gzip.NewReader(bytes.NewReader(packed))
@@ -53,14 +53,14 @@ func unpackDocument(packed []byte) (form byte, document []byte, err error) {
 		return formWhole, document, err
 	}
 	if len(packed) < packedTop || packed[0] != formWhole && packed[0] != formFrame {
-		return 0, nil, errors.New("document of an unknown form")
+		return 0, nil, errors.New("the document has an unknown form")
 	}
 	document, err = s2.Decode(nil, packed[packedTop:])
 	if err != nil {
 		return 0, nil, fmt.Errorf("decode s2: %w", err)
 	}
 	if crc32.Checksum(document, castagnoli) != binary.BigEndian.Uint32(packed[1:]) {
-		return 0, nil, errors.New("document is damaged: another checksum")
+		return 0, nil, errors.New("the document is damaged: wrong checksum")
 	}
 	return packed[0], document, nil
 }

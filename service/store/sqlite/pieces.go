@@ -13,25 +13,24 @@ import (
 	"time"
 )
 
-// A verdict is kept as a frame, packed:
+// A verdict is stored as a packed frame:
 //
 //	4 bytes   CRC-32C of the verdict, big-endian
-//	then the parts of it in their order, each of them
+//	then its parts in their order, each
 //	uvarint   the number of a piece; or 0, then
 //	uvarint     a length and
 //	            so many bytes
 //
-// A piece is a run of findings that is kept once for all verdicts that have it:
-// builds of one project, and of all that share a base image, are told mostly the
-// same. It ends where a checksum of how a finding begins says so, so that the same
-// findings between others are cut in the same way. What is seen for the first time
-// stays in the frame: much of it is never seen again, and a row of its own takes
-// longer.
+// A piece is a run of findings that is stored once for all verdicts that have it: the
+// verdicts of builds of one project, or with the same base image, are mostly equal. A
+// checksum of the beginning of a finding decides where a piece ends, so that equal
+// findings are divided equally wherever they are. A run that is seen for the first time
+// stays in the frame: many are never seen again, and a separate row takes longer.
 const (
-	pieceFindings = 16 // in the mean
+	pieceFindings = 16 // on average
 	pieceMax      = 64 << 10
-	pieceBegin    = 64      // bytes of a finding, which hold its id
-	maxPieces     = 1 << 16 // that are remembered
+	pieceBegin    = 64      // bytes of a finding that include its id
+	maxPieces     = 1 << 16 // in memory
 )
 
 const (
@@ -47,34 +46,34 @@ type piece struct {
 	text []byte
 	key  uint64
 	n    int64 // its number, or one of these
-	used int64 // the day that its row has
-	// Of one that is to be kept.
+	used int64 // the day in its row
+	// For one that is to be stored.
 	hash [sha256.Size]byte
 	body []byte
 }
 
 const (
 	pieceNew   = 0
-	pieceAgain = -1 // it was seen before and is not kept
+	pieceAgain = -1 // seen before, and not stored
 )
 
-// pieces remembers the numbers of pieces. Its keys are digests with a seed that
-// nobody knows, which take a tenth of the time of SHA-256. Should two pieces have one
-// by chance, the checksum of the verdict tells when it is read.
+// pieces has the numbers of pieces by digest. The digest has a secret seed and takes a
+// tenth of the time of SHA-256. If two pieces have the same digest by chance, the checksum
+// of the verdict does not match on reading.
 type pieces struct {
 	seed maphash.Seed
 	mu   sync.Mutex
 	n    map[uint64]numbered
 }
 
-// numbered is a piece's number and the day on which its row says that it was used.
+// numbered is the number of a piece, and the day of use in its row.
 type numbered struct{ n, used int64 }
 
 func newPieces() *pieces {
 	return &pieces{seed: maphash.MakeSeed(), n: make(map[uint64]numbered)}
 }
 
-// of divides the findings of a verdict into pieces, and packs those that are to be kept.
+// of divides the findings of a verdict into pieces, and packs those that are to be stored.
 func (p *pieces) of(verdict []byte) (head []byte, list []piece, tail []byte) {
 	head, list, tail = split(verdict)
 	for i := range list {
@@ -94,7 +93,7 @@ func (p *pieces) of(verdict []byte) (head []byte, list []piece, tail []byte) {
 	return head, list, tail
 }
 
-// remember takes the numbers of pieces that were kept or seen.
+// remember adds the numbers of pieces that were stored or seen.
 func (p *pieces) remember(list []piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,9 +108,9 @@ func (p *pieces) remember(list []piece) {
 	}
 }
 
-// The places of a verdict where findings begin and end. None of these texts can be
-// part of a JSON string, which escapes quotation marks. They begin with a byte that is
-// rare in findings: a search for a comma takes ten times as long.
+// These texts mark where findings begin and end in a verdict. They cannot be part of a
+// JSON string, which escapes quotation marks. They begin with a byte that is rare in
+// findings: a search for a comma takes ten times as long.
 const (
 	firstFinding = `[{"id":"`
 	nextFinding  = `},{"id":"`
@@ -119,8 +118,8 @@ const (
 )
 
 // split divides a verdict into what precedes its findings, the findings, and the rest.
-// Joined, they are the verdict, whatever its text is: the places above decide only how
-// much verdicts have in common.
+// Concatenated they are the verdict, for any text: the marks above decide only how much
+// verdicts have in common.
 func split(verdict []byte) (head []byte, list []piece, tail []byte) {
 	start := bytes.Index(verdict, []byte(firstFinding)) + 1
 	if start == 0 {
@@ -128,7 +127,7 @@ func split(verdict []byte) (head []byte, list []piece, tail []byte) {
 	}
 	head, tail = verdict[:start], verdict[start:]
 	for size, last := 0, false; !last; {
-		// A finding begins at size. It ends after the first byte of what is found.
+		// A finding begins at size. It ends after the first byte of the mark.
 		n := bytes.Index(tail[size:], []byte(nextFinding))
 		if n < 0 {
 			last = true
@@ -166,10 +165,10 @@ func appendFrame(buf, verdict, head []byte, list []piece, tail []byte) []byte {
 	return buf
 }
 
-var errFrame = errors.New("frame is damaged")
+var errFrame = errors.New("the frame is damaged")
 
-// use makes the rows of pieces say that they are used on a day. A piece that was removed
-// since is written into the frame.
+// use sets the day of use in the rows of pieces. A piece that was removed meanwhile is
+// written into the frame.
 func (t transaction) use(list []piece, day int64) error {
 	for i := range list {
 		p := &list[i]
@@ -228,7 +227,7 @@ func parts(frame []byte, literal func([]byte), piece func(n int64) error) error 
 	return nil
 }
 
-// piecesOf calls f for the numbers of the pieces that a packed verdict has.
+// piecesOf calls f with the number of each piece of a packed verdict.
 func piecesOf(packed []byte, f func(n int64)) error {
 	form, frame, err := unpackDocument(packed)
 	if err != nil || form != formFrame {
@@ -240,8 +239,8 @@ func piecesOf(packed []byte, f func(n int64)) error {
 	return parts(frame[4:], func([]byte) {}, func(n int64) error { f(n); return nil })
 }
 
-// verdict undoes the packing of a frame; a verdict that was packed whole is read
-// too. It is told how large the verdict is, or 0.
+// verdict unpacks a frame, or a verdict that was packed whole. size is the size of the
+// verdict, or 0.
 func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte, error) {
 	form, frame, err := unpackDocument(packed)
 	if err != nil || form != formFrame {

@@ -17,12 +17,12 @@ import (
 	"assay/service/store/encode"
 )
 
-// Repair takes what can be read of a damaged database in the folder dir to a new one
-// and puts that in its place; the damaged file stays beside it, with the name that it
-// reports. A database that is whole is left alone. Nobody may have the store open.
+// Repair copies what can be read of a damaged database in the folder dir to a new one,
+// and replaces it. The damaged file is kept under another name, which Repair reports. An
+// intact database is not changed. No process may have the store open.
 //
-// Rows whose checksum does not match are dropped. An origin that lost records is noted
-// as failed and has to be fetched again as a whole: it forgets how far it was.
+// Rows with a wrong checksum are dropped. An origin that lost records is marked as failed,
+// and its state is cleared, so that the next update fetches all of it.
 func Repair(ctx context.Context, dir string, at time.Time, report func(line string)) error {
 	for _, name := range []string{"advisories", "ledger"} {
 		if err := repair(ctx, dir, name, at, report); err != nil {
@@ -42,7 +42,7 @@ func repair(ctx context.Context, dir, name string, at time.Time, report func(str
 		return err
 	}
 	if problem == "" {
-		report(name + ".db is whole")
+		report(name + ".db is intact")
 		return nil
 	}
 	report(fmt.Sprintf("%s.db is damaged: %s", name, problem))
@@ -67,7 +67,7 @@ func repair(ctx context.Context, dir, name string, at time.Time, report func(str
 			return err
 		}
 	}
-	// A link, so that there is a database at path whenever this ends.
+	// A link, so that there is always a database at path, even if this is interrupted.
 	if err := os.Link(path, kept); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func repair(ctx context.Context, dir, name string, at time.Time, report func(str
 	return nil
 }
 
-// firstProblem returns what is wrong with one database, empty for nothing.
+// firstProblem returns a problem of one database, or an empty string if it is intact.
 func firstProblem(ctx context.Context, dir, name string) (string, error) {
 	s := &Store{dir: dir, pieces: newPieces()}
 	d, err := s.open(name, time.Second, 1<<10)
@@ -203,7 +203,7 @@ func (s *salvage) table(d *database, old *sql.DB, table string) error {
 			}
 			last, _ = values[0].(int64)
 			res, err := d.conn.ExecContext(s.ctx, insert, values[1:]...)
-			if err != nil { // of another type than the table's
+			if err != nil { // a value has the wrong type
 				lost++
 				continue
 			}
@@ -219,7 +219,7 @@ func (s *salvage) table(d *database, old *sql.DB, table string) error {
 		s.report(fmt.Sprintf("%s.db: part of the table %q cannot be read", s.name, table))
 	}
 	if lost > 0 {
-		s.report(fmt.Sprintf("%s.db: %d rows of the table %q make no sense and were dropped", s.name, lost, table))
+		s.report(fmt.Sprintf("%s.db: %d invalid rows of the table %q were dropped", s.name, lost, table))
 	}
 	return s.ctx.Err()
 }
@@ -316,7 +316,7 @@ func (r *advisoryRepair) dropOrphans() error {
 		return err
 	}
 	r.dropped += n
-	if n > 0 { // any feed may have brought them
+	if n > 0 { // they may be of any feed
 		if err := r.lost(everyFeed); err != nil {
 			return err
 		}
@@ -392,7 +392,7 @@ func (r *advisoryRepair) markFeeds() error {
 
 const findTokenByID = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?`
 
-// repairState drops what cannot be read.
+// repairState drops the tokens and scans that cannot be read.
 func (s *salvage) repairState(to *Store) error {
 	var bad []string
 	ids, err := textsOf(s.ctx, to.state.conn, everyScan)
@@ -415,7 +415,7 @@ func (s *salvage) repairState(to *Store) error {
 				continue
 			}
 			dropped++
-			s.report(fmt.Sprintf("ledger.db: token %q is damaged and was dropped: make another", id))
+			s.report(fmt.Sprintf("ledger.db: token %q is damaged and was dropped: create another", id))
 			for _, q := range []string{`DELETE FROM derived WHERE parent = ?`, `DELETE FROM token WHERE id = ?`} {
 				if _, err := tx.exec(q, id); err != nil {
 					return err

@@ -10,9 +10,9 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A reserve is a file that takes up room on the disk. When the disk is full, a part of
-// it is given back for what must always be possible: to revoke a token. Scans are not
-// kept while the reserve is not whole, so that they do not take that part.
+// A reserve is a file that occupies space on the disk. When the disk is full, a part of it
+// is freed for what must always be possible: to revoke a token. While the reserve is not
+// complete, scans are not stored, so that they do not use that part.
 type reserve struct{ path string }
 
 const (
@@ -20,7 +20,8 @@ const (
 	reserveStep = 256 << 10 // enough to open the databases, or to revoke
 )
 
-// fill makes the reserve whole, as far as there is room, and reports whether it is.
+// fill extends the reserve to its full size as far as there is space, and reports whether
+// it is complete.
 func (r reserve) fill() bool {
 	info, err := os.Stat(r.path)
 	if err == nil && info.Size() >= reserveSize {
@@ -34,7 +35,7 @@ func (r reserve) fill() bool {
 	if err != nil {
 		return false
 	}
-	// No zeros: a file system may keep those for nothing.
+	// Not zeros: a file system may store those without using space.
 	block := make([]byte, reserveStep)
 	for i := range block {
 		block[i] = byte(i*i>>3 + i)
@@ -44,17 +45,17 @@ func (r reserve) fill() bool {
 			size += reserveStep
 		}
 	}
-	if err != nil { // the part of a step that was written does not help anybody
+	if err != nil { // a part of a step is of no use
 		_ = f.Truncate(size)
 	}
 	return f.Close() == nil && size >= reserveSize
 }
 
-// refillEvery is how long what was given back is left alone: it is for somebody who
-// writes just now, maybe in another process.
+// refillEvery is how long freed space is left for the writer that needs it, which may be
+// in another process.
 const refillEvery = 10 * time.Second
 
-// whole reports whether all of the reserve is there, and fills it up now and then.
+// whole reports whether the reserve is complete, and tries to fill it at intervals.
 func (r reserve) whole() bool {
 	info, err := os.Stat(r.path)
 	switch {
@@ -66,7 +67,7 @@ func (r reserve) whole() bool {
 	return r.fill()
 }
 
-// release gives a part back to the disk, and reports whether there was one.
+// release frees a part of the reserve, and reports whether there was one.
 func (r reserve) release() bool {
 	info, err := os.Stat(r.path)
 	if err != nil || info.Size() < reserveStep {
@@ -75,12 +76,12 @@ func (r reserve) release() bool {
 	return os.Truncate(r.path, (info.Size()-1)/reserveStep*reserveStep) == nil
 }
 
-// with runs f, and again with a part of the reserve as long as the disk is full.
+// with runs f. While the disk is full, it frees a part of the reserve and runs f again.
 func (r reserve) with(f func() error) error {
 	err := f()
 	for isFull(err) && r.release() {
 		if err = f(); isFull(err) {
-			time.Sleep(50 * time.Millisecond) // somebody else was faster; an import ends soon
+			time.Sleep(50 * time.Millisecond) // another writer took the space; an import ends soon
 		}
 	}
 	return err
@@ -102,13 +103,13 @@ func isFull(err error) bool {
 	return false
 }
 
-// errNoRoom is why a scan is not kept while the reserve is not whole.
-var errNoRoom = errors.New("the disk is full: what is left is for revoking tokens")
+// errNoRoom is the error of storing a scan while the reserve is not complete.
+var errNoRoom = errors.New("the disk is full: the rest is reserved for revoking tokens")
 
-// walOf is the write-ahead log of the database at path.
+// walOf returns the path of the write-ahead log of the database at path.
 func walOf(path string) string { return path + "-wal" }
 
-// maxIdleLog is the size from which a log that nobody writes is given back.
+// maxIdleLog is the size from which an unused log is truncated.
 const maxIdleLog = 4 << 20
 
 // logSize returns the size of the log of a database.

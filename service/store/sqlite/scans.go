@@ -19,8 +19,8 @@ const (
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
-// KeepScan implements store.Scans. Compression is done before other writers have
-// to wait. A request that came in gzip is kept as it came.
+// KeepScan implements store.Scans. It compresses before it makes other writers wait. A
+// request that was sent in gzip is stored as it was sent.
 func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
 	kept, err := s.keepScan(ctx, scan)
 	if err != nil {
@@ -75,10 +75,10 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	return scan, nil
 }
 
-// buffers are those of one KeepScan, for the next.
+// buffers are the memory of one KeepScan, which the next one uses again.
 type buffers struct{ frame, verdict, request []byte }
 
-// errKeyUsed takes back what a scan with the key of an earlier one wrote.
+// errKeyUsed rolls back the transaction of a scan with the key of an earlier one.
 var errKeyUsed = errors.New("idempotency key was used")
 
 const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq, scan.sum`
@@ -94,7 +94,7 @@ const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict, scan.s
 
 const findVerdict = `SELECT verdict, size FROM scan WHERE id = ?`
 
-// maxDocument is more than any document has that was kept without its size.
+// maxDocument is larger than any document that was stored without its size.
 const maxDocument = 96 << 20
 
 // FindScan implements store.Scans.
@@ -171,10 +171,10 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 		return store.Scan{}, err
 	}
 	if _, scan.Request, err = unpackDocument(request); err != nil {
-		return store.Scan{}, fmt.Errorf("kept request: %w", err)
+		return store.Scan{}, fmt.Errorf("stored request: %w", err)
 	}
 	if scan.Verdict, err = s.verdict(ctx, verdict, size.Int64); err != nil {
-		return store.Scan{}, fmt.Errorf("kept verdict: %w", err)
+		return store.Scan{}, fmt.Errorf("stored verdict: %w", err)
 	}
 	return scan, nil
 }
@@ -187,7 +187,7 @@ const (
 
 // ListScans implements store.Scans.
 func (s *Store) ListScans(ctx context.Context, limit int) ([]store.Scan, error) {
-	return s.queryScans(ctx, listScans, max(limit, 0)) // a negative limit means none to SQLite
+	return s.queryScans(ctx, listScans, max(limit, 0)) // for SQLite a negative limit means no limit
 }
 
 // ScansOfCommit implements store.Scans.
@@ -212,7 +212,7 @@ func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]st
 	return scans, nil
 }
 
-// A scanRow is what scanColumns names.
+// A scanRow has the values of scanColumns.
 type scanRow struct {
 	kept store.Scan
 	at   int64
@@ -226,7 +226,7 @@ func (r *scanRow) dest() []any {
 
 func (r *scanRow) scan() (store.Scan, error) {
 	if err := checkSum(r.sum, scanSum(r.kept, r.at)); err != nil {
-		return store.Scan{}, fmt.Errorf("kept scan %q: %w", r.kept.ID, err)
+		return store.Scan{}, fmt.Errorf("stored scan %q: %w", r.kept.ID, err)
 	}
 	r.kept.At = fromMicro(r.at)
 	return r.kept, nil

@@ -11,22 +11,22 @@ import (
 
 const addSnapshot = `INSERT INTO snapshot (id, seq, sum) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 
-// Published implements store.Advisories. The same id again keeps its first
-// sequence number: the content is the same.
+// Published implements store.Advisories. An id that was published before keeps its first
+// sequence number, since the content is the same.
 func (s *Store) Published(ctx context.Context, snapshot string, upTo int64) error {
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		_, err := tx.exec(addSnapshot, snapshot, upTo, snapshotSum(snapshot, upTo))
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("keep that snapshot %q was published: %w", snapshot, err)
+		return fmt.Errorf("save the snapshot %q: %w", snapshot, err)
 	}
 	return nil
 }
 
 const (
 	findSnapshot = `SELECT id, seq, sum FROM snapshot WHERE id = ?`
-	// Ids are hexadecimal, and '~' sorts after every digit of one.
+	// Ids are hexadecimal, and '~' sorts after all hexadecimal digits.
 	findSnapshots = `SELECT id, seq, sum FROM snapshot WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2`
 )
 

@@ -1,18 +1,18 @@
-// Package sqlite keeps the source of record in a folder: a store.Store over two
-// SQLite databases.
+// Package sqlite implements store.Store with two SQLite databases in a folder.
 //
-// advisories.db holds the advisories and lists with all their versions, ledger.db the
-// tokens, the kept scans and the ids of published snapshots. They are two since
-// SQLite has one writer for each file: an import of half a million records is
-// one transaction of a minute, and no scan and no snapshot waits for it.
+// advisories.db has the advisories and exploit catalogs with all their versions. ledger.db
+// has the state of the service: the tokens, the scans and the ids of published snapshots.
+// There are two files because SQLite has one writer for each file: an import of half a
+// million records is one transaction of a minute, and scans and snapshots do not wait for
+// it.
 //
-// Both are in WAL mode: readers see the state at which they began and block
-// nobody. What is committed to advisories.db, and tokens and snapshots in
-// ledger.db, has reached the disk. Scans are committed without waiting for it,
-// in some 100 µs: killing the process loses none, a power failure the last ones,
-// and there is no commit worth grouping with others.
+// Both are in WAL mode: a reader sees the state from when it began, and does not block
+// writers. Commits to advisories.db, and of tokens and snapshots to ledger.db, wait for
+// the disk. Commits of scans do not, and take some 100 µs: if the process is killed no scan
+// is lost, with a power failure the last ones are. Grouping these commits would not be
+// worth it.
 //
-// A file beside them keeps some room on the disk, for revoking tokens when it is full.
+// The file reserve keeps some space on the disk free, to revoke tokens when it is full.
 package sqlite
 
 import (
@@ -45,10 +45,10 @@ var _ store.Store = (*Store)(nil)
 //go:embed migrations
 var migrations embed.FS
 
-// Open opens the store in the folder dir, and makes what is not there: the
-// folder with mode 0700, the files with 0600. Databases of an earlier version of
-// the program are migrated; those of a later one are an error. Several processes
-// may have the same folder open, on one machine.
+// Open opens the store in the folder dir, and creates what is missing: the folder with
+// mode 0700, the files with 0600. It migrates databases of an earlier version of the
+// program, and returns an error for those of a later one. Several processes on one
+// machine may have the same folder open.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -58,7 +58,7 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
 	s := &Store{dir: dir, pieces: newPieces(), reserve: reserve{filepath.Join(dir, "reserve")}}
-	// An import of another process may be under way for long; all else is short.
+	// An import of another process may take long. All other transactions are short.
 	s.advisories, err = s.open("advisories", time.Minute, 64<<10)
 	if err != nil {
 		return nil, err
@@ -96,13 +96,12 @@ func (s *Store) open(name string, patience time.Duration, cache int) (*database,
 	return d, nil
 }
 
-// Close ends all use of the store.
+// Close implements store.Store.
 func (s *Store) Close() error {
 	return errors.Join(s.advisories.close(), s.state.close())
 }
 
-// Times are kept in microseconds, which the zero time and all dates of four
-// digits fit in.
+// Times are stored in microseconds. The zero time and all years of four digits fit.
 
 func toMicro(t time.Time) int64   { return t.UnixMicro() }
 func fromMicro(n int64) time.Time { return time.UnixMicro(n).UTC() }

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Statements keep what was prepared. Queries are constants of this package, so
-// there are only so many.
+// Statements caches prepared statements. It is not bounded: all queries are constants of
+// this package.
 type statements struct {
 	on       preparer
 	mu       sync.Mutex
@@ -38,8 +38,8 @@ func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 	return stmt, nil
 }
 
-// row runs a query for one row and scans it into dest; the error is
-// sql.ErrNoRows where there is none.
+// row runs a query for one row and scans it into dest. The error is sql.ErrNoRows if there
+// is none.
 func (s *statements) row(ctx context.Context, query string, args []any, dest ...any) error {
 	stmt, err := s.prepare(ctx, query)
 	if err != nil {
@@ -48,8 +48,7 @@ func (s *statements) row(ctx context.Context, query string, args []any, dest ...
 	return damaged(stmt.QueryRowContext(ctx, args...).Scan(dest...))
 }
 
-// rows runs a query and calls scan for every row, as long as scan returns true
-// and no error.
+// rows runs a query and calls scan for every row, until it returns false or an error.
 func (s *statements) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
 	stmt, err := s.prepare(ctx, query)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"assay/service/store/encode"
 )
 
-// SQLite does not notice a flipped bit in a value. So what answers depend on has a
-// checksum over the row and the names that it refers to, which is checked whenever
-// it is read.
+// SQLite does not detect a flipped bit in a value. Therefore every row on which an answer
+// depends has a checksum over its values and the names that it refers to. It is checked
+// whenever the row is read.
 
 func versionSum(seq int64, id string, from store.Origin, modified int64, fixes, body []byte) int64 {
 	return new(encode.Sum).Numbers(seq, modified).Text(id, from.Source, from.Part, string(fixes)).Bytes(body).Int64()
@@ -65,7 +65,7 @@ func checkSum(kept sql.NullInt64, sum int64) error {
 	return nil
 }
 
-// damaged makes store.ErrDamaged of what SQLite says of a file that makes no sense.
+// damaged wraps the errors by which SQLite reports a damaged file in store.ErrDamaged.
 func damaged(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && !errors.Is(err, store.ErrDamaged) {
 		switch e.Code() & 0xff {

@@ -16,8 +16,8 @@ const addToken = `
 	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used, sum)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// CreateToken implements store.Tokens. An id or a hash that is there already is
-// an error, too.
+// CreateToken implements store.Tokens. An id or a hash that exists already is an error,
+// too.
 func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		named, err := queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created))
@@ -83,12 +83,11 @@ const tokenColumns = `id, name, scopes, project, created, expires, revoked, used
 
 const findToken = `SELECT ` + tokenColumns + ` FROM token WHERE hash = ?`
 
-// TokenByHash implements store.Tokens. The look-up in an index takes a time that
-// depends on the hash. That tells a guesser nothing: what he could learn is the
-// beginning of the SHA-256 of a secret, and from it he is as far from the secret
-// as before. No secret is compared here.
+// TokenByHash implements store.Tokens. The time of the search in an index depends on the
+// hash. That does not help to guess a secret: at most it reveals the beginning of the
+// SHA-256 of a secret. No secret is compared here.
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
-	// It takes less than to watch for the end of ctx.
+	// The query takes less time than watching for the end of ctx.
 	ctx = context.WithoutCancel(ctx)
 	tokens, err := queryTokens(ctx, s.state.read, findToken, hash[:])
 	if err == nil && len(tokens) == 0 {
@@ -181,7 +180,7 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 		if _, err := tx.exec(revokeByName, idOrName, toMicro(at)); err != nil {
 			return err
 		}
-		// All of them are revoked: a damaged one does no harm any more.
+		// The new checksum also covers damaged rows. They are revoked, so that is safe.
 		if err := sealTokens(tx, sumsByName, idOrName); err != nil {
 			return err
 		}
@@ -216,18 +215,18 @@ func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the use of token %q: %w", id, err)
+		return fmt.Errorf("save the use of token %q: %w", id, err)
 	}
 	return nil
 }
 
-// Last uses of tokens that were written.
+// lastUses has the time of the last attempt to write the use of each token.
 type lastUses struct {
 	mu sync.Mutex
 	at map[string]time.Time
 }
 
-// note reports whether the use has to be written, and takes it as written.
+// note reports whether a use has to be written now, and records the attempt.
 func (l *lastUses) note(id string, at time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -295,7 +294,7 @@ func sealTokens(tx transaction, query string, args ...any) error {
 	return nil
 }
 
-// sealEarlier writes the checksums of tokens that an earlier version made.
+// sealEarlier writes the checksums of tokens of an earlier version of the program.
 func (s *Store) sealEarlier() error {
 	ctx := context.Background()
 	found := false
@@ -309,7 +308,7 @@ func (s *Store) sealEarlier() error {
 	return s.state.update(ctx, durable, func(tx transaction) error { return sealTokens(tx, unsealed) })
 }
 
-// nullMicro keeps the zero time as NULL: never.
+// nullMicro stores the zero time, which means never, as NULL.
 func nullMicro(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: toMicro(t), Valid: !t.IsZero()}
 }

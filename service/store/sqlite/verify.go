@@ -47,7 +47,7 @@ func (s *Store) databases() []named {
 	return []named{{s.advisories, "advisories.db"}, {s.state, "ledger.db"}}
 }
 
-// pragma runs a check that says "ok" or what is wrong, a line each.
+// pragma runs a check that returns "ok" or lines with problems, and returns the problems.
 func (d *database) pragma(ctx context.Context, check string) ([]string, error) {
 	rows, err := d.reader.QueryContext(ctx, "PRAGMA "+check)
 	if err != nil {
@@ -163,10 +163,10 @@ func (s *Store) verifyAdvisories(ctx context.Context, report func(error)) error 
 		return fmt.Errorf("advisories.db: count: %w", err)
 	}
 	if records != h.records || max(version, list) > h.seq {
-		report(fmt.Errorf("advisories.db: %w: it has %d records up to %d, and says %d up to %d", store.ErrDamaged, records, max(version, list), h.records, h.seq))
+		report(fmt.Errorf("advisories.db: %w: it has %d records up to %d, but its counters are %d and %d", store.ErrDamaged, records, max(version, list), h.records, h.seq))
 	}
 	if astray > 0 || all != int64(versions) {
-		report(fmt.Errorf("advisories.db: %w: %d records do not have the version that they name, and %d versions no record", store.ErrDamaged, astray, all-int64(versions)))
+		report(fmt.Errorf("advisories.db: %w: %d records refer to a missing version, and %d versions have no record", store.ErrDamaged, astray, all-int64(versions)))
 	}
 	return nil
 }
