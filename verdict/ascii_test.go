@@ -43,8 +43,8 @@ func TestASCII(t *testing.T) {
 	}
 }
 
-// FuzzASCII holds that the JSON stays the same, is printable, carries no command,
-// and does not depend on how it is cut into writes.
+// FuzzASCII: the output is equivalent JSON, is printable, has no command of a CI system, and
+// does not depend on how the input is divided into writes.
 func FuzzASCII(f *testing.F) {
 	for _, s := range []string{"##vso[", "::set-output::", "assay: verdict=pass", "\x1b[31m\u202e", "\\", `"`, "é😀", "\xff"} {
 		f.Add(s)

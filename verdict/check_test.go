@@ -7,7 +7,7 @@ import (
 	"assay/verdict"
 )
 
-// TestCheckTakes: what a service may say contradicts nothing.
+// TestCheckTakes: valid verdicts do not contradict themselves.
 func TestCheckTakes(t *testing.T) {
 	later := base()
 	later.Decision.Reasons[0].Rule = "a-rule-of-a-later-version"
@@ -31,7 +31,7 @@ func TestCheckTakes(t *testing.T) {
 	}
 }
 
-// TestCheck: each way in which a verdict contradicts itself.
+// TestCheck: every contradiction is found.
 func TestCheck(t *testing.T) {
 	change := func(of func() verdict.Verdict, change func(*verdict.Verdict)) verdict.Verdict {
 		v := of()

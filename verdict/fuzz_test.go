@@ -10,8 +10,8 @@ import (
 	"assay/verdict"
 )
 
-// FuzzText fills every string of a verdict, lists included, with hostile ones
-// and holds what every log promises.
+// FuzzText puts hostile text into every string of a verdict and checks what every log
+// guarantees.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{
 		"", "libssl3", "x\nassay: verdict=pass code=0", "assay:", "assay: verdict=pass", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07",
@@ -33,7 +33,7 @@ func FuzzText(f *testing.F) {
 		log := text(t, v, style)
 		hold(t, log, style)
 		if tail := last(log); style.Quiet && tail != log {
-			t.Errorf("quiet is more than ten lines:\n%s", log)
+			t.Errorf("quiet has more than ten lines:\n%s", log)
 		}
 		if machine := strings.Count("\n"+log, "\nassay: verdict="); machine != 1 {
 			t.Errorf("%d stable lines:\n%s", machine, log)
@@ -50,7 +50,7 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// values hands out the texts in turn, and the bits of flags.
+// values returns the texts in turn, and the bits of flags.
 type values struct {
 	texts []string
 	flags uint16
@@ -82,8 +82,8 @@ func (s *values) fill(v reflect.Value, items int) {
 	}
 }
 
-// FuzzClean holds that what is clean fits, is printable ASCII, is left alone by
-// another cleaning, and that plain names are not touched.
+// FuzzClean: a cleaned text is short enough and printable ASCII, cleaning it again does not
+// change it, and plain names do not change at all.
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{"", "openssl", "5.36.0-7+deb12u3", "Foo::Bar", "\x00", "\u202e", "😀\xff", "assay: ", "::x", strings.Repeat("y", 300)} {
 		f.Add(s)
@@ -111,8 +111,7 @@ func FuzzClean(f *testing.F) {
 	})
 }
 
-// FuzzJSON holds that the JSON is ASCII without control characters and says
-// the same as the verdict.
+// FuzzJSON: the JSON is ASCII without control characters, and decodes to the same verdict.
 func FuzzJSON(f *testing.F) {
 	f.Add("\u202e\u0085\x7f\x1b😀<&>", "e\u0301")
 	f.Fuzz(func(t *testing.T, a, b string) {

@@ -14,9 +14,9 @@ import (
 	"assay/verdict"
 )
 
-// TestOpenAPI holds the schemas of docs/openapi.yaml against the Go types: each
-// type has a schema of its name, with the same properties, of the same types,
-// required where the field is always written.
+// TestOpenAPI compares the schemas of docs/openapi.yaml with the Go types. Each type has a
+// schema with its properties and their types. A property is required if the field is always
+// written.
 func TestOpenAPI(t *testing.T) {
 	doc := openAPI(t)
 	schemas := doc.at("components", "schemas")
@@ -66,7 +66,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	hold(reflect.TypeFor[verdict.Verdict]())
 	if len(seen) < 11 {
-		t.Errorf("only %d types were held", len(seen))
+		t.Errorf("only %d types were compared", len(seen))
 	}
 
 	var severities []string
@@ -90,7 +90,7 @@ func schemaName(typ reflect.Type) string {
 	return typ.Name()
 }
 
-// TestOpenAPIReferences holds that what is referred to is there.
+// TestOpenAPIReferences: every reference has a target.
 func TestOpenAPIReferences(t *testing.T) {
 	b, err := os.ReadFile(openAPIPath(t))
 	if err != nil {
@@ -103,13 +103,13 @@ func TestOpenAPIReferences(t *testing.T) {
 	}
 	for _, ref := range refs {
 		if doc.at(strings.Split(ref[1], "/")...) == nil {
-			t.Errorf("%s is not there", ref[1])
+			t.Errorf("no target of the reference %s", ref[1])
 		}
 	}
 }
 
-// TestAPIDoc holds that docs/api.md names every field of the verdict, and
-// docs/exit-codes.md every rule.
+// TestAPIDoc: docs/api.md names every field of the verdict, and docs/exit-codes.md every
+// rule.
 func TestAPIDoc(t *testing.T) {
 	read := func(name string) string {
 		b, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", name))
@@ -144,8 +144,8 @@ func TestAPIDoc(t *testing.T) {
 	}
 }
 
-// kind is what a property of a Go type has to be. at names the field: the
-// severities of options take one more word, "none".
+// kind returns the kind that the property of a Go type must have. at is the name of the
+// field: the severities of options can also be "none", so they have another schema.
 func kind(at string, typ reflect.Type) string {
 	switch {
 	case typ == reflect.TypeFor[time.Time]():
@@ -172,8 +172,7 @@ func kind(at string, typ reflect.Type) string {
 	return "?"
 }
 
-// A node is a value of the YAML document: a mapping with its keys in order, or
-// the text of anything else.
+// A node is a value of the YAML document: a mapping with its keys in order, or other text.
 type node struct {
 	keys   []string
 	fields map[string]*node
@@ -198,7 +197,7 @@ func (n *node) list(key string) []string {
 	return strings.Split(strings.Trim(child.text, "[]"), ", ")
 }
 
-// kind is what a schema says in the words of the function kind.
+// kind returns the kind of a schema, in the words of the function kind.
 func (n *node) kind() string {
 	if ref := n.at("$ref"); ref != nil {
 		return strings.Trim(ref.text, `"`)
@@ -223,9 +222,9 @@ func openAPIPath(t *testing.T) string {
 	return filepath.Join(testkit.Root(t), "docs", "openapi.yaml")
 }
 
-// openAPI reads the document, which keeps to a small part of YAML: mappings in
-// blocks of two columns, plain or quoted texts on one line, lists in brackets.
-// Lists in blocks are left out.
+// openAPI reads the document. It supports the small part of YAML that the document uses:
+// mappings indented by two columns, plain or quoted text on one line, lists in brackets. It
+// skips block lists.
 func openAPI(t *testing.T) *node {
 	t.Helper()
 	b, err := os.ReadFile(openAPIPath(t))
@@ -248,13 +247,13 @@ func openAPI(t *testing.T) *node {
 		key, text, ok := strings.Cut(line[indent:], ":")
 		depth := indent / 2
 		if !ok || indent%2 != 0 || depth >= len(open) || text != "" && text[0] != ' ' {
-			t.Fatalf("openapi.yaml:%d: not the YAML that is read here: %q", i+1, line)
+			t.Fatalf("openapi.yaml:%d: unsupported YAML: %q", i+1, line)
 		}
 		key = strings.Trim(key, `"`)
 		child := &node{fields: map[string]*node{}, text: strings.TrimSpace(text)}
 		parent := open[depth]
 		if parent.fields[key] != nil {
-			t.Fatalf("openapi.yaml:%d: %q stands there twice", i+1, key)
+			t.Fatalf("openapi.yaml:%d: duplicate key %q", i+1, key)
 		}
 		parent.keys = append(parent.keys, key)
 		parent.fields[key] = child

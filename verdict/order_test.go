@@ -9,7 +9,7 @@ import (
 	"assay/check/testkit"
 )
 
-// TestNatural holds the order against what dpkg --compare-versions said.
+// TestNatural compares the order with that of dpkg --compare-versions.
 func TestNatural(t *testing.T) {
 	f, err := os.Open(testkit.Path(t, "versions", "debian.csv"))
 	if err != nil {

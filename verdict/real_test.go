@@ -15,9 +15,9 @@ import (
 	"assay/verdict"
 )
 
-// real is the verdict over a real root of the test data: the findings that
-// dpkg's own order gives there for the advisories of osv/Debian, in each binary
-// package of the source. Severity and exploitation are the records' own.
+// real returns the verdict on a real root of the test data. It has the findings that the
+// order of dpkg implies for the advisories of osv/Debian, in each binary package of a source
+// package. Severity and exploitation are those of the records.
 func real(t testing.TB, root string) verdict.Verdict {
 	t.Helper()
 	var expected []struct{ Source, Installed, ID, Fixed string }
@@ -86,7 +86,7 @@ func readRecord(t testing.TB, records fs.FS, id string) record {
 		t.Fatalf("%s: %v", id, err)
 	}
 	if len(r.Upstream) == 0 {
-		t.Fatalf("%s names no vulnerability", id)
+		t.Fatalf("%s has no id of a vulnerability", id)
 	}
 	return r
 }
@@ -102,7 +102,7 @@ func readJSON(t testing.TB, path string, into any) {
 	}
 }
 
-// base is what verdicts of one service on one day have in common.
+// base returns what all verdicts of a service on one day have in common.
 func base() verdict.Verdict {
 	return verdict.Verdict{
 		Version: verdict.Version,
@@ -129,7 +129,7 @@ func base() verdict.Verdict {
 	}
 }
 
-// count fills in the counts that follow from the findings.
+// count sets the counts that follow from the findings.
 func count(v *verdict.Verdict) {
 	c := verdict.Counts{Packages: v.Counts.Packages, Evaluated: v.Counts.Evaluated, Kernel: v.Counts.Kernel, BySeverity: map[verdict.Severity]int{}}
 	c.Findings = len(v.Findings) + c.Kernel

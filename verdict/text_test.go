@@ -14,9 +14,9 @@ import (
 	"assay/verdict"
 )
 
-var update = flag.Bool("update", false, "write the logs of testdata anew")
+var update = flag.Bool("update", false, "rewrite the logs in testdata")
 
-// debian is a finding of Debian 12 in each of the named binary packages.
+// debian returns a finding of Debian 12 in each of the named binary packages.
 func debian(id string, s verdict.Severity, source, installed, fixed string, names ...string) []verdict.Finding {
 	var all []verdict.Finding
 	for _, name := range names {
@@ -39,7 +39,7 @@ func debian(id string, s verdict.Severity, source, installed, fixed string, name
 	return all
 }
 
-// passing is a finding that the rule lets pass.
+// passing returns a finding that does not fail by a rule.
 func passing(rule string, findings []verdict.Finding) []verdict.Finding {
 	for i := range findings {
 		findings[i].Fails, findings[i].Rule = false, rule
@@ -47,7 +47,7 @@ func passing(rule string, findings []verdict.Finding) []verdict.Finding {
 	return findings
 }
 
-// with is a verdict of the findings.
+// with returns a verdict with these findings.
 func with(findings ...[]verdict.Finding) verdict.Verdict {
 	v := base()
 	v.Findings = slices.Concat(findings...)
@@ -60,7 +60,7 @@ func with(findings ...[]verdict.Finding) verdict.Verdict {
 	return v
 }
 
-// june is Debian 12 as it was at its release, by what is known now.
+// june is Debian 12 as it was released, with the advisories of today.
 func june() verdict.Verdict {
 	glibc := slices.Concat(
 		debian("CVE-2023-4911", verdict.High, "glibc", "2.36-9", "2.36-9+deb12u3", "libc-bin", "libc6"),
@@ -115,7 +115,7 @@ func listed() verdict.Verdict {
 	return v
 }
 
-// language is a finding in a package of a language.
+// language returns a finding in a package of a language.
 func language(id, typ, name, installed, fixed string, paths ...string) verdict.Finding {
 	return verdict.Finding{
 		ID: id, Advisories: []string{id}, Severity: verdict.High, Fixed: fixed, Fails: true, Rule: "severity",
@@ -124,7 +124,7 @@ func language(id, typ, name, installed, fixed string, paths ...string) verdict.F
 	}
 }
 
-// languages needs another upgrade for each language, and a program made anew.
+// languages returns a verdict that needs an upgrade for each language, and a rebuilt program.
 func languages() verdict.Verdict {
 	return with([]verdict.Finding{
 		language("CVE-2025-22871", "golang", "stdlib", "1.22.1", "1.23.8", "usr/local/bin/app"),
@@ -135,7 +135,7 @@ func languages() verdict.Verdict {
 	}, debian("CVE-2023-5363", verdict.High, "openssl", "3.0.9-1", "3.0.11-1~deb12u2", "libssl3"))
 }
 
-// malicious has no package manager that a command could be given for.
+// malicious returns a verdict on a malicious package, for which there is no command.
 func malicious() verdict.Verdict {
 	pypi := func(id, name, version, fixed string) verdict.Finding {
 		return language(id, "pypi", name, version, fixed,
@@ -159,7 +159,7 @@ func ended() verdict.Verdict {
 	return v
 }
 
-// unfixed fails on what nobody can mend yet.
+// unfixed returns a verdict that fails on a finding without a fix.
 func unfixed() verdict.Verdict {
 	v := base()
 	v.Findings = debian("CVE-2023-31484", verdict.High, "perl", "5.36.0-7", "", "perl-base")
@@ -187,7 +187,7 @@ func untrusted() verdict.Verdict {
 	return v
 }
 
-// lacking is a verdict on an image whose repositories do not have the fixes.
+// lacking returns a verdict on an image whose repositories do not have the fixes.
 func lacking(v verdict.Verdict, suite string) verdict.Verdict {
 	v.System.Repositories = &verdict.Repositories{Missing: suite}
 	if suite != "" {
@@ -196,7 +196,7 @@ func lacking(v verdict.Verdict, suite string) verdict.Verdict {
 	return v
 }
 
-// parts sets the parts of a verdict, and the counts that follow.
+// parts sets the parts of a verdict and the counts that follow from them.
 func parts(v verdict.Verdict, all ...verdict.Part) verdict.Verdict {
 	v.Evaluated = nil
 	v.Counts.Packages, v.Counts.Evaluated = 0, 0
@@ -209,9 +209,8 @@ func parts(v verdict.Verdict, all ...verdict.Part) verdict.Verdict {
 	return v
 }
 
-// TestLacking: where the fixes cannot be got, no command is given that would not
-// find them, at any width, and nothing is made to be run that a shell would not
-// take as it stands.
+// TestLacking: if the image's repositories lack the fixes, the log has no command that would
+// not find them, at any width, and no command with a line that is unsafe in a shell.
 func TestLacking(t *testing.T) {
 	alpine := with([]verdict.Finding{language("CVE-2024-1", "apk", "musl", "1.2.5-r0", "1.2.5-r1", "lib/apk/db/installed")})
 	alpine.System.Repositories = &verdict.Repositories{Missing: "v3.22/main", Add: "https://dl-cdn.alpinelinux.org/alpine/v3.22/main"}
@@ -267,14 +266,15 @@ var (
 		Causes: []verdict.PartCause{{Cause: verdict.CauseMissing, Text: "none of its packages was found"}}}
 )
 
-// bare is a verdict on an image without an operating system.
+// bare returns a verdict on an image without an operating system.
 func bare() verdict.Verdict {
 	v := parts(base(), python)
 	v.System = verdict.System{}
 	return v
 }
 
-// without is an image of which the service does without a part.
+// without returns a verdict on an image with an ecosystem that the service accepts without
+// advisories.
 func without() verdict.Verdict {
 	left := npm
 	left.Causes = []verdict.PartCause{{Cause: verdict.CauseWithout, Packages: 12, Text: "this service has no advisories for npm"}}
@@ -289,7 +289,7 @@ func excused() verdict.Verdict {
 	return v
 }
 
-// unheld is an image with an ecosystem that the service does not hold.
+// unheld returns a verdict on an image with an ecosystem without advisories.
 func unheld() verdict.Verdict {
 	v := parts(base(), system, npm)
 	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
@@ -305,8 +305,8 @@ func TestLog(t *testing.T) {
 		name  string
 		v     func(testing.TB) verdict.Verdict
 		style verdict.Style
-		// tail are what the last ten lines must hold, beside the line for machines
-		// and the link.
+		// tail is what the last ten lines must have, in addition to the stable line and the
+		// link.
 		tail []string
 	}{
 		{"pass", given(base()), verdict.Style{}, []string{"verdict=pass code=0 findings=0 failing=0 ", "PASS, exit code 0: 88 packages evaluated, no findings"}},
@@ -323,7 +323,7 @@ func TestLog(t *testing.T) {
 			"verdict=fail code=4 findings=1 failing=1 ", "openssl 3.0.9-1 -> 3.0.11-1~deb12u2, CVE-2023-5363",
 			"RUN apt-get update && apt-get install -y --only-upgrade libssl3", "FAIL, exit code 4"}},
 		{"fail-16", minbase, verdict.Style{Exit: 4}, []string{
-			// 15 vulnerabilities by dpkg's order; that of apt is in two packages.
+			// 15 vulnerabilities by the order of dpkg; the one of apt is in two packages.
 			"verdict=fail code=4 findings=16 failing=16 ", "perl 5.36.0-7+deb12u3 -> 5.36.0-7+deb12u4, ", " and 12 more",
 			"apt libapt-pkg6.0 libpcre2-8-0 perl-base", "counted as high"}},
 		{"fail-mixed", given(june()), verdict.Style{Exit: 4}, []string{
@@ -360,7 +360,7 @@ func TestLog(t *testing.T) {
 				}
 			}
 			if tt.style.Quiet && log != tail {
-				t.Errorf("quiet is more than the tail:\n%s", log)
+				t.Errorf("quiet has more than the tail:\n%s", log)
 			}
 			golden(t, tt.name, log)
 		})
@@ -373,7 +373,7 @@ func given(v verdict.Verdict) func(testing.TB) verdict.Verdict {
 
 func minbase(t testing.TB) verdict.Verdict { return real(t, "debian12-minbase") }
 
-// TestLogInDocs holds that the log of docs/exit-codes.md is a true one.
+// TestLogInDocs: the log in docs/exit-codes.md is that of a test.
 func TestLogInDocs(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "exit-codes.md"))
 	if err != nil {
@@ -389,7 +389,7 @@ func TestLogInDocs(t *testing.T) {
 	}
 }
 
-// TestWidths holds a log at every width, and beyond those that are taken.
+// TestWidths checks a log at every width, and at widths out of range.
 func TestWidths(t *testing.T) {
 	for width := range 120 {
 		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed(), without(), unheld(), excused()} {
@@ -399,8 +399,8 @@ func TestWidths(t *testing.T) {
 	}
 }
 
-// TestLogOfEverything is a root with 2,995 vulnerabilities, those of the
-// kernel's headers among them: all are named.
+// TestLogOfEverything: the log of a root with 2,995 vulnerabilities, including those of the
+// kernel headers, names all of them.
 func TestLogOfEverything(t *testing.T) {
 	v := real(t, "debian12-app")
 	log := text(t, v, verdict.Style{Exit: 4})
@@ -419,7 +419,7 @@ func TestLogOfEverything(t *testing.T) {
 			missing++
 		}
 	}
-	// The kernel's 2,578 are cut after a thousand, and said to be.
+	// The list of the kernel's 2,578 ends after a thousand, and says so.
 	if missing > 1578 || !strings.Contains(log, "... and 1,578 more in this package") {
 		t.Errorf("%d of %d vulnerabilities are not named", missing, len(ids))
 	}
@@ -434,8 +434,8 @@ func TestLogOfEverything(t *testing.T) {
 	}
 }
 
-// TestLogIsBounded holds the size of the worst logs, and that what does not fit
-// is counted.
+// TestLogIsBounded: the largest logs are within the limit and say how many findings did not
+// fit.
 func TestLogIsBounded(t *testing.T) {
 	const n = 10_000
 	for name, pkg := range map[string]func(i int) string{
@@ -464,8 +464,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
-// TestPaste holds that a line made to be run contains no name that a shell would
-// take for something else.
+// TestPaste: a command has no name that is unsafe in a shell.
 func TestPaste(t *testing.T) {
 	for _, name := range []string{"x; rm -rf /", "$(reboot)", "a b", "-o=x", "libssl3\n&& reboot", "`id`", "Ünï"} {
 		v := with(debian("CVE-2023-5363", verdict.High, name, "1", "2", name))
@@ -477,7 +476,7 @@ func TestPaste(t *testing.T) {
 	}
 }
 
-// TestLink holds that a link is whole or not there.
+// TestLink: a link is complete or missing.
 func TestLink(t *testing.T) {
 	v := one()
 	v.Report = "https://" + strings.Repeat("a", 120) + ".example.com/api/v1/scans/1/report"
@@ -493,7 +492,7 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// TestColor holds that colour changes nothing but the words of severity.
+// TestColor: colour changes only the words of severity.
 func TestColor(t *testing.T) {
 	for _, style := range []verdict.Style{{Exit: 4}, {Exit: 4, Width: 70, Verbose: true}} {
 		want := text(t, june(), style)
@@ -555,7 +554,7 @@ func text(t testing.TB, v verdict.Verdict, style verdict.Style) string {
 	return b.String()
 }
 
-// last returns what a builder repeats of a log.
+// last returns the lines of a log that a builder repeats.
 func last(log string) string {
 	lines := strings.SplitAfter(strings.TrimSuffix(log, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-10):], "") + "\n"
@@ -565,7 +564,7 @@ var colors = regexp.MustCompile(`\x1b\[[\d;]+m`)
 
 func plain(log string) string { return colors.ReplaceAllString(log, "") }
 
-// hold checks what every log promises.
+// hold checks what every log guarantees.
 func hold(t *testing.T, log string, style verdict.Style) {
 	t.Helper()
 	width := 100
@@ -619,6 +618,6 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s: -update writes it anew; got:\n%s\nwant:\n%s", path, got, want)
+		t.Errorf("%s: -update rewrites it; got:\n%s\nwant:\n%s", path, got, want)
 	}
 }
