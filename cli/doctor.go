@@ -60,7 +60,7 @@ func (r *run) doctor(c *ucli.Context) error {
 	if p, err := slot.Read(); err == nil && p.Server == "" {
 		d.note("slot", "empty: this binary was not served by assayd")
 	} else if err == nil {
-		certs, _ := cert.Parse([]byte(p.CA)) // no CA is no error here, and a scan reports a damaged one
+		certs, _ := cert.Parse([]byte(p.CA)) // an empty CA is valid, and the scan reports a damaged one
 		d.ok("slot", "%s, %d certificates, fresh %s", p.Server, len(certs), cmp.Or(p.Fresh, "for ever"))
 	}
 	s, err := r.settings(c)

@@ -28,7 +28,7 @@ func TestBackoffIsRandom(t *testing.T) {
 				t.Fatalf("attempt %d: %s where the service asks for 7 s", attempt, later)
 			}
 		}
-		// One in 10^9 runs fails for each bound.
+		// Each bound fails by chance in one of 10^9 runs.
 		if lowest < 0 || highest > most || lowest > most*15/100 || highest < most*85/100 {
 			t.Errorf("attempt %d: waits between %s and %s, want them all over 0 to %s", attempt, lowest, highest, most)
 		}

@@ -41,7 +41,7 @@ var scan = cyclonedx.Scan{
 	},
 }
 
-// pass is a verdict on scan, whose one package was evaluated.
+// pass is a passing verdict for scan, which has one package.
 const pass = `{"version":1,"scan":"s1","decision":{"outcome":"pass","code":0,"reasons":[{"rule":"clean","text":"nothing found"}]},` +
 	`"findings":[],"counts":{"packages":1,"evaluated":1,"findings":0,"failing":0,"fixable":0,"by_severity":{}},` +
 	`"evaluated":[{"part":"system","type":"deb","packages":1,"evaluated":1,"state":"evaluated"}],"system":{"id":"debian","version_id":"12"},"options":{"fail_on":"high","unrated":"high"},"data":{"records":1},"later":{"x":1}}`
@@ -79,7 +79,7 @@ func send(t *testing.T, c remote.Config) (verdict.Verdict, []byte, error) {
 	return client.Scan(t.Context(), scan)
 }
 
-// fails sends a scan that must fail, and holds the error to the form of all.
+// fails sends a scan that must fail, and checks the form and the content of the error.
 func fails(t *testing.T, c remote.Config, kind remote.Kind, what, hint string) *remote.Error {
 	t.Helper()
 	_, _, err := send(t, c)
@@ -162,8 +162,8 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// sequence answers with one handler after the other, the last for ever, and
-// keeps the idempotency keys.
+// sequence answers with one handler after the other and then always with the last one. It
+// records the idempotency keys.
 type sequence struct {
 	mu   sync.Mutex
 	keys []string
@@ -319,8 +319,8 @@ func TestVerdictsThatAreTaken(t *testing.T) {
 	}
 }
 
-// TestContradictions: a verdict that cannot be meant is one that is not trusted,
-// in the log and in the JSON, and no error that --on-error warn lets go.
+// TestContradictions checks that a contradictory verdict becomes an untrusted one, in the log
+// and in the JSON. It must not be an error, which --on-error warn would turn into success.
 func TestContradictions(t *testing.T) {
 	decision := func(outcome string, code int) string {
 		return fmt.Sprintf(`{"version":1,"decision":{"outcome":%q,"code":%d}}`, outcome, code)
@@ -355,8 +355,8 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// A pass that answers another scan, or that was made by a weaker policy than was asked
-// for, is not one.
+// TestPassOfAnother checks that a pass for another scan, or with a weaker policy than the one
+// that was asked for, is not accepted.
 func TestPassOfAnother(t *testing.T) {
 	flag := func(name, value string) []cyclonedx.Option {
 		return []cyclonedx.Option{{Name: name, Value: value, Origin: "flag"}}
@@ -446,7 +446,7 @@ func TestServiceStaysBroken(t *testing.T) {
 	}
 }
 
-// An answer that never ends, in any way, ends with the deadline.
+// The deadline ends an answer that never ends, in each phase of the exchange.
 func TestDeadline(t *testing.T) {
 	trickle := func(w http.ResponseWriter, r *http.Request, head string) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -570,7 +570,7 @@ func TestRefusedConnection(t *testing.T) {
 }
 
 func TestUnknownName(t *testing.T) {
-	// RFC 6761 reserves the domain; a machine without any DNS gives another error.
+	// RFC 6761 reserves the domain. A machine without DNS returns another error.
 	if _, err := net.LookupHost("assay.invalid"); err == nil {
 		t.Skip("this machine resolves .invalid")
 	}
@@ -664,7 +664,7 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// tunnel is a proxy that leads every connection to one address.
+// tunnel is a proxy that connects every client to one address.
 func tunnel(t *testing.T, addr string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		up, err := net.Dial("tcp", addr)
@@ -734,7 +734,7 @@ func TestProxy(t *testing.T) {
 	})
 }
 
-// A service that has TLS resets a connection that begins without.
+// A service with TLS resets a connection that begins without TLS.
 func TestBrokenConnectionNamesTLS(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -42,8 +42,8 @@ func examine(t *testing.T, c remote.Config) []string {
 	return lines
 }
 
-// holds checks that lines are those that are wanted, each by how it begins and
-// by a part of it.
+// holds checks that there are exactly the wanted lines. Each is given by its start and
+// another part.
 func holds(t *testing.T, lines []string, want ...[2]string) {
 	t.Helper()
 	for i, w := range want {
@@ -53,11 +53,11 @@ func holds(t *testing.T, lines []string, want ...[2]string) {
 		}
 	}
 	if len(lines) > len(want) {
-		t.Errorf("more than wanted: %q", lines[len(want):])
+		t.Errorf("unexpected lines: %q", lines[len(want):])
 	}
 }
 
-// assayd answers as assayd does, with a token of a scope.
+// assayd answers like assayd, about a token with one scope.
 func assayd(scope string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Assay-Version", "0.1.0")
@@ -158,8 +158,8 @@ func TestExamineTLS(t *testing.T) {
 		t.Error(lines[1])
 	}
 
-	// A clock so wrong that the certificate is not valid by it: what the service
-	// says of the time is asked for all the same, without the token.
+	// The clock is so wrong that the certificate is not valid. The client still requests the
+	// time of the service, without the token.
 	with = c
 	with.CAs = []remote.CA{{Name: "the slot", PEM: pemOf(server.Certificate())}}
 	with.Now = func() time.Time { return time.Now().AddDate(-90, 0, 0) }

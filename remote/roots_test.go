@@ -13,7 +13,7 @@ import (
 	"assay/remote"
 )
 
-// store makes a filesystem whose trust store holds a certificate at a path.
+// store makes a filesystem with a certificate at a path of the trust store.
 func store(t *testing.T, path string, pem []byte) string {
 	t.Helper()
 	root := t.TempDir()
@@ -50,13 +50,13 @@ func TestRootsOfTheFilesystem(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	// The first file that is there counts, as in crypto/x509.
+	// The first file that exists counts, as in crypto/x509.
 	c := direct
 	c.StoreRoot = store(t, "/etc/ssl/cert.pem", cert)
 	put(t, filepath.Join(c.StoreRoot, "/etc/ssl/ca-bundle.pem"), []byte("none"))
 	fails(t, c, remote.TLS, "signed by an unknown authority", "--cacert")
 
-	// Not one of the variables that a base image can set.
+	// The variables, which a base image can set, do not count.
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	put(t, file, cert)
 	t.Setenv("SSL_CERT_FILE", file)
@@ -64,7 +64,7 @@ func TestRootsOfTheFilesystem(t *testing.T) {
 	c.StoreRoot = t.TempDir()
 	fails(t, c, remote.TLS, "signed by an unknown authority", "--cacert")
 
-	// What is no file, or not to be believed, is passed over.
+	// Entries that are not regular files, or are too large, are skipped.
 	c.StoreRoot = store(t, "/etc/ssl/certs/own.pem", cert)
 	certs := filepath.Join(c.StoreRoot, "/etc/ssl/certs")
 	if err := unix.Mkfifo(filepath.Join(certs, "ca-certificates.crt"), 0o644); err != nil {
@@ -79,8 +79,8 @@ func TestRootsOfTheFilesystem(t *testing.T) {
 	}
 }
 
-// A base image can name a proxy and bring its CA along; together they would
-// read the token.
+// A base image can name a proxy and contain the proxy's CA. Together they could read the
+// token.
 func TestImageCannotPutItselfInBetween(t *testing.T) {
 	var tokens int
 	between := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func TestImageCannotPutItselfInBetween(t *testing.T) {
 	if tokens != 0 {
 		t.Error("the token was sent")
 	}
-	// The proof that it was the store: by the user's own word it is trusted.
+	// With the same CA from the user it is trusted, so the store was the reason.
 	c.CAs = []remote.CA{{Name: "--cacert", PEM: pemOf(between.Certificate())}}
 	if _, _, err := send(t, c); err != nil || tokens != 1 {
 		t.Errorf("%v, %d tokens", err, tokens)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestScannedWaits: a service that is busy is asked again, and its answer counts.
+// TestScannedWaits checks that Scanned retries a busy service and uses its next answer.
 func TestScannedWaits(t *testing.T) {
 	for _, tt := range []struct {
 		status int

@@ -11,8 +11,8 @@ import (
 	"assay/remote"
 )
 
-// A verdict, or a header, that repeats the token is taken without it, however its
-// characters are written.
+// The token is removed from a verdict or a header that repeats it, also if its characters are
+// escaped.
 func TestTokenIsScrubbedFromAVerdict(t *testing.T) {
 	escaped := ""
 	for _, c := range secret {
@@ -49,7 +49,7 @@ func TestTokenIsScrubbedFromAVerdict(t *testing.T) {
 	}
 }
 
-// What is no letter of a token stays as it is written.
+// Escapes of characters that are not in tokens stay unchanged.
 func TestScrubLeavesEscapes(t *testing.T) {
 	body := strings.Replace(pass, `"scan":"s1"`, `"scan":"a\\u0041\u003c\u00e9\n\""`, 1)
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "application/json", body) })
@@ -147,7 +147,7 @@ func TestRepeatedKeys(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// The same key in different objects is no repetition.
+	// The same key in different objects is not repeated.
 	body := strings.Replace(pass, `"scan":"s1"`, `"x":[{"scan":1},{"scan":{"scan":2}}],"scan":"s1"`, 1)
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "application/json", body) })
 	if _, _, err := send(t, c); err != nil {

@@ -16,8 +16,8 @@ import (
 	"assay/remote/purl"
 )
 
-// BenchmarkDecode reads what assay sends of a database of packages, some 360 of
-// them, and of 400 libraries of several languages, each with its path.
+// BenchmarkDecode decodes what assay sends for a package database with about 360 packages,
+// and for 400 packages of several languages, each with its path.
 func BenchmarkDecode(b *testing.B) {
 	for name, packages := range map[string][]inventory.Package{"dpkg": installed(b), "libraries": libraries(b)} {
 		s := cyclonedx.Scan{Client: "assay 0.1.0", Inventory: inventory.Inventory{System: example.Inventory.System, Packages: packages}}

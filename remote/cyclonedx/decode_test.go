@@ -15,8 +15,8 @@ import (
 	"assay/remote/cyclonedx"
 )
 
-// Documents in the shape of other tools. The names of fields and properties
-// were read in what those tools write; the packages are chosen for the case.
+// These documents have the form of other tools. The names of fields and properties come from
+// real output of those tools. The packages are chosen for the case.
 const (
 	syft = `{
   "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX", "specVersion": "1.6",
@@ -151,7 +151,7 @@ func compare(t *testing.T, doc string, want cyclonedx.Scan) {
 	}
 }
 
-// A document of Trivy's tests: vulnerability statements, without components.
+// This document of Trivy's tests has vulnerability statements and no components.
 func TestDecodeStatements(t *testing.T) {
 	archive, err := zip.OpenReader(testkit.Path(t, "feeds", "openvex", "trivy.zip"))
 	if err != nil {
@@ -186,7 +186,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"two documents", head + `"version":1}{}`, `"{}", want the end`},
 		{"components of another type", head + `"components":"none"}`, `want a list`},
 		{"option without a name", head + `"metadata":{"properties":[{"name":"assay:option:flag","value":"x"}]}}`, "ORIGIN:NAME"},
-		{"partial that is no JSON", head + `"metadata":{"properties":[{"name":"assay:partial","value":"x"}]}}`, "assay:partial"},
+		{"partial that is not JSON", head + `"metadata":{"properties":[{"name":"assay:partial","value":"x"}]}}`, "assay:partial"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,11 +233,11 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was read from anywhere is written and read without loss.
+		// A decoded scan can be encoded and decoded without loss.
 		first := encode(t, s)
 		again, err := cyclonedx.Decode(bytes.NewReader(first), cyclonedx.DefaultLimits())
 		if err != nil {
-			t.Fatalf("our own document: %v\n%s", err, first)
+			t.Fatalf("assay's own document: %v\n%s", err, first)
 		}
 		if !reflect.DeepEqual(again, s) {
 			t.Errorf("\n got %+v\nwant %+v\n%s", again, s, first)
@@ -248,8 +248,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What this version does not know is taken for the worst: it must not make a
-// package disappear, a scan error harmless, or a distribution answer for a file.
+// An unknown value counts as the worst known one. It must not remove a package, make a scan
+// error harmless, or let a distribution decide about a file.
 func TestDecodeUnknown(t *testing.T) {
 	got := decode(t, []byte(`{"bomFormat": "CycloneDX", "specVersion": "1.6",
 		"metadata": {"properties": [{"name": "assay:partial", "value": "{\"path\":\"a\",\"kind\":\"archive\",\"error\":\"x\"}"}]},
@@ -276,8 +276,8 @@ func TestDecodeUnknown(t *testing.T) {
 	}
 }
 
-// What is there twice is read as encoding/json reads it: the later list replaces the
-// earlier one, and nothing of a component is left in the next.
+// A repeated key is read as by encoding/json: the later list replaces the earlier one. No part
+// of a component stays in the next one.
 func TestDecodeTwice(t *testing.T) {
 	const doc = `{"bomFormat":"CycloneDX","specVersion":"1.6",
 	  "components":[{"type":"operating-system","name":"debian"},{"purl":"pkg:deb/debian/a@1?distro=debian-12"},{"name":"no purl"}],

@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// FuzzReadDocument holds the reader against encoding/json: it takes no text that
-// is no JSON, and reads the same of every document that encoding/json can read
-// into the structs. Two things are left out, which no tool writes: keys that
-// differ from those of the format in their case, and keys that are there twice.
+// FuzzReadDocument compares the reader with encoding/json. The reader must reject what is not
+// JSON, and read every document that encoding/json reads into the structs with the same
+// result. It skips two cases that no tool writes: keys in another case, and repeated keys.
 func FuzzReadDocument(f *testing.F) {
 	for _, doc := range []string{
 		`{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"metadata":{"tools":{"components":[{"type":"application","name":"a","version":"1"}]},
@@ -64,7 +63,7 @@ func readDocument(text string, limits Limits) (document, error) {
 	return d, err
 }
 
-// A collector keeps components.
+// A collector is a taker that keeps the components.
 type collector []*component
 
 func (c *collector) reset() { *c = nil }
@@ -76,7 +75,7 @@ func (c *collector) take(taken *component) {
 	*c = append(*c, &kept)
 }
 
-// normal is a document as JSON, in which an empty list is like none.
+// normal returns a document as JSON, with empty lists left out.
 func normal(t *testing.T, d document) string {
 	b, err := json.Marshal(d)
 	if err != nil {
@@ -85,9 +84,8 @@ func normal(t *testing.T, d document) string {
 	return string(b)
 }
 
-// ordinary reports whether the keys of a text are in lower camel case, as those
-// of the format, and none is twice in one object, and it is nested less deep
-// than the bound.
+// ordinary reports whether the keys of a text are in lower camel case, as those of the
+// format, none is repeated in an object, and the nesting is below the limit.
 func ordinary(doc string) bool {
 	known := map[string]string{}
 	for _, of := range []any{document{}, metadata{}, tools{}, tool{}, component{}, organization{}, hash{}, evidence{}, occurrence{}, property{}} {

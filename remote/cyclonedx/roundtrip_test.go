@@ -83,7 +83,7 @@ func TestRoundTripOfExample(t *testing.T) {
 	}
 }
 
-// The document of one package, whole, as docs/api.md shows it.
+// This is the complete document of one package, as in docs/api.md.
 func TestDocument(t *testing.T) {
 	s := example
 	s.Options, s.Inventory.Packages, s.Inventory.ScanErrors = s.Options[:1], s.Inventory.Packages[:1], s.Inventory.ScanErrors[:1]
@@ -119,7 +119,7 @@ func TestOptionWithColonInOrigin(t *testing.T) {
 	}
 }
 
-// words are values that a field may have to carry, good ones and awkward ones.
+// words are ordinary and unusual values of a field.
 var words = []string{
 	"", "a", "bash", "lib c++", "@scope/x", "g:a", "a/b/c", "1:2.3-4", "0:1", "2.3-4~deb12u1", "v4", "Ünïcode", "<&>\"\\", "%2F", "#", "?x=y",
 	"a@b", "x-1-2.src.rpm", "\u2028", "tab\there",
@@ -180,7 +180,7 @@ func TestRoundTripOfRandomScans(t *testing.T) {
 	}
 }
 
-// No field of the types that travel was forgotten: a new one fails here.
+// The test fails for a new field of the inventory that Encode does not write.
 func TestEveryFieldTravels(t *testing.T) {
 	var check func(v reflect.Value, path string)
 	check = func(v reflect.Value, path string) {

@@ -10,7 +10,7 @@ import (
 	"assay/check/testkit"
 )
 
-// What Syft itself writes about a root of Debian is read as dpkg-query tells it.
+// Decoding Syft's own document of a Debian root gives what dpkg-query lists.
 func TestDecodeOfSyftItself(t *testing.T) {
 	syft, err := exec.LookPath("syft")
 	if err != nil {

@@ -75,8 +75,7 @@ func TestSystem(t *testing.T) {
 	}
 }
 
-// A package database goes through its purls without loss, but for what a purl
-// cannot say.
+// Converting a package database to purls and back loses only what a purl cannot contain.
 func TestPackagesOfDatabasesSurvive(t *testing.T) {
 	tests := []struct {
 		typ, database string
@@ -128,7 +127,7 @@ func TestPackagesOfDatabasesSurvive(t *testing.T) {
 	}
 }
 
-// What Syft wrote about a tree of language artefacts is read as Syft meant it.
+// Parsing Syft's purls of a tree of language packages gives the packages that Syft found.
 func TestSyftsPURLs(t *testing.T) {
 	data, err := os.ReadFile(testkit.Path(t, "lang", "peer-syft.json"))
 	if err != nil {

@@ -147,7 +147,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// parse returns a purl of its own memory, without qualifiers if it has none.
+// parse parses into a new PURL, with nil for an empty list of qualifiers.
 func parse(s string) (purl.PURL, error) {
 	var p purl.PURL
 	err := p.Parse(s)

@@ -30,8 +30,8 @@ func build(t *testing.T) []byte {
 	return program
 }
 
-// run executes a program that its user may execute and not read, without
-// any environment, as nobody where the test may.
+// run runs a program that its user can execute but not read, with an empty environment. The
+// user is nobody if the test runs as root.
 func run(t *testing.T, program []byte) slot.Payload {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,7 +43,7 @@ func run(t *testing.T, program []byte) slot.Payload {
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	if os.Getuid() == 0 {
-		// The folders of a test are its owner's alone.
+		// Only their owner can read the folders of a test.
 		for d := dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) {
 			if err := os.Chmod(d, 0o711); err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func run(t *testing.T, program []byte) slot.Payload {
 	return p
 }
 
-// strip removes what a package builder would remove.
+// strip removes what the strip step of a package build removes.
 func strip(t *testing.T, program []byte) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "stripped")
@@ -90,7 +90,7 @@ func TestProgram(t *testing.T) {
 	}
 	release := build(t)
 	if n := bytes.Count(release, released(t)[:16]); n != 1 {
-		t.Fatalf("the magic stands %d times in the program, want once", n)
+		t.Fatalf("the program contains the magic %d times, want once", n)
 	}
 	if got := run(t, release); got != (slot.Payload{}) {
 		t.Errorf("as released: %+v, want an empty payload", got)

@@ -127,7 +127,7 @@ func TestFillRefuses(t *testing.T) {
 	if _, err := slot.Fill(region[:slot.Size-1], example); !errors.Is(err, slot.ErrDamaged) {
 		t.Errorf("cut off: %v", err)
 	}
-	// {"ca":"…"} is 9 bytes beside its value.
+	// {"ca":"…"} has 9 bytes in addition to its value.
 	fits := slot.Payload{CA: strings.Repeat("x", slot.MaxPayload-9)}
 	filled, err := slot.Fill(region, fits)
 	if err != nil {
@@ -159,7 +159,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := slot.Fill(region, p)
 		if err != nil {
-			// A payload may grow when it is written again, by escaping.
+			// Escapes can make a payload larger when it is written again.
 			t.Skip(err)
 		}
 		if got, err := slot.Parse(again); err != nil || got != p {

@@ -38,8 +38,8 @@ func write(t *testing.T, inv inventory.Inventory) map[string]any {
 	return statement.Predicate
 }
 
-// TestSchema holds documents to the schema of SPDX 2.3: of a genuine Debian, of
-// every kind of package, and of nothing.
+// TestSchema validates documents with the schema of SPDX 2.3: of a real Debian, of every kind
+// of package, and of an empty inventory.
 func TestSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(testkit.Path(t, "schemas", "spdx-2.3.json"))
 	if err != nil {
@@ -63,7 +63,7 @@ func TestSchema(t *testing.T) {
 		if err := schema.Validate(d); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		// A tree, perhaps a system, and each package.
+		// The tree, the system if there is one, and each package.
 		want := 1 + len(inv.Packages)
 		if inv.System.Known() {
 			want++

@@ -15,8 +15,8 @@ import (
 	"assay/remote/token"
 )
 
-// base62 is math/big's spelling of a number, brought to the alphabet of tokens:
-// math/big has lower case before upper case.
+// base62 formats a number with math/big and converts it to the alphabet of tokens, in which
+// upper case comes before lower case.
 func base62(n uint32) string {
 	swapped := strings.Map(func(r rune) rune {
 		switch {
@@ -39,7 +39,7 @@ func TestNewHasFormAndChecksum(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !form.MatchString(s) || len(s) != token.Length {
-			t.Fatalf("New gave a token of another form: %q", s)
+			t.Fatalf("New returned an invalid token: %q", s)
 		}
 		body, sum := s[:38], s[38:]
 		if want := base62(crc32.ChecksumIEEE([]byte(body))); sum != want {
@@ -49,7 +49,7 @@ func TestNewHasFormAndChecksum(t *testing.T) {
 			t.Fatalf("Check of a new token: %v", err)
 		}
 		if seen[s] {
-			t.Fatalf("the token %q came twice", s)
+			t.Fatalf("New returned the token %q twice", s)
 		}
 		seen[s] = true
 	}
@@ -94,7 +94,7 @@ func (c constant) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// good was made once; its checksum was computed with Python's zlib.crc32.
+// good is a valid token. Its checksum was computed with Python's zlib.crc32.
 const good = "assay_0123456789ABCDEFGHIJKLMNOPQRSTUV0jfF3F"
 
 func TestCheck(t *testing.T) {
@@ -192,9 +192,8 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// TestDerive holds that a derived token is a token, depends on both of its inputs
-// and stays the same from one release to the next: replicas of two releases must
-// agree.
+// TestDerive checks that a derived token is valid, depends on both inputs, and is the same in
+// every release, because replicas of two releases must agree.
 func TestDerive(t *testing.T) {
 	const secret = "assay_0123456789ABCDEFGHIJKLMNOPQRSTUV000000"
 	got, err := token.Derive(secret, "purpose 1")
