@@ -13,31 +13,29 @@ import (
 	"assay/verdict"
 )
 
-// A Kept is a kept scan, decoded.
+// A Kept is a stored scan, decoded.
 type Kept struct {
 	Scan      store.Scan
 	Inventory inventory.Inventory
 	Verdict   verdict.Verdict
 }
 
-// A Between says why two scans have different answers: other data, other packages, or
-// another policy.
+// A Between says why two scans have different verdicts: different data, packages or policy.
 type Between struct {
 	Before string `json:"before"` // id of the scan
 	After  string `json:"after"`
-	// Data, Packages and Policy are what differs of what the scans were decided by.
+	// Data, Packages and Policy are the differences in what the scans were decided by.
 	Data     []scan.Change   `json:"data,omitempty"`
 	Packages []PackageChange `json:"packages,omitempty"`
 	Policy   []scan.Change   `json:"policy,omitempty"`
-	// Difference is what differs in the answers.
+	// Difference is the difference of the verdicts.
 	Difference scan.Difference `json:"difference"`
-	// Causes count the findings that differ, by what is the cause: "packages", "policy"
-	// or "data".
+	// Causes counts the different findings by cause: "packages", "policy" or "data".
 	Causes map[string]int `json:"causes,omitempty"`
 }
 
-// A PackageChange is a package that one of the scans has in no version, or that they
-// have in different ones.
+// A PackageChange is a package that only one of the scans has, or that they have in
+// different versions.
 type PackageChange struct {
 	Type   string   `json:"type"`
 	Name   string   `json:"name"`
@@ -52,7 +50,7 @@ const (
 	CauseData     = "data"
 )
 
-// Compare says why the answer to after differs from that to before.
+// Compare returns why the verdict of after differs from that of before.
 func Compare(before, after Kept) Between {
 	b := Between{
 		Before: before.Scan.ID, After: after.Scan.ID,
@@ -96,7 +94,7 @@ func Compare(before, after Kept) Between {
 		_, ok := slices.BinarySearch(versions[[2]string{p.Type, p.Name}], p.Version)
 		return ok
 	}
-	// Kernel findings are listed or not by the policy alone.
+	// Whether kernel findings are listed depends on the policy only.
 	cause := CauseData
 	if len(b.Data) == 0 && len(b.Policy) > 0 {
 		cause = CausePolicy
@@ -108,7 +106,7 @@ func Compare(before, after Kept) Between {
 		b.count(cause, has(now, f.Package))
 	}
 	for _, c := range b.Difference.Changed {
-		// The policy decides what fails; all else of a finding is the data's.
+		// Whether a finding fails depends on the policy, and everything else in it on the data.
 		data := slices.ContainsFunc(c.Changes, func(c scan.Change) bool { return c.Name != "fails" && c.Name != "rule" })
 		if data || len(b.Policy) == 0 {
 			b.count(CauseData, true)
@@ -119,8 +117,8 @@ func Compare(before, after Kept) Between {
 	return b
 }
 
-// count counts a finding by its cause, CausePackages where the other scan does not have
-// the package.
+// count counts a finding by its cause, which is CausePackages if the other scan does not
+// have the package.
 func (b *Between) count(cause string, has bool) {
 	if !has {
 		cause = CausePackages
@@ -131,7 +129,7 @@ func (b *Between) count(cause string, has bool) {
 // maxChanges bounds the packages that WriteText lists.
 const maxChanges = 50
 
-// WriteText writes it for people.
+// WriteText writes the difference for people.
 func (b Between) WriteText(w io.Writer) error {
 	t := &text{}
 	head := "scans " + verdict.Clean(b.Before) + " and " + verdict.Clean(b.After)
@@ -164,7 +162,7 @@ func (b Between) WriteText(w io.Writer) error {
 	if _, err := io.WriteString(w, t.b.String()); err != nil {
 		return err
 	}
-	d := b.Difference // of which the policy has been said
+	d := b.Difference // the policy has been written already
 	d.Changes = slices.DeleteFunc(slices.Clone(d.Changes), func(c scan.Change) bool { return c.Name == "options" })
 	return d.WriteText(w)
 }

@@ -1,10 +1,10 @@
-// Package explain says why a vulnerability is a finding of a scan, or why it is
-// not: which records speak of it, where they come from, and what became of each
-// package that they name.
+// Package explain says why a vulnerability is a finding of a scan, or why it is not: which
+// records are about it, where they come from, and how each package that they name was
+// evaluated.
 //
-// It asks the matcher itself: every answer comes from the trace of running it on the
-// scan's inventory with the records of the vulnerability. So it knows no rule of any
-// ecosystem, and cannot say anything else than what scans are judged by.
+// Every answer comes from the trace of the matcher, which is run on the scan's inventory
+// with the records of the vulnerability. So the package has no rules of its own, and an
+// explanation always agrees with the scans.
 package explain
 
 import (
@@ -18,55 +18,55 @@ import (
 	"assay/verdict"
 )
 
-// An Index is what the matcher reads, and the records that were withdrawn.
+// An Index is what the matcher reads, and further records for people who ask.
 type Index interface {
 	match.Index
-	// Mentions returns the ids of the records that name id as related only, or that
-	// have an id that ends in it, sorted.
+	// Mentions returns the ids of the records that name id only as related, or whose id ends
+	// with it, sorted.
 	Mentions(id string) ([]string, error)
-	// Withdrawn returns the ids of the withdrawn records that have a name among their
-	// aliases, as their upstream, as related or at the end of their id, sorted.
+	// Withdrawn returns the ids of the withdrawn records that have a name as an alias, as
+	// upstream, as related or at the end of their id, sorted.
 	Withdrawn(name string) ([]string, error)
 }
 
-// Records gives the newest version up to upTo of the advisory of every source that
-// has one of that id, as a store.Store does.
+// Records has the advisories. RecordsOf returns the newest version up to upTo of each
+// source's advisory with an id. A store.Store implements it.
 type Records interface {
 	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
 }
 
-// Input is what is to be explained.
+// Input is the input of Explain.
 type Input struct {
 	Scan      store.Scan
 	Inventory inventory.Inventory // of Scan.Request
 	Verdict   verdict.Verdict     // of Scan.Verdict
 	ID        string              // of a vulnerability or an advisory
-	Index     Index               // of the data that is served now
+	Index     Index               // of the current data
 	Records   Records
 	Now       time.Time
 }
 
-// An Explanation answers GET /api/v1/scans/{id}/explain. The same data and time
-// give the same bytes.
+// An Explanation is the response to GET /api/v1/scans/{id}/explain. For the same data and
+// time it has the same bytes.
 type Explanation struct {
 	Scan string `json:"scan"`
-	ID   string `json:"id"` // as asked
+	ID   string `json:"id"` // as requested
 	// Names are the id and the other names of the vulnerability, sorted.
 	Names []string `json:"names"`
-	// Found says whether it is a finding of the scan; Reason says in one sentence
-	// why, or why not.
+	// Found reports whether it is a finding of the scan. Reason is the reason, in one
+	// sentence.
 	Found  bool   `json:"found"`
 	Reason string `json:"reason"`
 	// Findings are those of the verdict.
 	Findings []verdict.Finding `json:"findings,omitempty"`
 	System   verdict.System    `json:"system"`
 	Data     verdict.Data      `json:"data"` // that the scan was decided with
-	// KEV is the day on which CISA listed it, EPSS its probability of exploitation,
-	// both as known now.
+	// KEV is the day on which CISA added it to its catalog, and EPSS the probability of
+	// exploitation, both as known now.
 	KEV  string  `json:"kev,omitempty"`
 	EPSS float64 `json:"epss,omitempty"`
-	// Records speak of it, sorted by id and source; More counts those beyond the bound.
+	// Records are about it, sorted by id and source. More counts those beyond the bound.
 	Records []Record `json:"records"`
 	More    int      `json:"more,omitempty"`
 }
@@ -75,11 +75,11 @@ type Explanation struct {
 const (
 	StateUsed      = "used"      // as it was when the scan was decided
 	StateWithdrawn = "withdrawn" // by its publisher
-	StateRemoved   = "removed"   // its source had it no longer
+	StateRemoved   = "removed"   // from its source
 	StateLater     = "later"     // it came after the scan
 )
 
-// A Record is one advisory that speaks of the vulnerability.
+// A Record is one advisory about the vulnerability.
 type Record struct {
 	ID        string     `json:"id"`
 	State     string     `json:"state"`
@@ -88,23 +88,22 @@ type Record struct {
 	Published *time.Time `json:"published,omitempty"`
 	Withdrawn *time.Time `json:"withdrawn,omitempty"`
 	Summary   string     `json:"summary,omitempty"`
-	// Source, and the part of it after a colon, brought this version. SourceUpdated
-	// is when it was last reached, and
-	// SourceAge how many seconds ago that is.
+	// Source is the source of this version, and its part after a colon. SourceUpdated is when
+	// it was last updated, and SourceAge how many seconds ago.
 	Source        string     `json:"source"`
 	SourceUpdated *time.Time `json:"source_updated,omitempty"`
 	SourceAge     int64      `json:"source_age_seconds,omitempty"`
-	// Related is the name of the vulnerability where the record gives it as related
-	// only, as AlmaLinux's errata do.
+	// Related is the name of the vulnerability if the record names it only as related, as
+	// AlmaLinux's errata do.
 	Related string `json:"related,omitempty"`
-	// Affected are the entries about packages of the image; Elsewhere names those
-	// about others, at most ten of ElsewhereCount.
+	// Affected are the entries about packages of the image. Elsewhere names the packages of
+	// other entries, at most ten of ElsewhereCount.
 	Affected       []Affected `json:"affected,omitempty"`
 	Elsewhere      []string   `json:"elsewhere,omitempty"`
 	ElsewhereCount int        `json:"elsewhere_count,omitempty"`
 }
 
-// An Affected is one affected entry of a record, as it stands there.
+// An Affected is one affected entry of a record.
 type Affected struct {
 	Ecosystem string  `json:"ecosystem"`
 	Name      string  `json:"name"`
@@ -124,22 +123,22 @@ type Range struct {
 // The outcomes of a package with one entry.
 const (
 	Matches        = "matches"
-	Overruled      = "overruled"       // it would match, were it not for other records
-	NotAffected    = "not-affected"    // its version is in none of the ranges
+	Overruled      = "overruled"       // other records take precedence
+	NotAffected    = "not-affected"    // the version is in none of the ranges
 	NotApplicable  = "not-applicable"  // the entry is about another module, architecture, build or operating system
-	JudgedByOwner  = "judged-by-owner" // the distribution's package that it is a part of is judged in its place
-	NotComparable  = "not-comparable"  // its version, or one of the entry, is none
+	JudgedByOwner  = "judged-by-owner" // the distribution's package that it is part of is evaluated in its place
+	NotComparable  = "not-comparable"  // the version, or one of the entry, is invalid
 	OtherRelease   = "other-release"   // the entry is about another release
 	OtherEcosystem = "other-ecosystem" // the entry is about another package of that name
-	NotJudged      = "not-judged"      // nothing is said about the package at all
+	NotJudged      = "not-judged"      // the package is not evaluated
 	NotUsed        = "not-used"        // the record is withdrawn, removed, or a notice
 )
 
-// A Package is a package of the image that has the name of an entry.
+// A Package is a package of the image with the name of an entry.
 type Package struct {
 	Package verdict.Package `json:"package"`
 	Outcome string          `json:"outcome"`
-	// Why is for people: the comparison that matched, or what speaks against it.
+	// Why is for people: the comparison that matched, or why there is no match.
 	Why string `json:"why"`
 }
 

@@ -220,7 +220,7 @@ func TestExplain(t *testing.T) {
 		{"CVE-2024-1010", false, "a new scan would find it", []string{
 			"DEBIAN-CVE-2024-1010 later Debian:12: bash matches: DEBIAN-CVE-2024-1010: Debian:12 bash 5.2.15-2 < fixed 6",
 		}},
-		{"CVE-1999-9999", false, "no record that the service holds speaks of it", []string{}},
+		{"CVE-1999-9999", false, "no record of the service is about it", []string{}},
 		{"nonsense \x1b[31m", false, "no record", []string{}},
 	} {
 		t.Run(tt.id, func(t *testing.T) {

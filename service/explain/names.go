@@ -10,9 +10,8 @@ import (
 	"assay/verdict"
 )
 
-// namesOf returns id and the other names of the vulnerability, sorted: aliases
-// are symmetric and transitive. A record that names several CVEs, as a
-// distribution's bulletin does, does not make them one.
+// namesOf returns id and the other names of the vulnerability, sorted. Aliases are symmetric
+// and transitive. A record that names several CVEs, as errata do, does not join them.
 func namesOf(ix match.Index, id string) ([]string, error) {
 	names := []string{id}
 	for i := 0; i < len(names) && len(names) < maxNames; i++ {
@@ -69,14 +68,14 @@ func cves(names []string) int {
 	return n
 }
 
-// A naming tells whether records speak of a vulnerability.
+// A naming finds records about a vulnerability.
 type naming struct {
 	names []string
-	ids   map[string]bool // of records that do
+	ids   map[string]bool // of records about it
 }
 
-// refer adds records that have one of the names, or that name one of those
-// found, to the last of them.
+// refer adds the records that have one of the names, and the records that name a record that
+// was found, directly or not.
 func (n *naming) refer(ix match.Index) error {
 	todo := slices.Concat(n.names, slices.Collect(keys(n.ids)))
 	for len(todo) > 0 && len(n.ids) <= 2*maxRecords {
@@ -117,15 +116,15 @@ func keys(set map[string]bool) func(func(string) bool) {
 	}
 }
 
-// of reports whether a finding is one of the vulnerability.
+// of reports whether a finding is about the vulnerability.
 func (n *naming) of(f verdict.Finding) bool {
 	return slices.ContainsFunc(n.names, func(name string) bool {
 		return f.ID == name || slices.Contains(f.Aliases, name) || slices.Contains(f.Advisories, name)
 	})
 }
 
-// onlyRelated returns the first of names that an advisory names as related, empty where
-// it has one of them as its id, at the end of that, as an alias or as its upstream.
+// onlyRelated returns the first of names that an advisory names as related. It is empty if
+// one of them is its id, the end of its id, an alias or upstream.
 func onlyRelated(a advisory.Advisory, names []string) string {
 	for _, name := range names {
 		if a.ID == name || strings.HasSuffix(a.ID, "-"+name) || slices.Contains(a.Aliases, name) || slices.Contains(a.Upstream, name) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// reason is the explanation in one sentence.
+// reason returns the explanation in one sentence.
 func reason(e Explanation, folded bool) string {
 	if e.Found {
 		failing := 0
@@ -24,10 +24,10 @@ func reason(e Explanation, folded bool) string {
 		return fmt.Sprintf("a finding of this scan that fails it in %d of %d packages", failing, len(e.Findings))
 	}
 	if folded {
-		return "a finding of kernel packages, which are counted and not listed since an image runs no kernel"
+		return "a finding of kernel packages, which are counted and not listed, because an image does not run its kernel"
 	}
 	if len(e.Records) == 0 {
-		return "no record that the service holds speaks of it"
+		return "no record of the service is about it"
 	}
 	states := map[string]int{}
 	outcomes := map[string]int{}
@@ -46,16 +46,16 @@ func reason(e Explanation, folded bool) string {
 			}
 		}
 	}
-	// From the outcome that says most to the one that says least.
+	// From the most to the least informative outcome.
 	for _, o := range []struct{ outcome, text string }{
 		{Matches, "no finding when the scan was decided; by the rules of this version it would be one"},
 		{StateLater + Matches, "no finding when the scan was decided: the record came later; a new scan would find it"},
 		{Overruled, "no finding: the record of it that counts says that the package is not affected"},
-		{NotComparable, "not known: a version cannot be compared"},
+		{NotComparable, "unknown: a version cannot be compared"},
 		{JudgedByOwner, "no finding: " + why[JudgedByOwner]},
 		{NotAffected, "no finding: the installed version is not affected"},
 		{NotApplicable, "no finding: " + why[NotApplicable]},
-		{NotJudged, "not known: nothing can be said about the package"},
+		{NotJudged, "unknown: the package was not evaluated"},
 		{OtherRelease, "no finding: what is known is about another release"},
 		{NotUsed, "no finding: the records of the package are withdrawn, or notices"},
 		{OtherEcosystem, "no finding: what is known is about another package of that name"},

@@ -17,8 +17,8 @@ import (
 	"assay/verdict"
 )
 
-// Explain explains one vulnerability, by its id or that of an advisory. Records
-// are those of the time of the scan; the index of now serves to find them.
+// Explain explains one vulnerability, given its id or that of an advisory. It uses the
+// records of the time of the scan, which it finds with the current index.
 func Explain(ctx context.Context, in Input) (Explanation, error) {
 	e := &explainer{Input: in}
 	out, err := e.explain(ctx)
@@ -30,15 +30,15 @@ func Explain(ctx context.Context, in Input) (Explanation, error) {
 
 type explainer struct {
 	Input
-	subjects []*subject // of the inventory, in its order
-	byName   map[string][]*subject
-	owners   map[index.Key]bool // what packages are looked up as that have others in them
-	pairs    int                // of an entry and a package
+	packages []*installed // of the inventory, in its order
+	byName   map[string][]*installed
+	owners   map[index.Key]bool // the keys of packages that others are part of
+	pairs    int                // of an affected entry and a package
 	naming   naming
 	records  []held
 }
 
-// A held is a record with its text.
+// A held is a record and its parsed advisory.
 type held struct {
 	Record
 	advisory advisory.Advisory
@@ -64,7 +64,7 @@ func (e *explainer) explain(ctx context.Context) (Explanation, error) {
 	if err := e.exploits(&out); err != nil {
 		return out, err
 	}
-	if err := e.subjectsOf(); err != nil {
+	if err := e.lookUpPackages(); err != nil {
 		return out, err
 	}
 	ids, err := e.find(out)
@@ -78,7 +78,7 @@ func (e *explainer) explain(ctx context.Context) (Explanation, error) {
 	if err := e.load(ctx, ids); err != nil {
 		return out, err
 	}
-	folded, err := e.judge()
+	folded, err := e.evaluate()
 	if err != nil {
 		return out, err
 	}
@@ -89,7 +89,7 @@ func (e *explainer) explain(ctx context.Context) (Explanation, error) {
 	return out, nil
 }
 
-// exploits fills in what the exploit catalogs say.
+// exploits sets what the exploit catalogs say.
 func (e *explainer) exploits(out *Explanation) error {
 	score := exploit.Score(0)
 	for _, n := range out.Names {
@@ -143,7 +143,7 @@ func (e *explainer) find(out Explanation) ([]string, error) {
 	return slices.Collect(keys(e.naming.ids)), nil
 }
 
-// load reads the records, as they were at the time of the scan.
+// load reads the records as they were at the time of the scan.
 func (e *explainer) load(ctx context.Context, ids []string) error {
 	sources, err := e.Records.Sources(ctx)
 	if err != nil {
@@ -199,8 +199,7 @@ func (e *explainer) add(r store.Record, state string, changed bool, sources []st
 	return nil
 }
 
-// describe fills in what the advisory says as a whole. names are those of the
-// vulnerability.
+// describe sets the fields of the record as a whole. names are those of the vulnerability.
 func (h *held) describe(names []string) {
 	a := h.advisory
 	h.Summary = index.Describe(a).Summary
@@ -215,10 +214,9 @@ func (h *held) describe(names []string) {
 	}
 }
 
-// judge holds each entry of each record against the packages that have its name.
-// It reports whether a package is a finding that the verdict does not list, as
-// those of kernels are.
-func (e *explainer) judge() (folded bool, err error) {
+// evaluate evaluates each entry of each record for the packages with its name. folded reports
+// whether there is a finding that the verdict counts but does not list, as for kernels.
+func (e *explainer) evaluate() (folded bool, err error) {
 	var used, all []advisory.Advisory
 	for _, h := range e.records {
 		if h.used {
@@ -262,7 +260,7 @@ func (e *explainer) judge() (folded bool, err error) {
 	return folded, nil
 }
 
-// entry judges one affected entry.
+// entry evaluates one affected entry.
 func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 	name := index.NormalName(entry.Package.Ecosystem, entry.Package.Name)
 	if entry.Package.Ecosystem == "" || name == "" {
@@ -281,7 +279,7 @@ func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 	for _, r := range entry.Ranges {
 		af.Ranges = append(af.Ranges, Range{r.Type, r.Events})
 	}
-	// The entry as an index has it.
+	// The entry as it is indexed.
 	one := h.advisory
 	one.Affected = []advisory.Affected{entry}
 	indexed := index.Entries(one, nil)
@@ -303,8 +301,8 @@ func (e *explainer) entry(h *held, entry advisory.Affected, by reading) error {
 	return nil
 }
 
-// outcome says what one entry means for one package that has its name.
-func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.Entry, s *subject, by reading) (outcome, why string) {
+// outcome returns the outcome of one entry for one package with its name.
+func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.Entry, s *installed, by reading) (outcome, why string) {
 	ecosystem := entry.Package.Ecosystem
 	l := index.Key{Ecosystem: ecosystem, Name: index.NormalName(ecosystem, entry.Package.Name)}
 	left, leftWhy, out := index.LeftOut(entry)
@@ -312,10 +310,10 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.En
 	switch {
 	case h.State == StateWithdrawn:
 		return NotUsed, "the record was withdrawn on " + h.Withdrawn.Format(time.DateOnly)
-	case s.unjudged != "" && left == index.NotLinux:
-		return NotApplicable, leftWhy // whatever is known of the package
-	case s.unjudged != "":
-		return NotJudged, s.unjudged
+	case s.notEvaluated != "" && left == index.NotLinux:
+		return NotApplicable, leftWhy // even if the package is not evaluated
+	case s.notEvaluated != "":
+		return NotJudged, s.notEvaluated
 	case owner != "" && len(s.lookups) == 0:
 		return JudgedByOwner, e.byOwner(owner)
 	case !s.lookups[l]:
@@ -359,7 +357,7 @@ func (e *explainer) byOwner(owner string) string {
 	return fmt.Sprintf("its owner %s, built by %s, is evaluated in its place", owner, e.Verdict.System.Ecosystem)
 }
 
-// overruled says why an entry that affects a package is no finding.
+// overruled says why an entry that affects a package is not a finding.
 func (e *explainer) overruled(t *match.TracedEntry) string {
 	for _, id := range slices.Sorted(maps.Keys(t.Overruled)) {
 		if slices.Contains(e.naming.names, id) || len(t.Overruled) == 1 {

@@ -47,8 +47,8 @@ type text struct{ b strings.Builder }
 
 func (t *text) blank() { t.b.WriteByte('\n') }
 
-// line writes words, broken between them; what follows the first line is
-// indented by two more. A word that is too long for a line is broken too.
+// line writes words and breaks lines between them. Lines after the first are indented by two
+// more. A word that is too long for a line is broken too.
 func (t *text) line(indent int, s string) {
 	first := strings.Repeat(" ", indent)
 	rest := first + "  "
@@ -156,7 +156,7 @@ func (t *text) record(r Record) {
 	}
 }
 
-// extent is what an entry affects, as it stands there.
+// extent returns the versions that an entry affects, as in the record.
 func (a Affected) extent() string {
 	var parts []string
 	for _, r := range a.Ranges {
@@ -196,7 +196,7 @@ func cleanAll(list []string) string {
 	return strings.Join(out, ", ")
 }
 
-// cleanLong makes a sentence fit for lines, word by word.
+// cleanLong returns the words of a sentence, each cleaned.
 func cleanLong(s string) string {
 	words := strings.Fields(s)
 	for i, w := range words {

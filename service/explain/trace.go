@@ -15,9 +15,9 @@ import (
 
 var errTooMuch = errors.New("the vulnerability names too many packages of the image to be explained")
 
-// few is an index of a few records that pretends to hold whatever the service holds.
-// Of packages that others are part of it has all records, since an owner answers only
-// if the distribution's advisories know it.
+// few is an index of a few records that reports the record counts of the whole data. For
+// packages that others are part of it has all records, since an owner counts only if the
+// distribution's advisories are about it.
 type few struct {
 	*index.Memory
 	held   match.Index
@@ -53,7 +53,7 @@ func (f few) Sources(ecosystem, binary string) ([]string, error) {
 
 func (f few) Records(ecosystem string) (int, error) { return f.held.Records(ecosystem) }
 
-// run matches the inventory with a few records and returns what was made of them.
+// run evaluates the inventory with a few records.
 func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace, error) {
 	ix := few{index.NewMemory(records, nil), e.Index, map[string]bool{}, e.owners}
 	for _, r := range records {
@@ -66,23 +66,23 @@ func (e *explainer) run(records []advisory.Advisory) (match.Result, *match.Trace
 	return res, trace, err
 }
 
-// A subject is a package of the image and what it is looked up as.
-type subject struct {
+// An installed is a package of the image and the keys that it is looked up by.
+type installed struct {
 	i       int // in the inventory
 	pkg     inventory.Package
 	lookups map[index.Key]bool
-	// unjudged is why nothing is said about it, where that is so.
-	unjudged string
+	// notEvaluated is why it is not evaluated, if so.
+	notEvaluated string
 }
 
-// subjectsOf asks what each package is looked up as, and finds them by the names of
-// the lookups, and their own.
-func (e *explainer) subjectsOf() error {
+// lookUpPackages finds the keys that each package is looked up by, and makes byName from
+// these keys and the names of packages and sources.
+func (e *explainer) lookUpPackages() error {
 	_, trace, err := e.run(nil)
 	if err != nil {
 		return err
 	}
-	e.byName = map[string][]*subject{}
+	e.byName = map[string][]*installed{}
 	owning := map[string]bool{}
 	for _, pkg := range e.Inventory.Packages {
 		if pkg.Owner != nil {
@@ -93,7 +93,7 @@ func (e *explainer) subjectsOf() error {
 	defer func() { e.owners = owners }()
 	for i, p := range trace.Packages {
 		pkg := e.Inventory.Packages[i]
-		s := &subject{i: i, pkg: pkg, lookups: map[index.Key]bool{}, unjudged: p.NotEvaluated}
+		s := &installed{i: i, pkg: pkg, lookups: map[index.Key]bool{}, notEvaluated: p.NotEvaluated}
 		names := map[string]bool{pkg.Name: true}
 		if pkg.Source != "" {
 			names[pkg.Source] = true
@@ -105,7 +105,7 @@ func (e *explainer) subjectsOf() error {
 			}
 			names[l.Name] = true
 		}
-		e.subjects = append(e.subjects, s)
+		e.packages = append(e.packages, s)
 		for n := range names {
 			e.byName[n] = append(e.byName[n], s)
 		}
@@ -113,22 +113,22 @@ func (e *explainer) subjectsOf() error {
 	return nil
 }
 
-// named returns the packages that have one of two names, in the inventory's order.
-func (e *explainer) named(a, b string) []*subject {
+// named returns the packages with one of two names, in the inventory's order.
+func (e *explainer) named(a, b string) []*installed {
 	list := slices.Clone(e.byName[a])
 	for _, s := range e.byName[b] {
 		if !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b *subject) int { return a.i - b.i })
+	slices.SortFunc(list, func(a, b *installed) int { return a.i - b.i })
 	return list
 }
 
-// A reading is what the matcher made of the records together.
+// A reading is an evaluation with the records of the vulnerability.
 type reading struct {
 	trace *match.Trace
-	// findings are those of the vulnerability, by package of the inventory.
+	// findings are those of the vulnerability, by the package's index in the inventory.
 	findings map[int][]verdict.Finding
 }
 
@@ -144,9 +144,9 @@ func (e *explainer) read(trace *match.Trace) reading {
 	return r
 }
 
-// entry returns what the matcher made of one affected entry for one package, nil where
-// it did not look at it.
-func (r reading) entry(s *subject, l index.Key, entry index.Affected) *match.TracedEntry {
+// entry returns the trace of one affected entry for one package, or nil if the matcher did
+// not use it.
+func (r reading) entry(s *installed, l index.Key, entry index.Affected) *match.TracedEntry {
 	for _, t := range r.trace.Packages[s.i].Entries {
 		if t.Is(l, entry) {
 			return t
@@ -155,14 +155,14 @@ func (r reading) entry(s *subject, l index.Key, entry index.Affected) *match.Tra
 	return nil
 }
 
-// base is an ecosystem without its release: "Debian" of "Debian:12".
+// base returns an ecosystem without its release: "Debian" of "Debian:12".
 func base(ecosystem string) string {
 	name, _, _ := strings.Cut(ecosystem, ":")
 	return name
 }
 
-// elsewhere says why a package is not looked up where an entry is kept.
-func elsewhere(s *subject, ecosystem string) (outcome, why string) {
+// elsewhere says why a package is not looked up in the ecosystem of an entry.
+func elsewhere(s *installed, ecosystem string) (outcome, why string) {
 	in := map[string]bool{}
 	same := false
 	for l := range s.lookups {
@@ -176,7 +176,7 @@ func elsewhere(s *subject, ecosystem string) (outcome, why string) {
 	return OtherEcosystem, why
 }
 
-// bound is the word and the version of an event.
+// bound returns the word for an event and its version.
 func bound(e advisory.Event) (word, version string) {
 	switch {
 	case e.Introduced != "":
