@@ -256,13 +256,13 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// A system without advisories says nothing about its packages, and neither does
-// the explanation.
+// TestNotJudged checks that packages of a system without advisories are explained as not
+// evaluated.
 func TestNotJudged(t *testing.T) {
 	other := image
 	other.System = inventory.System{ID: "debian", VersionID: "99"}
 	e := explainIn(t, other, "CVE-2024-1000")
-	if e.Found || !strings.Contains(e.Reason, "nothing can be said") {
+	if e.Found || !strings.Contains(e.Reason, "unknown: the package was not evaluated") {
 		t.Errorf("%v, %q", e.Found, e.Reason)
 	}
 	if got := outcomes(e)[0]; !strings.Contains(got, "libc6 not-judged: this service has no advisories for Debian:99") {
