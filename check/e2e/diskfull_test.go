@@ -23,7 +23,13 @@ type disk struct {
 // newDisk mounts one, which takes root.
 func newDisk(t *testing.T, mib int) disk {
 	t.Helper()
-	d := disk{t, t.TempDir()}
+	return newDiskAt(t, t.TempDir(), mib)
+}
+
+// newDiskAt mounts one on a folder.
+func newDiskAt(t *testing.T, dir string, mib int) disk {
+	t.Helper()
+	d := disk{t, dir}
 	if err := syscall.Mount("tmpfs", d.dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", mib)); err != nil {
 		testkit.Missing(t, "a tmpfs of its own: mount: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"assay/check/testkit/assayd"
 	"assay/check/testkit/pgtest"
@@ -242,4 +245,276 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("a revoked token: %d: %s", status, body)
 		}
 	}
+}
+
+// TestPostgresFails kills the database under scans and in an import, cuts and stalls its
+// connections, and uses them up. Scans are answered with 503 and Retry-After meanwhile,
+// nothing is half written, and assayd recovers without a restart.
+func TestPostgresFails(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	name := server.Database(t, "")
+	proxy := server.NewProxy(t)
+	direct := databaseConfig(t, server.URL(name))
+	few := filepath.Join(t.TempDir(), "few.zip")
+	writeRecords(t, few, 0, func(string) bool { return true })
+	if err := direct.Import(t.Context(), few); err != nil {
+		t.Fatal(err)
+	}
+	token, err := direct.NewToken(t.Context(), "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveDatabase(t, proxy.URL(name), token, debianInventory(t))
+
+	kept := map[string]string{} // verdicts that were acknowledged, by scan
+	scan := func(key string) bool {
+		t.Helper()
+		status, retryAfter, body := s.post(t, key)
+		switch {
+		case status == http.StatusOK:
+			var v verdict.Verdict
+			if err := json.Unmarshal(body, &v); err != nil || v.Report == "" {
+				t.Errorf("a scan is answered and not kept: %v, %.300s", err, body)
+			}
+			kept[v.Scan] = string(body)
+			return true
+		case status != http.StatusServiceUnavailable || retryAfter == "":
+			t.Errorf("a scan: status %d, Retry-After %q, want 200, or 503 with a time: %s", status, retryAfter, body)
+		}
+		return false
+	}
+	unavailable := func(what string) {
+		t.Helper()
+		eventually(t, what+": /readyz is never 503", func() bool {
+			status, retryAfter := s.ready(t)
+			return status == http.StatusServiceUnavailable && retryAfter != ""
+		})
+		if scan(what) {
+			t.Errorf("%s: a scan is answered", what)
+		}
+		if status, text := s.get(t, "/healthz"); status != http.StatusOK {
+			t.Errorf("%s: health %d: %s", what, status, text)
+		}
+	}
+	// What was not answered under a key is answered under it now.
+	recovered := func(what string) {
+		t.Helper()
+		eventually(t, what+": scans are not answered again", func() bool { return scan(what) })
+		eventually(t, what+": /readyz is not 200 again", func() bool { status, _ := s.ready(t); return status == http.StatusOK })
+		for id, want := range kept {
+			if code, got := s.get(t, "/api/v1/scans/"+id); code != http.StatusOK || got != want {
+				t.Errorf("%s: the scan %q was acknowledged, and is %d: %.300s", what, id, code, got)
+			}
+		}
+	}
+	recovered("begin")
+
+	t.Log("killed and restarted")
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	unavailable("killed")
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	recovered("killed")
+
+	t.Log("connections cut")
+	proxy.Cut()
+	recovered("cut")
+	proxy.Refuse()
+	unavailable("refused")
+	proxy.Pass()
+	recovered("refused")
+
+	t.Log("connections stalled")
+	proxy.Swallow()
+	unavailable("stalled")
+	proxy.Pass()
+	recovered("stalled")
+
+	t.Log("connections used up")
+	proxy.Refuse()
+	hold := holdConnections(t, server.URL(name))
+	proxy.Pass()
+	unavailable("used up")
+	hold()
+	recovered("used up")
+
+	t.Log("killed under scans and in an import")
+	many := filepath.Join(t.TempDir(), "many.zip")
+	writeRecords(t, many, 10_000, func(string) bool { return true })
+	for i := range 2 {
+		before := s.snapshot(t)
+		importing := make(chan error, 1)
+		go func() { importing <- direct.Import(t.Context(), many) }()
+		var scans sync.WaitGroup
+		stop := make(chan bool)
+		var mu sync.Mutex
+		for n := range 4 {
+			scans.Go(func() {
+				for j := 0; ; j++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					status, retryAfter, body := s.post(t, fmt.Sprint("under load ", i, n, j))
+					var v verdict.Verdict
+					switch err := json.Unmarshal(body, &v); {
+					case status == http.StatusOK && err == nil && v.Report != "":
+						mu.Lock()
+						kept[v.Scan] = string(body)
+						mu.Unlock()
+					case status == http.StatusServiceUnavailable && retryAfter != "":
+						time.Sleep(20 * time.Millisecond)
+					default:
+						t.Errorf("under load: status %d, Retry-After %q: %.200s", status, retryAfter, body)
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(300+400*i) * time.Millisecond) // somewhere in the import
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		err := <-importing
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		close(stop)
+		scans.Wait()
+		recovered(fmt.Sprint("killed under load ", i))
+		if err == nil {
+			t.Logf("the import was faster than the kill %d", i)
+			eventually(t, "an import that succeeded is not served", func() bool { return s.snapshot(t) != before || i > 0 })
+		} else if got := s.snapshot(t); got != before {
+			t.Errorf("a killed import has changed the data from %q to %q: %v", before, got, err)
+		}
+		out, err := exec.Command(direct.Binary, "verify-data", "--data", direct.Data, "--database", server.URL(name)).CombinedOutput()
+		if err != nil {
+			t.Errorf("verify-data: %v\n%s", err, out)
+		}
+	}
+	before := s.snapshot(t)
+	if err := direct.Import(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the import is not served", func() bool { return s.snapshot(t) != before || strings.Contains(s.server.Log(), "records=10") })
+	if log := s.server.Log(); strings.Contains(log, token) {
+		t.Error("the log has the token")
+	}
+}
+
+// holdConnections uses up what the server has of connections, until the function that it
+// returns is called.
+func holdConnections(t *testing.T, url string) (release func()) {
+	t.Helper()
+	var conns []*pgx.Conn
+	for range 1000 {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			return func() {
+				for _, c := range conns {
+					if err := c.Close(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+		conns = append(conns, conn)
+	}
+	t.Fatal("the server has no limit of connections")
+	return nil
+}
+
+// TestPostgresDiskFull fills the disk of the database: scans are answered, and said not
+// to be kept, as with a store in files. With room again they are kept, without a restart
+// of anything.
+func TestPostgresDiskFull(t *testing.T) {
+	var d disk
+	server := pgtest.Start(t, func(dir string) string {
+		mount := filepath.Join(dir, "disk")
+		if err := os.Mkdir(mount, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		d = newDiskAt(t, mount, 200)
+		if err := os.Chmod(mount, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(mount, "data")
+	}, "min_wal_size=64MB", "max_wal_size=64MB")
+	name := server.Database(t, "")
+	config := databaseConfig(t, server.URL(name))
+	records := filepath.Join(t.TempDir(), "records.zip")
+	writeRecords(t, records, 10_000, func(string) bool { return true })
+	if err := config.Import(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	// Segments of the log that are used again: without one, the server ends.
+	server.Exec(t, name, "CHECKPOINT")
+	token, err := config.NewToken(t.Context(), "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := config.NewToken(t.Context(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveDatabase(t, config.Database, token, debianInventory(t))
+	kept, err := s.scan(t.Context())
+	if err != nil || kept.Report == "" {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+
+	filler := d.fill(0)
+	unkept := kept
+	for i := 0; i < 20_000 && unkept.Report != ""; i++ {
+		if unkept, err = s.scan(t.Context()); err != nil {
+			t.Fatalf("scan %d with a full disk: %v", i, err)
+		}
+	}
+	if unkept.Report != "" || !strings.Contains(strings.Join(unkept.Notices, " "), "not kept") || unkept.Decision.Code != kept.Decision.Code {
+		t.Errorf("with a full disk: report %q, notices %q, code %d", unkept.Report, unkept.Notices, unkept.Decision.Code)
+	}
+	if code, text := s.get(t, "/healthz"); code != http.StatusOK || !strings.Contains(text, `"not-kept"`) {
+		t.Errorf("health %d: %s", code, text)
+	}
+	if status, _ := s.ready(t); status != http.StatusOK {
+		t.Errorf("ready %d", status)
+	}
+	if code, text := s.get(t, "/api/v1/scans/"+kept.Scan); code != http.StatusOK {
+		t.Errorf("a scan that was kept: %d: %s", code, text)
+	}
+	before := s.snapshot(t)
+	all := filepath.Join(t.TempDir(), "all.zip")
+	writeRecords(t, all, 20_000, func(string) bool { return true })
+	if err := config.Import(t.Context(), all); err == nil || !strings.Contains(err.Error(), "No space left on device") {
+		t.Errorf("an import without room: %v", err)
+	}
+	if out, err := exec.Command(config.Binary, "token", "revoke", "other", "--database", config.Database).CombinedOutput(); err != nil {
+		t.Errorf("revoke a token: %v\n%s", err, out)
+	}
+	if code, _ := (served{s.url, other, s.inventory, s.server}).get(t, "/api/v1/token"); code != http.StatusUnauthorized {
+		t.Errorf("a revoked token: %d", code)
+	}
+	if got := s.snapshot(t); got != before {
+		t.Errorf("a failed import has changed the data from %q to %q", before, got)
+	}
+
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.scan(t.Context()); err != nil || v.Report == "" {
+		t.Errorf("with room again: %+v, %v", v, err)
+	}
+	if code, text := s.get(t, "/healthz"); code != http.StatusOK || strings.Contains(text, `"not-kept"`) {
+		t.Errorf("health %d: %s", code, text)
+	}
+	if err := config.Import(t.Context(), all); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the import is not served", func() bool { return s.snapshot(t) != before })
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -35,34 +34,32 @@ type Server struct {
 	bin     string
 	as      *syscall.Credential // nil: this user
 	options []string
-	log     *os.File
+	log     *os.File // nil: not initialized
 
-	mu      sync.Mutex
-	wrapper *exec.Cmd
-	stdin   io.Closer
-	made    int
+	mu    sync.Mutex
+	stdin io.Closer     // of the wrapper; nil: it does not run
+	ended chan struct{} // closed when the wrapper has ended
+	made  int
 }
 
 // Port is part of the name of a server's socket.
 const Port = 5432
 
-// New makes a server that is not started. Its data is in a folder that make returns, or
-// in one of its own if make is nil. The options are settings, as "name=value".
-func New(bin string, data func(dir string) (string, error), options ...string) (*Server, error) {
+// newServer makes a server with a folder and no data.
+func newServer(options ...string) (*Server, error) {
+	bin, err := Bin()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "pg") // a short path: a socket's is at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, Socket: filepath.Join(dir, "s"), Data: filepath.Join(dir, "data"), bin: bin, options: options}
-	return s, s.make(data)
+	return &Server{dir: dir, Socket: filepath.Join(dir, "s"), Data: filepath.Join(dir, "data"), bin: bin, options: options}, nil
 }
 
-func (s *Server) make(data func(dir string) (string, error)) (err error) {
-	if data != nil {
-		if s.Data, err = data(s.dir); err != nil {
-			return err
-		}
-	}
+// initialize makes the data of the server.
+func (s *Server) initialize() (err error) {
 	if s.as, err = ordinary(); err != nil {
 		return err
 	}
@@ -121,8 +118,12 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 }
 
 // The wrapper ends the server when its standard input ends, and so with the test, however
-// that ends.
-const wrapper = `"$@" </dev/null & pid=$!; cat >/dev/null; kill -INT $pid 2>/dev/null; wait $pid`
+// that ends. It ends with the server.
+const wrapper = `exec 3<&0
+"$@" </dev/null 3<&- & pid=$!
+{ cat <&3 >/dev/null; kill -INT $pid; } 2>/dev/null & watcher=$!
+wait $pid
+kill $watcher 2>/dev/null`
 
 // Start starts the server, and waits until it answers.
 func (s *Server) Start() error {
@@ -147,7 +148,11 @@ func (s *Server) Start() error {
 		if err != nil {
 			return err
 		}
-		s.wrapper, s.stdin = cmd, stdin
+		s.stdin, s.ended = stdin, make(chan struct{})
+		go func() {
+			defer close(s.ended)
+			_ = cmd.Wait() // with the status of the server
+		}()
 		if err := s.answers(deadline); err == nil {
 			return nil
 		} else if time.Now().After(deadline) {
@@ -164,7 +169,7 @@ func (s *Server) Start() error {
 // answers waits until the server answers or has ended.
 func (s *Server) answers(deadline time.Time) error {
 	var last error
-	for begin := time.Now(); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for time.Now().Before(deadline) {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
 		if err == nil {
@@ -175,8 +180,10 @@ func (s *Server) answers(deadline time.Time) error {
 			return nil
 		}
 		last = err
-		if _, err := s.PID(); errors.Is(err, fs.ErrNotExist) && time.Since(begin) > 2*time.Second {
-			break
+		select {
+		case <-s.ended:
+			return last
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	return last
@@ -214,18 +221,21 @@ func (s *Server) Stop() error {
 }
 
 func (s *Server) stop() error {
-	if s.wrapper == nil {
+	if s.stdin == nil {
 		return nil
 	}
-	err := s.stdin.Close()
-	_ = s.wrapper.Wait() // with the status of the server
-	s.wrapper = nil
-	return err
+	_ = s.stdin.Close() // fails where the wrapper has ended
+	<-s.ended
+	s.stdin = nil
+	return nil
 }
 
-// Close ends the server and removes its data.
-func (s *Server) Close() error {
-	return errors.Join(s.Stop(), s.log.Close(), os.RemoveAll(s.dir))
+// remove removes the data of a server that has ended.
+func (s *Server) remove() error {
+	if s.log != nil {
+		_ = s.log.Close() // nothing of it is needed
+	}
+	return os.RemoveAll(s.dir)
 }
 
 // URL returns the address of a database of the server. It has no password.
@@ -286,25 +296,36 @@ func Bin() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// Start starts a server of the test's own. It ends with the test.
-func Start(t testing.TB, data func(dir string) (string, error), options ...string) *Server {
+// Start starts a server of the test's own, which ends with the test. Its data is in the
+// folder that data returns, within its folder dir if data mounts something there; nil is
+// a folder of its own. The options are settings, as "name=value".
+func Start(t testing.TB, data func(dir string) string, options ...string) *Server {
 	t.Helper()
-	bin, err := Bin()
-	if err != nil {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Bin(); err != nil {
 		testkit.Missing(t, "%v", err)
 	}
-	s, err := New(bin, data, options...)
-	if err != nil {
-		t.Fatal(err)
+	s, err := newServer(options...)
+	must(err)
+	cleanup := func(f func() error) {
+		t.Cleanup(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
+	cleanup(s.remove)
+	if data != nil {
+		s.Data = data(s.dir)
 	}
+	cleanup(s.Stop)
+	must(s.initialize())
+	must(s.Start())
 	return s
 }
 
@@ -318,12 +339,14 @@ type Shared struct {
 // Server returns the server.
 func (s *Shared) Server(t testing.TB) *Server {
 	t.Helper()
-	bin, err := Bin()
-	if err != nil {
+	if _, err := Bin(); err != nil {
 		testkit.Missing(t, "%v", err)
 	}
 	s.once.Do(func() {
-		if s.server, s.err = New(bin, nil); s.err == nil {
+		if s.server, s.err = newServer(); s.err == nil {
+			s.err = s.server.initialize()
+		}
+		if s.err == nil {
 			s.err = s.server.Start()
 		}
 	})
@@ -337,7 +360,7 @@ func (s *Shared) Server(t testing.TB) *Server {
 func (s *Shared) Main(m *testing.M) int {
 	code := m.Run()
 	if s.server != nil {
-		if err := s.server.Close(); err != nil {
+		if err := errors.Join(s.server.Stop(), s.server.remove()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
