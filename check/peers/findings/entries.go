@@ -8,7 +8,7 @@ import (
 )
 
 // heading is that of the section with the table.
-const heading = "## Beside osv-scanner"
+const heading = "## Comparison with osv-scanner"
 
 // An entry is a line of the table: it accounts for differences.
 type entry struct {

@@ -67,7 +67,7 @@ func TestMissing(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	const head = "## Beside osv-scanner\n\n| inputs | difference | packages | vulnerabilities | case | whose | why |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+	const head = "## Comparison with osv-scanner\n\n| inputs | difference | packages | vulnerabilities | case | whose | why |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 	all := "| `r*` | lacks | `bsdutils` | `CVE-*` | source version | theirs | x |\n" +
 		"| `root` | adds | `a/*` | `CVE-2` | by name | another rule | y |\n"
 	ours := judged{1, []finding{newFinding(pkg{"bsdutils", "1:2"}, []string{"CVE-1"}, "DSA-1")}}
