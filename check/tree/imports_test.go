@@ -56,9 +56,10 @@ var allowed = map[string]string{
 	"service/acme":       "service/store",
 	"service/oidc":       "",
 	"service/registry":   "",
-	"service/httpserver": "remote/token service/store verdict/hint",
+	"service/signin":     "remote/token service/oidc service/store",
+	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/registry service/scan service/store verdict",
+		"service/registry service/scan service/signin service/store verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

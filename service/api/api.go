@@ -56,6 +56,8 @@ type Config struct {
 	// PublicURL is the address of the service for people, without a slash at the end.
 	// It is never taken from a request.
 	PublicURL string
+	// SignIn exchanges JWTs for tokens; nil does not.
+	SignIn SignIn
 	// Causes returns further reasons why the service is degraded; may be nil.
 	Causes func() []Cause
 	Now    func() time.Time
@@ -83,6 +85,7 @@ func Handle(s *httpserver.Server, c Config) {
 	s.HandleAuthenticated("GET /api/v1/scans/{id}/explain", "", a.getExplain)
 	s.HandleAuthenticated("GET /api/v1/passed", "", a.getPassed)
 	s.HandleAuthenticated("GET /api/v1/token", "", a.getToken)
+	s.Handle("POST /api/v1/token", a.postToken)
 	a.downloads()
 	a.generators()
 }

@@ -20,8 +20,10 @@ import (
 	"assay/service/api"
 	"assay/service/feed/osv"
 	"assay/service/httpserver"
+	"assay/service/oidc"
 	"assay/service/retention"
 	"assay/service/scan"
+	"assay/service/signin"
 	"assay/service/store"
 	"assay/verdict/hint"
 )
@@ -38,6 +40,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
+			&cli.StringFlag{Name: "oidc", Usage: "accept the OpenID Connect tokens of pipelines by the rules in `FILE` (YAML, see docs/ci.md)"},
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for no limit", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
@@ -54,6 +57,7 @@ type serveConfig struct {
 	evaluator         scan.Evaluator
 	memory            int64
 	clients           *api.Clients
+	oidc              *oidc.Config // nil: no sign-in
 }
 
 // serveConfig reads the flags, and logs warnings about possible mistakes.
@@ -74,6 +78,14 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 	}
 	if conf.memory, err = httpserver.TotalMemory(c.String("memory"), os.DirFS("/")); err != nil {
 		return conf, err
+	}
+	if path := c.String("oidc"); path != "" {
+		// An exchanged token can scan, and read what it scanned, and nothing else.
+		rules, err := oidc.ReadConfig(path, []string{httpserver.ScopeScan})
+		if err != nil {
+			return conf, hint.Errorf("docs/ci.md shows such a file", "--oidc: %w", err)
+		}
+		conf.oidc = &rules
 	}
 	if conf.clients, err = d.clients(c, conf.public); err != nil {
 		return conf, err
@@ -168,15 +180,15 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	}
 
 	updated := &problemState{rule: api.CauseUpdate, text: "the last update of the advisories failed; assayd status shows the source and the error"}
-	server := httpserver.New(httpserver.Config{
+	serverConfig := httpserver.Config{
 		Tokens:  st,
 		Version: buildinfo.Version(version),
 		Rate:    httpserver.Rate{PerSecond: c.Float64("rate"), Burst: c.Int("burst")},
 		Memory:  httpserver.UseMemory(conf.memory),
 		Now:     d.now,
 		Log:     log,
-	})
-	api.Handle(server, api.Config{
+	}
+	apiConfig := api.Config{
 		Store: st,
 		View: func() (api.View, error) {
 			v, err := index.View()
@@ -191,7 +203,13 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		Causes:    func() []api.Cause { return append(updated.causes(), behind.causes()...) },
 		Now:       d.now,
 		Log:       log,
-	})
+	}
+	if conf.oidc != nil {
+		in := signin.New(oidc.NewVerifier(*conf.oidc, d.now), st, d.now)
+		serverConfig.SignIn, apiConfig.SignIn = in, in
+	}
+	server := httpserver.New(serverConfig)
+	api.Handle(server, apiConfig)
 	ready(server)
 
 	// All of this work ends before the store is closed.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"assay/remote/token"
+	"assay/service/oidc"
 	"assay/service/store"
 )
 
@@ -72,6 +73,17 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return store.Token{}, unauthorized("no token was sent", "send the header \"Authorization: Bearer TOKEN\"")
 	}
+	if s.SignIn != nil && oidc.LooksLikeJWT(secret) {
+		t, err := s.SignIn.Token(r.Context(), secret)
+		if err != nil {
+			return t, s.SignInProblem(r, err)
+		}
+		if !t.Valid(s.Now()) {
+			s.logEnded(r, t, "revoked")
+			return t, unauthorized("the token of this sign-in was revoked", hint)
+		}
+		return t, nil
+	}
 	if err := token.Check(secret); err != nil {
 		return store.Token{}, unauthorized("invalid token", hint)
 	}
@@ -99,6 +111,27 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 	return t, nil
 }
 
+// SignInProblem returns the answer to a JWT that was not accepted. The log says which
+// rule refused it and why; the client, who may be anybody, is not told the rules.
+func (s *Server) SignInProblem(r *http.Request, err error) error {
+	refusal, refused := errors.AsType[*oidc.RefusedError](err)
+	unavailable, away := errors.AsType[*oidc.UnavailableError](err)
+	if !refused && !away {
+		return err
+	}
+	key := "" // what a stranger can send has one limit
+	if refused && refusal.Subject != "" {
+		key = refusal.Issuer + " " + refusal.Subject
+	}
+	if unlogged, log := s.refused.allow(key, s.Now()); log {
+		s.Log.Warn("sign-in refused", "err", err, "client", remoteHost(r), "not_logged_before", unlogged)
+	}
+	if away {
+		return s.Unavailable("the issuer "+unavailable.Issuer+" cannot be asked", "try again; assayd's log says why")
+	}
+	return Problem{Status: http.StatusUnauthorized, What: "this JWT is not accepted", Hint: "assayd's log says which rule refused it and why"}
+}
+
 // logEnded logs that a client uses a token that was revoked or has expired: a
 // forgotten build, or a thief. The address is that of the connection, since a client
 // can forge a header.
@@ -107,9 +140,14 @@ func (s *Server) logEnded(r *http.Request, t store.Token, why string) {
 	if !ok {
 		return
 	}
-	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	s.Log.Warn("token refused", "why", why, "name", t.Name, "token", t.ID, "client", remoteHost(r), "not_logged_before", unlogged)
+}
+
+// remoteHost is the address of the client's connection, without its port.
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		client = r.RemoteAddr
+		return r.RemoteAddr
 	}
-	s.Log.Warn("token refused", "why", why, "name", t.Name, "token", t.ID, "client", client, "not_logged_before", unlogged)
+	return host
 }

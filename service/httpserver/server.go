@@ -23,9 +23,16 @@ type Tokens interface {
 	UsedToken(ctx context.Context, id string, at time.Time) error
 }
 
+// A SignIn accepts the JWT of a pipeline in place of a token.
+type SignIn interface {
+	Token(ctx context.Context, jwt string) (store.Token, error)
+}
+
 // A Config configures a Server.
 type Config struct {
 	Tokens Tokens
+	// SignIn accepts JWTs; nil accepts none.
+	SignIn SignIn
 	// Version is the version of the service. It is sent with every response, so that
 	// a client can tell when it has another version. Empty: it is not sent.
 	Version string
@@ -64,6 +71,7 @@ type Server struct {
 	ended   lineLimit // by token: requests with an ended token
 	limited lineLimit // by token: requests over its rate
 	unnoted lineLimit // uses of tokens that could not be written
+	refused lineLimit // JWTs that were not accepted
 }
 
 // New returns a server without handlers.
@@ -84,6 +92,7 @@ func New(c Config) *Server {
 		ended:   lineLimit{burst: 10},
 		limited: lineLimit{burst: 10},
 		unnoted: lineLimit{burst: 1},
+		refused: lineLimit{burst: 10},
 	}
 	s.handler = s.logged(http.HandlerFunc(s.route))
 	return s

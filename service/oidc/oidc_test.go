@@ -1,172 +1,26 @@
 package oidc
 
 import (
-	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
-	"github.com/zitadel/oidc/v3/example/server/storage"
-	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"assay/check/testkit/oidctest"
 )
 
-const audience = "https://assay.example.com"
-
-// A provider is a real OpenID provider, github.com/zitadel/oidc, whose keys the test
-// can rotate and withdraw.
-type provider struct {
-	*storage.Storage
-	url     string
-	fetches atomic.Int64 // of the key set
-	down    atomic.Bool
-
-	mu      sync.Mutex
-	signing key
-	public  []key
-	claims  map[string]any
-}
-
-type key struct {
-	id      string
-	private *rsa.PrivateKey
-}
-
-func (k key) ID() string                                  { return k.id }
-func (k key) Key() any                                    { return k.private }
-func (k key) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS256 }
-
-type public struct{ key }
-
-func (p public) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }
-func (p public) Use() string                        { return "sig" }
-func (p public) Key() any                           { return &p.private.PublicKey }
-
-func newKey(t *testing.T, id string) key {
-	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key{id, private}
-}
-
-func (p *provider) SigningKey(context.Context) (op.SigningKey, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.signing, nil
-}
-
-func (p *provider) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
-	return []jose.SignatureAlgorithm{jose.RS256}, nil
-}
-
-func (p *provider) KeySet(context.Context) ([]op.Key, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var keys []op.Key
-	for _, k := range p.public {
-		keys = append(keys, public{k})
-	}
-	return keys, nil
-}
-
-// use makes the provider sign with signing and publish keys.
-func (p *provider) use(signing key, keys ...key) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.signing, p.public = signing, keys
-}
-
-type jwtClient struct{ op.Client }
-
-func (jwtClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
-
-func (p *provider) ClientCredentials(ctx context.Context, id, secret string) (op.Client, error) {
-	c, err := p.Storage.ClientCredentials(ctx, id, secret)
-	return jwtClient{c}, err
-}
-
-func (p *provider) ClientCredentialsTokenRequest(_ context.Context, _ string, scopes []string) (op.TokenRequest, error) {
-	return &zitadel.JWTTokenRequest{Subject: "repo:acme/payments:ref:refs/heads/main", Audience: []string{audience}, Scopes: scopes}, nil
-}
-
-func (p *provider) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.claims, nil
-}
-
-func startProvider(t *testing.T) *provider {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &provider{url: "http://" + l.Addr().String() + "/"}
-	p.Storage = storage.NewStorage(storage.NewUserStore(p.url))
-	p.claims = map[string]any{
-		"repository": "acme/payments", "ref": "refs/heads/main", "repository_id": 74_000_000_000_000_001,
-		"kubernetes.io": map[string]any{"namespace": "ci", "serviceaccount": map[string]any{"name": "builder"}},
-	}
-	first := newKey(t, "first")
-	p.use(first, first)
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // the provider logs each request
-	handler := exampleop.SetupServer(p.url, p, nil, false)
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.down.Load() {
-			http.Error(w, "down", http.StatusServiceUnavailable)
-			return
-		}
-		if r.URL.Path == "/keys" {
-			p.fetches.Add(1)
-		}
-		handler.ServeHTTP(w, r)
-	})}
-	done := make(chan struct{})
-	go func() { defer close(done); server.Serve(l) }()
-	t.Cleanup(func() { server.Close(); <-done })
-	return p
-}
-
-// token asks the provider for a token as a pipeline does.
-func (p *provider) token(t *testing.T) string {
-	t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"openid"}, "client_id": {"sid1"}, "client_secret": {"verysecret"}}
-	resp, err := http.PostForm(p.url+"oauth/token", form)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answer struct {
-		Token string `json:"access_token"`
-	}
-	if err := json.Unmarshal(b, &answer); err != nil || answer.Token == "" {
-		t.Fatalf("%s: %s", resp.Status, b)
-	}
-	return answer.Token
-}
+const audience = oidctest.Audience
 
 const rules = `
     rules:
@@ -179,9 +33,9 @@ const rules = `
         scopes: [scan, read]
 `
 
-func configFor(t *testing.T, p *provider) Config {
+func configFor(t *testing.T, p *oidctest.Provider) Config {
 	t.Helper()
-	c, err := parse([]byte("issuers:\n  - issuer: "+p.url+"\n    audience: "+audience+rules), t.TempDir(), []string{"scan", "read"})
+	c, err := parse([]byte("issuers:\n  - issuer: "+p.URL+"\n    audience: "+audience+rules), t.TempDir(), []string{"scan", "read"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,28 +49,28 @@ func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c
 func (c *clock) forward(d time.Duration) { c.offset.Add(int64(d)) }
 
 func TestVerify(t *testing.T) {
-	p, c := startProvider(t), &clock{}
+	p, c := oidctest.Start(t), &clock{}
 	v := NewVerifier(configFor(t, p), c.now)
-	g, err := v.Verify(t.Context(), p.token(t))
+	g, err := v.Verify(t.Context(), p.Token(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if g.Rule != "main" || g.Project != "acme/payments" || len(g.Scopes) != 1 || g.Scopes[0] != "scan" ||
-		g.Subject != "repo:acme/payments:ref:refs/heads/main" || g.Issuer != p.url || !g.Expires.After(c.now()) {
+		g.Subject != "repo:acme/payments:ref:refs/heads/main" || g.Issuer != p.URL || !g.Expires.After(c.now()) {
 		t.Errorf("%+v", g)
 	}
 	for range 20 {
-		if _, err := v.Verify(t.Context(), p.token(t)); err != nil {
+		if _, err := v.Verify(t.Context(), p.Token(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := p.fetches.Load(); n != 1 {
+	if n := p.Fetches.Load(); n != 1 {
 		t.Errorf("the keys were fetched %d times for 21 tokens", n)
 	}
 }
 
 func TestClaims(t *testing.T) {
-	p := startProvider(t)
+	p := oidctest.Start(t)
 	v := NewVerifier(configFor(t, p), time.Now)
 	for _, tt := range []struct {
 		name   string
@@ -243,10 +97,8 @@ func TestClaims(t *testing.T) {
 		{"nested in a string", map[string]any{"kubernetes.io": `{"namespace":"prod"}`}, "", `claim "/kubernetes.io/namespace" is missing`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p.mu.Lock()
-			p.claims = tt.claims
-			p.mu.Unlock()
-			g, err := v.Verify(t.Context(), p.token(t))
+			p.SetClaims(tt.claims)
+			g, err := v.Verify(t.Context(), p.Token(t))
 			if tt.rule != "" {
 				if err != nil || g.Rule != tt.rule {
 					t.Errorf("%+v, %v", g, err)
@@ -263,13 +115,13 @@ func TestClaims(t *testing.T) {
 
 // long returns a token that k signed and that does not expire while a test moves its
 // clock: those of the provider are valid for five minutes.
-func (p *provider) long(t *testing.T, k key) string {
+func long(t *testing.T, p *oidctest.Provider, k oidctest.Key) string {
 	t.Helper()
 	claims := map[string]any{
-		"iss": p.url, "aud": audience, "sub": "repo:acme/payments", "exp": time.Now().Add(24 * time.Hour).Unix(),
+		"iss": p.URL, "aud": audience, "sub": "repo:acme/payments", "exp": time.Now().Add(24 * time.Hour).Unix(),
 		"repository": "acme/payments", "ref": "refs/heads/main",
 	}
-	return sign(t, map[string]any{"alg": "RS256", "kid": k.id}, claims, func(input string) []byte { return rsaSignature(t, k.private, input) })
+	return sign(t, map[string]any{"alg": "RS256", "kid": k.KeyID}, claims, func(input string) []byte { return rsaSignature(t, k.Private, input) })
 }
 
 // sign makes a JWT that the provider did not make.
@@ -287,14 +139,14 @@ func sign(t *testing.T, header, claims map[string]any, signature func(input stri
 }
 
 func TestForged(t *testing.T) {
-	p := startProvider(t)
+	p := oidctest.Start(t)
 	v := NewVerifier(configFor(t, p), time.Now)
-	genuine, stranger := p.signing, newKey(t, "first")
+	genuine, stranger := p.Signing(), oidctest.NewKey(t, "first")
 	now := time.Now()
 	// good are the claims of a token that is accepted where the right key signs it.
 	good := func(change map[string]any) map[string]any {
 		claims := map[string]any{
-			"iss": p.url, "aud": audience, "sub": "repo:acme/payments", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			"iss": p.URL, "aud": audience, "sub": "repo:acme/payments", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 			"repository": "acme/payments", "ref": "refs/heads/main",
 		}
 		for k, v := range change {
@@ -304,14 +156,14 @@ func TestForged(t *testing.T) {
 		}
 		return claims
 	}
-	rs := func(k key) func(string) []byte {
-		return func(input string) []byte { return rsaSignature(t, k.private, input) }
+	rs := func(k oidctest.Key) func(string) []byte {
+		return func(input string) []byte { return rsaSignature(t, k.Private, input) }
 	}
 	rs256 := map[string]any{"alg": "RS256", "kid": "first"}
 	if _, err := v.Verify(t.Context(), sign(t, rs256, good(nil), rs(genuine))); err != nil {
 		t.Fatalf("the token that the others are made from is refused: %v", err)
 	}
-	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(&genuine.private.PublicKey))})
+	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(&genuine.Private.PublicKey))})
 	hs := func(input string) []byte { return hmacSignature(publicPEM, input) }
 	none := func(string) []byte { return nil }
 	for name, token := range map[string]string{
@@ -321,14 +173,14 @@ func TestForged(t *testing.T) {
 		"no alg":                      sign(t, map[string]any{"kid": "first"}, good(nil), rs(genuine)),
 		"alg of another family":       sign(t, map[string]any{"alg": "PS256", "kid": "first"}, good(nil), rs(genuine)),
 		"a stranger's key":            sign(t, rs256, good(nil), rs(stranger)),
-		"a key in the header":         sign(t, map[string]any{"alg": "RS256", "jwk": jose.JSONWebKey{Key: &stranger.private.PublicKey}}, good(nil), rs(stranger)),
+		"a key in the header":         sign(t, map[string]any{"alg": "RS256", "jwk": jose.JSONWebKey{Key: &stranger.Private.PublicKey}}, good(nil), rs(stranger)),
 		"an unknown key ID":           sign(t, map[string]any{"alg": "RS256", "kid": "other"}, good(nil), rs(genuine)),
 		"no signature":                sign(t, rs256, good(nil), none),
 		"another audience":            sign(t, rs256, good(map[string]any{"aud": "https://assay.example.com.evil.example"}), rs(genuine)),
 		"no audience":                 sign(t, rs256, good(map[string]any{"aud": nil}), rs(genuine)),
 		"a list of other audiences":   sign(t, rs256, good(map[string]any{"aud": []string{"a", "b"}}), rs(genuine)),
 		"another issuer":              sign(t, rs256, good(map[string]any{"iss": "https://token.actions.githubusercontent.com"}), rs(genuine)),
-		"an issuer without its slash": sign(t, rs256, good(map[string]any{"iss": strings.TrimSuffix(p.url, "/")}), rs(genuine)),
+		"an issuer without its slash": sign(t, rs256, good(map[string]any{"iss": strings.TrimSuffix(p.URL, "/")}), rs(genuine)),
 		"no issuer":                   sign(t, rs256, good(map[string]any{"iss": nil}), rs(genuine)),
 		"expired":                     sign(t, rs256, good(map[string]any{"exp": now.Add(-time.Minute).Unix()}), rs(genuine)),
 		"no expiry":                   sign(t, rs256, good(map[string]any{"exp": nil}), rs(genuine)),
@@ -352,22 +204,22 @@ func TestForged(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
-	p, c := startProvider(t), &clock{}
+	p, c := oidctest.Start(t), &clock{}
 	v := NewVerifier(configFor(t, p), c.now)
-	first, second := p.signing, newKey(t, "second")
-	byFirst, bySecond := p.long(t, first), p.long(t, second)
+	first, second := p.Signing(), oidctest.NewKey(t, "second")
+	byFirst, bySecond := long(t, p, first), long(t, p, second)
 	if _, err := v.Verify(t.Context(), byFirst); err != nil {
 		t.Fatal(err)
 	}
 	// The new key is known at once, and the old one counts until its tokens expire.
-	p.use(second, first, second)
-	for _, token := range []string{p.token(t), bySecond, byFirst} {
+	p.Use(second, first, second)
+	for _, token := range []string{p.Token(t), bySecond, byFirst} {
 		if _, err := v.Verify(t.Context(), token); err != nil {
 			t.Error(err)
 		}
 	}
 	// A withdrawn key is refused after freshKeys, also where no new key ID appears.
-	p.use(second, second)
+	p.Use(second, second)
 	c.forward(freshKeys + time.Second)
 	if _, err := v.Verify(t.Context(), byFirst); !isRefused(err) {
 		t.Errorf("a token of a withdrawn key: %v", err)
@@ -378,19 +230,19 @@ func TestRotation(t *testing.T) {
 }
 
 func TestIssuerDown(t *testing.T) {
-	p, c := startProvider(t), &clock{}
-	token := p.long(t, p.signing)
-	p.down.Store(true)
+	p, c := oidctest.Start(t), &clock{}
+	token := long(t, p, p.Signing())
+	p.Down.Store(true)
 	v := NewVerifier(configFor(t, p), c.now)
 	if _, err := v.Verify(t.Context(), token); !isUnavailable(err) {
 		t.Errorf("without keys: %v", err)
 	}
-	p.down.Store(false)
+	p.Down.Store(false)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("after the issuer came back: %v", err)
 	}
 	// Keys that were fetched before go on to count for a while.
-	p.down.Store(true)
+	p.Down.Store(true)
 	c.forward(freshKeys + time.Second)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("with keys of %s: %v", freshKeys, err)
@@ -404,17 +256,17 @@ func TestIssuerDown(t *testing.T) {
 // Tokens with unknown key IDs cannot make the service flood the issuer, nor keep
 // others out.
 func TestUnknownKeysAreBounded(t *testing.T) {
-	p := startProvider(t)
+	p := oidctest.Start(t)
 	v := NewVerifier(configFor(t, p), time.Now)
-	good, stranger := p.token(t), newKey(t, "other")
-	claims := map[string]any{"iss": p.url, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
+	good, stranger := p.Token(t), oidctest.NewKey(t, "other")
+	claims := map[string]any{"iss": p.URL, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
 	for range 200 {
-		token := sign(t, map[string]any{"alg": "RS256", "kid": rand.Text()}, claims, func(in string) []byte { return rsaSignature(t, stranger.private, in) })
+		token := sign(t, map[string]any{"alg": "RS256", "kid": rand.Text()}, claims, func(in string) []byte { return rsaSignature(t, stranger.Private, in) })
 		if _, err := v.Verify(t.Context(), token); err == nil {
 			t.Fatal("a stranger's token was accepted")
 		}
 	}
-	if n := p.fetches.Load(); n > 10 {
+	if n := p.Fetches.Load(); n > 10 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	if _, err := v.Verify(t.Context(), good); err != nil {
