@@ -30,7 +30,7 @@ func TestThreatModel(t *testing.T) {
 		}
 		files := scripts.FindAllStringSubmatch(line, -1)
 		for _, file := range files {
-			if _, err := os.Stat(filepath.Join(root, "check", "e2e", "script", file[1])); err != nil {
+			if _, err := os.Stat(filepath.Join(root, "service", "assayd", "testdata", "script", file[1])); err != nil {
 				t.Errorf("line %d: %v", n+1, err)
 			}
 		}
