@@ -15,7 +15,7 @@ func TestUnknownCommand(t *testing.T) {
 		{[]string{"--help", "serv"}, `unknown command "serv"`, "assayd --help lists the commands"},
 		{[]string{"token", "crate", "--data", "x"}, `unknown command "crate"`, "assayd token --help lists the commands"},
 		{[]string{"serve"}, "--public-url is missing", "it is the URL under which builds reach this service, such as https://assay.example.com"},
-		{[]string{"token", "create"}, "--name is missing or empty", "give the token a name, such as --name ci: the list and the log tell tokens apart by it"},
+		{[]string{"token", "create"}, "--name is missing or empty", "give the token a name, such as --name ci: the list and the log show it"},
 	} {
 		stdout, _, err := assayd(t, tt.args...)
 		if err == nil || err.Error() != tt.what {
