@@ -15,7 +15,7 @@ import (
 	"assay/service/match"
 )
 
-// TestLanguages: each purl type is judged by its ecosystem, its names and its
+// TestLanguages checks that each purl type is evaluated by its ecosystem, its names and its
 // order of versions.
 func TestLanguages(t *testing.T) {
 	for _, tt := range []struct {
@@ -130,11 +130,11 @@ func TestSystemNames(t *testing.T) {
 		for name, want := range map[string]bool{"libssl3": tt.binary, "openssl": tt.source} {
 			ix := indexOf(t, `{"id":"X-1","affected":[`+affects(tt.ecosystem, name, "3.0.1-r2")+`]}`)
 			if got := on(t, ix, tt.system, p); (len(got) == 1) != want {
-				t.Errorf("%s: %s is heard: %v, want %v", tt.system.ID, name, got, want)
+				t.Errorf("%s: %s found: %v, want %v", tt.system.ID, name, got, want)
 			}
 			res, err := match.Inventory(inventory.Inventory{System: tt.system, Packages: []inventory.Package{p}}, ix, nil, day)
 			if err != nil || res.System.Ecosystem != tt.ecosystem || res.Evaluated != 1 {
-				t.Errorf("%s: judged as %s, %d, %v", tt.system.ID, res.System.Ecosystem, res.Evaluated, err)
+				t.Errorf("%s: evaluated as %s, %d, %v", tt.system.ID, res.System.Ecosystem, res.Evaluated, err)
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func TestSourceEpoch(t *testing.T) {
 	}
 }
 
-// TestRoot: what Root has mended has advisories of its own.
+// TestRoot checks that packages of Root are evaluated with its own advisories.
 func TestRoot(t *testing.T) {
 	ix := indexOf(t, some, `{"id":"ROOT-1","affected":[`+affects("Root:Debian:12", "rootio-jq", "1.6-2.1.root.io.2")+`]}`,
 		`{"id":"ROOT-2","affected":[`+affects("Root:Alpine:3.18", "rootio-libuv", "1.44.2-r20071")+`]}`,
@@ -270,18 +270,18 @@ func TestChisel(t *testing.T) {
 		"versions":["1"],"ecosystem_specific":{"binaries":[{"binary_name":"base-files","binary_version":"1"},{"binary_name":"libssl3t64","binary_version":"1"}]}}]}`)
 	const unknown = "neither the image nor the advisories say from which source packages they were built"
 	for _, tt := range []struct {
-		name     string
-		records  []advisory.Advisory
-		source   string // that the image names for libc6
-		judged   int
-		found    []string
-		unjudged map[string]int // packages by reason
+		name         string
+		records      []advisory.Advisory
+		source       string // that the image names for libc6
+		evaluated    int
+		found        []string
+		notEvaluated map[string]int // packages by reason
 	}{
-		{name: "one record", records: []advisory.Advisory{glibc}, judged: 1, found: []string{"CVE-2016-20013 libc6"}, unjudged: map[string]int{unknown: 3}},
-		{name: "a source that the image names", records: []advisory.Advisory{glibc}, source: "other", judged: 1, unjudged: map[string]int{unknown: 3}},
-		{name: "a fixed version, and a binary with a version of its own", records: []advisory.Advisory{glibc, openssl, elsewhere}, judged: 2, found: []string{"CVE-2016-20013 libc6"}, unjudged: map[string]int{unknown: 2}},
-		{name: "two sources", records: []advisory.Advisory{glibc, openssl, other}, judged: 1, found: []string{"CVE-2016-20013 libc6"},
-			unjudged: map[string]int{unknown: 2, "the advisories say that they were built from several source packages: openssl, openssl-fork": 1}},
+		{name: "one record", records: []advisory.Advisory{glibc}, evaluated: 1, found: []string{"CVE-2016-20013 libc6"}, notEvaluated: map[string]int{unknown: 3}},
+		{name: "a source that the image names", records: []advisory.Advisory{glibc}, source: "other", evaluated: 1, notEvaluated: map[string]int{unknown: 3}},
+		{name: "a fixed version, and a binary with a version of its own", records: []advisory.Advisory{glibc, openssl, elsewhere}, evaluated: 2, found: []string{"CVE-2016-20013 libc6"}, notEvaluated: map[string]int{unknown: 2}},
+		{name: "two sources", records: []advisory.Advisory{glibc, openssl, other}, evaluated: 1, found: []string{"CVE-2016-20013 libc6"},
+			notEvaluated: map[string]int{unknown: 2, "the advisories say that they were built from several source packages: openssl, openssl-fork": 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inv := rock
@@ -301,15 +301,15 @@ func TestChisel(t *testing.T) {
 					t.Errorf("the finding says that the image names the source package %q", f.Package.Source)
 				}
 			}
-			unjudged := map[string]int{}
+			notEvaluated := map[string]int{}
 			for _, u := range res.NotEvaluated {
-				unjudged[u.Reason] = u.Packages
+				notEvaluated[u.Reason] = u.Packages
 				if u.Cause != match.CauseSystem {
 					t.Errorf("cause %v", u.Cause)
 				}
 			}
-			if res.Evaluated != tt.judged || !slices.Equal(found, tt.found) || !maps.Equal(unjudged, tt.unjudged) {
-				t.Errorf("judged %d, found %q, unjudged %v", res.Evaluated, found, unjudged)
+			if res.Evaluated != tt.evaluated || !slices.Equal(found, tt.found) || !maps.Equal(notEvaluated, tt.notEvaluated) {
+				t.Errorf("evaluated %d, found %q, not evaluated %v", res.Evaluated, found, notEvaluated)
 			}
 		})
 	}

@@ -48,7 +48,7 @@ func affects(ecosystem, name, fixed string) string {
 		"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}` + end + `]}]}`
 }
 
-// some stands for the other advisories of a system, of which there are always.
+// some has other advisories of the systems, without which they are not evaluated.
 var some = `{"id":"DEBIAN-CVE-2000-0001","affected":[` + affects("Debian:12", "other", "1") + `,` + affects("Ubuntu:22.04:LTS", "other", "1") + `]}`
 
 func pkg(name, version string) inventory.Package {
@@ -66,7 +66,7 @@ func findings(t testing.TB, inv inventory.Inventory, ix match.Index) []match.Fin
 		t.Fatal(err)
 	}
 	if len(res.NotEvaluated) > 0 {
-		t.Errorf("unjudged: %+v", res.NotEvaluated)
+		t.Errorf("not evaluated: %+v", res.NotEvaluated)
 	}
 	return res.Findings
 }
@@ -216,7 +216,7 @@ func sampleRecord(t testing.TB, id string) advisory.Advisory {
 	return parse(t, string(b))
 }
 
-// TestUbuntuMerged: the bulletin and the tracker's record of one vulnerability
+// TestUbuntuMerged: the erratum and the tracker's record of one vulnerability
 // are one finding, rated by the tracker.
 func TestUbuntuMerged(t *testing.T) {
 	ix := index.NewMemory([]advisory.Advisory{sampleRecord(t, "USN-5614-1"), sampleRecord(t, "UBUNTU-CVE-2021-3782")}, nil)
@@ -252,13 +252,13 @@ func TestVulnerabilities(t *testing.T) {
 			"a CVE in the id alone", []string{`{"id":"DEBIAN-CVE-2024-1111",` + on + `}`},
 			[]string{"CVE-2024-1111 [DEBIAN-CVE-2024-1111] | []"},
 		}, {
-			"a bulletin of several", []string{`{"id":"DSA-1-1","upstream":["CVE-2024-10000","CVE-2024-9999"],` + on + `}`},
+			"an erratum of several", []string{`{"id":"DSA-1-1","upstream":["CVE-2024-10000","CVE-2024-9999"],` + on + `}`},
 			[]string{"CVE-2024-9999 [DSA-1-1] | []", "CVE-2024-10000 [DSA-1-1] | []"},
 		}, {
-			"a bulletin that lists CVEs as aliases", []string{`{"id":"DSA-1-1","aliases":["CVE-2024-2222","CVE-2024-1111"],` + on + `}`},
+			"an erratum that lists CVEs as aliases", []string{`{"id":"DSA-1-1","aliases":["CVE-2024-2222","CVE-2024-1111"],` + on + `}`},
 			[]string{"CVE-2024-1111 [DSA-1-1] | []", "CVE-2024-2222 [DSA-1-1] | []"},
 		}, {
-			"a bulletin and its tracker's records", []string{
+			"an erratum and its tracker's records", []string{
 				`{"id":"DSA-1-1","upstream":["CVE-2024-1111","CVE-2024-2222"],` + on + `}`,
 				`{"id":"DEBIAN-CVE-2024-2222","upstream":["CVE-2024-2222"],` + on + `}`,
 			},
@@ -350,7 +350,7 @@ func TestVulnerabilities(t *testing.T) {
 	}
 }
 
-// TestDecide: which records decide whether a source is affected, and what mends
+// TestDecide checks which records decide whether a source is affected, and what fixes
 // it.
 func TestDecide(t *testing.T) {
 	record := func(id, upstream, affected string) string {
@@ -364,14 +364,14 @@ func TestDecide(t *testing.T) {
 	}{
 		{"one record", []string{record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb("2"))}, "2"},
 		{"one record without a fix", []string{record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb(""))}, ""},
-		{"a bulletin alone", []string{record("DSA-1-1", "CVE-2024-1111", deb("2"))}, "2"},
+		{"an erratum alone", []string{record("DSA-1-1", "CVE-2024-1111", deb("2"))}, "2"},
 		{"the fix satisfies both", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb("3"))}, "3"},
-		{"the fix satisfies two bulletins", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DSA-1-2", "CVE-2024-1111", deb("2.1"))}, "2.1"},
+		{"the fix satisfies two errata", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DSA-1-2", "CVE-2024-1111", deb("2.1"))}, "2.1"},
 		{"the tracker knows no fix", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb(""))}, ""},
 		{"the tracker says that it was fixed before", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb("0.9"))}, "-"},
-		{"the tracker says that the bulletin's fix was none", []string{record("DSA-1-1", "CVE-2024-1111", deb("0.5")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb("3"))}, "3"},
-		{"the tracker speaks of another package", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", affects("Debian:12", "q", "0.9"))}, "2"},
-		{"the tracker speaks of another vulnerability", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-2222", "CVE-2024-2222", deb("0.9"))}, "2"},
+		{"the tracker says that the fix of the erratum is not a fix", []string{record("DSA-1-1", "CVE-2024-1111", deb("0.5")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", deb("3"))}, "3"},
+		{"the record of the tracker is about another package", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", affects("Debian:12", "q", "0.9"))}, "2"},
+		{"the record of the tracker is about another vulnerability", []string{record("DSA-1-1", "CVE-2024-1111", deb("2")), record("DEBIAN-CVE-2024-2222", "CVE-2024-2222", deb("0.9"))}, "2"},
 		{"another release", []string{record("DSA-1-1", "CVE-2024-1111", affects("Debian:11", "p", "2"))}, "-"},
 		{"an entry for all releases", []string{record("DSA-1-1", "CVE-2024-1111", affects("Debian", "p", "2"))}, "2"},
 		{"the release goes before all releases", []string{record("DEBIAN-CVE-2024-1111", "CVE-2024-1111", affects("Debian", "p", "2")+","+deb("0.9"))}, "-"},
@@ -398,7 +398,7 @@ func TestDecide(t *testing.T) {
 }
 
 // TestDecideUncomparable: a tracker's record that cannot be evaluated does not
-// overrule the bulletin, and is reported.
+// overrule the erratum, and is reported.
 func TestDecideUncomparable(t *testing.T) {
 	ix := indexOf(t, `{"id":"DSA-1-1","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", "2")+`]}`,
 		`{"id":"DEBIAN-CVE-2024-1111","affected":[`+affects("Debian:12", "p", "0-")+`]}`)
@@ -410,12 +410,12 @@ func TestDecideUncomparable(t *testing.T) {
 		t.Errorf("findings %+v", res.Findings)
 	}
 	if len(res.NotEvaluated) != 1 || res.NotEvaluated[0].Cause != match.CauseVersion {
-		t.Errorf("unjudged %+v", res.NotEvaluated)
+		t.Errorf("not evaluated: %+v", res.NotEvaluated)
 	}
 }
 
-// TestSubscription: with a subscription Ubuntu Pro's word goes before the
-// standard release's, and without one it is heard of nothing else.
+// TestSubscription checks that with a subscription records of Ubuntu Pro take precedence over
+// those of the standard release, and without one count only if there are no others.
 func TestSubscription(t *testing.T) {
 	ix := indexOf(t, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+
 		affects("Ubuntu:22.04:LTS", "p", "")+`,`+affects("Ubuntu:Pro:22.04:LTS", "p", "1.0+esm2")+`]}`)
@@ -433,30 +433,30 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
-// TestWithoutSubscription: what is heard of Ubuntu Pro in an image without it.
+// TestWithoutSubscription checks which records of Ubuntu Pro are used in an image without it.
 func TestWithoutSubscription(t *testing.T) {
 	standard := func(fixed string) string { return affects("Ubuntu:22.04:LTS", "p", fixed) }
 	pro := func(fixed string) string { return affects("Ubuntu:Pro:22.04:LTS", "p", fixed) }
 	for _, tt := range []struct {
 		name, affected string
-		bulletin       string
+		erratum        string
 		want           string // fix and subscription
 		why            string
 	}{
 		{"in Pro alone", pro("1.0+esm2"), "", ",Ubuntu Pro", "UBUNTU-CVE-2024-1111: Ubuntu:Pro:22.04:LTS p 1.0 < fixed 1.0+esm2, which needs Ubuntu Pro"},
 		{"in Pro alone, without a fix", pro(""), "", ",", "UBUNTU-CVE-2024-1111: Ubuntu:Pro:22.04:LTS p 1.0 has no fix"},
 		{"in both", standard("1.1") + "," + pro("1.0+esm2"), "", "1.1,", "UBUNTU-CVE-2024-1111: Ubuntu:22.04:LTS p 1.0 < fixed 1.1"},
-		{"mended in the standard release", standard("0.9") + "," + pro("1.0+esm2"), "", "none", ""},
-		{"in a bulletin for both", "", standard("1.1") + "," + pro("1.0+esm2"), "1.1,", "USN-1-1: Ubuntu:22.04:LTS p 1.0 < fixed 1.1"},
-		{"in a bulletin for Pro", "", pro("1.0+esm2"), ",Ubuntu Pro", "USN-1-1: Ubuntu:Pro:22.04:LTS p 1.0 < fixed 1.0+esm2, which needs Ubuntu Pro"},
-		{"in Pro as mended", pro("1.0"), pro("1.0+esm2"), "none", ""},
+		{"fixed in the standard release", standard("0.9") + "," + pro("1.0+esm2"), "", "none", ""},
+		{"in an erratum for both", "", standard("1.1") + "," + pro("1.0+esm2"), "1.1,", "USN-1-1: Ubuntu:22.04:LTS p 1.0 < fixed 1.1"},
+		{"in an erratum for Pro", "", pro("1.0+esm2"), ",Ubuntu Pro", "USN-1-1: Ubuntu:Pro:22.04:LTS p 1.0 < fixed 1.0+esm2, which needs Ubuntu Pro"},
+		{"in Pro as fixed", pro("1.0"), pro("1.0+esm2"), "none", ""},
 	} {
 		records := []string{some}
 		if tt.affected != "" {
 			records = append(records, `{"id":"UBUNTU-CVE-2024-1111","affected":[`+tt.affected+`]}`)
 		}
-		if tt.bulletin != "" {
-			records = append(records, `{"id":"USN-1-1","upstream":["CVE-2024-1111"],"affected":[`+tt.bulletin+`]}`)
+		if tt.erratum != "" {
+			records = append(records, `{"id":"USN-1-1","upstream":["CVE-2024-1111"],"affected":[`+tt.erratum+`]}`)
 		}
 		got, why := "none", ""
 		for _, f := range findings(t, ubuntu("22.04", pkg("p", "1.0")), indexOf(t, records...)) {
@@ -502,12 +502,12 @@ func TestSeverity(t *testing.T) {
 		{"the worst of one version", []string{record(id, v31l+","+v31, "", "{}", "{}")}, verdict.Critical, id + ": CVSS 3.1", 9.8, false},
 		{"a score of nothing", []string{record(id, none, "", "{}", "{}")}, verdict.Negligible, id + ": CVSS 3.1", 0, false},
 		{"a vector that cannot be read", []string{record(id, bad, "", "{}", "{}")}, verdict.Unrated, "", 0, false},
-		{"a vector that cannot be read beside one that can", []string{record(id, bad+","+v30, "", "{}", "{}")}, verdict.High, id + ": CVSS 3.0", 7.5, false},
+		{"an invalid and a valid vector", []string{record(id, bad+","+v30, "", "{}", "{}")}, verdict.High, id + ": CVSS 3.0", 7.5, false},
 		{"the distribution's word in the record, with the score", []string{record(id, v31+","+word, "", "{}", "{}")}, verdict.Low, "ubuntu: low", 9.8, false},
 		{"the record before the urgency", []string{record(id, v31, "", `{"urgency":"low"}`, "{}")}, verdict.Critical, id + ": CVSS 3.1", 9.8, false},
 		{"the urgency", []string{record(id, "", "", `{"urgency":"medium**"}`, "{}")}, verdict.Medium, "debian: medium", 0, false},
 		{"unimportant before all", []string{record(id, v31, v30, `{"urgency":"unimportant"}`, "{}")}, verdict.Negligible, "debian: unimportant", 7.5, true},
-		{"end of life is no rating", []string{record(id, v31, "", `{"urgency":"end-of-life"}`, "{}")}, verdict.Critical, id + ": CVSS 3.1", 9.8, false},
+		{"end of life is not a rating", []string{record(id, v31, "", `{"urgency":"end-of-life"}`, "{}")}, verdict.Critical, id + ": CVSS 3.1", 9.8, false},
 		{"the CVE's own record", []string{record(id, "", "", "{}", "{}"), `{"id":"CVE-2024-1111","severity":[` + v30 + `]}`}, verdict.High, "CVE-2024-1111: CVSS 3.0", 7.5, false},
 		{"an alias", []string{record(id, "", "", "{}", "{}"), `{"id":"GHSA-1","aliases":["CVE-2024-1111"],"database_specific":{"severity":"MODERATE"}}`}, verdict.Medium, "GHSA-1: moderate", 0, false},
 		{"another distribution's score", []string{record(id, "", "", "{}", "{}"), `{"id":"UBUNTU-CVE-2024-1111","upstream":["CVE-2024-1111"],"severity":[` + word + "," + v30 + `]}`}, verdict.High, "UBUNTU-CVE-2024-1111: CVSS 3.0", 7.5, false},
@@ -529,7 +529,7 @@ func TestSeverity(t *testing.T) {
 	}
 }
 
-// TestWontFix: what a distribution will not mend is unimportant here as long as
+// TestWontFix checks that what a distribution will not fix is unimportant as long as
 // there is no fix.
 func TestWontFix(t *testing.T) {
 	for _, word := range []string{"end-of-life", "ignored"} {
@@ -669,7 +669,7 @@ func TestNotEvaluated(t *testing.T) {
 				judged = 2
 			}
 			if res.Evaluated != judged || res.Packages != len(tt.inv.Packages) {
-				t.Errorf("judged %d of %d", res.Evaluated, res.Packages)
+				t.Errorf("evaluated %d of %d", res.Evaluated, res.Packages)
 			}
 		})
 	}
