@@ -129,7 +129,7 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestFresh holds that a client changes once in its span, for everyone at the
+// TestFresh checks that a client changes once in its span, for everyone at the
 // same time, and in nothing but its slot.
 func TestFresh(t *testing.T) {
 	bytesAt := func(r *rig) string { _, b := r.do("GET", "/assay", "", nil); return b }

@@ -9,8 +9,8 @@ import (
 	"assay/service/store"
 )
 
-// TestScanThatIsNotKept holds that keep=false decides as a scan does, for the same
-// tokens, and leaves nothing behind.
+// A scan with keep=false gets the same decision as a stored scan, for the same tokens, and
+// stores nothing.
 func TestScanThatIsNotKept(t *testing.T) {
 	r := newRig(t, nil)
 	secret := r.token(store.Token{Name: "ci", Project: "web"})

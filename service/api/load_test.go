@@ -24,7 +24,7 @@ import (
 	"assay/service/store"
 )
 
-// slowBodies begins n scans whose bodies do not come, and returns the connections.
+// slowBodies begins n scans without sending their bodies, and returns the connections.
 func (r *rig) slowBodies(secret string, n int) []net.Conn {
 	r.t.Helper()
 	var conns []net.Conn
@@ -43,7 +43,7 @@ func (r *rig) slowBodies(secret string, n int) []net.Conn {
 	return conns
 }
 
-// Bodies that come slowly hold up nobody, of another token or of the same. They end
+// Slow bodies delay no other request, of another token or of the same. They end
 // with a status that the client repeats.
 func TestSlowBodies(t *testing.T) {
 	for _, n := range []int{8, 100} {
@@ -78,7 +78,7 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// A connection whose body came in time is used again, however long after that.
+// A connection is used again, however long after a body that arrived in time.
 func TestBodyDeadlineEnds(t *testing.T) {
 	r := newRig(t, func(c *config) { c.Server.BodyStart = 100 * time.Millisecond })
 	secret := r.token(store.Token{Name: "ci"})
@@ -121,8 +121,8 @@ func many(n int) []byte {
 	return []byte(b.String())
 }
 
-// What needs more memory than there is, is refused; what needs more than is free now,
-// waits or is told to come again.
+// A request that needs more memory than the whole budget is refused. One that needs more
+// than is free waits, or is told to try again.
 func TestMemoryIsBounded(t *testing.T) {
 	const budget = 32 << 20
 	memory := httpserver.NewMemory(budget)
@@ -166,7 +166,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if p := peak.Load(); served.Load() == 0 || p == 0 || p > budget {
 		t.Errorf("%d served, at most %d bytes of %d in use", served.Load(), p, budget)
 	}
-	// All of it was given back.
+	// All memory was returned.
 	if resp, body := r.do("POST", "/api/v1/scans", secret, large, "Content-Encoding", "gzip"); resp.StatusCode != http.StatusOK {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
@@ -199,7 +199,7 @@ func TestGzipMembers(t *testing.T) {
 	}
 }
 
-// A reader counts what is read of the documents of kept scans.
+// A reader counts how often documents of stored scans are read.
 type reader struct {
 	api.Store
 	read atomic.Int32

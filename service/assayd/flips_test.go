@@ -87,9 +87,9 @@ func keepSome(t *testing.T, dir string) {
 	}
 }
 
-// answersOf returns what the service would say from a data folder: from its snapshot
-// and from one that is built anew, of its tokens, scans and sources. An error means
-// that it would not answer.
+// answersOf returns what the service would answer from a data folder: from its snapshot,
+// from a rebuilt one, and from its tokens, scans and sources. An error means that it would
+// not answer.
 func answersOf(ctx context.Context, dir string) (string, error) {
 	st, err := sqlite.Open(dir)
 	if err != nil {
@@ -248,7 +248,7 @@ func firstDifference(got, want string) string {
 	return "one is longer"
 }
 
-// repairs holds that a folder can be repaired, and is whole then.
+// repairs checks that a folder can be repaired, and is intact then.
 func repairs(t *testing.T, dir string) {
 	t.Helper()
 	out, stderr, err := assayd(t, "repair", "--data", dir)

@@ -127,7 +127,7 @@ func TestEarlierData(t *testing.T) {
 	}
 }
 
-// One source is replaced by its next import, and only by what looks like it.
+// An import replaces the records of its source, and is refused if it looks like another set.
 func TestImportSources(t *testing.T) {
 	data := t.TempDir()
 	folder := func(ids ...string) string {

@@ -51,7 +51,7 @@ func TestServeLock(t *testing.T) {
 }
 
 // A copy that was made with cp while the data was written: of the databases without
-// their journals, and cut short. It is refused, or what it says is whole.
+// their journals, and truncated. It is refused, or its answers are complete.
 func TestLiveCopy(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	keepSome(t, whole)

@@ -67,7 +67,7 @@ func TestUpdate(t *testing.T) {
 	if want := "osv:CRAN: 14 new, 0 changed, 0 removed, 0 rejected\nosv:Hackage: 35 new, 0 changed, 0 removed, 0 rejected\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	// What fails is said, kept, and shown beside what is still served.
+	// A failure is printed and stored, and status shows it with the data still served.
 	if err := os.WriteFile(filepath.Join(from, "CRAN", "modified_id.csv"), []byte("<html>\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("status lacks %q:\n%s", want, status)
 		}
 	}
-	// One that the bucket does not have any more fails too, until it is dropped.
+	// An ecosystem that the bucket no longer has fails too, until it is dropped.
 	if err := os.WriteFile(filepath.Join(from, "ecosystems.txt"), []byte("Hackage\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -153,8 +153,8 @@ func TestImportLists(t *testing.T) {
 	}
 }
 
-// A server that updates by itself serves on when the bucket is gone, and says so
-// in its log.
+// A server that updates at intervals still serves its data when the bucket is gone, and
+// logs that.
 func TestServeUpdates(t *testing.T) {
 	from, data := mirror(t, "CRAN"), t.TempDir()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

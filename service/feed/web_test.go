@@ -332,7 +332,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// What one process has got, the next one goes on from.
+// A download of one process is continued by the next one.
 func TestSaveGoesOn(t *testing.T) {
 	var asked string
 	broken := true
@@ -409,7 +409,7 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// What cannot be mended by waiting is said at once, and no password in it.
+// Permanent errors are returned at once, without a password in them.
 func TestUnreachable(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -429,7 +429,7 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("%q: %v", where, err)
 		}
 	}
-	// TLS with a certificate that nobody knows.
+	// TLS with an unknown certificate.
 	srv := httptest.NewTLSServer(http.NotFoundHandler())
 	defer srv.Close()
 	if _, _, err := place(t, srv.URL, quick()).Get(t.Context(), "f", limit, feed.Version{}); err == nil || !strings.Contains(err.Error(), "certificate") {

@@ -159,8 +159,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// With 600 clients at once and a rate of 20 a second nobody is turned away again and
-// again: each comes back at a time of its own.
+// With 600 clients at once and a rate of 20 a second, no client is refused repeatedly:
+// each is told a different time.
 func TestLimitsSpread(t *testing.T) {
 	l := newLimits(Rate{PerSecond: 20, Burst: 200})
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

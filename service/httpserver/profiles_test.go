@@ -37,7 +37,7 @@ func TestServeProfiles(t *testing.T) {
 	}
 }
 
-// What tells the memory of the service is for its own machine alone.
+// The profiles show the memory of the service, and are served only to its own machine.
 func TestServeProfilesElsewhere(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "nowhere"} {
 		_, err := ServeProfiles(slog.New(slog.DiscardHandler), addr)

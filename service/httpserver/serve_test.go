@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// A server that is told to end says so, and lets what runs come to its end.
+// A server that shuts down fails its readiness probe, and finishes running requests.
 func TestDrain(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

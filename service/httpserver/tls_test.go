@@ -69,7 +69,7 @@ func (i issuer) write(name string, b []byte) {
 
 var certNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// TestTLSMistakes: each mistake is named when the service starts.
+// Each mistake in the TLS setup is reported when the service starts.
 func TestTLSMistakes(t *testing.T) {
 	authority := func(c *x509.Certificate) { c.IsCA, c.DNSNames = true, nil }
 	dir := t.TempDir()

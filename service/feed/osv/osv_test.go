@@ -27,7 +27,7 @@ func wantRequests(t *testing.T, b *bucket, want ...string) {
 	}
 }
 
-// First everything, then nothing, then what has changed.
+// The first update reads everything, the next nothing, the third what has changed.
 func TestUpdate(t *testing.T) {
 	b := newBucket(t, "Hackage", "Azure Linux", "crates.io")
 	r := newRig(t, b.srv.URL)
@@ -110,7 +110,7 @@ func TestManyGone(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	r.holds(b, "crates.io")
-	// Both say it: then it is so.
+	// Both files lack the records: they are removed.
 	for id := range b.records["crates.io"] {
 		if id != newest {
 			b.set("crates.io", id, "")
@@ -122,7 +122,7 @@ func TestManyGone(t *testing.T) {
 	r.holds(b, "crates.io")
 }
 
-// Records whose time never moves are found by the version of all.zip.
+// Changed records with an unchanged time are found by the version of all.zip.
 func TestTimesThatDoNotMove(t *testing.T) {
 	b := newBucket(t, "CRAN")
 	for id := range b.records["CRAN"] {
@@ -182,7 +182,7 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// What a list names and nobody gives is counted, and looked for again.
+// A listed record that does not exist is counted, and requested again.
 func TestMissingRecord(t *testing.T) {
 	b := newBucket(t, "CRAN")
 	r := newRig(t, b.srv.URL)
@@ -205,7 +205,7 @@ func TestMissingRecord(t *testing.T) {
 	r.holds(b, "CRAN")
 }
 
-// A record that is none is kept out, named, and not got again until it changes.
+// An invalid record is rejected, named, and not fetched again until it changes.
 func TestUnreadableRecord(t *testing.T) {
 	b := newBucket(t, "CRAN")
 	r := newRig(t, b.srv.URL)
@@ -345,7 +345,7 @@ func bomb(t *testing.T) []byte {
 	return buf.Bytes()
 }
 
-// What one source lacks keeps no other one from its update.
+// A source that fails does not prevent the update of another one.
 func TestOneFails(t *testing.T) {
 	b := newBucket(t, "CRAN", "Hackage")
 	b.answer("/CRAN/all.zip", http.NotFound)
@@ -375,7 +375,7 @@ func TestOneUpdaterAtATime(t *testing.T) {
 	r.must("CRAN")
 }
 
-// An update that is interrupted is no failure of the source.
+// An interrupted update does not count as a failure of the source.
 func TestInterrupted(t *testing.T) {
 	b := newBucket(t, "CRAN")
 	r := newRig(t, b.srv.URL)

@@ -57,7 +57,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// The names mean something in a URI, by which SQLite is told the file.
+// These names have a meaning in a URI, with which SQLite opens the file.
 func TestOddFolders(t *testing.T) {
 	for _, name := range []string{"with space", "a?b=c", "100%", "#x", "ü", "a%20b"} {
 		dir := filepath.Join(t.TempDir(), name)
@@ -96,7 +96,7 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
-// A database of the first version is brought up to this one with what it holds.
+// A database of the first version is migrated with its content.
 func TestMigration(t *testing.T) {
 	dir := t.TempDir()
 	first, err := os.ReadFile("migrations/advisories/0001_advisories.sql")

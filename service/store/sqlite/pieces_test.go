@@ -106,7 +106,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// What a scan that is taken back wrote is not taken for kept.
+// Pieces of a scan that was rolled back do not count as stored.
 func TestPiecesTakenBack(t *testing.T) {
 	s := opened(t, t.TempDir())
 	first, one, two, three := verdictOf(t, 2), verdictOf(t, 1), verdictOf(t, 2), verdictOf(t, 2)
@@ -181,7 +181,7 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// A piece that is not the one it was is no part of a verdict.
+// A piece with other content is not accepted as part of a verdict.
 func TestPieceDamaged(t *testing.T) {
 	s := opened(t, t.TempDir())
 	var scan store.Scan

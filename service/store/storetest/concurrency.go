@@ -59,8 +59,8 @@ func readers(t *testing.T, open Open) {
 	mustImport(t, s, whole("a", 3), generation(n, 3), store.Imported{Changed: n, Seq: 3 * n})
 }
 
-// twoHandles stands for two processes on the same data: one imports, both keep
-// scans, and what one sees is always one generation.
+// twoHandles simulates two processes on the same data: both import and store scans, and
+// each sees one complete generation at any time.
 func twoHandles(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)

@@ -70,8 +70,8 @@ func feeds(t *testing.T, open Open) {
 	}
 	wantSources(a, b, c, folder)
 
-	// What another part of the source brings is that one's; a feed without records does not
-	// count any more.
+	// A record that another part of the source imports belongs to that part. A feed without
+	// records no longer counts.
 	feed("s:folder", 10, "", record("X-4", day(1), "d"))
 	a.Records, folder.Records, folder.Updated = 0, 2, day(10)
 	wantSources(a, b, c, folder)

@@ -60,7 +60,7 @@ func wholeImports(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
 	mustImport(t, s, whole("s:a", 1), all(record("X-1", day(1), "a"), record("X-2", day(1), "b"), record("X-3", day(1), "c")), store.Imported{Added: 3, Seq: 3})
 	mustImport(t, s, whole("s:b", 2), all(record("Y-1", day(1), "d")), store.Imported{Added: 1, Seq: 4})
-	// What another part brings in the same bytes, is that one's from now on.
+	// A record that another part imports with the same bytes belongs to that part from now on.
 	mustImport(t, s, source("s:b", 3), all(record("X-3", day(1), "c")), store.Imported{Unchanged: 1, Seq: 4})
 	mustImport(t, s, whole("s:a", 4), all(record("X-2", day(1), "b")), store.Imported{Unchanged: 1, Removed: 1, Seq: 5})
 	wantTexts(t, s, 4, 5, "5 X-1 removed")
@@ -76,7 +76,7 @@ func wholeImports(t *testing.T, open Open) {
 	mustImport(t, s, whole("s", 8), all(record("X-1", day(1), "a")), store.Imported{Unchanged: 1, Removed: 1, Seq: 9})
 	wantTexts(t, s, 8, 9, "9 X-2 removed")
 
-	// What it takes out can be refused.
+	// The removal of records can be refused.
 	im := whole("s", 9)
 	im.MayRemove = func(missing, held int) error { return fmt.Errorf("%d of %d", missing, held) }
 	_, err := s.Import(t.Context(), im, all(record("X-7", day(1), "g"), record("X-8", day(1), "h")))
@@ -87,7 +87,7 @@ func wholeImports(t *testing.T, open Open) {
 	mustImport(t, s, im, all(record("X-1", day(1), "a")), store.Imported{Unchanged: 1, Seq: 9})
 }
 
-// sources holds that each source has records of its own.
+// sources checks that each source has its own records.
 func sources(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
 	gone := store.Record{ID: "X-1", Removed: true}
@@ -204,7 +204,7 @@ func sameIDTwice(t *testing.T, open Open) {
 		})
 	}
 
-	// Over what is there already: the first is unchanged, the second is newer.
+	// With an existing record: the first is unchanged, the second is newer.
 	s := open(t, t.TempDir())
 	mustImport(t, s, source("a", 1), all(older), store.Imported{Added: 1, Seq: 1})
 	mustImport(t, s, source("a", 2), all(older, newer), store.Imported{Changed: 1, Seq: 2})

@@ -14,10 +14,9 @@ import (
 	"assay/service/store"
 )
 
-// Open opens the store in dir, which is empty when a test begins. A test opens
-// the same dir several times, at once or after closing: it is the same data. A
-// store that is still open at the end of the test is to be closed by Open's own
-// clean-up; closing twice is not asked for.
+// Open opens the store in dir, which is empty when a test begins. If a test opens the same
+// dir several times, at the same time or after closing, it must get the same data. Open
+// must register a cleanup that closes the store if it is still open at the end of the test.
 type Open func(t *testing.T, dir string) store.Store
 
 // Run runs the suite.
@@ -76,7 +75,7 @@ func Run(t *testing.T, open Open) {
 // day is the clock of the tests.
 func day(n int) time.Time { return time.Date(2025, 1, n, 12, 0, 0, 123456000, time.UTC) }
 
-// record makes a record whose body is not JSON: the store does not look into it.
+// record makes a record with a body that is not JSON: the store does not parse it.
 func record(id string, modified time.Time, body string, fixes ...store.Fix) store.Record {
 	return store.Record{ID: id, Modified: modified, Body: []byte(body), Fixes: fixes}
 }
@@ -119,7 +118,7 @@ func whole(name string, at int) store.Import {
 	return store.Import{Origin: from(name), At: day(at), Whole: true}
 }
 
-// mustImport imports and compares what was counted.
+// mustImport imports and compares the counts.
 func mustImport(t *testing.T, s store.Store, im store.Import, records iter.Seq2[store.Record, error], want store.Imported) {
 	t.Helper()
 	got, err := s.Import(t.Context(), im, records)

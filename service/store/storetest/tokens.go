@@ -205,7 +205,7 @@ func tokenUses(t *testing.T, open Open) {
 			t.Fatal(err)
 		}
 	}
-	// used holds what the interface promises: late by a minute at most.
+	// used checks what the interface promises: at most a minute late.
 	used := func(last time.Time) {
 		t.Helper()
 		got, err := b.TokenByHash(t.Context(), hashOf(1))
