@@ -70,9 +70,11 @@ for dir in /proc /usr /lib /lib64; do # the race detector's programs need librar
 done
 exec chroot "$1" "$2" -test.run='^TestKaniko$'`, "sh", root, program)
 		cmd.Env = append(os.Environ(), "KANIKO_TEST=executor")
-		out, err := cmd.CombinedOutput()
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
 		if err != nil {
-			testkit.Missing(t, "unshare and mount: %v, %s", err, out)
+			testkit.Missing(t, "unshare and mount: %v, %s", err, &stderr)
 		}
 		if string(out) != want {
 			t.Errorf("%s: %q, want %q", program, out, want)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"assay/check/testkit"
+	"assay/check/testkit/osvtest"
 	"assay/verdict/hint"
 )
 
@@ -35,29 +36,13 @@ func must(t *testing.T, args ...string) (stdout string) {
 	return stdout
 }
 
-// mirror copies ecosystems of the test data, with their list.
+// mirror makes a folder in the form of the public bucket.
 func mirror(t *testing.T, ecosystems ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(name string, b []byte) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := osvtest.WriteMirror(dir, ecosystems...); err != nil {
+		t.Fatal(err)
 	}
-	for _, e := range ecosystems {
-		for _, name := range []string{"all.zip", "modified_id.csv"} {
-			b, err := os.ReadFile(testkit.Path(t, "osv", e, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(filepath.Join(e, name), b)
-		}
-	}
-	write("ecosystems.txt", []byte(strings.Join(ecosystems, "\n")+"\n"))
 	return dir
 }
 

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"net/http"
@@ -19,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/check/testkit"
+	"assay/check/testkit/osvtest"
 	"assay/service/advisory"
 	"assay/service/feed"
 	"assay/service/feed/osv"
@@ -27,7 +26,8 @@ import (
 	"assay/service/store/sqlite"
 )
 
-// A bucket is a server in the form of the public one, filled from the test data.
+// A bucket is a server in the form of the public one, filled with records of package
+// osvtest.
 type bucket struct {
 	t   testing.TB
 	srv *httptest.Server
@@ -39,18 +39,14 @@ type bucket struct {
 	asked   []string // paths, "304 " before those that had not changed
 }
 
-// most is how many records of an ecosystem a bucket is filled with at most.
+// most is how many records a large ecosystem has.
 const most = 150
 
 func newBucket(t testing.TB, ecosystems ...string) *bucket {
 	t.Helper()
 	b := &bucket{t: t, records: map[string]map[string][]byte{}, instead: map[string]http.HandlerFunc{}}
 	for _, e := range ecosystems {
-		all := readZip(t, testkit.Path(t, "osv", e, "all.zip"))
-		b.records[e] = map[string][]byte{}
-		for _, id := range slices.Sorted(maps.Keys(all))[:min(len(all), most)] {
-			b.records[e][id] = all[id]
-		}
+		b.records[e] = osvtest.Records(e)
 	}
 	b.srv = httptest.NewServer(b)
 	t.Cleanup(func() {
@@ -58,28 +54,6 @@ func newBucket(t testing.TB, ecosystems ...string) *bucket {
 		b.srv.Close()
 	})
 	return b
-}
-
-func readZip(t testing.TB, path string) map[string][]byte {
-	t.Helper()
-	z, err := zip.OpenReader(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	records := map[string][]byte{}
-	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records[strings.TrimSuffix(f.Name, ".json")] = body
-	}
-	return records
 }
 
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
