@@ -81,7 +81,7 @@ func (m memory) index(t *testing.T, upTo int64) snapshot {
 		a.Source = test.Source
 		all = append(all, a)
 	}
-	// Advisories for every package of the image, so that all of them are judged.
+	// Advisories for every package of the image, so that all of them are evaluated.
 	return snapshot{index.NewMemory(all, nil)}
 }
 

@@ -24,7 +24,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkLanguages judges 100 packages of each of four languages, every one of
+// BenchmarkLanguages evaluates 100 packages of each of four languages, every one of
 // which has advisories: several times what an image has.
 func BenchmarkLanguages(b *testing.B) {
 	var all []advisory.Advisory

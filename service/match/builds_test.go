@@ -130,7 +130,7 @@ func TestOtherSpellings(t *testing.T) {
 	}
 }
 
-// TestBounds: an end of a range that GitHub gives beside it.
+// TestBounds checks the end of a range that GitHub gives in a field of its own.
 func TestBounds(t *testing.T) {
 	for _, tt := range []struct {
 		events, bound, versions, installed string

@@ -133,7 +133,7 @@ func TestDebian(t *testing.T) {
 				t.Errorf("%+v found in %d packages, not expected", r, n)
 			}
 			if len(want) != tt.sources || res.Packages != tt.packages || res.Evaluated != tt.packages || len(res.NotEvaluated) != 0 {
-				t.Errorf("%d expected, packages %d, judged %d, unjudged %v", len(want), res.Packages, res.Evaluated, res.NotEvaluated)
+				t.Errorf("%d expected, packages %d, evaluated %d, not evaluated %v", len(want), res.Packages, res.Evaluated, res.NotEvaluated)
 			}
 			kernel := 0
 			for _, f := range res.Findings {
@@ -152,7 +152,7 @@ func TestDebian(t *testing.T) {
 				Ecosystem: "Debian:12", EndOfLife: "2028-06-30",
 			}
 			if res.System != want12 {
-				t.Errorf("judged as %+v", res.System)
+				t.Errorf("evaluated as %+v", res.System)
 			}
 			again, err := match.Inventory(debian12(pkgs), ix, nil, day)
 			if err != nil || !reflect.DeepEqual(res, again) {

@@ -143,7 +143,7 @@ func TestOwnership(t *testing.T) {
 				want = 1 // who answers for itself
 			}
 			if tt.system.VersionID != "13" && res.Evaluated != want {
-				t.Errorf("judged %d", res.Evaluated)
+				t.Errorf("evaluated %d", res.Evaluated)
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func (c *contradictions) add(kind string, a advisory.Advisory, p advisory.Packag
 	c.by[kind] = append(c.by[kind], fmt.Sprintf("%s %s %s", a.ID, p.Name, v))
 }
 
-// entry checks one affected entry. Every version that it lists beside its ranges is
+// entry checks one affected entry. Every version that it lists in addition to its ranges is
 // affected by the ranges alone, and no fixed version is, unless another range of the
 // package covers it.
 func (c *contradictions) entry(a advisory.Advisory, i int) {

@@ -137,7 +137,7 @@ func TestReports(t *testing.T) {
 				reason += u.Reason
 			}
 			if reason != tt.unjudged {
-				t.Errorf("unjudged: %q", reason)
+				t.Errorf("not evaluated: %q", reason)
 			}
 		})
 	}

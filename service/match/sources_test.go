@@ -65,7 +65,7 @@ func TestSources(t *testing.T) {
 		{"end of life by one", []string{`osv {"id":"CVE-2024-1000","affected":[` + affects("Debian:12", "p", "") + `]}`, "import " + urgent("end-of-life", "")}, &want{severity: verdict.Unrated}},
 		{"a notice of one", []string{"osv " + rated, `import {"id":"CVE-2024-1000","affected":[{"package":{"ecosystem":"npm","name":"q"},"versions":["1"],"database_specific":{"informational":"unmaintained"}}]}`}, &want{severity: verdict.High, fixed: "2"}},
 		{"exploited by one", []string{"osv " + rated, `import {"id":"CVE-2024-1000","database_specific":{"known_exploited":true}}`}, &want{severity: verdict.High, fixed: "2", exploited: true}},
-		// The tracker's record overrules a bulletin of its own source, not of another.
+		// The tracker's record overrules an erratum of its own source, not of another.
 		{"bulletin and record of one source", []string{`osv {"id":"DSA-1-1","upstream":["CVE-2024-1000"],"affected":[` + affects("Debian:12", "p", "2") + `]}`, "osv " + above}, nil},
 		{"bulletin and record of two", []string{`osv {"id":"DSA-1-1","upstream":["CVE-2024-1000"],"affected":[` + affects("Debian:12", "p", "2") + `]}`, "import " + above}, &want{severity: verdict.Unrated, fixed: "2"}},
 	} {

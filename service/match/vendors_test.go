@@ -31,7 +31,7 @@ func TestVendors(t *testing.T) {
 		{debian, "deb", "1:10.10.2+maria~deb10", "MariaDB Developers <developers@lists.mariadb.org>", "built by mariadb.org, not by Debian"},
 		{debian, "deb", "8.0.35-1debian12", "MySQL Release Engineering <mysql-build@oss.oracle.com>", "built by Oracle, not by Debian"},
 		{debian, "deb", "5:24.0.7-1~debian.12~bookworm", "Docker <support@docker.com>", "built by Docker, not by Debian"},
-		{debian, "deb", "1.6.25-1", "Containerd team <help@containerd.io>", mine}, // of whom nothing tells
+		{debian, "deb", "1.6.25-1", "Containerd team <help@containerd.io>", mine}, // not recognised
 		{debian, "deb", "2.36-9+rpt2+deb12u3", "GNU Libc Maintainers <debian-glibc@lists.debian.org>", "built by Raspberry Pi, not by Debian"},
 		{debian, "deb", "8.2.12-1+0~20231026.35+debian12~1.gbpd1d93b", "Debian PHP Maintainers <team+pkg-php@tracker.debian.org>", "built by deb.sury.org, not by Debian"},
 		{ubuntu, "deb", "7.4.3-4+ubuntu22.04.1+deb.sury.org+1", "", "built by deb.sury.org, not by Ubuntu"},
@@ -79,12 +79,12 @@ func TestVendors(t *testing.T) {
 			reason = u.Reason
 		}
 		if reason != tt.want || (res.Evaluated == 1) != (tt.want == mine) {
-			t.Errorf("%s of %s: %q, judged %d", tt.version, tt.vendor, reason, res.Evaluated)
+			t.Errorf("%s of %s: %q, evaluated %d", tt.version, tt.vendor, reason, res.Evaluated)
 		}
 	}
 }
 
-// TestExtendedSupport: what is heard of the whole release of Red Hat in an image that
+// TestExtendedSupport checks which records of the whole release of Red Hat apply to an image that
 // stays at one of its minor releases.
 func TestExtendedSupport(t *testing.T) {
 	eus := inventory.System{ID: "rhel", VersionID: "8.4", CPE: "cpe:/o:redhat:rhel_eus:8.4::baseos"}

@@ -61,7 +61,7 @@ func otherFormat(t *testing.T, file []byte) []byte {
 	return file
 }
 
-// another returns a bbolt file that is no index.
+// another returns a bbolt file that is not an index.
 func another(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "index")

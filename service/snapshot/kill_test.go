@@ -16,7 +16,7 @@ import (
 	"assay/service/store"
 )
 
-// indexToKill tells the test program, run again, to be what TestKill kills.
+// indexToKill is set when the test program is run again as the process that TestKill kills.
 const indexToKill = "SNAPSHOT_TEST_INDEX_TO_KILL"
 
 // An until is a memory that ends at a sequence number and knows every snapshot.
@@ -123,7 +123,7 @@ func TestKill(t *testing.T) {
 		v := view(t, db)
 		want, ok := states[v.Data().Snapshot]
 		if !ok {
-			t.Fatalf("%+v is no state that was ever published", v.Data())
+			t.Fatalf("%+v is not a published state", v.Data())
 		}
 		diff(t, dump(t, db), want)
 		v.Close()

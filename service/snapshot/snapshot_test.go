@@ -794,7 +794,7 @@ func TestUnreadable(t *testing.T) {
 	src.put(store.Record{ID: "BAD-1", Removed: true})
 	catchUp(t, db, src)
 	if got := view(t, db).Unreadable(); got != 1 {
-		t.Errorf("%d records are unreadable after one was mended and one removed, want 1", got)
+		t.Errorf("%d records are unreadable after one was fixed and one removed, want 1", got)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestNative(t *testing.T) {
 			command:  []string{"java", "-cp", "/usr/share/java/maven-artifact-3.x.jar:/usr/share/java/commons-lang3.jar"},
 			// Since 3.8.7 (MNG-7644) Maven reads 1.0.RC1 as 1.0-RC1. Its
 			// specification still has the dot before the hyphen, and so have the
-			// pairs of TestPairs, which earlier versions of Maven judged.
+			// pairs of TestPairs, which earlier versions of Maven ordered.
 			vague:   regexp.MustCompile(`(?i)\.(ga|final|release)[.-]`),
 			rewrite: func(v string) string { return qualifier.ReplaceAllString(v, "-$1") },
 		}, {
@@ -162,9 +162,9 @@ func TestNative(t *testing.T) {
 					t.Errorf("%q and %q: %d, %v; %s says %s", a, b, got, err, tt.command[0], answers[i])
 				}
 			}
-			t.Logf("%d pairs judged, %d refused, %d as the tool misreads them", judged, refused, rewritten)
+			t.Logf("%d pairs compared, %d refused, %d as the tool misreads them", judged, refused, rewritten)
 			if judged < 10_000 || rewritten > 200 {
-				t.Errorf("%d pairs judged, %d as the tool misreads them", judged, rewritten)
+				t.Errorf("%d pairs compared, %d as the tool misreads them", judged, rewritten)
 			}
 		})
 	}
