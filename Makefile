@@ -126,7 +126,7 @@ lint:
 	$(TOOL) staticcheck -tags fat -checks $(CHECKS) $(PACKAGES)
 	@$(TOOL) gocyclo -over $(COMPLEXITY) -ignore '_test\.go$$|/storetest/|^dist/|^\.' .
 	@dead=$$($(TOOL) deadcode . ./service/assayd ./check/... | grep -vE '^(check/testkit|service/store/storetest)/'); \
-		if [ -n "$$dead" ]; then echo "$$dead"; fi
+		if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
 	@if curl -fs -m 5 -o /dev/null $(VULNDB)/index/db.json; then $(TOOL) govulncheck -db $(VULNDB) $(PACKAGES); \
 		else echo "lint: $(VULNDB) cannot be reached: govulncheck is not run"; fi
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SHELLFILES); \
