@@ -45,6 +45,7 @@ type Store interface {
 	Tokens
 	Scans
 	Retention
+	Files
 	Transfer
 	Maintenance
 	Close() error

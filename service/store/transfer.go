@@ -50,13 +50,14 @@ const (
 	TableToken    Table = "token"    // id, hash, name, scopes, project, created, expires, revoked, used
 	TableDerived  Table = "derived"  // hash, parent, expires
 	TableSetting  Table = "setting"  // name, value
+	TableFile     Table = "file"     // name, modified, body
 	TableScan     Table = "scan"     // n, id, at, token, key, project, ref, commit, snapshot, seq, hash and bytes and size of the request, verdict
 )
 
 // Tables lists all tables in the order in which they are copied.
 func Tables() []Table {
 	return []Table{TableSource, TableFeed, TableImport, TableAdvisory, TableVersion, TableList, TableHead,
-		TableSnapshot, TableToken, TableDerived, TableSetting, TableScan}
+		TableSnapshot, TableToken, TableDerived, TableSetting, TableFile, TableScan}
 }
 
 // Constant reports whether rows of the table never change once they are written.

@@ -83,6 +83,7 @@ func fill(t *testing.T, s store.Store, round int) {
 		token.Scopes, token.Expires = nil, day(9)
 	}
 	must(s.CreateToken(ctx, token, [32]byte{byte(round)}))
+	must(s.PutFile(ctx, store.File{Name: fmt.Sprint("acme/", round), Modified: day(round), Body: []byte("key")}))
 	must(s.UsedToken(ctx, token.ID, day(round)))
 	must(s.DeriveToken(ctx, token.ID, [32]byte{byte(100 + round)}, day(round), day(round+20)))
 	for i := range 130 {

@@ -60,6 +60,8 @@ var tableSQLs = map[store.Table]tableSQL{
 		write: `INSERT INTO derived (hash, parent, expires) VALUES ($1, $2, $3) ON CONFLICT (hash) DO UPDATE SET parent = excluded.parent, expires = excluded.expires`},
 	store.TableSetting: {key: "name", textKey: true, from: "setting", read: `SELECT name, value FROM setting WHERE name NOT IN ` + ownSettings,
 		write: `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`},
+	store.TableFile: {key: "name", textKey: true, from: "file", read: `SELECT name, modified, body FROM file WHERE true`,
+		write: `INSERT INTO file (name, modified, body) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET modified = excluded.modified, body = excluded.body`},
 	store.TableScan: {key: "scan.n", from: "scan", read: `SELECT scan.n, scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq,
 		request.hash, request.body, request.size, scan.verdict FROM scan JOIN request ON request.hash = scan.request WHERE true`,
 		write: `INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size)

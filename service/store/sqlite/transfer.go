@@ -58,6 +58,8 @@ var tableSQLs = map[store.Table]tableSQL{
 		`INSERT OR REPLACE INTO derived (hash, parent, expires, sum) VALUES (?, ?, ?, ?)`, "derived"},
 	store.TableSetting: {true, "name", "ss", `SELECT name, value FROM setting WHERE name NOT IN ` + ownSettings,
 		`INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)`, "setting"},
+	store.TableFile: {true, "name", "sty", `SELECT name, modified, body FROM file WHERE true`,
+		`INSERT OR REPLACE INTO file (name, modified, body) VALUES (?, ?, ?)`, "file"},
 	store.TableScan: {true, "scan.n", "istsssssiyyI", `SELECT scan.n, scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq,
 		request.hash, request.body, request.size, scan.verdict, scan.size FROM scan JOIN request ON request.n = scan.request WHERE true`,
 		`INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum)

@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"retention/data", pruneData},
 		{"retention/shared", pruneShared},
 		{"retention/ended early", pruneEndedEarly},
+		{"files", files},
+		{"files/locks", locks},
 		{"maintenance", maintenance},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open) })
