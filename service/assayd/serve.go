@@ -32,7 +32,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(
+		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
 			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
@@ -45,7 +45,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
-		)),
+		})...)),
 		Action: d.serve,
 	}
 }
@@ -58,7 +58,10 @@ type serveConfig struct {
 	memory            int64
 	clients           *api.Clients
 	oidc              *oidc.Config // nil: no sign-in
+	acme              *acmeSetup   // nil: no certificate by ACME
 }
+
+func (conf serveConfig) tls() bool { return conf.certFile != "" || conf.acme != nil }
 
 // serveConfig reads the flags, and logs warnings about possible mistakes.
 func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig, err error) {
@@ -68,6 +71,9 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 	conf.certFile, conf.keyFile = c.String("tls-cert"), c.String("tls-key")
 	if (conf.certFile == "") != (conf.keyFile == "") {
 		return conf, hint.Errorf("give both, or neither behind a proxy that terminates TLS", "--tls-cert and --tls-key belong together")
+	}
+	if conf.acme, err = newACME(c, conf, log, d.now); err != nil {
+		return conf, err
 	}
 	setup := httpserver.TLSSetup{CertFile: conf.certFile, KeyFile: conf.keyFile, CAFile: c.String("ca"), PublicURL: conf.public}
 	if err := setup.Check(log, d.now()); err != nil {
@@ -107,13 +113,18 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err != nil {
 		return hint.Errorf("choose another address with --listen", "%w", err)
 	}
-	if conf.certFile == "" && !httpserver.Loopback(ln.Addr()) {
+	if !conf.tls() && !httpserver.Loopback(ln.Addr()) {
 		log.Warn("tokens arrive here without TLS", "hint", "give --tls-cert and --tls-key, or put a proxy that terminates TLS in front")
 	}
 	if conf.certFile != "" {
-		if listener.Certificate, err = httpserver.NewCertificate(conf.certFile, conf.keyFile, log); err != nil {
+		files, err := httpserver.NewCertificate(conf.certFile, conf.keyFile, log)
+		if err != nil {
 			return errors.Join(hint.Errorf("give the chain and its key as PEM files", "read the certificate: %w", err), ln.Close())
 		}
+		listener.Certificate = files.Get
+	}
+	if conf.acme != nil {
+		conf.acme.listen(listener, ln)
 	}
 	// From now on requests are answered, with 503 until the data is open.
 	ctx, cancel := context.WithCancel(c.Context)
@@ -126,7 +137,7 @@ func (d *daemon) serve(c *cli.Context) error {
 	}()
 	err = d.answer(ctx, c, log, conf, func(h http.Handler) {
 		listener.Front.Ready(h)
-		log.Info("serving", "listen", ln.Addr().String(), "public_url", conf.public, "tls", conf.certFile != "",
+		log.Info("serving", "listen", ln.Addr().String(), "public_url", conf.public, "tls", conf.tls(),
 			"memory_mib", conf.memory>>20, "clients", conf.clients.Arches(), "installer", conf.clients.HasInstaller(), "without", conf.evaluator.Without)
 	}, stopped)
 	cancel()
@@ -150,6 +161,13 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	defer st.Close()
 	if err := st.Check(ctx); err != nil {
 		return hintRepair(c, err)
+	}
+	if conf.acme != nil {
+		end, err := conf.acme.start(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	keep, err := keepTime(c, st)
 	if err != nil {

@@ -53,9 +53,9 @@ func (c *Certificate) load() error {
 	return nil
 }
 
-// get is called for every handshake. While the files cannot be read, which happens when
+// Get returns the certificate of a handshake. While the files cannot be read, which happens when
 // they are being replaced, the previous certificate is served.
-func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.looked) >= certificateEvery {

@@ -19,8 +19,11 @@ type Listener struct {
 	Front *Front
 	Log   *slog.Logger
 	// DrainDelay is the time between the order to end and the first refused connection.
-	DrainDelay  time.Duration
-	Certificate *Certificate // nil: without TLS
+	DrainDelay time.Duration
+	// Certificate returns the certificate of a handshake; nil: without TLS.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Protocols are application protocols (ALPN) besides those of HTTP.
+	Protocols []string
 }
 
 // Serve answers requests until ctx ends, and then waits until the running ones are
@@ -52,7 +55,7 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 	}()
 	var err error
 	if l.Certificate != nil {
-		srv.TLSConfig = &tls.Config{GetCertificate: l.Certificate.get}
+		srv.TLSConfig = &tls.Config{GetCertificate: l.Certificate, NextProtos: append([]string{"h2", "http/1.1"}, l.Protocols...)}
 		err = srv.ServeTLS(ln, "", "")
 	} else {
 		err = srv.Serve(ln)

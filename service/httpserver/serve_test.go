@@ -117,7 +117,7 @@ func TestCertificate(t *testing.T) {
 	}
 	name := func() string {
 		c.looked = time.Time{}
-		pair, err := c.get(nil)
+		pair, err := c.Get(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

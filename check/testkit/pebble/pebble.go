@@ -24,6 +24,7 @@ type Server struct {
 	Roots     *x509.CertPool // of the directory's own certificate
 	RootsPEM  []byte         // the same as a file has it
 	Issued    *x509.CertPool // roots of the certificates that it issues
+	IssuedPEM []byte         // the same as a file has it
 }
 
 // Start starts a Pebble that validates TLS-ALPN-01 challenges on tlsPort and issues
@@ -54,7 +55,8 @@ func Start(t testing.TB, tlsPort int, seconds uint64) *Server {
 	s.RootsPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	root := httptest.NewRecorder()
 	front.ManagementHandler().ServeHTTP(root, httptest.NewRequest(http.MethodGet, wfe.RootCertPath+"0", nil))
-	if !s.Issued.AppendCertsFromPEM(root.Body.Bytes()) {
+	s.IssuedPEM = root.Body.Bytes()
+	if !s.Issued.AppendCertsFromPEM(s.IssuedPEM) {
 		t.Fatalf("the root certificate of Pebble: %q", root.Body)
 	}
 	return s

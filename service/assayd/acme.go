@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"assay/service/acme"
+	"assay/service/httpserver"
+	"assay/service/store"
+	"assay/verdict/hint"
+)
+
+func acmeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "acme-domain", Usage: "get and renew the certificate for `NAME` by ACME, agreeing to the terms of the authority; port 443 of NAME must lead to --listen (repeatable)"},
+		&cli.StringFlag{Name: "acme-email", Usage: "`ADDRESS` that the authority may write to"},
+		&cli.StringFlag{Name: "acme-directory", Usage: "`URL` of the authority", Value: acme.LetsEncrypt},
+		&cli.StringFlag{Name: "acme-ca", Usage: "trust the roots in `FILE` (PEM) for --acme-directory, instead of the public ones"},
+	}
+}
+
+// An acmeSetup serves certificates that are got by ACME. There is none until the store,
+// which keeps them, is open.
+type acmeSetup struct {
+	config  acme.Config
+	manager atomic.Pointer[acme.Manager]
+}
+
+// newACME reads the flags; nil: there is nothing to get.
+func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time.Time) (*acmeSetup, error) {
+	domains := c.StringSlice("acme-domain")
+	if len(domains) == 0 {
+		for _, name := range []string{"acme-email", "acme-directory", "acme-ca"} {
+			if c.IsSet(name) {
+				return nil, hint.Errorf("name the host of --public-url with --acme-domain", "--%s without --acme-domain", name)
+			}
+		}
+		return nil, nil
+	}
+	if conf.certFile != "" {
+		return nil, hint.Errorf("give one of them", "--acme-domain and --tls-cert exclude each other")
+	}
+	public, err := url.Parse(conf.public)
+	if err != nil {
+		return nil, err
+	}
+	if public.Scheme != "https" || !slices.Contains(domains, public.Hostname()) {
+		return nil, hint.Errorf("--public-url is https:// and one of the domains, such as https://"+domains[0], "--public-url %q is not an https address of --acme-domain", conf.public)
+	}
+	a := &acmeSetup{config: acme.Config{Domains: domains, Email: c.String("acme-email"), Directory: c.String("acme-directory"), Log: log, Now: now}}
+	if path := c.String("acme-ca"); path != "" {
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read --acme-ca: %w", err)
+		}
+		a.config.Roots = x509.NewCertPool()
+		if !a.config.Roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read --acme-ca: %q has no PEM certificates", path)
+		}
+	}
+	return a, nil
+}
+
+// listen makes a listener serve the certificates.
+func (a *acmeSetup) listen(l *httpserver.Listener, ln net.Listener) {
+	if addr, ok := ln.Addr().(*net.TCPAddr); ok {
+		a.config.Port = addr.Port
+	}
+	l.Protocols = []string{acme.Protocol}
+	l.Certificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		m := a.manager.Load()
+		if m == nil {
+			return nil, errors.New("no certificate yet: the store is not open")
+		}
+		return m.Certificate(hello)
+	}
+}
+
+// start gets the certificates, or takes them from the store, and renews them until end.
+func (a *acmeSetup) start(ctx context.Context, st store.Store) (end func(), err error) {
+	a.config.Files = st
+	m, err := acme.Start(ctx, a.config)
+	if err != nil {
+		return nil, err
+	}
+	a.manager.Store(m)
+	return m.Stop, nil
+}
