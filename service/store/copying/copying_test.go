@@ -60,8 +60,10 @@ func fill(t *testing.T, s store.Store, round int) {
 	records := func(n int) iter.Seq2[store.Record, error] {
 		return func(yield func(store.Record, error) bool) {
 			for i := range n {
-				r := store.Record{ID: fmt.Sprintf("X-%d", i), Modified: day(1 + i%5), Body: fmt.Appendf(nil, `{"id":"X-%d","round":%d}`, i, round*(i%7)),
-					Fixes: []store.Fix{{Ecosystem: "Debian:12", Package: "curl", Version: fmt.Sprint(i + round)}}}
+				r := store.Record{ID: fmt.Sprintf("X-%d", i), Modified: day(1 + i%5), Body: fmt.Appendf(nil, `{"id":"X-%d","round":%d}`, i, round*(i%7))}
+				if i%3 > 0 {
+					r.Fixes = []store.Fix{{Ecosystem: "Debian:12", Package: "curl", Version: fmt.Sprint(i + round)}}
+				}
 				if !yield(r, nil) {
 					return
 				}

@@ -138,6 +138,10 @@ func fromSQLite(kinds string, row store.Row) error {
 			continue
 		}
 		switch kind {
+		case 'y':
+			if row[i].([]byte) == nil { // what the driver returns for an empty blob
+				row[i] = []byte{}
+			}
 		case 'b':
 			row[i] = row[i].(int64) != 0
 		case 't', 'T':
