@@ -2,11 +2,16 @@
 // with the advisories of the test data and inventories of real images. Each mode
 // ends after a number of scans or a time, whichever comes first.
 //
-//	levels     scans over 16, 200, 1,000 and 5,000 connections
+//	levels     scans over 1, 16, 200, 1,000 and 5,000 connections
 //	slow       8 and 100 bodies that never end, while another token scans
 //	get, post  floods of large reads and large scans, in a cgroup of 1 GiB
 //	half-open  connections that never finish their request, while a token scans
-//	flat       resident memory over many scans
+//	flat       resident memory and disk over many scans
+//	year       a SQLite store of a year, copied to PostgreSQL and back by a copy that
+//	           is killed on the way
+//	prune      both stores of the year lose their old scans while they scan
+//
+// With -database postgres, assayd uses a PostgreSQL that this program starts.
 package main
 
 import (
@@ -16,10 +21,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"assay/check/testkit/assayd"
+	"assay/check/testkit/pgtest"
 	"assay/check/testkit/program"
 )
 
@@ -27,8 +34,12 @@ type config struct {
 	assayd, testdata, data string
 	modes                  string
 	serve                  string
+	database               string
+	connections            string
 	scans, flat            int
-	bound, patience        time.Duration
+	year, packages         int
+	bound, flatBound       time.Duration
+	patience               time.Duration
 	memory                 int64
 }
 
@@ -38,9 +49,14 @@ func main() {
 	flag.StringVar(&c.data, "data", "", "`folder` of data that was imported before; default: import all records of the test data")
 	flag.StringVar(&c.modes, "modes", "levels,slow,get,post,half-open,flat", "`list` of what to measure")
 	flag.StringVar(&c.serve, "serve", "", "more `flags` of assayd serve, separated by spaces")
+	flag.StringVar(&c.database, "database", "", "use PostgreSQL: its `URL`, or \"postgres\" to start one; default SQLite")
+	flag.StringVar(&c.connections, "connections", "1,16,200,1000,5000", "`numbers` of connections of the mode levels")
+	flag.IntVar(&c.packages, "packages", 0, "send one inventory with at most this `number` of packages; default inventories of 50 to 1,000")
+	flag.IntVar(&c.year, "year", 100_000, "`number` of scans of the mode year")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
 	flag.IntVar(&c.flat, "flat", 200_000, "`number` of scans of the mode flat")
 	flag.DurationVar(&c.bound, "bound", 30*time.Second, "`time` of each level")
+	flag.DurationVar(&c.flatBound, "flat-bound", time.Hour, "`time` of the mode flat")
 	flag.DurationVar(&c.patience, "patience", 30*time.Second, "`time` to wait for one answer")
 	flag.Int64Var(&c.memory, "memory", 1<<30, "`bytes` of the cgroup of the floods")
 	program.TestData(&c.testdata, "")
@@ -55,6 +71,7 @@ func run(ctx context.Context, c config) (err error) {
 	modes := map[string]mode{
 		"levels": levels, "slow": slowBodies, "get": getFlood, "post": postFlood,
 		"half-open": halfOpen, "flat": flat,
+		"year": copyYear, "prune": pruneYear,
 	}
 	var names []string
 	for name := range strings.SplitSeq(c.modes, ",") {
@@ -68,8 +85,9 @@ func run(ctx context.Context, c config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r, err := newRig(ctx, c, dir)
-	if err != nil {
+	r := &rig{dir: dir}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.make(ctx, c, slices.ContainsFunc(names, usesRig)); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -83,38 +101,51 @@ func run(ctx context.Context, c config) (err error) {
 // A rig is what every mode starts from.
 type rig struct {
 	config        assayd.Config
-	token, second string   // two tokens
-	bodies        [][]byte // gzipped
+	token, second string // two tokens
+	bodies        []body
 	dir           string
+	server        *pgtest.Server // if the program started it
+	year          *year          // if the mode year has run
 }
 
-func newRig(ctx context.Context, c config, dir string) (*rig, error) {
-	r := &rig{dir: dir, config: assayd.Config{
-		Binary: c.assayd, Data: filepath.Join(dir, "data"), Flags: strings.Fields(c.serve),
-	}}
-	if c.data != "" {
-		if err := os.CopyFS(r.config.Data, os.DirFS(c.data)); err != nil {
-			return nil, err
-		}
-	} else if err := r.config.Import(ctx, filepath.Join(c.testdata, "osv")); err != nil {
-		return nil, err
+// usesRig reports whether a mode uses the store of the rig.
+func usesRig(mode string) bool { return mode != "year" && mode != "prune" }
+
+// make prepares what the modes need, and the store only with filled.
+func (r *rig) make(ctx context.Context, c config, filled bool) (err error) {
+	if r.bodies, err = bodies(c.testdata, c.packages); err != nil || !filled {
+		return err
 	}
-	var err error
+	r.config = assayd.Config{
+		Binary: c.assayd, Data: filepath.Join(r.dir, "data"), Flags: strings.Fields(c.serve), Database: c.database,
+	}
+	if c.database == "postgres" {
+		if r.config.Database, err = r.newDatabase(ctx, "load"); err != nil {
+			return err
+		}
+	}
+	if err := fill(ctx, c, r.config); err != nil {
+		return err
+	}
 	if r.token, err = r.config.NewToken(ctx, "load"); err != nil {
-		return nil, err
+		return err
 	}
 	if r.second, err = r.config.NewToken(ctx, "beside"); err != nil {
-		return nil, err
-	}
-	if r.bodies, err = bodies(c.testdata); err != nil {
-		return nil, err
+		return err
 	}
 	// The first start compiles the advisories; no mode measures that.
 	s, err := r.config.Serve(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return r, s.Close()
+	return s.Close()
+}
+
+func (r *rig) close() error {
+	if r.server == nil {
+		return nil
+	}
+	return r.server.Close()
 }
 
 // serving runs f beside a server.

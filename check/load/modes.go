@@ -19,14 +19,26 @@ import (
 
 func levels(ctx context.Context, c config, r *rig) error {
 	return r.serving(ctx, r.config, func(s *assayd.Server) error {
-		for _, n := range []int{16, 200, 1000, 5000} {
+		for text := range strings.SplitSeq(c.connections, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return fmt.Errorf("connections: %w", err)
+			}
+			m, err := r.measure(s)
+			if err != nil {
+				return err
+			}
 			t, took := scanning(ctx, client(c.patience+c.bound), s.URL, r.token, r.bodies, n, c.scans, c.bound)
-			fmt.Printf("levels: %d connections: %.0f scans/s, %v\n", n, float64(len(t.answered))/took.Seconds(), t)
+			used, err := m.report(len(t.answered))
+			if err != nil {
+				return err
+			}
+			fmt.Printf("levels: %d connections: %.0f scans/s, %v; %s\n", n, float64(len(t.answered))/took.Seconds(), t, used)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		return memory("levels", s)
+		return nil
 	})
 }
 
@@ -110,23 +122,32 @@ func hold(ctx context.Context, s *assayd.Server, n int, head string) (stop func(
 	return stop, nil
 }
 
-// flat sends many scans over 16 connections and prints the resident memory at each
-// tenth.
+// flat sends many scans over 16 connections and prints the resident memory and the disk
+// at each tenth.
 func flat(ctx context.Context, c config, r *rig) error {
+	end := time.Now().Add(c.flatBound)
 	return r.serving(ctx, r.config, func(s *assayd.Server) error {
 		done := 0
-		for step := 1; step <= 10; step++ {
-			t, took := scanning(ctx, client(c.patience), s.URL, r.token, r.bodies, 16, c.flat*step/10-done, time.Hour)
+		for step := 1; step <= 10 && time.Now().Before(end); step++ {
+			m, err := r.measure(s)
+			if err != nil {
+				return err
+			}
+			t, took := scanning(ctx, client(c.patience), s.URL, r.token, r.bodies, 16, c.flat*step/10-done, time.Until(end))
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			done += len(t.answered)
-			resident, err := s.Resident()
+			used, err := m.report(len(t.answered))
 			if err != nil {
 				return err
 			}
-			fmt.Printf("flat: %d scans: resident %d MiB; %.0f scans/s, %v\n",
-				done, resident>>20, float64(len(t.answered))/took.Seconds(), t)
+			size, err := diskUse(ctx, r.config)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("flat: %d scans: %.0f scans/s, %v; disk %d MB; %s\n",
+				done, float64(len(t.answered))/took.Seconds(), t, size/1e6, used)
 		}
 		return nil
 	})

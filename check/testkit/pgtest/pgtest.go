@@ -296,6 +296,25 @@ func Bin() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
+// Run starts a server for a program, which must call Close. The options are settings, as
+// "name=value".
+func Run(options ...string) (*Server, error) {
+	s, err := newServer(options...)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.initialize(); err == nil {
+		err = s.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close ends the server and removes its data.
+func (s *Server) Close() error { return errors.Join(s.Stop(), s.remove()) }
+
 // Start starts a server of the test's own, which ends with the test. Its data is in the
 // folder that data returns, within its folder dir if data mounts something there; nil is
 // a folder of its own. The options are settings, as "name=value".
@@ -343,12 +362,7 @@ func (s *Shared) Server(t testing.TB) *Server {
 		testkit.Missing(t, "%v", err)
 	}
 	s.once.Do(func() {
-		if s.server, s.err = newServer(); s.err == nil {
-			s.err = s.server.initialize()
-		}
-		if s.err == nil {
-			s.err = s.server.Start()
-		}
+		s.server, s.err = Run()
 	})
 	if s.err != nil {
 		t.Fatal(s.err)
@@ -360,7 +374,7 @@ func (s *Shared) Server(t testing.TB) *Server {
 func (s *Shared) Main(m *testing.M) int {
 	code := m.Run()
 	if s.server != nil {
-		if err := errors.Join(s.server.Stop(), s.server.remove()); err != nil {
+		if err := s.server.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
