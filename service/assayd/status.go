@@ -49,7 +49,12 @@ func (d *daemon) status(c *cli.Context) error {
 		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)
 		fmt.Fprintf(w, "newest record\t%s\n", head.Newest.UTC().Format(time.RFC3339))
 	}
-	if f, ok := osv.LastFailure(osv.Dir(c.String("data"))); ok {
+	all, err := st.Sources(c.Context)
+	if err != nil {
+		return err
+	}
+	sources, failure := osv.WithoutBucket(all)
+	if f := failure; f != nil {
 		fmt.Fprintf(w, "last update\tfailed at %s: %s\n", f.At.UTC().Format(time.RFC3339), verdict.Clean(f.Err))
 	}
 	last := "none yet"
@@ -61,7 +66,7 @@ func (d *daemon) status(c *cli.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := d.sources(c, st); err != nil {
+	if err := d.sources(sources); err != nil {
 		return err
 	}
 	return d.usage(c, st)
@@ -94,13 +99,12 @@ func (d *daemon) usage(c *cli.Context, st store.Store) error {
 }
 
 // sources prints the number of records of each source, its age, and its last error.
-func (d *daemon) sources(c *cli.Context, st store.Store) error {
-	sources, err := st.Sources(c.Context)
+func (d *daemon) sources(sources []store.Source) error {
 	sources = slices.DeleteFunc(sources, func(s store.Source) bool {
 		return osv.Dropped(s) || s.Records == 0 && !s.Feed && s.Failed.IsZero() // removed by --drop
 	})
-	if err != nil || len(sources) == 0 {
-		return err
+	if len(sources) == 0 {
+		return nil
 	}
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nSOURCE\tRECORDS\tLAST SUCCESS\tAGE\tLAST ERROR")

@@ -20,6 +20,7 @@ type Store interface {
 	Held(ctx context.Context, from store.Origin) iter.Seq2[store.Record, error]
 	Sources(ctx context.Context) ([]store.Source, error)
 	FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error
+	FeedState(ctx context.Context, from store.Origin, at time.Time, state string) error
 	LeadFeeds(ctx context.Context) (store.Lead, error)
 }
 
@@ -37,6 +38,10 @@ func (l led) Import(ctx context.Context, im store.Import, records iter.Seq2[stor
 
 func (l led) FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error {
 	return l.lead.FeedFailed(ctx, from, at, reason)
+}
+
+func (l led) FeedState(ctx context.Context, from store.Origin, at time.Time, state string) error {
+	return l.lead.FeedState(ctx, from, at, state)
 }
 
 // A Feed can be updated independently: it is a source, or a part of one.

@@ -24,6 +24,10 @@ type Feeds interface {
 	// FeedFailed records that an update of an origin failed, and the reason in one line.
 	// The next import from the origin clears it. The origin may be new.
 	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
+	// FeedState sets the state of an origin without an import, clears its failure, and
+	// with a time that is not zero records that it was updated then. The age of the data
+	// does not depend on it. The origin may be new.
+	FeedState(ctx context.Context, from Origin, at time.Time, state string) error
 	// Sources returns all origins of imports so far, by name and part.
 	Sources(ctx context.Context) ([]Source, error)
 	// Held yields the advisories that belong to an origin and are not removed, by id. It
@@ -40,6 +44,7 @@ type Lead interface {
 	Import(ctx context.Context, im Import, records iter.Seq2[Record, error]) (Imported, error)
 	KeepList(ctx context.Context, im Import, l List) (changed bool, err error)
 	FeedFailed(ctx context.Context, from Origin, at time.Time, reason string) error
+	FeedState(ctx context.Context, from Origin, at time.Time, state string) error
 	// Release ends the lead. It is called once.
 	Release() error
 }

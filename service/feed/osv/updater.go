@@ -2,7 +2,6 @@ package osv
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,13 +21,20 @@ import (
 // Dir returns the folder for downloads in a data folder.
 func Dir(data string) string { return filepath.Join(data, "feed") }
 
-// Files in the folder for downloads.
+// allFile is a file in the folder for downloads. It was what allState is now.
+const allFile = "all"
+
+// bucketOrigin is the origin of the bucket as a whole. It has no records. Its state says
+// what an update without Ecosystems updates; it was updated when such an update last
+// succeeded, and it fails when the bucket cannot be reached. All assayd on one database
+// see it.
+func bucketOrigin() store.Origin { return store.Origin{Source: Source} }
+
+// States of the bucket. With allState all ecosystems were asked for: an interrupted first
+// update continues with all of them, and an ecosystem that is new is fetched too.
 const (
-	// allFile exists if all ecosystems were requested once: an interrupted first update
-	// continues with all of them, and an ecosystem that is new is fetched too.
-	allFile = "all"
-	// failedFile says why the bucket could not be reached before anything was fetched.
-	failedFile = "failed"
+	allState  = `{"all":true}`
+	someState = `{"all":false}`
 )
 
 // droppedState is the state of an ecosystem whose records Drop has removed.
@@ -81,10 +87,9 @@ func (u *Updater) Update(ctx context.Context, done func(from store.Origin, o fee
 	return led.update(lead.Context(), done)
 }
 
-func (u *Updater) update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) error {
+func (u *Updater) update(ctx context.Context, done func(from store.Origin, o feed.Outcome, err error)) (err error) {
 	ecosystems, all := u.Ecosystems, len(u.Ecosystems) == 0
 	if all && u.Fetched {
-		var err error
 		if ecosystems, all, err = u.fetched(ctx); err != nil {
 			return err
 		}
@@ -95,16 +100,23 @@ func (u *Updater) update(ctx context.Context, done func(from store.Origin, o fee
 	if err := os.MkdirAll(u.Bucket.Dir, 0o700); err != nil {
 		return fmt.Errorf("make a folder for downloads: %w", err)
 	}
+	state := someState
 	if all {
-		if err := os.WriteFile(filepath.Join(u.Bucket.Dir, allFile), nil, 0o600); err != nil {
-			return fmt.Errorf("save that all ecosystems are wanted: %w", err)
+		state = allState
+		if err := u.Run.Store.FeedState(ctx, bucketOrigin(), time.Time{}, state); err != nil {
+			return err
 		}
+	} else if state, err = u.bucketState(ctx); err != nil {
+		return err
 	}
 	names, err := u.names(ctx, ecosystems)
-	if ctx.Err() == nil {
-		err = errors.Join(err, u.saveFailure(err))
-	}
 	if err != nil {
+		if ctx.Err() == nil {
+			err = errors.Join(err, u.Run.Store.FeedFailed(ctx, bucketOrigin(), u.Run.Now(), feed.OneLine(err)))
+		}
+		return err
+	}
+	if err := u.Run.Store.FeedState(ctx, bucketOrigin(), time.Time{}, state); err != nil {
 		return err
 	}
 	var feeds []feed.Feed
@@ -117,7 +129,21 @@ func (u *Updater) update(ctx context.Context, done func(from store.Origin, o fee
 	}
 	run := u.Run
 	run.Done = done
-	return run.Update(ctx, feeds)
+	if err := run.Update(ctx, feeds); err != nil || len(u.Ecosystems) > 0 {
+		return err
+	}
+	return u.Run.Store.FeedState(ctx, bucketOrigin(), u.Run.Now(), state)
+}
+
+// bucketState returns the state of the bucket.
+func (u *Updater) bucketState(ctx context.Context) (string, error) {
+	sources, err := u.Run.Store.Sources(ctx)
+	for _, s := range sources {
+		if s.Origin == bucketOrigin() && s.Feed {
+			return s.State, err
+		}
+	}
+	return someState, err
 }
 
 // fetched returns the ecosystems that an update limited by Fetched updates, or that it
@@ -130,11 +156,16 @@ func (u *Updater) fetched(ctx context.Context) (names []string, all bool, err er
 	imported := false
 	for _, s := range sources {
 		switch {
+		case s.Origin == bucketOrigin():
+			all = all || s.State == allState
 		case s.Origin.Source == Source && s.Feed && !Dropped(s):
 			names = append(names, s.Origin.Part)
 		case !s.Updated.IsZero():
 			imported = true
 		}
+	}
+	if all {
+		return nil, true, nil
 	}
 	if _, err := os.Stat(filepath.Join(u.Bucket.Dir, allFile)); err == nil {
 		return nil, true, nil
@@ -181,7 +212,7 @@ func (u *Updater) listed(ctx context.Context, names []string) ([]string, error) 
 	}
 	for _, s := range sources {
 		switch {
-		case s.Origin.Source != Source || !s.Feed:
+		case s.Origin.Source != Source || s.Origin == bucketOrigin() || !s.Feed:
 		case u.Fetched && Dropped(s):
 			names = slices.DeleteFunc(names, func(name string) bool { return name == s.Origin.Part })
 		case s.Records > 0 && !slices.Contains(names, s.Origin.Part):
@@ -203,7 +234,7 @@ func (u *Updater) unreachable(ctx context.Context, ecosystems []string, cause er
 	}
 	var errs []error
 	for _, s := range sources {
-		if s.Origin.Source != Source || !s.Feed || Dropped(s) {
+		if s.Origin.Source != Source || s.Origin == bucketOrigin() || !s.Feed || Dropped(s) {
 			continue
 		}
 		if len(ecosystems) == 0 || slices.Contains(ecosystems, s.Origin.Part) {
@@ -213,33 +244,24 @@ func (u *Updater) unreachable(ctx context.Context, ecosystems []string, cause er
 	return errors.Join(errs...)
 }
 
-// A Failure is an update that reached nothing.
+// A Failure is an update that could not reach the bucket.
 type Failure struct {
-	At  time.Time `json:"at"`
-	Err string    `json:"error"`
+	At  time.Time
+	Err string
 }
 
-// saveFailure saves a failure of the bucket as a whole; nil: there is none.
-func (u *Updater) saveFailure(cause error) error {
-	path := filepath.Join(u.Bucket.Dir, failedFile)
-	if cause == nil {
-		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-			return err
+// WithoutBucket returns the sources of a store without the bucket as a whole, and the
+// failure of the last update, if it could not reach the bucket.
+func WithoutBucket(sources []store.Source) (others []store.Source, failure *Failure) {
+	for _, s := range sources {
+		switch {
+		case s.Origin != bucketOrigin():
+			others = append(others, s)
+		case !s.Failed.IsZero():
+			failure = &Failure{s.Failed, s.Err}
 		}
-		return nil
 	}
-	b, err := json.Marshal(Failure{u.Run.Now(), feed.OneLine(cause)})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o600)
-}
-
-// LastFailure returns the failure of the last update in a folder for downloads, if it
-// reached nothing.
-func LastFailure(dir string) (f Failure, ok bool) {
-	b, err := os.ReadFile(filepath.Join(dir, failedFile))
-	return f, err == nil && json.Unmarshal(b, &f) == nil
+	return others, failure
 }
 
 // retryFirst is the pause after the first update that fails.
@@ -256,25 +278,65 @@ func (r *retries) failed() time.Duration {
 
 func (r *retries) succeeded() { r.last = 0 }
 
-// Every updates at once and then at intervals, until ctx ends. It calls finished with
-// the result of each update, but for one that another process was doing already.
+// lastUpdate returns when the last update that succeeded was, of whichever process, and
+// the zero time if there was none or it has failed since.
+func (u *Updater) lastUpdate(ctx context.Context) (at time.Time, err error) {
+	sources, err := u.Run.Store.Sources(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	wanted := []store.Origin{bucketOrigin()}
+	if len(u.Ecosystems) > 0 {
+		wanted = nil
+		for _, name := range u.Ecosystems {
+			wanted = append(wanted, Origin(name))
+		}
+	}
+	for _, from := range wanted {
+		i := slices.IndexFunc(sources, func(s store.Source) bool { return s.Origin == from })
+		if i < 0 || sources[i].Updated.IsZero() || !sources[i].Failed.IsZero() {
+			return time.Time{}, nil
+		}
+		if at.IsZero() || sources[i].Updated.Before(at) {
+			at = sources[i].Updated
+		}
+	}
+	return at, nil
+}
+
+// Every updates again and again, until ctx ends: when the last update that succeeded, of
+// whichever process, is older than interval. It calls finished with the result of each
+// update, but for one that another process is doing.
 func (u *Updater) Every(ctx context.Context, interval time.Duration, log *slog.Logger, finished func(error)) {
 	pauses := retries{most: interval}
+	var waited time.Time // the update after which it has waited
 	for {
-		err := u.Update(ctx, func(from store.Origin, o feed.Outcome, err error) {
-			if err != nil {
-				log.Error("update", "source", from.String(), "err", feed.OneLine(err))
-				return
-			}
-			log.Info("update", "source", from.String(), "new", o.Added, "changed", o.Changed, "removed", o.Removed,
-				"rejected", o.Rejected, "not_available", o.Behind)
-		})
 		pause := interval
+		last, err := u.lastUpdate(ctx)
+		age := u.Run.Now().Sub(last)
+		switch {
+		case err != nil:
+		case !last.IsZero() && !last.Equal(waited) && age >= 0 && age < interval:
+			waited, pause = last, interval-age
+		default:
+			err = u.Update(ctx, func(from store.Origin, o feed.Outcome, err error) {
+				if err != nil {
+					log.Error("update", "source", from.String(), "err", feed.OneLine(err))
+					return
+				}
+				log.Info("update", "source", from.String(), "new", o.Added, "changed", o.Changed, "removed", o.Removed,
+					"rejected", o.Rejected, "not_available", o.Behind)
+			})
+			if err == nil {
+				waited, err = u.lastUpdate(ctx)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, store.ErrLocked):
 			log.Info("no update: another process is updating")
+			pause = min(interval, retryFirst)
 		case err != nil:
 			log.Error("update; the old data is still served", "err", feed.OneLine(err))
 			finished(err)

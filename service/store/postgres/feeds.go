@@ -37,6 +37,30 @@ func (s *Store) feedFailedAs(ctx context.Context, lead *lead, from store.Origin,
 	return nil
 }
 
+const saveState = `UPDATE feed SET state = $2, failed = NULL, error = NULL, succeeded = coalesce($3, succeeded) WHERE n = $1`
+
+// FeedState implements store.Feeds.
+func (s *Store) FeedState(ctx context.Context, from store.Origin, at time.Time, state string) error {
+	return s.feedStateAs(ctx, nil, from, at, state)
+}
+
+func (s *Store) feedStateAs(ctx context.Context, lead *lead, from store.Origin, at time.Time, state string) error {
+	err := s.update(ctx, func(tx transaction) error {
+		feed, _, err := originOf(tx, from)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.exec(saveState, feed, state, orNull(at)); err != nil {
+			return err
+		}
+		return lead.fence(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("save the state of %q: %w", from, err)
+	}
+	return nil
+}
+
 // text makes of any string one that PostgreSQL accepts.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")

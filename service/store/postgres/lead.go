@@ -150,6 +150,11 @@ func (l *lead) FeedFailed(ctx context.Context, from store.Origin, at time.Time, 
 	return l.store.feedFailedAs(ctx, l, from, at, reason)
 }
 
+// FeedState implements store.Lead.
+func (l *lead) FeedState(ctx context.Context, from store.Origin, at time.Time, state string) error {
+	return l.store.feedStateAs(ctx, l, from, at, state)
+}
+
 // Release implements store.Lead. Where the server cannot be reached, the lease ends with
 // its term.
 func (l *lead) Release() error {

@@ -85,6 +85,24 @@ func (s *Store) FeedFailed(ctx context.Context, from store.Origin, at time.Time,
 	return nil
 }
 
+const saveState = `UPDATE feed SET state = ?2, failed = NULL, error = NULL, succeeded = coalesce(?3, succeeded) WHERE n = ?1`
+
+// FeedState implements store.Feeds.
+func (s *Store) FeedState(ctx context.Context, from store.Origin, at time.Time, state string) error {
+	err := s.advisories.update(ctx, durable, func(tx transaction) error {
+		feed, _, err := originOf(tx, from)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(saveState, feed, state, nullMicro(at))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save the state of %q: %w", from, err)
+	}
+	return nil
+}
+
 const listSources = `
 	SELECT s.name, f.part, f.state, f.succeeded, f.failed, f.error,
 		(SELECT count(*) FROM advisory a WHERE a.feed = f.n AND a.digest IS NOT NULL),

@@ -216,6 +216,21 @@ func writes() []write {
 			},
 		},
 		{
+			name: "state of a feed",
+			do: func(ctx context.Context, s store.Store, i int) error {
+				return s.FeedState(ctx, from(name("stated", i)), day(1), "state")
+			},
+			state: func(ctx context.Context, s store.Store, i int) (string, error) {
+				sources, err := s.Sources(ctx)
+				for _, src := range sources {
+					if src.Origin == from(name("stated", i)) {
+						return src.State, err
+					}
+				}
+				return "none", err
+			},
+		},
+		{
 			name: "lead",
 			do: func(ctx context.Context, s store.Store, i int) error {
 				lead, err := s.LeadFeeds(ctx)

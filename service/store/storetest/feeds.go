@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assay/service/store"
 )
@@ -82,6 +83,25 @@ func feeds(t *testing.T, open Open) {
 	}
 	wantSources(store.Source{Origin: from("kev"), Records: 40, Updated: day(11)}, a, b, c, folder)
 	updated(7)
+
+	// A state without an import.
+	for _, tt := range []struct {
+		at   int
+		want time.Time
+	}{{0, time.Time{}}, {12, day(12)}, {0, day(12)}} {
+		var at time.Time
+		if tt.at > 0 {
+			at = day(tt.at)
+		}
+		state := fmt.Sprint("state ", tt.at)
+		err := errors.Join(s.FeedFailed(t.Context(), from("t"), day(11), "x"), s.FeedState(t.Context(), from("t"), at, state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSources(store.Source{Origin: from("kev"), Records: 40, Updated: day(11)}, a, b, c, folder,
+			store.Source{Origin: from("t"), Feed: true, State: state, Updated: tt.want})
+		updated(7)
+	}
 
 	if err := s.FeedFailed(t.Context(), store.Origin{}, day(1), "x"); err == nil {
 		t.Error("a failure of no source: no error")
