@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/klauspost/compress/s2"
@@ -35,7 +34,7 @@ func PackDocument(form byte, buf, document []byte) []byte {
 	}
 	buf = buf[:cap(buf)]
 	buf[0] = form
-	binary.BigEndian.PutUint32(buf[1:], crc32.Checksum(document, castagnoli))
+	binary.BigEndian.PutUint32(buf[1:], CRC(document))
 	block := s2.Encode(buf[documentTop:], document)
 	return buf[:documentTop+len(block)]
 }
@@ -58,7 +57,7 @@ func UnpackDocument(packed []byte) (form byte, document []byte, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("decode s2: %w", err)
 	}
-	if crc32.Checksum(document, castagnoli) != binary.BigEndian.Uint32(packed[1:]) {
+	if CRC(document) != binary.BigEndian.Uint32(packed[1:]) {
 		return 0, nil, errors.New("damaged document: checksum does not match")
 	}
 	return packed[0], document, nil

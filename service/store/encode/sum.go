@@ -12,6 +12,9 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// CRC returns the CRC-32C of b.
+func CRC(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 // A Sum is the CRC-32C of the values of a row, each preceded by its length. The zero
 // Sum is ready to use.
 type Sum struct{ crc uint32 }

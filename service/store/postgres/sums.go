@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"hash/crc32"
 	"time"
 
 	"assay/service/store"
@@ -13,14 +12,12 @@ import (
 // refers to, which is checked whenever the row is read. Documents of scans have one in
 // their encoding.
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // bodySum is the part of a version's checksum that is over its body; nil is removed.
 func bodySum(body []byte) int64 {
 	if body == nil {
 		return -1
 	}
-	return int64(crc32.Checksum(body, castagnoli))
+	return int64(encode.CRC(body))
 }
 
 // versionSum does not include the sequence number, which is not known when a record is

@@ -7,10 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"assay/service/store/encode"
 )
 
 // A verdict is stored as a packed frame:
@@ -87,7 +88,7 @@ func (p *pieces) of(verdict []byte) (head []byte, list []piece, tail []byte) {
 	p.mu.Unlock()
 	for i := range list {
 		if l := &list[i]; l.n == pieceAgain {
-			l.hash, l.body = sha256.Sum256(l.text), packDocument(formWhole, nil, l.text)
+			l.hash, l.body = sha256.Sum256(l.text), encode.PackDocument(encode.FormWhole, nil, l.text)
 		}
 	}
 	return head, list, tail
@@ -137,7 +138,7 @@ func split(verdict []byte) (head []byte, list []piece, tail []byte) {
 		}
 		begin := tail[size : size+min(n+1, pieceBegin)]
 		size += n + 1
-		if last || size >= pieceMax || crc32.Checksum(begin, castagnoli)%pieceFindings == 0 {
+		if last || size >= pieceMax || encode.CRC(begin)%pieceFindings == 0 {
 			list = append(list, piece{text: tail[:size]})
 			tail, size = tail[size:], 0
 		}
@@ -152,7 +153,7 @@ func appendFrame(buf, verdict, head []byte, list []piece, tail []byte) []byte {
 		buf = binary.AppendUvarint(buf, uint64(len(text)))
 		buf = append(buf, text...)
 	}
-	buf = binary.BigEndian.AppendUint32(buf, crc32.Checksum(verdict, castagnoli))
+	buf = binary.BigEndian.AppendUint32(buf, encode.CRC(verdict))
 	literal(head)
 	for _, l := range list {
 		if l.n == pieceNew {
@@ -229,8 +230,8 @@ func parts(frame []byte, literal func([]byte), piece func(n int64) error) error 
 
 // piecesOf calls f with the number of each piece of a packed verdict.
 func piecesOf(packed []byte, f func(n int64)) error {
-	form, frame, err := unpackDocument(packed)
-	if err != nil || form != formFrame {
+	form, frame, err := encode.UnpackDocument(packed)
+	if err != nil || form != encode.FormFrame {
 		return err
 	}
 	if len(frame) < 4 {
@@ -242,8 +243,8 @@ func piecesOf(packed []byte, f func(n int64)) error {
 // verdict unpacks a frame, or a verdict that was packed whole. size is the size of the
 // verdict, or 0.
 func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte, error) {
-	form, frame, err := unpackDocument(packed)
-	if err != nil || form != formFrame {
+	form, frame, err := encode.UnpackDocument(packed)
+	if err != nil || form != encode.FormFrame {
 		return frame, err
 	}
 	if len(frame) < 4 {
@@ -255,7 +256,7 @@ func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte,
 		if err := s.state.read.row(ctx, findPiece, []any{n}, &body); err != nil {
 			return fmt.Errorf("piece %d: %w", n, err)
 		}
-		_, text, err := unpackDocument(body)
+		_, text, err := encode.UnpackDocument(body)
 		if err != nil {
 			return fmt.Errorf("piece %d: %w", n, err)
 		}
@@ -265,7 +266,7 @@ func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	if crc32.Checksum(verdict, castagnoli) != binary.BigEndian.Uint32(frame) {
+	if encode.CRC(verdict) != binary.BigEndian.Uint32(frame) {
 		return nil, errFrame
 	}
 	return verdict, nil

@@ -43,7 +43,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	sent, request := scan.RequestGzip, scan.RequestGzip
 	if sent == nil {
 		sent = scan.Request
-		buf.request = packDocument(formWhole, buf.request, scan.Request)
+		buf.request = encode.PackDocument(encode.FormWhole, buf.request, scan.Request)
 		request = buf.request
 	}
 	hash := sha256.Sum256(sent)
@@ -52,7 +52,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 			return err
 		}
 		buf.frame = appendFrame(buf.frame[:0], scan.Verdict, head, pieces, tail)
-		buf.verdict = packDocument(formFrame, buf.verdict, buf.frame)
+		buf.verdict = encode.PackDocument(encode.FormFrame, buf.verdict, buf.frame)
 		if _, err := tx.exec(addRequest, hash[:], request, len(scan.Request)); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (s *Store) wholeScan(ctx context.Context, query string, args ...any) (store
 	if err != nil {
 		return store.Scan{}, err
 	}
-	if _, scan.Request, err = unpackDocument(request); err != nil {
+	if _, scan.Request, err = encode.UnpackDocument(request); err != nil {
 		return store.Scan{}, fmt.Errorf("stored request: %w", err)
 	}
 	if scan.Verdict, err = s.verdict(ctx, verdict, size.Int64); err != nil {

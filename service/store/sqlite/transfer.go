@@ -275,7 +275,7 @@ func (s *Store) loadScan(tx transaction, row store.Row) error {
 	if err := tx.use(pieces, dayOf(at)); err != nil {
 		return err
 	}
-	packed := encode.PackDocument(formFrame, nil, appendFrame(nil, verdict, head, pieces, tail))
+	packed := encode.PackDocument(encode.FormFrame, nil, appendFrame(nil, verdict, head, pieces, tail))
 	hash := row[10].([]byte)
 	if _, err := tx.exec(addRequest, hash, row[11], row[12]); err != nil {
 		return err

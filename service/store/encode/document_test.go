@@ -1,4 +1,4 @@
-package sqlite
+package encode
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ func TestPackDocument(t *testing.T) {
 	var buf []byte
 	for _, n := range []int{0, 1, 100, 1 << 20, 3} { // the buffer of a longer one serves
 		document := []byte(strings.Repeat(`{"id":"CVE-2024-1"}`, n))
-		buf = packDocument(formWhole, buf, document)
-		form, got, err := unpackDocument(buf)
-		if err != nil || form != formWhole || !bytes.Equal(got, document) {
+		buf = PackDocument(FormWhole, buf, document)
+		form, got, err := UnpackDocument(buf)
+		if err != nil || form != FormWhole || !bytes.Equal(got, document) {
 			t.Errorf("%d times: %d bytes, %v", n, len(got), err)
 		}
 	}
@@ -27,21 +27,21 @@ func TestUnpackGzip(t *testing.T) {
 	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if form, got, err := unpackDocument(packed.Bytes()); err != nil || form != formWhole || string(got) != "{}" {
+	if form, got, err := UnpackDocument(packed.Bytes()); err != nil || form != FormWhole || string(got) != "{}" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 // Whatever byte is changed, a verdict is not read as another one.
 func TestUnpackDamaged(t *testing.T) {
-	whole := packDocument(formWhole, nil, []byte(`{"version":1,"decision":{"outcome":"pass"},"findings":[],"outcome":"pass"}`))
+	whole := PackDocument(FormWhole, nil, []byte(`{"version":1,"decision":{"outcome":"pass"},"findings":[],"outcome":"pass"}`))
 	for i := range whole {
 		packed := bytes.Clone(whole)
 		packed[i] ^= 0x04
-		if form, got, err := unpackDocument(packed); err == nil && form == formWhole {
+		if form, got, err := UnpackDocument(packed); err == nil && form == FormWhole {
 			t.Errorf("byte %d changed: %s", i, got)
 		}
-		if _, got, err := unpackDocument(whole[:i]); err == nil {
+		if _, got, err := UnpackDocument(whole[:i]); err == nil {
 			t.Errorf("%d bytes: %s", i, got)
 		}
 	}
