@@ -1,27 +1,29 @@
-# build    dist/assay and dist/assayd
-# release  both for linux on amd64 and arm64, with what manual writes, the licenses of all
-#          linked modules and SHA256SUMS, in dist/release
-# manual   manual pages and shell completions of both, in dist/share as a system has them
-# demo     the main job on this machine, from nothing (ADVISORIES=folder or zip)
+# build    builds dist/assay and dist/assayd
+# release  builds both for linux on amd64 and arm64 in dist/release, with manual pages,
+#          completions, the licenses of all linked modules and SHA256SUMS
+# manual   writes the manual pages and shell completions of both programs to dist/share,
+#          which has the layout of /usr/share
+# demo     builds both, starts assayd and scans on this machine (ADVISORIES=folder or zip)
 # deps     installs the Debian packages that the tests need (root)
-# test     runs lint and every test; with CI=true deps first. Without the test data the
-#          tests that need it are skipped, and the last line says how many
-# test-builders  docs/patterns with a BuildKit of today too, made first (minutes);
-#          prints the table of docs/builders.md, and fails where it is another
-# lint     what can be said without running anything
-# fuzz     every fuzz target for FUZZTIME each
-# bench    the budgets, measured (ROOT=folder; default a fresh Debian 12), with a
-#          CPU profile of assayd for each kind of scan in dist/profiles
-# test-long  make test, and the tests that take minutes: all records of the test data, all
-#          builders, 500 flipped bits, 100 kills. Run it before a release
-# kills    100 SIGKILLs in import, update and under load, half of them with a disk that is
-#          nearly full (root); make test does 4
-# load     assayd under load, on loopback: LOAD=flags of check/load
-# verdicts the verdicts of the test data beside those of an earlier release, whose
+# test     runs lint and every test; with CI=true it runs deps first. Without the test data,
+#          the tests that need it are skipped, and the last line counts them
+# test-builders  builds docs/patterns with all builders, including a current BuildKit that
+#          it compiles first (minutes); prints the tables of docs/builders.md, and fails if
+#          they differ
+# lint     runs the static checks: gofmt, vet, staticcheck, gocyclo, deadcode, shellcheck …
+# fuzz     runs every fuzz target for FUZZTIME
+# bench    measures the budgets (ROOT=folder; default a fresh Debian 12), and writes a CPU
+#          profile of assayd for each kind of scan to dist/profiles
+# test-long  runs make test and the tests that take minutes: all records of the test data,
+#          all builders, 500 flipped bits, 100 kills. Run it before a release
+# kills    sends 100 SIGKILLs during import, update and load, half of them with a nearly
+#          full disk (root); make test sends 4
+# load     puts assayd under load, on loopback: LOAD=flags of check/load
+# verdicts compares the verdicts of the test data with those of an earlier release, whose
 #          programs are in BEFORE=folder
-# compare  the inventory beside the native tools', Syft's, Trivy's and osv-scanner's,
-#          and the findings beside osv-scanner's (ROOT as for bench; FAT=folder, made
-#          when it is not there: an hour)
+# compare  compares the inventory with the native tools, Syft, Trivy and osv-scanner, and the
+#          findings with osv-scanner (ROOT as for bench; FAT=folder, which is built if it
+#          does not exist: an hour)
 
 GO       ?= go
 FUZZTIME ?= 30s
@@ -52,7 +54,7 @@ release:
 	cd dist/release && sha256sum install.sh THIRD-PARTY-NOTICES linux/*/* $$(find share -type f | LC_ALL=C sort) >SHA256SUMS
 
 SHARE = dist/share
-# The pages have the date of the commit.
+# The manual pages show the date of the commit.
 DATE ?= $(shell git log -1 --format=%cs 2>/dev/null || date -u +%F)
 manual:
 	rm -rf $(SHARE)
@@ -95,7 +97,8 @@ test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 		$(GO) test -count 1 -timeout 60m ./check/builders; \
 		code=$$?; cat dist/builders.md; exit $$code
 
-# Its replace lines keep "go install" from building it: a module of its own does.
+# BuildKit's go.mod has replace directives, so "go install" refuses to build it. A separate
+# module can.
 $(BUILDKIT)/buildkitd:
 	mkdir -p $(BUILDKIT)
 	cd $(BUILDKIT) && rm -f go.mod go.sum && $(GO) mod init tools && \
@@ -111,9 +114,9 @@ $(BUILDX)/buildx:
 		CGO_ENABLED=0 $(GO) build -mod=mod -trimpath -ldflags '-s -w' -o . github.com/docker/buildx/cmd/buildx
 
 TOOL = $(GO) tool -modfile=tools/go.mod
-# All checks but two. ST1000 wants each package comment to begin with "Package NAME", in
-# programs too, where this project begins with the name of the program. ST1005 wants
-# error strings without final punctuation and capitals: some begin with a proper name.
+# All checks except two. ST1000 requires package comments to begin with "Package NAME", also
+# for programs, whose comments begin with the name of the program here. ST1005 forbids
+# capitals and final punctuation in error strings, but some begin with a proper name.
 CHECKS = all,-ST1000,-ST1005
 # The highest cyclomatic complexity of a function outside tests.
 COMPLEXITY = 20
