@@ -139,6 +139,11 @@ func (s *salvage) copy(to *Store, path string) error {
 	if _, err := d.conn.ExecContext(s.ctx, "PRAGMA foreign_keys = OFF"); err != nil {
 		return err
 	}
+	if s.name == "ledger" { // the settings of a new store are not those of this one
+		if _, err := d.conn.ExecContext(s.ctx, "DELETE FROM setting"); err != nil {
+			return err
+		}
+	}
 	tables, err := textsOf(s.ctx, d.conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
 	if err != nil {
 		return err
@@ -392,7 +397,8 @@ func (r *advisoryRepair) markFeeds() error {
 
 const findTokenByID = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?`
 
-// repairState drops the tokens and scans that cannot be read.
+// repairState drops the tokens and scans that cannot be read. Where the time to keep
+// scans for was lost, scans are kept for ever.
 func (s *salvage) repairState(to *Store) error {
 	var bad []string
 	ids, err := textsOf(s.ctx, to.state.conn, everyScan)
@@ -427,7 +433,11 @@ func (s *salvage) repairState(to *Store) error {
 				return err
 			}
 		}
-		_, err := tx.exec(`DELETE FROM derived WHERE parent NOT IN (SELECT id FROM token)`)
+		if _, err := tx.exec(`DELETE FROM derived WHERE parent NOT IN (SELECT id FROM token)`); err != nil {
+			return err
+		}
+		// Without it, no scan that is left says when it used a piece.
+		_, err := tx.exec(`INSERT OR IGNORE INTO setting SELECT 'pieces_since', CAST((SELECT coalesce(max(at), 0) FROM scan) AS TEXT)`)
 		return err
 	})
 	if err != nil {
