@@ -253,19 +253,11 @@ func toSQLite(t store.Table, row store.Row) ([]any, error) {
 		if args[3] == nil {
 			args[3] = "null"
 		}
-		args = append(args, tokenSum(text(0), text(2), args[3].(string), text(4), micro(5).Int64, nullable(micro(6)), nullable(micro(7))))
+		args = append(args, tokenSum(text(0), text(2), args[3].(string), text(4), micro(5).Int64, micro(6), micro(7)))
 	case store.TableDerived:
 		args = append(args, derivedSum(blob(0), text(1), micro(2).Int64))
 	}
 	return args, nil
-}
-
-// nullable drops the number of a null.
-func nullable(n sql.NullInt64) sql.NullInt64 {
-	if !n.Valid {
-		return sql.NullInt64{}
-	}
-	return n
 }
 
 // loadScan keeps a scan as KeepScan does, under its number.
