@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -52,7 +53,7 @@ func (d *daemon) copy(c *cli.Context) error {
 	})
 	if err := errors.Join(err, w.Flush()); err != nil {
 		switch {
-		case errors.Is(err, copying.ErrNotEmpty), errors.Is(err, copying.ErrOther):
+		case errors.Is(err, copying.ErrNotEmpty), errors.Is(err, copying.ErrOther), errors.Is(err, copying.ErrUsed):
 			err = hint.Errorf("name an empty folder or database with --to", "%w", err)
 		default:
 			err = hint.Errorf("run the command again: it goes on where it was", "%w", err)
@@ -92,13 +93,17 @@ func snapshotID(ctx context.Context, st store.Store) (string, error) {
 	return id, discard()
 }
 
+// keywords matches the other form of a connection string of libpq, which is not a folder.
+var keywords = regexp.MustCompile(`(?i)\b(host|hostaddr|user|password|dbname|service)\s*=`)
+
 // openSide opens the store that a flag of copy names. Nothing else may serve from it
 // until end.
 func openSide(ctx context.Context, flag, name string, exists bool) (st store.Store, end func(), err error) {
+	connection := strings.Contains(name, "://") || keywords.MatchString(name)
 	switch {
 	case name == "":
 		return nil, nil, hint.Errorf("a folder, or the URL of a database", "%s is missing", flag)
-	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"), strings.HasPrefix(name, "file:"):
+	case connection, strings.HasPrefix(name, "file:"):
 		url := name
 		if path, ok := strings.CutPrefix(name, "file:"); ok {
 			url, err = readURL(path)
@@ -112,7 +117,11 @@ func openSide(ctx context.Context, flag, name string, exists bool) (st store.Sto
 		if err != nil {
 			return nil, nil, hintDatabase(fmt.Errorf("open %s: %w", flag, err))
 		}
-		return s, func() { s.Close() }, nil
+		unlock, err := s.Lock(ctx)
+		if err != nil {
+			return nil, nil, errors.Join(hint.Errorf("stop every assayd that uses this database", "open %s: %w", flag, err), s.Close())
+		}
+		return s, func() { unlock(); s.Close() }, nil
 	}
 	if exists {
 		if err := requireFolder(name); err != nil {

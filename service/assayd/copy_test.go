@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,8 @@ import (
 	"time"
 
 	"assay/check/testkit"
+	"assay/service/store"
+	"assay/service/store/postgres"
 	"assay/service/store/sqlite"
 	"assay/verdict/hint"
 )
@@ -79,6 +83,9 @@ func TestCopyAndBackup(t *testing.T) {
 		{[]string{"copy", "--from", back}, "a folder, or the URL"},
 		{[]string{"copy", "--from", filepath.Join(dir, "none"), "--to", t.TempDir()}, "name the folder"},
 		{[]string{"copy", "--from", back, "--to", "postgres://assay:secret@127.0.0.1/assay"}, "put the URL into a file"},
+		{[]string{"copy", "--from", back, "--to", "Postgres://assay:secret@127.0.0.1/assay"}, "put the URL into a file"},
+		{[]string{"copy", "--from", back, "--to", "host=127.0.0.1 password=secret"}, "it looks like postgres://"},
+		{[]string{"copy", "--from", back, "--to", "mysql://assay:secret@127.0.0.1/assay"}, "it looks like postgres://"},
 		{[]string{"copy", "--from", restored, "--to", "file:" + filepath.Join(dir, "none")}, ""},
 		{[]string{"backup", "--data", dir}, "assayd backup FILE"},
 		{[]string{"backup", backup, "--database", database}, "restore a backup of the database"},
@@ -96,6 +103,22 @@ func TestCopyAndBackup(t *testing.T) {
 	if err := unlock(); err != nil {
 		t.Error(err)
 	}
+	served, err := postgres.Open(t.Context(), database, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	changed := served.Watch(ctx)
+	<-changed
+	for _, args := range [][]string{{"copy", "--from", dir, "--to", database}, {"copy", "--from", database, "--to", filepath.Join(t.TempDir(), "new")}} {
+		if _, err := run(args...); !errors.Is(err, store.ErrLocked) || !strings.Contains(hint.Of(err), "stop every assayd") {
+			t.Errorf("assayd %q while an assayd serves: %v", args, err)
+		}
+	}
+	cancel()
+	for range changed { // until it is closed
+	}
+	served.Close()
 	other := filepath.Join(t.TempDir(), "other")
 	keepScans(t, other, now, 3)
 	if _, err := run("copy", "--from", other, "--to", database); err == nil || !strings.Contains(hint.Of(err), "empty") {

@@ -37,8 +37,8 @@ type Copied struct {
 
 // Copy makes to a copy of from, which it only reads. Where it is interrupted, the next
 // call goes on. What is in to must come from an earlier copy of the same store: else the
-// error is ErrNotEmpty or ErrOther. report, if set, is called with each table that is
-// complete.
+// error is ErrNotEmpty or ErrOther. If to was used since that copy, the error is ErrUsed.
+// report, if set, is called with each table that is complete.
 //
 // At the end both stores have the same number of rows in each table, and EndCopy was
 // called on to.
@@ -68,6 +68,9 @@ var (
 	ErrNotEmpty = errors.New("the target is not empty, and not a copy of this store")
 	// ErrOther is returned for a target that is a copy of another store.
 	ErrOther = errors.New("the target is a copy of another store")
+	// ErrUsed is returned for a target that has changed since it became a copy. Copying
+	// again would remove its scans, and make tokens valid that were revoked there.
+	ErrUsed = errors.New("the target was used since it became a copy of this store")
 )
 
 // begin checks that the target is empty or was copied from the source before. It
@@ -93,6 +96,15 @@ func begin(ctx context.Context, from, to Side) (goOn bool, err error) {
 	}
 	if !empty && !known {
 		return false, ErrNotEmpty
+	}
+	if unfinished == "" { // an incomplete copy is not used by anybody
+		used, err := usedSince(ctx, from, to)
+		if err != nil {
+			return false, fmt.Errorf("compare the use of both stores: %w", err)
+		}
+		if used {
+			return false, ErrUsed
+		}
 	}
 	head, err := from.DumpRows(ctx, store.TableHead, nil, 1)
 	if err != nil {
@@ -125,14 +137,66 @@ func evidence(ctx context.Context, from, to Side, t store.Table) (same, other bo
 		}
 		switch {
 		case theirs == nil:
-		// The last use and the end of a token may have changed since.
-		case sameRow(mine, theirs), t == store.TableToken && sameValue(mine[1], theirs[1]):
+		// The last use and the end of a token may have changed since. The texts of a scan
+		// may be stored in another form; its ID is random.
+		case sameRow(mine, theirs), t != store.TableVersion && sameValue(mine[1], theirs[1]):
 			same = true
 		default:
 			other = true
 		}
 	}
 	return same, other, n, nil
+}
+
+// usedSince reports whether a complete copy has imports or scans after the last one of
+// the source, or a token that the source does not have, or has in an earlier state.
+func usedSince(ctx context.Context, from, to Side) (bool, error) {
+	for _, t := range []store.Table{store.TableImport, store.TableScan} {
+		_, mine, err := to.CountRows(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		_, theirs, err := from.CountRows(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		if mine != nil && (theirs == nil || less(theirs, mine)) {
+			return true, nil
+		}
+	}
+	var after any
+	for {
+		tokens, err := to.DumpRows(ctx, store.TableToken, after, batch(store.TableToken))
+		if err != nil || len(tokens) == 0 {
+			return false, err
+		}
+		for _, mine := range tokens {
+			theirs, err := from.RowAt(ctx, store.TableToken, mine[0])
+			if err != nil {
+				return false, err
+			}
+			if theirs == nil || tokenChanged(mine, theirs) {
+				return true, nil
+			}
+		}
+		after = tokens[len(tokens)-1][0]
+	}
+}
+
+// tokenChanged reports whether a token was used, revoked or replaced in the copy only.
+func tokenChanged(mine, theirs store.Row) bool {
+	const expires, revoked, used = 6, 7, 8
+	later := func(i int) bool {
+		a, set := mine[i].(time.Time)
+		b, _ := theirs[i].(time.Time)
+		return set && a.After(b)
+	}
+	earlier := func(i int) bool {
+		a, set := mine[i].(time.Time)
+		b, limited := theirs[i].(time.Time)
+		return set && (!limited || a.Before(b))
+	}
+	return later(used) || earlier(expires) || mine[revoked] != nil && theirs[revoked] == nil
 }
 
 // copyTable copies the rows of a table; with goOn only those after the last one that the

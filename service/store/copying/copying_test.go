@@ -240,3 +240,64 @@ func TestRefused(t *testing.T) {
 		t.Errorf("from an incomplete copy: %v", err)
 	}
 }
+
+// A copy that an assayd has worked with is not copied over: its scans would be removed,
+// and a token that was revoked there would be valid again.
+func TestUsedCopy(t *testing.T) {
+	ctx := t.Context()
+	for name, use := range map[string]func(store.Store) error{
+		"a scan": func(s store.Store) error {
+			_, err := s.KeepScan(ctx, store.Scan{ID: "one", At: day(9), Token: "id1", Request: []byte("{}"), Verdict: []byte("{}")})
+			return err
+		},
+		"an import": func(s store.Store) error {
+			_, err := s.Import(ctx, store.Import{Origin: store.Origin{Source: "own"}, At: day(9)}, func(func(store.Record, error) bool) {})
+			return err
+		},
+		"a new token": func(s store.Store) error {
+			return s.CreateToken(ctx, store.Token{ID: "id9", Name: "new", Created: day(9)}, [32]byte{9})
+		},
+		"a revoked token": func(s store.Store) error { _, err := s.RevokeToken(ctx, "id1", day(9)); return err },
+		"a used token":    func(s store.Store) error { return s.UsedToken(ctx, "id1", day(9)) },
+		"a replaced token": func(s store.Store) error {
+			_, err := s.RotateToken(ctx, store.Token{ID: "id9", Name: "ci1", Created: day(9)}, [32]byte{9}, day(10))
+			return err
+		},
+	} {
+		from, to := openSQLite(t), openSQLite(t)
+		fill(t, from, 1)
+		for range 2 { // the second finds nothing to do
+			if err := copying.Copy(ctx, from, to, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := use(to); err != nil {
+			t.Fatal(err)
+		}
+		if err := copying.Copy(ctx, from, to, nil); !errors.Is(err, copying.ErrUsed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := to.Check(ctx); err != nil {
+			t.Errorf("%s: the copy cannot be used any more: %v", name, err)
+		}
+	}
+}
+
+// SQLite keeps any text. PostgreSQL refuses a NUL, and bytes that are not UTF-8.
+func TestStrangeText(t *testing.T) {
+	ctx, from, to := t.Context(), openSQLite(t), openPostgres(t)
+	for i, ref := range []string{"a\x00b", "\xff\xfe", "plain"} {
+		_, err := from.KeepScan(ctx, store.Scan{ID: fmt.Sprint("scan", i), At: day(1 + i), Token: "t", Project: ref, Ref: ref, Request: []byte("{}"), Verdict: []byte("{}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := copying.Copy(ctx, from, to, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if scan, err := to.Scan(ctx, "scan0"); err != nil || scan.Ref != "a\uFFFDb" {
+		t.Errorf("copied %+v, %v", scan, err)
+	}
+}

@@ -57,6 +57,12 @@ func splitURL(databaseURL string) (*url.URL, error) {
 	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, fmt.Errorf("%w: it does not begin with postgres://", ErrBadURL)
 	}
+	// Else a password with such a character would end in the name of the database, which
+	// is in error messages.
+	_, after, _ := strings.Cut(databaseURL, "://")
+	if i := strings.IndexAny(after, "/?#"); i >= 0 && strings.Contains(after[i:], "@") {
+		return nil, fmt.Errorf("%w: it has an @ after the host", ErrBadURL)
+	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, fmt.Errorf("%w: its parameters cannot be parsed", ErrBadURL)
 	}

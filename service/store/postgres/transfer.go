@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -159,8 +160,20 @@ func (s *Store) LoadRows(ctx context.Context, t store.Table, rows []store.Row) e
 }
 
 // toPostgres returns the values of a row as PostgreSQL keeps them, and its checksum
-// where rows of the table have one.
+// where rows of the table have one. Texts of another store may have what PostgreSQL
+// refuses.
 func toPostgres(t store.Table, row store.Row) []any {
+	row = slices.Clone(row)
+	for i, value := range row {
+		if s, ok := value.(string); ok {
+			row[i] = text(s)
+		}
+	}
+	return sealed(t, row)
+}
+
+// sealed adds the checksum, and packs a verdict.
+func sealed(t store.Table, row store.Row) []any {
 	number := func(i int) int64 { n, _ := row[i].(int64); return n }
 	text := func(i int) string { s, _ := row[i].(string); return s }
 	blob := func(i int) []byte { b, _ := row[i].([]byte); return b }

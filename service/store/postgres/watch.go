@@ -2,13 +2,51 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"assay/service/store"
 )
 
 // changeChannel is what imports notify.
 const changeChannel = "assayd_change"
+
+// serveLock is the key of the advisory lock that each process which watches the data
+// shares, and which Lock takes alone.
+const serveLock = 0x617373617902 // "assay" 2
+
+// lockPatience is how long Lock waits: the server may notice only after a moment that
+// a process has ended.
+const lockPatience = time.Second
+
+// Lock keeps processes that serve from the database away until unlock. The error wraps
+// store.ErrLocked if there is one, or if another process has the lock.
+func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lock the database: %w", failed(ctx, err))
+	}
+	limited, cancel := context.WithTimeout(ctx, quickTime)
+	defer cancel()
+	locked := false
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 10) {
+		err = failed(ctx, conn.QueryRow(limited, `SELECT pg_try_advisory_lock($1)`, int64(serveLock)).Scan(&locked))
+		if err == nil && !locked {
+			err = store.ErrLocked
+		}
+		if !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err != nil {
+		hangUp(conn)
+		return nil, fmt.Errorf("lock the database: %w", err)
+	}
+	return func() { hangUp(conn) }, nil // the lock ends with the session
+}
 
 // pollEvery bounds how late a change is seen whose notification was lost.
 const pollEvery = 10 * time.Second
@@ -47,6 +85,11 @@ func (s *Store) listen(ctx context.Context, signal func()) {
 	limited := func(d time.Duration) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, d) }
 	begin, cancel := limited(quickTime)
 	_, err = conn.Exec(begin, "LISTEN "+changeChannel)
+	if err == nil {
+		// It ends with the connection. It is not waited for: who has the lock marks the
+		// store as incomplete, and no process starts to serve from such a store.
+		_, err = conn.Exec(begin, `SELECT pg_try_advisory_lock_shared($1)`, int64(serveLock))
+	}
 	cancel()
 	for err == nil {
 		signal()
