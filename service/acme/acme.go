@@ -47,7 +47,6 @@ type Config struct {
 type Manager struct {
 	config *certmagic.Config
 	cache  *certmagic.Cache
-	first  string
 }
 
 // hostName has no "*": a wildcard needs a challenge by DNS.
@@ -69,7 +68,7 @@ func Start(ctx context.Context, c Config) (*Manager, error) {
 		return nil, fmt.Errorf("invalid ACME directory %q: it must be an https URL", c.Directory)
 	}
 	log := zapLogger(c.Log)
-	m := &Manager{first: c.Domains[0]}
+	m := &Manager{}
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil },
 		RenewCheckInterval: c.RenewEvery,
@@ -77,7 +76,7 @@ func Start(ctx context.Context, c Config) (*Manager, error) {
 	})
 	m.config = certmagic.New(m.cache, certmagic.Config{
 		Storage:           &storage{files: c.Files, now: c.Now},
-		DefaultServerName: m.first,
+		DefaultServerName: c.Domains[0],
 		Logger:            log,
 	})
 	m.config.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.config, certmagic.ACMEIssuer{
@@ -106,16 +105,6 @@ func (m *Manager) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 // Protocol is the application protocol (ALPN) that tls.Config.NextProtos must name for
 // challenges to arrive.
 const Protocol = acmez.ACMETLS1Protocol
-
-// Expires returns when the certificate of the first domain expires; ok is false while
-// there is none.
-func (m *Manager) Expires(ctx context.Context) (at time.Time, ok bool) {
-	cert, err := m.config.CacheManagedCertificate(ctx, m.first)
-	if err != nil || cert.Leaf == nil {
-		return time.Time{}, false
-	}
-	return cert.Leaf.NotAfter, true
-}
 
 // Stop ends the examination of certificates.
 func (m *Manager) Stop() { m.cache.Stop() }
