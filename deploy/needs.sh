@@ -35,6 +35,7 @@ found() { # PATH… one of which exists
 }
 found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the store that replicas share
 need haproxy haproxy # in front of replicas
+need promtool prometheus # the alert rules
 need python3 python3
 # the shells and download tools that install.sh supports
 need busybox busybox-static

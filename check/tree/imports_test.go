@@ -56,6 +56,7 @@ var allowed = map[string]string{
 	"service/acme":       "service/store",
 	"service/oidc":       "",
 	"service/registry":   "",
+	"service/metrics":    "service/httpserver service/store verdict",
 	"service/signin":     "remote/token service/oidc service/store",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +

@@ -58,6 +58,8 @@ type Config struct {
 	PublicURL string
 	// SignIn exchanges JWTs for tokens; nil does not.
 	SignIn SignIn
+	// Scanned, if set, is called with the outcome of each verdict that is sent.
+	Scanned func(verdict.Outcome)
 	// Causes returns further reasons why the service is degraded; may be nil.
 	Causes func() []Cause
 	Now    func() time.Time

@@ -94,6 +94,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err := memory.Grow(findingsNeed(v.Count())); err != nil {
 		return nil, err
 	}
+	if a.Scanned != nil {
+		a.Scanned(v.Decision.Outcome)
+	}
 	if !keep {
 		v.Scan, v.Report = "", ""
 	}

@@ -20,11 +20,13 @@ import (
 	"assay/service/api"
 	"assay/service/feed/osv"
 	"assay/service/httpserver"
+	"assay/service/metrics"
 	"assay/service/oidc"
 	"assay/service/retention"
 	"assay/service/scan"
 	"assay/service/signin"
 	"assay/service/store"
+	"assay/verdict"
 	"assay/verdict/hint"
 )
 
@@ -44,6 +46,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for no limit", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
+			&cli.StringFlag{Name: "metrics-listen", Usage: "serve /metrics for Prometheus, and /livez and /readyz, on `ADDR`, without TLS or a token"},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		})...)),
 		Action: d.serve,
@@ -59,6 +62,7 @@ type serveConfig struct {
 	clients           *api.Clients
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
+	front             *httpserver.Front
 }
 
 func (conf serveConfig) tls() bool { return conf.certFile != "" || conf.acme != nil }
@@ -108,7 +112,8 @@ func (d *daemon) serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	listener := &httpserver.Listener{Front: &httpserver.Front{}, Log: log, DrainDelay: c.Duration("drain-delay")}
+	conf.front = &httpserver.Front{}
+	listener := &httpserver.Listener{Front: conf.front, Log: log, DrainDelay: c.Duration("drain-delay")}
 	ln, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {
 		return hint.Errorf("choose another address with --listen", "%w", err)
@@ -226,8 +231,31 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		in := signin.New(oidc.NewVerifier(*conf.oidc, d.now), st, d.now)
 		serverConfig.SignIn, apiConfig.SignIn = in, in
 	}
-	server := httpserver.New(serverConfig)
+	var server *httpserver.Server
+	counts := metrics.New(metrics.Config{
+		Version: buildinfo.Version(version),
+		Data: func() (data verdict.Data, err error) {
+			v, err := index.View()
+			if err != nil {
+				return data, err
+			}
+			defer v.Close()
+			return v.Data(), nil
+		},
+		Sources: st.Sources,
+		Ready:   st.Ready,
+		Limits:  func() []httpserver.LimitUse { return server.Limits() },
+	})
+	serverConfig.Observe, apiConfig.Scanned = counts.Request, counts.Scan
+	server = httpserver.New(serverConfig)
 	api.Handle(server, apiConfig)
+	if addr := c.String("metrics-listen"); addr != "" {
+		end, err := httpserver.ServeMetrics(log, addr, counts.Handler(), conf.front)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	ready(server)
 
 	// All of this work ends before the store is closed.

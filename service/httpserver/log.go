@@ -16,6 +16,10 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			w.Header().Set("Assay-Version", s.Version)
 		}
 		next.ServeHTTP(rec, r)
+		took := s.Now().Sub(start)
+		if s.Observe != nil {
+			s.Observe(r.Pattern, rec.status, took)
+		}
 		log := s.Log
 		if rec.status == http.StatusTooManyRequests {
 			unlogged, ok := s.limited.allow(rec.token, s.Now())
@@ -25,7 +29,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			log = log.With("not_logged_before", unlogged)
 		}
 		log.Info("request", "method", redact(r.Method), "path", redact(r.URL.Path), "status", rec.status,
-			"token", rec.token, "scan", rec.scan, "took", s.Now().Sub(start).Round(time.Microsecond))
+			"token", rec.token, "scan", rec.scan, "took", took.Round(time.Microsecond))
 	})
 }
 

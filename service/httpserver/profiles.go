@@ -32,3 +32,21 @@ func ServeProfiles(log *slog.Logger, addr string) (stop func() error, err error)
 	log.Info("profiles", "listen", ln.Addr().String())
 	return srv.Close, nil
 }
+
+// ServeMetrics serves metrics under /metrics, and the probes of front, until stop is
+// called. Metrics name no token and no package, but they need none either: addr is for a
+// network of the operator's.
+func ServeMetrics(log *slog.Logger, addr string, metrics http.Handler, front *Front) (stop func() error, err error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, hint.Errorf("choose another address with --metrics-listen", "%w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET /livez", front)
+	mux.Handle("GET /readyz", front)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(ln) //nolint:errcheck // it ends with stop
+	log.Info("metrics", "listen", ln.Addr().String())
+	return srv.Close, nil
+}

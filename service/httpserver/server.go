@@ -41,8 +41,11 @@ type Config struct {
 	Memory *Memory
 	// BodyStart is the time for the first bytes of a body; zero is ten seconds.
 	BodyStart time.Duration
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Observe, if set, is called after each answer with the pattern of its handler,
+	// empty for none, and the time that it took.
+	Observe func(route string, status int, took time.Duration)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Bounds of what is done at once.
@@ -96,6 +99,25 @@ func New(c Config) *Server {
 	}
 	s.handler = s.logged(http.HandlerFunc(s.route))
 	return s
+}
+
+// A LimitUse says how much of a limit requests use.
+type LimitUse struct {
+	Name        string // "slots", or "memory" and "bodies" in bytes
+	Used, Total int64
+	Waiting     int // requests that wait for it
+}
+
+// Limits returns what requests use now.
+func (s *Server) Limits() []LimitUse {
+	var list []LimitUse
+	for _, l := range []struct {
+		name   string
+		budget *budget
+	}{{"slots", s.slots}, {"memory", s.memory}, {"bodies", s.bodies}} {
+		list = append(list, LimitUse{l.name, l.budget.usedNow(), l.budget.total, l.budget.queue()})
+	}
+	return list
 }
 
 // Handle adds a handler for a pattern of http.ServeMux.
