@@ -55,18 +55,22 @@ func others(ctx context.Context, c config, r *rig, s *assayd.Server, n int) *tal
 	return t
 }
 
+// quietScans is how many scans the modes slow and half-open compare.
+const quietScans = 500
+
 // slowBodies opens requests whose bodies arrive one byte a second.
 func slowBodies(ctx context.Context, c config, r *rig) error {
 	const head = "POST /api/v1/scans HTTP/1.1\r\nHost: assayd\r\nAuthorization: Bearer %s\r\n" +
 		"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
 	for _, n := range []int{8, 100} {
 		err := r.serving(ctx, r.config, func(s *assayd.Server) error {
+			quiet := others(ctx, c, r, s, quietScans)
 			stop, err := hold(ctx, s, n, fmt.Sprintf(head, r.token))
 			if err != nil {
 				return err
 			}
 			defer stop()
-			fmt.Printf("slow: %d slow bodies; scans of another token: %v\n", n, others(ctx, c, r, s, 20))
+			fmt.Printf("slow: %d slow bodies; scans of another token: %v; before them: %v; load average %s\n", n, others(ctx, c, r, s, quietScans), quiet, loadAverage())
 			return ctx.Err()
 		})
 		if err != nil {
@@ -80,12 +84,13 @@ func slowBodies(ctx context.Context, c config, r *rig) error {
 func halfOpen(ctx context.Context, c config, r *rig) error {
 	const n = 5000
 	return r.serving(ctx, r.config, func(s *assayd.Server) error {
+		quiet := others(ctx, c, r, s, quietScans)
 		stop, err := hold(ctx, s, n, "POST /api/v1/scans HTTP/1.1\r\nHost: assayd\r\nX-Wait: ")
 		if err != nil {
 			return err
 		}
 		defer stop()
-		fmt.Printf("half-open: %d connections; scans of a token: %v\n", n, others(ctx, c, r, s, 20))
+		fmt.Printf("half-open: %d connections; scans of a token: %v; before them: %v; load average %s\n", n, others(ctx, c, r, s, quietScans), quiet, loadAverage())
 		return memory("half-open", s)
 	})
 }

@@ -25,10 +25,10 @@ import (
 )
 
 const (
-	yearTime    = 365 * 24 * time.Hour
-	kills       = 5 // of the copy in each direction
-	samples     = 6 // scans to replay
-	maxOriginal = 20
+	yearTime  = 365 * 24 * time.Hour
+	kills     = 5  // of the copy in each direction
+	samples   = 6  // scans to replay
+	originals = 20 // scans of a year that assayd answered
 )
 
 // A year is a store with the scans of a year.
@@ -36,7 +36,6 @@ type year struct {
 	folder, back assayd.Config // the original, and a copy of a copy
 	database     assayd.Config // the copy in PostgreSQL
 	token        string
-	originals    int // the newest scans; assayd itself made them
 }
 
 // makeYear makes a store with n scans of the last year. assayd answers the first ones,
@@ -54,8 +53,8 @@ func makeYear(ctx context.Context, c config, r *rig, n int) (*year, error) {
 	err = r.serving(ctx, y.folder, func(s *assayd.Server) error {
 		h := client(c.patience)
 		defer h.CloseIdleConnections()
-		for i := range min(len(r.bodies), maxOriginal) {
-			a, err := request(ctx, h, http.MethodPost, s.URL+"/api/v1/scans", y.token, r.bodies[i].of(int64(i)), true)
+		for i := range originals {
+			a, err := request(ctx, h, http.MethodPost, s.URL+"/api/v1/scans", y.token, r.bodies[i%len(r.bodies)].of(int64(i)), true)
 			if err != nil {
 				return err
 			}
@@ -70,7 +69,6 @@ func makeYear(ctx context.Context, c config, r *rig, n int) (*year, error) {
 	if err != nil {
 		return nil, err
 	}
-	y.originals = len(ids)
 	st, err := sqlite.Open(y.folder.Data)
 	if err != nil {
 		return nil, err
@@ -80,17 +78,17 @@ func makeYear(ctx context.Context, c config, r *rig, n int) (*year, error) {
 }
 
 func writeYear(ctx context.Context, st store.Store, ids []string, n int) error {
-	var originals []store.Scan
+	var answered []store.Scan
 	for _, id := range ids {
 		s, err := st.Scan(ctx, id)
 		if err != nil {
 			return err
 		}
-		originals = append(originals, s)
+		answered = append(answered, s)
 	}
-	begin := originals[0].At.Add(-yearTime)
+	begin := answered[0].At.Add(-yearTime)
 	for i := range n {
-		s, err := variant(originals[i%len(originals)], i)
+		s, err := variant(answered[i%len(answered)], i)
 		if err != nil {
 			return err
 		}
@@ -254,7 +252,7 @@ func (y *year) compare(ctx context.Context) error {
 	start := time.Now()
 	stores := []assayd.Config{y.folder, y.database, y.back}
 	var sums [][]string
-	var sample []store.Scan
+	var some []store.Scan
 	for i, d := range stores {
 		st, err := openStore(ctx, d)
 		if err != nil {
@@ -262,7 +260,7 @@ func (y *year) compare(ctx context.Context) error {
 		}
 		all, err := digests(ctx, st)
 		if err == nil && i == 0 {
-			sample, err = y.sample(ctx, st)
+			some, err = sample(ctx, st)
 		}
 		if err := errors.Join(err, st.Close()); err != nil {
 			return err
@@ -276,7 +274,7 @@ func (y *year) compare(ctx context.Context) error {
 	}
 	fmt.Printf("year: %d scans are equal in all three stores, byte for byte, compared in %s\n", len(sums[0]), round(time.Since(start)))
 	same := 0
-	for _, s := range sample {
+	for _, s := range some {
 		var first []byte
 		for i, d := range stores {
 			text, err := replay(ctx, d, s)
@@ -297,19 +295,19 @@ func (y *year) compare(ctx context.Context) error {
 			same++
 		}
 	}
-	fmt.Printf("year: %d replays are equal from all three stores, byte for byte; %d of them are the verdict that was sent\n", len(sample), same)
+	fmt.Printf("year: %d replays are equal from all three stores, byte for byte; %d of them are the verdict that was sent\n", len(some), same)
 	return nil
 }
 
 // sample returns scans to replay: half of them are those that assayd answered.
-func (y *year) sample(ctx context.Context, st store.Store) ([]store.Scan, error) {
-	all, err := st.ListScans(ctx, y.originals+1000)
+func sample(ctx context.Context, st store.Store) ([]store.Scan, error) {
+	all, err := st.ListScans(ctx, originals+1000)
 	if err != nil {
 		return nil, err
 	}
 	var some []store.Scan
 	for i := range samples {
-		n := i / 2 % y.originals
+		n := i / 2 % originals
 		if i%2 == 1 {
 			n = len(all) - 1 - i*10
 		}
@@ -362,13 +360,14 @@ func digests(ctx context.Context, st store.Store) ([]string, error) {
 	return sums, errors.Join(errs...)
 }
 
-// diskUse returns the bytes that a store takes on the disk.
+// diskUse returns the bytes that a store takes on the disk, without the snapshot, which
+// can be built again.
 func diskUse(ctx context.Context, d assayd.Config) (sum int64, err error) {
 	if d.Database != "" {
 		return databaseSize(ctx, d.Database)
 	}
 	err = filepath.WalkDir(d.Data, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !strings.Contains(e.Name(), ".db") {
+		if err != nil || !strings.Contains(e.Name(), ".db") || strings.HasPrefix(e.Name(), "snapshot") {
 			return err
 		}
 		info, err := e.Info()
@@ -402,8 +401,9 @@ func pruneServing(ctx context.Context, c config, r *rig, d assayd.Config) error 
 	if d.Database != "" {
 		name = "PostgreSQL"
 	}
-	return r.serving(ctx, d, func(s *assayd.Server) error {
+	err := r.serving(ctx, d, func(s *assayd.Server) error {
 		h := client(c.patience)
+		defer h.CloseIdleConnections()
 		quiet, took := scanning(ctx, h, s.URL, r.year.token, r.bodies, 16, c.scans, c.bound)
 		fmt.Printf("prune: %s without it: %.0f scans/s, %v\n", name, float64(len(quiet.answered))/took.Seconds(), quiet)
 		before, err := diskUse(ctx, d)
@@ -434,17 +434,23 @@ func pruneServing(ctx context.Context, c config, r *rig, d assayd.Config) error 
 		fmt.Printf("prune: %s in %s: %s", name, round(pruned), out)
 		fmt.Printf("prune: %s meanwhile: %.0f scans/s, %v; disk %d MB before, %d MB after; load average %s\n",
 			name, float64(len(t.answered))/pruned.Seconds(), t, before/1e6, after/1e6, loadAverage())
-		if d.Database != "" {
-			if err := execute(ctx, d.Database, "VACUUM"); err != nil {
-				return err
-			}
-			if after, err = diskUse(ctx, d); err != nil {
-				return err
-			}
-			fmt.Printf("prune: %s after VACUUM: %d MB\n", name, after/1e6)
-		}
-		return printUsage(ctx, d, name)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if d.Database != "" {
+		if err := execute(ctx, d.Database, "VACUUM"); err != nil {
+			return err
+		}
+	}
+	// SQLite removes its log when assayd ends.
+	after, err := diskUse(ctx, d)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("prune: %s after assayd and VACUUM: %d MB\n", name, after/1e6)
+	return printUsage(ctx, d, name)
 }
 
 // printUsage prints what assayd status says about the disk.
