@@ -31,6 +31,10 @@ const (
 	freshKeys = 10 * time.Minute
 	// oldestKeys is how long keys are used while the issuer cannot be reached.
 	oldestKeys = time.Hour
+	// retryStale and retryMissing are how long after a failure an issuer is asked for
+	// its configuration again: with keys that still count, and without.
+	retryStale   = time.Minute
+	retryMissing = 5 * time.Second
 	// maxDocument bounds the bytes of an issuer's configuration and of its key set.
 	maxDocument = 1 << 20
 )
@@ -95,19 +99,23 @@ func NewVerifier(c Config, now func() time.Time) *Verifier {
 		v.issuers[i.URL] = &issuer{
 			Issuer: i,
 			now:    now,
-			client: &http.Client{
-				Timeout: 10 * time.Second,
-				Transport: &bounded{
-					next: transport(i),
-					// A token with an unknown key ID causes a fetch. A stranger can
-					// send many, and the issuer is not ours to load.
-					limit: rate.NewLimiter(rate.Every(5*time.Second), 6),
-				},
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			},
+			// How often the configuration is asked for does not depend on strangers.
+			discovery: client(&bounded{next: transport(i), limit: rate.NewLimiter(rate.Inf, 0)}),
+			// A token with an unknown key ID causes a fetch. A stranger can send many,
+			// and the issuer is not ours to load.
+			keys: client(&bounded{next: transport(i), limit: rate.NewLimiter(rate.Every(5*time.Second), 6)}),
 		}
 	}
 	return v
+}
+
+// client returns a client that follows no redirects.
+func client(t http.RoundTripper) *http.Client {
+	return &http.Client{
+		Timeout:       10 * time.Second,
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // LooksLikeJWT reports whether a bearer token has the form of a JWT: three parts
@@ -176,13 +184,15 @@ func (i Issuer) match(claims map[string]any) (Grant, error) {
 // An issuer is an [Issuer] with its keys.
 type issuer struct {
 	Issuer
-	now    func() time.Time
-	client *http.Client
+	now       func() time.Time
+	discovery *http.Client
+	keys      *http.Client
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
 	fetched  time.Time // when verifier's keys were new
-	tried    time.Time // when they were last asked for
+	failed   error     // of the last discovery; nil if it succeeded
+	tried    time.Time // when it ended
 }
 
 func (i *issuer) verify(ctx context.Context, token string) (*oidc.IDToken, error) {
@@ -192,7 +202,7 @@ func (i *issuer) verify(ctx context.Context, token string) (*oidc.IDToken, error
 	}
 	// The verifier may fetch keys, and that fetch must not end with one caller's
 	// request: go-oidc shares it between all that wait.
-	verified, err := verifier.Verify(oidc.ClientContext(context.WithoutCancel(ctx), i.client), token)
+	verified, err := verifier.Verify(oidc.ClientContext(context.WithoutCancel(ctx), i.keys), token)
 	if err != nil {
 		if fetch, ok := errors.AsType[*fetchError](err); ok {
 			return nil, &UnavailableError{i.URL, fetch}
@@ -203,31 +213,38 @@ func (i *issuer) verify(ctx context.Context, token string) (*oidc.IDToken, error
 }
 
 // current returns a verifier whose keys are fresh or, while the issuer cannot be
-// reached, at most oldestKeys old.
+// reached, at most oldestKeys old. All that wait for a discovery that fails share its
+// error: an issuer that does not answer costs them one timeout.
 func (i *issuer) current(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := i.now()
 	age := now.Sub(i.fetched)
-	if i.verifier != nil && (age < freshKeys || age < oldestKeys && now.Sub(i.tried) < time.Minute) {
+	if i.verifier != nil && age < freshKeys {
 		return i.verifier, nil
 	}
-	i.tried = now
-	verifier, err := i.discover(ctx)
-	if err == nil {
-		i.verifier, i.fetched = verifier, now
-		return verifier, nil
+	stale, retry := i.verifier != nil && age < oldestKeys, retryMissing
+	if stale {
+		retry = retryStale
 	}
-	if i.verifier != nil && age < oldestKeys {
+	if i.failed == nil || now.Sub(i.tried) >= retry {
+		verifier, err := i.discover(ctx)
+		i.failed, i.tried = err, i.now()
+		if err == nil {
+			i.verifier, i.fetched = verifier, now
+			return verifier, nil
+		}
+	}
+	if stale {
 		return i.verifier, nil
 	}
-	return nil, err
+	return nil, i.failed
 }
 
 // discover reads the issuer's configuration (OpenID Connect Discovery 1.0).
 func (i *issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
-	// The key set keeps the context's client for later fetches.
-	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), i.client), i.URL)
+	ctx = context.WithoutCancel(ctx) // others wait for this too, and the key set keeps it
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.discovery), i.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +257,7 @@ func (i *issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	if err := checkURL(doc.Keys); err != nil {
 		return nil, fmt.Errorf("jwks_uri: %w", err)
 	}
-	keys := oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), i.client), doc.Keys)
+	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, i.keys), doc.Keys)
 	return oidc.NewVerifier(i.URL, keys, &oidc.Config{
 		ClientID:             i.Audience,
 		SupportedSigningAlgs: algorithms,

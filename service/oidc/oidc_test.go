@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -238,6 +239,7 @@ func TestIssuerDown(t *testing.T) {
 		t.Errorf("without keys: %v", err)
 	}
 	p.Down.Store(false)
+	c.forward(retryMissing)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("after the issuer came back: %v", err)
 	}
@@ -271,6 +273,40 @@ func TestUnknownKeysAreBounded(t *testing.T) {
 	}
 	if _, err := v.Verify(t.Context(), good); err != nil {
 		t.Errorf("a good token meanwhile: %v", err)
+	}
+	// The configuration can still be read, when the keys have become too old.
+	i := v.issuers[p.URL]
+	i.fetched = i.fetched.Add(-oldestKeys)
+	if _, err := i.current(t.Context()); err != nil {
+		t.Errorf("the configuration meanwhile: %v", err)
+	}
+}
+
+// While an issuer fails, tokens do not cause a request each.
+func TestFailedDiscoveryIsShared(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	c := &clock{}
+	v := NewVerifier(Config{Issuers: []Issuer{{URL: server.URL, Audience: audience, Rules: []Rule{{Name: "r"}}}}}, c.now)
+	token := sign(t, map[string]any{"alg": "RS256"}, map[string]any{"iss": server.URL}, func(string) []byte { return []byte("x") })
+	for round := range int64(2) {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if _, err := v.Verify(t.Context(), token); !isUnavailable(err) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := asked.Load(); n != round+1 {
+			t.Errorf("round %d: the issuer was asked %d times", round, n)
+		}
+		c.forward(retryMissing)
 	}
 }
 
