@@ -34,7 +34,7 @@ func (d *daemon) restoreCommand() *cli.Command {
 
 // fileArgument returns the one argument of backup and restore.
 func fileArgument(c *cli.Context) (string, error) {
-	if err := requireSQLite(c, c.Command.Name); err != nil {
+	if err := requireSQLite(c); err != nil {
 		return "", err
 	}
 	if c.NArg() != 1 {

@@ -53,7 +53,7 @@ func (d *daemon) verifyData(c *cli.Context) error {
 }
 
 func (d *daemon) repair(c *cli.Context) error {
-	if err := requireSQLite(c, "repair"); err != nil {
+	if err := requireSQLite(c); err != nil {
 		return err
 	}
 	if err := requireData(c); err != nil {

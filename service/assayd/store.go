@@ -172,11 +172,11 @@ func repairStore(ctx context.Context, c *cli.Context, at time.Time, report func(
 }
 
 // requireSQLite returns an error if the store is a PostgreSQL database, on which the
-// command what does not work.
-func requireSQLite(c *cli.Context, what string) error {
+// command does not work.
+func requireSQLite(c *cli.Context) error {
 	url, err := databaseURL(c)
 	if err == nil && url != "" {
-		err = hint.Errorf("restore a backup of the database; assayd verify-data says what is damaged", "%s: only a store in files can be repaired, not a PostgreSQL database", what)
+		err = hint.Errorf("use the tools of PostgreSQL, such as pg_dump and pg_restore; assayd verify-data says what is damaged", "%s: only for a data folder, not for a PostgreSQL database", c.Command.Name)
 	}
 	return err
 }

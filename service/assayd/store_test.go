@@ -163,3 +163,14 @@ func TestOneUpdate(t *testing.T) {
 		t.Errorf("update prints %q", out)
 	}
 }
+
+// What works on a folder only says so, and names what does the same for a database.
+func TestFolderCommands(t *testing.T) {
+	for _, args := range [][]string{{"backup", "x"}, {"restore", "x"}, {"repair"}} {
+		_, _, err := assayd(t, append(args, "--database", "postgres://assay@localhost/assay")...)
+		want := args[0] + ": only for a data folder, not for a PostgreSQL database"
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), "pg_dump") {
+			t.Errorf("%s: error %v with the hint %q, want %q", args[0], err, hint.Of(err), want)
+		}
+	}
+}
