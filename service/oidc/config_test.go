@@ -43,10 +43,27 @@ func TestMatches(t *testing.T) {
 		{"*", "", true}, {"*", "a.b", true}, {"*", "a/b", false}, {"*/*", "a/b", true},
 		{"a*b*c", "aXbYc", true}, {"a*b*c", "aXc", false}, {"a?", "ab", false}, {"[a]", "a", false},
 		{"acme/*", "acme/", true}, {"acme/*", "acme", false}, {"*main", "x/main", false},
+		{"a*/*a", "ab/ca", true}, {"a*a", "a", false}, {"*ab*b", "aabb", true}, {"*ab*b", "ab/b", false},
+		{strings.Repeat("*a", 30) + "b", strings.Repeat("a", 1000), false}, // does not take for ever
 	} {
 		if got := matches(tt.pattern, tt.value); got != tt.want {
 			t.Errorf("matches(%q, %q) = %v", tt.pattern, tt.value, got)
 		}
+	}
+}
+
+// A project that the claims make empty would be every project.
+func TestProject(t *testing.T) {
+	r := Rule{Name: "r", Claims: map[string]Patterns{"head_ref": {"*"}, "ref": {"*"}}, Project: "{head_ref}"}
+	for value, ok := range map[string]bool{"main": true, "": false, "a\x00": false, "a\nb": false, strings.Repeat("x", 1001): false} {
+		got, err := r.match(map[string]any{"head_ref": value, "ref": "x"})
+		if (err == nil) != ok || ok && got.Project != value {
+			t.Errorf("head_ref %.20q: %.100v, %.200v", value, got, err)
+		}
+	}
+	r.Project = ""
+	if got, err := r.match(map[string]any{"head_ref": "", "ref": "x"}); err != nil || got.Project != "" {
+		t.Errorf("a rule for every project: %v, %v", got, err)
 	}
 }
 

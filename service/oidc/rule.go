@@ -2,12 +2,14 @@ package oidc
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // placeholder is "{claim}" in a project.
@@ -28,6 +30,9 @@ func (r Rule) match(claims map[string]any) (Grant, error) {
 		values[name] = value
 	}
 	project := placeholder.ReplaceAllStringFunc(r.Project, func(s string) string { return values[s[1:len(s)-1]] })
+	if err := checkProject(project); r.Project != "" && err != nil {
+		return Grant{}, fmt.Errorf("project %q: %w", r.Project, err)
+	}
 	return Grant{Rule: r.Name, Project: project, Scopes: slices.Clone(r.Scopes)}, nil
 }
 
@@ -62,26 +67,47 @@ func lookUp(claims map[string]any, name string) (string, error) {
 	return "", fmt.Errorf("claim %q is neither a string nor a number nor a boolean", name)
 }
 
+// maxProject bounds the bytes of a project.
+const maxProject = 1000
+
+// checkProject returns an error for what the claims make of the project of a rule. An
+// empty project would bound the token to nothing.
+func checkProject(project string) error {
+	switch {
+	case project == "":
+		return errors.New("the claims make it empty")
+	case len(project) > maxProject:
+		return fmt.Errorf("the claims make it longer than %d bytes", maxProject)
+	case strings.ContainsFunc(project, unicode.IsControl):
+		return errors.New("the claims put a control character into it")
+	}
+	return nil
+}
+
 // matches reports whether value matches pattern, in which "*" stands for any
-// characters but "/".
+// characters but "/". It takes time in proportion to the product of both lengths.
 func matches(pattern, value string) bool {
-	first, rest, found := strings.Cut(pattern, "*")
-	if !found {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
 		return pattern == value
 	}
-	value, ok := strings.CutPrefix(value, first)
-	if !ok {
-		return false
+	ends := make([]bool, len(value)+1) // where what is before the star may end
+	if strings.HasPrefix(value, parts[0]) {
+		ends[len(parts[0])] = true
 	}
-	for n := 0; n <= len(value); n++ {
-		if matches(rest, value[n:]) {
-			return true
+	for _, part := range parts[1:] {
+		next := make([]bool, len(value)+1)
+		star := false // the star may reach to n
+		for n := range ends {
+			star = star || ends[n]
+			if star && strings.HasPrefix(value[n:], part) {
+				next[n+len(part)] = true
+			}
+			star = star && n < len(value) && value[n] != '/'
 		}
-		if n < len(value) && value[n] == '/' {
-			return false
-		}
+		ends = next
 	}
-	return false
+	return ends[len(value)]
 }
 
 // clip shortens what a stranger wrote into a log line.

@@ -66,6 +66,19 @@ func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
+// maxLabel bounds the project, ref and commit of a scan. An entry of an index has at most
+// 2,704 bytes, and one index has two of them.
+const maxLabel = 1200
+
+// label is text for a column that is in an index. What is longer than maxLabel is cut off.
+func label(s string) string {
+	s = text(s)
+	if len(s) <= maxLabel {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLabel], "") // without the part of a cut rune
+}
+
 const listSources = `
 	SELECT s.name, f.part, f.state, f.succeeded, f.failed, f.error,
 		(SELECT count(*) FROM advisory a WHERE a.feed = f.n AND a.digest IS NOT NULL),

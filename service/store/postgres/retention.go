@@ -31,8 +31,12 @@ func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
 	return keep, nil
 }
 
-// stepRows is how many rows one transaction removes.
-const stepRows = 200
+const (
+	// stepRows is how many rows one transaction removes.
+	stepRows = 200
+	// maxTries is how often a step is repeated that scans were in the way of.
+	maxTries = 10
+)
 
 // A pruner is one call of Prune.
 type pruner struct {
@@ -101,34 +105,38 @@ const (
 func (x *pruner) scans(ctx context.Context) error {
 	var lastAt time.Time
 	var lastN int64
-	for more := true; more; {
+	for more, tries := true, 0; more; {
+		var numbers []int64
+		var requests [][]byte
+		var scans, inventories int64
+		at, n := lastAt, lastN
 		err := x.step(ctx, func(tx transaction) error {
-			var numbers []int64
-			var requests [][]byte
 			err := tx.rows(findExpired, []any{x.Before(), x.NewestBefore(), lastAt, lastN, stepRows}, func(rows pgx.Rows) error {
 				var request []byte
-				err := rows.Scan(&lastN, &lastAt, &request)
-				numbers, requests = append(numbers, lastN), append(requests, request)
+				err := rows.Scan(&n, &at, &request)
+				numbers, requests = append(numbers, n), append(requests, request)
 				return err
 			})
-			if err != nil {
+			if err != nil || len(numbers) == 0 {
 				return err
 			}
-			if more = len(numbers) == stepRows; len(numbers) == 0 {
-				return nil
+			if scans, err = tx.exec(dropScans, numbers); err == nil {
+				inventories, err = tx.exec(dropRequests, requests)
 			}
-			scans, err := tx.exec(dropScans, numbers)
-			if err != nil {
-				return err
-			}
-			inventories, err := tx.exec(dropRequests, requests)
-			x.done.Scans += int(scans)
-			x.done.Inventories += int(inventories)
 			return err
 		})
+		// A scan that refers to one of the requests was committed after the statement
+		// had begun. The next try sees it.
+		if sqlState(err) == foreignKeyViolation && tries < maxTries {
+			tries++
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("scans: %w", err)
 		}
+		more, tries, lastAt, lastN = len(numbers) == stepRows, 0, at, n
+		x.done.Scans += int(scans)
+		x.done.Inventories += int(inventories)
 	}
 	return nil
 }

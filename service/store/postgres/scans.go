@@ -55,7 +55,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 
 	var batch pgx.Batch
 	batch.Queue(addRequest, hash[:], request, len(scan.Request))
-	batch.Queue(addScan, scan.ID, scan.At, text(scan.Token), text(scan.Key), text(scan.Project), text(scan.Ref), text(scan.Commit),
+	batch.Queue(addScan, scan.ID, scan.At, text(scan.Token), text(scan.Key), label(scan.Project), label(scan.Ref), label(scan.Commit),
 		scan.Snapshot, scan.Seq, hash[:], buf.verdict, len(scan.Verdict))
 	written, err := s.send(ctx, &batch)
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *Store) ListScans(ctx context.Context, limit int) ([]store.Scan, error) 
 
 // ScansOfCommit implements store.Scans.
 func (s *Store) ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error) {
-	return s.queryScans(ctx, scansOfCommit, text(commit), text(project), max(limit, 0))
+	return s.queryScans(ctx, scansOfCommit, label(commit), label(project), max(limit, 0))
 }
 
 func (s *Store) queryScans(ctx context.Context, query string, args ...any) ([]store.Scan, error) {

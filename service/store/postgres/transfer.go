@@ -167,6 +167,9 @@ func toPostgres(t store.Table, row store.Row) []any {
 	for i, value := range row {
 		if s, ok := value.(string); ok {
 			row[i] = text(s)
+			if t == store.TableScan {
+				row[i] = label(s)
+			}
 		}
 	}
 	return sealed(t, row)
