@@ -13,11 +13,6 @@ import (
 	"assay/service/store"
 )
 
-// A Side is a store that can be copied from and to.
-type Side interface {
-	store.Transfer
-}
-
 // batch is how many rows are copied at once. Those of scans have documents of some
 // hundred KiB.
 func batch(t store.Table) int {
@@ -42,7 +37,7 @@ type Copied struct {
 //
 // At the end both stores have the same number of rows in each table, and EndCopy was
 // called on to.
-func Copy(ctx context.Context, from, to Side, report func(Copied)) error {
+func Copy(ctx context.Context, from, to store.Transfer, report func(Copied)) error {
 	if err := store.CheckComplete(ctx, from); err != nil {
 		return fmt.Errorf("the source: %w", err)
 	}
@@ -75,7 +70,7 @@ var (
 
 // begin checks that the target is empty or was copied from the source before. It
 // reports whether an interrupted copy of the same state goes on.
-func begin(ctx context.Context, from, to Side) (goOn bool, err error) {
+func begin(ctx context.Context, from, to store.Transfer) (goOn bool, err error) {
 	unfinished, err := to.Copying(ctx)
 	if err != nil {
 		return false, err
@@ -117,7 +112,7 @@ func begin(ctx context.Context, from, to Side) (goOn bool, err error) {
 // evidence compares the first and the last row of a table of the copy with what the
 // source has under their keys. It reports whether one is the same, whether one is
 // another, and how many rows there are. The source may have removed both.
-func evidence(ctx context.Context, from, to Side, t store.Table) (same, other bool, n int64, err error) {
+func evidence(ctx context.Context, from, to store.Transfer, t store.Table) (same, other bool, n int64, err error) {
 	n, last, err := to.CountRows(ctx, t)
 	if err != nil || n == 0 {
 		return false, false, n, err
@@ -150,7 +145,7 @@ func evidence(ctx context.Context, from, to Side, t store.Table) (same, other bo
 
 // usedSince reports whether a complete copy has imports or scans after the last one of
 // the source, or a token that the source does not have, or has in an earlier state.
-func usedSince(ctx context.Context, from, to Side) (bool, error) {
+func usedSince(ctx context.Context, from, to store.Transfer) (bool, error) {
 	for _, t := range []store.Table{store.TableImport, store.TableScan} {
 		_, mine, err := to.CountRows(ctx, t)
 		if err != nil {
@@ -201,7 +196,7 @@ func tokenChanged(mine, theirs store.Row) bool {
 
 // copyTable copies the rows of a table; with goOn only those after the last one that the
 // target has.
-func copyTable(ctx context.Context, from, to Side, t store.Table, goOn bool) (Copied, error) {
+func copyTable(ctx context.Context, from, to store.Transfer, t store.Table, goOn bool) (Copied, error) {
 	c := Copied{Table: t}
 	var after any
 	if goOn {
@@ -243,7 +238,7 @@ func copyTable(ctx context.Context, from, to Side, t store.Table, goOn bool) (Co
 
 // removeGone removes rows from the copy that the source has no more, because it was
 // pruned between two runs.
-func removeGone(ctx context.Context, from, to Side, t store.Table) (removed int64, err error) {
+func removeGone(ctx context.Context, from, to store.Transfer, t store.Table) (removed int64, err error) {
 	var after any
 	for {
 		have, err := to.DumpRows(ctx, t, after, batch(t))
@@ -252,8 +247,8 @@ func removeGone(ctx context.Context, from, to Side, t store.Table) (removed int6
 		}
 		last := have[len(have)-1][0]
 		kept := map[any]bool{}
-		for from2 := after; ; {
-			rows, err := from.DumpRows(ctx, t, from2, batch(t))
+		for passed := after; ; {
+			rows, err := from.DumpRows(ctx, t, passed, batch(t))
 			if err != nil {
 				return removed, err
 			}
@@ -263,7 +258,7 @@ func removeGone(ctx context.Context, from, to Side, t store.Table) (removed int6
 			if len(rows) == 0 || !less(rows[len(rows)-1][0], last) {
 				break
 			}
-			from2 = rows[len(rows)-1][0]
+			passed = rows[len(rows)-1][0]
 		}
 		var gone []any
 		for _, r := range have {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -197,10 +198,8 @@ func sealed(t store.Table, row store.Row) []any {
 
 // RemoveRows implements store.Transfer.
 func (s *Store) RemoveRows(ctx context.Context, t store.Table, keys []any) error {
-	column := map[store.Table]string{store.TableVersion: "seq", store.TableList: "seq", store.TableScan: "n"}[t]
-	if column == "" {
-		column = tableSQLs[t].key
-	}
+	key := tableSQLs[t].key
+	column := key[strings.IndexByte(key, '.')+1:]
 	err := s.update(ctx, func(tx transaction) error {
 		for _, key := range keys {
 			if _, err := tx.exec("DELETE FROM "+string(t)+" WHERE "+column+" = $1", key); err != nil {
