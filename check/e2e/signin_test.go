@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 	"assay/check/testkit/oidctest"
 )
@@ -19,6 +20,9 @@ import (
 // A pipeline exchanges the JWT of its platform for a token with one line of curl, and
 // scans with it.
 func TestSignIn(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil { // the documentation shows its command line
+		testkit.Missing(t, "curl: apt-get install curl")
+	}
 	provider := oidctest.Start(t)
 	rules := filepath.Join(t.TempDir(), "oidc.yaml")
 	err := os.WriteFile(rules, fmt.Appendf(nil, `issuers:

@@ -49,10 +49,10 @@ func TestAuthorities(t *testing.T) {
 	key := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: []byte("key")})
 	damaged := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})
 	for what, text := range map[string][]byte{
-		"private key":                         bytes.Join([][]byte{ca, key}, nil),
-		"no certificate":                      []byte("MIIB"),
-		"read the certificates":               damaged,
-		"is not the certificate of an author": root(t, false, "another"),
+		"private key":                        bytes.Join([][]byte{ca, key}, nil),
+		"no certificate":                     []byte("MIIB"),
+		"read the certificates":              damaged,
+		"is not the certificate of a certif": root(t, false, "another"),
 	} {
 		if got, err := authorities(text); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("want %q: %q, %v", what, got, err)

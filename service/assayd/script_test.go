@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,6 +81,7 @@ func (t tests) Run() int {
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
 //	token-for DIR FLAG…       make the token "test", or rotate it, set $TOKEN
 //	exit CODE PROGRAM ARG…    run the program and require the exit code
+//	get URL [FILE]            get the address with $TOKEN; 200 goes to standard output or the file
 //	tail N TEXT               require the text in the last N lines of standard output
 //
 // $BIN is a folder with the programs as a release has them. assayd serves the client
@@ -99,6 +103,7 @@ func TestScript(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("BIN", bin)
+			e.Setenv("GOARCH", runtime.GOARCH)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -118,6 +123,7 @@ func TestScript(t *testing.T) {
 				ts.Setenv("TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
 			},
 			"exit": exitCode,
+			"get":  get,
 			"tail": func(ts *testscript.TestScript, neg bool, args []string) {
 				n, err := strconv.Atoi(args[0])
 				ts.Check(err)
@@ -129,6 +135,29 @@ func TestScript(t *testing.T) {
 			},
 		},
 	})
+}
+
+// get fails unless the answer is 200. The file can be executed.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	if token := ts.Getenv("TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if ok := resp.StatusCode == http.StatusOK; ok == neg {
+		ts.Fatalf("%s: %s\n%s", args[0], resp.Status, body)
+	}
+	if len(args) < 2 {
+		_, err = ts.Stdout().Write(body)
+		ts.Check(err)
+		return
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), body, 0o755))
 }
 
 func assaydUp(ts *testscript.TestScript, clients string, args []string) {
