@@ -122,7 +122,7 @@ func Model(version string) *ucli.App {
 		ExitErrHandler:         func(*ucli.Context, error) {},
 		Commands: []*ucli.Command{
 			command("inventory", "print what is installed as CycloneDX 1.6 JSON, without contacting the service", "", flagsOf(func(o option) bool { return o.inventory })),
-			command("doctor", "show what a scan would read and use, and which of it is wrong", "[TOKEN]", scanFlags()),
+			command("doctor", "show what a scan would read and use, and what is wrong with it", "[TOKEN]", scanFlags()),
 			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil)),
 			command("scanned", "fail unless the service has a passing scan of a commit", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned })),
 			command("version", "print the version", "", nil),

@@ -51,7 +51,7 @@ func (d *diagnosis) badWith(code int, name, text, hint string) {
 }
 
 // doctor is the action of assay doctor. It shows what a scan with the same flags would read
-// and use, and which of it is wrong. It ends with the exit code of that scan.
+// and use, and what is wrong with it. It ends with the exit code of that scan.
 func (r *run) doctor(c *ucli.Context) error {
 	if err := checkWord(c); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (r *run) slot(c *ucli.Context) error {
 		p, err = slot.Show(program)
 	}
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hint.Errorf("is it assay at all?", "%q: %w", path, err)
+		return hint.Errorf("is it a binary of assay?", "%q: %w", path, err)
 	}
 	if err != nil {
 		return damaged(err)
@@ -106,7 +106,7 @@ func readProgram(path string) ([]byte, error) {
 		return nil, hint.Errorf("name a file that this user may read", "%w", err)
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
-		return nil, hint.Errorf("is it assay at all?", "%q is not a file, or larger than %d MiB", path, maxProgram>>20)
+		return nil, hint.Errorf("is it a binary of assay?", "%q is not a file, or larger than %d MiB", path, maxProgram>>20)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -391,7 +391,7 @@ func TestPassOfAnother(t *testing.T) {
 			},
 			options: `"fail_on":"high","unrated":"high","strict":true`, says: "although /a could not be read",
 		},
-		"a weaker threshold":        {options: `"fail_on":"none","unrated":"high"`, says: "it was made with --fail-on=none, which was not asked for"},
+		"a weaker threshold":        {options: `"fail_on":"none","unrated":"high"`, says: "it was made with --fail-on=none, which was not requested"},
 		"another threshold":         {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "low") }, says: "it was made with --fail-on=high"},
 		"the threshold asked for":   {change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "LOW") }, options: `"fail_on":"low","unrated":"high"`},
 		"a variable that was taken": {change: func(s *cyclonedx.Scan) { s.Options = variable("fail-on", "none") }, options: `"fail_on":"none","unrated":"high"`},

@@ -34,10 +34,10 @@ func (c *Client) Examine(ctx context.Context, report func(Check)) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	defer c.http.CloseIdleConnections()
-	told := report
+	inner := report
 	report = func(check Check) {
 		check.Text = scrub(check.Text, c.config.Token)
-		told(check)
+		inner(check)
 	}
 	say := func(name, format string, args ...any) {
 		report(Check{Name: name, Text: c.clean(fmt.Sprintf(format, args...))})

@@ -28,11 +28,11 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	for _, p := range inv.Packages {
 		sent[p.Type]++
 	}
-	told := map[string]int{}
+	reported := map[string]int{}
 	for _, p := range v.Evaluated {
-		told[p.Type] += p.Packages
+		reported[p.Type] += p.Packages
 	}
-	for typ, n := range told {
+	for typ, n := range reported {
 		if typ != "" && n != sent[typ] {
 			return fmt.Errorf("%d packages of the type %q were sent, and the verdict is about %d", sent[typ], clean(typ), n)
 		}
@@ -65,7 +65,7 @@ func checkOptions(o verdict.Options, sent []cyclonedx.Option) error {
 			}
 		}
 		if value := option.Value(o); !slices.Contains(may, value) {
-			return fmt.Errorf("it was made with --%s=%s, which was not asked for", option.Name, clean(value))
+			return fmt.Errorf("it was made with --%s=%s, which was not requested", option.Name, clean(value))
 		}
 	}
 	return nil

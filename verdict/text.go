@@ -348,7 +348,7 @@ func (t *text) ruleText(rule string) string {
 	case RuleIgnored:
 		return "ignored by the distribution"
 	case RuleOwned:
-		return "judged by the distribution"
+		return "left to the distribution"
 	case RuleKernel:
 		return "kernel, which no image runs"
 	}

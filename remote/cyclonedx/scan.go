@@ -12,7 +12,7 @@ type Scan struct {
 }
 
 // An Option is one option of a scan as it travels: its long flag's name, the
-// text given, and who gave it. The service parses it and judges it.
+// text given, and who gave it. The service parses it and decides whether to use it.
 type Option struct {
 	Name   string // "fail-on"
 	Value  string // "critical"; "true" for a switch

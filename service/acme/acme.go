@@ -1,8 +1,8 @@
 // Package acme gets and renews the certificate of the service by the ACME protocol
-// (RFC 8555), from Let's Encrypt or any other directory. Account, certificates and
-// pending challenges are kept in the store, so that all replicas of one service share
-// them and any of them can answer the challenge (TLS-ALPN-01, RFC 8737), which comes
-// to the port that serves HTTPS.
+// (RFC 8555), from Let's Encrypt or any other directory. The store keeps the account,
+// the certificates and pending challenges. So all replicas of one service share them,
+// and any replica can answer a challenge (TLS-ALPN-01, RFC 8737), which arrives at the
+// port that serves HTTPS.
 package acme
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/mholt/acmez/v3"
 )
 
-// LetsEncrypt is the directory that is used where none is named.
+// LetsEncrypt is the default directory.
 const LetsEncrypt = certmagic.LetsEncryptProductionCA
 
-// A Config says which certificate is wanted and from where.
+// A Config says for which domains to get a certificate, and from which authority.
 type Config struct {
 	Domains   []string // at least one; the first is served where a client names none
 	Email     string   // of the account; may be empty
@@ -43,21 +43,21 @@ type Config struct {
 	RenewEvery time.Duration
 }
 
-// A Manager holds the certificates. They are examined until Stop.
+// A Manager holds the certificates, and renews them until Stop.
 type Manager struct {
 	config *certmagic.Config
 	cache  *certmagic.Cache
 }
 
-// hostName has no "*": a wildcard needs a challenge by DNS.
+// hostName does not match "*": a wildcard certificate needs a DNS challenge.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
-// Start loads the certificates from the store, or begins to get them, and returns
-// without waiting for the ACME server: until a certificate is there, handshakes fail.
-// What goes wrong is logged and tried again, less and less often.
+// Start loads the certificates from the store, or begins to get them. It does not wait
+// for the ACME server: handshakes fail until there is a certificate. Failures are logged
+// and retried at growing intervals.
 func Start(ctx context.Context, c Config) (*Manager, error) {
 	if len(c.Domains) == 0 {
-		return nil, errors.New("no domain for a certificate is named")
+		return nil, errors.New("no domain for the certificate")
 	}
 	for _, name := range c.Domains {
 		if !hostName.MatchString(name) || net.ParseIP(name) != nil {
@@ -106,5 +106,5 @@ func (m *Manager) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 // challenges to arrive.
 const Protocol = acmez.ACMETLS1Protocol
 
-// Stop ends the examination of certificates.
+// Stop stops the renewal of certificates.
 func (m *Manager) Stop() { m.cache.Stop() }

@@ -25,7 +25,7 @@ import (
 func acmeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "acme-domain", Usage: "get and renew the certificate for `NAME` by ACME, agreeing to the terms of the authority; port 443 of NAME must lead to --listen (repeatable)"},
-		&cli.StringFlag{Name: "acme-email", Usage: "`ADDRESS` that the authority may write to"},
+		&cli.StringFlag{Name: "acme-email", Usage: "email `ADDRESS` at which the authority may contact you"},
 		&cli.StringFlag{Name: "acme-directory", Usage: "`URL` of the authority", Value: acme.LetsEncrypt},
 		&cli.StringFlag{Name: "acme-ca", Usage: "trust the roots in `FILE` (PEM) for --acme-directory, instead of the public ones"},
 	}

@@ -15,7 +15,7 @@ func (d *daemon) backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "backup",
 		Usage:       "write a copy of the data folder to FILE, also while assayd serves from it",
-		Description: "The file is a tar archive that assayd restore reads. It has the digests of tokens and every inventory: keep it as safe as the folder.\nA PostgreSQL database is backed up with its own tools, such as pg_dump.",
+		Description: "The file is a tar archive that assayd restore reads. It contains the digests of tokens and every inventory: protect it as you protect the folder.\nA PostgreSQL database is backed up with its own tools, such as pg_dump.",
 		ArgsUsage:   "FILE",
 		Flags:       storeFlags(),
 		Action:      d.backup,
@@ -25,7 +25,7 @@ func (d *daemon) backupCommand() *cli.Command {
 func (d *daemon) restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "restore",
-		Usage:     "make a data folder of a backup",
+		Usage:     "make a data folder from a backup",
 		ArgsUsage: "FILE",
 		Flags:     storeFlags(),
 		Action:    d.restore,

@@ -23,7 +23,7 @@ func (d *daemon) copyCommand() *cli.Command {
 		Name:  "copy",
 		Usage: "copy everything from one store to another: from a folder to a PostgreSQL database, or back",
 		Description: "A STORE is a folder, the URL of a PostgreSQL database, or file:FILE, where FILE has that URL with its password.\n" +
-			"Stop assayd first. A copy that was interrupted goes on when it is run again. The source is only read.",
+			"Stop assayd first. If a copy is interrupted, run the command again to continue it. The source is only read.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Usage: "read `STORE`"},
 			&cli.StringFlag{Name: "to", Usage: "write `STORE`, which is empty or an earlier copy"},
@@ -56,7 +56,7 @@ func (d *daemon) copy(c *cli.Context) error {
 		case errors.Is(err, copying.ErrNotEmpty), errors.Is(err, copying.ErrOther), errors.Is(err, copying.ErrUsed):
 			err = hint.Errorf("name an empty folder or database with --to", "%w", err)
 		default:
-			err = hint.Errorf("run the command again: it goes on where it was", "%w", err)
+			err = hint.Errorf("run the command again: it continues where it stopped", "%w", err)
 		}
 		return fmt.Errorf("copy: %w", err)
 	}

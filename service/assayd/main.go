@@ -88,7 +88,7 @@ func checkCommand(args []string, commands []*cli.Command) error {
 func (d *daemon) app() *cli.App {
 	return &cli.App{
 		Name:                 "assayd",
-		Usage:                "answers which known vulnerabilities an image has",
+		Usage:                "reports which known vulnerabilities an image has",
 		Version:              buildinfo.Version(version),
 		HideHelpCommand:      true,
 		EnableBashCompletion: false,

@@ -71,7 +71,7 @@ func (d *daemon) repair(c *cli.Context) error {
 	fmt.Fprintln(d.stdout, "the snapshot was removed; assayd serve rebuilds it")
 	err = repairStore(c.Context, c, d.now(), func(line string) { fmt.Fprintln(d.stdout, line) })
 	if err != nil {
-		return hint.Errorf("the damaged files are unchanged, or kept beside the new ones", "%w", err)
+		return hint.Errorf("the damaged files are unchanged, or kept next to the new ones", "%w", err)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if id := c.String("as-of"); id != "" {
 		if upTo, err = st.Snapshot(c.Context, id); err != nil {
 			if errors.Is(err, store.ErrAmbiguous) {
-				return hint.Errorf("give more of the id; the scan's own data has "+kept.Snapshot, "as of %q: %w", id, err)
+				return hint.Errorf("give more digits of the id; the scan's own data has "+kept.Snapshot, "as of %q: %w", id, err)
 			}
 			return hint.Errorf("every verdict names its snapshot", "as of %q: %w", id, err)
 		}

@@ -22,7 +22,7 @@ const maxProgram = 256 << 20
 func (d *daemon) verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "show which release a client is, without what a service wrote into it",
+		Usage:     "show which release a client is, ignoring what a service wrote into it",
 		ArgsUsage: "FILE",
 		Flags:     []cli.Flag{clientsFlag()},
 		Action:    d.verify,

@@ -280,7 +280,7 @@ func TestText(t *testing.T) {
   known to be exploited: CISA listed it on 2024-05-06
   EPSS 0.00383: the probability of exploitation within 30 days
   decided with snapshot s1 of 11 records, 60 minutes old at the time
-  the system is judged as Debian:12
+  the system is evaluated as Debian:12
 
 libc6 2.36-9 -> 2.36-10
   unrated; fails by the rule "known-exploited"

@@ -27,7 +27,7 @@ func WriteText(w io.Writer, e Explanation) error {
 	}
 	t.line(2, fmt.Sprintf("decided with snapshot %s of %d records, %s old at the time", verdict.Clean(e.Data.Snapshot), e.Data.Records, verdict.Age(e.Data.Age)))
 	if e.System.Ecosystem != "" {
-		t.line(2, "the system is judged as "+verdict.Clean(e.System.Ecosystem))
+		t.line(2, "the system is evaluated as "+verdict.Clean(e.System.Ecosystem))
 	}
 	for _, f := range e.Findings {
 		t.finding(f)

@@ -61,7 +61,7 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Tok
 }
 
 // token returns the valid token of a request. The secret is looked up by its
-// SHA-256. The time that this takes may tell something about similar digests, which
+// SHA-256. The time that this takes may reveal something about similar digests, which
 // does not help to guess 190 random bits.
 func (s *Server) token(r *http.Request) (store.Token, error) {
 	unauthorized := func(what, hint string) error {
@@ -112,7 +112,8 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 }
 
 // SignInProblem returns the answer to a JWT that was not accepted. The log says which
-// rule refused it and why; the client, who may be anybody, is not told the rules.
+// rule refused it and why. The answer does not name the rules, because the client may be
+// anybody.
 func (s *Server) SignInProblem(r *http.Request, err error) error {
 	refusal, refused := errors.AsType[*oidc.RefusedError](err)
 	unavailable, away := errors.AsType[*oidc.UnavailableError](err)

@@ -42,7 +42,7 @@ func (s *Server) ProblemOf(w http.ResponseWriter, r *http.Request, err error) Pr
 	}
 	if !ok {
 		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
-		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; tell whoever runs it"}
+		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; contact its operator"}
 	}
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", retryAfter(p.RetryAfter))

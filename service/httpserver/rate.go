@@ -24,10 +24,10 @@ type limits struct {
 // A limiter bounds the requests of one token.
 type limiter struct {
 	*rate.Limiter
-	promised time.Time // the latest time at which a client was told to try again
+	promised time.Time // the latest time named in a Retry-After
 }
 
-// maxPromise bounds how far ahead the times are that clients are told.
+// maxPromise bounds how far ahead the time of a Retry-After is.
 const maxPromise = time.Minute
 
 // maxLimiters bounds the memory. Tokens are made by hand: if more than this many are

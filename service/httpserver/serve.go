@@ -14,7 +14,7 @@ import (
 // drainTime bounds how long running requests are waited for when the service ends.
 const drainTime = 30 * time.Second
 
-// A Listener serves HTTP on an address until it is told to end.
+// A Listener serves HTTP on an address until it is stopped.
 type Listener struct {
 	Front *Front
 	Log   *slog.Logger

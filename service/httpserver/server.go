@@ -34,7 +34,7 @@ type Config struct {
 	// SignIn accepts JWTs; nil accepts none.
 	SignIn SignIn
 	// Version is the version of the service. It is sent with every response, so that
-	// a client can tell when it has another version. Empty: it is not sent.
+	// a client can warn if its own version differs. Empty: it is not sent.
 	Version string
 	Rate    Rate
 	// Memory is what requests may use; nil is NewMemory(DefaultMemory).
@@ -129,7 +129,7 @@ func (s *Server) HandleNotFound(f func(path string) (Problem, bool)) { s.notFoun
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// route calls the handler of a request. Where there is none, it answers in the form
+// route calls the handler of a request. If there is none, it answers in the form
 // of all other errors, which http.ServeMux does not.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	h, pattern := s.mux.Handler(r)

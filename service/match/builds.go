@@ -61,7 +61,7 @@ func (l lookup) otherBuild(e index.Affected) string {
 
 // nearestBuild returns which of the entries of one advisory about one package are about
 // the installed build. AlmaLinux's advisories name every fixed build of a package, one
-// for each stream or repository, which only their versions tell apart. It is the entry
+// for each stream or repository, which only their versions distinguish. It is the entry
 // with the fix that has the longest common prefix with the installed version. Of
 // several such fixes it is the oldest: every version from there on has the fix. If no
 // fix has anything in common with the version, all entries are used.

@@ -80,7 +80,7 @@ func (l lookup) shownName() string {
 }
 
 // public returns the version that an entry is compared with. The local label of a
-// Python version ("2.12.0+cu128") tells builds of one release apart. It does not count
+// Python version ("2.12.0+cu128") distinguishes builds of one release. It is ignored
 // if the versions of the entry have none.
 func (l lookup) public(e index.Affected) string {
 	if l.rules.typ != "pypi" {

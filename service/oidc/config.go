@@ -52,19 +52,19 @@ type Issuer struct {
 // A Rule grants a project and scopes to tokens whose claims match all patterns.
 type Rule struct {
 	Name string `yaml:"name"`
-	// Claims maps the name of a claim to the patterns of which its value must match
-	// one. A name that begins with "/" is a JSON pointer (RFC 6901) to a nested claim
-	// ("/kubernetes.io/namespace"). In a pattern "*" stands for any characters but
-	// "/"; everything else stands for itself, case included. The value must be a
+	// Claims maps the name of a claim to patterns, one of which its value must match.
+	// A name that begins with "/" is a JSON pointer (RFC 6901) to a nested claim
+	// ("/kubernetes.io/namespace"). In a pattern "*" matches any characters except
+	// "/"; every other character matches itself, with its case. The value must be a
 	// string, a number or a boolean.
 	Claims map[string]Patterns `yaml:"claims"`
 	// Project bounds the token to one project. "{claim}" is replaced by the value of
 	// a claim, so that one rule serves many repositories. Empty means every project.
 	Project string   `yaml:"project"`
-	Scopes  []string `yaml:"scopes"` // "scan" where none is given
+	Scopes  []string `yaml:"scopes"` // "scan" if none is given
 }
 
-// Patterns are one or several strings.
+// Patterns is one string or a list of strings.
 type Patterns []string
 
 // UnmarshalYAML takes a string or a list of strings.
@@ -203,12 +203,12 @@ func (r *Rule) check(allowed []string) error {
 		}
 	}
 	if strings.ContainsAny(placeholder.ReplaceAllString(r.Project, ""), "{}") {
-		return fmt.Errorf("invalid project %q: a brace without its pair", r.Project)
+		return fmt.Errorf("invalid project %q: unbalanced braces", r.Project)
 	}
 	return nil
 }
 
-// checkURL accepts https, and http to this machine for trying things out.
+// checkURL accepts https, and http to loopback for tests.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -227,7 +227,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// transport trusts the issuer's own CA where it has one.
+// transport trusts the issuer's own CA if one is configured.
 func transport(i Issuer) http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: i.roots}

@@ -25,7 +25,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown scope", head + rule + "        scopes: [root]\n", `invalid scope "root"`},
 		{"scope that is not allowed", head + rule + "        scopes: [admin]\n", `invalid scope "admin"`},
 		{"project of an unmatched claim", head + rule + "        project: '{owner}'\n", `claim "owner"`},
-		{"half a brace", head + rule + "        project: '{repository'\n", "brace"},
+		{"unbalanced brace", head + rule + "        project: '{repository'\n", "brace"},
 		{"missing CA", head + "\n    ca: none.pem" + rule, "none.pem"},
 	} {
 		if _, err := parse([]byte(tt.text), t.TempDir(), []string{"scan", "read"}); err == nil || !strings.Contains(err.Error(), tt.want) {

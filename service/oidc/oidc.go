@@ -1,10 +1,10 @@
-// Package oidc signs in continuous integration by the OpenID Connect tokens (JWTs)
-// that its platform issues, so that a pipeline needs no stored secret.
+// Package oidc authenticates CI pipelines by the OpenID Connect tokens (JWTs) that
+// their platform issues, so that a pipeline needs no stored secret.
 //
-// A [Config] names the issuers that are trusted and, for each, rules from claims to a
-// project and scopes. A [Verifier] checks a token as OpenID Connect Core 1.0 section
-// 3.1.3.7 demands (signature, issuer, audience, expiry) and returns what the first
-// rule that matches grants.
+// A [Config] names the trusted issuers. For each issuer it has rules, which map claims
+// to a project and scopes. A [Verifier] checks a token as OpenID Connect Core 1.0
+// section 3.1.3.7 requires (signature, issuer, audience, expiry) and returns what the
+// first matching rule grants.
 package oidc
 
 import (
@@ -39,16 +39,16 @@ const (
 	maxDocument = 1 << 20
 )
 
-// algorithms are the signatures that are accepted, all of them asymmetric: an issuer's
-// key set is public, so a symmetric signature proves nothing.
+// algorithms are the accepted signature algorithms. All are asymmetric: an issuer's key
+// set is public, so a symmetric signature proves nothing.
 var algorithms = []string{
 	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
 	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
 }
 
 // A RefusedError says why a token is not accepted. Its text names the rules that were
-// tried and the claims that differ, and never the token: it is for the log, since it
-// tells a stranger what the rules are.
+// tried and the claims that differ, and never the token. It is for the log only, because
+// it reveals the rules.
 type RefusedError struct {
 	Issuer, Subject string // as far as the token proved them
 	Err             error
@@ -63,8 +63,8 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// An UnavailableError says that an issuer's keys could not be fetched, so that nothing
-// is known of the token. The caller may try again.
+// An UnavailableError says that an issuer's keys could not be fetched, so the token
+// could not be verified. The caller may try again.
 type UnavailableError struct {
 	Issuer string
 	Err    error
@@ -99,10 +99,10 @@ func NewVerifier(c Config, now func() time.Time) *Verifier {
 		v.issuers[i.URL] = &issuer{
 			Issuer: i,
 			now:    now,
-			// How often the configuration is asked for does not depend on strangers.
+			// Clients cannot cause more fetches of the configuration, so it needs no limit.
 			discovery: client(&bounded{next: transport(i), limit: rate.NewLimiter(rate.Inf, 0)}),
-			// A token with an unknown key ID causes a fetch. A stranger can send many,
-			// and the issuer is not ours to load.
+			// A token with an unknown key ID causes a fetch. Anyone can send many such
+			// tokens, and must not be able to flood the issuer.
 			keys: client(&bounded{next: transport(i), limit: rate.NewLimiter(rate.Every(5*time.Second), 6)}),
 		}
 	}
@@ -122,8 +122,8 @@ func client(t http.RoundTripper) *http.Client {
 // separated by dots. Tokens that assayd makes never have it.
 func LooksLikeJWT(secret string) bool { return strings.Count(secret, ".") == 2 }
 
-// Verify returns what the token grants. The error is a [*RefusedError] where the token
-// is not accepted and an [*UnavailableError] where its issuer cannot be asked.
+// Verify returns what the token grants. The error is a [*RefusedError] if the token is
+// not accepted, and an [*UnavailableError] if its issuer cannot be reached.
 func (v *Verifier) Verify(ctx context.Context, token string) (Grant, error) {
 	if len(token) > maxToken {
 		return Grant{}, &RefusedError{Err: fmt.Errorf("the JWT has more than %d bytes", maxToken)}
@@ -200,8 +200,8 @@ func (i *issuer) verify(ctx context.Context, token string) (*oidc.IDToken, error
 	if err != nil {
 		return nil, &UnavailableError{i.URL, err}
 	}
-	// The verifier may fetch keys, and that fetch must not end with one caller's
-	// request: go-oidc shares it between all that wait.
+	// The verifier may fetch keys. The fetch must not end with the request of one
+	// caller, because go-oidc shares it among all waiting callers.
 	verified, err := verifier.Verify(oidc.ClientContext(context.WithoutCancel(ctx), i.keys), token)
 	if err != nil {
 		if fetch, ok := errors.AsType[*fetchError](err); ok {
@@ -271,7 +271,7 @@ type fetchError struct{ err error }
 func (e *fetchError) Error() string { return e.err.Error() }
 func (e *fetchError) Unwrap() error { return e.err }
 
-// bounded limits how often an issuer is asked and how much it may answer.
+// bounded limits how often an issuer is asked and how large its answers may be.
 type bounded struct {
 	next  http.RoundTripper
 	limit *rate.Limiter

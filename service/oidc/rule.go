@@ -36,7 +36,7 @@ func (r Rule) match(claims map[string]any) (Grant, error) {
 	return Grant{Rule: r.Name, Project: project, Scopes: slices.Clone(r.Scopes)}, nil
 }
 
-// lookUp returns the text of a claim: by its name or, where the name begins with "/",
+// lookUp returns the text of a claim, found by its name or, if the name begins with "/",
 // by a JSON pointer through objects.
 func lookUp(claims map[string]any, name string) (string, error) {
 	var value any = claims
@@ -70,8 +70,8 @@ func lookUp(claims map[string]any, name string) (string, error) {
 // maxProject bounds the bytes of a project.
 const maxProject = 1000
 
-// checkProject returns an error for what the claims make of the project of a rule. An
-// empty project would bound the token to nothing.
+// checkProject checks a project into which the claims were inserted. An empty project
+// would not limit the token at all.
 func checkProject(project string) error {
 	switch {
 	case project == "":
@@ -84,8 +84,8 @@ func checkProject(project string) error {
 	return nil
 }
 
-// matches reports whether value matches pattern, in which "*" stands for any
-// characters but "/". It takes time in proportion to the product of both lengths.
+// matches reports whether value matches pattern, in which "*" matches any characters
+// except "/". It takes time in proportion to the product of both lengths.
 func matches(pattern, value string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
@@ -110,7 +110,7 @@ func matches(pattern, value string) bool {
 	return ends[len(value)]
 }
 
-// clip shortens what a stranger wrote into a log line.
+// clip shortens untrusted text for a log line.
 func clip(s string) string {
 	const most = 200
 	if len(s) <= most {

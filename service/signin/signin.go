@@ -48,8 +48,8 @@ type Exchanged struct {
 	Grant   oidc.Grant
 }
 
-// Token returns the token that a JWT stands for. It expires with the JWT. The errors are
-// those of oidc.Verifier, and those of the store.
+// Token returns the token of the rule and project that a JWT matches. It expires with the
+// JWT. The errors are those of oidc.Verifier, and those of the store.
 func (s *SignIn) Token(ctx context.Context, jwt string) (store.Token, error) {
 	grant, err := s.Verifier.Verify(ctx, jwt)
 	if err != nil {

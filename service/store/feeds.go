@@ -17,9 +17,9 @@ var ErrLeadLost = errors.New("the lead of feeds was lost")
 // Feeds is the part of a Store that records where advisories come from and when they
 // were updated. A feed is an origin that is updated repeatedly; see Import.State.
 type Feeds interface {
-	// LeadFeeds makes the caller the only one of all processes that updates feeds, until
-	// Release, the end of the process, or the loss of the lead. The error wraps ErrLocked
-	// if another one leads. Imports by others are still possible.
+	// LeadFeeds makes the caller the only process that updates feeds, until Release, the
+	// end of the process, or the loss of the lead. The error wraps ErrLocked if another
+	// process leads. Other processes can still import.
 	LeadFeeds(ctx context.Context) (Lead, error)
 	// FeedFailed records that an update of an origin failed, and the reason in one line.
 	// The next import from the origin clears it. The origin may be new.

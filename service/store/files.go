@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// Files is the part that keeps small named files which all processes of one service
-// share, such as the account and the certificates of ACME, and locks by name.
+// Files is the part of a Store that keeps small files and named locks, which all processes
+// of one service share, such as the account and the certificates of ACME.
 type Files interface {
-	// PutFile keeps a file in place of the one of its name.
+	// PutFile stores a file. It replaces a file with the same name.
 	PutFile(ctx context.Context, f File) error
-	// File returns a file; ErrNotFound where there is none of the name.
+	// File returns the file with a name, or ErrNotFound.
 	File(ctx context.Context, name string) (File, error)
-	// DropFiles removes the file of a name and all files below it: those whose names
-	// begin with it and a slash. There may be none.
+	// DropFiles removes the file with a name and all files below it, whose names begin
+	// with the name and a slash. It is not an error if there are none.
 	DropFiles(ctx context.Context, name string) error
-	// ListFiles returns the files below a name, without Body, by name.
+	// ListFiles returns the files below a name, without Body, sorted by name.
 	ListFiles(ctx context.Context, folder string) ([]File, error)
-	// TakeLock gives the lock of a name to holder until a time, and reports whether
-	// it did: not where another holder has it until after now. A holder that has it
-	// moves its end. The times are the caller's.
+	// TakeLock gives the lock with a name to holder until a time, and reports whether it
+	// did. It does not if another holder has the lock until after now. A holder that has
+	// the lock already extends it. The times are those of the caller's clock.
 	TakeLock(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
-	// DropLock gives the lock back, if holder has it.
+	// DropLock releases the lock if holder has it.
 	DropLock(ctx context.Context, name, holder string) error
 }
 
-// A File is one kept file.
+// A File is one stored file.
 type File struct {
 	Name     string // slash-separated
 	Modified time.Time

@@ -8,41 +8,41 @@ import (
 const (
 	// DefaultKeep is how long a new store keeps scans.
 	DefaultKeep = 90 * 24 * time.Hour
-	// KeepNewest is how long at least the newest scan of each project and ref is kept:
-	// it says what is deployed.
+	// KeepNewest is the least time for which the newest scan of each project and ref is
+	// kept, because it describes what is deployed.
 	KeepNewest = 365 * 24 * time.Hour
-	// keepVersions is for how long a version of an advisory or a list is kept after a
-	// newer one has replaced it, whether or not a scan refers to it: a scan that is
-	// being answered does not refer to anything yet.
+	// keepVersions is how long a version of an advisory or a list is kept after a newer
+	// one has replaced it, even if no stored scan refers to it. A scan that is being
+	// answered may use it and is not stored yet.
 	keepVersions = 24 * time.Hour
 )
 
-// Retention is the part that removes what is not needed any more.
+// Retention is the part of a Store that removes data that is not needed any more.
 type Retention interface {
-	// KeepTime returns how long scans are kept where nobody says otherwise; zero: for
-	// ever. It is DefaultKeep for a new store. A store that already held something
-	// before there was retention keeps everything.
+	// KeepTime returns the default for how long scans are kept; zero means for ever. It
+	// is DefaultKeep for a new store. A store with data from before there was retention
+	// keeps everything.
 	KeepTime(ctx context.Context) (time.Duration, error)
-	// Prune removes the scans that p does not keep and everything that nothing refers
+	// Prune removes the scans that p does not keep, and everything that nothing refers
 	// to any more: inventories, parts of verdicts, published snapshots, and the
 	// versions of advisories and lists that are not current and that no kept scan was
-	// answered with. It works in small steps, and what it has done stays done where it
-	// ends early. The current version of a record is never removed.
+	// answered with. It works in small steps. If it ends early, the finished steps are
+	// kept. The current version of a record is never removed.
 	Prune(ctx context.Context, p Prune) (Pruned, error)
 	// Usage returns how many bytes the store uses for each kind of data, as far as the
-	// database can tell.
+	// database reports it.
 	Usage(ctx context.Context) ([]Usage, error)
 }
 
-// Prune says what is to be removed.
+// Prune says what to remove.
 type Prune struct {
 	Now  time.Time
 	Keep time.Duration // scans made within this time are kept; it must be positive
-	// DryRun removes nothing and counts what would be removed, but for parts of
-	// verdicts, which are only known once the scans are gone.
+	// DryRun removes nothing and counts what would be removed. It does not count parts
+	// of verdicts, which are only known once the scans are removed.
 	DryRun bool
-	// Pause, if set, is called after each step, so that others can write. Its error
-	// ends the work.
+	// Pause, if set, is called after each step, so that others can write. Prune stops
+	// with its error.
 	Pause func(ctx context.Context, step time.Duration) error
 }
 
@@ -60,13 +60,13 @@ func (p Prune) ReplacedBefore() time.Time { return p.Now.Add(-keepVersions) }
 type Pruned struct {
 	Scans       int `json:"scans"`
 	Inventories int `json:"inventories"` // requests that no scan refers to any more
-	Pieces      int `json:"pieces"`      // parts of verdicts, likewise
+	Pieces      int `json:"pieces"`      // parts of verdicts that no scan refers to any more
 	Snapshots   int `json:"snapshots"`
 	Versions    int `json:"versions"` // of advisories
 	Lists       int `json:"lists"`    // versions of lists
 }
 
-// Usage is how much room one kind of data takes.
+// Usage is how much space one kind of data takes.
 type Usage struct {
 	Kind  string `json:"kind"`
 	Bytes int64  `json:"bytes"`

@@ -5,28 +5,28 @@ import (
 	"errors"
 )
 
-// Transfer is the part that copies a store into another one, whatever their
-// implementations. It works on rows, so that a copy has the same numbers, times and
-// digests as the original. Nothing else may write to either store meanwhile.
+// Transfer is the part of a Store that copies it into another store of any
+// implementation. It works on rows, so that a copy has the same numbers, times and digests
+// as the original. Nothing else may write to either store meanwhile.
 type Transfer interface {
 	// DumpRows returns the first rows of a table, at most limit, whose key is greater
 	// than after, in the order of their keys. With after nil it begins at the first.
 	DumpRows(ctx context.Context, t Table, after any, limit int) ([]Row, error)
-	// RowAt returns the row with a key; nil where there is none.
+	// RowAt returns the row with a key, or nil.
 	RowAt(ctx context.Context, t Table, key any) (Row, error)
 	// LoadRows writes rows of a table in one transaction, all or none. A row whose key is
 	// there already replaces that one, unless rows of the table never change.
 	LoadRows(ctx context.Context, t Table, rows []Row) error
 	// RemoveRows removes the rows with the keys.
 	RemoveRows(ctx context.Context, t Table, keys []any) error
-	// CountRows returns how many rows a table has and the greatest key; nil for none.
+	// CountRows returns the number of rows of a table and the greatest key, or nil.
 	CountRows(ctx context.Context, t Table) (n int64, last any, err error)
 	// BeginCopy marks the store as an incomplete copy of a state of another store, until
 	// EndCopy. Check returns an error meanwhile.
 	BeginCopy(ctx context.Context, state string) error
 	EndCopy(ctx context.Context) error
-	// Copying returns the state that an incomplete copy is of; empty: the store is not
-	// one.
+	// Copying returns the state of which the store is an incomplete copy, or "" if it is
+	// not an incomplete copy.
 	Copying(ctx context.Context) (state string, err error)
 }
 

@@ -1,5 +1,5 @@
-// Package copying copies one store into another: a service grows out of SQLite into
-// PostgreSQL, or goes back.
+// Package copying copies one store into another, to move a service from SQLite to
+// PostgreSQL or back.
 package copying
 
 import (

@@ -1,5 +1,5 @@
-// Package encode holds the forms in which stores keep advisories: bodies of records
-// and lists, lists of fixes, and checksums of rows. Every store uses the same forms.
+// Package encode encodes what stores keep: bodies of records and lists, lists of fixes,
+// documents of scans, and checksums of rows. Every store uses the same encodings.
 package encode
 
 import (
@@ -12,9 +12,9 @@ import (
 	"io"
 )
 
-// The body of a record or a list is kept as
+// The body of a record or a list is stored as
 //
-//	1 byte    1, the form
+//	1 byte    1, the encoding
 //	uvarint   length of the body in bytes
 //	the rest  the body, deflated with the dictionary
 //
@@ -30,7 +30,7 @@ var dictionary []byte
 
 const (
 	deflated  = 1
-	bodyLevel = 3 // 6 costs a third more and gains a hundredth
+	bodyLevel = 3 // level 6 takes a third longer and saves one percent
 	// MaxBody is the largest body in bytes.
 	MaxBody = 64 << 20
 )
@@ -76,7 +76,7 @@ type Unpacker struct {
 // Unpack decodes a body into newly allocated memory.
 func (u *Unpacker) Unpack(packed []byte) ([]byte, error) {
 	if len(packed) == 0 || packed[0] != deflated {
-		return nil, errors.New("unknown form of a body")
+		return nil, errors.New("unknown encoding of a body")
 	}
 	size, n := binary.Uvarint(packed[1:])
 	if n <= 0 || size > MaxBody {

@@ -11,15 +11,15 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// A document of a scan is kept as
+// A document of a scan is stored as
 //
 //	1 byte    its form
-//	4 bytes   CRC-32C of it, big-endian
+//	4 bytes   CRC-32C of the document, big-endian
 //	the rest  the document, as one block of S2
 //
-// or whole in gzip, which begins with a byte that is no form. A scan waits for the
-// encoding: S2 takes a ninth of the time of gzip at its fastest, and the result is
-// smaller for a verdict.
+// or entirely in gzip, whose first byte differs from all forms. A scan waits for the
+// encoding: S2 takes a ninth of the time of the fastest gzip level, and makes verdicts
+// smaller.
 const (
 	FormWhole   = 2    // the document itself
 	FormFrame   = 3    // the frame of a verdict

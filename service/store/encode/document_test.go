@@ -10,7 +10,7 @@ import (
 
 func TestPackDocument(t *testing.T) {
 	var buf []byte
-	for _, n := range []int{0, 1, 100, 1 << 20, 3} { // the buffer of a longer one serves
+	for _, n := range []int{0, 1, 100, 1 << 20, 3} { // the last one reuses a longer buffer
 		document := []byte(strings.Repeat(`{"id":"CVE-2024-1"}`, n))
 		buf = PackDocument(FormWhole, buf, document)
 		form, got, err := UnpackDocument(buf)
@@ -32,7 +32,7 @@ func TestUnpackGzip(t *testing.T) {
 	}
 }
 
-// Whatever byte is changed, a verdict is not read as another one.
+// A changed byte, whichever it is, is an error: it is never read as another verdict.
 func TestUnpackDamaged(t *testing.T) {
 	whole := PackDocument(FormWhole, nil, []byte(`{"version":1,"decision":{"outcome":"pass"},"findings":[],"outcome":"pass"}`))
 	for i := range whole {

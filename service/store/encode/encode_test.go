@@ -12,7 +12,7 @@ import (
 	"assay/service/store"
 )
 
-// Stored bodies cannot be read with another dictionary.
+// The dictionary must not change, because stored bodies cannot be read with another one.
 func TestDictionaryNeverChanges(t *testing.T) {
 	sum := sha256.Sum256(dictionary)
 	if got := hex.EncodeToString(sum[:]); got != "afaa92a4e571e6bff2e8da9ac77833fb38ba063047dd56027583188413be6c79" {
@@ -71,7 +71,7 @@ func TestFixes(t *testing.T) {
 		t.Errorf("%v, %v, want %v", got, err, fixes)
 	}
 	if len(b) >= len("Debian:12curl")*4+300+4*9 {
-		t.Errorf("%d bytes: what repeats is not left out", len(b))
+		t.Errorf("%d bytes: repeated names are not left out", len(b))
 	}
 	whole := 0
 	for n := range b {

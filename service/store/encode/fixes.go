@@ -8,10 +8,9 @@ import (
 	"assay/service/store"
 )
 
-// Each version of an advisory is kept with every fix that any version so far has named,
-// the time when one first did, and whether this version does. A version can then be
-// read without the others, and written with the one before it. The fixes follow one
-// another:
+// Each version of an advisory is stored with every fix that this or an earlier version
+// named, when a version first named it, and whether this version does. A version can then
+// be read alone, and written with only the one before it. A list has for each fix:
 //
 //	1 byte            1 if this version names the fix, else 0
 //	varint            first seen, in microseconds since 1970
@@ -24,9 +23,9 @@ type Fix struct {
 	Named bool // by this version
 }
 
-// MergeFixes returns the fixes to keep with a version that names named, where the
-// version before it was kept with earlier. Fixes that are not in earlier are first seen
-// at the time at.
+// MergeFixes returns the fixes to store with a version that names the fixes named. The
+// version before it was stored with the fixes earlier. Fixes that are not in earlier are
+// first seen at the time at.
 func MergeFixes(earlier []Fix, named []store.Fix, at time.Time) []Fix {
 	merged := make([]Fix, 0, max(len(earlier), len(named)))
 	place := make(map[store.Fix]int, len(earlier)+len(named))

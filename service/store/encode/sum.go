@@ -48,10 +48,10 @@ func (s *Sum) Numbers(list ...int64) *Sum {
 	return s
 }
 
-// Int64 returns the checksum as databases keep it.
+// Int64 returns the checksum as databases store it.
 func (s *Sum) Int64() int64 { return int64(s.crc) }
 
-// ErrSum is returned where a row differs from what was written. It wraps
+// ErrSum is the error for a row that differs from what was written. It wraps
 // store.ErrDamaged.
 var ErrSum = fmt.Errorf("%w: checksum does not match", store.ErrDamaged)
 

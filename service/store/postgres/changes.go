@@ -32,7 +32,7 @@ const listChanges = `
 	) bounded
 	WHERE above < 4194304 ORDER BY seq`
 
-// Changes implements store.Advisories. All pages are of one state, whatever is committed
+// Changes implements store.Advisories. All pages show one state, even if rows are committed
 // or deleted meanwhile. The caller may use the store while it iterates.
 func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
@@ -57,7 +57,7 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 	}
 }
 
-// errStopped ends an iteration because the caller wants no more.
+// errStopped ends an iteration that the caller stopped.
 var errStopped = errors.New("stopped")
 
 // patientReader lets a reader do something with what it has read.

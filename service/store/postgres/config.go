@@ -10,12 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Deadlines. The server enforces those of statements and idle transactions too, so that
-// a stalled client holds nothing for long.
+// Deadlines. The server also enforces those of statements and idle transactions, so that
+// a stalled client does not hold locks for long.
 const (
 	connectTime = 5 * time.Second
 	acquireTime = 5 * time.Second  // for a free connection of the pool
-	pingTime    = 2 * time.Second  // for one that was idle
+	pingTime    = 2 * time.Second  // for the check of an idle connection
 	readyTime   = 2 * time.Second  // see Store.Ready
 	quickTime   = 10 * time.Second // for a statement that a scan waits for
 	slowTime    = time.Minute      // for any other statement
@@ -26,8 +26,8 @@ const (
 // defaultConns is the size of the pool, unless the URL has pool_max_conns.
 const defaultConns = 16
 
-// ErrBadURL says that a database URL cannot be used. The error that wraps it never
-// includes the URL, which may have a password in it.
+// ErrBadURL says that a database URL is invalid. An error that wraps it never contains the
+// URL, which may have a password in it.
 var ErrBadURL = errors.New("invalid database URL")
 
 // HasPassword reports whether a database URL has a password in it. A URL that cannot be
@@ -70,7 +70,7 @@ func splitURL(databaseURL string) (*url.URL, error) {
 }
 
 // parseURL returns the configuration of the pool. It does not wrap the errors of pgx,
-// which hold the URL.
+// which contain the URL.
 func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	u, err := splitURL(databaseURL)
 	if err != nil {
@@ -78,7 +78,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	}
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("%w: a parameter of it, or of the PG variables, is invalid", ErrBadURL)
+		return nil, fmt.Errorf("%w: one of its parameters, or one of the PG variables, is invalid", ErrBadURL)
 	}
 	if !u.Query().Has("pool_max_conns") {
 		config.MaxConns = defaultConns
@@ -94,7 +94,8 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 		"application_name":                    "assayd",
 		"statement_timeout":                   milliseconds(slowTime),
 		"idle_in_transaction_session_timeout": milliseconds(idleTime),
-		// The server notices that a client is gone. They mean nothing on a socket.
+		// With these the server notices that a client is gone. They have no effect on a
+		// Unix socket.
 		"tcp_keepalives_idle":     "30",
 		"tcp_keepalives_interval": "10",
 		"tcp_keepalives_count":    "3",

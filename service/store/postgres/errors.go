@@ -14,10 +14,9 @@ import (
 	"assay/service/store"
 )
 
-// failed classifies an error of pgx that an operation with the caller's context ctx
-// ended with: what may work when it is tried again wraps store.ErrUnavailable, damage
-// wraps store.ErrDamaged. Errors of pgx name the host, the user and the database, and
-// never the password.
+// failed classifies an error of pgx from an operation with the caller's context ctx. The
+// result wraps store.ErrUnavailable if a retry may succeed, and store.ErrDamaged if data is
+// damaged. Errors of pgx name the host, the user and the database, but never the password.
 func failed(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrDamaged), errors.Is(err, pgx.ErrNoRows):
@@ -34,7 +33,7 @@ func failed(ctx context.Context, err error) error {
 	return err
 }
 
-// classified uses the SQLSTATE of an error of the server.
+// classified classifies an error of the server by its SQLSTATE.
 func classified(e *pgconn.PgError, err error) error {
 	switch {
 	case strings.HasPrefix(e.Code, "XX00") && e.Code != "XX000": // data or index corrupted
@@ -54,7 +53,7 @@ func classified(e *pgconn.PgError, err error) error {
 	return err
 }
 
-// lost reports whether the connection failed, or could not be made in time.
+// lost reports whether the connection failed, or was not established in time.
 func lost(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true

@@ -32,7 +32,7 @@ func (s *Store) feedFailedAs(ctx context.Context, lead *lead, from store.Origin,
 		return lead.fence(tx)
 	})
 	if err != nil {
-		return fmt.Errorf("note the failure of %q: %w", from, err)
+		return fmt.Errorf("save the failure of %q: %w", from, err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (s *Store) feedStateAs(ctx context.Context, lead *lead, from store.Origin, 
 	return nil
 }
 
-// text makes of any string one that PostgreSQL accepts.
+// text replaces the parts of a string that PostgreSQL does not accept.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
@@ -143,7 +143,7 @@ func (s *Store) Held(ctx context.Context, from store.Origin) iter.Seq2[store.Rec
 			}
 		})
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(store.Record{}, fmt.Errorf("read what %q holds: %w", from, err))
+			yield(store.Record{}, fmt.Errorf("read the advisories of %q: %w", from, err))
 		}
 	}
 }

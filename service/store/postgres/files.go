@@ -16,7 +16,7 @@ const (
 	// '0' is the character after '/'.
 	dropFiles = `DELETE FROM file WHERE name = $1 OR name > $1 || '/' AND name < $1 || '0'`
 	listFiles = `SELECT name, modified FROM file WHERE name > $1 || '/' AND name < $1 || '0' ORDER BY name`
-	// The clock is that of the server: those of replicas may differ.
+	// This uses the clock of the server, because those of replicas may differ.
 	takeLock = `INSERT INTO lock (name, holder, ends) VALUES ($1, $2, clock_timestamp() + $3::interval)
 	ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends WHERE lock.holder = $2 OR lock.ends <= clock_timestamp()`
 	dropLock = `DELETE FROM lock WHERE name = $1 AND holder = $2`
@@ -64,7 +64,7 @@ func (s *Store) ListFiles(ctx context.Context, folder string) ([]store.File, err
 	return list, nil
 }
 
-// TakeLock implements store.Files. Of the times only their difference counts.
+// TakeLock implements store.Files. Only the difference of the times is used.
 func (s *Store) TakeLock(ctx context.Context, name, holder string, now, until time.Time) (bool, error) {
 	n, err := s.exec(ctx, takeLock, name, holder, until.Sub(now))
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Store) TakeLock(ctx context.Context, name, holder string, now, until ti
 // DropLock implements store.Files.
 func (s *Store) DropLock(ctx context.Context, name, holder string) error {
 	if _, err := s.exec(ctx, dropLock, name, holder); err != nil {
-		return fmt.Errorf("give back lock %q: %w", name, err)
+		return fmt.Errorf("release lock %q: %w", name, err)
 	}
 	return nil
 }

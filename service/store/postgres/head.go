@@ -8,7 +8,7 @@ import (
 	"assay/service/store"
 )
 
-// A head is the row of counters that imports keep.
+// A head is the row of counters that imports maintain.
 type head struct {
 	seq, records    int64
 	updated, newest *time.Time
@@ -30,7 +30,7 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 		return store.Head{}, fmt.Errorf("read the state of the data: %w", err)
 	}
 	out := store.Head{Seq: h.seq, Records: int(h.records)}
-	if h.updated != nil { // advisories were imported, not lists alone
+	if h.updated != nil { // advisories were imported, not only lists
 		out.Updated, out.Sample = h.updated.UTC(), h.sample
 	}
 	if h.newest != nil {
@@ -47,7 +47,7 @@ func timeOf(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// orNull keeps the zero time as null.
+// orNull returns nil, which is stored as null, for the zero time.
 func orNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -17,13 +17,13 @@ import (
 )
 
 // Import implements store.Advisories. The records are first sent to a temporary table.
-// What becomes of each of them is then decided in the database, under the lock of head,
-// so that an import whose records come slowly delays no other.
+// Then the database decides what to do with each of them, under the lock of head. So an
+// import whose records arrive slowly does not delay another one.
 func (s *Store) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
 	return s.importAs(ctx, nil, im, records)
 }
 
-// importAs imports on behalf of a lead, or of nobody if it is nil.
+// importAs imports under a lead, or without one if it is nil.
 func (s *Store) importAs(ctx context.Context, lead *lead, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
 	var got store.Imported
 	err := s.transact(ctx, pgx.TxOptions{}, bulkTime, func(tx transaction) error {
@@ -73,10 +73,10 @@ type importer struct {
 }
 
 const (
-	// A record is slow to come where its source is; the transaction waits for it, and
+	// Records from a slow source arrive slowly. The transaction waits for them, and
 	// holds no lock yet.
 	waitForRecords = `SELECT set_config('statement_timeout', '10min', true), set_config('idle_in_transaction_session_timeout', '10min', true)`
-	// From the lock of head on, a client that is gone must not hold it for long.
+	// A client that is gone must not hold the lock of head for long.
 	waitNoMore = `SELECT set_config('idle_in_transaction_session_timeout', '1min', true), set_config('lock_timeout', '2min', true)`
 
 	makeStaged = `CREATE TEMPORARY TABLE staged (
@@ -102,7 +102,7 @@ const (
 	copyBytes   = 8 << 20
 )
 
-// stage sends the records to the table staged, and leaves there at most one for an id.
+// stage sends the records to the table staged, and keeps at most one of each id.
 func (x *importer) stage(records iter.Seq2[store.Record, error]) error {
 	for _, query := range []string{waitForRecords, makeStaged, keepBodies} {
 		if _, err := x.tx.exec(query); err != nil {
@@ -229,7 +229,7 @@ const (
 	addImport = `INSERT INTO import (feed, at, whole, sample) VALUES ($1, $2, $3, $4) RETURNING n`
 )
 
-// originOf returns the numbers of an origin, which it adds where it is new.
+// originOf returns the numbers of an origin, and adds the origin if it is new.
 func originOf(tx transaction, o store.Origin) (feed, source int32, err error) {
 	if err := o.Check(); err != nil {
 		return 0, 0, err
@@ -259,9 +259,9 @@ func (x *importer) begin() (err error) {
 }
 
 const (
-	// before and was are the current version and its time of modification, null for an
-	// advisory that is new or, of was, removed. fixes and sum are null where those of
-	// staged hold.
+	// before and was are the current version and its time of modification. Both are null
+	// for a new advisory, and was is null for a removed one. fixes and sum are null if
+	// those of staged are used.
 	makePlan = `CREATE TEMPORARY TABLE plan (
 		ord      bigint PRIMARY KEY,
 		n        bigint NOT NULL,
@@ -288,7 +288,7 @@ const (
 	analyzePlan = `ANALYZE plan (ord, n)`
 )
 
-// plan decides what becomes of each record.
+// plan decides what to do with each record.
 func (x *importer) plan() error {
 	if _, err := x.tx.exec(makePlan); err != nil {
 		return err
@@ -313,7 +313,7 @@ const (
 	WHERE a.feed = ANY ($1) AND a.digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.n = a.n)`
 )
 
-// planMissing marks as removed what the origin once brought and now did not.
+// planMissing marks as removed the records of the origin that this import lacks.
 func (x *importer) planMissing() error {
 	feeds := []int32{x.feed}
 	if x.im.Origin.Part == "" {
@@ -401,8 +401,8 @@ func (x *importer) write() error {
 }
 
 const (
-	// A removed version keeps the fixes of the one before it, and its checksum is not in
-	// staged: it has the time of modification of that one.
+	// A removed version keeps the fixes and the time of modification of the one before
+	// it, so its checksum is not in staged.
 	findFixes = `
 	SELECT p.ord, p.id, p.modified, s.fixes, coalesce(s.body_sum, -1), v.fixes
 	FROM plan p JOIN version v ON v.seq = p.before LEFT JOIN staged s ON s.ord = p.ord
@@ -458,7 +458,7 @@ func mergeFixes(before, staged []byte) ([]byte, error) {
 	var named []store.Fix
 	var at time.Time
 	for _, f := range now {
-		at = f.FirstSeen // of all of them, it is the time of the import
+		at = f.FirstSeen // the time of the import, for all of them
 		f.FirstSeen = time.Time{}
 		named = append(named, f.Fix)
 	}

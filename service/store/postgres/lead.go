@@ -12,11 +12,11 @@ import (
 	"assay/service/store"
 )
 
-// The term of the lease, by the clock of the server. The holder asks for another term
-// long before its end. It counts the term from when it asked, by its own monotonic clock,
-// and gives up some time before the end: what it cannot know is whether the server can be
-// reached again. Nothing depends on this alone: a write under the lease checks, in its
-// own transaction, that the term is still the holder's.
+// The term of the lease, by the clock of the server. The holder renews the lease long
+// before its end. It counts the term from the time of its request, by its own monotonic
+// clock, and gives up some time before the end, because it cannot know whether it will
+// reach the server again. Correctness does not depend on this alone: a write under the
+// lease checks, in its own transaction, that the lease is still held.
 type lease struct {
 	term   time.Duration
 	renew  time.Duration // how often
@@ -102,8 +102,8 @@ func (l *lead) renew(asked time.Time) {
 	}
 }
 
-// again asks for another term, on a connection of its own. It reports whether the lease
-// is still held; an error means that this is not known.
+// again renews the lease, on a connection of its own. It reports whether the lease is
+// still held. After an error that is unknown.
 func (l *lead) again(conn **pgx.Conn) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.store.lease.answer)
 	defer cancel()
@@ -155,8 +155,8 @@ func (l *lead) FeedState(ctx context.Context, from store.Origin, at time.Time, s
 	return l.store.feedStateAs(ctx, l, from, at, state)
 }
 
-// Release implements store.Lead. Where the server cannot be reached, the lease ends with
-// its term.
+// Release implements store.Lead. If the server cannot be reached, the lease ends with its
+// term.
 func (l *lead) Release() error {
 	l.lose(context.Canceled)
 	<-l.stopped

@@ -20,8 +20,8 @@ const (
 	addList    = `INSERT INTO list (seq, kind, import, published, entries, digest, body, sum) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 )
 
-// KeepList implements store.Lists. The same body again makes no new version, whenever it
-// was published.
+// KeepList implements store.Lists. An unchanged body does not make a new version, even if
+// its time of publication differs.
 func (s *Store) KeepList(ctx context.Context, im store.Import, l store.List) (changed bool, err error) {
 	return s.keepListAs(ctx, nil, im, l)
 }

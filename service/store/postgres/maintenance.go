@@ -20,7 +20,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return err
 }
 
-// maxProblems bounds what Verify returns of each kind.
+// maxProblems bounds the problems of each kind that Verify returns.
 const maxProblems = 20
 
 const (

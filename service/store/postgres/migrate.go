@@ -16,10 +16,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schemaTable is where goose keeps which migrations were applied.
+// schemaTable is the table in which goose records the applied migrations.
 const schemaTable = "assayd_schema"
 
-// migrationLock is the key of the advisory lock that migrations are applied under.
+// migrationLock is the key of the advisory lock that is held during a migration.
 const migrationLock = 0x6173736179 // "assay"
 
 // ErrOldSchema says that the schema has to be migrated first, and ErrNewSchema that a
@@ -68,8 +68,9 @@ type migrator struct {
 	want  int64 // the newest version that this program knows
 }
 
-// newMigrator connects without the time limit of statements: a migration may write a
-// large table. It waits for locks, in front of everybody else, only for a while.
+// newMigrator connects without the time limit of statements, because a migration may write
+// a large table. The time that it waits for locks is bounded, because others queue behind
+// it.
 func newMigrator(config *pgx.ConnConfig) (*migrator, error) {
 	config = config.Copy()
 	config.RuntimeParams["statement_timeout"] = "0"
@@ -121,7 +122,7 @@ func (m *migrator) check(ctx context.Context, have int64, never bool) error {
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
 		return fmt.Errorf("wait for another migration: %w", err)
 	}
-	// The lock ends with the connection too, if this fails.
+	// If this fails, the lock ends with the connection.
 	defer conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock)) //nolint:errcheck
 	if have, err = m.have(ctx); err != nil || have == m.want {
 		return err

@@ -11,11 +11,11 @@
 //
 // # Failures
 //
-// Every round trip has a deadline on both sides: a connection that stalls is given up
-// here, and the server ends a transaction that has lost its client. What fails because
-// the server cannot be reached, or has no room for another connection, wraps
-// store.ErrUnavailable; it is worth trying again. A write that fails so may have been
-// committed: each can be repeated.
+// Every round trip has a deadline on both sides: the store gives up a connection that
+// stalls, and the server ends a transaction that has lost its client. The error wraps
+// store.ErrUnavailable if the server cannot be reached or has no free connection. The
+// operation may then be retried. A write that failed this way may have been committed,
+// so every write can be repeated.
 package postgres
 
 import (
@@ -43,9 +43,9 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open connects to the database that url names, and brings its schema to the version of
-// this program, unless noMigrate is set. A database with a newer schema is an error, and
-// with noMigrate so is one with an older schema. What url leaves out is taken from the
-// variables and the password file of libpq. No error has the URL or a password in it.
+// this program, unless noMigrate is set. A newer schema is an error, and with noMigrate an
+// older one is too. Parts that url leaves out come from the variables and the password
+// file of libpq. No error contains the URL or a password.
 func Open(ctx context.Context, url string, noMigrate bool) (*Store, error) {
 	config, err := parseURL(url)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"assay/service/store"
 )
 
-// acquire takes a connection of the pool, and waits for one within bounds.
+// acquire takes a connection from the pool. It waits for one, but not for ever.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, acquireTime)
 	defer cancel()
@@ -23,7 +23,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return conn, failed(ctx, err)
 }
 
-// rows runs a query that has to end within a time, and calls scan for every row.
+// rows runs a query with a time limit, and calls scan for every row.
 func (s *Store) rows(ctx context.Context, within time.Duration, query string, args []any, scan func(pgx.Rows) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Store) rows(ctx context.Context, within time.Duration, query string, ar
 	return failed(ctx, each(limited, conn, query, args, scan))
 }
 
-// row runs a query for one row; the error is pgx.ErrNoRows where there is none.
+// row runs a query for one row. The error is pgx.ErrNoRows if there is none.
 func (s *Store) row(ctx context.Context, query string, args []any, dest ...any) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -80,7 +80,7 @@ func each(ctx context.Context, q querier, query string, args []any, scan func(pg
 	return rows.Err()
 }
 
-// A transaction runs statements, each of which has to end within a time.
+// A transaction runs statements, each with a time limit.
 type transaction struct {
 	ctx    context.Context
 	tx     pgx.Tx
@@ -111,8 +111,8 @@ func (s *Store) update(ctx context.Context, f func(transaction) error) error {
 	return s.transact(ctx, pgx.TxOptions{}, slowTime, f)
 }
 
-// transact runs f in one transaction, each statement of which has to end within a time.
-// If f panics or fails, nothing of it is left.
+// transact runs f in one transaction with a time limit for each statement. If f panics or
+// fails, the transaction is rolled back.
 func (s *Store) transact(ctx context.Context, options pgx.TxOptions, within time.Duration, f func(transaction) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *Store) transact(ctx context.Context, options pgx.TxOptions, within time
 	defer func() { // does nothing after a commit
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTime)
 		defer cancel()
-		_ = tx.Rollback(rollback) // where it fails, the connection is closed
+		_ = tx.Rollback(rollback) // if it fails, the connection is closed
 	}()
 	if err := f(transaction{ctx, tx, within}); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (s *Store) transact(ctx context.Context, options pgx.TxOptions, within time
 	return nil
 }
 
-// notFound makes store.ErrNotFound of a query that has no row.
+// notFound returns store.ErrNotFound for pgx.ErrNoRows.
 func notFound(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return store.ErrNotFound

@@ -46,8 +46,8 @@ type pruner struct {
 	seqs []int64 // that kept scans were answered with, ascending
 }
 
-// Prune implements store.Retention. Verdicts are stored whole here, so there are no
-// pieces of them to remove. The server's own vacuum frees the room.
+// Prune implements store.Retention. This store keeps verdicts whole, so it has no pieces of
+// them to remove. PostgreSQL's vacuum frees the space.
 func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) {
 	if p.Keep <= 0 {
 		return store.Pruned{}, fmt.Errorf("prune: invalid time %v to keep scans for", p.Keep)
@@ -65,8 +65,8 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) 
 	return x.done, nil
 }
 
-// pruneLock is the advisory lock of the step of a pruner: two that remove the same rows
-// in another order would wait for each other.
+// pruneLock is the advisory lock that a step of a pruner holds: two pruners that remove the
+// same rows in different orders would deadlock.
 const pruneLock = `SELECT pg_advisory_xact_lock(1634956129)`
 
 // step runs one transaction and lets others write.
@@ -87,15 +87,15 @@ func (x *pruner) step(ctx context.Context, f func(transaction) error) error {
 	return ctx.Err()
 }
 
-// expired is true for a scan s to be removed: older than $1, and not the newest of its
-// ref unless older than $2, too.
+// expired is true for a scan s to be removed: it is older than $1, and it is either older
+// than $2 or not the newest of its ref.
 const expired = `(s.at < $1 AND (s.at < $2 OR EXISTS (
 	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at, w.n) > (s.at, s.n))))`
 
 const (
 	findExpired = `SELECT s.n, s.at, s.request FROM scan s WHERE ` + expired + ` AND (s.at, s.n) > ($3, $4) ORDER BY s.at, s.n LIMIT $5`
 	dropScans   = `DELETE FROM scan WHERE n = ANY($1)`
-	// A scan that refers to one of them again meanwhile fails, and is written again.
+	// If a scan refers to one of them again meanwhile, writing it fails and is retried.
 	dropRequests = `DELETE FROM request r WHERE r.hash = ANY($1) AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.request = r.hash)`
 
 	countExpired = `SELECT count(*) FROM scan s WHERE ` + expired
@@ -177,8 +177,8 @@ func (x *pruner) readSeqs(ctx context.Context) error {
 	return nil
 }
 
-// needed reports whether a kept scan was answered with the version seq of something
-// that the version next replaced.
+// needed reports whether a kept scan was answered with the version seq, which the version
+// next replaced.
 func (x *pruner) needed(seq, next int64) bool {
 	i, _ := slices.BinarySearch(x.seqs, seq)
 	return i < len(x.seqs) && x.seqs[i] < next
@@ -202,10 +202,10 @@ const (
 	dropLists = `DELETE FROM list WHERE seq = ANY($1)`
 )
 
-// snapshots removes the IDs of snapshots that no scan was answered with. Those of the
-// last day stay: a scan that is being answered refers to nothing yet.
+// snapshots removes the IDs of snapshots that no scan was answered with. Those of the last
+// day stay: a scan that is being answered may use them and is not stored yet.
 func (x *pruner) snapshots(ctx context.Context) error {
-	var version, list int64 // the last of the day before
+	var version, list int64 // the last ones that are old enough
 	err := x.row(ctx, lastVersion, []any{x.ReplacedBefore()}, &version)
 	if err == nil {
 		err = x.row(ctx, lastList, []any{x.ReplacedBefore()}, &list)
@@ -233,9 +233,10 @@ func (x *pruner) lists(ctx context.Context) (err error) {
 	return nil
 }
 
-// sweep reads sequence numbers, each with that of what replaced it, with query, whose
-// arguments are the number after which to go on, bound, and a limit. It removes those
-// that are not needed with drop, and returns how many rows that were, or would be.
+// sweep reads sequence numbers with query, each with the number of the version that
+// replaced it. The arguments of query are the number after which to continue, bound, and a
+// limit. sweep removes the versions that are not needed with drop, and returns how many
+// rows it removed, or would remove.
 func (x *pruner) sweep(ctx context.Context, query string, bound any, drop string) (dropped int, err error) {
 	last := int64(0)
 	for more := true; more; {
@@ -274,7 +275,7 @@ func (x *pruner) sweep(ctx context.Context, query string, bound any, drop string
 	return dropped, nil
 }
 
-// Usage implements store.Retention. Each table counts with its indexes.
+// Usage implements store.Retention. The size of a table includes its indexes.
 func (s *Store) Usage(ctx context.Context) ([]store.Usage, error) {
 	const query = `SELECT CASE relname
 		WHEN 'version' THEN 'advisories' WHEN 'advisory' THEN 'advisories' WHEN 'list' THEN 'exploit catalogs'
@@ -289,7 +290,7 @@ func (s *Store) Usage(ctx context.Context) ([]store.Usage, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read how much room the data takes: %w", err)
+		return nil, fmt.Errorf("read how much space the data takes: %w", err)
 	}
 	return list, nil
 }

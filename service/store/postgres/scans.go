@@ -21,9 +21,9 @@ const (
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
-// KeepScan implements store.Scans. A request that came in gzip is kept as it came. Both
-// rows are written in one round trip and one transaction. Of two scans with one key,
-// whichever process sent them, the unique index lets one in.
+// KeepScan implements store.Scans. A request in gzip is stored as received. Both rows are
+// written in one round trip and one transaction. Of two scans with the same key, the
+// unique index accepts one, even if two processes send them.
 func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, error) {
 	kept, err := s.keepScan(ctx, scan)
 	if sqlState(err) == foreignKeyViolation { // the request was pruned between the two statements
@@ -36,7 +36,7 @@ func (s *Store) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	return kept, nil
 }
 
-// buffers are those of one KeepScan, for the next.
+// buffers are reused by the next KeepScan.
 type buffers struct{ request, verdict []byte }
 
 var pool = sync.Pool{New: func() any { return new(buffers) }}
@@ -84,7 +84,7 @@ func (s *Store) send(ctx context.Context, batch *pgx.Batch) (affected int64, err
 		err = errors.Join(err, e)
 		affected = tag.RowsAffected()
 	}
-	return affected, failed(ctx, errors.Join(err, results.Close())) // the commit is answered last
+	return affected, failed(ctx, errors.Join(err, results.Close())) // the answer to the commit comes last
 }
 
 const scanColumns = `scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq`

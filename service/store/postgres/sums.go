@@ -7,12 +7,12 @@ import (
 	"assay/service/store/encode"
 )
 
-// PostgreSQL has checksums of pages only where initdb was asked for them. What a verdict
-// depends on therefore has a checksum of its own, over the row and the names that it
-// refers to, which is checked whenever the row is read. Documents of scans have one in
-// their encoding.
+// PostgreSQL has checksums of pages only if initdb enabled them. Therefore every row that a
+// verdict depends on has its own checksum, over the row and the names that it refers to. It
+// is verified whenever the row is read. The encoding of scan documents has its own.
 
-// bodySum is the part of a version's checksum that is over its body; nil is removed.
+// bodySum is the part of a version's checksum that covers its body, which is nil for a
+// removed record.
 func bodySum(body []byte) int64 {
 	if body == nil {
 		return -1
@@ -20,8 +20,8 @@ func bodySum(body []byte) int64 {
 	return int64(encode.CRC(body))
 }
 
-// versionSum does not include the sequence number, which is not known when a record is
-// sent, nor the body itself, which is not at hand when fixes are merged.
+// versionSum does not cover the sequence number, which is not known when a record is sent.
+// It does not read the body, which is not available when fixes are merged.
 func versionSum(id string, from store.Origin, modified time.Time, fixes []byte, body int64) int64 {
 	return new(encode.Sum).Numbers(modified.UnixMicro(), body).Text(id, from.Source, from.Part).Bytes(fixes).Int64()
 }

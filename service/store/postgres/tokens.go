@@ -15,13 +15,13 @@ const (
 	addToken = `
 	INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	// A name belongs to one valid token at a time. Validity depends on the clock, so no
-	// unique index can say so: whoever makes a token of a name holds the name's lock.
+	// A name belongs to one valid token at a time. Validity depends on the clock, so a
+	// unique index cannot enforce that. Creating a token therefore takes the lock of its
+	// name.
 	lockName = `SELECT pg_advisory_xact_lock(1953458286, hashtext($1))`
 )
 
-// CreateToken implements store.Tokens. An id or a hash that exists already is an error
-// too.
+// CreateToken implements store.Tokens. An existing id or hash is also an error.
 func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
 	err := s.update(ctx, func(tx transaction) error {
 		if _, err := tx.exec(lockName, t.Name); err != nil {
@@ -90,8 +90,8 @@ const findToken = `
 	SELECT t.id, t.name, t.scopes, t.project, t.created, t.expires, t.revoked, t.used, d.expires
 	FROM derived d JOIN token t ON t.id = d.parent WHERE d.hash = $1`
 
-// TokenByHash implements store.Tokens. No secret is compared here: what the time of the
-// look-up could tell about a SHA-256 does not lead to the secret.
+// TokenByHash implements store.Tokens. It does not compare secrets: the time of the lookup
+// could only reveal something about a SHA-256, which does not lead to the secret.
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
 	var r tokenRow
 	var derived *time.Time
@@ -163,7 +163,8 @@ const (
 func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
 	var list []store.Token
 	err := s.update(ctx, func(tx transaction) error {
-		// A token that is being made meanwhile is either revoked, or not yet there.
+		// A token that is created at the same time is either revoked, or created
+		// afterwards.
 		if _, err := tx.exec(lockName, text(idOrName)); err != nil {
 			return err
 		}
@@ -183,8 +184,8 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) 
 	return list, nil
 }
 
-// useToken does not wait for the disk: a use that is lost with the server was late by a
-// minute anyway.
+// useToken does not wait for the disk. If the server crashes, a use may be lost, but the
+// recorded time is only accurate to a minute anyway.
 const useToken = `
 	WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 	UPDATE token SET used = greatest(used, $2) FROM quick WHERE id = $1`
@@ -200,18 +201,18 @@ func (s *Store) UsedToken(ctx context.Context, id string, at time.Time) error {
 	}
 	if err != nil {
 		s.used.drop(id)
-		return fmt.Errorf("note the use of token %q: %w", id, err)
+		return fmt.Errorf("save the use of token %q: %w", id, err)
 	}
 	return nil
 }
 
-// lastUses are the last uses of tokens that were written.
+// lastUses are the last uses of tokens that were saved.
 type lastUses struct {
 	mu sync.Mutex
 	at map[string]time.Time
 }
 
-// note reports whether the use has to be written, and takes it as written.
+// note reports whether the use has to be saved, and records it as saved.
 func (l *lastUses) note(id string, at time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -225,7 +226,7 @@ func (l *lastUses) note(id string, at time.Time) bool {
 	return true
 }
 
-// drop forgets a use that could not be written.
+// drop forgets a use that could not be saved.
 func (l *lastUses) drop(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -243,7 +244,7 @@ func tokens(tx transaction, query string, args ...any) ([]store.Token, error) {
 	return list, err
 }
 
-// A tokenRow is what tokenColumns names.
+// A tokenRow has the values of tokenColumns.
 type tokenRow struct {
 	t                      store.Token
 	expires, revoked, used *time.Time

@@ -27,7 +27,7 @@ type tableSQL struct {
 // ownSettings are about this store and are not copied.
 const ownSettings = `('copying')`
 
-// usedHead is true once something was imported: the row is always there.
+// usedHead is true if something was imported. The row always exists.
 const usedHead = `(seq > 0 OR updated IS NOT NULL)`
 
 var tableSQLs = map[store.Table]tableSQL{
@@ -121,7 +121,7 @@ func (s *Store) dump(ctx context.Context, t store.Table, query string, args ...a
 	return list, nil
 }
 
-// fromPostgres makes a value one of store.Row.
+// fromPostgres converts a value for a store.Row.
 func fromPostgres(value any) any {
 	switch v := value.(type) {
 	case int32:
@@ -160,9 +160,9 @@ func (s *Store) LoadRows(ctx context.Context, t store.Table, rows []store.Row) e
 	return nil
 }
 
-// toPostgres returns the values of a row as PostgreSQL keeps them, and its checksum
-// where rows of the table have one. Texts of another store may have what PostgreSQL
-// refuses.
+// toPostgres returns the values of a row as PostgreSQL stores them, and its checksum if
+// rows of the table have one. Texts of another store may contain characters that
+// PostgreSQL rejects.
 func toPostgres(t store.Table, row store.Row) []any {
 	row = slices.Clone(row)
 	for i, value := range row {
@@ -229,7 +229,7 @@ func (s *Store) CountRows(ctx context.Context, t store.Table) (n int64, last any
 		where = " WHERE " + usedHead
 	}
 	greatest := "max(" + q.key + ")"
-	if q.byteKey { // which has no max
+	if q.byteKey { // there is no max for bytea
 		greatest = "(SELECT " + q.key + " FROM " + q.from + " ORDER BY 1 DESC LIMIT 1)"
 	}
 	err = s.rows(ctx, slowTime, "SELECT count(*), "+greatest+" FROM "+q.from+where, nil, func(rows pgx.Rows) error {
@@ -249,15 +249,14 @@ func (s *Store) CountRows(ctx context.Context, t store.Table) (n int64, last any
 func (s *Store) BeginCopy(ctx context.Context, state string) error {
 	return s.update(ctx, func(tx transaction) error {
 		_, err := tx.exec(`INSERT INTO setting (name, value) VALUES ('copying', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, state)
-		if err == nil { // what the source keeps is copied
+		if err == nil { // the setting of the source is copied instead
 			_, err = tx.exec(`DELETE FROM setting WHERE name NOT IN ` + ownSettings)
 		}
 		return err
 	})
 }
 
-// EndCopy implements store.Transfer. Numbers that are given out from now on follow those
-// that were copied.
+// EndCopy implements store.Transfer. New numbers continue after the copied ones.
 func (s *Store) EndCopy(ctx context.Context) error {
 	return s.update(ctx, func(tx transaction) error {
 		for _, sequence := range []string{"source", "feed", "import", "scan"} {

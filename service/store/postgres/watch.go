@@ -11,19 +11,19 @@ import (
 	"assay/service/store"
 )
 
-// changeChannel is what imports notify.
+// changeChannel is the channel that imports notify.
 const changeChannel = "assayd_change"
 
-// serveLock is the key of the advisory lock that each process which watches the data
-// shares, and which Lock takes alone.
+// serveLock is the key of the advisory lock that processes that watch the data share, and
+// that Lock takes exclusively.
 const serveLock = 0x617373617902 // "assay" 2
 
-// lockPatience is how long Lock waits: the server may notice only after a moment that
-// a process has ended.
+// lockPatience is how long Lock waits, because the server may notice the end of a process
+// only after a moment.
 const lockPatience = time.Second
 
-// Lock keeps processes that serve from the database away until unlock. The error wraps
-// store.ErrLocked if there is one, or if another process has the lock.
+// Lock excludes processes that serve from the database until unlock. The error wraps
+// store.ErrLocked if one is serving, or if another process has the lock.
 func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -48,11 +48,11 @@ func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
 	return func() { hangUp(conn) }, nil // the lock ends with the session
 }
 
-// pollEvery bounds how late a change is seen whose notification was lost.
+// pollEvery bounds how late a change is seen if its notification was lost.
 const pollEvery = 10 * time.Second
 
-// Watch implements store.Advisories. It listens on a connection of its own, and polls:
-// a notification is lost where the connection is.
+// Watch implements store.Advisories. It listens on a connection of its own. It also polls,
+// because notifications are lost if the connection fails.
 func (s *Store) Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	signal := func() {
@@ -98,7 +98,8 @@ func (s *Store) listen(ctx context.Context, signal func()) {
 		quiet := wait.Err() != nil && ctx.Err() == nil
 		cancel()
 		if quiet && !conn.IsClosed() {
-			// The wait ended in time; the ping tells a quiet connection from a stalled one.
+			// The wait timed out. The ping distinguishes a quiet connection from a
+			// stalled one.
 			ping, cancel := limited(pingTime)
 			err = conn.Ping(ping)
 			cancel()
@@ -106,7 +107,7 @@ func (s *Store) listen(ctx context.Context, signal func()) {
 	}
 }
 
-// connect makes a connection that is not of the pool, so that no scans can use it up.
+// connect makes a connection outside of the pool, so that scans cannot use it up.
 func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()

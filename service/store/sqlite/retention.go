@@ -155,11 +155,11 @@ const (
 func (x *pruner) pieces(ctx context.Context) error {
 	var since string
 	if err := x.state.read.row(ctx, findSetting, []any{"pieces_since"}, &since); err != nil {
-		return fmt.Errorf("since when pieces have days: %w", err)
+		return fmt.Errorf("read from which day on pieces have dates: %w", err)
 	}
 	sinceMicro, err := strconv.ParseInt(since, 10, 64)
 	if err != nil {
-		return fmt.Errorf("since when pieces have days: %w", err)
+		return fmt.Errorf("read from which day on pieces have dates: %w", err)
 	}
 	day := dayOf(x.Before()) - 1 // a day for clocks that differ
 	older := toMicro(time.Unix(day*secondsOfDay, 0))
