@@ -34,7 +34,7 @@ func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
 const (
 	// stepRows is how many rows one transaction removes.
 	stepRows = 200
-	// maxTries is how often a step is repeated that scans were in the way of.
+	// maxTries bounds how often a step is tried while scans are in its way.
 	maxTries = 10
 )
 
@@ -69,18 +69,27 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) 
 // same rows in different orders would deadlock.
 const pruneLock = `SELECT pg_advisory_xact_lock(1634956129)`
 
-// step runs one transaction and lets others write.
-func (x *pruner) step(ctx context.Context, f func(transaction) error) error {
+// step runs one transaction, calls committed, and lets others write. f may be called
+// several times: a scan that refers to a request may be committed after the statement
+// that removes the request has begun. The next try sees the scan.
+func (x *pruner) step(ctx context.Context, f func(transaction) error, committed func()) error {
 	begin := time.Now()
-	err := x.update(ctx, func(tx transaction) error {
-		if _, err := tx.exec(pruneLock); err != nil {
-			return err
+	var err error
+	for range maxTries {
+		err = x.update(ctx, func(tx transaction) error {
+			if _, err := tx.exec(pruneLock); err != nil {
+				return err
+			}
+			return f(tx)
+		})
+		if sqlState(err) != foreignKeyViolation {
+			break
 		}
-		return f(tx)
-	})
+	}
 	if err != nil {
 		return err
 	}
+	committed()
 	if x.Pause != nil {
 		return x.Pause(ctx, time.Since(begin))
 	}
@@ -105,12 +114,13 @@ const (
 func (x *pruner) scans(ctx context.Context) error {
 	var lastAt time.Time
 	var lastN int64
-	for more, tries := true, 0; more; {
+	for more := true; more; {
 		var numbers []int64
-		var requests [][]byte
 		var scans, inventories int64
 		at, n := lastAt, lastN
 		err := x.step(ctx, func(tx transaction) error {
+			var requests [][]byte
+			numbers = nil
 			err := tx.rows(findExpired, []any{x.Before(), x.NewestBefore(), lastAt, lastN, stepRows}, func(rows pgx.Rows) error {
 				var request []byte
 				err := rows.Scan(&n, &at, &request)
@@ -124,19 +134,14 @@ func (x *pruner) scans(ctx context.Context) error {
 				inventories, err = tx.exec(dropRequests, requests)
 			}
 			return err
+		}, func() {
+			more, lastAt, lastN = len(numbers) == stepRows, at, n
+			x.done.Scans += int(scans)
+			x.done.Inventories += int(inventories)
 		})
-		// A scan that refers to one of the requests was committed after the statement
-		// had begun. The next try sees it.
-		if sqlState(err) == foreignKeyViolation && tries < maxTries {
-			tries++
-			continue
-		}
 		if err != nil {
 			return fmt.Errorf("scans: %w", err)
 		}
-		more, tries, lastAt, lastN = len(numbers) == stepRows, 0, at, n
-		x.done.Scans += int(scans)
-		x.done.Inventories += int(inventories)
 	}
 	return nil
 }
@@ -263,11 +268,11 @@ func (x *pruner) sweep(ctx context.Context, query string, bound any, drop string
 			dropped += len(going)
 			continue
 		}
-		err = x.step(ctx, func(tx transaction) error {
-			n, err := tx.exec(drop, going)
-			dropped += int(n)
+		var n int64
+		err = x.step(ctx, func(tx transaction) (err error) {
+			n, err = tx.exec(drop, going)
 			return err
-		})
+		}, func() { dropped += int(n) })
 		if err != nil {
 			return dropped, err
 		}
