@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -51,6 +52,9 @@ func (d *daemon) backup(c *cli.Context) (err error) {
 	if err := requireData(c); err != nil {
 		return err
 	}
+	if err := notOfStore(path, c.String("data")); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the backup: %w", err)
@@ -66,6 +70,20 @@ func (d *daemon) backup(c *cli.Context) (err error) {
 	return err
 }
 
+// notOfStore returns an error if a backup would replace a database of the store.
+func notOfStore(path, dir string) error {
+	old, err := os.Stat(path)
+	if err != nil {
+		return nil // there is nothing to replace
+	}
+	for _, name := range []string{"advisories.db", "ledger.db"} {
+		if file, err := os.Stat(filepath.Join(dir, name)); err == nil && os.SameFile(old, file) {
+			return hint.Errorf("name another file", "%q is a part of the store", path)
+		}
+	}
+	return nil
+}
+
 func (d *daemon) restore(c *cli.Context) error {
 	path, err := fileArgument(c)
 	if err != nil {
@@ -76,6 +94,11 @@ func (d *daemon) restore(c *cli.Context) error {
 		return fmt.Errorf("read the backup: %w", err)
 	}
 	defer f.Close()
+	unlock, err := lockData(c)
+	if err != nil {
+		return hint.Errorf("name an empty folder with --data", "lock %q: %w", c.String("data"), err)
+	}
+	defer unlock()
 	if err := sqlite.Restore(c.Context, c.String("data"), f); err != nil {
 		return err
 	}

@@ -88,7 +88,9 @@ func TestCopyAndBackup(t *testing.T) {
 		{[]string{"copy", "--from", back, "--to", "mysql://assay:secret@127.0.0.1/assay"}, "it looks like postgres://"},
 		{[]string{"copy", "--from", restored, "--to", "file:" + filepath.Join(dir, "none")}, ""},
 		{[]string{"backup", "--data", dir}, "assayd backup FILE"},
-		{[]string{"backup", backup, "--database", database}, "restore a backup of the database"},
+		{[]string{"backup", backup, "--database", database}, "use the tools of PostgreSQL"},
+		{[]string{"backup", filepath.Join(dir, "ledger.db"), "--data", dir}, "name another file"},
+		{[]string{"restore", backup, "--data", dir}, "name an empty folder"},
 		{[]string{"restore", backup, "--data", restored}, ""},
 		{[]string{"restore", filepath.Join(dir, "none"), "--data", t.TempDir()}, ""},
 	} {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,11 +24,11 @@ func backupFiles() []string { return []string{"ledger.db", "advisories.db"} }
 // at one moment. The copies are made in a folder beside the databases, so the disk needs
 // room for them.
 func Backup(ctx context.Context, dir string, w io.Writer) (err error) {
-	temp, err := os.MkdirTemp(dir, "backup-")
+	temp, remove, err := workFolder(dir, "backup-")
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	archive := tar.NewWriter(w)
 	for _, name := range backupFiles() {
 		path := filepath.Join(temp, name)
@@ -42,6 +43,33 @@ func Backup(ctx context.Context, dir string, w io.Writer) (err error) {
 		}
 	}
 	return archive.Close()
+}
+
+// workFolder makes a folder in dir that the caller locks and removes. First it removes
+// those of processes that were killed.
+func workFolder(dir, prefix string) (path string, remove func() error, err error) {
+	old, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, path := range old {
+		unlock, err := lock(filepath.Join(path, "lock"))
+		if err != nil {
+			continue // in use, or not a folder of this kind
+		}
+		if err := errors.Join(os.RemoveAll(path), unlock()); err != nil {
+			return "", nil, fmt.Errorf("remove the remains of a process that was killed: %w", err)
+		}
+	}
+	path, err = os.MkdirTemp(dir, prefix)
+	if err != nil {
+		return "", nil, err
+	}
+	unlock, err := lock(filepath.Join(path, "lock"))
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(path))
+	}
+	return path, func() error { return errors.Join(os.RemoveAll(path), unlock()) }, nil
 }
 
 // vacuumInto makes a compact copy of a database, which free pages of it do not enlarge.
@@ -91,15 +119,19 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 		return fmt.Errorf("restore: %w", err)
 	}
 	for _, name := range backupFiles() {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return fmt.Errorf("restore: %q exists already", filepath.Join(dir, name))
+		// SQLite would apply the log of an earlier database to the restored one.
+		for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
+			path := filepath.Join(dir, name+ending)
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("restore: %q exists already", path)
+			}
 		}
 	}
-	temp, err := os.MkdirTemp(dir, "restore-")
+	temp, remove, err := workFolder(dir, "restore-")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	archive := tar.NewReader(r)
 	for _, want := range backupFiles() {
 		head, err := archive.Next()

@@ -11,8 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"assay/service/store"
 	"assay/service/store/sqlite"
@@ -155,5 +158,68 @@ func TestRestoreRefuses(t *testing.T) {
 		if left, err := os.ReadDir(to); err != nil || len(left) > 0 {
 			t.Errorf("%s: left behind: %v, %v", name, left, err)
 		}
+	}
+}
+
+// A database that was removed by hand leaves its log behind.
+func TestRestoreBesideLog(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	s, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var backup bytes.Buffer
+	if err := sqlite.Backup(t.Context(), dir, &backup); err != nil {
+		t.Fatal(err)
+	}
+	if err := keepOne(t.Context(), s, 1); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "ledger.db-wal"))
+	if err != nil || len(log) == 0 {
+		t.Fatalf("no log: %d bytes, %v", len(log), err)
+	}
+	if err := os.WriteFile(filepath.Join(to, "ledger.db-wal"), log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlite.Restore(t.Context(), to, bytes.NewReader(backup.Bytes())); err == nil || !strings.Contains(err.Error(), "ledger.db-wal") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A copy of everything that a killed process left behind is removed; that of a running
+// one is not.
+func TestRemainsOfBackup(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	remains, running := filepath.Join(dir, "backup-1"), filepath.Join(dir, "backup-2")
+	for _, path := range []string{remains, running} {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"ledger.db", "lock"} {
+			if err := os.WriteFile(filepath.Join(path, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	held, err := os.Open(filepath.Join(running, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlite.Backup(t.Context(), dir, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "backup-*")); err != nil || len(left) != 1 || left[0] != running {
+		t.Errorf("left: %q, %v", left, err)
 	}
 }
