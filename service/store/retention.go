@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -55,6 +56,26 @@ func (p Prune) NewestBefore() time.Time { return p.Now.Add(-max(p.Keep, KeepNewe
 // ReplacedBefore is the time before which a version must have been replaced to be
 // removed.
 func (p Prune) ReplacedBefore() time.Time { return p.Now.Add(-keepVersions) }
+
+// ParseKeepTime returns the value of the setting for KeepTime. Without the setting, text
+// is empty and scans are kept for ever.
+func ParseKeepTime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return time.ParseDuration(text)
+}
+
+// Answered lists the sequence numbers of the states that kept scans were answered with,
+// in ascending order.
+type Answered []int64
+
+// Within reports whether a kept scan was answered with a state from seq until before
+// next. Such a scan needs a version with the number seq that the version next replaced.
+func (a Answered) Within(seq, next int64) bool {
+	i, _ := slices.BinarySearch(a, seq)
+	return i < len(a) && a[i] < next
+}
 
 // Pruned counts what was removed.
 type Pruned struct {

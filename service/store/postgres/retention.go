@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,16 +13,20 @@ import (
 
 const findSetting = `SELECT value FROM setting WHERE name = $1`
 
-// KeepTime implements store.Retention.
-func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
-	var text string
-	err := s.row(ctx, findSetting, []any{"keep"}, &text)
+// setting returns the value of a setting, empty if it is not set.
+func (s *Store) setting(ctx context.Context, name string) (value string, err error) {
+	err = s.row(ctx, findSetting, []any{name}, &value)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil
+		return "", nil
 	}
-	var keep time.Duration
+	return value, err
+}
+
+// KeepTime implements store.Retention.
+func (s *Store) KeepTime(ctx context.Context) (keep time.Duration, err error) {
+	text, err := s.setting(ctx, "keep")
 	if err == nil {
-		keep, err = time.ParseDuration(text)
+		keep, err = store.ParseKeepTime(text)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read how long scans are kept: %w", err)
@@ -42,8 +45,8 @@ const (
 type pruner struct {
 	*Store
 	store.Prune
-	done store.Pruned
-	seqs []int64 // that kept scans were answered with, ascending
+	done     store.Pruned
+	answered store.Answered
 }
 
 // Prune implements store.Retention. This store keeps verdicts whole, so it has no pieces of
@@ -173,20 +176,13 @@ func (x *pruner) readSeqs(ctx context.Context) error {
 	err := x.rows(ctx, slowTime, query, args, func(rows pgx.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)
-		x.seqs = append(x.seqs, seq)
+		x.answered = append(x.answered, seq)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read which data scans were answered with: %w", err)
 	}
 	return nil
-}
-
-// needed reports whether a kept scan was answered with the version seq, which the version
-// next replaced.
-func (x *pruner) needed(seq, next int64) bool {
-	i, _ := slices.BinarySearch(x.seqs, seq)
-	return i < len(x.seqs) && x.seqs[i] < next
 }
 
 const (
@@ -252,7 +248,7 @@ func (x *pruner) sweep(ctx context.Context, query string, bound any, drop string
 			if err := rows.Scan(&last, &next); err != nil {
 				return err
 			}
-			if found++; !x.needed(last, next) {
+			if found++; !x.answered.Within(last, next) {
 				going = append(going, last)
 			}
 			return nil

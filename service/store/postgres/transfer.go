@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -275,11 +274,7 @@ func (s *Store) EndCopy(ctx context.Context) error {
 
 // Copying implements store.Transfer.
 func (s *Store) Copying(ctx context.Context) (state string, err error) {
-	err = s.row(ctx, findSetting, []any{"copying"}, &state)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
+	if state, err = s.setting(ctx, "copying"); err != nil {
 		return "", fmt.Errorf("read whether the store is an incomplete copy: %w", err)
 	}
 	return state, nil

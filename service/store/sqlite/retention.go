@@ -22,16 +22,20 @@ const (
 	stepPages = 1000
 )
 
-// KeepTime implements store.Retention.
-func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
-	var text string
-	err := s.state.read.row(ctx, findSetting, []any{"keep"}, &text)
+// setting returns the value of a setting, empty if it is not set.
+func (s *Store) setting(ctx context.Context, name string) (value string, err error) {
+	err = s.state.read.row(ctx, findSetting, []any{name}, &value)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
+		return "", nil
 	}
-	var keep time.Duration
+	return value, err
+}
+
+// KeepTime implements store.Retention.
+func (s *Store) KeepTime(ctx context.Context) (keep time.Duration, err error) {
+	text, err := s.setting(ctx, "keep")
 	if err == nil {
-		keep, err = time.ParseDuration(text)
+		keep, err = store.ParseKeepTime(text)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read how long scans are kept: %w", err)
@@ -43,8 +47,8 @@ func (s *Store) KeepTime(ctx context.Context) (time.Duration, error) {
 type pruner struct {
 	*Store
 	store.Prune
-	done store.Pruned
-	seqs []int64 // that kept scans were answered with, ascending
+	done     store.Pruned
+	answered store.Answered
 }
 
 // Prune implements store.Retention.
@@ -241,20 +245,13 @@ func (x *pruner) readSeqs(ctx context.Context) error {
 	err := x.state.read.rows(ctx, query, args, func(r *sql.Rows) (bool, error) {
 		var seq int64
 		err := r.Scan(&seq)
-		x.seqs = append(x.seqs, seq)
+		x.answered = append(x.answered, seq)
 		return true, err
 	})
 	if err != nil {
 		return fmt.Errorf("read which data scans were answered with: %w", err)
 	}
 	return nil
-}
-
-// needed reports whether a kept scan was answered with the version seq of something
-// that the version next replaced.
-func (x *pruner) needed(seq, next int64) bool {
-	i, _ := slices.BinarySearch(x.seqs, seq)
-	return i < len(x.seqs) && x.seqs[i] < next
 }
 
 const (
@@ -280,7 +277,7 @@ func (x *pruner) snapshots(ctx context.Context) error {
 	n, err := x.sweep(ctx, x.state, listSnapshots, []any{current}, dropSnapshot, func(r *sql.Rows) (int64, bool, error) {
 		var row, seq int64
 		err := r.Scan(&row, &seq)
-		return row, !x.needed(seq, seq+1), err
+		return row, !x.answered.Within(seq, seq+1), err
 	})
 	x.done.Snapshots = n
 	if err != nil {
@@ -318,7 +315,7 @@ func (x *pruner) lists(ctx context.Context) (err error) {
 func (x *pruner) replaced(r *sql.Rows) (seq int64, drop bool, err error) {
 	var next int64
 	err = r.Scan(&seq, &next)
-	return seq, !x.needed(seq, next), err
+	return seq, !x.answered.Within(seq, next), err
 }
 
 // sweep reads rows with query, whose arguments are the number after which to go on,

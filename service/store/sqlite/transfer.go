@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -341,11 +340,7 @@ func (s *Store) EndCopy(ctx context.Context) error {
 
 // Copying implements store.Transfer.
 func (s *Store) Copying(ctx context.Context) (state string, err error) {
-	err = s.state.read.row(ctx, findSetting, []any{"copying"}, &state)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
+	if state, err = s.setting(ctx, "copying"); err != nil {
 		return "", fmt.Errorf("read whether the store is an incomplete copy: %w", err)
 	}
 	return state, nil
