@@ -67,7 +67,10 @@ func TestCopyAndBackup(t *testing.T) {
 	if info, err := os.Stat(backup); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the backup: %v, %v", info, err)
 	}
-	must("restore", backup, "--data", restored)
+	t.Chdir(filepath.Dir(dir)) // a relative folder will do, too
+	must("backup", backup, "--data", filepath.Base(dir))
+	t.Chdir(filepath.Dir(restored))
+	must("restore", backup, "--data", filepath.Base(restored))
 	must("verify-data", "--data", restored)
 
 	unlock, err := sqlite.Lock(dir)
@@ -125,5 +128,26 @@ func TestCopyAndBackup(t *testing.T) {
 	keepScans(t, other, now, 3)
 	if _, err := run("copy", "--from", other, "--to", database); err == nil || !strings.Contains(hint.Of(err), "empty") {
 		t.Errorf("over the data of another store: %v", err)
+	}
+}
+
+// Nothing writes to an incomplete copy, or reads it, but the copy that goes on.
+func TestIncompleteCopy(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	st, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(st.BeginCopy(t.Context(), "data"), st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sample := filepath.Join(testkit.Root(t), "testdata", "sample", "advisories")
+	for _, args := range [][]string{{"import", sample}, {"status"}, {"token", "create", "--name", "x"}, {"prune", "--keep", "1d"}, {"verify-data"}} {
+		var out bytes.Buffer
+		d := &daemon{stdout: &out, stderr: &out, now: time.Now}
+		err := d.run(t.Context(), append(append([]string{"assayd"}, args...), "--data", dir))
+		if !errors.Is(err, store.ErrIncomplete) || !strings.Contains(hint.Of(err), "assayd copy") {
+			t.Errorf("assayd %q: %v, hint %q\n%s", args, err, hint.Of(err), &out)
+		}
 	}
 }

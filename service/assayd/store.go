@@ -110,7 +110,7 @@ func open(c *cli.Context, noMigrate bool) (store.Store, error) {
 		if err != nil {
 			return nil, hintDatabase(fmt.Errorf("open the store: %w", err))
 		}
-		return s, nil
+		return complete(c.Context, s)
 	}
 	s, err := sqlite.Open(c.String("data"))
 	if errors.Is(err, store.ErrDamaged) {
@@ -118,6 +118,16 @@ func open(c *cli.Context, noMigrate bool) (store.Store, error) {
 	}
 	if err != nil {
 		return nil, hint.Errorf("name a folder that this user may write with --data DIR", "open the store: %w", err)
+	}
+	return complete(c.Context, s)
+}
+
+// complete closes an incomplete copy, and returns an error for it: what another command
+// writes would be taken for a part of the copy. If s cannot be read, the command reports
+// that.
+func complete(ctx context.Context, s store.Store) (store.Store, error) {
+	if err := store.CheckComplete(ctx, s); errors.Is(err, store.ErrIncomplete) {
+		return nil, errors.Join(hint.Errorf("run assayd copy again: it continues the copy", "open the store: %w", err), s.Close())
 	}
 	return s, nil
 }

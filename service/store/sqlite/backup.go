@@ -24,6 +24,9 @@ func backupFiles() []string { return []string{"ledger.db", "advisories.db"} }
 // at one moment. The copies are made in a folder beside the databases, so the disk needs
 // room for them.
 func Backup(ctx context.Context, dir string, w io.Writer) (err error) {
+	if dir, err = filepath.Abs(dir); err != nil { // a data source needs it
+		return fmt.Errorf("back up: %w", err)
+	}
 	temp, remove, err := workFolder(dir, "backup-")
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
