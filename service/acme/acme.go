@@ -52,17 +52,29 @@ type Manager struct {
 // hostName does not match "*": a wildcard certificate needs a DNS challenge.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
+// CheckDomains returns an error if the authority of a directory issues no certificate for
+// one of the domains by the challenge TLS-ALPN-01.
+func CheckDomains(domains []string, directory string) error {
+	if len(domains) == 0 {
+		return errors.New("no domain for the certificate")
+	}
+	for _, name := range domains {
+		if !hostName.MatchString(name) || net.ParseIP(name) != nil {
+			return fmt.Errorf("invalid domain %q for a certificate: want a host name", name)
+		}
+		if directory == LetsEncrypt && !certmagic.SubjectQualifiesForPublicCert(name) {
+			return fmt.Errorf("invalid domain %q for a certificate: it is not a public name", name)
+		}
+	}
+	return nil
+}
+
 // Start loads the certificates from the store, or begins to get them. It does not wait
 // for the ACME server: handshakes fail until there is a certificate. Failures are logged
 // and retried at growing intervals.
 func Start(ctx context.Context, c Config) (*Manager, error) {
-	if len(c.Domains) == 0 {
-		return nil, errors.New("no domain for the certificate")
-	}
-	for _, name := range c.Domains {
-		if !hostName.MatchString(name) || net.ParseIP(name) != nil {
-			return nil, fmt.Errorf("invalid domain %q for a certificate", name)
-		}
+	if err := CheckDomains(c.Domains, c.Directory); err != nil {
+		return nil, err
 	}
 	if u, err := url.Parse(c.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("invalid ACME directory %q: it must be an https URL", c.Directory)

@@ -52,6 +52,9 @@ func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time
 	if conf.certFile != "" {
 		return nil, hint.Errorf("give one of them", "--acme-domain and --tls-cert exclude each other")
 	}
+	if err := acme.CheckDomains(domains, c.String("acme-directory")); err != nil {
+		return nil, hint.Errorf("name a host, such as --acme-domain assay.example.com; only an authority of your own (--acme-directory) issues certificates for private names", "--acme-domain: %w", err)
+	}
 	public, err := url.Parse(conf.public)
 	if err != nil {
 		return nil, err

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/store"
 	"assay/service/store/sqlite"
 	"assay/verdict/hint"
 )
@@ -99,7 +101,13 @@ func (d *daemon) restore(c *cli.Context) error {
 		return hint.Errorf("name an empty folder with --data", "lock %q: %w", c.String("data"), err)
 	}
 	defer unlock()
-	if err := sqlite.Restore(c.Context, c.String("data"), f); err != nil {
+	err = sqlite.Restore(c.Context, c.String("data"), f)
+	switch {
+	case errors.Is(err, store.ErrDamaged):
+		return hint.Errorf("is it a complete file of assayd backup? Copy it again, or use another backup", "%q: %w", path, err)
+	case errors.Is(err, fs.ErrExist):
+		return hint.Errorf("name an empty folder with --data", "%w", err)
+	case err != nil:
 		return err
 	}
 	_, err = fmt.Fprintf(d.stdout, "restored to %s: start assayd serve\n", c.String("data"))

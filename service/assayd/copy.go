@@ -55,6 +55,8 @@ func (d *daemon) copy(c *cli.Context) error {
 		switch {
 		case errors.Is(err, copying.ErrNotEmpty), errors.Is(err, copying.ErrOther), errors.Is(err, copying.ErrUsed):
 			err = hint.Errorf("name an empty folder or database with --to", "%w", err)
+		case errors.Is(err, store.ErrIncomplete):
+			err = hint.Errorf("complete the copy into --from first: run its assayd copy again", "%w", err)
 		default:
 			err = hint.Errorf("run the command again: it continues where it stopped", "%w", err)
 		}

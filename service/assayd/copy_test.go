@@ -94,7 +94,8 @@ func TestCopyAndBackup(t *testing.T) {
 		{[]string{"backup", backup, "--database", database}, "use the tools of PostgreSQL"},
 		{[]string{"backup", filepath.Join(dir, "ledger.db"), "--data", dir}, "name another file"},
 		{[]string{"restore", backup, "--data", dir}, "name an empty folder"},
-		{[]string{"restore", backup, "--data", restored}, ""},
+		{[]string{"restore", backup, "--data", restored}, "name an empty folder"},
+		{[]string{"restore", filepath.Join(dir, "advisories.db"), "--data", t.TempDir()}, "a complete file"},
 		{[]string{"restore", filepath.Join(dir, "none"), "--data", t.TempDir()}, ""},
 	} {
 		out, err := run(tt.args...)

@@ -34,15 +34,25 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
-		next := hint.Of(err)
-		if next == "" && errors.Is(err, store.ErrDamaged) {
-			next = "stop assayd, then run: assayd repair"
-		}
-		if next != "" {
+		if next := hintOf(err); next != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", next)
 		}
 		os.Exit(1)
 	}
+}
+
+// hintOf returns the hint of an error. Some errors of the store, which any command can
+// return, have the same hint everywhere.
+func hintOf(err error) string {
+	next := hint.Of(err)
+	switch {
+	case next != "":
+	case errors.Is(err, store.ErrDamaged):
+		next = "stop assayd, then run: assayd repair"
+	case errors.Is(err, store.ErrIncomplete):
+		next = "run the same assayd copy again: it goes on where it was"
+	}
+	return next
 }
 
 // A daemon has what the commands of assayd share.

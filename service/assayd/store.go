@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/urfave/cli/v2"
 
 	"assay/service/store"
@@ -90,10 +91,17 @@ func hintDatabase(err error) error {
 		return hint.Errorf("use the assayd that migrated it, or a newer one", "%w", err)
 	case errors.Is(err, postgres.ErrOldSchema):
 		return hint.Errorf("run assayd migrate, or assayd serve without --no-migrate", "%w", err)
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, store.ErrUnavailable), refused(err):
 		return hint.Errorf("check that the PostgreSQL server runs, and the user, the password and the database", "%w", err)
 	}
 	return err
+}
+
+// refused reports whether the server refused the connection, as for a database that does
+// not exist.
+func refused(err error) bool {
+	_, ok := errors.AsType[*pgconn.ConnectError](err)
+	return ok
 }
 
 // openStore opens the store that the flags of a command name, and creates it if it

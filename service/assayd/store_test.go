@@ -107,11 +107,18 @@ func TestCommandsOnPostgres(t *testing.T) {
 			t.Errorf("%s prints %q, want %q", tt.command, out, tt.want)
 		}
 	}
-	if _, _, err := assayd(t, "repair"); err == nil || !strings.Contains(hint.Of(err), "restore a backup") {
+	if _, _, err := assayd(t, "repair"); err == nil || !strings.Contains(hint.Of(err), "use the tools of PostgreSQL") {
 		t.Errorf("repair: %v", err)
 	}
 	if entries, err := os.ReadDir(os.Getenv("ASSAYD_DATA")); err != nil || len(entries) > 0 {
 		t.Errorf("the folder has %v, %v", entries, err)
+	}
+}
+
+func TestMissingDatabase(t *testing.T) {
+	t.Setenv("ASSAYD_DATABASE", shared.Server(t).URL("none"))
+	if _, _, err := assayd(t, "migrate"); err == nil || !strings.Contains(hint.Of(err), "and the database") {
+		t.Errorf("a database that does not exist: %v, hint %q", err, hint.Of(err))
 	}
 }
 

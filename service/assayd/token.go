@@ -120,7 +120,10 @@ func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, sec
 // showToken prints a new token, and lines for a Dockerfile.
 func (d *daemon) showToken(c *cli.Context, t store.Token, secret string) {
 	fmt.Fprintln(d.stdout, secret)
-	url := cmp.Or(publicURL(c.String("data")), "https://assay.example.com")
+	url, note := publicURL(c.String("data")), ""
+	if url == "" {
+		url, note = "https://assay.example.com", "\nhttps://assay.example.com stands for the address of your assayd.\n"
+	}
 	fmt.Fprintf(d.stderr, `token %q (%s) was created. It is shown only once.
 
 In a Dockerfile, with the token in a file given as a secret,
@@ -137,7 +140,7 @@ docker build --build-arg token=TOKEN:
     RUN chmod +x /assay
     ARG token
     RUN /assay ${token}
-`, t.Name, t.ID, url)
+%[4]s`, t.Name, t.ID, url, note)
 }
 
 func (d *daemon) tokenList(c *cli.Context) error {

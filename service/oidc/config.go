@@ -110,11 +110,18 @@ func ReadConfig(path string, allowed []string) (Config, error) {
 	return c, nil
 }
 
+// unknownKey matches how package yaml reports a key that a Go type does not have.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+$`)
+
 func parse(b []byte, dir string, allowed []string) (Config, error) {
 	var c Config
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true) // a misspelled key would drop a condition
-	if err := d.Decode(&c); err != nil {
+	err := d.Decode(&c)
+	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
+		return Config{}, errors.New(unknownKey.ReplaceAllString(t.Errors[0], "unknown key \"$1\""))
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // an empty file has no issuers
 		return Config{}, err
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
@@ -194,7 +201,7 @@ func (r *Rule) check(allowed []string) error {
 	}
 	for _, s := range r.Scopes {
 		if !slices.Contains(allowed, s) {
-			return fmt.Errorf("invalid scope %q: %s", s, strings.Join(allowed, ", "))
+			return fmt.Errorf("invalid scope %q: want one of: %s", s, strings.Join(allowed, ", "))
 		}
 	}
 	for _, m := range placeholder.FindAllStringSubmatch(r.Project, -1) {

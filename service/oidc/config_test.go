@@ -9,10 +9,10 @@ func TestParseErrors(t *testing.T) {
 	const rule = "\n    rules:\n      - name: r\n        claims: {repository: acme/app}\n"
 	const head = "issuers:\n  - issuer: https://ci.example\n    audience: a"
 	for _, tt := range []struct{ name, text, want string }{
-		{"empty", "", "EOF"},
+		{"empty", "", "no issuers"},
 		{"no issuers", "issuers: []", "no issuers"},
-		{"unknown key", head + "\n    audiences: b" + rule, "audiences"},
-		{"unknown key of a rule", head + rule + "        claim: {ref: x}\n", "claim"},
+		{"unknown key", head + "\n    audiences: b" + rule, `line 4: unknown key "audiences"`},
+		{"unknown key of a rule", head + rule + "        claim: {ref: x}\n", `unknown key "claim"`},
 		{"two documents", head + rule + "---\nissuers: []\n", "more than one"},
 		{"no audience", "issuers:\n  - issuer: https://ci.example" + rule, "no audience"},
 		{"plain http", "issuers:\n  - issuer: http://ci.example\n    audience: a" + rule, "must begin with https"},
@@ -23,7 +23,7 @@ func TestParseErrors(t *testing.T) {
 		{"empty pattern", head + "\n    rules: [{name: r, claims: {ref: []}}]", "empty pattern"},
 		{"no name", head + "\n    rules: [{claims: {ref: x}}]", "invalid name"},
 		{"unknown scope", head + rule + "        scopes: [root]\n", `invalid scope "root"`},
-		{"scope that is not allowed", head + rule + "        scopes: [admin]\n", `invalid scope "admin"`},
+		{"scope that is not allowed", head + rule + "        scopes: [admin]\n", `invalid scope "admin": want one of: scan, read`},
 		{"project of an unmatched claim", head + rule + "        project: '{owner}'\n", `claim "owner"`},
 		{"unbalanced brace", head + rule + "        project: '{repository'\n", "brace"},
 		{"missing CA", head + "\n    ca: none.pem" + rule, "none.pem"},

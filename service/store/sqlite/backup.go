@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -126,7 +127,7 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 		for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
 			path := filepath.Join(dir, name+ending)
 			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("restore: %q exists already", path)
+				return fmt.Errorf("restore: %q: %w", path, cmp.Or(err, fs.ErrExist))
 			}
 		}
 	}
@@ -139,7 +140,7 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	for _, want := range backupFiles() {
 		head, err := archive.Next()
 		if err != nil {
-			return fmt.Errorf("restore: read the backup: %w", errors.Join(store.ErrDamaged, err))
+			return fmt.Errorf("restore: read the backup: %w: %w", store.ErrDamaged, err)
 		}
 		if head.Name != want || head.Typeflag != tar.TypeReg {
 			return fmt.Errorf("restore: not a backup of assayd: it has %q in place of %q", head.Name, want)
