@@ -51,7 +51,7 @@ func TestACME(t *testing.T) {
 	serve := func() (stop func() string) {
 		t.Helper()
 		var log strings.Builder
-		cmd := exec.Command(config.Binary, "serve", "--data", data, "--listen", addr, "--update-every", "0", "--public-url", "https://localhost:"+port,
+		cmd := exec.CommandContext(t.Context(), config.Binary, "serve", "--data", data, "--listen", addr, "--update-every", "0", "--public-url", "https://localhost:"+port,
 			"--acme-domain", "localhost", "--acme-directory", p.Directory, "--acme-ca", roots, "--ca", issued, "--clients", bin)
 		cmd.Stderr = &log
 		if err := cmd.Start(); err != nil {
