@@ -41,7 +41,7 @@ func measureInventory(ctx context.Context, c config) ([]row, error) {
 	}
 	am, fm := median(assayWall), median(findWall)
 	return []row{
-		{"inventory, wall beside find", am.Seconds() / fm.Seconds(), 1, "×",
+		{"inventory, wall time relative to find", am.Seconds() / fm.Seconds(), 1, "×",
 			fmt.Sprintf("%s and %s, medians of %d runs of %s", ms(am), ms(fm), c.runs, c.root)},
 		{"inventory, peak memory", mib(peak), 64, "MiB", fmt.Sprintf("highest of the runs; 'true' measures %.1f", mib(floor.peak))},
 	}, nil

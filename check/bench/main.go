@@ -1,7 +1,7 @@
-// Bench measures what the project has budgets for and prints each beside its
-// budget: the size of assay, its inventory beside find on the same tree in the
-// same run, and what a scan costs assayd. It judges nothing by its exit code: a
-// busy machine is no fault.
+// Bench measures what the project has budgets for, and prints each figure with its
+// budget: the size of assay, the time of its inventory relative to find on the same
+// tree in the same run, and the cost of a scan for assayd. Its exit code does not depend
+// on the figures, because the machine may be busy.
 package main
 
 import (
@@ -32,7 +32,7 @@ type config struct {
 	runs, scans                    int
 }
 
-// A row is one measurement beside its budget. Both are of the same unit.
+// A row is one measurement and its budget, both in the same unit.
 type row struct {
 	what             string
 	measured, budget float64

@@ -100,8 +100,8 @@ type builder struct {
 }
 
 // measure sends c.scans scans of a tree for each of its two rows: one where the
-// service has judged all packages but one before, as it has of the base image
-// that many builds share, and one where it has judged none. No two documents
+// service has evaluated all packages but one before, as for the base image that
+// many builds share, and one where it has evaluated none. No two documents
 // are alike, and every scan has a connection of its own.
 func (b *builder) measure(ctx context.Context, t tree, c config) ([]row, error) {
 	n := c.scans
@@ -190,7 +190,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 }
 
 // scans sends n scans and returns the last verdict, and the time that threads of
-// assayd ran during each, where the kernel tells that.
+// assayd ran during each, if the kernel reports it.
 func (b *builder) scans(ctx context.Context, t tree, fresh, n int) (v verdict.Verdict, each []time.Duration, err error) {
 	for range n {
 		body, err := b.document(t, fresh)

@@ -20,7 +20,7 @@ import (
 	"assay/service/advisory/load"
 )
 
-// size is the number of packages of the scan that the budget speaks of.
+// size is the number of packages of the scan that the budget is for.
 const size = 400
 
 // A tree is what is in one image.
@@ -38,7 +38,7 @@ func (b *builder) trees(ctx context.Context, c config, dir string) ([]tree, erro
 	}
 	old := all
 	old.name, old.packages = "Debian 12 with a compiler, never upgraded", all.packages[:size]
-	mended, err := b.mended(ctx, all)
+	patched, err := b.patched(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (b *builder) trees(ctx context.Context, c config, dir string) ([]tree, erro
 	if err != nil {
 		return nil, err
 	}
-	return append(append([]tree{mended}, libraries...), old), nil
+	return append(append([]tree{patched}, libraries...), old), nil
 }
 
 // document is a scan of a tree as assay sends it. The versions of its last
@@ -124,10 +124,10 @@ func debian(ctx context.Context, c config, dir string) (tree, error) {
 	return tree{system: s.Inventory.System, packages: packages}, nil
 }
 
-// mended is the tree of an image that is built on a newest base: every package is
-// upgraded to what mends it, and without the headers of the kernel, which no
+// patched is the tree of an image that is built on a newest base: every package is
+// upgraded to its fix, and without the headers of the kernel, which no
 // image needs to run. What has no fix is still found.
-func (b *builder) mended(ctx context.Context, all tree) (tree, error) {
+func (b *builder) patched(ctx context.Context, all tree) (tree, error) {
 	t := tree{name: "Debian 12, up to date", system: all.system}
 	for _, p := range all.packages {
 		if p.Source != "linux" && len(t.packages) < size {

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// A libpod is what buildah and podman share: they build without a daemon, and
-// have one store. Steps are run by runc: crun, which is what they take by
-// themselves, refuses a machine that has both versions of cgroups.
+// A libpod is what buildah and podman share: they build without a daemon, and have one
+// store. Steps are run by runc, because crun, their default, rejects a machine that has
+// both versions of cgroups.
 type libpod struct {
 	program string
 	store   []string // flags that name the store
@@ -22,7 +22,7 @@ type libpod struct {
 	env     []string
 }
 
-// newBuildah returns buildah with everything of its own below dir.
+// newBuildah returns buildah with all its files below dir.
 func newBuildah(dir, roots string) buildah {
 	return buildah{libpod{
 		program: "buildah",
@@ -33,9 +33,8 @@ func newBuildah(dir, roots string) buildah {
 	}}
 }
 
-// newPodman returns podman with everything of its own below dir. As with buildah,
-// and unlike podman by itself, no layer is cached: its cache takes a step for the
-// same although what it mounts is another.
+// newPodman returns podman with all its files below dir. Unlike podman's default, it
+// caches no layers, as buildah does: podman's cache ignores what a step mounts.
 func newPodman(dir, roots string) podman {
 	return podman{libpod{
 		program: "podman",
@@ -50,7 +49,7 @@ func store(dir string) []string {
 	return []string{"--root", filepath.Join(dir, "store"), "--runroot", filepath.Join(dir, "run")}
 }
 
-// runc is where Debian's lies; podman wants a path.
+// runc is the path of Debian's runc; podman requires a path.
 const runc = "/usr/sbin/runc"
 
 func (l libpod) must(t *testing.T, in io.Reader, args ...string) string {
@@ -69,7 +68,7 @@ func (l libpod) name() string { return l.program }
 
 func (libpod) failed(code int) (int, string) { return code, fmt.Sprintf("exit status %d", code) }
 
-// otherStage is what libpod says of a stage that it begins beside the one that is
+// otherStage is what libpod prints about a stage that it begins while another stage is
 // about to fail.
 var otherStage = regexp.MustCompile(`(\n\[\d+/\d+\] STEP [^\n]*)+$`)
 
@@ -87,13 +86,13 @@ func (l libpod) build(t *testing.T, j job) outcome {
 		if !crashed(got.log) || try == 3 {
 			return got
 		}
-		t.Logf("%s crashed by itself, try %d:\n%s", l.program, try, got.log)
+		t.Logf("%s crashed, try %d:\n%s", l.program, try, got.log)
 	}
 }
 
-// crashed reports whether a builder ended with a trace of its own goroutines, as
-// buildah now and then does where a stage has failed and the next has begun. That
-// build has failed, and says nothing about what it was to build.
+// crashed reports whether a builder ended with a trace of its own goroutines, as buildah
+// sometimes does if a stage has failed and the next has begun. Such a failure shows
+// nothing about the Dockerfile.
 func crashed(log string) bool {
 	return strings.Contains(log, "\ngoroutine ") && strings.Contains(log, "\tgithub.com/containers/buildah/")
 }
@@ -132,9 +131,9 @@ func TestCrashed(t *testing.T) {
 		"created by github.com/containers/buildah/imagebuildah.(*Executor).Build.func3\n" +
 		"\tgithub.com/containers/buildah/imagebuildah/executor.go:780 +0x34a\n"
 	if !crashed(trace) {
-		t.Error("a trace is none")
+		t.Error("a trace is not recognised")
 	}
 	if crashed("STEP 2/2: RUN /assay\nassay: FAIL, exit code 4: 1 of 2 findings fails, in 1 package\n") {
-		t.Error("a log is a trace")
+		t.Error("a log is taken for a trace")
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"assay/verdict"
 )
 
-// TestBuilders puts what people paste through real builders. All of it shares
-// one rig, since starting the engines takes longer than most builds. Without "make
-// test-long" or "make test-builders" only Dockerfile.example is built.
+// TestBuilders builds what people paste with real builders. All parts share one rig,
+// because starting the engines takes longer than most builds. Without "make test-long" or
+// "make test-builders" only Dockerfile.example is built.
 func TestBuilders(t *testing.T) {
 	r := newRig(t)
 	for _, part := range []struct {
@@ -37,8 +37,8 @@ func TestBuilders(t *testing.T) {
 	}
 }
 
-// testExample builds the lines of Dockerfile.example, and what stands in for
-// them where an image is unusual.
+// testExample builds the lines of Dockerfile.example, and variants of them for unusual
+// images.
 func testExample(t *testing.T, r *rig) {
 	argument := map[string]string{"token": r.token}
 	for _, b := range r.builders[:2] {
@@ -75,9 +75,9 @@ RUN ["/assay"]
 			})
 		})
 	}
-	t.Run("mended", func(t *testing.T) {
+	t.Run("patched", func(t *testing.T) {
 		b := r.builders[1]
-		log := mustBuild(t, b, job{dockerfile: r.mended(t), args: argument, tag: "upgraded"})
+		log := mustBuild(t, b, job{dockerfile: r.patched(t), args: argument, tag: "upgraded"})
 		v := r.verdict(t, r.service.URL, log)
 		if v.Decision.Outcome != verdict.Pass || v.Counts.Failing != 0 {
 			t.Errorf("outcome %s, %d failing", v.Decision.Outcome, v.Counts.Failing)

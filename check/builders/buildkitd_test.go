@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A buildkitd is a BuildKit of its own, newer than what Debian has. It keeps no
-// images: what a job tags is written to a file, with the most that there is of
-// provenance, and what FROM names is read from a folder.
+// A buildkitd is a standalone BuildKit, newer than Debian's. It keeps no images: an image
+// that a job tags is written to a file, with full provenance, and the images that FROM
+// names are read from a folder.
 type buildkitd struct {
 	client string
 	addr   string
@@ -17,8 +17,7 @@ type buildkitd struct {
 	bases  map[string]layout // what FROM may name
 }
 
-// startBuildkitd starts the buildkitd of the folder bin with everything of its
-// own below dir.
+// startBuildkitd starts the buildkitd of the folder bin with all its files below dir.
 func startBuildkitd(t *testing.T, bin, dir, roots string) *buildkitd {
 	t.Helper()
 	b := &buildkitd{

@@ -1,10 +1,10 @@
-// Package builders holds the tests that put what people paste, the lines of
-// Dockerfile.example and the files of docs/patterns, through real builders:
-// Docker's classic one and its BuildKit, buildah and podman, and with the variable
-// BUILDKIT, which names a folder with buildkitd and buildctl, a BuildKit of today.
-// With BUILDX too, which names the program, BuildKit runs assay as its SBOM
-// generator.
-// The images are a real Debian, the service is a real assayd with real advisories.
-// They need root and the packages of deploy/needs.sh, and stay on this machine but
-// for Debian's packages. docs/builders.md is what they hold.
+// Package builders tests what people paste, the lines of Dockerfile.example and the
+// files of docs/patterns, with real builders: Docker's classic builder and its BuildKit,
+// buildah and podman. If the variable BUILDKIT names a folder with buildkitd and
+// buildctl, the tests also use that newer BuildKit. If BUILDX names the program too,
+// BuildKit runs assay as its SBOM generator.
+//
+// The images are a real Debian, and the service is a real assayd with real advisories.
+// The tests need root and the packages of deploy/needs.sh. They use no network, except
+// to fetch Debian's packages. They check the tables of docs/builders.md.
 package builders

@@ -11,8 +11,8 @@ import (
 	"assay/verdict"
 )
 
-// A finding is one vulnerability in one installed package, as far as it can be
-// told without any code of assay.
+// A finding is one vulnerability in one installed package, determined without any code of
+// assay.
 type finding struct{ ID, Package, Version, Fixed string }
 
 // A record is what expected needs of an OSV record.

@@ -43,13 +43,13 @@ func testFresh(t *testing.T, r *rig) {
 	var builds []build
 	lines := replaced(t, r.classic(t), r.service.URL, address)
 	bound := replaced(t, newPatterns(t, r).text(t, "bind.Dockerfile"), r.service.URL, address)
-	argument := job{dockerfile: lines, args: map[string]string{"token": r.token}}.mend()
-	secret := job{dockerfile: bound, secret: r.secret}.mend()
+	argument := job{dockerfile: lines, args: map[string]string{"token": r.token}}.patched()
+	secret := job{dockerfile: bound, secret: r.secret}.patched()
 	for _, b := range r.builders {
 		switch b := b.(type) {
 		case classic:
 			builds = append(builds, build{b, argument, "\n ---> Using cache\n", false})
-		case buildah: // keeps no cache unless it is told to, and then podman's
+		case buildah: // has no cache by default, and with --layers the same as podman
 		case podman:
 			const cached = "\n--> Using cache "
 			builds = append(builds, build{b.caching(), argument, cached, false}, build{b.caching(), secret, cached, true})

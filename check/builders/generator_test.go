@@ -25,9 +25,9 @@ type generatorRig struct {
 	commits  int
 }
 
-// TestGenerator builds a Dockerfile of two lines with assay as the SBOM generator:
-// by buildctl and buildx on a BuildKit of today, to each exporter, and by what
-// ignores generators.
+// TestGenerator builds a Dockerfile of two lines with assay as the SBOM generator: by
+// buildctl and buildx on a newer BuildKit, to each exporter, and by builders that ignore
+// generators.
 func TestGenerator(t *testing.T) {
 	bin, buildx := os.Getenv("BUILDKIT"), os.Getenv("BUILDX")
 	if bin == "" || buildx == "" {
@@ -83,7 +83,7 @@ func (g *generatorRig) login(t *testing.T, s *assayd.Server, token string) []str
 	dir := t.TempDir()
 	auth := base64.StdEncoding.EncodeToString([]byte("assay:" + token))
 	write(t, filepath.Join(dir, "config.json"), fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host(s), auth))
-	// buildx keeps its builders beside it.
+	// buildx keeps its builders next to it.
 	return append(os.Environ(), "DOCKER_CONFIG="+dir, "BUILDX_CONFIG="+filepath.Join(g.dir, "buildx"), "BUILDX_BUILDER=today")
 }
 
@@ -111,9 +111,9 @@ func (g *generatorRig) scanned(t *testing.T, s *assayd.Server, commit string) in
 	return resp.StatusCode
 }
 
-// source makes a context with the package database of a Debian 12. A mended one
+// source makes a context with the package database of a Debian 12. A patched one
 // lacks the packages that have fixes.
-func (g *generatorRig) source(t *testing.T, dockerfile string, mended bool) string {
+func (g *generatorRig) source(t *testing.T, dockerfile string, patched bool) string {
 	t.Helper()
 	dir := t.TempDir()
 	from := testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")
@@ -122,7 +122,7 @@ func (g *generatorRig) source(t *testing.T, dockerfile string, mended bool) stri
 			t.Fatal(err)
 		}
 	}
-	if mended {
+	if patched {
 		path := filepath.Join(dir, "root", "var/lib/dpkg/status")
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -175,8 +175,8 @@ func (g *generatorRig) registry(t *testing.T) string {
 	return addr
 }
 
-// testExporters holds the table of docs/builders.md on the generator: a failing
-// scan fails the build, and a passing one lets it through, wherever it goes.
+// testExporters checks the table about the generator in docs/builders.md: with every
+// exporter, a failing scan fails the build, and a passing scan lets it pass.
 func testExporters(t *testing.T, g *generatorRig) {
 	pushed := g.registry(t)
 	failing, passing := g.source(t, twoLines, false), g.source(t, twoLines, true)
@@ -288,8 +288,8 @@ func checkStatement(t *testing.T, path string) {
 	}
 }
 
-// testIgnored holds what the documentation warns of: builders that pass such a
-// build without a scan, which only the question at the end of a job notices.
+// testIgnored checks what the documentation warns about: some builders pass such a build
+// without a scan, which only the check at the end of a job detects.
 func testIgnored(t *testing.T, g *generatorRig) {
 	dir := g.source(t, twoLines, false)
 	d := startDocker(t, g.dir, "")
@@ -324,7 +324,7 @@ func testGeneratorPattern(t *testing.T, g *generatorRig) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		mended bool
+		patched bool
 		token  string
 		code   int
 		says   string
@@ -335,24 +335,24 @@ func testGeneratorPattern(t *testing.T, g *generatorRig) {
 	} {
 		env := append(os.Environ(), "ASSAY_TOKEN="+tt.token, "COMMIT="+g.commit(), "DOCKER_CONFIG="+config,
 			"BUILDX_CONFIG="+filepath.Join(g.dir, "buildx"), "BUILDX_BUILDER=today")
-		got := run(t, env, nil, path, "--progress", "plain", g.source(t, twoLines, tt.mended))
+		got := run(t, env, nil, path, "--progress", "plain", g.source(t, twoLines, tt.patched))
 		if got.code != tt.code || !strings.Contains(got.log, tt.says) || strings.Contains(got.log, tt.token) {
-			t.Errorf("mended %v: exit code %d, want %d and %q\n%s", tt.mended, got.code, tt.code, tt.says, last(got.log, 20))
+			t.Errorf("patched %v: exit code %d, want %d and %q\n%s", tt.patched, got.code, tt.code, tt.says, last(got.log, 20))
 		}
 	}
 }
 
-// testStages scans a stage that the result does not hold.
+// testStages scans a stage that is not part of the result.
 func testStages(t *testing.T, g *generatorRig) {
 	dir := g.source(t, `FROM scratch AS build
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
 COPY root /
 FROM scratch
-COPY mended /
+COPY patched /
 COPY --from=build /etc/os-release /from-build
 `, false)
-	mended := g.source(t, twoLines, true)
-	if err := os.CopyFS(filepath.Join(dir, "mended"), os.DirFS(filepath.Join(mended, "root"))); err != nil {
+	patched := g.source(t, twoLines, true)
+	if err := os.CopyFS(filepath.Join(dir, "patched"), os.DirFS(filepath.Join(patched, "root"))); err != nil {
 		t.Fatal(err)
 	}
 	got := g.buildxBuild(t, dir, "--attest", "type=sbom,generator="+host(g.service)+"/assay")
@@ -375,7 +375,7 @@ func testPlatforms(t *testing.T, g *generatorRig) {
 	}
 }
 
-// testGeneratorCached holds that an unchanged build is not scanned again until the
+// testGeneratorCached checks that an unchanged build is not scanned again until the
 // image of the generator changes.
 func testGeneratorCached(t *testing.T, g *generatorRig) {
 	for _, tt := range []struct {
@@ -398,7 +398,7 @@ func testGeneratorCached(t *testing.T, g *generatorRig) {
 	}
 }
 
-// testGeneratorRefused holds that a token that is not good fails the build.
+// testGeneratorRefused checks that a missing, wrong or revoked token fails the build.
 func testGeneratorRefused(t *testing.T, g *generatorRig) {
 	dir := g.source(t, twoLines, true)
 	ask := func(image string) []string { return []string{"--opt", "attest:sbom=generator=" + image} }
@@ -442,7 +442,7 @@ func testGeneratorRefused(t *testing.T, g *generatorRig) {
 	}
 }
 
-// testGeneratorTraces holds that no token is in what is built, in provenance or in
+// testGeneratorTraces checks that no token is in what is built, in provenance or in
 // a log: neither that of the caller nor the one in the generator image.
 func testGeneratorTraces(t *testing.T, g *generatorRig) {
 	dir := g.source(t, twoLines, true)

@@ -13,8 +13,8 @@ import (
 	"assay/check/testkit"
 )
 
-// A matrix is what came of each pattern with each builder: the cells by row and
-// column. A cell is passed, or no and the letter of the builder's reason.
+// A matrix has the result of each pattern with each builder: the cells by row and column.
+// A cell is "passed", or "no" and the letter of the builder's reason.
 type matrix struct {
 	columns []string
 	rows    []string
@@ -68,7 +68,7 @@ func parseMatrix(text string) (matrix, error) {
 	return m, nil
 }
 
-// TestReasons holds that every cell of docs/builders.md has its reason there.
+// TestReasons checks that every cell of docs/builders.md has its reason there.
 func TestReasons(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "builders.md"))
 	if err != nil {
@@ -90,8 +90,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// reason names a log that a builder gave up with, as a cell does: the letter of
-// the reason that stands in it.
+// reason returns the letter of the reason that is in the log of a builder that gave up.
 func (m matrix) reason(log string) string {
 	for _, letter := range slices.Sorted(maps.Keys(m.reasons)) {
 		if strings.Contains(log, m.reasons[letter]) {
@@ -117,13 +116,13 @@ func (m matrix) markdown(columns []string) string {
 	return out.String()
 }
 
-// slow are the patterns that a run that is not thorough builds once: one takes as
-// long as apt does, the other unpacks images.
+// slow are the patterns that are built only once, unless the run is thorough: one runs
+// apt, the other unpacks images.
 var slow = [...]string{"microscanner.Dockerfile", "unpacked.sh"}
 
-// testMatrix builds every file of docs/patterns with every builder, and holds
-// the table of docs/builders.md against what came of it. The variable MATRIX
-// names a file that gets the table.
+// testMatrix builds every file of docs/patterns with every builder, and compares the
+// results with the table of docs/builders.md. If the variable MATRIX names a file, the
+// table is written to it.
 func testMatrix(t *testing.T, r *rig) {
 	want, err := parseMatrix(r.read(t, "docs", "builders.md"))
 	if err != nil {

@@ -47,8 +47,8 @@ func foreign(t *testing.T) string {
 	return dir
 }
 
-// testMounts holds that what a step mounts is no part of the image. The same
-// files, copied, are.
+// testMounts checks that the inventory leaves out what a step mounts, and includes the
+// same files if they are copied into the image.
 func testMounts(t *testing.T, r *rig) {
 	context := foreign(t)
 	dockerfile := `FROM ` + base + ` AS assay
@@ -111,7 +111,7 @@ COPY --from=copied /inventory.json /copied.json
 	}
 }
 
-// testVolume holds that a VOLUME of the base, which the classic builder mounts
+// testVolume checks that a VOLUME of the base, which the classic builder mounts
 // for the step, stays in the inventory: it holds the image's own files.
 func testVolume(t *testing.T, r *rig) {
 	b := classic{r.docker}
@@ -151,9 +151,9 @@ func kinds(t *testing.T, text []byte) map[string]int {
 	return n
 }
 
-// testKaniko runs assay as a step of kaniko does: in the image's own root, with
-// kaniko's folder in it, by the executor in that. The folder has packages and a part
-// that may not be read, and neither comes up, while the same elsewhere does.
+// testKaniko runs assay as a step of kaniko does: in the image's own root, started by the
+// executor in kaniko's folder. The folder has packages and an unreadable part. Neither is
+// reported, while the same in another folder is.
 func testKaniko(t *testing.T, r *rig) {
 	source := filepath.Join(t.TempDir(), "main.go")
 	text := `package main
@@ -201,9 +201,9 @@ mount --rbind /proc "$1/proc"
 exec chroot --userspec=65534:65534 "$1" "$2/executor" /assay inventory`, "sh", root, "/"+folder)
 	}
 	if got := inventory("srv"); !strings.Contains(got, "not read: directory /srv/locked") {
-		t.Fatalf("a folder that may not be read does not come up:\n%s", last(got, 5))
+		t.Fatalf("an unreadable folder is not reported:\n%s", last(got, 5))
 	}
 	if got := inventory("kaniko"); strings.Contains(got, "kaniko") {
-		t.Errorf("kaniko's folder comes up:\n%s", got)
+		t.Errorf("kaniko's folder is reported:\n%s", got)
 	}
 }

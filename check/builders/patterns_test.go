@@ -65,9 +65,9 @@ func (p patterns) job(text string) job {
 	return j
 }
 
-// mend turns a job to the images without a known vulnerability.
-func (j job) mend() job {
-	swap := strings.NewReplacer(base, mended, distroless, distrolessMended)
+// patched turns a job to the images without a known vulnerability.
+func (j job) patched() job {
+	swap := strings.NewReplacer(base, patched, distroless, distrolessPatched)
 	j.dockerfile = swap.Replace(j.dockerfile)
 	args := map[string]string{}
 	for name, value := range j.args {
@@ -77,9 +77,9 @@ func (j job) mend() job {
 	return j
 }
 
-// try builds a pattern on a vulnerable base, which has to fail for what dpkg
-// expects, and on a mended one, which has to pass. What a builder says that
-// cannot do it is returned.
+// try builds a pattern on a vulnerable base, which must fail with the findings that dpkg
+// computes, and on a patched base, which must pass. If the builder cannot build the
+// pattern, try returns its message.
 func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 	t.Helper()
 	if strings.HasSuffix(file, ".sh") {
@@ -113,14 +113,14 @@ func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 	if _, first := b.(classic); file == slow[0] && !(first && p.thorough) {
 		return "" // apt takes as long as all other patterns
 	}
-	after := b.build(t, j.mend())
+	after := b.build(t, j.patched())
 	if after.code != 0 {
-		t.Errorf("on the mended base: exit code %d\n%s", after.code, last(after.log, 30))
+		t.Errorf("on the patched base: exit code %d\n%s", after.code, last(after.log, 30))
 		return ""
 	}
 	v := p.verdictOf(t, file, after.log)
 	if v.Decision.Outcome != verdict.Pass || v.Counts.Failing != 0 {
-		t.Errorf("on the mended base: outcome %s, %d failing", v.Decision.Outcome, v.Counts.Failing)
+		t.Errorf("on the patched base: outcome %s, %d failing", v.Decision.Outcome, v.Counts.Failing)
 	}
 	switch file {
 	case "distroless.Dockerfile":
@@ -133,7 +133,7 @@ func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 	case "report.Dockerfile":
 		return p.report(t, b, j)
 	case "context.Dockerfile", "registry.Dockerfile":
-		p.daily(t, b, j.mend())
+		p.daily(t, b, j.patched())
 	case "checksum.Dockerfile":
 		j.dockerfile = replaced(t, j.dockerfile, p.digest, noDigest)
 		if got := b.build(t, j); got.code == 0 || !strings.Contains(got.log, "digest mismatch") {
@@ -143,18 +143,18 @@ func (p patterns) try(t *testing.T, b builder, file string) (refusal string) {
 	return ""
 }
 
-// dayLine is in the patterns whose client is not fetched by the build.
+// dayLine is in the patterns whose build does not fetch the client.
 const dayLine = "\nARG day\n"
 
-// daily builds a pattern that passes on the same day, when its scan is cached, on
-// the next, when it is not, and with a client whose service cannot be reached: the
-// build goes on, and says what it did not do.
+// daily builds a pattern that passes three times: on the same day, when its scan is
+// cached; on the next day, when it is not; and with a client whose service cannot be
+// reached, when the build goes on and the log says that nothing was scanned.
 func (p patterns) daily(t *testing.T, b builder, j job) {
 	t.Helper()
 	const scanned = "assay: verdict=pass"
 	caches := true
 	switch l := b.(type) {
-	case buildah: // keeps no cache unless it is told to, and then podman's
+	case buildah: // has no cache by default, and with --layers the same as podman
 		caches = false
 	case podman:
 		b = l.caching()
@@ -244,8 +244,8 @@ func (p patterns) script(t *testing.T, b builder, file string) (refusal string) 
 		return got.log
 	}
 	sameFindings(t, p.verdict(t, p.service.URL, got.log), p.want)
-	if got = run(t, env, strings.NewReader(text), "sh", "-s", mended); got.code != 0 {
-		t.Errorf("on the mended image: exit code %d\n%s", got.code, got.log)
+	if got = run(t, env, strings.NewReader(text), "sh", "-s", patched); got.code != 0 {
+		t.Errorf("on the patched image: exit code %d\n%s", got.code, got.log)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "tmp.*"))
 	if err != nil || len(left) > 0 {

@@ -21,13 +21,13 @@ import (
 	"assay/verdict"
 )
 
-// The images that the builders have. What FROM names in docs/patterns is the
-// vulnerable one; a test that wants it mended names the other.
+// The images that the builders have. FROM in docs/patterns names the vulnerable one. A
+// test that needs the patched one replaces the name.
 const (
 	base             = "debian:12-slim"
-	mended           = "debian:12-mended"
+	patched           = "debian:12-patched"
 	distroless       = "gcr.io/distroless/base-debian12"
-	distrolessMended = "gcr.io/distroless/base-debian12:mended"
+	distrolessPatched = "gcr.io/distroless/base-debian12:patched"
 	authority        = "registry.example.com/authority:1"
 	clientImage      = "registry.example.com/assay:1"
 )
@@ -52,7 +52,7 @@ type rig struct {
 	// thorough: a BuildKit of today takes part, and everything is built with every
 	// builder. Without it what takes long or repeats another builder is left out.
 	thorough bool
-	// want are the findings of base and its mended form, wantDistroless those of
+	// want are the findings of base and its patched form, wantDistroless those of
 	// the distroless image.
 	want, wantMended, wantDistroless map[finding]bool
 }
@@ -100,7 +100,7 @@ func slim(t *testing.T, project string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// programs builds assay and assayd and puts install.sh beside them.
+// programs builds assay and assayd and puts install.sh next to them.
 func (r *rig) programs(t *testing.T) {
 	t.Helper()
 	ldflags := "-s -w -X main.version=" + version
@@ -178,7 +178,7 @@ func (r *rig) serve(t *testing.T, flags ...string) *assayd.Server {
 	return s
 }
 
-// fixLines is the command that mends an image, in the log of its scan.
+// fixLines matches the command that fixes an image, in the log of its scan.
 var fixLines = regexp.MustCompile(`(?m)^ +RUN (.*\\\n)*.*\n`)
 
 // engines starts what builds, and gives it the images.
@@ -196,9 +196,9 @@ func (r *rig) engines(t *testing.T) {
 	wantFindings(t, b, got)
 	// What the log says to do, done.
 	fix := fixLines.FindString(got.log)
-	mustBuild(t, b, job{dockerfile: "FROM " + base + "\n" + fix, tag: mended})
-	archives[mended] = r.export(t, mended)
-	admindir := r.copyOut(t, mended, "/var/lib/dpkg")
+	mustBuild(t, b, job{dockerfile: "FROM " + base + "\n" + fix, tag: patched})
+	archives[patched] = r.export(t, patched)
+	admindir := r.copyOut(t, patched, "/var/lib/dpkg")
 	r.want = expected(t, filepath.Join(r.root, "var/lib/dpkg"), r.records)
 	r.wantMended = expected(t, admindir, r.records)
 	r.wantDistroless = map[finding]bool{}
@@ -211,7 +211,7 @@ func (r *rig) engines(t *testing.T) {
 		t.Fatalf("dpkg expects %d findings, %d of them in %s: nothing would be shown", len(r.want), len(r.wantDistroless), distrolessPackages[0])
 	}
 	archives[distroless] = r.archive(t, r.distroless(t, filepath.Join(r.root, "var/lib/dpkg")))
-	archives[distrolessMended] = r.archive(t, r.distroless(t, admindir))
+	archives[distrolessPatched] = r.archive(t, r.distroless(t, admindir))
 
 	// buildah leaves its store mounted on itself.
 	t.Cleanup(func() { syscall.Unmount(filepath.Join(r.dir, "store", "overlay"), syscall.MNT_DETACH) })
@@ -224,7 +224,7 @@ func (r *rig) engines(t *testing.T) {
 		r.builders = append(r.builders, modern)
 	}
 	for name, archive := range archives {
-		if name != base && name != mended {
+		if name != base && name != patched {
 			r.load(t, archive, name)
 		}
 		// Not t.TempDir: buildah takes lower case only.
@@ -236,9 +236,8 @@ func (r *rig) engines(t *testing.T) {
 	}
 }
 
-// differing are the builders whose images and mounts are looked into: all of them
-// in a thorough run, else Docker's two, as saving and unpacking images is what takes
-// the time.
+// differing are the builders whose images and mounts are inspected: all of them in a
+// thorough run, otherwise Docker's two, because saving and unpacking images takes long.
 func (r *rig) differing() []builder {
 	if r.thorough {
 		return r.builders
@@ -313,16 +312,16 @@ func (r *rig) classic(t *testing.T) string {
 	return form
 }
 
-// mended is the first form with the line that upgrades.
-func (r *rig) mended(t *testing.T) string {
+// patched is the first form with the line that upgrades.
+func (r *rig) patched(t *testing.T) string {
 	t.Helper()
 	return replaced(t, r.classic(t), "\n#RUN apt-get update ", "\nRUN apt-get update ")
 }
 
 var codeComment = regexp.MustCompile(`(?m)^#([A-Z].*)$`)
 
-// secretForm is the second form of Dockerfile.example, with the change that it
-// tells users of Docker 20.10 to make.
+// secretForm is the second form of Dockerfile.example, with the change that its comment
+// describes for Docker 20.10.
 func (r *rig) secretForm(t *testing.T) string {
 	t.Helper()
 	_, form, _ := strings.Cut(r.example(t), betterForm)

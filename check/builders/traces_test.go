@@ -16,9 +16,9 @@ import (
 // withSecret are the patterns with a secret that differ in how they take it.
 var withSecret = []string{"bind.Dockerfile", "secret-file.Dockerfile", "secret-env.Dockerfile", "non-root.Dockerfile", "report.Dockerfile"}
 
-// testTraces looks for the token in all that a build leads to. With a secret it
-// is nowhere; where a build argument stays is the table of docs/builders.md under
-// the heading "Where a build argument stays".
+// testTraces looks for the token in everything that a build produces. A secret must be
+// nowhere. A build argument must be where docs/builders.md says, in the table under the
+// heading "Where a build argument stays".
 func testTraces(t *testing.T, r *rig) {
 	p := newPatterns(t, r)
 	text := r.read(t, "docs", "builders.md")
@@ -51,7 +51,7 @@ func testTraces(t *testing.T, r *rig) {
 						}
 						return
 					}
-					j := p.job(text).mend()
+					j := p.job(text).patched()
 					j.tag, j.noCache = "traces", true
 					log := mustBuild(t, b, j)
 					if places := r.traces(failed.log+log, b.image(t, j.tag)); len(places) > 0 {
@@ -61,7 +61,7 @@ func testTraces(t *testing.T, r *rig) {
 			}
 			for _, row := range want.rows {
 				t.Run(row, func(t *testing.T) {
-					j := p.job(p.text(t, row)).mend()
+					j := p.job(p.text(t, row)).patched()
 					j.tag, j.noCache = "traces", true
 					log := mustBuild(t, b, j)
 					got := strings.Join(r.traces(log, b.image(t, j.tag)), ", ")
@@ -97,8 +97,8 @@ func testTraces(t *testing.T, r *rig) {
 	})
 }
 
-// traces names the kinds of places where the token stands in a build's log and
-// in an image.
+// traces names the kinds of places in a build's log and in an image that contain the
+// token.
 func (r *rig) traces(log string, image map[string][]byte) []string {
 	places := map[string]bool{}
 	token := []byte(r.token)
@@ -122,8 +122,8 @@ func (r *rig) traces(log string, image map[string][]byte) []string {
 	return slices.Sorted(maps.Keys(places))
 }
 
-// createdBy is a line of the history in an image's configuration that a build
-// argument could stand in.
+// createdBy matches a line of the history in an image's configuration, which could contain
+// a build argument.
 var createdBy = regexp.MustCompile(`"created_by":"(?:[^"\\]|\\.)*"`)
 
 // testResidue compares the image of the bind pattern with the one that the same
@@ -132,7 +132,7 @@ func testResidue(t *testing.T, r *rig) {
 	p := newPatterns(t, r)
 	for _, b := range r.differing()[1:] { // the classic one has no mounts
 		t.Run(b.name(), func(t *testing.T) {
-			with := p.job(p.text(t, "bind.Dockerfile")).mend()
+			with := p.job(p.text(t, "bind.Dockerfile")).patched()
 			with.tag, with.noCache = "with", true
 			log := mustBuild(t, b, with)
 			if !strings.Contains(log, "assay: verdict=pass") {

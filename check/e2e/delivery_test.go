@@ -140,9 +140,8 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestNoVariableSendsTheTokenElsewhere holds that nothing that a base image can
-// put into the environment lets another than the service read the token, and
-// that what was ignored is said.
+// TestNoVariableSendsTheTokenElsewhere checks that no variable that a base image can set
+// lets anyone but the service read the token, and that ignored variables are named.
 func TestNoVariableSendsTheTokenElsewhere(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "trap.pem")
 	p := newTrap(t)
@@ -181,13 +180,14 @@ func TestNoVariableSendsTheTokenElsewhere(t *testing.T) {
 	if p.asked.Load() == 0 || p.tokens.Load() != 0 {
 		t.Errorf("the proxy was asked %d times and saw %d tokens", p.asked.Load(), p.tokens.Load())
 	}
-	// The proof that the trap works: with the user's own word it reads.
+	// This shows that the trap works: with the user's own --cacert the proxy reads the
+	// token.
 	if got := scan(client, env, "--cacert", ca); got.code != 0 || p.tokens.Load() != 1 {
 		t.Errorf("with --cacert: exit code %d, %d tokens\n%s", got.code, p.tokens.Load(), got.stderr)
 	}
 }
 
-// TestNoProxyWithoutTLS holds that a service without TLS is asked directly.
+// TestNoProxyWithoutTLS checks that a service without TLS is asked without a proxy.
 func TestNoProxyWithoutTLS(t *testing.T) {
 	p := newTrap(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), "--server", "http://assay.test:1", "--root", t.TempDir(), "--timeout", "3s", aToken())
@@ -198,8 +198,8 @@ func TestNoProxyWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestNoVariablePassesWhatWasNotScanned holds that a base image cannot make a
-// scan fail early where the build goes on without one.
+// TestNoVariablePassesWhatWasNotScanned checks that a base image cannot make a scan fail
+// early if the build would then go on without one.
 func TestNoVariablePassesWhatWasNotScanned(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -214,7 +214,7 @@ func TestNoVariablePassesWhatWasNotScanned(t *testing.T) {
 	}
 }
 
-// TestOtherVersion holds that a client says so when the service is of another.
+// TestOtherVersion checks that a client logs it if the service has another version.
 func TestOtherVersion(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -270,14 +270,14 @@ func TestScratch(t *testing.T) {
 			t.Errorf("doctor: exit code %d, no %q in\n%s%s", got.code, want, got.stdout, got.stderr)
 		}
 	}
-	// A secret that is root's alone.
+	// A secret that only root can read.
 	got = run("--token-file", "/token")
 	if got.code != 2 || !strings.Contains(got.stderr, "mode=0444") {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
 	}
 }
 
-// TestNoNetwork holds what is said in a build with --network none.
+// TestNoNetwork checks the message in a build with --network none.
 func TestNoNetwork(t *testing.T) {
 	if os.Getuid() != 0 {
 		testkit.Missing(t, "root, to leave the network")
@@ -338,7 +338,7 @@ func TestArm64(t *testing.T) {
 	}
 }
 
-// TestPrivacyExample holds that docs/privacy.md shows what is really sent.
+// TestPrivacyExample checks that the example in docs/privacy.md is what assay sends.
 func TestPrivacyExample(t *testing.T) {
 	doc, err := os.ReadFile("docs/privacy.md")
 	if err != nil {

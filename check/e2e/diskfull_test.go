@@ -87,9 +87,9 @@ func (s served) get(t *testing.T, path string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// TestDiskFull holds that with a full disk scans are answered, and said not to be
-// kept, that a token can be revoked, that an import that fails gives its room back,
-// and that all is well again when there is room.
+// TestDiskFull checks that with a full disk scans are answered and the answer says that
+// they are not kept, that a token can be revoked, that a failed import frees its space,
+// and that everything works again once there is space.
 func TestDiskFull(t *testing.T) {
 	d := newDisk(t, 300)
 	data := filepath.Join(d.dir, "data")
@@ -125,7 +125,7 @@ func TestDiskFull(t *testing.T) {
 	}
 
 	filler := d.fill(0)
-	// What the databases hold already of room is used up first.
+	// The databases first use up the free space inside their files.
 	unkept := kept
 	for i := 0; i < 20_000 && unkept.Report != ""; i++ {
 		if unkept, err = s.scan(t.Context()); err != nil {
@@ -145,7 +145,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("a scan that was kept: %d: %s", code, text)
 	}
 
-	// Beside the service and without it.
+	// With the service running, and without it.
 	for _, name := range []string{"spare1", "load"} {
 		if out, err := run("token", "revoke", name); err != nil {
 			t.Errorf("revoke %q: %v\n%s", name, err, out)

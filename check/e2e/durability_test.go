@@ -76,8 +76,8 @@ func (s served) scan(ctx context.Context) (v verdict.Verdict, err error) {
 	return v, json.Unmarshal(b, &v)
 }
 
-// writeRecords writes the records of the sample that keep says, and filler more that
-// match nothing, to a zip at path.
+// writeRecords writes the records of the sample for which keep is true, and filler records
+// that match nothing, to a zip at path.
 func writeRecords(t *testing.T, path string, filler int, keep func(id string) bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(sampleAdvisories, "*.json"))
@@ -193,8 +193,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 		}
 	}
 
-	// A state in which the new records are not there yet, then one import that
-	// finishes beside 100 scans.
+	// A state without the new records, then one import that finishes during 100 scans.
 	writeRecords(t, source, filler, func(id string) bool { return !slices.Contains(want, id) })
 	if out, err := importer().CombinedOutput(); err != nil {
 		t.Fatalf("import: %v\n%s", err, out)
@@ -211,7 +210,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 			for range 25 {
 				v, err := s.scan(t.Context())
 				if err != nil {
-					t.Errorf("scan beside an import: %v", err)
+					t.Errorf("scan during an import: %v", err)
 					continue
 				}
 				check(v)

@@ -28,7 +28,7 @@ import (
 	"assay/verdict"
 )
 
-// hostileToken has the form of a token and is none of any service.
+// hostileToken has the form of a token, but no service knows it.
 const hostileToken = "assay_0123456789ABCDEFGHIJKLMNOPQRSTUV0jfF3F"
 
 // A hostileHost is what assay is run against: an https service that speaks HTTP/2,
@@ -61,8 +61,8 @@ func newHostileHost(t *testing.T) *hostileHost {
 	return h
 }
 
-// run runs assay in an environment and returns the exit code and all that it
-// printed, after it has held that the token is not in it.
+// run runs assay in an environment, checks that the token is not in its output, and
+// returns the exit code and the output.
 func (h *hostileHost) run(env []string, args ...string) (int, string) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 2*time.Minute)
@@ -201,12 +201,12 @@ func TestEnvironment(t *testing.T) {
 	doc := environmentDoc(t)
 	for name := range doc {
 		if values[name] == nil {
-			t.Errorf("docs/environment.md has %s, and nothing tries it", name)
+			t.Errorf("docs/environment.md has %s, and this test does not try it", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if doc[name] == "" {
-			t.Errorf("docs/environment.md has not %s", name)
+			t.Errorf("docs/environment.md does not have %s, which this test tries", name)
 		}
 		for value, want := range values[name] {
 			var env, args []string
@@ -227,8 +227,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestJSONOnTheLog holds that JSON carries no control character and no command of a
-// CI system into a log, wherever it goes.
+// TestJSONOnTheLog checks that JSON brings no control character and no command of a CI
+// system into a log, whichever stream it is written to.
 func TestJSONOnTheLog(t *testing.T) {
 	h := newHostileHost(t)
 	for _, args := range [][]string{{"--format", "json"}, {"--output", "json=/dev/stdout"}, {"--output", "json=/dev/stderr"}} {
@@ -263,7 +263,7 @@ var linkedOnce = sync.OnceValues(func() (map[string][]string, error) {
 })
 
 // read returns the names that the linked packages pass to a function of one of
-// these names, with the package, and the places where the name is no constant.
+// these names, with the package, and the places where the name is not a constant.
 func read(t *testing.T, functions ...string) (names map[string]string, others []string) {
 	t.Helper()
 	linked, err := linkedOnce()
@@ -344,8 +344,8 @@ func literal(e ast.Expr) (string, bool) {
 	return s, err == nil
 }
 
-// TestEnvironmentIsListed holds docs/environment.md to the sources of everything
-// that is linked into assay, the Go runtime included, and to the flags.
+// TestEnvironmentIsListed compares docs/environment.md with the flags, and with the
+// sources of everything that is linked into assay, including the Go runtime.
 func TestEnvironmentIsListed(t *testing.T) {
 	doc := environmentDoc(t)
 	names, others := read(t, "Getenv", "LookupEnv", "gogetenv", "getEnvAny")
@@ -413,7 +413,7 @@ func TestGODEBUG(t *testing.T) {
 	}
 }
 
-// TestNoGetenv holds that no package of assay reads a variable past Env.LookupEnv.
+// TestNoGetenv checks that packages of assay read variables only by Env.LookupEnv.
 func TestNoGetenv(t *testing.T) {
 	linked, err := linkedOnce()
 	if err != nil {
@@ -437,8 +437,8 @@ func TestNoGetenv(t *testing.T) {
 	}
 }
 
-// TestFilesThatNeverEnd gives assay FIFOs and devices where it expects files, and
-// holds that it refuses them instead of waiting.
+// TestFilesThatNeverEnd gives assay FIFOs and devices where it expects files, and checks
+// that it rejects them instead of waiting.
 func TestFilesThatNeverEnd(t *testing.T) {
 	h := newHostileHost(t)
 	dir := t.TempDir()

@@ -28,9 +28,9 @@ var aToken = sync.OnceValue(func() string {
 	return secret
 })
 
-// TestServiceFailures holds that whatever goes wrong between assay and its
-// service ends within --timeout, with the code of docs/exit-codes.md, a line
-// that says what and a hint, and never with a pass.
+// TestServiceFailures checks that a scan ends within --timeout whatever goes wrong between
+// assay and its service: with the code of docs/exit-codes.md, an error and a hint, and
+// never with a pass.
 func TestServiceFailures(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
@@ -149,7 +149,7 @@ func holdFailure(t *testing.T, server string, code int, says string) {
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		start := time.Now()
 		err := cmd.Run()
-		// Twice the timeout tells a hang from a slow machine.
+		// Twice the timeout distinguishes a hang from a slow machine.
 		if took := time.Since(start); took > 2*timeout {
 			t.Errorf("took %v with --timeout %v", took, timeout)
 		}
@@ -181,8 +181,8 @@ func holdFailure(t *testing.T, server string, code int, says string) {
 	}
 }
 
-// TestContradictions holds that a verdict that cannot be meant ends with 5, also
-// where findings and errors are let go.
+// TestContradictions checks that a verdict that contradicts itself ends with 5, even if
+// flags accept findings and errors.
 func TestContradictions(t *testing.T) {
 	for name, body := range map[string]string{
 		"a bare pass":                 `{"version":1,"scan":"x","decision":{"outcome":"pass","code":0}}`,
@@ -210,8 +210,8 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// TestRetry holds that a service that comes back is waited for, and that all
-// tries are one scan.
+// TestRetry checks that assay waits for a service that comes back, and that all attempts
+// are one scan.
 func TestRetry(t *testing.T) {
 	var mu sync.Mutex
 	var keys []string

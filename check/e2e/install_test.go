@@ -94,8 +94,7 @@ func (i installer) command(script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// fails holds that a run ends with an error that says what and gives a hint,
-// and leaves the folder as it was.
+// fails checks that a run ends with an error and a hint, and leaves the folder as it was.
 func (i installer) fails(what, hint string, env ...string) {
 	i.t.Helper()
 	i.env = append(i.env, env...)
@@ -178,8 +177,8 @@ func TestInstall(t *testing.T) {
 	})
 }
 
-// TestInstallFailures holds that nothing is left, executable or not, and that
-// the message says what is wrong and what to do.
+// TestInstallFailures checks that a failure leaves no file, and that the message says
+// what is wrong and what to do.
 func TestInstallFailures(t *testing.T) {
 	wrong := func(body string) func(http.ResponseWriter, string) bool {
 		return func(w http.ResponseWriter, path string) bool {
@@ -306,7 +305,7 @@ func TestInstallLacksATool(t *testing.T) {
 	})
 }
 
-// TestInstallOtherDigestTools holds that each of the three says the same.
+// TestInstallOtherDigestTools checks that the script works with each of the three tools.
 func TestInstallOtherDigestTools(t *testing.T) {
 	srv := httptest.NewServer(fileServer(nil))
 	defer srv.Close()
@@ -325,7 +324,7 @@ func TestInstallOtherDigestTools(t *testing.T) {
 	})
 }
 
-// TestInstallInterrupted holds that a signal in the middle leaves nothing.
+// TestInstallInterrupted checks that an interrupted run leaves no file.
 func TestInstallInterrupted(t *testing.T) {
 	installers(t, func(t *testing.T, i installer, _ string) {
 		began, release := make(chan struct{}), make(chan struct{})
@@ -344,7 +343,7 @@ func TestInstallInterrupted(t *testing.T) {
 		defer close(release)
 		i.env = []string{"ASSAYD_URL=" + srv.URL}
 		cmd := i.command(filepath.Join(testkit.Root(t), "install.sh"), i.dir)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as from a terminal: all of them are told
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as from a terminal: the whole group gets the signal
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -365,7 +364,7 @@ func TestInstallInterrupted(t *testing.T) {
 	})
 }
 
-// TestInstallCutShort holds that no beginning of the script does anything.
+// TestInstallCutShort checks that a truncated script does nothing.
 func TestInstallCutShort(t *testing.T) {
 	script, err := os.ReadFile("install.sh")
 	if err != nil {

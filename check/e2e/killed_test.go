@@ -168,7 +168,7 @@ func (k *killing) scan(ctx context.Context, s *assayd.Server) (map[string]int, e
 	return seen, nil
 }
 
-// check holds what was acknowledged against a service that has just started.
+// check compares what was acknowledged with a service that has just started.
 func (k *killing) check(s *assayd.Server) {
 	k.t.Helper()
 	seen, err := k.scan(k.t.Context(), s)
@@ -190,7 +190,7 @@ func (k *killing) check(s *assayd.Server) {
 	}
 }
 
-// holdScans holds that scans are kept as they were answered.
+// holdScans checks that scans are stored as they were answered.
 func (k *killing) holdScans(s *assayd.Server, scans map[string][sha256.Size]byte) {
 	k.t.Helper()
 	for id, sum := range scans {

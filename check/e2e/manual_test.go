@@ -12,8 +12,8 @@ import (
 	"assay/check/testkit"
 )
 
-// TestManual holds the man pages and the completions against what the programs
-// themselves say under --help: every command, with exactly its flags. Man pages are
+// TestManual compares the man pages and the completions with what the programs print under
+// --help: every command, with exactly its flags. Man pages are
 // read by groff and mandoc, completions run in their shells.
 func TestManual(t *testing.T) {
 	linked, err := linkedOnce()
@@ -179,7 +179,7 @@ func (s shell) completes(t *testing.T, path, program string, helps []help) {
 	}
 	ask := func(words ...string) []string {
 		args := []string{"-c", s.script}
-		if s.name != "fish" { // where $0 stands
+		if s.name != "fish" { // which has $0
 			args = append(args, s.name)
 		}
 		cmd := exec.CommandContext(t.Context(), s.name, append(append(args, path), words...)...)
@@ -204,8 +204,8 @@ func (s shell) completes(t *testing.T, path, program string, helps []help) {
 			t.Errorf("%q: %q, --help has %q", words, got, h.commands)
 		}
 	}
-	// A value that is called as a command is no command, and none is completed to
-	// flags or commands.
+	// A value with the name of a command is not a command, and a value is not completed
+	// to flags or commands.
 	if program == "assayd" && s.name != "fish" { // which looks for commands anywhere
 		if got := ask(program, "token", "create", "--name", "serve", "--rot"); s.name == "bash" && !slices.Equal(got, []string{"--rotate"}) {
 			t.Errorf("behind a value: %q", got)

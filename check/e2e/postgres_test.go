@@ -113,7 +113,7 @@ func (s served) snapshot(t *testing.T) string {
 	return h.Snapshot
 }
 
-// eventually waits for what happens within seconds, and gives up after a minute.
+// eventually waits for a condition that holds within seconds, and gives up after a minute.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
@@ -430,9 +430,9 @@ func holdConnections(t *testing.T, url string) (release func()) {
 	return nil
 }
 
-// TestPostgresDiskFull fills the disk of the database: scans are answered, and said not
-// to be kept, as with a store in files. With room again they are kept, without a restart
-// of anything.
+// TestPostgresDiskFull fills the disk of the database. Scans are answered, and the answer
+// says that they are not kept, as with a store in files. Once there is space they are kept
+// again, without a restart.
 func TestPostgresDiskFull(t *testing.T) {
 	var d disk
 	server := pgtest.Start(t, func(dir string) string {

@@ -69,8 +69,8 @@ func (w waiting) ask(ctx context.Context, notice func(string)) error {
 	return err
 }
 
-// TestHerd holds that 600 builds at once, with one token and the rate that assayd
-// has by default, all get their verdict.
+// TestHerd checks that 600 builds at once, with one token and the default rate of assayd,
+// all get their verdict.
 func TestHerd(t *testing.T) {
 	testkit.Long(t) // as long as the rate of one token lets 600 scans take
 	w := newWaiting(t, "--rate", "20", "--burst", "200")
@@ -91,13 +91,13 @@ func TestHerd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("600 scans in %s, %d were told to wait", time.Since(begin).Round(time.Second), told.Load())
+	t.Logf("600 scans in %s, %d had to wait", time.Since(begin).Round(time.Second), told.Load())
 	if told.Load() < 100 {
-		t.Errorf("only %d scans had to wait: the test tries nothing", told.Load())
+		t.Errorf("only %d scans had to wait: the test shows nothing", told.Load())
 	}
 }
 
-// TestRestart holds that no build fails while assayd is started again.
+// TestRestart checks that no build fails while assayd restarts.
 func TestRestart(t *testing.T) {
 	w := newWaiting(t)
 	s := w.start(t)

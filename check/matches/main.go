@@ -1,4 +1,4 @@
-// Matches judges the inventories of popular public images by the advisories of the
+// Matches evaluates the inventories of popular public images with the advisories of the
 // test data, without a service, and prints how many packages are evaluated, why others
 // are not, and what is found. Held beside the same of an earlier release it shows what
 // a change of the matcher does.

@@ -1,4 +1,4 @@
-// Package peers is what the programs share that hold assay beside other tools:
+// Package peers is shared by the programs that compare assay with other tools:
 // building those tools, running them, and reading the tables of differences in
 // the documentation.
 package peers

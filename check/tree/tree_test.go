@@ -13,7 +13,7 @@ import (
 	"assay/check/testkit"
 )
 
-// TestClientImports holds that nothing of the service is linked into assay.
+// TestClientImports checks that nothing of the service is linked into assay.
 func TestClientImports(t *testing.T) {
 	t.Chdir(testkit.Root(t))
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
@@ -59,7 +59,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestDependencies holds that docs/dependencies.md names every module that
+// TestDependencies checks that docs/dependencies.md names every module that
 // go.mod requires directly.
 func TestDependencies(t *testing.T) {
 	t.Chdir(testkit.Root(t))

@@ -24,8 +24,8 @@ func TestPassed(t *testing.T) {
 			t.Fatalf("scan: %d %s", resp.StatusCode, got)
 		}
 	}
-	scan(shop, "mended", "high") // fails
-	scan(shop, "mended", "none")
+	scan(shop, "fixed", "high") // fails
+	scan(shop, "fixed", "none")
 	scan(shop, "broken", "none")
 	scan(shop, "broken", "high")
 	for _, tt := range []struct {
@@ -34,16 +34,16 @@ func TestPassed(t *testing.T) {
 		passed        bool
 		code          int
 	}{
-		{shop, "commit=mended", 200, true, 0},
-		{shop, "commit=mended&project=shop", 200, true, 0},
-		{reader, "commit=mended", 200, true, 0},
-		{reader, "commit=mended&project=blog", 404, false, 0},
-		{blog, "commit=mended", 404, false, 0},
-		{blog, "commit=mended&project=shop", 403, false, 0},
+		{shop, "commit=fixed", 200, true, 0},
+		{shop, "commit=fixed&project=shop", 200, true, 0},
+		{reader, "commit=fixed", 200, true, 0},
+		{reader, "commit=fixed&project=blog", 404, false, 0},
+		{blog, "commit=fixed", 404, false, 0},
+		{blog, "commit=fixed&project=shop", 403, false, 0},
 		{shop, "commit=broken", 409, false, 4},
 		{shop, "commit=other", 404, false, 0},
 		{shop, "commit=", 400, false, 0},
-		{"", "commit=mended", 401, false, 0},
+		{"", "commit=fixed", 401, false, 0},
 	} {
 		resp, body := r.do(http.MethodGet, "/api/v1/passed?"+tt.query, tt.secret, nil)
 		var got struct {

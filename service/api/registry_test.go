@@ -236,7 +236,7 @@ func TestGeneratorToken(t *testing.T) {
 	}
 }
 
-// TestGeneratorReplicas holds that two services on one store serve the same image
+// TestGeneratorReplicas checks that two services on one store serve the same image
 // for a token.
 func TestGeneratorReplicas(t *testing.T) {
 	dir, _ := releases(t)

@@ -60,7 +60,7 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestServeRefusesTheCA holds that a CA that no client has room for is said at
+// TestServeRefusesTheCA checks that a CA that no client has room for is said at
 // the start, before anything is opened.
 func TestServeRefusesTheCA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

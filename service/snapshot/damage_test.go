@@ -311,7 +311,7 @@ func TestDiskErrors(t *testing.T) {
 	}
 }
 
-// lookedUp holds that every key that a walk finds, a look-up finds too.
+// lookedUp checks that every key that a walk finds, a look-up finds too.
 func lookedUp(t *testing.T, db *DB) {
 	t.Helper()
 	v, err := db.View()

@@ -29,7 +29,7 @@ const (
 	adds  kind = "adds"  // has one that assay has not
 )
 
-// Whose a difference is. One that is ours is a fault to be mended, not an entry.
+// Whose a difference is. If it is ours, assay is fixed, so there is no entry for that.
 const (
 	theirs      = "theirs"
 	anotherRule = "another rule"
@@ -76,7 +76,7 @@ func (e *entry) check() error {
 	return nil
 }
 
-// of reports whether an entry speaks of an input.
+// of reports whether an entry is about an input.
 func (e *entry) of(input string) bool {
 	return glob(e.inputs, input)
 }
@@ -88,7 +88,7 @@ func (e *entry) covers(c claim) bool {
 }
 
 // glob is path.Match, with a lone "*" for every name: those of Go and PHP have
-// slashes, which "*" otherwise does not stand for.
+// slashes, which "*" otherwise does not match.
 func glob(pattern, name string) bool {
 	ok, _ := path.Match(pattern, name)
 	return ok || pattern == "*"

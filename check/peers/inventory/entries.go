@@ -22,16 +22,16 @@ type entry struct {
 	matched  []int // differences so far, by packages
 }
 
-// A kind says how a tool differs from the judge.
+// A kind says how a tool differs from the reference.
 type kind string
 
 const (
 	lacks  kind = "lacks"  // does not have a package
-	adds   kind = "adds"   // has one that the judge has not
+	adds   kind = "adds"   // has one that the reference lacks
 	source kind = "source" // has the package, with another source
 )
 
-// Whose a difference is. One that is ours is a fault to be mended, not an entry.
+// Whose a difference is. If it is ours, assay is fixed, so there is no entry for that.
 const (
 	theirs      = "theirs missed"
 	anotherRule = "another rule"
@@ -41,7 +41,7 @@ const (
 //
 //	| `rpm/*-ndb` | trivy | lacks | `gpg-*`, `a 1.*` | another rule | why |
 //
-// An asterisk stands for any text without a slash, and in names for any text.
+// An asterisk matches any text without a slash, and in names any text.
 func parseEntries(text string) ([]*entry, error) {
 	lines, err := peers.Table(text, heading, 6)
 	if err != nil {
@@ -82,7 +82,7 @@ func (e *entry) check() error {
 	return nil
 }
 
-// of reports whether an entry speaks of a tool in a root.
+// of reports whether an entry is about a tool in a root.
 func (e *entry) of(root, tool string) bool {
 	isRoot, _ := path.Match(e.roots, root)
 	isTool, _ := path.Match(e.tool, tool)
@@ -99,7 +99,7 @@ func (e *entry) account(d difference) bool {
 		if strings.Contains(glob, " ") {
 			text += " " + d.row.Version
 		}
-		slash := strings.NewReplacer("/", "\x00") // which an asterisk does not stand for
+		slash := strings.NewReplacer("/", "\x00") // which an asterisk does not match
 		if ok, _ := path.Match(slash.Replace(glob), slash.Replace(text)); ok {
 			e.matched[i]++
 			return true
