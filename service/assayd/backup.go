@@ -110,6 +110,6 @@ func (d *daemon) restore(c *cli.Context) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, "restored to %s: start assayd serve\n", c.String("data"))
+	_, err = fmt.Fprintf(d.stdout, "restored to %s: run assayd verify-data, then start assayd serve\n", c.String("data"))
 	return err
 }

@@ -117,7 +117,8 @@ func addFile(archive *tar.Writer, path, name string) error {
 }
 
 // Restore makes a store in the folder dir, which must not hold one, of a backup. The
-// databases appear only when the whole archive was read and both are intact.
+// databases appear only when the whole archive was read and both can be opened. Rows are
+// checked when they are read, or by Verify.
 func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -142,7 +143,10 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 		if err != nil {
 			return fmt.Errorf("restore: read the backup: %w: %w", store.ErrDamaged, err)
 		}
-		if head.Name != want || head.Typeflag != tar.TypeReg {
+		if head.Name == want && (head.Typeflag != tar.TypeReg || head.Size == 0) {
+			return fmt.Errorf("restore: not a backup of assayd: %q is empty, or not a regular file", want)
+		}
+		if head.Name != want {
 			return fmt.Errorf("restore: not a backup of assayd: it has %q in place of %q", head.Name, want)
 		}
 		if err := writeFile(filepath.Join(temp, want), archive); err != nil {

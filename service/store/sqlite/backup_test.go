@@ -139,6 +139,19 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 		return b.Bytes()
 	}
+	empty := func(kind byte) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, n := range []string{"ledger.db", "advisories.db"} {
+			if err := w.WriteHeader(&tar.Header{Name: n, Linkname: "/etc/passwd", Mode: 0o600, Typeflag: kind}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
 	flipped := bytes.Clone(good.Bytes())
 	flipped[bytes.Index(flipped, []byte("SQLite format 3"))+100]++ // the first page of ledger.db
 	for name, b := range map[string][]byte{
@@ -149,6 +162,8 @@ func TestRestoreRefuses(t *testing.T) {
 		"no databases":   archive("ledger.db", "advisories.db"),
 		"one of them":    archive("ledger.db"),
 		"one file more":  archive("ledger.db", "advisories.db", "x"),
+		"empty files":    empty(tar.TypeReg),
+		"links":          empty(tar.TypeSymlink),
 		"a damaged page": flipped,
 	} {
 		to := t.TempDir()
