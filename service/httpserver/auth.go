@@ -73,26 +73,23 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return store.Token{}, unauthorized("no token was sent", "send the header \"Authorization: Bearer TOKEN\"")
 	}
+	var t store.Token
+	var err error
 	if s.SignIn != nil && oidc.LooksLikeJWT(secret) {
-		t, err := s.SignIn.Token(r.Context(), secret)
-		if err != nil {
+		if t, err = s.SignIn.Token(r.Context(), secret); err != nil {
 			return t, s.SignInProblem(r, err)
 		}
-		if !t.Valid(s.Now()) {
-			s.logEnded(r, t, "revoked")
-			return t, unauthorized("the token of this sign-in was revoked", hint)
+	} else {
+		if err := token.Check(secret); err != nil {
+			return store.Token{}, unauthorized("invalid token", hint)
 		}
-		return t, nil
-	}
-	if err := token.Check(secret); err != nil {
-		return store.Token{}, unauthorized("invalid token", hint)
-	}
-	t, err := s.Tokens.TokenByHash(r.Context(), token.Hash(secret))
-	if errors.Is(err, store.ErrNotFound) {
-		return t, unauthorized("unknown token", hint)
-	}
-	if err != nil {
-		return t, err
+		t, err = s.Tokens.TokenByHash(r.Context(), token.Hash(secret))
+		if errors.Is(err, store.ErrNotFound) {
+			return t, unauthorized("unknown token", hint)
+		}
+		if err != nil {
+			return t, err
+		}
 	}
 	now := s.Now()
 	switch {
