@@ -12,25 +12,25 @@ import (
 	"assay/service/store/encode"
 )
 
-// listChanges yields a page: at most 500 rows, and of rows with large bodies fewer. The
-// inner query finds the newest version of an advisory by the index, for each version in
-// the range.
-const listChanges = `
-	SELECT seq, id, modified, source, part, fixes, body, sum FROM (
-		SELECT page.*, sum(coalesce(octet_length(body), 0)) OVER (ORDER BY seq) - coalesce(octet_length(body), 0) AS above
-		FROM (
-			SELECT v.seq, a.id, v.modified, s.name AS source, f.part, v.fixes, v.body, v.sum
-			FROM version v
-			JOIN advisory a ON a.n = v.advisory
-			JOIN import i ON i.n = v.import
-			JOIN feed f ON f.n = i.feed
-			JOIN source s ON s.n = f.source
-			WHERE v.seq > $1 AND v.seq <= $2
-			AND v.seq = (SELECT max(w.seq) FROM version w WHERE w.advisory = v.advisory AND w.seq <= $2)
-			ORDER BY v.seq LIMIT 500
-		) page
-	) bounded
-	WHERE above < 4194304 ORDER BY seq`
+const (
+	// endOfPage bounds what one query reads: 2000 versions, and fewer if they are large.
+	endOfPage = `
+	SELECT max(seq) FROM (
+		SELECT seq, sum(coalesce(octet_length(body), 0)) OVER (ORDER BY seq) - coalesce(octet_length(body), 0) AS above
+		FROM (SELECT seq, body FROM version WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT 2000) page
+	) bounded WHERE above < 4194304`
+	// listChanges reads the versions in ($1, $2] that are the newest up to $3.
+	listChanges = `
+	SELECT v.seq, a.id, v.modified, s.name, f.part, v.fixes, v.body, v.sum
+	FROM version v
+	JOIN advisory a ON a.n = v.advisory
+	JOIN import i ON i.n = v.import
+	JOIN feed f ON f.n = i.feed
+	JOIN source s ON s.n = f.source
+	WHERE v.seq > $1 AND v.seq <= $2
+	AND v.seq = (SELECT max(w.seq) FROM version w WHERE w.advisory = v.advisory AND w.seq <= $3)
+	ORDER BY v.seq`
+)
 
 // Changes implements store.Advisories. All pages show one state, even if rows are committed
 // or deleted meanwhile. The caller may use the store while it iterates.
@@ -39,8 +39,12 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 		err := s.read(ctx, func(tx transaction) error {
 			var u encode.Unpacker
 			for {
-				page, err := records(tx, &u, listChanges, after, upTo)
-				if err != nil || len(page) == 0 {
+				var end *int64
+				if err := tx.row(endOfPage, []any{after, upTo}, &end); err != nil || end == nil {
+					return err
+				}
+				page, err := records(tx, &u, listChanges, after, *end, upTo)
+				if err != nil {
 					return err
 				}
 				for _, r := range page {
@@ -48,7 +52,7 @@ func (s *Store) Changes(ctx context.Context, after, upTo int64) iter.Seq2[store.
 						return errStopped
 					}
 				}
-				after = page[len(page)-1].Seq
+				after = *end
 			}
 		})
 		if err != nil && !errors.Is(err, errStopped) {

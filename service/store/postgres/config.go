@@ -94,6 +94,8 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 		"application_name":                    "assayd",
 		"statement_timeout":                   milliseconds(slowTime),
 		"idle_in_transaction_session_timeout": milliseconds(idleTime),
+		// Compiling a query takes seconds, which a page of a few thousand rows never saves.
+		"jit": "off",
 		// With these the server notices that a client is gone. They have no effect on a
 		// Unix socket.
 		"tcp_keepalives_idle":     "30",
