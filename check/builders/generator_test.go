@@ -325,9 +325,9 @@ func testGeneratorPattern(t *testing.T, g *generatorRig) {
 	}
 	for _, tt := range []struct {
 		patched bool
-		token  string
-		code   int
-		says   string
+		token   string
+		code    int
+		says    string
 	}{
 		{false, g.token, 1, "exit code: 4"},
 		{true, g.token, 0, `"passed":true`},

@@ -24,12 +24,12 @@ import (
 // The images that the builders have. FROM in docs/patterns names the vulnerable one. A
 // test that needs the patched one replaces the name.
 const (
-	base             = "debian:12-slim"
+	base              = "debian:12-slim"
 	patched           = "debian:12-patched"
-	distroless       = "gcr.io/distroless/base-debian12"
+	distroless        = "gcr.io/distroless/base-debian12"
 	distrolessPatched = "gcr.io/distroless/base-debian12:patched"
-	authority        = "registry.example.com/authority:1"
-	clientImage      = "registry.example.com/assay:1"
+	authority         = "registry.example.com/authority:1"
+	clientImage       = "registry.example.com/assay:1"
 )
 
 // version is what the programs say they are: docs/patterns names it.

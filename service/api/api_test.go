@@ -213,7 +213,7 @@ func TestScanIsEvaluatedAndKept(t *testing.T) {
 		t.Errorf("report: %s", text)
 	}
 	if strings.Contains(r.log.String(), secret) {
-		t.Error("the token stands in the log")
+		t.Error("the token is in the log")
 	}
 	if !strings.Contains(r.log.String(), "scan="+v.Scan) {
 		t.Errorf("the log does not name the scan:\n%s", r.log)

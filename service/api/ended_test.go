@@ -46,7 +46,7 @@ func TestEndedTokens(t *testing.T) {
 	use(valid, http.StatusOK)
 	use(strings.Repeat("x", 10), http.StatusUnauthorized)
 	if got := log(); strings.Contains(got, "token refused") {
-		t.Errorf("a valid token and no token at all are told:\n%s", got)
+		t.Errorf("the log names a valid token, or a text that is not a token:\n%s", got)
 	}
 	use(expired, http.StatusUnauthorized)
 	if lines(`level=WARN msg="token refused" why=expired name="night build"`) != 1 || lines("client=127.0.0.1 not_logged_before=0") != 1 {

@@ -52,7 +52,7 @@ func TestSlowBodies(t *testing.T) {
 		conns := r.slowBodies(slow, n)
 		for _, secret := range []string{other, slow} {
 			if resp, body := r.do("POST", "/api/v1/scans", secret, document(t)); resp.StatusCode != http.StatusOK {
-				t.Errorf("beside %d slow bodies: %s: %s", n, resp.Status, body)
+				t.Errorf("during %d slow bodies: %s: %s", n, resp.Status, body)
 			}
 		}
 		for i, c := range conns {
@@ -122,7 +122,7 @@ func many(n int) []byte {
 }
 
 // A request that needs more memory than the whole budget is refused. One that needs more
-// than is free waits, or is told to try again.
+// than is free waits, or gets 503.
 func TestMemoryIsBounded(t *testing.T) {
 	const budget = 32 << 20
 	memory := httpserver.NewMemory(budget)

@@ -40,7 +40,7 @@ func root(t *testing.T, ca bool, issuer string) []byte {
 
 func TestAuthorities(t *testing.T) {
 	ca := root(t, true, "assay")
-	own := root(t, false, "assay") // signed by itself, as openssl req -x509 may make one
+	own := root(t, false, "assay") // self-signed, as openssl req -x509 may make one
 	text := "subject=CN = assay\nsecret remark\n" + string(ca) + "\n# end\n" + string(own)
 	got, err := authorities([]byte(text))
 	if want := string(ca) + string(own); err != nil || got != want {
@@ -60,7 +60,7 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestServeRefusesTheCA checks that a CA that no client has room for is said at
+// TestServeRefusesTheCA checks that a CA that does not fit into a client is reported at
 // the start, before anything is opened.
 func TestServeRefusesTheCA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

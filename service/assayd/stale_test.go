@@ -177,7 +177,7 @@ func TestSourceDownForAWeek(t *testing.T) {
 		t.Errorf("after it is back: %+v", v.Decision)
 	}
 	if lines(warning) != 2 || lines(stopped) != 1 {
-		t.Errorf("a step was told more than once:\n%s", r.log)
+		t.Errorf("a step was logged more than once:\n%s", r.log)
 	}
 	// A clock that was wrong leaves data from the future.
 	r.pass(-day)

@@ -154,7 +154,7 @@ func TestEntriesSpecific(t *testing.T) {
 			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"2"},{"fixed":"2.1"}]}]}`), "", "[2 2.1) [0 0.0.0]"},
 		{"tags among pseudo-versions", entry(`"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],
 			"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0.0.0-2020"},{"fixed":"0.0.0-2025"},{"introduced":"4"}]}]}`), "", "[0.0.0-2020 0.0.0-2025)[4"},
-		{"tags beside a range that ends", entry(fixed + `,"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"}]}]}`), "", "[0 2)"},
+		{"tags and a range that ends", entry(fixed + `,"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.1"}]}]}`), "", "[0 2)"},
 	} {
 		got := index.Entries(parse(t, tt.record), nil)
 		if tt.arches == "-" {

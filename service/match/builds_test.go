@@ -27,11 +27,11 @@ func TestSourceVersions(t *testing.T) {
 		want int
 	}{
 		{"its own", []inventory.Package{source("perl-libs", "4:5.26.3-421.el8", "perl", "5.26.3-421.el8")}, 1},
-		{"its own, mended", []inventory.Package{source("perl-libs", "4:5.26.3-422.el8", "perl", "5.26.3-422.el8")}, 0},
+		{"its own, fixed", []inventory.Package{source("perl-libs", "4:5.26.3-422.el8", "perl", "5.26.3-422.el8")}, 0},
 		{"of another package", []inventory.Package{errno("5.26.3-422.el8"), source("perl-libs", "4:5.26.3-422.el8", "perl", "5.26.3-422.el8")}, 0},
 		{"of another package, affected", []inventory.Package{errno("5.26.3-421.el8"), source("perl-libs", "4:5.26.3-421.el8", "perl", "5.26.3-421.el8")}, 2},
-		{"nobody's", []inventory.Package{errno("5.26.3-422.el8")}, 0},
-		{"nobody's, affected", []inventory.Package{errno("5.26.3-421.el8")}, 1},
+		{"no package of the source", []inventory.Package{errno("5.26.3-422.el8")}, 0},
+		{"no package of the source, affected", []inventory.Package{errno("5.26.3-421.el8")}, 1},
 		{"named with the source", []inventory.Package{errno("4:5.26.3-422.el8")}, 0},
 	} {
 		if got := on(t, ix, system("rocky", "8.9"), tt.pkgs...); len(got) != tt.want {
@@ -63,7 +63,7 @@ func TestOtherBuilds(t *testing.T) {
 		{"a kernel of an extra", amzn, "Amazon Linux:2", "ALASKERNEL-5.10-2024-049", "5.10.209-198.812.amzn2", "5.10.1-1.amzn2", true},
 		{"a core kernel", amzn, "Amazon Linux:2", "ALASKERNEL-5.10-2024-049", "5.10.209-198.812.amzn2", "4.14.336-253.554.amzn2", false},
 		{"an extra that no version names", amzn, "Amazon Linux:2", "ALAS2DOCKER-2023-003", "20.10.25-1.amzn2", "20.10.17-1.amzn2", true},
-		{"an extra whose number is no version of the package", amzn, "Amazon Linux:2", "ALAS2CORRETTO8-2023-003", "1:1.8.0_392-1.amzn2", "1:1.8.0_382-1.amzn2", true},
+		{"an extra whose number is not a version of the package", amzn, "Amazon Linux:2", "ALAS2CORRETTO8-2023-003", "1:1.8.0_392-1.amzn2", "1:1.8.0_382-1.amzn2", true},
 		{"the core", amzn, "Amazon Linux:2", "ALAS2-2023-2453", "9.2.24-9.amzn2", "9.2.24-8.amzn2", true},
 		{"the core under its old name", amzn, "Amazon Linux:2", "ALAS-2018-1050", "9.2.24-9.amzn2", "9.2.24-8.amzn2", true},
 		{"a later system has no extras", system("amzn", "2023"), "Amazon Linux:2023", "ALAS2023-2024-1", "16.1-1.amzn2023", "15.2-1.amzn2023", true},

@@ -127,12 +127,12 @@ func TestEvaluate(t *testing.T) {
 			affected: "1 2.9",
 			not:      "3",
 		}, {
-			name:     "limit * is no limit",
+			name:     "limit * does not limit",
 			entry:    index.Affected{Ranges: []index.Range{span(from("1"), limit("*"), limit("2"))}},
 			affected: "1 99",
 			not:      "0.9",
 		}, {
-			name:     "a limit beside a fix",
+			name:     "a limit and a fix",
 			entry:    index.Affected{Ranges: []index.Range{span(from("1"), fixed("3"), limit("2"))}},
 			affected: "1 1.9",
 			not:      "2 2.9 3",
@@ -173,7 +173,7 @@ func TestEvaluateEnd(t *testing.T) {
 		{"a last affected version names no fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), through("2"))}}, through("2")},
 		{"a last affected version that is the version", "2", index.Affected{Ranges: []index.Range{span(from("0"), through("2"))}}, through("2")},
 		{"the newest fix of two ranges", "1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("3")), span(from("0"), fixed("2"))}}, fixed("3")},
-		{"a range without end beside one with a fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("3")), span(from("0"))}}, advisory.Event{}},
+		{"a range without end, and one with a fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), fixed("3")), span(from("0"))}}, advisory.Event{}},
 		{"listed, and a fix above", "1", index.Affected{Versions: []string{"1"}, Ranges: []index.Range{span(from("2"), fixed("4")), span(from("0"), fixed("0.5")), span(from("1.1"), fixed("3"))}}, fixed("3")},
 		{"listed alone", "1", index.Affected{Versions: []string{"1"}}, advisory.Event{}},
 		{"a limit names no fix", "1", index.Affected{Ranges: []index.Range{span(from("0"), limit("2"))}}, advisory.Event{}},
@@ -194,9 +194,9 @@ func TestEvaluateErrors(t *testing.T) {
 		entry index.Affected
 		err   string // empty where the rest decides
 	}{
-		{"introduced is no version", index.Affected{Ranges: []index.Range{span(from("1-"), fixed("2"))}}, `version "1-" has an empty revision`},
-		{"fixed is no version", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1 2"))}}, `version "1 2" has blanks inside`},
-		{"limit is no version", index.Affected{Ranges: []index.Range{span(from("0"), limit(":"))}}, `version ":" has an empty epoch`},
+		{"introduced is not a version", index.Affected{Ranges: []index.Range{span(from("1-"), fixed("2"))}}, `version "1-" has an empty revision`},
+		{"fixed is not a version", index.Affected{Ranges: []index.Range{span(from("0"), fixed("1 2"))}}, `version "1 2" has blanks inside`},
+		{"limit is not a version", index.Affected{Ranges: []index.Range{span(from("0"), limit(":"))}}, `version ":" has an empty epoch`},
 		{"an empty event", index.Affected{Ranges: []index.Range{span(from("0"), advisory.Event{})}}, `version "" is empty`},
 		{"nothing introduced", index.Affected{Ranges: []index.Range{span(fixed("2"))}}, "a range has no introduced event"},
 		{"another range decides", index.Affected{Ranges: []index.Range{span(from("1-")), span(from("0"))}}, ""},

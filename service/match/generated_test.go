@@ -67,7 +67,7 @@ const (
 	outNotice    = "no vulnerability but a notice"
 	outNothing   = "has no versions, only commits or nothing"
 	outSystem    = "not about Linux"
-	outVersion   = "has what is no version"
+	outVersion   = "has an invalid version"
 	outWithdrawn = "withdrawn"
 	outEcosystem = "is of no ecosystem of the schema"
 	outEmpty     = "affects nothing"

@@ -199,7 +199,7 @@ func TestBuilds(t *testing.T) {
 		{"an ordinary build", record("x", "2.0-1.el8"), "", "1.9-1.el8 2.0-0.el8", "2.0-1.el8 1.9-1.module_el8.9.0+1+a"},
 		{"a module's build", record("Important: nodejs:14 security update", a), "nodejs:14:1:c", "1:14.21.2-1.module_el8.7.0+90+cccccccc", a + " 1:14.21.2-1.el8"},
 		{"another stream", record("Important: nodejs:16 security update", b), "nodejs:14:1:c", "", a},
-		{"a stream that nobody says", record("Important: nodejs:16 security update", b), "", a, b},
+		{"an unknown stream", record("Important: nodejs:16 security update", b), "", a, b},
 		{"a summary without a stream", record("nodejs security update", b), "nodejs:14:1:c", a, b},
 		{"two streams in one", record("nodejs security update", a, b), "",
 			"1:14.21.2-1.module_el8.7.0+90+c 1:16.20.1-1.module_el8.7.0+90+c 1:15.0-1.module_el8.7.0+90+c", a + " 1:14.21.4-1.module_el8.9.0+900+c " + b},

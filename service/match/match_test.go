@@ -314,7 +314,7 @@ func TestVulnerabilities(t *testing.T) {
 			},
 			[]string{"CVE-2024-1111 [ALSA-2024:1] | []", "CVE-2024-2222 [ALSA-2024:1 RLSA-2024:1] | []"},
 		}, {
-			"a notice is no finding", []string{
+			"a notice is not a finding", []string{
 				`{"id":"RUSTSEC-1","affected":[{"package":{"ecosystem":"Debian:12","name":"p"},"ranges":[{"events":[{"introduced":"0"}]}],
 				"database_specific":{"informational":"unmaintained"}}]}`, `{"id":"ALBA-2024:1","related":[],` + on + `}`,
 			},
@@ -492,7 +492,7 @@ func TestSeverity(t *testing.T) {
 		score       float64
 		unimportant bool
 	}{
-		{"nobody", []string{record(id, "", "", "{}", "{}")}, verdict.Unrated, "", 0, false},
+		{"no rating", []string{record(id, "", "", "{}", "{}")}, verdict.Unrated, "", 0, false},
 		{"not yet assigned", []string{record(id, "", "", `{"urgency":"not yet assigned"}`, "{}")}, verdict.Unrated, "", 0, false},
 		{"the record", []string{record(id, v31, "", "{}", "{}")}, verdict.Critical, id + ": CVSS 3.1", 9.8, false},
 		{"the entry before the record", []string{record(id, v31, v30, "{}", "{}")}, verdict.High, id + ": CVSS 3.0", 7.5, false},
@@ -580,7 +580,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestSorted: findings stand in one order even if the packages do not.
+// TestSorted checks that the order of findings does not depend on the order of packages.
 func TestSorted(t *testing.T) {
 	ix := indexOf(t, `{"id":"DSA-1-1","upstream":["CVE-2024-10000","CVE-2024-9999"],"affected":[`+affects("Debian:12", "a", "")+`,`+affects("Debian:12", "b", "")+`]}`)
 	foreign := pkg("a", "1")
@@ -664,11 +664,11 @@ func TestNotEvaluated(t *testing.T) {
 			if !slices.Equal(res.NotEvaluated, tt.want) || len(res.Findings) > 0 {
 				t.Errorf("got  %+v, findings %v\nwant %+v", res.NotEvaluated, ids(res.Findings), tt.want)
 			}
-			judged := 0
+			evaluated := 0
 			if tt.name == "an advisory that cannot be compared" {
-				judged = 2
+				evaluated = 2
 			}
-			if res.Evaluated != judged || res.Packages != len(tt.inv.Packages) {
+			if res.Evaluated != evaluated || res.Packages != len(tt.inv.Packages) {
 				t.Errorf("evaluated %d of %d", res.Evaluated, res.Packages)
 			}
 		})

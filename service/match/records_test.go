@@ -164,7 +164,7 @@ func TestRecords(t *testing.T) {
 			{none, onePackage("cargo", "libusb", "0.3.0"), ""},
 			{none, onePackage("cargo", "hyper", "0.9.3"), ""}, // Windows only
 		}},
-		{"ranges of commits beside those of versions", "PyPI", []string{"PYSEC-2021-579", "PYSEC-2018-100"}, []check{
+		{"ranges of commits and of versions", "PyPI", []string{"PYSEC-2021-579", "PYSEC-2018-100"}, []check{
 			{none, onePackage("pypi", "tensorflow-cpu", "2.3.3"), "CVE-2021-37666"},
 			{none, onePackage("pypi", "TensorFlow_CPU", "2.4.2"), "CVE-2021-37666"},
 			{none, onePackage("pypi", "tensorflow-cpu", "2.3.4"), ""},

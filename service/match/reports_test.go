@@ -64,7 +64,7 @@ func said(f match.Finding) string {
 	return strings.Join(parts, " ")
 }
 
-// TestReports: what public reports about scanners tell, each with the answer of the
+// TestReports has cases from public reports about scanners, each with the answer of the
 // advisory's publisher.
 func TestReports(t *testing.T) {
 	const curl = "7.66.0-150200.4.30.1"

@@ -104,7 +104,7 @@ func TestExtendedSupport(t *testing.T) {
 		{"of a later release by its day", base("0:1.0-2.el8"), "", "2021-11-09", "-"},
 		{"of an unknown day", base("0:1.0-2.el8"), "", "", "0:1.0-2.el8"},
 		{"without a fix", base(""), "", "2021-06-01", ""},
-		{"mended by its own", base("0:1.0-2.el8_4"), own("0:1.0-1.el8_4"), "2021-06-01", "-"},
+		{"fixed by its own", base("0:1.0-2.el8_4"), own("0:1.0-1.el8_4"), "2021-06-01", "-"},
 		{"with a fix of its own", base("0:1.0-2.el8_4"), own("0:1.0-1.el8_4.7"), "2021-06-01", "0:1.0-1.el8_4.7"},
 	} {
 		published := ""

@@ -9,7 +9,7 @@ import (
 	"assay/service/index"
 )
 
-// A first build from 18,219 records of Debian, and the size of the file.
+// BenchmarkBuild builds an index of 18,219 records of Debian, and reports its size.
 func BenchmarkBuild(b *testing.B) {
 	records := debianRecords(b, allDebian)
 	src := newMemory()

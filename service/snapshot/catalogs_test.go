@@ -44,8 +44,8 @@ func cve(t testing.TB, id string) exploit.CVE {
 	return c
 }
 
-// wantExploit compares "2021-12-10 7": what KEV and, in billionths, EPSS say;
-// "-" for nothing.
+// wantExploit compares the entries of KEV and EPSS with a text such as "2021-12-10 7": the
+// date of KEV and the probability of EPSS in billionths, or "-" for no entry.
 func wantExploit(t *testing.T, db *DB, id, want string) {
 	t.Helper()
 	kev, epss, err := view(t, db).Exploit(cve(t, id))
@@ -77,8 +77,7 @@ func TestLists(t *testing.T) {
 	if res := catchUp(t, db, src); res.Applied != 1 || res.Data.Records != 0 {
 		t.Errorf("%+v", res)
 	}
-	// Every entry is found, and the numbers beside it are not, where they are no
-	// entries themselves.
+	// Every entry is found, and the adjacent numbers are not, unless they are entries too.
 	entries, err := exploit.Decode(exploit.KEV, kev.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +109,7 @@ func TestLists(t *testing.T) {
 	wantExploit(t, db, "CVE-2021-44399", "- 6")
 	wantExploit(t, db, "CVE-2021-44400", "- -")
 
-	// A list that cannot be read takes what it said with it.
+	// If a list cannot be read, the entries of its earlier version are removed too.
 	src.putCatalog(store.List{Kind: "epss", Body: []byte("CVE-2021-44399 much\n")})
 	res, err := db.CatchUp(t.Context(), src)
 	if err != nil || res.UnreadableCount != 1 || view(t, db).Unreadable() != 1 {
@@ -120,7 +119,7 @@ func TestLists(t *testing.T) {
 	wantExploit(t, db, "CVE-2021-44228", "2021-12-10 -")
 }
 
-// Lists are part of what a snapshot holds, and of its id.
+// Lists are part of a snapshot, and of its id.
 func TestListsSameContentSameID(t *testing.T) {
 	samples := sampleRecords(t)
 	json, table := kevList(t, "known_exploited_vulnerabilities.json"), kevList(t, "known_exploited_vulnerabilities.csv")
@@ -175,7 +174,7 @@ func TestListsSameContentSameID(t *testing.T) {
 	}
 }
 
-// A flipped bit in a list is found, at the latest when it is asked for.
+// A flipped bit in a list is detected, at the latest when the entry is read.
 func TestListsFlipped(t *testing.T) {
 	src := newMemory()
 	kev := kevList(t, "known_exploited_vulnerabilities.json")

@@ -52,7 +52,7 @@ func TestEntriesRoundTrip(t *testing.T) {
 			t.Errorf("cut to %d bytes: %v", n, err)
 		}
 		if n >= sumSize {
-			// With a checksum that matches, the bounds must hold by themselves.
+			// If the checksum matches, the bounds must detect it.
 			if _, err := decodeEntries(key, seal(key, bytes.Clone(value[:n]))); !errors.Is(err, ErrDamaged) {
 				t.Errorf("cut to %d bytes, sealed: %v", n, err)
 			}
@@ -65,7 +65,7 @@ func TestEntriesRoundTrip(t *testing.T) {
 	}
 }
 
-// Strings and lists that repeat are written once.
+// Repeated strings and lists are written once.
 func TestEntriesShare(t *testing.T) {
 	var entries []index.Affected
 	for i := range 1000 {
@@ -79,7 +79,7 @@ func TestEntriesShare(t *testing.T) {
 	}
 }
 
-// Numbers that promise more than there is are refused before anything is allocated.
+// Numbers that exceed the data are rejected before anything is allocated.
 func TestEntriesBounds(t *testing.T) {
 	huge := binary.AppendUvarint(nil, 1<<40)
 	for _, content := range [][]byte{
@@ -101,8 +101,8 @@ func TestEntriesBounds(t *testing.T) {
 	}
 }
 
-// FuzzEntries: a value that can be read is, written again, a value that says
-// the same, and from then on the same bytes.
+// FuzzEntries checks that a value that can be decoded has the same content when it is
+// encoded and decoded again, and that a second encoding gives the same bytes.
 func FuzzEntries(f *testing.F) {
 	key := []byte("Debian:12\x00linux")
 	f.Add(encodeEntries(key, nil)[sumSize:])
@@ -142,7 +142,7 @@ func FuzzEntries(f *testing.F) {
 	})
 }
 
-// FuzzRecord: as FuzzEntries, for what is kept of an advisory as a whole.
+// FuzzRecord is like FuzzEntries, for the data of an advisory as a whole.
 func FuzzRecord(f *testing.F) {
 	for _, r := range sampleRecords(f) {
 		c, err := readChange(r)
@@ -181,7 +181,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// The sum against math/big, in any order and with what came and went.
+// The sum is compared with math/big, in any order, also after additions were undone.
 func TestSum(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	modulus := new(big.Int).Lsh(big.NewInt(1), 256)

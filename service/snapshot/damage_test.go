@@ -128,7 +128,7 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
-// Every single flipped byte is either noticed or makes no difference.
+// Every single flipped byte is either detected or makes no difference.
 func TestOpenFlipped(t *testing.T) {
 	src := newMemory()
 	src.put(sampleRecords(t)...)
@@ -172,8 +172,8 @@ func TestOpenFlipped(t *testing.T) {
 	}
 }
 
-// Damage that comes while the index is open: views fail rather than answer
-// wrongly, none is given out any more, and CatchUp repairs it.
+// If the file is damaged while the index is open, views fail instead of answering wrongly,
+// no new views are opened, and CatchUp repairs the index.
 func TestDamagedWhileOpen(t *testing.T) {
 	src := newMemory()
 	src.put(sampleRecords(t)...)
@@ -225,7 +225,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 	}
 }
 
-// Damage that only the writer meets makes it build anew at once.
+// If only the writer meets the damage, it rebuilds the index at once.
 func TestDamagedForWriter(t *testing.T) {
 	samples := sampleRecords(t)
 	src := newMemory()
@@ -257,7 +257,7 @@ func TestUnfinishedCheck(t *testing.T) {
 	writeFile(t, stagePath(path), []byte("left behind"))
 	db := open(t, path)
 	if !errors.Is(db.Discarded(), ErrDamaged) {
-		t.Errorf("a file that ended its last reader was taken: %v", db.Discarded())
+		t.Errorf("a file that crashed its last reader was accepted: %v", db.Discarded())
 	}
 	names, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(names) != 1 {
@@ -311,7 +311,7 @@ func TestDiskErrors(t *testing.T) {
 	}
 }
 
-// lookedUp checks that every key that a walk finds, a look-up finds too.
+// lookedUp checks that a lookup finds every key that a walk finds.
 func lookedUp(t *testing.T, db *DB) {
 	t.Helper()
 	v, err := db.View()
@@ -332,8 +332,8 @@ func lookedUp(t *testing.T, db *DB) {
 	}
 }
 
-// Every bit of the branch pages, which lead look-ups to the page of a key, and of
-// the page of free ones.
+// Every bit is flipped of the branch pages, which lead lookups to the page of a key, and of
+// the list of free pages.
 func TestOpenFlippedBranch(t *testing.T) {
 	src := newMemory()
 	src.put(sampleRecords(t)...)

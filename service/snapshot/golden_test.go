@@ -9,8 +9,8 @@ import (
 	"assay/service/index"
 )
 
-// Every field that the index keeps has a value in the golden records. A new field
-// fails here until a golden record has it, and with that is part of the format.
+// Every field that the index keeps has a value in the golden records. The test fails for a
+// new field until a golden record has it, which makes the field part of the format.
 func TestGoldenCovers(t *testing.T) {
 	seen := map[string]bool{}
 	var look func(name string, v reflect.Value)
@@ -67,7 +67,7 @@ func TestGoldenCovers(t *testing.T) {
 	}
 }
 
-// Whatever changes in what is made of a record changes the format.
+// Every change of how a record is compiled changes the format.
 func TestFormat(t *testing.T) {
 	digest := func(changes []change) string {
 		h := sha256.New()

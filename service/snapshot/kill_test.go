@@ -19,7 +19,7 @@ import (
 // indexToKill is set when the test program is run again as the process that TestKill kills.
 const indexToKill = "SNAPSHOT_TEST_INDEX_TO_KILL"
 
-// An until is a memory that ends at a sequence number and knows every snapshot.
+// An until is a memory that ends at a sequence number and has every snapshot.
 type until struct {
 	*memory
 	seq int64
@@ -33,8 +33,8 @@ func (u until) Head(context.Context) (store.Head, error) {
 
 func (u until) Snapshot(context.Context, string) (int64, error) { return u.seq, nil }
 
-// killHistory returns a source and states of it that are reached by building
-// anew, by an increment and by a copy, in a circle.
+// killHistory returns a source and states of it. They are reached in turn by a rebuild, an
+// increment and a copy, and then start again.
 func killHistory(t *testing.T) (*memory, []int64) {
 	records := debianRecords(t, 1500)
 	src := newMemory()
@@ -57,7 +57,7 @@ func killHistory(t *testing.T) (*memory, []int64) {
 	return src, heads
 }
 
-// A process that is killed at any moment leaves an index that is whole.
+// A process that is killed at any moment leaves an intact index.
 func TestKill(t *testing.T) {
 	src, heads := killHistory(t)
 	if path := os.Getenv(indexToKill); path != "" {
@@ -110,7 +110,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		if exit, ok := errors.AsType[*exec.ExitError](cmd.Wait()); !ok || exit.Exited() {
-			t.Fatal("the process ended by itself")
+			t.Fatal("the process ended before it was killed")
 		}
 
 		db, err := Open(path)

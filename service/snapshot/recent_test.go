@@ -9,7 +9,7 @@ import (
 	"assay/service/index"
 )
 
-// What is kept decoded is of the view's own state.
+// Cached entries belong to the state of the view.
 func TestRecentFollowsState(t *testing.T) {
 	records := debianRecords(t, 3000)
 	src := newMemory()
@@ -64,6 +64,6 @@ func TestRecentIsBounded(t *testing.T) {
 	}
 	r.put([]byte("huge"), make([]index.Affected, recentBytes/entryBytes), 0)
 	if _, ok := r.get([]byte("huge")); ok {
-		t.Error("one package takes all the room")
+		t.Error("one package takes all the space")
 	}
 }

@@ -20,8 +20,9 @@ import (
 	"assay/service/store"
 )
 
-// Every package of the Debian records, against what encoding/json alone says of
-// them: these records have ranges only, one event field each, and names as they are.
+// The entries of every package of Debian are compared with the records as encoding/json
+// decodes them. That is simple, because these records have only ranges, with one field for
+// each event, and names that need no change.
 func TestDebian(t *testing.T) {
 	records := debianRecords(t, allDebian)
 	src := newMemory()
@@ -141,7 +142,7 @@ func TestDebian(t *testing.T) {
 		}
 	}
 
-	// What is not there.
+	// Keys that do not exist.
 	for _, k := range []key{{"Debian:12", "no-such"}, {"Debian:99", "glibc"}, {"Debian:1", "2\x00glibc"}, {"", ""}} {
 		if entries, err := v.Affected(k.ecosystem, k.name); err != nil || entries != nil {
 			t.Errorf("%v: %v, %v", k, entries, err)
@@ -208,7 +209,7 @@ func TestVulnerabilities(t *testing.T) {
 	}
 }
 
-// clean makes no difference between an empty list and none.
+// clean replaces empty lists by nil, so that both are equal.
 func clean(v index.Vulnerability) index.Vulnerability {
 	for _, l := range []*[]string{&v.Aliases, &v.Upstream, &v.Related} {
 		*l = append([]string(nil), *l...)
@@ -256,7 +257,8 @@ func withdraw(t testing.TB, r store.Record) store.Record {
 	return rewrite(t, r, map[string]any{"withdrawn": "2030-01-02T03:04:05Z"})
 }
 
-// TestMentions: a record is found by what it names as related for as long as it does.
+// TestMentions checks that a record is found by the ids that it names as related, until it
+// no longer names them.
 func TestMentions(t *testing.T) {
 	src := newMemory()
 	db := openTemp(t)
@@ -289,7 +291,7 @@ func TestMentions(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", step.what, ids, err, step.want)
 		}
 	}
-	// Open holds the file against its totals.
+	// Open compares the file with its totals.
 	path := db.path
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -299,7 +301,7 @@ func TestMentions(t *testing.T) {
 	}
 }
 
-// TestBuiltFrom: a binary package has the source packages that any record gives it.
+// TestBuiltFrom checks that a binary package has the source packages that records name.
 func TestBuiltFrom(t *testing.T) {
 	src := newMemory()
 	db := openTemp(t)
@@ -551,7 +553,7 @@ func TestStateOfThePast(t *testing.T) {
 	}
 	for _, seq := range []int64{-1, states[3].seq + 1} {
 		if _, err := Build(t.Context(), src, seq, filepath.Join(t.TempDir(), "past")); err == nil {
-			t.Errorf("built a state %d that never was", seq)
+			t.Errorf("built a state %d that never existed", seq)
 		}
 	}
 	if n := len(src.published); n != 4 {
@@ -559,8 +561,8 @@ func TestStateOfThePast(t *testing.T) {
 	}
 }
 
-// Readers see whole states only, and each its own until it is closed, through
-// increments, a copy and rebuilds.
+// Readers see only complete states. Each reader sees the same state until it is closed,
+// during increments, a copy and rebuilds.
 func TestViewsDuringImports(t *testing.T) {
 	debian := debianRecords(t, 9501)
 	src := newMemory()
@@ -595,7 +597,7 @@ func TestViewsDuringImports(t *testing.T) {
 				if !ok || seq != v.Seq() || d.Records != int(seq) {
 					t.Errorf("a view of %d records at %d with id %s, published at %d", d.Records, v.Seq(), d.Snapshot, seq)
 				}
-				// Records are in order of their ids, one each: so many are before seq.
+				// Records are sorted by id, one for each sequence number.
 				id := debian[seq-1].ID
 				if _, ok, err := only(v, id); !ok || err != nil {
 					t.Errorf("%s is missing at %d: %v", id, seq, err)
@@ -659,7 +661,7 @@ func TestNothingNew(t *testing.T) {
 	}
 }
 
-// What fails leaves the earlier state in place, and can be done again.
+// A failure keeps the earlier state, and the operation can be repeated.
 func TestFailures(t *testing.T) {
 	debian := debianRecords(t, 9501)
 	for _, c := range []struct {
@@ -737,7 +739,7 @@ func TestOtherStore(t *testing.T) {
 	diff(t, dump(t, db), dump(t, fresh))
 }
 
-// A record that nobody can read takes its earlier version out, and holds up nothing.
+// A record that cannot be read removes its earlier version, and does not stop the others.
 func TestUnreadable(t *testing.T) {
 	samples := sampleRecords(t)
 	src := newMemory()
@@ -824,7 +826,7 @@ func TestClosed(t *testing.T) {
 	if _, err := db.CatchUp(t.Context(), src); !errors.Is(err, errClosed) {
 		t.Errorf("CatchUp: %v", err)
 	}
-	// The last view has let the file go.
+	// The last view has closed the file.
 	open(t, db.path)
 }
 

@@ -60,8 +60,8 @@ func (m *memory) put(records ...store.Record) {
 	}
 }
 
-// putCatalog adds a version of a list; it takes the place of a version that nobody
-// is given.
+// putCatalog adds a version of a list. It fills the place of its number among the versions
+// of advisories with an empty record, which is never returned.
 func (m *memory) putCatalog(l store.List) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -149,7 +149,7 @@ func (m *memory) Snapshot(_ context.Context, snapshot string) (int64, error) {
 	return 0, fmt.Errorf("snapshot %q: %w", snapshot, store.ErrNotFound)
 }
 
-// newRecord makes a store's record of an OSV record.
+// newRecord makes a store.Record from an OSV record.
 func newRecord(t testing.TB, body []byte) store.Record {
 	t.Helper()
 	a, err := advisory.Parse(body)
@@ -265,8 +265,8 @@ func view(t testing.TB, db *DB) *View {
 	return v
 }
 
-// dump returns everything that the index holds, every key of every bucket, but
-// for the sequence number and the time of the last import.
+// dump returns every key of every bucket of the index, except the sequence number and the
+// time of the last import.
 func dump(t testing.TB, db *DB) map[string]string {
 	t.Helper()
 	v, err := db.View()

@@ -19,16 +19,15 @@ import (
 	"assay/service/version"
 )
 
-// A native is the tool of an ecosystem that orders its versions. It reads pairs
-// with a tab between them and writes a line for each: -1, 0, 1, or "error"
-// where it refuses one.
+// A native is the tool of an ecosystem that orders its versions. It reads pairs with a tab
+// between them and writes a line for each: -1, 0, 1, or "error" if it rejects one of them.
 type native struct {
 	ecosystem string
 	pools     []string // folders of osv/ whose versions are taken
 	suffixes  string   // by which versions are changed, separated by blanks
 	command   []string
-	// rewrite makes of a version what the tool reads in its place, by a bug of
-	// its own. Nil where it has none that matters.
+	// rewrite returns the version that the tool reads instead because of a bug. It is nil
+	// if the tool has no such bug.
 	rewrite func(string) string
 	// vague finds versions that the ecosystem has no rule for. May be nil.
 	vague *regexp.Regexp
@@ -84,8 +83,8 @@ public class Order {
 
 var qualifier = regexp.MustCompile(`\.([a-zA-Z])`)
 
-// TestNative holds the orders against the ecosystems' own tools, on more than
-// 10,000 pairs made of the versions that real advisories name.
+// TestNative compares the orders with the ecosystems' own tools, on more than 10,000 pairs
+// of versions that real advisories name.
 func TestNative(t *testing.T) {
 	semverDir, _ := filepath.Glob("/usr/*/node_modules/npm/node_modules/semver")
 	if more, _ := filepath.Glob("/usr/*/lib/node_modules/npm/node_modules/semver"); len(semverDir) == 0 {
@@ -145,14 +144,14 @@ func TestNative(t *testing.T) {
 			}
 			order, _ := version.For(tt.ecosystem)
 			compare := order.Comparer()
-			judged, refused, rewritten := 0, 0, 0
+			compared, refused, rewritten := 0, 0, 0
 			for i, pair := range pairs {
 				a, b, _ := strings.Cut(pair, "\t")
 				if answers[i] == "error" {
 					refused++
 					continue
 				}
-				judged++
+				compared++
 				got, err := compare(a, b)
 				if tt.rewrite != nil && err == nil && fmt.Sprint(got) != answers[i] {
 					rewritten++
@@ -162,15 +161,16 @@ func TestNative(t *testing.T) {
 					t.Errorf("%q and %q: %d, %v; %s says %s", a, b, got, err, tt.command[0], answers[i])
 				}
 			}
-			t.Logf("%d pairs compared, %d refused, %d as the tool misreads them", judged, refused, rewritten)
-			if judged < 10_000 || rewritten > 200 {
-				t.Errorf("%d pairs compared, %d as the tool misreads them", judged, rewritten)
+			t.Logf("%d pairs compared, %d refused, %d as the tool misreads them", compared, refused, rewritten)
+			if compared < 10_000 || rewritten > 200 {
+				t.Errorf("%d pairs compared, %d as the tool misreads them", compared, rewritten)
 			}
 		})
 	}
 }
 
-// pairs makes n pairs: half of a version and a changed one, half of any two.
+// pairs makes n pairs. Half of them are a version and a variant of it, half are any two
+// versions.
 func (tt native) pairs(t *testing.T, n int) []string {
 	seen := map[string]bool{}
 	for _, pool := range tt.pools {
@@ -218,7 +218,7 @@ func (tt native) pairs(t *testing.T, n int) []string {
 	return pairs
 }
 
-// writeFile writes a file that is gone after the test.
+// writeFile writes a file that is removed after the test.
 func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -10,9 +10,9 @@ var ecosystems = []string{
 	"Debian", "RPM", "Alpine", "SemVer", "Julia", "Bitnami", "PyPI", "CRAN", "Hackage", "Maven", "NuGet", "Packagist", "Composer", "RubyGems", "ConanCenter",
 }
 
-// FuzzCompare: whatever the versions, an order compares a version with itself
-// as equal, two versions alike from both sides, refuses each by itself, and
-// compares plain numbers as it does when it takes them apart.
+// FuzzCompare checks that for all versions an order is reflexive and antisymmetric, that
+// whether it rejects a version does not depend on the other one, and that the fast path
+// for plain numbers gives the same result as parsing.
 func FuzzCompare(f *testing.F) {
 	for _, v := range []string{
 		"1.0", "1.0.0", "01.2", "1.2.3.4.5", "v1.2.3-rc.1+build", "1.0.0-", "1!2.0.post1.dev2+local", "0.3m1", "-class", "1.0-alpha-1",
@@ -42,7 +42,7 @@ func FuzzCompare(f *testing.F) {
 				t.Errorf("%s: %q and %q: %d and %d", e, a, b, ab, ba)
 			}
 			if c, err := compare(a, a); c != 0 || err != nil {
-				t.Errorf("%s: %q is not itself: %d, %v", e, a, c, err)
+				t.Errorf("%s: %q is not equal to itself: %d, %v", e, a, c, err)
 			}
 			if o.parse == nil {
 				continue
@@ -133,8 +133,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestComparerRemembers: to compare versions again costs no second parse, and the
-// project's own orders allocate nothing.
+// TestComparerRemembers checks that comparing versions again does not parse them again, and
+// that the project's own orders do not allocate.
 func TestComparerRemembers(t *testing.T) {
 	o, _ := For("PyPI")
 	compare := o.Comparer()

@@ -10,8 +10,8 @@ import (
 	"assay/service/version"
 )
 
-// TestPairs holds every order against the pairs of versions that native tools
-// and other implementations have judged.
+// TestPairs compares every order with pairs of versions that native tools and other
+// implementations have ordered.
 func TestPairs(t *testing.T) {
 	type test struct {
 		file, ecosystem string
@@ -38,7 +38,7 @@ func TestPairs(t *testing.T) {
 	}
 	for _, f := range files {
 		if !slices.ContainsFunc(tests, func(tt test) bool { return tt.file == f.Name() }) {
-			t.Errorf("nothing is held against %s", f.Name())
+			t.Errorf("no order is compared with %s", f.Name())
 		}
 	}
 	for _, tt := range tests {

@@ -259,7 +259,7 @@ func TestBroken(t *testing.T) {
 		{"list is a page", list, func([]byte) http.HandlerFunc { return page }, "line 1", false},
 		{"list is empty", list, func([]byte) http.HandlerFunc { return text("") }, "empty", true},
 		{"list with garbage", list, func(good []byte) http.HandlerFunc { return text(string(good) + "garbage\n") }, "garbage", true},
-		{"list with a time that is none", list, func(good []byte) http.HandlerFunc { return text("yesterday,RSEC-1\n" + string(good)) }, "invalid time", true},
+		{"list with an invalid time", list, func(good []byte) http.HandlerFunc { return text("yesterday,RSEC-1\n" + string(good)) }, "invalid time", true},
 		{"list with a path", list, func(good []byte) http.HandlerFunc {
 			return text("2026-12-01T00:00:00Z,../../etc/passwd\n" + string(good))
 		}, "invalid id", true},

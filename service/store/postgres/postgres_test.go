@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(shared.Main(m))
 }
 
-// databases are those that stand for the folders of tests.
+// databases are the names of databases by the folders of tests.
 var databases sync.Map
 
 // migrated is a database that has the schema, and no data.
@@ -51,7 +51,7 @@ func newDatabase(t *testing.T) string {
 	return server.Database(t, migrated.name)
 }
 
-// open opens the database that stands for a folder. It is closed at the end of the test,
+// open opens the database of a folder. It is closed at the end of the test,
 // if not before.
 func open(t *testing.T, dir string) store.Store {
 	t.Helper()

@@ -117,7 +117,7 @@ func twoHandles(t *testing.T, open Open) {
 	}
 }
 
-// followers checks that nobody who remembers the last sequence number and reads what
+// followers checks that no reader that remembers the last sequence number and reads what
 // follows it misses a version of an import that began earlier and ends later. One import
 // is slow while it sends its records, the other while it decides what to remove.
 func followers(t *testing.T, open Open) {

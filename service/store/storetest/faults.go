@@ -11,7 +11,7 @@ import (
 	"assay/service/store"
 )
 
-// A Faulty store is reached over a connection that can be cut.
+// A Faulty is a store over a connection that can be cut.
 type Faulty struct {
 	store.Store
 	// CutRound cuts the connection at the n-th round trip from now on, the first being
@@ -21,24 +21,25 @@ type Faulty struct {
 	CutRound func(n int, answered bool) (fired func() bool)
 }
 
-// A write is one that a store promises to do wholly or not at all. Its i makes each of
-// them another one.
+// A write is an operation that a store must do completely or not at all. The number i makes
+// each execution different.
 type write struct {
 	name string
 	// prepare makes what the write changes; it may be nil.
 	prepare func(ctx context.Context, s store.Store, i int) error
 	do      func(ctx context.Context, s store.Store, i int) error
-	// again repeats a write that may have been carried out; nil: do.
+	// again repeats a write that may have been done. If it is nil, do is used.
 	again func(ctx context.Context, s store.Store, i int) error
 	// state describes what the write changes.
 	state func(ctx context.Context, s store.Store, i int) (string, error)
 	steps bool // it has several transactions
 }
 
-// RunFaults cuts the connection of every write at each of its round trips, once before
-// the request arrives and once before the answer does. Whatever the store answers, the
-// write was carried out wholly or not at all, an error wraps store.ErrUnavailable, and
-// the write can be repeated. Open opens one store twice: once to be cut, and once not.
+// RunFaults cuts the connection of every write at each of its round trips, once before the
+// request arrives and once before the answer does. Whatever the store returns, the write
+// must be done completely or not at all, an error must wrap store.ErrUnavailable, and it
+// must be possible to repeat the write. Open opens one store twice, the first time over a
+// connection that can be cut.
 func RunFaults(t *testing.T, open func(t *testing.T) (Faulty, store.Store)) {
 	for _, w := range writes() {
 		t.Run(w.name, func(t *testing.T) { runFault(t, w, open) })
@@ -126,7 +127,7 @@ func hash(kind byte, i int) (h [32]byte) {
 
 func name(kind string, i int) string { return fmt.Sprintf("%s-%d", kind, i) }
 
-// writes are all that a process which is cut off may leave half done.
+// writes are all operations that a lost connection could leave half done.
 func writes() []write {
 	tokensOf := func(kind string) func(ctx context.Context, s store.Store, i int) (string, error) {
 		return func(ctx context.Context, s store.Store, i int) (string, error) {

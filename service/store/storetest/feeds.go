@@ -38,7 +38,7 @@ func feeds(t *testing.T, open Open) {
 	wantSources()
 	feed("s:folder", 9, "", record("X-1", day(1), "a"))
 	updated(9)
-	// From the first feed on, feeds alone tell the age.
+	// From the first feed on, the age depends only on feeds.
 	feed("s:b", 2, "s1", record("X-2", day(2), "b"), record("X-3", day(3), "c"))
 	updated(2)
 	feed("s:a", 5, "t1", record("X-4", day(1), "d"))
@@ -135,7 +135,7 @@ func held(t *testing.T, open Open) {
 }
 
 // feedLead checks that one process leads at a time, and that a lead writes as the store
-// does and keeps nobody from importing.
+// does and does not prevent imports.
 func feedLead(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)

@@ -39,7 +39,7 @@ func importCounts(t *testing.T, open Open) {
 		}
 	}
 
-	// Only bytes tell whether something changed.
+	// A record has changed only if its bytes differ.
 	mustImport(t, s, source("a", 3), all(record("X-1", day(3), "one"), record("X-2", day(2), "two"), record("X-4", day(4), "four")),
 		store.Imported{Added: 1, Changed: 1, Unchanged: 1, Seq: 5})
 	if got, want := mustHead(t, s), (store.Head{Seq: 5, Records: 4, Updated: day(3), Newest: day(4)}); got != want {

@@ -62,7 +62,7 @@ func lists(t *testing.T, open Open) {
 	want(0, 4, "3 epss from epss 3 - e1", "4 kev from kev 2 - k2")
 	want(3, 5, "5 kev from kev 0 - ")
 	want(5, 9)
-	wantTexts(t, s, 0, 9, "2 X-1 a") // lists are no advisories
+	wantTexts(t, s, 0, 9, "2 X-1 a") // lists are not advisories
 
 	if _, err := s.KeepList(t.Context(), source("a", 7), store.List{Body: []byte("x")}); err == nil {
 		t.Error("a list without a kind: no error")

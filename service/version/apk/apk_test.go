@@ -53,7 +53,7 @@ func TestCompare(t *testing.T) {
 		{"not valid is before the end", "1.0foo", "1.0f", -1},
 		{"what follows does not count", "1.0_foo1", "1.0_foo2", 0},
 		{"not valid from the beginning", "-1", "1", -1},
-		{"revision that is none", "4.10-1-r1", "4.10-r0", -1},
+		{"invalid revision", "4.10-1-r1", "4.10-r0", -1},
 		{"upper case letter", "1.2.0A", "1.2.0", -1},
 		{"upper case hash", "1.2~ABC", "1.2", -1},
 		{"letter after a suffix", "1.0_p1a", "1.0_p1", -1},
