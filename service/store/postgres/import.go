@@ -303,8 +303,8 @@ func (x *importer) plan() error {
 const (
 	feedsOfSource = `SELECT array_agg(n) FROM feed WHERE source = $1`
 	countMissing  = `
-	SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.n = a.n))
-	FROM advisory a WHERE a.feed = ANY ($1) AND a.digest IS NOT NULL`
+	SELECT count(*), count(*) FILTER (WHERE p.n IS NULL)
+	FROM advisory a LEFT JOIN plan p ON p.n = a.n WHERE a.feed = ANY ($1) AND a.digest IS NOT NULL`
 	// They come after all records, in the order in which they were first imported.
 	planMissing = `
 	INSERT INTO plan (ord, n, id, feed, before, was, modified, what)
