@@ -1,6 +1,6 @@
 // Verdicts scans the package databases of the test data, and any root, with two
 // releases of assay and assayd, and prints what differs: the decisions, and the
-// findings in groups. It judges nothing: people say why each group is right.
+// findings in groups. It decides nothing: people say why each group is right.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Findings holds what assay's advisories say of packages beside what osv-scanner
-// says of the same packages by the same advisories. What is compared is the
-// vulnerability, by all its names, in a package of a name and version.
+// Findings compares the findings of assay with those of osv-scanner for the same packages
+// and advisories. A vulnerability, with all its names, is compared for each package name
+// and version.
 //
-// Every difference has to have its entry in the table of docs/matching.md, and
-// every entry a difference, or findings fails.
+// Findings fails if a difference has no entry in the table of docs/matching.md, or an entry
+// has no difference.
 package main
 
 import (

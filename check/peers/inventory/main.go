@@ -1,11 +1,11 @@
-// Compare holds what assay finds beside what others find in the same: the native
-// tools of package managers, the lists of the test data, Syft, Trivy and
-// osv-scanner. What is compared of a package is its name and version, and for
-// those of an operating system the architecture and the source package too.
+// Inventory compares what assay finds in a tree with what others find: the native tools of
+// package managers, the lists of the test data, Syft, Trivy and osv-scanner. It compares
+// the name and version of packages, and for those of an operating system also the
+// architecture and the source package.
 //
-// The judge is the native tool, or the list that comes with the data. Every
-// difference has to have its entry in the table of docs/inventory.md, and every
-// entry a difference, or compare fails.
+// The reference is the native tool, or the list that comes with the data. Inventory fails
+// if a difference has no entry in the table of docs/inventory.md, or an entry has no
+// difference.
 package main
 
 import (
