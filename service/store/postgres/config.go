@@ -96,6 +96,8 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 		"idle_in_transaction_session_timeout": milliseconds(idleTime),
 		// Compiling a query takes seconds, which a page of a few thousand rows never saves.
 		"jit": "off",
+		// A query of a client that is gone ends, and releases its locks.
+		"client_connection_check_interval": "5000",
 		// With these the server notices that a client is gone. They have no effect on a
 		// Unix socket.
 		"tcp_keepalives_idle":     "30",
