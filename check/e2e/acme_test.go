@@ -119,11 +119,12 @@ func TestACME(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--acme-domain", "localhost", "--public-url", "http://localhost"}, "not an https address"},
-		{[]string{"--acme-domain", "localhost", "--public-url", "https://example.com"}, "not an https address"},
+		{[]string{"--acme-domain", "localhost", "--public-url", "https://localhost"}, "not a public name"},
+		{[]string{"--acme-domain", "assay.example.com", "--public-url", "http://assay.example.com"}, "not an https address"},
+		{[]string{"--acme-domain", "assay.example.com", "--public-url", "https://example.com"}, "not an https address"},
 		{[]string{"--acme-email", "a@example.com", "--public-url", "https://example.com"}, "without --acme-domain"},
-		{[]string{"--acme-domain", "localhost", "--public-url", "https://localhost", "--tls-cert", roots, "--tls-key", roots}, "exclude each other"},
-		{[]string{"--acme-domain", "localhost", "--public-url", "https://localhost", "--acme-ca", sampleRoot}, "--acme-ca"},
+		{[]string{"--acme-domain", "assay.example.com", "--public-url", "https://assay.example.com", "--tls-cert", roots, "--tls-key", roots}, "exclude each other"},
+		{[]string{"--acme-domain", "assay.example.com", "--public-url", "https://assay.example.com", "--acme-ca", sampleRoot}, "--acme-ca"},
 	} {
 		out, err := exec.Command(config.Binary, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, tt.args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), tt.want) {
