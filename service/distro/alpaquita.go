@@ -17,5 +17,5 @@ var alpaquita = Distribution{
 		return r, ""
 	},
 	Builds: anyMaintainer,
-	Kernel: apkKernel,
+	Kernel: alpineKernel,
 }

@@ -14,7 +14,7 @@ var alpine = Distribution{
 	Names:     BySource,
 	Release:   alpineRelease,
 	Builds:    anyMaintainer,
-	Kernel:    apkKernel,
+	Kernel:    alpineKernel,
 	// Source: https://alpinelinux.org/releases/.
 	EndOfLife: map[string]string{
 		"v3.3":  "2017-11-01",
@@ -43,6 +43,21 @@ var alpine = Distribution{
 // anyMaintainer is for the distributions with apk packages. Anyone may be the
 // maintainer of an Alpine package, so all packages count as the distribution's.
 func anyMaintainer(string) bool { return true }
+
+// alpineKernel recognises kernels by the name or the source package. The other
+// distributions with apk packages use Alpine's names.
+func alpineKernel(name, source string) bool {
+	return alpineKernelName(source) || alpineKernelName(name)
+}
+
+func alpineKernelName(name string) bool {
+	switch name {
+	case "linux-edge", "linux-grsec", "linux-hardened", "linux-headers", "linux-lts", "linux-rpi", "linux-rpi2", "linux-vanilla",
+		"linux-virt", "linux-virtgrsec", "linux-stable":
+		return true
+	}
+	return false
+}
 
 // alpineRelease recognises a release by its number: "v3.19" of "3.19.1". Edge has no
 // advisories. Its os-release has a version of the next release

@@ -14,9 +14,16 @@ var amazonLinux = Distribution{
 	Names:           ByName,
 	Release:         byMajor("Amazon Linux"),
 	Builds:          vendors("Amazon"),
-	Kernel:          rpmKernel,
+	Kernel:          amazonKernel,
 	OtherRepository: otherExtra,
 	ErrataPrefix:    "ALAS", // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
+}
+
+// amazonKernel recognises kernels by the source package, which may have a version in its
+// name: "kernel6.12".
+func amazonKernel(name, source string) bool {
+	rest, ok := strings.CutPrefix(source, "kernel")
+	return rpmKernel(name, source) || ok && rest != "" && version.Digits(rest[:1])
 }
 
 // otherExtra reports whether a fix of an Amazon Linux 2 advisory is of an extra that

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/version"
 	"assay/verdict"
 )
 
@@ -16,7 +17,7 @@ var debian = Distribution{
 	Names:        BySource,
 	Release:      debianRelease,
 	Builds:       debianMaintainer,
-	Kernel:       debKernel,
+	Kernel:       debianKernel,
 	ListsUnfixed: true,
 	Errata:       []string{"DSA", "DLA", "DTSA"},
 	// Long term support, which is free and covers the architectures and most packages
@@ -33,6 +34,36 @@ var debian = Distribution{
 		"12": "2028-06-30",
 		"13": "2030-06-30",
 	},
+}
+
+// debianKernel recognises kernels by the source package: "linux", "linux-6.1",
+// "linux-signed-amd64". Programs have names that begin with "linux-" too (linux-ftpd,
+// linux-atm), so it has a list. A new kind of kernel package then fails a build until it
+// is added here, which somebody notices, but no program passes as a kernel.
+func debianKernel(_, source string) bool {
+	if source == "linux" {
+		return true
+	}
+	flavour, ok := kernelFlavour(source)
+	if !ok {
+		return false
+	}
+	if version.Digits(flavour[:1]) {
+		return true
+	}
+	switch flavour {
+	case "signed", "latest", "headers", "libc":
+		return true
+	}
+	return false
+}
+
+// kernelFlavour returns the word after "linux-" in the name of a source package: "aws" of
+// "linux-aws-5.15".
+func kernelFlavour(source string) (flavour string, ok bool) {
+	rest, ok := strings.CutPrefix(source, "linux-")
+	flavour, _, _ = strings.Cut(rest, "-")
+	return flavour, ok && flavour != ""
 }
 
 func debianRelease(inv inventory.Inventory) (r Release, reason string) {

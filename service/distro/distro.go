@@ -4,8 +4,8 @@
 // packages are kernels, and when security support ends.
 //
 // Each family of distributions has a file. A new distribution is a Distribution in
-// such a file and a line in the list at the end of this one. What is common to all
-// distributions with one package format is in deb.go, rpm.go and kernel.go.
+// such a file and a line in the list at the end of this one. What distributions with
+// the same package format have in common is in deb.go and rpm.go.
 package distro
 
 import (

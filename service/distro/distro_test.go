@@ -198,45 +198,39 @@ func TestEndOfLifeNative(t *testing.T) {
 	}
 }
 
+// TestKernels has source packages, and for Alpine the names of packages, that are kernels
+// and others that begin like them.
 func TestKernels(t *testing.T) {
 	for _, tt := range []struct {
-		typ, name, source string
-		want              bool
+		distribution *Distribution
+		kernels, no  string // separated by spaces
 	}{
-		{"deb", "linux-libc-dev", "linux", true},
-		{"deb", "kernel", "kernel", false},
-		{"rpm", "kernel-headers", "kernel", true},
-		{"rpm", "kernel-core", "kernel", true},
-		{"rpm", "kernel-rt", "kernel-rt", true},
-		{"rpm", "kernel-uek", "kernel-uek", true},
-		{"rpm", "kernel6.12", "kernel6.12", true},
-		{"rpm", "kernel-macros", "kernel-srpm-macros", false},
-		{"rpm", "linux-esx", "linux-esx", true},
-		{"rpm", "kernelshark", "kernelshark", false},
-		{"rpm", "linux-firmware", "linux-firmware", false},
-		{"apk", "linux-headers", "linux-headers", true},
-		{"apk", "linux-virt", "linux-lts", true},
-		{"apk", "linux-pam", "linux-pam", false},
+		{&debian, "linux linux-6.1 linux-5.10 linux-signed-amd64 linux-latest linux-latest-4.19 linux-libc-dev",
+			"kernel linux-ftpd linux-atm linux-base linux-firmware linux-igd linux- linux-show-player linuxptp util-linux syslinux"},
+		{&ubuntu, "linux linux-6.1 linux-signed-azure linux-aws linux-aws-5.15 linux-meta-hwe-5.15 linux-lts-xenial linux-oem-6.5 " +
+			"linux-intel-iotg linux-restricted-modules linux-backports-modules",
+			"linux-ftpd linux-atm linux-base linux-firmware linux- linuxptp util-linux"},
+		{&redHat, "kernel kernel-rt kernel-headers", "kernel-srpm-macros kernelshark linux-firmware linux"},
+		{&oracleLinux, "kernel kernel-uek", "kernel-srpm-macros"},
+		{&suseLinux, "kernel-default kernel-source", "kernelshark"},
+		{&amazonLinux, "kernel kernel6.12", "kernelshark kernel-srpm-macros"},
+		{&photon, "linux linux-esx linux-rt", "linux-firmware linux-PAM"},
+		{&alpine, "linux-lts linux-virt linux-headers", "linux-pam linux-firmware"},
+		{&wolfi, "linux-headers", "linux-pam"},
 	} {
-		if got := map[string]func(name, source string) bool{"deb": debKernel, "rpm": rpmKernel, "apk": apkKernel}[tt.typ](tt.name, tt.source); got != tt.want {
-			t.Errorf("%s %s of %s: %v", tt.typ, tt.name, tt.source, got)
+		for _, source := range strings.Fields(tt.kernels) {
+			if !tt.distribution.Kernel("name", source) {
+				t.Errorf("%s: %s is not a kernel", tt.distribution.Name, source)
+			}
+		}
+		for _, source := range append(strings.Fields(tt.no), "") {
+			if tt.distribution.Kernel("name", source) {
+				t.Errorf("%s: %s is a kernel", tt.distribution.Name, source)
+			}
 		}
 	}
-}
-
-func TestDebianKernels(t *testing.T) {
-	for source, want := range map[string]bool{
-		"linux": true, "linux-6.1": true, "linux-5.10": true, "linux-signed-amd64": true, "linux-latest": true,
-		"linux-aws": true, "linux-aws-5.15": true, "linux-meta-hwe-5.15": true, "linux-signed-azure": true,
-		"linux-lts-xenial": true, "linux-oem-6.5": true, "linux-intel-iotg": true, "linux-restricted-modules": true,
-		"linux-libc-dev": true,
-
-		"linux-ftpd": false, "linux-atm": false, "linux-base": false, "linux-firmware": false, "linux-igd": false,
-		"linux-": false, "linux-show-player": false, "linuxptp": false, "util-linux": false, "syslinux": false, "": false,
-	} {
-		if got := debKernel("", source); got != want {
-			t.Errorf("%q: %v", source, got)
-		}
+	if !alpine.Kernel("linux-headers", "other") {
+		t.Error("Alpine: the package linux-headers is not a kernel")
 	}
 }
 

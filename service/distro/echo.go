@@ -8,5 +8,5 @@ var echo = Distribution{
 	Names:     BySource,
 	// The maintainers of its packages are not known.
 	Builds: func(string) bool { return false },
-	Kernel: debKernel,
+	Kernel: debianKernel,
 }

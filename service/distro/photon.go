@@ -18,6 +18,16 @@ var photon = Distribution{
 		return r, ""
 	},
 	Builds: vendors("VMware", "Broadcom"),
-	Kernel: rpmKernel,
+	Kernel: photonKernel,
 	Errata: []string{"PHSA"},
+}
+
+// photonKernel recognises kernels by the source package, which has a name of its own:
+// "linux", "linux-esx".
+func photonKernel(_, source string) bool {
+	switch source {
+	case "linux", "linux-api-headers", "linux-aws", "linux-esx", "linux-rt", "linux-secure":
+		return true
+	}
+	return false
 }

@@ -40,6 +40,13 @@ func majorRelease(s inventory.System) (major, minor string, ok bool) {
 	return major, minor, major != "" && len(major) <= len("2023") && version.Digits(major)
 }
 
+// rpmKernel recognises kernels by the source package as most distributions name it:
+// "kernel", Red Hat's "kernel-rt", Oracle's "kernel-uek", SUSE's "kernel-default".
+func rpmKernel(_, source string) bool {
+	rest, ok := strings.CutPrefix(source, "kernel")
+	return ok && (rest == "" || rest[0] == '-' && rest != "-srpm-macros" && rest != "-install-tools")
+}
+
 // vendors recognises vendors by the beginning of their names.
 func vendors(names ...string) func(vendor string) bool {
 	return func(vendor string) bool {

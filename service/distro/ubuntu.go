@@ -17,7 +17,7 @@ var ubuntu = Distribution{
 	Release:      ubuntuRelease,
 	Builds:       debianMaintainer,
 	PPA:          true,
-	Kernel:       debKernel,
+	Kernel:       ubuntuKernel,
 	ListsUnfixed: true,
 	Errata:       []string{"USN", "LSN"},
 	// Standard support. Sources: https://wiki.ubuntu.com/Releases, and the column eol of
@@ -55,6 +55,27 @@ var ubuntu = Distribution{
 		"26.04": "2031-05-29",
 		"26.10": "2027-07-15",
 	},
+}
+
+// ubuntuKernel recognises kernels by the source package: Debian's names, and those of
+// Ubuntu's flavours ("linux-aws", "linux-meta-hwe-5.15").
+func ubuntuKernel(name, source string) bool {
+	if debianKernel(name, source) {
+		return true
+	}
+	flavour, ok := kernelFlavour(source)
+	if !ok {
+		return false
+	}
+	switch flavour {
+	case "meta", "modules", "restricted", "backports", // built from any flavour
+		"allwinner", "aws", "azure", "bluefield", "dell300x", "fips", "gcp", "gke", "gkeop",
+		"hwe", "ibm", "intel", "iot", "kvm", "laptop", "lowlatency", "lts", "nvidia", "oem",
+		"oracle", "qcm", "raspi", "raspi2", "realtime", "riscv", "snapdragon", "starfive",
+		"xilinx":
+		return true
+	}
+	return false
 }
 
 // ubuntuRelease recognises a release of Ubuntu. If an image is built with Ubuntu Pro,

@@ -10,7 +10,7 @@ var wolfi = Distribution{
 	Ecosystem: "Wolfi",
 	Names:     ByBoth,
 	Builds:    anyMaintainer,
-	Kernel:    apkKernel,
+	Kernel:    alpineKernel,
 }
 
 var chainguard = Distribution{
@@ -20,7 +20,7 @@ var chainguard = Distribution{
 	Ecosystem: "Chainguard",
 	Names:     ByBoth,
 	Builds:    anyMaintainer,
-	Kernel:    apkKernel,
+	Kernel:    alpineKernel,
 }
 
 var minimOS = Distribution{
@@ -30,5 +30,5 @@ var minimOS = Distribution{
 	Ecosystem: "MinimOS",
 	Names:     ByBoth,
 	Builds:    anyMaintainer,
-	Kernel:    apkKernel,
+	Kernel:    alpineKernel,
 }
