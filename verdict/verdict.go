@@ -120,7 +120,7 @@ type Finding struct {
 
 	Severity Severity `json:"severity"`
 	// SeveritySource is where the severity comes from, such as "debian" or
-	// "CVE-2024-1: CVSS 3.1". It is empty for unrated.
+	// "CVE-2024-1: CVSS 3.1", "CNA GitHub_M: CVSS 3.1". It is empty for unrated.
 	SeveritySource string  `json:"severity_source,omitempty"`
 	Score          float64 `json:"score,omitempty"` // CVSS base score, 0 if unknown
 	Vector         string  `json:"vector,omitempty"`

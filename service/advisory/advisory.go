@@ -38,6 +38,21 @@ type Severity struct {
 	Score string `json:"score"`
 }
 
+// Raters of a vulnerability, in the order in which their ratings count.
+const (
+	RatedByCNA = "cna"      // the organisation that assigned the CVE
+	RatedByADP = "cisa-adp" // CISA, as an authorized data publisher of the CVE program
+	RatedByNVD = "nvd"
+)
+
+// A Rating is a rating by somebody other than the publisher of the record. Feeds of CVE
+// data write the ratings of a record as the field "ratings" of its database_specific.
+type Rating struct {
+	By  string `json:"by"`            // one of the raters above
+	Org string `json:"org,omitempty"` // the short name of the CNA
+	Severity
+}
+
 // An Affected entry says which versions of one package are affected.
 type Affected struct {
 	Package           Package         `json:"package"`

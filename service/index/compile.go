@@ -107,6 +107,7 @@ func Describe(a advisory.Advisory) Vulnerability {
 	}
 	var specific struct {
 		Severity       any             `json:"severity"`
+		Ratings        json.RawMessage `json:"ratings"`
 		KnownExploited json.RawMessage `json:"known_exploited"`
 	}
 	if len(a.DatabaseSpecific) > 0 && json.Unmarshal(a.DatabaseSpecific, &specific) == nil {
@@ -115,8 +116,12 @@ func Describe(a advisory.Advisory) Vulnerability {
 		default:
 			v.KnownExploited = true
 		}
+		v.Ratings = ratings(specific.Ratings)
+		v.Severity = slices.DeleteFunc(slices.Clone(v.Severity), func(s advisory.Severity) bool {
+			return slices.ContainsFunc(v.Ratings, func(r advisory.Rating) bool { return r.Severity == s })
+		})
 		// GitHub's records have a word if they have no vector.
-		if word, ok := specific.Severity.(string); ok && len(v.Severity) == 0 && word != "" {
+		if word, ok := specific.Severity.(string); ok && len(v.Severity)+len(v.Ratings) == 0 && word != "" {
 			v.Severity = []advisory.Severity{{Type: SeverityWord, Score: word}}
 		}
 	}
@@ -124,6 +129,34 @@ func Describe(a advisory.Advisory) Vulnerability {
 		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: SeverityWord, Score: word})
 	}
 	return v
+}
+
+// maxRatings bounds the ratings of a record. Real ones have up to six.
+const maxRatings = 32
+
+// ratings reads the ratings that a record repeats. It leaves out those of unknown raters
+// and returns none if the field has another form, which it has in other databases.
+func ratings(field json.RawMessage) []advisory.Rating {
+	var all []advisory.Rating
+	if len(field) == 0 || json.Unmarshal(field, &all) != nil {
+		return nil
+	}
+	all = slices.DeleteFunc(all, func(r advisory.Rating) bool { return RaterRank(r.By) == len(raters) || r.Score == "" })
+	for i := range all {
+		all[i].Org = head(all[i].Org, maxWord)
+	}
+	return all[:min(len(all), maxRatings)]
+}
+
+var raters = [...]string{advisory.RatedByCNA, advisory.RatedByADP, advisory.RatedByNVD}
+
+// RaterRank returns the place of a rater in the order in which their ratings count. An
+// unknown one is last.
+func RaterRank(by string) int {
+	if i := slices.Index(raters[:], by); i >= 0 {
+		return i
+	}
+	return len(raters)
 }
 
 // summaryWord returns the severity at the beginning of an erratum's summary in lower

@@ -64,13 +64,15 @@ func (r Range) LastFix() string {
 
 // A Vulnerability is what the index keeps about a record as a whole.
 type Vulnerability struct {
-	ID        string
-	Source    string
-	Aliases   []string
-	Upstream  []string
-	Related   []string
-	Summary   string
-	Severity  []advisory.Severity
+	ID       string
+	Source   string
+	Aliases  []string
+	Upstream []string
+	Related  []string
+	Summary  string
+	Severity []advisory.Severity
+	// Ratings are those of others that the record repeats. Severity does not have them.
+	Ratings   []advisory.Rating
 	Modified  time.Time
 	Published time.Time
 	// KnownExploited: the record itself says that CISA's catalog has it.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -64,6 +65,69 @@ func rate(ratings []advisory.Severity, id string) rating {
 		best.severity, best.source, best.word = word.severity, word.source, word.word
 	}
 	return best
+}
+
+// rateRecord returns the rating of a record as a whole.
+func rateRecord(rec *index.Vulnerability) rating {
+	if by := rateByOthers([]*index.Vulnerability{rec}); by.rated() {
+		return by
+	}
+	return rate(rec.Severity, rec.ID)
+}
+
+// rateByOthers picks one of the ratings that records repeat: of the first rater in the
+// order of index.RaterRank who has rated the first of the records' ids that has a rating.
+// Several records may have ratings of the same one, and then the worst counts.
+func rateByOthers(known []*index.Vulnerability) rating {
+	best, rank, id := rating{severity: verdict.Unrated}, 0, ""
+	for _, k := range known {
+		if best.rated() && k.ID != id {
+			break
+		}
+		for by, ratings := range byRater(k.Ratings) {
+			got := rate(ratings, raterName(by))
+			if !got.rated() {
+				continue
+			}
+			at := index.RaterRank(by.By)
+			switch {
+			case !best.rated() || at < rank:
+				best, rank, id = got, at, k.ID
+			case at == rank:
+				best = worst(best, got)
+			}
+		}
+	}
+	return best
+}
+
+// byRater yields the ratings of each rater, in the order of the list.
+func byRater(all []advisory.Rating) iter.Seq2[advisory.Rating, []advisory.Severity] {
+	return func(yield func(advisory.Rating, []advisory.Severity) bool) {
+		for len(all) > 0 {
+			var own []advisory.Severity
+			n := 0
+			for n < len(all) && all[n].By == all[0].By && all[n].Org == all[0].Org {
+				own = append(own, all[n].Severity)
+				n++
+			}
+			if !yield(all[0], own) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// raterName returns how a rating names its rater: "CNA GitHub_M".
+func raterName(r advisory.Rating) string {
+	switch r.By {
+	case advisory.RatedByADP:
+		return "CISA ADP"
+	case advisory.RatedByNVD:
+		return "NVD"
+	}
+	return strings.TrimSpace("CNA " + r.Org)
 }
 
 // urgencyRating returns the rating of a distribution's word for a package.
@@ -142,8 +206,8 @@ func (r records) severityOf(g *group, known []*index.Vulnerability) (rated ratin
 }
 
 // severityBy rates a finding as one source does. The first of these counts: the affected
-// entries, their records, the distribution's word for the package, and other records of
-// the vulnerability, which are in known. Of several ratings at one step the worst counts.
+// entries, their records, the distribution's word for the package, the raters of the CVE
+// (see rateByOthers), and other records of the vulnerability, which are in known. Of several ratings at one step the worst counts.
 // A distribution's word "unimportant" for its own package comes before all of them, since
 // the other ratings are about the software elsewhere.
 func (r records) severityBy(g *group, source string, known []*index.Vulnerability) (rating, error) {
@@ -163,7 +227,7 @@ func (r records) severityBy(g *group, source string, known []*index.Vulnerabilit
 			return rating{}, err
 		}
 		if rec != nil {
-			record = worst(record, rate(rec.Severity, rec.ID))
+			record = worst(record, rateRecord(rec))
 		}
 	}
 	for _, step := range [...]rating{unimportant, entry, record, word} {
@@ -177,6 +241,9 @@ func (r records) severityBy(g *group, source string, known []*index.Vulnerabilit
 			}
 			return step, nil
 		}
+	}
+	if by := rateByOthers(known); by.rated() {
+		return by, nil
 	}
 	other := rating{severity: verdict.Unrated}
 	for i, k := range known {

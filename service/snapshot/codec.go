@@ -69,6 +69,15 @@ func appendSeverities(b []byte, list []advisory.Severity) []byte {
 	return b
 }
 
+func appendRatings(b []byte, list []advisory.Rating) []byte {
+	b = appendUint(b, len(list))
+	for _, r := range list {
+		b = appendString(appendString(b, r.By), r.Org)
+		b = appendString(appendString(b, r.Type), r.Score)
+	}
+	return b
+}
+
 // A reader parses a content. After the first error it returns zeros. It reads a copy in Go's
 // heap, so that its results may be kept after the view is closed.
 type reader struct {
@@ -137,6 +146,12 @@ func (r *reader) strings() []string {
 
 func (r *reader) severities() []advisory.Severity {
 	return list(r, func() advisory.Severity { return advisory.Severity{Type: r.string(), Score: r.string()} })
+}
+
+func (r *reader) ratings() []advisory.Rating {
+	return list(r, func() advisory.Rating {
+		return advisory.Rating{By: r.string(), Org: r.string(), Severity: advisory.Severity{Type: r.string(), Score: r.string()}}
+	})
 }
 
 // list reads a count and that many elements. An empty list is nil.

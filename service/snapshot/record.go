@@ -113,6 +113,7 @@ func (r *record) encode() []byte {
 	b = appendStrings(b, r.Upstream)
 	b = appendStrings(b, r.Related)
 	b = appendSeverities(b, r.Severity)
+	b = appendRatings(b, r.Ratings)
 	b = appendStrings(b, r.packages)
 	return seal([]byte(r.key()), b)
 }
@@ -151,6 +152,7 @@ func decodeRecord(key, value []byte) (record, error) {
 		Upstream:       r.strings(),
 		Related:        r.strings(),
 		Severity:       r.severities(),
+		Ratings:        r.ratings(),
 	}
 	rec.packages = r.strings()
 	return rec, r.end(key)

@@ -215,6 +215,7 @@ func clean(v index.Vulnerability) index.Vulnerability {
 		*l = append([]string(nil), *l...)
 	}
 	v.Severity = append([]advisory.Severity(nil), v.Severity...)
+	v.Ratings = append([]advisory.Rating(nil), v.Ratings...)
 	return v
 }
 
