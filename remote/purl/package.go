@@ -42,6 +42,9 @@ func (p PURL) Package() inventory.Package {
 	if p.Type == "golang" && isMajor(p.Subpath) {
 		pkg.Name += "/" + p.Subpath
 	}
+	if typ, name, ok := p.application(); ok {
+		pkg.Type, pkg.Name = typ, name
+	}
 	if !distributed(p.Type) {
 		return pkg
 	}

@@ -8,8 +8,8 @@ import "strings"
 //   - PyPI: as in PEP 503, lower case and one hyphen for any run of ".-_".
 //   - crates.io: lower case, and "-" for "_": Cargo does not allow two crates that differ
 //     only by them.
-//   - Bitnami, GitHub Actions, NuGet, Packagist: lower case, since names are not case
-//     sensitive.
+//   - Bitnami, GitHub Actions, NuGet, Packagist, WordPress: lower case, since names are
+//     not case sensitive.
 //   - Go: lower case, because the purl specification requires it and many tools write it,
 //     and no two modules differ by case alone. "!x" of the module cache's escaping is "x".
 //   - SwiftURL: lower case, without scheme and ".git".
@@ -31,7 +31,7 @@ func NormalName(ecosystem, name string) string {
 		return strings.Join(words, "-")
 	case "crates.io":
 		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	case "Bitnami", "GitHub Actions", "NuGet", "Packagist":
+	case "Bitnami", "GitHub Actions", "NuGet", "Packagist", "WordPress":
 		return strings.ToLower(name)
 	case "Go":
 		return strings.ReplaceAll(strings.ToLower(name), "!", "")

@@ -39,6 +39,7 @@ var languages = []language{
 	{typ: "pub", ecosystem: "Pub"},
 	{typ: "pypi", ecosystem: "PyPI"},
 	{typ: "swift", ecosystem: "SwiftURL"},
+	{typ: "wordpress", ecosystem: "WordPress"},
 }
 
 // languageOf returns the language of a purl type. It is not ok for a type that no

@@ -48,6 +48,8 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 		l.version = gemVersion(p.Version)
 	case p.Type == "golang" && (p.Name == "stdlib" || p.Name == "toolchain"):
 		l.version = goVersion(p.Version)
+	case p.Type == "wordpress":
+		l.version = version.WordPress(p.Version)
 	}
 	if p.Type == distro.RPM {
 		name, rest, ok := strings.Cut(p.Module, ":")

@@ -75,6 +75,8 @@ func For(ecosystem string) (order Order, ok bool) {
 		return Order{parse: lenient(semantic.ParsePackagistVersion), numbers: longer}, true
 	case "Composer":
 		return Order{parse: parser(parseComposer), numbers: padded}, true
+	case "WordPress":
+		return Order{parse: parser(parseWordPress), numbers: padded}, true
 	case "RubyGems":
 		return Order{parse: numbered(parseGem), numbers: padded}, true
 	case "Root", "Seal", "TuxCare":
