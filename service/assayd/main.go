@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 
 	"assay/cli/argv"
 	"assay/cli/buildinfo"
+	"assay/service/httpserver"
 	"assay/service/store"
 	"assay/verdict/hint"
 )
@@ -28,6 +30,7 @@ import (
 var version string
 
 func main() {
+	fallbackRoots()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	d := &daemon{stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
 	err := d.run(ctx, os.Args)
@@ -40,6 +43,11 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// fallbackRoots makes the process trust the public authorities if the system has no root
+// certificates, as in an image from scratch. Go uses the roots of the system or of
+// SSL_CERT_FILE if there are any. It must be called only once.
+func fallbackRoots() { x509.SetFallbackRoots(httpserver.PublicRoots()) }
 
 // hintOf returns the hint of an error. Some errors of the store, which any command can
 // return, have the same hint everywhere.
@@ -107,6 +115,7 @@ func (d *daemon) app() *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			d.serveCommand(),
+			d.readyCommand(),
 			d.importCommand(),
 			d.updateCommand(),
 			d.tokenCommand(),

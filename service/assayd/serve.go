@@ -63,9 +63,18 @@ type serveConfig struct {
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
 	front             *httpserver.Front
+	address           net.Addr // that serve listens on
 }
 
 func (conf serveConfig) tls() bool { return conf.certFile != "" || conf.acme != nil }
+
+// listenURL returns the address that serve listens on, for ready.
+func (conf serveConfig) listenURL() string {
+	if conf.tls() {
+		return "https://" + conf.address.String()
+	}
+	return "http://" + conf.address.String()
+}
 
 // serveConfig reads the flags, and logs warnings about possible mistakes.
 func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig, err error) {
@@ -140,8 +149,12 @@ func (d *daemon) serve(c *cli.Context) error {
 		defer close(stopped)
 		serveErr = listener.Serve(ctx, ln)
 	}()
+	conf.address = ln.Addr()
+	stopNotifying := context.AfterFunc(ctx, func() { notify(log, "STOPPING=1") })
+	defer stopNotifying()
 	err = d.answer(ctx, c, log, conf, func(h http.Handler) {
 		listener.Front.Ready(h)
+		notify(log, "READY=1\nSTATUS=serving "+conf.public)
 		log.Info("serving", "listen", ln.Addr().String(), "public_url", conf.public, "tls", conf.tls(),
 			"memory_mib", conf.memory>>20, "clients", conf.clients.Arches(), "installer", conf.clients.HasInstaller(), "without", conf.evaluator.Without)
 	}, stopped)
@@ -159,6 +172,9 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return hint.Errorf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err)
 	}
 	defer unlock()
+	if err := keepLine(c.String("data"), listenFile, conf.listenURL()); err != nil {
+		log.Warn("the address could not be saved; assayd ready will not find this assayd", "err", err)
+	}
 	st, err := waitForStore(ctx, log, func() (store.Store, error) { return openStore(c) })
 	if err != nil {
 		return err
@@ -178,7 +194,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	if err != nil {
 		return err
 	}
-	if err := keepPublicURL(c.String("data"), conf.public); err != nil {
+	if err := keepLine(c.String("data"), publicURLFile, conf.public); err != nil {
 		log.Warn("the public address could not be saved; assayd token create will print another one", "err", err)
 	}
 	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
@@ -276,14 +292,14 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	return nil
 }
 
-// keepPublicURL saves the address, if it has changed. It writes nothing otherwise, so that
-// the service starts with a full disk.
-func keepPublicURL(dataDir, public string) error {
-	if publicURL(dataDir) == public {
+// keepLine saves a line in a file of the data folder, if it has changed. It writes nothing
+// otherwise, so that the service starts with a full disk.
+func keepLine(dataDir, name, line string) error {
+	path := filepath.Join(dataDir, name)
+	if b, err := os.ReadFile(path); err == nil && string(b) == line+"\n" {
 		return nil
 	}
-	path := filepath.Join(dataDir, publicURLFile)
-	if err := os.WriteFile(path+".new", []byte(public+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", []byte(line+"\n"), 0o600); err != nil {
 		return errors.Join(err, os.Remove(path+".new"))
 	}
 	return os.Rename(path+".new", path)

@@ -26,11 +26,15 @@ import (
 // is read by databaseURL: the library would print its value in the help.
 func storeFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "keep all data in `DIR`, except what is in the database", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}},
+		dataFlag(),
 		&cli.StringFlag{Name: "database", Usage: "use the PostgreSQL database of `URL`, such as postgres://assayd@db.example.com/assay; a URL with a password goes into $ASSAYD_DATABASE or a file"},
 		&cli.StringFlag{Name: "database-file", Usage: "read the URL of the database from `FILE`"},
 		&cli.BoolFlag{Name: "no-migrate", Usage: "do not migrate the schema of the database; run assayd migrate instead"},
 	}, more...)
+}
+
+func dataFlag() cli.Flag {
+	return &cli.StringFlag{Name: "data", Usage: "keep all data in `DIR`, except what is in the database", Value: "/var/lib/assayd", EnvVars: []string{"ASSAYD_DATA"}}
 }
 
 // maxURLFile bounds a file that has a URL in it.

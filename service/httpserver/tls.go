@@ -61,14 +61,7 @@ func (s TLSSetup) Check(log *slog.Logger, now time.Time) error {
 
 // checkTrust verifies the chain with the roots that every served client has.
 func (s TLSSetup) checkTrust(log *slog.Logger, leaf *x509.Certificate, chain [][]byte, now time.Time) error {
-	roots := x509.NewCertPool()
-	for root := range bundle.Roots() {
-		cert, err := x509.ParseCertificate(root.Certificate)
-		if err != nil {
-			continue // this version of Go does not support it
-		}
-		roots.AddCertWithConstraint(cert, root.Constraint)
-	}
+	roots := PublicRoots()
 	if s.CAFile != "" {
 		text, err := os.ReadFile(s.CAFile)
 		if err != nil {
@@ -97,4 +90,17 @@ func (s TLSSetup) checkTrust(log *slog.Logger, leaf *x509.Certificate, chain [][
 		log.Warn("clients reject the certificate", "err", err)
 	}
 	return nil
+}
+
+// PublicRoots returns the certificate authorities that Mozilla trusts.
+func PublicRoots() *x509.CertPool {
+	roots := x509.NewCertPool()
+	for root := range bundle.Roots() {
+		cert, err := x509.ParseCertificate(root.Certificate)
+		if err != nil {
+			continue // this version of Go does not support it
+		}
+		roots.AddCertWithConstraint(cert, root.Constraint)
+	}
+	return roots
 }
