@@ -14,6 +14,8 @@
 # fuzz     runs every fuzz target for FUZZTIME
 # bench    measures the budgets (ROOT=folder; default a fresh Debian 12), and writes a CPU
 #          profile of assayd for each kind of scan to dist/profiles
+# bench-full  measures assayd with data of the size of all public data, on SQLite and on
+#          PostgreSQL (half an hour, 10 GB of disk); bench has a small form of it
 # test-long  runs make test and the tests that take minutes: all records of the test data,
 #          all builders, 500 flipped bits, 100 kills. Run it before a release
 # kills    sends 100 SIGKILLs during import, update and load, half of them with a nearly
@@ -35,7 +37,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./...
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: build release manual demo deps test test-long test-builders lint fuzz bench load verdicts compare kills
+.PHONY: build release manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -146,6 +148,11 @@ fuzz:
 
 bench: build
 	$(GO) run ./check/bench -root "$(ROOT)" -dist dist -profiles dist/profiles
+	$(GO) run ./check/load -assayd dist/assayd -modes full -records 150000 -ranges 600000 -shares 0,100 -scans 1000
+
+bench-full: build
+	$(GO) run ./check/load -assayd dist/assayd -modes full
+	$(GO) run ./check/load -assayd dist/assayd -modes full -database postgres
 
 load: build
 	$(GO) run ./check/load -assayd dist/assayd $(LOAD)

@@ -9,6 +9,7 @@
 //	flat       resident memory and disk over many scans
 //	year       a SQLite store of a year, copied to PostgreSQL and back by a copy that
 //	           is killed on the way
+//	full       data sets of 10, 30 and 100 % of the size of all public data
 //	prune      both stores of the year lose their old scans while they scan
 //
 // With -database postgres, assayd uses a PostgreSQL that this program starts.
@@ -38,6 +39,8 @@ type config struct {
 	connections            string
 	scans, flat            int
 	year, packages         int
+	records, ranges        int
+	shares                 string
 	bound, flatBound       time.Duration
 	patience               time.Duration
 	memory                 int64
@@ -53,6 +56,9 @@ func main() {
 	flag.StringVar(&c.connections, "connections", "1,16,200,1000,5000", "`numbers` of connections of the mode levels")
 	flag.IntVar(&c.packages, "packages", 0, "send one inventory with at most this `number` of packages; default inventories of 50 to 1,000")
 	flag.IntVar(&c.year, "year", 100_000, "`number` of scans of the mode year")
+	flag.IntVar(&c.records, "records", 600_000, "`number` of records of the mode full")
+	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of their ranges")
+	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 is the genuine ones only")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
 	flag.IntVar(&c.flat, "flat", 200_000, "`number` of scans of the mode flat")
 	flag.DurationVar(&c.bound, "bound", 30*time.Second, "`time` of each level")
@@ -71,7 +77,7 @@ func run(ctx context.Context, c config) (err error) {
 	modes := map[string]mode{
 		"levels": levels, "slow": slowBodies, "get": getFlood, "post": postFlood,
 		"half-open": halfOpen, "flat": flat,
-		"year": copyYear, "prune": pruneYear,
+		"full": full, "year": copyYear, "prune": pruneYear,
 	}
 	var names []string
 	for name := range strings.SplitSeq(c.modes, ",") {
@@ -109,7 +115,7 @@ type rig struct {
 }
 
 // usesRig reports whether a mode uses the store of the rig.
-func usesRig(mode string) bool { return mode != "year" && mode != "prune" }
+func usesRig(mode string) bool { return mode != "full" && mode != "year" && mode != "prune" }
 
 // make prepares what the modes need, and the store only with filled.
 func (r *rig) make(ctx context.Context, c config, filled bool) (err error) {
