@@ -21,7 +21,7 @@ import (
 
 // A Store is what the API needs of store.Store.
 type Store interface {
-	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, now, expires time.Time) error
+	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, scopes []string, now, expires time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
 	FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error)
 	ScanVerdict(ctx context.Context, id string) ([]byte, error)

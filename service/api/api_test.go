@@ -128,7 +128,7 @@ func (r *rig) token(t store.Token) string {
 	}
 	t.ID, t.Created = rand.Text(), now
 	t.Name = cmp.Or(t.Name, t.ID)
-	if err := r.store.CreateToken(context.Background(), t, token.Hash(secret)); err != nil {
+	if err := r.store.CreateToken(context.Background(), t, token.Hash(secret), store.Event{}); err != nil {
 		r.t.Fatal(err)
 	}
 	return secret
@@ -253,7 +253,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	reader := r.token(store.Token{Name: "reader", Scopes: []string{httpserver.ScopeRead}})
 	expired := r.token(store.Token{Name: "expired", Expires: now})
 	revoked := r.token(store.Token{Name: "revoked"})
-	if _, err := r.store.RevokeToken(context.Background(), "revoked", now); err != nil {
+	if _, err := r.store.RevokeToken(context.Background(), store.Revocation{Token: "revoked", At: now}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	stranger, err := token.New(rand.Reader)

@@ -25,7 +25,7 @@ func TestEndedTokens(t *testing.T) {
 	})
 	expired := r.token(store.Token{Name: "night build", Expires: now})
 	revoked := r.token(store.Token{Name: "stolen"})
-	if _, err := r.store.RevokeToken(t.Context(), "stolen", now); err != nil {
+	if _, err := r.store.RevokeToken(t.Context(), store.Revocation{Token: "stolen", At: now}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	valid := r.token(store.Token{Name: "good"})

@@ -251,8 +251,12 @@ func (g *generator) set(r *http.Request, c caller, at time.Time) (registry.Set, 
 		return registry.Set{}, err
 	}
 	hash := token.Hash(secret)
-	if !g.known(hash) {
-		if err := g.Store.DeriveToken(r.Context(), c.ID, hash, g.Now(), began.Add(max(2*g.span(), minDerived))); err != nil {
+	end := began.Add(max(2*g.span(), minDerived))
+	if !c.Until.IsZero() { // a pipeline signed in for a short time, and pulls again for each build
+		end = g.Now().Add(minDerived)
+	}
+	if !c.Until.IsZero() || !g.known(hash) {
+		if err := g.Store.DeriveToken(r.Context(), c.ID, hash, nil, g.Now(), end); err != nil {
 			return registry.Set{}, err
 		}
 		g.note(hash)

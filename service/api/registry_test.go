@@ -225,7 +225,7 @@ func TestGeneratorToken(t *testing.T) {
 	}
 	for _, token := range tokens {
 		if token.Name == "ci" {
-			if _, err := r.store.RevokeToken(t.Context(), token.ID, *clock.Load()); err != nil {
+			if _, err := r.store.RevokeToken(t.Context(), store.Revocation{Token: token.ID, At: *clock.Load()}, store.Event{}); err != nil {
 				t.Fatal(err)
 			}
 		}

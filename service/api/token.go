@@ -16,8 +16,8 @@ func (a *api) getToken(w http.ResponseWriter, _ *http.Request, t store.Token) er
 		Project string     `json:"project,omitempty"`
 		Expires *time.Time `json:"expires,omitempty"`
 	}{Name: t.Name, Scopes: t.Scopes, Project: t.Project}
-	if !t.Expires.IsZero() {
-		answer.Expires = &t.Expires
+	if end := t.End(); !end.IsZero() {
+		answer.Expires = &end
 	}
 	httpserver.WriteJSON(w, http.StatusOK, answer)
 	return nil

@@ -56,11 +56,11 @@ func keepSome(t *testing.T, dir string) {
 	}
 	for i := range 5 {
 		tok := store.Token{ID: fmt.Sprintf("token%d", i), Name: fmt.Sprintf("name%d", i), Scopes: []string{"scan"}, Project: "p", Created: flipDay}
-		if err := st.CreateToken(t.Context(), tok, sha256.Sum256([]byte(tok.ID))); err != nil {
+		if err := st.CreateToken(t.Context(), tok, sha256.Sum256([]byte(tok.ID)), store.Event{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := st.RevokeToken(t.Context(), "token1", flipDay); err != nil {
+	if _, err := st.RevokeToken(t.Context(), store.Revocation{Token: "token1", At: flipDay}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 20 {

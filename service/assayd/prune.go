@@ -62,7 +62,7 @@ func (d *daemon) prune(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		verb = "would remove"
 	}
-	_, printed := fmt.Fprintf(d.stdout, "%s what is older than %s: %d scans, %d inventories, %d parts of verdicts, %d snapshots, %d versions of advisories, %d of exploit catalogs\n",
-		verb, d.now().Add(-keep).UTC().Format(time.DateTime), got.Scans, got.Inventories, got.Pieces, got.Snapshots, got.Versions, got.Lists)
+	_, printed := fmt.Fprintf(d.stdout, "%s what is older than %s: %d scans, %d inventories, %d parts of verdicts, %d snapshots, %d versions of advisories, %d of exploit catalogs, %d events of the audit trail\n",
+		verb, d.now().Add(-keep).UTC().Format(time.DateTime), got.Scans, got.Inventories, got.Pieces, got.Snapshots, got.Versions, got.Lists, got.Events)
 	return errors.Join(err, printed)
 }

@@ -77,7 +77,7 @@ func (d *daemon) tokenCreate(c *cli.Context) error {
 	if rotate {
 		return d.tokenRotate(c, st, t, secret)
 	}
-	err = st.CreateToken(c.Context, t, token.Hash(secret))
+	err = st.CreateToken(c.Context, t, token.Hash(secret), store.Event{})
 	if errors.Is(err, store.ErrNameTaken) {
 		return hint.Errorf("choose another --name; --rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
 	}
@@ -105,7 +105,7 @@ func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, sec
 			t.Project = old.Project
 		}
 	}
-	replaced, err := st.RotateToken(c.Context, t, token.Hash(secret), t.Created.Add(lifetimeIn(c, "overlap")))
+	replaced, err := st.RotateToken(c.Context, t, token.Hash(secret), store.Rotation{End: t.Created.Add(lifetimeIn(c, "overlap"))}, store.Event{})
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (d *daemon) tokenRevoke(c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
-	revoked, err := st.RevokeToken(c.Context, c.Args().First(), d.now())
+	revoked, err := st.RevokeToken(c.Context, store.Revocation{Token: c.Args().First(), At: d.now()}, store.Event{})
 	if err != nil {
 		return hint.Errorf("assayd token list shows the tokens", "%w", err)
 	}

@@ -35,9 +35,9 @@ func (u *uses) UsedToken(_ context.Context, id string, _ time.Time) error {
 // the JWT expires.
 func TestSignInToken(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	good := store.Token{ID: "rule", Scopes: []string{ScopeScan}, Expires: now.Add(time.Minute)}
+	good := store.Token{ID: "rule", Scopes: []string{ScopeScan}, Until: now.Add(time.Minute)}
 	revoked, expired := good, good
-	revoked.Revoked, expired.Expires = now.Add(-time.Hour), now
+	revoked.Revoked, expired.Until = now.Add(-time.Hour), now
 	for _, tt := range []struct {
 		name   string
 		token  store.Token

@@ -32,7 +32,7 @@ func Run(ctx context.Context, log *slog.Logger, p Pruner, keep time.Duration, no
 		got, err := p.Prune(ctx, store.Prune{Now: now(), Keep: keep, Pause: Pause})
 		if got != (store.Pruned{}) {
 			log.Info("pruned", "keep", keep.String(), "scans", got.Scans, "inventories", got.Inventories, "pieces", got.Pieces,
-				"snapshots", got.Snapshots, "versions", got.Versions, "lists", got.Lists)
+				"snapshots", got.Snapshots, "versions", got.Versions, "lists", got.Lists, "events", got.Events)
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("old scans were not all removed", "err", err)

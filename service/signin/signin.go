@@ -27,8 +27,8 @@ const Lifetime = 2 * time.Hour
 
 // Tokens is the part of the store that this package needs.
 type Tokens interface {
-	CreateToken(ctx context.Context, t store.Token, hash [32]byte) error
-	DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error
+	CreateToken(ctx context.Context, t store.Token, hash [32]byte, e store.Event) error
+	DeriveToken(ctx context.Context, parent string, hash [32]byte, scopes []string, now, expires time.Time) error
 	TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error)
 }
 
@@ -48,8 +48,8 @@ type Exchanged struct {
 	Grant   oidc.Grant
 }
 
-// Token returns the token of the rule and project that a JWT matches. It expires with the
-// JWT. The errors are those of oidc.Verifier, and those of the store.
+// Token returns the token of the rule and project that a JWT matches, until the JWT
+// expires. The errors are those of oidc.Verifier, and those of the store.
 func (s *SignIn) Token(ctx context.Context, jwt string) (store.Token, error) {
 	grant, err := s.Verifier.Verify(ctx, jwt)
 	if err != nil {
@@ -59,9 +59,7 @@ func (s *SignIn) Token(ctx context.Context, jwt string) (store.Token, error) {
 	if err != nil {
 		return store.Token{}, err
 	}
-	if t.Expires.IsZero() || grant.Expires.Before(t.Expires) {
-		t.Expires = grant.Expires
-	}
+	t.Until = grant.Expires
 	return t, nil
 }
 
@@ -84,7 +82,7 @@ func (s *SignIn) Exchange(ctx context.Context, jwt string) (Exchanged, error) {
 		return Exchanged{}, &oidc.RefusedError{Issuer: grant.Issuer, Subject: grant.Subject, Err: fmt.Errorf("rule %q: its token %q was revoked", grant.Rule, t.Name)}
 	}
 	expires := now.Add(Lifetime)
-	if err := s.Tokens.DeriveToken(ctx, t.ID, token.Hash(secret), now, expires); err != nil {
+	if err := s.Tokens.DeriveToken(ctx, t.ID, token.Hash(secret), t.Scopes, now, expires); err != nil {
 		return Exchanged{}, err
 	}
 	return Exchanged{Secret: secret, Token: t, Expires: expires, Grant: grant}, nil
@@ -104,10 +102,16 @@ func (s *SignIn) parent(ctx context.Context, g oidc.Grant) (store.Token, error) 
 	}
 	id := strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:10])
 	t = store.Token{ID: id, Name: name, Scopes: g.Scopes, Project: g.Project, Created: s.Now()}
-	err = s.Tokens.CreateToken(ctx, t, hash)
+	create := func() error {
+		return s.Tokens.CreateToken(ctx, t, hash, store.Event{
+			At: t.Created, Actor: fmt.Sprintf("sign-in rule %q", g.Rule), Action: store.ActionTokenCreate, Object: t.Name, Project: t.Project,
+			Detail: fmt.Sprintf("id %s, scopes %s, for the first JWT, of subject %q", t.ID, strings.Join(t.Scopes, ","), g.Subject),
+		})
+	}
+	err = create()
 	if errors.Is(err, store.ErrNameTaken) { // by a token from before the rule was changed
 		t.Name += " " + id
-		err = s.Tokens.CreateToken(ctx, t, hash)
+		err = create()
 	}
 	if err != nil { // another request or replica may have been first
 		if again, found := s.Tokens.TokenByHash(ctx, hash); found == nil {

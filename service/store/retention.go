@@ -50,7 +50,8 @@ type Prune struct {
 // Before is the time before which scans are removed.
 func (p Prune) Before() time.Time { return p.Now.Add(-p.Keep) }
 
-// NewestBefore is the time before which even the newest scan of a ref is removed.
+// NewestBefore is the time before which even the newest scan of a ref is removed, and
+// events of the audit trail.
 func (p Prune) NewestBefore() time.Time { return p.Now.Add(-max(p.Keep, KeepNewest)) }
 
 // ReplacedBefore is the time before which a version must have been replaced to be
@@ -85,6 +86,7 @@ type Pruned struct {
 	Snapshots   int `json:"snapshots"`
 	Versions    int `json:"versions"` // of advisories
 	Lists       int `json:"lists"`    // versions of lists
+	Events      int `json:"events"`   // of the audit trail
 }
 
 // Usage is how much space one kind of data takes.

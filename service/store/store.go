@@ -24,6 +24,9 @@ const MinPrefix = 6
 // ErrNameTaken is wrapped by the error for a new token with the name of a valid one.
 var ErrNameTaken = errors.New("a valid token has this name")
 
+// ErrOtherProject is wrapped by the error for a token of another project.
+var ErrOtherProject = errors.New("the token belongs to another project")
+
 // ErrDamaged is wrapped by the error for data that is not what was written.
 var ErrDamaged = errors.New("damaged data")
 
@@ -43,6 +46,7 @@ type Store interface {
 	Lists
 	Feeds
 	Tokens
+	Audit
 	Scans
 	Retention
 	Files
@@ -179,23 +183,27 @@ type Head struct {
 // Tokens is the part of a Store for authentication. It never stores secrets, only their
 // SHA-256. A secret has 190 random bits, so that its digest cannot be reversed.
 type Tokens interface {
-	// CreateToken stores a new token. It returns ErrNameTaken if another token with its
-	// name is valid at t.Created: in a log they would look the same.
-	CreateToken(ctx context.Context, t Token, hash [32]byte) error
-	// RotateToken stores a new token. The valid ones with its name expire at end, unless
-	// they expire earlier. It returns those, by creation time.
-	RotateToken(ctx context.Context, t Token, hash [32]byte, end time.Time) ([]Token, error)
+	// CreateToken stores a new token, and e in the audit trail. It returns ErrNameTaken if
+	// another token with its name is valid at t.Created: in a log they would look the same.
+	CreateToken(ctx context.Context, t Token, hash [32]byte, e Event) error
+	// RotateToken stores a new token. The valid ones with its name expire at r.End, unless
+	// they expire earlier. It returns those, by creation time. It returns ErrOtherProject
+	// if one of them does not belong to r.Project.
+	RotateToken(ctx context.Context, t Token, hash [32]byte, r Rotation, e Event) ([]Token, error)
 	// TokenByHash returns the token of a secret, also if it has expired or was revoked.
-	// For the secret of a derived token it returns the parent with the single scope
-	// "scan", Derived set, and the earlier of both expiry times.
+	// For the secret of a derived token it returns the parent with the scopes of the
+	// derived one, and Until set.
 	TokenByHash(ctx context.Context, hash [32]byte) (Token, error)
-	// DeriveToken stores the hash of a token that may scan in place of its parent
-	// until expires. Storing it again can only extend expires. It removes derived tokens
-	// that expired before now. It returns ErrNotFound if parent is not the id of a token.
-	DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error
+	// DeriveToken stores the hash of a token that stands for its parent until expires,
+	// with some of its scopes. With scopes nil it has only the scope "scan", and
+	// TokenByHash sets Derived. Storing it again can only extend expires. DeriveToken
+	// removes derived tokens that expired before now. It returns ErrNotFound if parent is
+	// not the id of a token.
+	DeriveToken(ctx context.Context, parent string, hash [32]byte, scopes []string, now, expires time.Time) error
 	ListTokens(ctx context.Context) ([]Token, error) // by creation time
-	// RevokeToken revokes by id or by name, and returns the tokens revoked.
-	RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]Token, error)
+	// RevokeToken revokes by id or by name, and returns the tokens revoked. One that was
+	// revoked before keeps its time and is returned too.
+	RevokeToken(ctx context.Context, r Revocation, e Event) ([]Token, error)
 	// UsedToken saves the time of the last use. That may be late by a minute, and after
 	// an error by another minute: a call may do nothing within a minute of the one before.
 	UsedToken(ctx context.Context, id string, at time.Time) error
@@ -211,12 +219,37 @@ type Token struct {
 	Expires time.Time // zero: never
 	Revoked time.Time // zero: not revoked
 	Used    time.Time // zero: never
-	Derived bool      // see DeriveToken; set by TokenByHash only
+	// Until is when a JWT or a derived token that is used in place of the token's own
+	// secret ends; zero otherwise.
+	Until   time.Time
+	Derived bool // a derived token that can only scan; see DeriveToken
+}
+
+// End returns when the token, or what is used in its place, ends; zero: never.
+func (t Token) End() time.Time {
+	if t.Expires.IsZero() || !t.Until.IsZero() && t.Until.Before(t.Expires) {
+		return t.Until
+	}
+	return t.Expires
 }
 
 // Valid reports whether the token is neither revoked nor expired at a time.
 func (t Token) Valid(at time.Time) bool {
-	return t.Revoked.IsZero() && (t.Expires.IsZero() || at.Before(t.Expires))
+	end := t.End()
+	return t.Revoked.IsZero() && (end.IsZero() || at.Before(end))
+}
+
+// A Rotation says what happens to the tokens that a new one replaces.
+type Rotation struct {
+	End     time.Time // when they expire
+	Project string    // if set, they must belong to it
+}
+
+// A Revocation says which tokens to revoke.
+type Revocation struct {
+	Token   string // the id or the name
+	Project string // if set, only tokens of this project
+	At      time.Time
 }
 
 // Scans is the part of a Store that keeps requests and verdicts.

@@ -48,7 +48,8 @@ const (
 	TableHead     Table = "head"     // 1, seq, records, updated, newest, sample
 	TableSnapshot Table = "snapshot" // id, seq
 	TableToken    Table = "token"    // id, hash, name, scopes, project, created, expires, revoked, used
-	TableDerived  Table = "derived"  // hash, parent, expires
+	TableDerived  Table = "derived"  // hash, parent, expires, scopes or nil
+	TableEvent    Table = "event"    // n, at, actor, action, object, project, detail, refused
 	TableSetting  Table = "setting"  // name, value
 	TableFile     Table = "file"     // name, modified, body
 	TableScan     Table = "scan"     // n, id, at, token, key, project, ref, commit, snapshot, seq, hash and bytes and size of the request, verdict
@@ -57,7 +58,7 @@ const (
 // Tables lists all tables in the order in which they are copied.
 func Tables() []Table {
 	return []Table{TableSource, TableFeed, TableImport, TableAdvisory, TableVersion, TableList, TableHead,
-		TableSnapshot, TableToken, TableDerived, TableSetting, TableFile, TableScan}
+		TableSnapshot, TableToken, TableDerived, TableEvent, TableSetting, TableFile, TableScan}
 }
 
 // Constant reports whether rows of the table never change once they are written.

@@ -84,10 +84,11 @@ func fill(t *testing.T, s store.Store, round int) {
 	if round == 2 {
 		token.Scopes, token.Expires = nil, day(9)
 	}
-	must(s.CreateToken(ctx, token, [32]byte{byte(round)}))
+	must(s.CreateToken(ctx, token, [32]byte{byte(round)}, store.Event{At: day(round), Actor: "ops", Action: store.ActionTokenCreate, Object: token.Name, Project: "shop", Detail: "x", Refused: round == 2}))
+	must(s.DeriveToken(ctx, token.ID, [32]byte{byte(150 + round)}, []string{"scan", "read"}, day(round), day(round+20)))
 	must(s.PutFile(ctx, store.File{Name: fmt.Sprint("acme/", round), Modified: day(round), Body: []byte("key")}))
 	must(s.UsedToken(ctx, token.ID, day(round)))
-	must(s.DeriveToken(ctx, token.ID, [32]byte{byte(100 + round)}, day(round), day(round+20)))
+	must(s.DeriveToken(ctx, token.ID, [32]byte{byte(100 + round)}, nil, day(round), day(round+20)))
 	for i := range 130 {
 		id, err := store.NewID(rand.Reader)
 		must(err)
@@ -255,12 +256,15 @@ func TestUsedCopy(t *testing.T) {
 			return err
 		},
 		"a new token": func(s store.Store) error {
-			return s.CreateToken(ctx, store.Token{ID: "id9", Name: "new", Created: day(9)}, [32]byte{9})
+			return s.CreateToken(ctx, store.Token{ID: "id9", Name: "new", Created: day(9)}, [32]byte{9}, store.Event{})
 		},
-		"a revoked token": func(s store.Store) error { _, err := s.RevokeToken(ctx, "id1", day(9)); return err },
-		"a used token":    func(s store.Store) error { return s.UsedToken(ctx, "id1", day(9)) },
+		"a revoked token": func(s store.Store) error {
+			_, err := s.RevokeToken(ctx, store.Revocation{Token: "id1", At: day(9)}, store.Event{})
+			return err
+		},
+		"a used token": func(s store.Store) error { return s.UsedToken(ctx, "id1", day(9)) },
 		"a replaced token": func(s store.Store) error {
-			_, err := s.RotateToken(ctx, store.Token{ID: "id9", Name: "ci1", Created: day(9)}, [32]byte{9}, day(10))
+			_, err := s.RotateToken(ctx, store.Token{ID: "id9", Name: "ci1", Created: day(9)}, [32]byte{9}, store.Rotation{End: day(10)}, store.Event{})
 			return err
 		},
 	} {

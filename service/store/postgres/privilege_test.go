@@ -50,7 +50,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	release(t, lead)
 	now := time.Now()
-	if err := s.CreateToken(t.Context(), store.Token{ID: "id", Name: "ci", Created: now}, [32]byte{1}); err != nil {
+	if err := s.CreateToken(t.Context(), store.Token{ID: "id", Name: "ci", Created: now}, [32]byte{1}, store.Event{}); err != nil {
 		t.Error(err)
 	}
 	if err := s.UsedToken(t.Context(), "id", now); err != nil {

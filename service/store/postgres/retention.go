@@ -56,7 +56,7 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) 
 		return store.Pruned{}, fmt.Errorf("prune: invalid time %v to keep scans for", p.Keep)
 	}
 	x := &pruner{Store: s, Prune: p}
-	steps := []func(context.Context) error{x.scans, x.readSeqs, x.snapshots, x.versions, x.lists}
+	steps := []func(context.Context) error{x.scans, x.readSeqs, x.snapshots, x.versions, x.lists, x.events}
 	if p.DryRun {
 		steps[0] = x.countScans
 	}
@@ -230,6 +230,33 @@ func (x *pruner) versions(ctx context.Context) (err error) {
 func (x *pruner) lists(ctx context.Context) (err error) {
 	if x.done.Lists, err = x.sweep(ctx, replacedLists, x.ReplacedBefore(), dropLists); err != nil {
 		return fmt.Errorf("versions of lists: %w", err)
+	}
+	return nil
+}
+
+const (
+	countEvents = `SELECT count(*) FROM event WHERE at < $1`
+	dropEvents  = `DELETE FROM event WHERE n = ANY (ARRAY(SELECT n FROM event WHERE at < $1 ORDER BY at LIMIT $2))`
+)
+
+func (x *pruner) events(ctx context.Context) error {
+	var n int64
+	if x.DryRun {
+		err := x.row(ctx, countEvents, []any{x.NewestBefore()}, &n)
+		x.done.Events = int(n)
+		return err
+	}
+	for more := true; more; {
+		err := x.step(ctx, func(tx transaction) (err error) {
+			n, err = tx.exec(dropEvents, x.NewestBefore(), stepRows)
+			return err
+		}, func() {
+			x.done.Events += int(n)
+			more = n == stepRows
+		})
+		if err != nil {
+			return fmt.Errorf("events of the audit trail: %w", err)
+		}
 	}
 	return nil
 }

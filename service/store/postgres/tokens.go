@@ -22,7 +22,7 @@ const (
 )
 
 // CreateToken implements store.Tokens. An existing id or hash is also an error.
-func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
+func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte, e store.Event) error {
 	err := s.update(ctx, func(tx transaction) error {
 		if _, err := tx.exec(lockName, t.Name); err != nil {
 			return err
@@ -34,7 +34,10 @@ func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) e
 		if err != nil {
 			return err
 		}
-		return insertToken(tx, t, hash)
+		if err := insertToken(tx, t, hash); err != nil {
+			return err
+		}
+		return writeEvent(tx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("create token %q: %w", t.Name, err)
@@ -49,7 +52,7 @@ const (
 )
 
 // RotateToken implements store.Tokens.
-func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, end time.Time) ([]store.Token, error) {
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) ([]store.Token, error) {
 	var before []store.Token
 	err := s.update(ctx, func(tx transaction) error {
 		if _, err := tx.exec(lockName, t.Name); err != nil {
@@ -60,14 +63,20 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, e
 			return err
 		}
 		for i, old := range before {
-			if _, err := tx.exec(endToken, old.ID, end); err != nil {
+			if r.Project != "" && old.Project != r.Project {
+				return fmt.Errorf("%w: %q", store.ErrOtherProject, old.ID)
+			}
+			if _, err := tx.exec(endToken, old.ID, r.End); err != nil {
 				return err
 			}
-			if old.Expires.IsZero() || end.Before(old.Expires) {
-				before[i].Expires = end.Truncate(time.Microsecond).UTC()
+			if old.Expires.IsZero() || r.End.Before(old.Expires) {
+				before[i].Expires = r.End.Truncate(time.Microsecond).UTC()
 			}
 		}
-		return insertToken(tx, t, hash)
+		if err := insertToken(tx, t, hash); err != nil {
+			return err
+		}
+		return writeEvent(tx, e.Ended(before))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
@@ -83,11 +92,11 @@ func insertToken(tx transaction, t store.Token, hash [32]byte) error {
 const tokenColumns = `id, name, scopes, project, created, expires, revoked, used`
 
 // findToken finds a token by its own hash, or by that of one derived from it, with the
-// expiry of the derived one.
+// expiry and the scopes of the derived one.
 const findToken = `
-	SELECT ` + tokenColumns + `, NULL::timestamptz FROM token WHERE hash = $1
+	SELECT ` + tokenColumns + `, NULL::timestamptz, NULL::text[] FROM token WHERE hash = $1
 	UNION ALL
-	SELECT t.id, t.name, t.scopes, t.project, t.created, t.expires, t.revoked, t.used, d.expires
+	SELECT t.id, t.name, t.scopes, t.project, t.created, t.expires, t.revoked, t.used, d.expires, d.scopes
 	FROM derived d JOIN token t ON t.id = d.parent WHERE d.hash = $1`
 
 // TokenByHash implements store.Tokens. It does not compare secrets: the time of the lookup
@@ -95,36 +104,38 @@ const findToken = `
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, error) {
 	var r tokenRow
 	var derived *time.Time
-	if err := s.row(ctx, findToken, []any{hash[:]}, append(r.dest(), &derived)...); err != nil {
+	var scopes []string
+	if err := s.row(ctx, findToken, []any{hash[:]}, append(r.dest(), &derived, &scopes)...); err != nil {
 		return store.Token{}, fmt.Errorf("find token: %w", notFound(err))
 	}
 	t := r.get()
 	if derived == nil {
 		return t, nil
 	}
-	t.Derived, t.Scopes = true, []string{"scan"}
-	if expires := derived.UTC(); t.Expires.IsZero() || expires.Before(t.Expires) {
-		t.Expires = expires
+	t.Until, t.Scopes = derived.UTC(), scopes
+	if scopes == nil {
+		t.Derived, t.Scopes = true, []string{"scan"}
 	}
 	return t, nil
 }
 
 const (
 	addDerived = `
-	INSERT INTO derived (hash, parent, expires) SELECT $1, id, $3 FROM token WHERE id = $2
+	INSERT INTO derived (hash, parent, expires, scopes) SELECT $1, id, $3, $4 FROM token WHERE id = $2
 	ON CONFLICT (hash) DO UPDATE SET
 		parent  = CASE WHEN excluded.expires > derived.expires THEN excluded.parent ELSE derived.parent END,
+		scopes  = CASE WHEN excluded.expires > derived.expires THEN excluded.scopes ELSE derived.scopes END,
 		expires = greatest(excluded.expires, derived.expires)`
 	dropDerived = `DELETE FROM derived WHERE expires < $1`
 )
 
 // DeriveToken implements store.Tokens.
-func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error {
+func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, scopes []string, now, expires time.Time) error {
 	err := s.update(ctx, func(tx transaction) error {
 		if _, err := tx.exec(dropDerived, now); err != nil {
 			return err
 		}
-		n, err := tx.exec(addDerived, hash[:], text(parent), expires)
+		n, err := tx.exec(addDerived, hash[:], text(parent), expires, scopes)
 		if err == nil && n == 0 {
 			err = store.ErrNotFound
 		}
@@ -154,32 +165,37 @@ func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 }
 
 const (
-	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE id = $1 OR name = $1 ORDER BY created, id`
-	revokeByName = `UPDATE token SET revoked = $2 WHERE (id = $1 OR name = $1) AND revoked IS NULL`
+	ofName       = `(id = $1 OR name = $1) AND ($2 = '' OR project = $2)`
+	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE ` + ofName + ` ORDER BY created, id`
+	revokeByName = `UPDATE token SET revoked = $3 WHERE ` + ofName + ` AND revoked IS NULL`
 )
 
 // RevokeToken implements store.Tokens. All tokens of a name are revoked. One that was
 // revoked before keeps its time and is returned too.
-func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
+func (s *Store) RevokeToken(ctx context.Context, r store.Revocation, e store.Event) ([]store.Token, error) {
+	name, project := text(r.Token), text(r.Project)
 	var list []store.Token
 	err := s.update(ctx, func(tx transaction) error {
 		// A token that is created at the same time is either revoked, or created
 		// afterwards.
-		if _, err := tx.exec(lockName, text(idOrName)); err != nil {
+		if _, err := tx.exec(lockName, name); err != nil {
 			return err
 		}
-		if _, err := tx.exec(revokeByName, text(idOrName), at); err != nil {
+		changed, err := tx.exec(revokeByName, name, project, r.At)
+		if err != nil {
 			return err
 		}
-		var err error
-		list, err = tokens(tx, findByName, text(idOrName))
+		list, err = tokens(tx, findByName, name, project)
 		if err == nil && len(list) == 0 {
 			err = store.ErrNotFound
+		}
+		if err == nil && changed > 0 {
+			err = writeEvent(tx, e.Ended(list))
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
+		return nil, fmt.Errorf("revoke token %q: %w", r.Token, err)
 	}
 	return list, nil
 }

@@ -57,8 +57,13 @@ var tableSQLs = map[store.Table]tableSQL{
 		write: `INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, scopes = excluded.scopes, project = excluded.project,
 		created = excluded.created, expires = excluded.expires, revoked = excluded.revoked, used = excluded.used`},
-	store.TableDerived: {key: "hash", byteKey: true, from: "derived", read: `SELECT hash, parent, expires FROM derived WHERE true`,
-		write: `INSERT INTO derived (hash, parent, expires) VALUES ($1, $2, $3) ON CONFLICT (hash) DO UPDATE SET parent = excluded.parent, expires = excluded.expires`},
+	store.TableDerived: {key: "hash", byteKey: true, from: "derived", read: `SELECT hash, parent, expires, scopes FROM derived WHERE true`,
+		write: `INSERT INTO derived (hash, parent, expires, scopes) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (hash) DO UPDATE SET parent = excluded.parent, expires = excluded.expires, scopes = excluded.scopes`},
+	store.TableEvent: {key: "n", from: "event", read: `SELECT n, at, actor, action, object, project, detail, refused FROM event WHERE true`,
+		write: `INSERT INTO event (n, at, actor, action, object, project, detail, refused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (n) DO UPDATE SET at = excluded.at, actor = excluded.actor, action = excluded.action, object = excluded.object,
+		project = excluded.project, detail = excluded.detail, refused = excluded.refused`},
 	store.TableSetting: {key: "name", textKey: true, from: "setting", read: `SELECT name, value FROM setting WHERE name NOT IN ` + ownSettings,
 		write: `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`},
 	store.TableFile: {key: "name", textKey: true, from: "file", read: `SELECT name, modified, body FROM file WHERE true`,
@@ -258,7 +263,7 @@ func (s *Store) BeginCopy(ctx context.Context, state string) error {
 // EndCopy implements store.Transfer. New numbers continue after the copied ones.
 func (s *Store) EndCopy(ctx context.Context) error {
 	return s.update(ctx, func(tx transaction) error {
-		for _, sequence := range []string{"source", "feed", "import", "scan"} {
+		for _, sequence := range []string{"source", "feed", "import", "scan", "event"} {
 			_, err := tx.exec(`SELECT setval(pg_get_serial_sequence('` + sequence + `', 'n'), (SELECT coalesce(max(n), 0) + 1 FROM ` + sequence + `), false)`)
 			if err != nil {
 				return err

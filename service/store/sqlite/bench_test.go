@@ -136,7 +136,7 @@ func BenchmarkKeepScan(b *testing.B) {
 
 func BenchmarkTokenByHash(b *testing.B) {
 	s := openBench(b, b.TempDir())
-	if err := s.CreateToken(b.Context(), store.Token{ID: "id", Scopes: []string{"scan"}}, [32]byte{1}); err != nil {
+	if err := s.CreateToken(b.Context(), store.Token{ID: "id", Scopes: []string{"scan"}}, [32]byte{1}, store.Event{}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

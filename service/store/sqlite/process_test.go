@@ -262,7 +262,7 @@ func TestImportOfAnotherProcess(t *testing.T) {
 	if err := s.Published(t.Context(), "snapshot", before.Seq); err != nil {
 		t.Fatal(err)
 	}
-	if err := late.CreateToken(t.Context(), store.Token{ID: "id"}, [32]byte{1}); err != nil {
+	if err := late.CreateToken(t.Context(), store.Token{ID: "id"}, [32]byte{1}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := late.UsedToken(t.Context(), "id", time.Now()); err != nil {

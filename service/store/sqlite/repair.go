@@ -397,7 +397,7 @@ func (r *advisoryRepair) markFeeds() error {
 
 const findTokenByID = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?`
 
-// repairState drops the tokens and scans that cannot be read. Where the time to keep
+// repairState drops the tokens, scans and events that cannot be read. Where the time to keep
 // scans for was lost, scans are kept for ever.
 func (s *salvage) repairState(to *Store) error {
 	var bad []string
@@ -414,6 +414,13 @@ func (s *salvage) repairState(to *Store) error {
 	if err != nil {
 		return err
 	}
+	var events []int64
+	if err := to.verifyEvents(s.ctx, func(n int64, _ error) { events = append(events, n) }); err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		s.report(fmt.Sprintf("ledger.db: %d damaged events of the audit trail were dropped", len(events)))
+	}
 	dropped := 0
 	err = to.state.update(s.ctx, durable, func(tx transaction) error {
 		for _, id := range names {
@@ -426,6 +433,11 @@ func (s *salvage) repairState(to *Store) error {
 				if _, err := tx.exec(q, id); err != nil {
 					return err
 				}
+			}
+		}
+		for _, n := range events {
+			if _, err := tx.exec(dropEvent, n); err != nil {
+				return err
 			}
 		}
 		for _, id := range bad {

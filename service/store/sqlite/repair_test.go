@@ -31,7 +31,7 @@ func TestRepairSettings(t *testing.T) {
 			if _, err := s.KeepScan(t.Context(), scan); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.CreateToken(t.Context(), store.Token{ID: "a", Name: "a", Created: time.Unix(1, 0)}, sha256.Sum256(nil)); err != nil {
+			if err := s.CreateToken(t.Context(), store.Token{ID: "a", Name: "a", Created: time.Unix(1, 0)}, sha256.Sum256(nil), store.Event{}); err != nil {
 				t.Fatal(err)
 			}
 			for _, query := range strings.Split(tt.damage+`; UPDATE token SET name = 'b'`, ";") {

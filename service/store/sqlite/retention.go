@@ -57,9 +57,9 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) 
 		return store.Pruned{}, fmt.Errorf("prune: invalid time %v to keep scans for", p.Keep)
 	}
 	x := &pruner{Store: s, Prune: p}
-	steps := []func(context.Context) error{x.scans, x.pieces, x.readSeqs, x.snapshots, x.versions, x.lists, x.shrink}
+	steps := []func(context.Context) error{x.scans, x.pieces, x.readSeqs, x.snapshots, x.versions, x.lists, x.events, x.shrink}
 	if p.DryRun {
-		steps = []func(context.Context) error{x.countScans, x.readSeqs, x.snapshots, x.versions, x.lists}
+		steps = []func(context.Context) error{x.countScans, x.readSeqs, x.snapshots, x.versions, x.lists, x.events}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -307,6 +307,22 @@ func (x *pruner) versions(ctx context.Context) (err error) {
 func (x *pruner) lists(ctx context.Context) (err error) {
 	if x.done.Lists, err = x.sweep(ctx, x.advisories, replacedLists, []any{toMicro(x.ReplacedBefore())}, dropList, x.replaced); err != nil {
 		return fmt.Errorf("versions of lists: %w", err)
+	}
+	return nil
+}
+
+const (
+	oldEvents = `SELECT n FROM event WHERE n > ?1 AND at < ?2 ORDER BY n LIMIT ?3`
+	dropEvent = `DELETE FROM event WHERE n = ?`
+)
+
+func (x *pruner) events(ctx context.Context) (err error) {
+	x.done.Events, err = x.sweep(ctx, x.state, oldEvents, []any{toMicro(x.NewestBefore())}, dropEvent, func(r *sql.Rows) (n int64, drop bool, err error) {
+		err = r.Scan(&n)
+		return n, true, err
+	})
+	if err != nil {
+		return fmt.Errorf("events of the audit trail: %w", err)
 	}
 	return nil
 }

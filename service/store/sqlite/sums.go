@@ -39,8 +39,17 @@ func tokenSum(id, name, scopes, project string, created int64, expires, revoked 
 	return new(encode.Sum).Text(id, name, scopes, project).Numbers(created).Numbers(nullNumber(expires)...).Numbers(nullNumber(revoked)...).Int64()
 }
 
-func derivedSum(hash []byte, parent string, expires int64) int64 {
-	return new(encode.Sum).Bytes(hash).Text(parent).Numbers(expires).Int64()
+// derivedSum of a token without scopes is that of earlier versions.
+func derivedSum(hash []byte, parent string, expires int64, scopes string) int64 {
+	sum := new(encode.Sum).Bytes(hash).Text(parent).Numbers(expires)
+	if scopes != "" {
+		sum = sum.Text(scopes)
+	}
+	return sum.Int64()
+}
+
+func eventSum(e store.Event, at int64) int64 {
+	return new(encode.Sum).Text(e.Actor, e.Action, e.Object, e.Project, e.Detail).Numbers(e.N, at, int64(boolean(e.Refused))).Int64()
 }
 
 func scanSum(k store.Scan, at int64) int64 {

@@ -18,7 +18,7 @@ const addToken = `
 
 // CreateToken implements store.Tokens. An id or a hash that exists already is an error,
 // too.
-func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) error {
+func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte, e store.Event) error {
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		named, err := queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created))
 		if err == nil && len(named) > 0 {
@@ -27,7 +27,10 @@ func (s *Store) CreateToken(ctx context.Context, t store.Token, hash [32]byte) e
 		if err != nil {
 			return err
 		}
-		return insertToken(tx, t, hash)
+		if err := insertToken(tx, t, hash); err != nil {
+			return err
+		}
+		return writeEvent(tx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("create token %q: %w", t.Name, err)
@@ -42,7 +45,7 @@ const (
 )
 
 // RotateToken implements store.Tokens.
-func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, end time.Time) ([]store.Token, error) {
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) ([]store.Token, error) {
 	var before []store.Token
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		var err error
@@ -50,17 +53,23 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, e
 			return err
 		}
 		for i, old := range before {
-			if _, err := tx.exec(endToken, old.ID, toMicro(end)); err != nil {
+			if r.Project != "" && old.Project != r.Project {
+				return fmt.Errorf("%w: %q", store.ErrOtherProject, old.ID)
+			}
+			if _, err := tx.exec(endToken, old.ID, toMicro(r.End)); err != nil {
 				return err
 			}
 			if err := sealTokens(tx, tokenByID, old.ID); err != nil {
 				return err
 			}
-			if old.Expires.IsZero() || end.Before(old.Expires) {
-				before[i].Expires = fromMicro(toMicro(end))
+			if old.Expires.IsZero() || r.End.Before(old.Expires) {
+				before[i].Expires = fromMicro(toMicro(r.End))
 			}
 		}
-		return insertToken(tx, t, hash)
+		if err := insertToken(tx, t, hash); err != nil {
+			return err
+		}
+		return writeEvent(tx, e.Ended(before))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
@@ -101,10 +110,11 @@ func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (store.Token, er
 
 const (
 	findParent  = `SELECT ` + tokenColumns + ` FROM token WHERE id = (SELECT parent FROM derived WHERE hash = ?)`
-	findDerived = `SELECT parent, expires, sum FROM derived WHERE hash = ?`
-	addDerived  = `INSERT INTO derived (hash, parent, expires, sum) SELECT ?1, id, ?3, ?4 FROM token WHERE id = ?2
+	findDerived = `SELECT parent, expires, scopes, sum FROM derived WHERE hash = ?`
+	addDerived  = `INSERT INTO derived (hash, parent, expires, scopes, sum) SELECT ?1, id, ?3, ?4, ?5 FROM token WHERE id = ?2
 		ON CONFLICT (hash) DO UPDATE SET
 			parent  = CASE WHEN excluded.expires > expires THEN excluded.parent  ELSE parent  END,
+			scopes  = CASE WHEN excluded.expires > expires THEN excluded.scopes  ELSE scopes  END,
 			sum     = CASE WHEN excluded.expires > expires THEN excluded.sum     ELSE sum     END,
 			expires = CASE WHEN excluded.expires > expires THEN excluded.expires ELSE expires END`
 	dropDerived = `DELETE FROM derived WHERE expires < ?`
@@ -116,12 +126,13 @@ func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, e
 		err = store.ErrNotFound
 	}
 	var micro int64
+	var scopes sql.NullString
 	if err == nil {
 		var parent string
 		var sum sql.NullInt64
-		err = s.state.read.row(ctx, findDerived, []any{hash[:]}, &parent, &micro, &sum)
+		err = s.state.read.row(ctx, findDerived, []any{hash[:]}, &parent, &micro, &scopes, &sum)
 		if err == nil {
-			err = checkSum(sum, derivedSum(hash[:], parent, micro))
+			err = checkSum(sum, derivedSum(hash[:], parent, micro, scopes.String))
 		}
 	}
 	if errors.Is(err, sql.ErrNoRows) { // expired and removed between the two
@@ -130,21 +141,31 @@ func (s *Store) derivedToken(ctx context.Context, hash [32]byte) (store.Token, e
 	if err != nil {
 		return store.Token{}, fmt.Errorf("find token: %w", err)
 	}
-	t, expires := tokens[0], fromMicro(micro)
-	t.Derived, t.Scopes = true, []string{"scan"}
-	if t.Expires.IsZero() || expires.Before(t.Expires) {
-		t.Expires = expires
+	t := tokens[0]
+	t.Until = fromMicro(micro)
+	if !scopes.Valid {
+		t.Derived, t.Scopes = true, []string{"scan"}
+	} else if err := json.Unmarshal([]byte(scopes.String), &t.Scopes); err != nil {
+		return store.Token{}, fmt.Errorf("find token: scopes of one derived from %q: %w", t.ID, err)
 	}
 	return t, nil
 }
 
 // DeriveToken implements store.Tokens.
-func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, now, expires time.Time) error {
+func (s *Store) DeriveToken(ctx context.Context, parent string, hash [32]byte, scopes []string, now, expires time.Time) error {
+	var list sql.NullString
+	if scopes != nil {
+		b, err := json.Marshal(scopes)
+		if err != nil {
+			return err
+		}
+		list = sql.NullString{String: string(b), Valid: true}
+	}
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		if _, err := tx.exec(dropDerived, toMicro(now)); err != nil {
 			return err
 		}
-		n, err := tx.exec(addDerived, hash[:], parent, toMicro(expires), derivedSum(hash[:], parent, toMicro(expires)))
+		n, err := tx.exec(addDerived, hash[:], parent, toMicro(expires), list, derivedSum(hash[:], parent, toMicro(expires), list.String))
 		if err == nil && n == 0 {
 			err = store.ErrNotFound
 		}
@@ -168,33 +189,37 @@ func (s *Store) ListTokens(ctx context.Context) ([]store.Token, error) {
 }
 
 const (
-	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE id = ?1 OR name = ?1 ORDER BY created, id`
-	revokeByName = `UPDATE token SET revoked = ?2 WHERE (id = ?1 OR name = ?1) AND revoked IS NULL`
+	ofProject    = ` AND (?2 = '' OR project = ?2)`
+	findByName   = `SELECT ` + tokenColumns + ` FROM token WHERE (id = ?1 OR name = ?1)` + ofProject + ` ORDER BY created, id`
+	revokeByName = `UPDATE token SET revoked = ?3 WHERE (id = ?1 OR name = ?1)` + ofProject + ` AND revoked IS NULL`
 )
 
 // RevokeToken implements store.Tokens. On a full disk it uses the reserve. All tokens of
 // a name are revoked. One that was revoked before keeps its time and is returned too.
-func (s *Store) RevokeToken(ctx context.Context, idOrName string, at time.Time) ([]store.Token, error) {
+func (s *Store) RevokeToken(ctx context.Context, r store.Revocation, e store.Event) ([]store.Token, error) {
 	var tokens []store.Token
 	revoke := func(tx transaction) error {
-		if _, err := tx.exec(revokeByName, idOrName, toMicro(at)); err != nil {
+		changed, err := tx.exec(revokeByName, r.Token, r.Project, toMicro(r.At))
+		if err != nil {
 			return err
 		}
 		// The new checksum also covers damaged rows. They are revoked, so that is safe.
-		if err := sealTokens(tx, sumsByName, idOrName); err != nil {
+		if err := sealTokens(tx, sumsByName, r.Token, r.Project); err != nil {
 			return err
 		}
-		var err error
-		tokens, err = queryTokens(tx.ctx, tx.stmts, findByName, idOrName)
+		tokens, err = queryTokens(tx.ctx, tx.stmts, findByName, r.Token, r.Project)
 		if err == nil && len(tokens) == 0 {
 			err = store.ErrNotFound
+		}
+		if err == nil && changed > 0 {
+			err = writeEvent(tx, e.Ended(tokens))
 		}
 		return err
 	}
 	err := s.reserve.with(func() error { return s.state.update(ctx, durable, revoke) })
 	s.reserve.whole()
 	if err != nil {
-		return nil, fmt.Errorf("revoke token %q: %w", idOrName, err)
+		return nil, fmt.Errorf("revoke token %q: %w", r.Token, err)
 	}
 	return tokens, nil
 }
@@ -267,7 +292,7 @@ func queryTokens(ctx context.Context, s *statements, query string, args ...any) 
 
 const (
 	tokenByID  = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE id = ?`
-	sumsByName = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE id = ?1 OR name = ?1`
+	sumsByName = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE (id = ?1 OR name = ?1)` + ofProject
 	unsealed   = `SELECT id, name, scopes, project, created, expires, revoked FROM token WHERE sum IS NULL`
 	sealToken  = `UPDATE token SET sum = ? WHERE id = ?`
 )

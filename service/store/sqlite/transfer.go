@@ -53,8 +53,10 @@ var tableSQLs = map[store.Table]tableSQL{
 		`INSERT INTO token (id, hash, name, scopes, project, created, expires, revoked, used, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, name = excluded.name, scopes = excluded.scopes, project = excluded.project,
 		created = excluded.created, expires = excluded.expires, revoked = excluded.revoked, used = excluded.used, sum = excluded.sum`, "token"},
-	store.TableDerived: {true, "hash", "yst", `SELECT hash, parent, expires FROM derived WHERE true`,
-		`INSERT OR REPLACE INTO derived (hash, parent, expires, sum) VALUES (?, ?, ?, ?)`, "derived"},
+	store.TableDerived: {true, "hash", "ystL", `SELECT hash, parent, expires, scopes FROM derived WHERE true`,
+		`INSERT OR REPLACE INTO derived (hash, parent, expires, scopes, sum) VALUES (?, ?, ?, ?, ?)`, "derived"},
+	store.TableEvent: {true, "n", "itsssssb", `SELECT n, at, actor, action, object, project, detail, refused FROM event WHERE true`,
+		`INSERT OR REPLACE INTO event (n, at, actor, action, object, project, detail, refused, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, "event"},
 	store.TableSetting: {true, "name", "ss", `SELECT name, value FROM setting WHERE name NOT IN ` + ownSettings,
 		`INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)`, "setting"},
 	store.TableFile: {true, "name", "sty", `SELECT name, modified, body FROM file WHERE true`,
@@ -254,7 +256,11 @@ func toSQLite(t store.Table, row store.Row) ([]any, error) {
 		}
 		args = append(args, tokenSum(text(0), text(2), args[3].(string), text(4), micro(5).Int64, micro(6), micro(7)))
 	case store.TableDerived:
-		args = append(args, derivedSum(blob(0), text(1), micro(2).Int64))
+		scopes, _ := args[3].(string)
+		args = append(args, derivedSum(blob(0), text(1), micro(2).Int64, scopes))
+	case store.TableEvent:
+		e := store.Event{N: number(0), Actor: text(2), Action: text(3), Object: text(4), Project: text(5), Detail: text(6), Refused: row[7] == true}
+		args = append(args, eventSum(e, micro(1).Int64))
 	}
 	return args, nil
 }

@@ -177,6 +177,9 @@ func (s *Store) verifyState(ctx context.Context, report func(error)) error {
 	if _, err := s.ListTokens(ctx); err != nil {
 		report(fmt.Errorf("ledger.db: %w", err))
 	}
+	if err := s.verifyEvents(ctx, func(_ int64, err error) { report(fmt.Errorf("ledger.db: %w", err)) }); err != nil {
+		report(fmt.Errorf("ledger.db: %w", err))
+	}
 	var ids []string
 	err := s.state.read.rows(ctx, everyScan, nil, func(rows *sql.Rows) (bool, error) {
 		var id string

@@ -143,7 +143,7 @@ func writes() []write {
 	}
 	createToken := func(kind string) func(ctx context.Context, s store.Store, i int) error {
 		return func(ctx context.Context, s store.Store, i int) error {
-			return s.CreateToken(ctx, store.Token{ID: name(kind, i), Name: name(kind, i), Created: day(1)}, hash(kind[0], i))
+			return s.CreateToken(ctx, store.Token{ID: name(kind, i), Name: name(kind, i), Created: day(1)}, hash(kind[0], i), store.Event{})
 		}
 	}
 	importOf := func(i, version int, records ...store.Record) func(ctx context.Context, s store.Store) error {
@@ -279,14 +279,14 @@ func writes() []write {
 			name:    "rotated token",
 			prepare: createToken("rotated"),
 			do: func(ctx context.Context, s store.Store, i int) error {
-				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), day(9))
+				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
 				return err
 			},
 			again: func(ctx context.Context, s store.Store, i int) error {
 				if _, err := s.TokenByHash(ctx, hash('R', i)); err == nil {
 					return nil // the secret is lost with the answer; whoever asked rotates again
 				}
-				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), day(9))
+				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
 				return err
 			},
 			state: tokensOf("rotated"),
@@ -295,7 +295,7 @@ func writes() []write {
 			name:    "revoked token",
 			prepare: createToken("gone"),
 			do: func(ctx context.Context, s store.Store, i int) error {
-				_, err := s.RevokeToken(ctx, name("gone", i), day(5))
+				_, err := s.RevokeToken(ctx, store.Revocation{Token: name("gone", i), At: day(5)}, store.Event{})
 				return err
 			},
 			state: tokensOf("gone"),
@@ -312,7 +312,7 @@ func writes() []write {
 			name:    "derived token",
 			prepare: createToken("parent"),
 			do: func(ctx context.Context, s store.Store, i int) error {
-				return s.DeriveToken(ctx, name("parent", i), hash('D', i), day(2), day(3))
+				return s.DeriveToken(ctx, name("parent", i), hash('D', i), nil, day(2), day(3))
 			},
 			state: func(ctx context.Context, s store.Store, i int) (string, error) {
 				t, err := s.TokenByHash(ctx, hash('D', i))

@@ -29,7 +29,7 @@ func maintenance(t *testing.T, open Open) {
 	if _, err := s.KeepList(t.Context(), source("kev", 3), store.List{Kind: "kev", Entries: 1, Body: []byte("k")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1)}, hashOf(1)); err != nil {
+	if err := s.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1)}, hashOf(1), store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	kept := mustKeep(t, s, scan(t, "key", "request"))

@@ -22,7 +22,7 @@ func empty(t *testing.T, open Open) {
 	wantNotFound(t, "snapshot", err)
 	_, err = s.TokenByHash(t.Context(), [32]byte{1})
 	wantNotFound(t, "token", err)
-	_, err = s.RevokeToken(t.Context(), "none", day(1))
+	_, err = s.RevokeToken(t.Context(), store.Revocation{Token: "none", At: day(1)}, store.Event{})
 	wantNotFound(t, "revoke", err)
 	_, err = s.Scan(t.Context(), "none")
 	wantNotFound(t, "scan", err)

@@ -25,14 +25,14 @@ func tokens(t *testing.T, open Open) {
 	other := store.Token{ID: "id3", Name: "other", Scopes: []string{"admin"}, Created: day(3)}
 	for i, token := range []store.Token{full, least, other} {
 		// Two tokens of one name are made by a rotation only.
-		if _, err := a.RotateToken(t.Context(), token, hashOf(byte(i)), day(30)); err != nil {
+		if _, err := a.RotateToken(t.Context(), token, hashOf(byte(i)), store.Rotation{End: day(30)}, store.Event{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Created: day(4)}, hashOf(0)); err == nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Created: day(4)}, hashOf(0), store.Event{}); err == nil {
 		t.Error("a hash was taken twice")
 	}
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Created: day(4)}, hashOf(9)); err == nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Created: day(4)}, hashOf(9), store.Event{}); err == nil {
 		t.Error("an id was taken twice")
 	}
 
@@ -60,7 +60,7 @@ func tokens(t *testing.T, open Open) {
 	}
 
 	// By id; the other handle knows at once.
-	got, err := a.RevokeToken(t.Context(), "id1", day(5))
+	got, err := a.RevokeToken(t.Context(), store.Revocation{Token: "id1", At: day(5)}, store.Event{})
 	least.Revoked = day(5)
 	if err != nil || len(got) != 1 {
 		t.Fatalf("revoked %v, %v", got, err)
@@ -73,7 +73,7 @@ func tokens(t *testing.T, open Open) {
 	equal("revoked, by hash", seen, least)
 
 	// By name, which two have; the first keeps its time.
-	got, err = a.RevokeToken(t.Context(), "ci", day(6))
+	got, err = a.RevokeToken(t.Context(), store.Revocation{Token: "ci", At: day(6)}, store.Event{})
 	full.Revoked = day(6)
 	if err != nil || len(got) != 2 {
 		t.Fatalf("revoked %v, %v", got, err)
@@ -84,7 +84,7 @@ func tokens(t *testing.T, open Open) {
 		t.Fatal(err)
 	}
 	equal("not revoked", seen, other)
-	_, err = a.RevokeToken(t.Context(), "nobody", day(6))
+	_, err = a.RevokeToken(t.Context(), store.Revocation{Token: "nobody", At: day(6)}, store.Event{})
 	wantNotFound(t, "revoke", err)
 }
 
@@ -94,19 +94,19 @@ func derivedTokens(t *testing.T, open Open) {
 	forever := store.Token{ID: "id1", Name: "ci", Scopes: []string{"scan", "admin"}, Project: "shop", Created: day(1)}
 	short := store.Token{ID: "id2", Name: "short", Scopes: []string{"scan"}, Created: day(1), Expires: day(4)}
 	for i, token := range []store.Token{forever, short} {
-		if err := a.CreateToken(t.Context(), token, hashOf(byte(i))); err != nil {
+		if err := a.CreateToken(t.Context(), token, hashOf(byte(i)), store.Event{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	derive := func(parent string, hash byte, now, expires int) {
 		t.Helper()
-		if err := a.DeriveToken(t.Context(), parent, hashOf(hash), day(now), day(expires)); err != nil {
+		if err := a.DeriveToken(t.Context(), parent, hashOf(hash), nil, day(now), day(expires)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := func(hash byte, parent store.Token, expires, revoked time.Time) {
 		t.Helper()
-		parent.Scopes, parent.Derived, parent.Expires, parent.Revoked = []string{"scan"}, true, expires, revoked
+		parent.Scopes, parent.Derived, parent.Until, parent.Revoked = []string{"scan"}, true, expires, revoked
 		got, err := b.TokenByHash(t.Context(), hashOf(hash))
 		if err != nil || !reflect.DeepEqual(got, parent) {
 			t.Errorf("derived token %d: %+v, %v, want %+v", hash, got, err, parent)
@@ -115,17 +115,30 @@ func derivedTokens(t *testing.T, open Open) {
 	derive("id1", 10, 2, 3)
 	derive("id2", 11, 2, 9)
 	want(10, forever, day(3), time.Time{})
-	want(11, short, day(4), time.Time{}) // no longer than its parent
+	want(11, short, day(9), time.Time{})
+	if got, err := b.TokenByHash(t.Context(), hashOf(11)); err != nil || !got.End().Equal(day(4)) || got.Valid(day(4)) {
+		t.Errorf("a derived token is valid longer than its parent: %+v, %v", got, err)
+	}
 	derive("id1", 10, 2, 5)
 	want(10, forever, day(5), time.Time{})
 	derive("id1", 10, 2, 4) // a later expiry stays
 	want(10, forever, day(5), time.Time{})
 
-	wantNotFound(t, "parent", a.DeriveToken(t.Context(), "id9", hashOf(12), day(2), day(3)))
+	// With scopes it stands for its parent.
+	if err := a.DeriveToken(t.Context(), "id1", hashOf(14), []string{"scan", "read"}, day(2), day(3)); err != nil {
+		t.Fatal(err)
+	}
+	stands := forever
+	stands.Scopes, stands.Until = []string{"scan", "read"}, day(3)
+	if got, err := b.TokenByHash(t.Context(), hashOf(14)); err != nil || !reflect.DeepEqual(got, stands) {
+		t.Errorf("derived token with scopes: %+v, %v, want %+v", got, err, stands)
+	}
+
+	wantNotFound(t, "parent", a.DeriveToken(t.Context(), "id9", hashOf(12), nil, day(2), day(3)))
 	if list, err := b.ListTokens(t.Context()); err != nil || len(list) != 2 {
 		t.Errorf("tokens %v, %v; derived ones are not listed", list, err)
 	}
-	if _, err := a.RevokeToken(t.Context(), "id1", day(3)); err != nil {
+	if _, err := a.RevokeToken(t.Context(), store.Revocation{Token: "id1", At: day(3)}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	want(10, forever, day(5), day(3)) // revoked with its parent
@@ -138,27 +151,27 @@ func derivedTokens(t *testing.T, open Open) {
 func tokenNames(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1)); err != nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1), store.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	err := b.CreateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(2)}, hashOf(2))
+	err := b.CreateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(2)}, hashOf(2), store.Event{})
 	if !errors.Is(err, store.ErrNameTaken) {
 		t.Errorf("second valid token of a name: error %v, want ErrNameTaken", err)
 	}
 	if list, err := a.ListTokens(t.Context()); err != nil || len(list) != 1 {
 		t.Errorf("tokens after a failed creation: %v, %v, want one", list, err)
 	}
-	if err := b.CreateToken(t.Context(), store.Token{ID: "id3", Name: "CI", Created: day(2)}, hashOf(3)); err != nil {
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id3", Name: "CI", Created: day(2)}, hashOf(3), store.Event{}); err != nil {
 		t.Errorf("another name: %v", err)
 	}
 	// A token is invalid from the moment of its expiry on, and the name is free.
-	if err := b.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(10)}, hashOf(4)); err != nil {
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(10)}, hashOf(4), store.Event{}); err != nil {
 		t.Errorf("the name of an expired token: %v", err)
 	}
-	if _, err := a.RevokeToken(t.Context(), "id4", day(11)); err != nil {
+	if _, err := a.RevokeToken(t.Context(), store.Revocation{Token: "id4", At: day(11)}, store.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.CreateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(11)}, hashOf(5)); err != nil {
+	if err := b.CreateToken(t.Context(), store.Token{ID: "id5", Name: "ci", Created: day(11)}, hashOf(5), store.Event{}); err != nil {
 		t.Errorf("the name of a revoked token: %v", err)
 	}
 }
@@ -167,15 +180,15 @@ func tokenNames(t *testing.T, open Open) {
 func tokenRotation(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1)); err != nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1), store.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	old, err := b.RotateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(3)}, hashOf(2), day(4))
+	old, err := b.RotateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(3)}, hashOf(2), store.Rotation{End: day(4)}, store.Event{})
 	if err != nil || len(old) != 1 || old[0].ID != "id1" || !old[0].Expires.Equal(day(4)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
 	// A token that expires earlier keeps its expiry.
-	old, err = a.RotateToken(t.Context(), store.Token{ID: "id3", Name: "ci", Created: day(3)}, hashOf(3), day(6))
+	old, err = a.RotateToken(t.Context(), store.Token{ID: "id3", Name: "ci", Created: day(3)}, hashOf(3), store.Rotation{End: day(6)}, store.Event{})
 	if err != nil || len(old) != 2 || !old[0].Expires.Equal(day(4)) || !old[1].Expires.Equal(day(6)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
@@ -185,10 +198,10 @@ func tokenRotation(t *testing.T, open Open) {
 			t.Errorf("token %q expires %v, %v, want %v", got.ID, got.Expires, err, want)
 		}
 	}
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(6)}, hashOf(4)); !errors.Is(err, store.ErrNameTaken) {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(6)}, hashOf(4), store.Event{}); !errors.Is(err, store.ErrNameTaken) {
 		t.Errorf("the third token is valid: error %v, want ErrNameTaken", err)
 	}
-	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "new", Created: day(6)}, hashOf(5), day(7)); err != nil || len(old) != 0 {
+	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "new", Created: day(6)}, hashOf(5), store.Rotation{End: day(7)}, store.Event{}); err != nil || len(old) != 0 {
 		t.Errorf("rotated without an old token: %+v, %v", old, err)
 	}
 }
@@ -196,7 +209,7 @@ func tokenRotation(t *testing.T, open Open) {
 func tokenUses(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
-	if err := a.CreateToken(t.Context(), store.Token{ID: "id", Created: day(1)}, hashOf(1)); err != nil {
+	if err := a.CreateToken(t.Context(), store.Token{ID: "id", Created: day(1)}, hashOf(1), store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	use := func(s store.Store, at time.Time) {
@@ -243,7 +256,7 @@ func tokenNamesAtOnce(t *testing.T, open Open) {
 		var wg sync.WaitGroup
 		for i, s := range stores {
 			wg.Go(func() {
-				err := s.CreateToken(t.Context(), store.Token{ID: fmt.Sprintf("id%d-%d", n, i), Name: fmt.Sprint(n), Created: day(1)}, hashOf(byte(n*processes+i)))
+				err := s.CreateToken(t.Context(), store.Token{ID: fmt.Sprintf("id%d-%d", n, i), Name: fmt.Sprint(n), Created: day(1)}, hashOf(byte(n*processes+i)), store.Event{})
 				switch {
 				case err == nil:
 					made.Add(1)
