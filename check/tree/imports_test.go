@@ -36,9 +36,10 @@ var allowed = map[string]string{
 
 	// What the service knows. Nothing here knows who asks.
 	"service/advisory":      "",
+	"service/cpe":           "",
 	"service/advisory/load": "service/advisory service/store",
 	"service/exploit":       "",
-	"service/feed":          "service/advisory service/feed service/store verdict",
+	"service/feed":          "service/advisory service/cpe service/feed service/store verdict",
 	"service/retention":     "service/store",
 	"service/store":         "service/store",
 	"service/version":       "service/version",

@@ -9,7 +9,8 @@ import (
 )
 
 // An Advisory is one OSV record, with the fields of the schema that the service uses. The
-// store keeps the record's bytes.
+// store keeps the record's bytes. Feeds of records in other formats write them as the JSON
+// of an Advisory.
 type Advisory struct {
 	// Source is where the record came from. It is not part of the record: the caller that
 	// reads a record from the store sets it.
@@ -18,17 +19,17 @@ type Advisory struct {
 	SchemaVersion    string          `json:"schema_version"` // missing means 1.0.0
 	ID               string          `json:"id"`
 	Modified         time.Time       `json:"modified"`
-	Published        time.Time       `json:"published"`
-	Withdrawn        *time.Time      `json:"withdrawn"`
-	Aliases          []string        `json:"aliases"`
-	Upstream         []string        `json:"upstream"`
-	Related          []string        `json:"related"`
-	Summary          string          `json:"summary"`
-	Details          string          `json:"details"`
-	Severity         []Severity      `json:"severity"`
-	Affected         []Affected      `json:"affected"`
-	References       []Reference     `json:"references"`
-	DatabaseSpecific json.RawMessage `json:"database_specific"`
+	Published        time.Time       `json:"published,omitzero"`
+	Withdrawn        *time.Time      `json:"withdrawn,omitempty"`
+	Aliases          []string        `json:"aliases,omitempty"`
+	Upstream         []string        `json:"upstream,omitempty"`
+	Related          []string        `json:"related,omitempty"`
+	Summary          string          `json:"summary,omitempty"`
+	Details          string          `json:"details,omitempty"`
+	Severity         []Severity      `json:"severity,omitempty"`
+	Affected         []Affected      `json:"affected,omitempty"`
+	References       []Reference     `json:"references,omitempty"`
+	DatabaseSpecific json.RawMessage `json:"database_specific,omitempty"`
 }
 
 // A Severity is one rating. Type says what Score is: a CVSS vector for "CVSS_V2",
@@ -56,18 +57,18 @@ type Rating struct {
 // An Affected entry says which versions of one package are affected.
 type Affected struct {
 	Package           Package         `json:"package"`
-	Severity          []Severity      `json:"severity"`
-	Ranges            []Range         `json:"ranges"`
-	Versions          []string        `json:"versions"`
-	EcosystemSpecific json.RawMessage `json:"ecosystem_specific"`
-	DatabaseSpecific  json.RawMessage `json:"database_specific"`
+	Severity          []Severity      `json:"severity,omitempty"`
+	Ranges            []Range         `json:"ranges,omitempty"`
+	Versions          []string        `json:"versions,omitempty"`
+	EcosystemSpecific json.RawMessage `json:"ecosystem_specific,omitempty"`
+	DatabaseSpecific  json.RawMessage `json:"database_specific,omitempty"`
 }
 
 // A Package is named within an ecosystem ("Debian:12", "npm").
 type Package struct {
 	Ecosystem string `json:"ecosystem"`
 	Name      string `json:"name"`
-	PURL      string `json:"purl"`
+	PURL      string `json:"purl,omitempty"`
 }
 
 // Range types.
@@ -80,9 +81,9 @@ const (
 // A Range is a set of versions between events.
 type Range struct {
 	Type             string          `json:"type"`
-	Repo             string          `json:"repo"`
+	Repo             string          `json:"repo,omitempty"`
 	Events           []Event         `json:"events"`
-	DatabaseSpecific json.RawMessage `json:"database_specific"`
+	DatabaseSpecific json.RawMessage `json:"database_specific,omitempty"`
 }
 
 // An Event has exactly one field set.

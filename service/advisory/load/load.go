@@ -3,6 +3,7 @@
 package load
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -169,6 +170,19 @@ func Record(b []byte) (store.Record, error) {
 	}
 	return r, nil
 }
+
+// Converted returns what the store keeps of an advisory that was converted from another
+// format.
+func Converted(a advisory.Advisory) (store.Record, error) {
+	a.SchemaVersion = schemaVersion
+	b, err := json.Marshal(a)
+	if err != nil {
+		return store.Record{}, err
+	}
+	return Record(b)
+}
+
+const schemaVersion = "1.7.0"
 
 // A pipeline walks in one goroutine and parses in several.
 type pipeline struct {
