@@ -49,20 +49,20 @@ func TestEndedTokens(t *testing.T) {
 		t.Errorf("the log names a valid token, or a text that is not a token:\n%s", got)
 	}
 	use(expired, http.StatusUnauthorized)
-	if lines(`level=WARN msg="token refused" why=expired name="night build"`) != 1 || lines("client=127.0.0.1 not_logged_before=0") != 1 {
+	if lines(`level=WARN msg="token refused" why=expired token="night build"`) != 1 || lines("client=127.0.0.1 not_logged_before=0") != 1 {
 		t.Errorf("log:\n%s", log())
 	}
 
 	for range 100 {
 		use(revoked, http.StatusUnauthorized)
 	}
-	if got := lines("why=revoked name=stolen"); got != 10 {
+	if got := lines("why=revoked token=stolen"); got != 10 {
 		t.Errorf("%d lines for 100 requests, want 10", got)
 	}
 	pass(time.Minute)
 	use(revoked, http.StatusUnauthorized)
 	use(revoked, http.StatusUnauthorized)
-	if got := lines("name=stolen"); got != 11 || lines("not_logged_before=90") != 1 {
+	if got := lines("token=stolen"); got != 11 || lines("not_logged_before=90") != 1 {
 		t.Errorf("%d lines after a minute, want 11, the last with the 90 before it:\n%s", got, log())
 	}
 	use(expired, http.StatusUnauthorized) // not held back by the other

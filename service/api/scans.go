@@ -94,6 +94,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err := memory.Grow(findingsNeed(v.Count())); err != nil {
 		return nil, err
 	}
+	httpserver.LogVerdict(w, v.Options.Project, string(v.Decision.Outcome))
 	if a.Scanned != nil {
 		a.Scanned(v.Decision.Outcome)
 	}

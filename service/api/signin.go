@@ -32,7 +32,7 @@ func (a *api) postToken(w http.ResponseWriter, r *http.Request) {
 		a.server.Refuse(w, r, a.server.SignInProblem(r, err))
 		return
 	}
-	a.Log.Info("signed in", "rule", got.Grant.Rule, "subject", got.Grant.Subject, "issuer", got.Grant.Issuer, "project", got.Token.Project, "token", got.Token.ID)
+	a.Log.Info("signed in", "rule", got.Grant.Rule, "subject", got.Grant.Subject, "issuer", got.Grant.Issuer, "project", got.Token.Project, "token", got.Token.Name, "token_id", got.Token.ID)
 	w.Header().Set("Cache-Control", "no-store")
 	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

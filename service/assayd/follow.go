@@ -22,19 +22,25 @@ import (
 const openEvery = 2 * time.Second
 
 // waitForStore opens the store, and waits for one that is unavailable: a database may
-// start after assayd. Requests are answered with 503 meanwhile.
+// start after assayd. Requests are answered with 503 meanwhile. If ctx ends first, it returns
+// the error of ctx.
 func waitForStore(ctx context.Context, log *slog.Logger, open func() (store.Store, error)) (store.Store, error) {
 	for tries := 0; ; tries++ {
 		st, err := open()
-		if err == nil || !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
-			return st, err
+		switch {
+		case err == nil:
+			return st, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case !errors.Is(err, store.ErrUnavailable):
+			return nil, err
 		}
 		if tries%30 == 0 {
-			log.Error("wait for the store", "err", err)
+			log.Error("wait for the store", "err", err, "hint", hintOf(err))
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return nil, ctx.Err()
 		case <-time.After(openEvery):
 		}
 	}

@@ -36,6 +36,9 @@ func main() {
 	err := d.run(ctx, os.Args)
 	stop()
 	if err != nil {
+		if _, logged := errors.AsType[loggedError](err); logged {
+			os.Exit(1)
+		}
 		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
 		if next := hintOf(err); next != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", next)

@@ -47,6 +47,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "metrics-listen", Usage: "serve /metrics for Prometheus, and /livez and /readyz, on `ADDR`, without TLS or a token"},
+			&cli.StringFlag{Name: "log-format", Usage: "write the log as `FORMAT`, text or json", Value: "text", EnvVars: []string{"ASSAYD_LOG_FORMAT"}},
 			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
 		})...)),
 		Action: d.serve,
@@ -115,8 +116,30 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 	return conf, nil
 }
 
+// A loggedError is an error that the log already has.
+type loggedError struct{ error }
+
+func (e loggedError) Unwrap() error { return e.error }
+
+// serve runs the service. With a log in JSON, its error is a line of the log too.
 func (d *daemon) serve(c *cli.Context) error {
-	log := slog.New(slog.NewTextHandler(d.stderr, nil))
+	switch format := c.String("log-format"); format {
+	case "text":
+		return d.listen(c, slog.New(slog.NewTextHandler(d.stderr, nil)))
+	case "json":
+		log := slog.New(slog.NewJSONHandler(d.stderr, nil))
+		err := d.listen(c, log)
+		if err == nil {
+			return nil
+		}
+		log.Error("assayd ended", "err", err.Error(), "hint", hintOf(err))
+		return loggedError{err}
+	default:
+		return hint.Errorf("it is text or json", "invalid --log-format %q", format)
+	}
+}
+
+func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	conf, err := d.serveConfig(c, log)
 	if err != nil {
 		return err
@@ -158,9 +181,15 @@ func (d *daemon) serve(c *cli.Context) error {
 		log.Info("serving", "listen", ln.Addr().String(), "public_url", conf.public, "tls", conf.tls(),
 			"memory_mib", conf.memory>>20, "clients", conf.clients.Arches(), "installer", conf.clients.HasInstaller(), "without", conf.evaluator.Without)
 	}, stopped)
+	if c.Context.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // ended by a signal before the data was open
+	}
 	cancel()
 	<-stopped
-	return errors.Join(err, serveErr)
+	if err = errors.Join(err, serveErr); err == nil {
+		log.Info("stopped")
+	}
+	return err
 }
 
 // answer opens the data, calls ready with the handler that answers from it, and keeps

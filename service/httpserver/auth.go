@@ -52,7 +52,7 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Tok
 		return t, err
 	}
 	if rec, ok := w.(*recorder); ok {
-		rec.token = t.ID
+		rec.token = t
 	}
 	if wait := s.limits.wait(t.ID, s.Now()); wait > 0 {
 		return t, Problem{Status: http.StatusTooManyRequests, What: "too many requests with this token", Hint: "assay waits and tries again by itself", RetryAfter: wait}
@@ -102,7 +102,7 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 	}
 	if err := s.Tokens.UsedToken(r.Context(), t.ID, now); err != nil {
 		if unlogged, ok := s.unnoted.allow("", now); ok {
-			s.Log.Warn("save the time of a token's last use", "token", t.ID, "err", err, "not_logged_before", unlogged)
+			s.Log.Warn("save the time of a token's last use", "token", t.Name, "token_id", t.ID, "err", err, "not_logged_before", unlogged)
 		}
 	}
 	return t, nil
@@ -138,7 +138,7 @@ func (s *Server) logEnded(r *http.Request, t store.Token, why string) {
 	if !ok {
 		return
 	}
-	s.Log.Warn("token refused", "why", why, "name", t.Name, "token", t.ID, "client", remoteHost(r), "not_logged_before", unlogged)
+	s.Log.Warn("token refused", "why", why, "token", t.Name, "token_id", t.ID, "client", remoteHost(r), "not_logged_before", unlogged)
 }
 
 // remoteHost is the address of the client's connection, without its port.

@@ -22,7 +22,7 @@ func (o oneToken) TokenByHash(_ context.Context, hash [32]byte) (store.Token, er
 	if hash != o.hash {
 		return store.Token{}, store.ErrNotFound
 	}
-	return store.Token{ID: "id1", Scopes: []string{ScopeScan}}, nil
+	return store.Token{ID: "id1", Name: "night build", Scopes: []string{ScopeScan}}, nil
 }
 
 func (oneToken) UsedToken(context.Context, string, time.Time) error {

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type Problem struct {
 
 func (p Problem) Error() string { return p.What }
 
+// statusGone is the status of a request that the client gave up. It is not sent, and
+// distinguishes such a request in the log from one that failed.
+const statusGone = 499
+
 // Refuse answers a request with an error. An error that is not a Problem is logged, and
 // answered without its text: with status 503 if it wraps store.ErrUnavailable, else 500.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -36,12 +41,15 @@ func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 // another form, and sets the Retry-After header. Other errors are logged.
 func (s *Server) ProblemOf(w http.ResponseWriter, r *http.Request, err error) Problem {
 	p, ok := errors.AsType[Problem](err)
+	if !ok && r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return Problem{Status: statusGone, What: "the client closed the connection"}
+	}
 	if !ok && errors.Is(err, store.ErrUnavailable) {
-		s.Log.Error("the store is unavailable", "method", r.Method, "path", r.URL.Path, "err", err)
+		s.Log.Error("the store is unavailable", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", err)
 		p, ok = s.Unavailable("the service cannot reach its database", "assay waits and tries again by itself"), true
 	}
 	if !ok {
-		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		s.Log.Error("request failed", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", err)
 		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; contact its operator"}
 	}
 	if p.RetryAfter > 0 {

@@ -42,6 +42,7 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 	go func() {
 		<-ctx.Done()
 		l.Front.Drain()
+		l.Log.Info("shutting down", "drain_delay", l.DrainDelay.String(), "at_most", (l.DrainDelay + drainTime).String())
 		if l.DrainDelay > 0 {
 			time.Sleep(l.DrainDelay)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -25,10 +26,36 @@ func failed(ctx context.Context, err error) error {
 		return fmt.Errorf("%w (%w)", ctx.Err(), err) // pgx may say only that the connection was closed
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return classified(e, err)
+		return classified(e, onOneLine(err))
 	}
 	if lost(err) {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, onOneLine(err))
+	}
+	return err
+}
+
+// A lineError is an error with its text on one line.
+type lineError struct{ error }
+
+func (e lineError) Unwrap() error { return e.error }
+
+// Error leaves out repeated lines: pgx tries each address with and without TLS, and
+// reports both.
+func (e lineError) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	head, rest := lines[:min(1, len(lines))], lines[min(1, len(lines)):]
+	return strings.TrimSpace(strings.Join(head, "") + " " + strings.Join(rest, "; "))
+}
+
+// onOneLine puts the text of an error of pgx on one line, if it is a failed connection.
+func onOneLine(err error) error {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return lineError{err}
 	}
 	return err
 }
