@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
-	"assay/service/advisory"
 	"assay/service/distro"
 	"assay/service/match"
 	"assay/verdict"
@@ -100,8 +99,7 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 //     the image does not have the subscription. The options say what severity an unrated
 //     finding counts as.
 func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
-	wontFix := f.Status == advisory.StatusWontFix
-	unimportant := f.Severity == verdict.Negligible && (f.Unimportant || wontFix)
+	negligible := f.Severity == verdict.Negligible
 	switch {
 	case f.Malicious:
 		return verdict.RuleMalicious, true
@@ -109,11 +107,11 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return verdict.RuleKernel, false
 	case f.Owned:
 		return verdict.RuleOwned, false
-	case unimportant:
+	case f.Unimportant && negligible:
 		return verdict.RuleUnimportant, false
 	case f.KnownExploited:
 		return verdict.RuleKnownExploited, true
-	case wontFix:
+	case f.Unimportant:
 		return verdict.RuleIgnored, false
 	case counted(f.Severity, o).Rank() > o.Threshold():
 		return verdict.RuleBelow, false

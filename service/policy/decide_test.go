@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
-	"assay/service/advisory"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -27,8 +26,6 @@ func found(words string) match.Finding {
 			f.Kernel = true
 		case "unimportant":
 			f.Unimportant = true
-		case "wontfix":
-			f.Status = advisory.StatusWontFix
 		case "subscription":
 			f.Subscription = "Ubuntu Pro"
 		case "owned":
@@ -110,9 +107,8 @@ func TestRule(t *testing.T) {
 		{"negligible unimportant fixed", byDefault, "unimportant", false},
 		{"negligible unimportant fixed", all, "unimportant", false},
 		{"negligible unimportant kev", byDefault, "unimportant", false},
-		{"negligible wontfix", byDefault, "unimportant", false},
-		{"critical wontfix", byDefault, "ignored-by-distribution", false},
-		{"critical wontfix", all, "ignored-by-distribution", false},
+		{"critical unimportant", byDefault, "ignored-by-distribution", false},
+		{"critical unimportant", all, "ignored-by-distribution", false},
 		{"unrated unimportant kev", byDefault, "known-exploited", true},
 
 		{"critical subscription", byDefault, "needs-subscription", false},

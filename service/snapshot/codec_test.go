@@ -30,8 +30,7 @@ var fullEntries = []index.Affected{
 		},
 	},
 	{Advisory: "A-2", Versions: []string{"1.1", "1.0"}},
-	{Advisory: "A-3", Versions: []string{"1.0", "1.1"}, Urgency: "1.0", Status: advisory.StatusWontFix},
-	{Advisory: "A-3", Status: advisory.StatusNotAffected},
+	{Advisory: "A-3", Versions: []string{"1.0", "1.1"}, Urgency: "1.0"},
 	{Advisory: "A-4", Modules: []string{"nodejs:18"}, Arches: []string{"amd64", "arm64"}, Binaries: []string{"a", "b"}},
 }
 

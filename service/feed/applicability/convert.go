@@ -53,6 +53,17 @@ type Specific struct {
 	StartExcluded bool `json:"start_excluded,omitempty"`
 }
 
+// SpecificOf returns the Specific of an entry, or zero if it has none.
+func SpecificOf(a advisory.Affected) Specific {
+	var specific struct {
+		CPE Specific `json:"cpe"`
+	}
+	if json.Unmarshal(a.DatabaseSpecific, &specific) != nil {
+		return Specific{}
+	}
+	return specific.CPE
+}
+
 // A Condition is the platform on which a program is vulnerable.
 type Condition struct {
 	Criteria       string `json:"criteria"`
@@ -62,14 +73,17 @@ type Condition struct {
 	EndExcluding   string `json:"end_excluding,omitempty"`
 }
 
-// Affected converts the vulnerable matches of configurations into affected entries of the
-// ecosystem CPE, sorted by package. Those with the same package, attributes and
-// conditions are one entry. Matches that are not vulnerable become the conditions of the
-// others in the same configuration if all of its nodes must apply.
-func Affected(all []Configuration) ([]advisory.Affected, Left) {
+// Affected converts the vulnerable matches of configurations, and products, into affected
+// entries of the ecosystem CPE, sorted by package. Those with the same package, attributes
+// and conditions are one entry. Matches that are not vulnerable become the conditions of
+// the others in the same configuration if all of its nodes must apply.
+func Affected(all []Configuration, products ...Product) ([]advisory.Affected, Left) {
 	c := converter{left: Left{}, entries: map[string]*entry{}}
 	for _, conf := range all {
 		c.configuration(conf)
+	}
+	for _, p := range products {
+		c.product(p)
 	}
 	var out []advisory.Affected
 	for _, e := range c.order {
@@ -91,6 +105,29 @@ func Affected(all []Configuration) ([]advisory.Affected, Left) {
 		return out, nil
 	}
 	return out, c.left
+}
+
+// A Product is named by CPE, and its versions are given in another way.
+type Product struct {
+	Criteria string // a name without a version
+	Versions []string
+	Ranges   [][]advisory.Event
+}
+
+func (c *converter) product(p Product) {
+	n, left := parse(p.Criteria)
+	if left == "" && (n.Version != cpe.Any && n.Version != cpe.NA || n.Update != cpe.Any && n.Update != cpe.NA) {
+		left = leftUpdate
+	}
+	if c.matches++; c.matches > maxMatches {
+		left = leftTooMany
+	}
+	if left != "" {
+		c.left[left]++
+		return
+	}
+	n.Update = cpe.Any
+	c.add(n, p.Criteria, Specific{}, p.Versions, p.Ranges...)
 }
 
 type converter struct {
@@ -167,22 +204,39 @@ func otherSystem(criteria string) bool {
 
 // match adds a match to its entry, or returns the reason for which it cannot.
 func (c *converter) match(m Match, conditions [][]Condition) (left string) {
-	n, err := cpe.Parse(m.Criteria)
-	if err != nil {
-		return leftName
-	}
-	pkg, ok := n.Package()
-	switch {
-	case !ok:
-		return leftPackage
-	case n.Part == "h":
-		return leftHardware
+	n, left := parse(m.Criteria)
+	if left != "" {
+		return left
 	}
 	versions, events, left := m.versions(n)
 	if left != "" {
 		return left
 	}
-	s := Specific{Part: n.Part, Conditions: conditions, StartExcluded: m.StartIncluding == "" && m.StartExcluding != ""}
+	s := Specific{Conditions: conditions, StartExcluded: m.StartIncluding == "" && m.StartExcluding != ""}
+	c.add(n, m.Criteria, s, versions, events)
+	return ""
+}
+
+// parse parses the name of a package of software, or returns the reason for which it is
+// not one.
+func parse(criteria string) (n cpe.Name, left string) {
+	n, err := cpe.Parse(criteria)
+	if err != nil {
+		return n, leftName
+	}
+	if _, ok := n.Package(); !ok {
+		return n, leftPackage
+	}
+	if n.Part == "h" {
+		return n, leftHardware
+	}
+	return n, ""
+}
+
+// add adds versions and ranges to the entry of a name.
+func (c *converter) add(n cpe.Name, criteria string, s Specific, versions []string, ranges ...[]advisory.Event) {
+	pkg, _ := n.Package()
+	s.Part = n.Part
 	for _, f := range [...]struct {
 		to   *string
 		from string
@@ -207,21 +261,20 @@ func (c *converter) match(m Match, conditions [][]Condition) (left string) {
 		c.entries[string(key)] = e
 		c.order = append(c.order, e)
 	}
-	if !slices.Contains(e.Criteria, m.Criteria) {
-		e.Criteria = append(e.Criteria, m.Criteria)
+	if !slices.Contains(e.Criteria, criteria) {
+		e.Criteria = append(e.Criteria, criteria)
 	}
 	for _, v := range versions {
 		if !slices.Contains(e.versions, v) {
 			e.versions = append(e.versions, v)
 		}
 	}
-	if len(events) > 0 {
-		r := advisory.Range{Type: advisory.Ecosystem, Events: events}
-		if !slices.ContainsFunc(e.ranges, func(o advisory.Range) bool { return slices.Equal(o.Events, events) }) {
-			e.ranges = append(e.ranges, r)
+	for _, events := range ranges {
+		same := func(o advisory.Range) bool { return slices.Equal(o.Events, events) }
+		if len(events) > 0 && !slices.ContainsFunc(e.ranges, same) {
+			e.ranges = append(e.ranges, advisory.Range{Type: advisory.Ecosystem, Events: events})
 		}
 	}
-	return ""
 }
 
 // versions returns the versions of a match: one, which may be written in several ways, or

@@ -47,6 +47,7 @@ type Metadata struct {
 type Container struct {
 	Title    string `json:"title"`
 	Provider struct {
+		OrgID       string `json:"orgId"`
 		ShortName   string `json:"shortName"`
 		DateUpdated Time   `json:"dateUpdated"`
 	} `json:"providerMetadata"`
@@ -192,10 +193,13 @@ func (r *Record) Disputed() bool {
 }
 
 // English returns the first description in English, or an empty string.
-func (c *Container) English() string {
-	for _, d := range c.Descriptions {
-		if d.Lang == "en" || strings.HasPrefix(d.Lang, "en-") || strings.HasPrefix(d.Lang, "en_") {
-			return d.Value
+func (c *Container) English() string { return English(c.Descriptions) }
+
+// English returns the first text in English, or an empty string.
+func English(texts []Text) string {
+	for _, t := range texts {
+		if lang := strings.ToLower(t.Lang); lang == "en" || strings.HasPrefix(lang, "en-") || strings.HasPrefix(lang, "en_") {
+			return t.Value
 		}
 	}
 	return ""
