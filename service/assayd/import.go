@@ -42,10 +42,12 @@ func checkSource(name string) error {
 	switch {
 	case !sourceNames.MatchString(name):
 		return hint.Errorf("a name has up to 64 characters of a to z, 0 to 9, dot, hyphen and underscore", "invalid --source %q", name)
-	case name == osv.Source:
+	case name == osv.Name:
 		return hint.Errorf("assayd update --mirror FOLDER reads a copy of the bucket", "--source %q is reserved for assayd update", name)
 	case name == string(exploit.KEV) || name == string(exploit.EPSS):
 		return hint.Errorf("KEV and EPSS files are recognised by their content", "--source %q is reserved for an exploit catalog", name)
+	case known(name):
+		return hint.Errorf("assayd update --mirror "+name+"=FOLDER reads a copy of the source", "--source %q is reserved for assayd update", name)
 	}
 	return nil
 }

@@ -12,13 +12,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/cli/buildinfo"
 	"assay/service/api"
-	"assay/service/feed/osv"
 	"assay/service/httpserver"
 	"assay/service/metrics"
 	"assay/service/oidc"
@@ -37,7 +35,7 @@ func (d *daemon) serveCommand() *cli.Command {
 		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
-			&cli.DurationFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or everything if the store is empty; 0 for never", Value: 6 * time.Hour},
+			&cli.StringSliceFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or all default sources if the store is empty; 0 for never; NAME=TIME for one source (repeatable; default 6h)"},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
 			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
@@ -232,12 +230,9 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return err
 	}
 	defer index.Close()
-	var update *osv.Updater
-	if c.Duration("update-every") > 0 {
-		if update, err = newUpdater(c, st, d.now, nil); err != nil {
-			return err
-		}
-		update.Fetched = true
+	update, err := scheduledUpdater(c, st, d.now)
+	if err != nil {
+		return err
 	}
 	if addr := c.String("debug-listen"); addr != "" {
 		end, err := httpserver.ServeProfiles(log, addr)
@@ -314,8 +309,8 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	if keep > 0 {
 		work.Go(func() { retention.Run(ctx, log, st, keep, d.now) })
 	}
-	if update != nil {
-		work.Go(func() { update.Every(ctx, c.Duration("update-every"), log, func(err error) { updated.set(err) }) })
+	if len(update.Plans) > 0 {
+		work.Go(func() { update.Every(ctx, log, func(err error) { updated.set(err) }) })
 	}
 	<-stopped
 	return nil

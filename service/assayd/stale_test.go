@@ -248,11 +248,11 @@ func TestFirstUpdateFails(t *testing.T) {
 	if _, _, err := assayd(t, "update", "--mirror", "http://127.0.0.1:1", "--connect-timeout", "50ms", "--data", data); err == nil {
 		t.Fatal("there is nothing")
 	}
-	if status := must(t, "status", "--data", data); !strings.Contains(status, "last update  failed at ") {
+	if status := must(t, "status", "--data", data); !strings.Contains(status, "\nosv     0        never         -    2") {
 		t.Errorf("%s", status)
 	}
 	must(t, "update", "--mirror", mirror(t, "CRAN"), "--data", data)
-	if status := must(t, "status", "--data", data); strings.Contains(status, "failed at") {
+	if status := must(t, "status", "--data", data); strings.Contains(status, "\nosv ") {
 		t.Errorf("%s", status)
 	}
 }

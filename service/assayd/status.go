@@ -3,13 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"assay/service/feed/osv"
+	"assay/service/feed"
 	"assay/service/store"
 	"assay/verdict"
 )
@@ -53,10 +52,6 @@ func (d *daemon) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	sources, failure := osv.WithoutBucket(all)
-	if f := failure; f != nil {
-		fmt.Fprintf(w, "last update\tfailed at %s: %s\n", f.At.UTC().Format(time.RFC3339), verdict.Clean(f.Err))
-	}
 	last := "none yet"
 	if len(scans) > 0 {
 		last = fmt.Sprintf("%s at %s", scans[0].ID, scans[0].At.UTC().Format(time.RFC3339))
@@ -66,7 +61,7 @@ func (d *daemon) status(c *cli.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := d.sources(sources); err != nil {
+	if err := d.sources(feed.Visible(all)); err != nil {
 		return err
 	}
 	return d.usage(c, st)
@@ -100,9 +95,6 @@ func (d *daemon) usage(c *cli.Context, st store.Store) error {
 
 // sources prints the number of records of each source, its age, and its last error.
 func (d *daemon) sources(sources []store.Source) error {
-	sources = slices.DeleteFunc(sources, func(s store.Source) bool {
-		return osv.Dropped(s) || s.Records == 0 && !s.Feed && s.Failed.IsZero() // removed by --drop
-	})
 	if len(sources) == 0 {
 		return nil
 	}

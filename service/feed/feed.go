@@ -1,6 +1,7 @@
-// Package feed updates the advisories in the store from their publishers. It has what
-// all sources share: the download of files, and the update of several feeds. Each source
-// is a package below it, which knows the layout of the source and reads its records.
+// Package feed updates the data in the store from its publishers. It has what all sources
+// share: the description of a source, the download of files and the reading of archives,
+// and the update of several sources. Each source is a package below it, which knows the
+// layout of the source and converts its records. Package sources lists all of them.
 package feed
 
 import (
@@ -16,6 +17,7 @@ import (
 // A Store is what a feed needs of store.Store.
 type Store interface {
 	Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error)
+	KeepList(ctx context.Context, im store.Import, l store.List) (changed bool, err error)
 	Record(ctx context.Context, source, id string, upTo int64) (store.Record, error)
 	Held(ctx context.Context, from store.Origin) iter.Seq2[store.Record, error]
 	Sources(ctx context.Context) ([]store.Source, error)
@@ -24,9 +26,7 @@ type Store interface {
 	LeadFeeds(ctx context.Context) (store.Lead, error)
 }
 
-// Led returns a store whose writes are those of the lead.
-func Led(st Store, lead store.Lead) Store { return led{st, lead} }
-
+// A led store writes as the lead does.
 type led struct {
 	Store
 	lead store.Lead
@@ -34,6 +34,10 @@ type led struct {
 
 func (l led) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
 	return l.lead.Import(ctx, im, records)
+}
+
+func (l led) KeepList(ctx context.Context, im store.Import, list store.List) (bool, error) {
+	return l.lead.KeepList(ctx, im, list)
 }
 
 func (l led) FeedFailed(ctx context.Context, from store.Origin, at time.Time, reason string) error {
@@ -61,18 +65,11 @@ type Outcome struct {
 	// Behind counts records that the source lists in a newer version, but does not
 	// deliver.
 	Behind int
-	// Rejections are the errors of rejected records, at most maxRejections.
+	// Rejections are the errors of rejected records, at most maxRejections. Updater sets them.
 	Rejections []error
 }
 
 const maxRejections = 20
-
-// Reject adds the error of a rejected record. Rejected counts it.
-func (o *Outcome) Reject(err error) {
-	if len(o.Rejections) < maxRejections {
-		o.Rejections = append(o.Rejections, err)
-	}
-}
 
 // Add adds the counts of a further import of the same update.
 func (o *Outcome) Add(im store.Imported) {
@@ -84,44 +81,31 @@ func (o *Outcome) Add(im store.Imported) {
 	o.Seq = im.Seq
 }
 
-// A Run is one update of several feeds. Its caller leads: see store.Feeds.
-type Run struct {
-	Store   Store
-	Now     func() time.Time
-	Timeout time.Duration // for each feed; zero: none
-	// Done is called with the result of each feed.
-	Done func(from store.Origin, o Outcome, err error)
+// one updates one feed. A failure is noted in the store. The error is that of the
+// update; ended is the cause if ctx ended.
+func (r *running) one(ctx context.Context, f Feed, timeout time.Duration, acceptShrink bool) (o Outcome, err, ended error) {
+	o, err = r.guarded(ctx, f, timeout, acceptShrink)
+	if ctx.Err() != nil {
+		return o, err, fmt.Errorf("update %q: %w", f.Origin(), context.Cause(ctx))
+	}
+	if err != nil {
+		err = errors.Join(err, r.Store.FeedFailed(ctx, f.Origin(), r.Now(), OneLine(err)))
+	}
+	return o, err, nil
 }
 
-// Update updates the feeds one after the other. What fails is noted in the store,
-// and the others go on; the error says how many failed. It ends early only with ctx,
-// and then with its cause.
-func (r Run) Update(ctx context.Context, feeds []Feed) error {
-	failed := 0
-	for _, f := range feeds {
-		o, err := r.one(ctx, f)
-		if ctx.Err() != nil {
-			return fmt.Errorf("update %q: %w", f.Origin(), context.Cause(ctx))
-		}
-		if err != nil {
-			failed++
-			err = errors.Join(err, r.Store.FeedFailed(ctx, f.Origin(), r.Now(), OneLine(err)))
-		}
-		r.Done(f.Origin(), o, err)
-	}
-	if failed > 0 {
-		return fmt.Errorf("update: %d of %d sources failed; their earlier data is still served", failed, len(feeds))
-	}
-	return nil
-}
-
-func (r Run) one(ctx context.Context, f Feed) (Outcome, error) {
-	if r.Timeout > 0 {
+func (r *running) guarded(ctx context.Context, f Feed, timeout time.Duration, acceptShrink bool) (Outcome, error) {
+	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("not finished within %s", r.Timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not finished within %s", timeout))
 		defer cancel()
 	}
-	o, err := f.Update(ctx, r.Store, r.Now())
+	g, err := newGuard(ctx, r.Store, f.Origin(), acceptShrink)
+	if err != nil {
+		return Outcome{}, err
+	}
+	o, err := f.Update(ctx, g, r.Now())
+	o.Rejections = g.rejections
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 	}

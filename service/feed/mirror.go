@@ -11,7 +11,9 @@ import (
 )
 
 // A Mirror has the files of a source: a web server, or a folder with a copy of one.
-// Names are paths with slashes and not encoded: "Azure Linux/all.zip".
+// Names are paths with slashes and not encoded: "Azure Linux/all.zip". A name may end with
+// a query, which is encoded: "cves/2.0?startIndex=2000". In a folder the query is a part of
+// the name of the file.
 type Mirror interface {
 	// Get returns a file of at most limit bytes, and its version. It returns
 	// ErrUnchanged if the file still has the version before, and ErrNotFound if there is
@@ -50,6 +52,9 @@ type Config struct {
 	Attempts         int
 	MinWait, MaxWait time.Duration
 	UserAgent        string
+	// Authorize, if set, adds a key to the header of each request to the host of the
+	// mirror.
+	Authorize func(http.Header)
 	// Progress is called with the bytes received of a file so far. total is negative if
 	// it is unknown. Progress may be nil.
 	Progress func(name string, done, total int64)

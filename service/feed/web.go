@@ -45,7 +45,23 @@ func newWeb(base *url.URL, c Config) *web {
 			DisableCompression: true,
 		}
 	}
-	return &web{base: base, config: c, client: &http.Client{Transport: c.Transport, CheckRedirect: checkRedirect}}
+	return &web{base: base, config: c, client: &http.Client{Transport: authorized{c.Transport, base.Host, c.Authorize}, CheckRedirect: checkRedirect}}
+}
+
+// An authorized transport adds the key to the requests to one host. A redirect to another
+// host does not get it.
+type authorized struct {
+	next      http.RoundTripper
+	host      string
+	authorize func(http.Header)
+}
+
+func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.authorize != nil && r.URL.Host == a.host {
+		r = r.Clone(r.Context())
+		a.authorize(r.Header)
+	}
+	return a.next.RoundTrip(r)
 }
 
 func checkRedirect(r *http.Request, via []*http.Request) error {
@@ -61,13 +77,17 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 func (w *web) String() string { return w.base.Redacted() }
 
 // address returns the URL of a file, with every part of its name encoded:
-// "Azure%20Linux/all.zip".
+// "Azure%20Linux/all.zip". A query stays as it is.
 func (w *web) address(name string) string {
+	name, query, ok := strings.Cut(name, "?")
+	if ok {
+		query = "?" + query
+	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)
 	}
-	return strings.TrimRight(w.base.String(), "/") + "/" + strings.Join(parts, "/")
+	return strings.TrimRight(w.base.String(), "/") + "/" + strings.Join(parts, "/") + query
 }
 
 // Get implements Mirror.

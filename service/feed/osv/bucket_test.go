@@ -4,13 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -182,8 +182,10 @@ type rig struct {
 	where string
 	now   time.Time
 	stall time.Duration // zero: the default
-	errs  map[string]error
-	out   map[string]feed.Outcome
+	// shrink are the names of sources that may lose most of their records.
+	shrink []string
+	errs   map[string]error
+	out    map[string]feed.Outcome
 }
 
 func newRig(t *testing.T, where string) *rig {
@@ -211,26 +213,20 @@ func (r *rig) update(ecosystems ...string) error {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		r.t.Fatal(err)
-	}
-	b := osv.Bucket{Mirror: p, Dir: r.dir}
-	var feeds []feed.Feed
-	for _, e := range ecosystems {
-		f, err := b.Ecosystem(e)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		feeds = append(feeds, f)
-	}
+	source := osv.Source()
+	source.Parts = func(context.Context, feed.Setup) ([]string, error) { return ecosystems, nil }
 	r.errs, r.out = map[string]error{}, map[string]feed.Outcome{}
 	var first error
-	err = feed.Run{Store: r.store, Now: func() time.Time { return r.now }, Timeout: time.Minute, Done: func(from store.Origin, o feed.Outcome, err error) {
+	u := feed.Updater{
+		Plans: []feed.Plan{{Source: source, Setup: feed.Setup{Mirror: p, Dir: r.dir}, Parts: ecosystems, AcceptShrink: r.shrink}},
+		Store: r.store, Now: func() time.Time { return r.now }, Timeout: time.Minute,
+	}
+	err = u.Update(r.t.Context(), feed.Events{Done: func(from store.Origin, o feed.Outcome, err error) {
 		r.errs[from.String()], r.out[from.String()] = err, o
 		if first == nil {
 			first = err
 		}
-	}}.Update(r.t.Context(), feeds)
+	}})
 	if (err == nil) != (first == nil) {
 		r.t.Errorf("update: %v, of its feeds: %v", err, first)
 	}

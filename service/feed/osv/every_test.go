@@ -18,7 +18,7 @@ func TestOneUpdateInAnInterval(t *testing.T) {
 	b := newBucket(t, "CRAN", "Hackage")
 	dir := t.TempDir()
 	clock := day(1)
-	updater := func() *osv.Updater {
+	updater := func() *feed.Updater {
 		t.Helper()
 		st, err := sqlite.Open(dir)
 		if err != nil {
@@ -29,16 +29,17 @@ func TestOneUpdateInAnInterval(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &osv.Updater{
-			Bucket: osv.Bucket{Mirror: m, Dir: t.TempDir()}, Fetched: true, ConnectTimeout: time.Minute,
-			Run: feed.Run{Store: st, Now: func() time.Time { return clock }},
+		return &feed.Updater{
+			Plans:   []feed.Plan{{Source: osv.Source(), Setup: feed.Setup{Mirror: m, Dir: t.TempDir()}, Interval: 6 * time.Hour}},
+			Fetched: true, ConnectTimeout: time.Minute,
+			Store: st, Now: func() time.Time { return clock },
 		}
 	}
 	// once returns after what Every does first.
-	once := func(u *osv.Updater) {
+	once := func(u *feed.Updater) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
-		u.Every(ctx, 6*time.Hour, slog.New(slog.NewTextHandler(io.Discard, nil)), func(err error) {
+		u.Every(ctx, slog.New(slog.NewTextHandler(io.Discard, nil)), func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

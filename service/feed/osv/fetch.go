@@ -93,7 +93,7 @@ func (u *update) fetch(ctx context.Context, ids []string) ([]fetched, error) {
 
 func (u *update) fetchOne(ctx context.Context, id string) (fetched, error) {
 	name := u.file(id + ".json")
-	body, _, err := u.bucket.Mirror.Get(ctx, name, advisory.MaxSize, feed.Version{})
+	body, _, err := u.Mirror.Get(ctx, name, advisory.MaxSize, feed.Version{})
 	if err != nil {
 		return fetched{}, err
 	}

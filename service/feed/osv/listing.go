@@ -61,6 +61,8 @@ func parseListing(b []byte, ecosystem string) (listing, error) {
 
 // isID reports whether an id can be the name of a file and of an advisory.
 func isID(id string) bool {
-	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' || r == '\\' || r == '"' || r == ',' }
+	bad := func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == '/' || r == '\\' || r == '"' || r == ',' || r == '?'
+	}
 	return id != "" && len(id) <= maxID && id[0] != '.' && !strings.ContainsFunc(id, bad)
 }

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"assay/service/feed"
 	"assay/service/store"
@@ -35,23 +36,40 @@ const (
 	maxArchive    = 8 << 30   // bytes of all.zip
 )
 
-// A Bucket is the data in one mirror.
-type Bucket struct {
-	Mirror feed.Mirror
-	// Dir is a folder for downloads, to which nobody else may write.
-	Dir string
+// Source describes OSV. The ecosystems are its parts, and share records.
+func Source() feed.Source {
+	return feed.Source{
+		Name:        Name,
+		Title:       "OSV",
+		Address:     PublicBucket,
+		Format:      "archives and single records of OSV, for each ecosystem",
+		Licence:     "CC-BY-4.0 and others, one for each database",
+		Terms:       "https://google.github.io/osv.dev/data/",
+		MayPassOn:   true,
+		Contributes: feed.Advisories,
+		Default:     true,
+		First:       feed.Cost{Download: 1500 << 20, Disk: 6 << 30, Memory: 256 << 20, Time: 30 * time.Minute},
+		Parts:       ecosystems,
+		PartHint:    "--mirror reads a copy of the bucket, an address or a folder",
+		Feed: func(s feed.Setup, part string) (feed.Feed, error) {
+			if err := checkEcosystem(part); err != nil {
+				return nil, err
+			}
+			return &ecosystem{s, part}, nil
+		},
+	}
 }
 
-// Ecosystems returns the names of the ecosystems in the bucket, in its order. It leaves
+// ecosystems returns the names of the ecosystems in the bucket, in its order. It leaves
 // out names in brackets: "[EMPTY]" has the records that name no ecosystem.
-func (b Bucket) Ecosystems(ctx context.Context) ([]string, error) {
-	text, _, err := b.Mirror.Get(ctx, "ecosystems.txt", maxNames, feed.Version{})
+func ecosystems(ctx context.Context, s feed.Setup) ([]string, error) {
+	text, _, err := s.Mirror.Get(ctx, "ecosystems.txt", maxNames, feed.Version{})
 	if err != nil {
-		return nil, fmt.Errorf("ecosystems of %s: %w", b.Mirror, err)
+		return nil, fmt.Errorf("ecosystems of %s: %w", s.Mirror, err)
 	}
 	names, err := parseEcosystems(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("ecosystems of %s: %w", b.Mirror, err)
+		return nil, fmt.Errorf("ecosystems of %s: %w", s.Mirror, err)
 	}
 	return names, nil
 }
@@ -88,32 +106,19 @@ func checkEcosystem(name string) error {
 	return nil
 }
 
-// Source is the source of all records. The ecosystems are its parts, and share records.
-const Source = "osv"
-
-// Origin returns the origin of the records of one ecosystem.
-func Origin(ecosystem string) store.Origin {
-	return store.Origin{Source: Source, Part: ecosystem}
-}
-
-// Ecosystem returns the feed of one ecosystem, "Debian" or "crates.io".
-func (b Bucket) Ecosystem(name string) (feed.Feed, error) {
-	if err := checkEcosystem(name); err != nil {
-		return nil, err
-	}
-	return &ecosystem{b, name}, nil
-}
+// Name is the name of the source.
+const Name = "osv"
 
 type ecosystem struct {
-	bucket Bucket
-	name   string
+	feed.Setup
+	name string
 }
 
 // Origin implements feed.Feed.
-func (e *ecosystem) Origin() store.Origin { return Origin(e.name) }
+func (e *ecosystem) Origin() store.Origin { return store.Origin{Source: Name, Part: e.name} }
 
 // file returns the name of a file of the ecosystem in the bucket.
 func (e *ecosystem) file(name string) string { return e.name + "/" + name }
 
 // archivePath returns the path at which all.zip is stored until it is read.
-func (e *ecosystem) archivePath() string { return filepath.Join(e.bucket.Dir, e.name+".zip") }
+func (e *ecosystem) archivePath() string { return filepath.Join(e.Dir, e.name+".zip") }

@@ -110,12 +110,20 @@ func TestManyGone(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	r.holds(b, "crates.io")
-	// Both files lack the records: they are removed.
+	// Both files lack the records: they are removed if that is accepted.
 	for id := range b.records["crates.io"] {
 		if id != newest {
 			b.set("crates.io", id, "")
 		}
 	}
+	b.requests()
+	if err := r.update("crates.io"); !errors.Is(err, feed.ErrShrunk) {
+		t.Errorf("%v", err)
+	}
+	if got := r.source("osv:crates.io"); got.Records != most || got.Failed.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	r.shrink = []string{"osv:crates.io"}
 	b.requests()
 	r.must("crates.io")
 	wantRequests(t, b, "/crates.io/all.zip", "/crates.io/modified_id.csv")
@@ -158,7 +166,7 @@ func TestShared(t *testing.T) {
 	b.set("CRAN", "GHSA-1", only)
 	b.set("Hackage", "GHSA-1", "")
 	r.must("Hackage", "CRAN")
-	got, err := r.store.Record(t.Context(), osv.Source, "GHSA-1", 1<<40)
+	got, err := r.store.Record(t.Context(), osv.Name, "GHSA-1", 1<<40)
 	if err != nil || string(got.Body) != only {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -365,8 +373,8 @@ func TestOneUpdaterAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := osv.Updater{Run: feed.Run{Store: r.store, Now: time.Now}}
-	if err := u.Update(t.Context(), nil); !errors.Is(err, store.ErrLocked) {
+	u := feed.Updater{Store: r.store, Now: time.Now}
+	if err := u.Update(t.Context(), feed.Events{}); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("%v", err)
 	}
 	if err := lead.Release(); err != nil {
@@ -388,18 +396,15 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := osv.Bucket{Mirror: p, Dir: r.dir}.Ecosystem("CRAN")
-	if err != nil {
-		t.Fatal(err)
+	u := feed.Updater{
+		Plans: []feed.Plan{{Source: osv.Source(), Setup: feed.Setup{Mirror: p, Dir: r.dir}, Parts: []string{"CRAN"}}},
+		Store: r.store, Now: time.Now,
 	}
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	err = feed.Run{Store: r.store, Now: time.Now}.Update(ctx, []feed.Feed{f})
-	if !errors.Is(err, context.Canceled) {
+	if err := u.Update(ctx, feed.Events{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if sources, err := r.store.Sources(t.Context()); err != nil || len(sources) != 0 {
+	sources, err := r.store.Sources(t.Context())
+	if err != nil || slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin.Part != "" || !s.Failed.IsZero() }) {
 		t.Errorf("%v, %v", sources, err)
 	}
 }
@@ -410,7 +415,7 @@ func TestEcosystems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return osv.Bucket{Mirror: p}.Ecosystems(t.Context())
+		return osv.Source().Parts(t.Context(), feed.Setup{Mirror: p})
 	}
 	got, err := names(testkit.Path(t, "osv"))
 	if err != nil || len(got) != 15 || !slices.Contains(got, "Azure Linux") {
@@ -431,7 +436,7 @@ func TestEcosystems(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "a/b", "..", "a\nb", " a", "a?b"} {
-		if _, err := (osv.Bucket{}).Ecosystem(name); err == nil {
+		if _, err := osv.Source().Feed(feed.Setup{}, name); err == nil {
 			t.Errorf("%q: no error", name)
 		}
 	}

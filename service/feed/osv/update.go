@@ -30,10 +30,11 @@ type update struct {
 
 // Update implements feed.Feed.
 func (e *ecosystem) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Outcome, error) {
-	s, known, err := e.load(ctx, st)
+	s, known, err := feed.LoadState[state](ctx, st, e.Origin(), e.Mirror)
 	if err != nil {
 		return feed.Outcome{}, err
 	}
+	s.Place = e.Mirror.String()
 	u := &update{ecosystem: e, st: st, now: now, state: s}
 	list, version, err := u.list(ctx)
 	switch {
@@ -90,7 +91,7 @@ func (e *ecosystem) Update(ctx context.Context, st feed.Store, now time.Time) (f
 // list fetches modified_id.csv.
 func (u *update) list(ctx context.Context) (listing, feed.Version, error) {
 	name := u.file("modified_id.csv")
-	b, version, err := u.bucket.Mirror.Get(ctx, name, maxListing, u.state.Listing)
+	b, version, err := u.Mirror.Get(ctx, name, maxListing, u.state.Listing)
 	if err != nil {
 		return listing{}, version, err
 	}
@@ -140,7 +141,7 @@ func (u *update) compare(ctx context.Context, list listing) (comparison, error) 
 		if at, ok := u.state.Unreadable[id]; own[id] || ok && at.Equal(listed) {
 			continue
 		}
-		r, err := u.st.Record(ctx, Source, id, math.MaxInt64)
+		r, err := u.st.Record(ctx, Name, id, math.MaxInt64)
 		switch {
 		case errors.Is(err, store.ErrNotFound), err == nil && r.Removed:
 			c.wanted = append(c.wanted, id)
@@ -167,7 +168,7 @@ func (u *update) again(ctx context.Context, list listing, before feed.Version) (
 func (u *update) archive(ctx context.Context, list listing, before feed.Version) error {
 	u.archived = map[string]bool{}
 	path := u.archivePath()
-	version, err := u.bucket.Mirror.Save(ctx, u.file("all.zip"), path, maxArchive, before)
+	version, err := u.Mirror.Save(ctx, u.file("all.zip"), path, maxArchive, before)
 	if err != nil {
 		return err
 	}
@@ -209,21 +210,11 @@ func (u *update) commit(ctx context.Context, got []fetched, gone []string) error
 
 // put does one import, with the current state.
 func (u *update) put(ctx context.Context, records iter.Seq2[store.Record, error]) error {
-	s, err := u.state.encode()
+	s, err := feed.EncodeState(u.state)
 	if err != nil {
 		return err
 	}
-	noted := func(yield func(store.Record, error) bool) {
-		for r, err := range records {
-			if errors.Is(err, store.ErrRejected) {
-				u.out.Reject(err)
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-	im, err := u.st.Import(ctx, store.Import{Origin: u.Origin(), At: u.now, State: s}, noted)
+	im, err := u.st.Import(ctx, store.Import{Origin: u.Origin(), At: u.now, State: s}, records)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package osv
+package feed
 
 import (
 	"testing"

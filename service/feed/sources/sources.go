@@ -1,0 +1,17 @@
+// Package sources lists all sources that assayd can update.
+package sources
+
+import (
+	"assay/service/feed"
+	"assay/service/feed/catalog"
+	"assay/service/feed/osv"
+)
+
+// All returns the sources in the order in which they are updated.
+func All() []feed.Source {
+	return []feed.Source{
+		osv.Source(),
+		catalog.KEV(),
+		catalog.EPSS(),
+	}
+}
