@@ -53,11 +53,22 @@ type Specific struct {
 	StartExcluded bool `json:"start_excluded,omitempty"`
 }
 
+type specific struct {
+	CPE Specific `json:"cpe"`
+}
+
+// Encode returns database_specific with s.
+func (s Specific) Encode() json.RawMessage {
+	b, err := json.Marshal(specific{s})
+	if err != nil {
+		panic(err) // strings can be encoded
+	}
+	return b
+}
+
 // SpecificOf returns the Specific of an entry, or zero if it has none.
 func SpecificOf(a advisory.Affected) Specific {
-	var specific struct {
-		CPE Specific `json:"cpe"`
-	}
+	var specific specific
 	if json.Unmarshal(a.DatabaseSpecific, &specific) != nil {
 		return Specific{}
 	}
@@ -87,17 +98,11 @@ func Affected(all []Configuration, products ...Product) ([]advisory.Affected, Le
 	}
 	var out []advisory.Affected
 	for _, e := range c.order {
-		specific, err := json.Marshal(struct {
-			CPE Specific `json:"cpe"`
-		}{e.Specific})
-		if err != nil { // strings can be encoded
-			panic(err)
-		}
 		out = append(out, advisory.Affected{
 			Package:          advisory.Package{Ecosystem: Ecosystem, Name: e.pkg},
 			Ranges:           e.ranges,
 			Versions:         e.versions,
-			DatabaseSpecific: specific,
+			DatabaseSpecific: e.Encode(),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b advisory.Affected) int { return cmp.Compare(a.Package.Name, b.Package.Name) })

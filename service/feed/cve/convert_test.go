@@ -148,8 +148,8 @@ func TestDisputed(t *testing.T) {
 // written in their usual order. A metric without CVSS is no rating.
 func TestRatings(t *testing.T) {
 	for id, want := range map[string]string{
-		"CVE-2024-43228": "cna Patchstack CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N; cisa-adp CISA-ADP CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:N; ",
-		"CVE-2020-25213": "cna mitre CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H; ",
+		"CVE-2024-43228":  "cna Patchstack CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N; cisa-adp CISA-ADP CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:N; ",
+		"CVE-2020-25213":  "cna mitre CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H; ",
 		"CVE-2014-125110": "cna VulDB CVSS:3.1/AV:N/AC:L/PR:L/UI:R/S:U/C:N/I:L/A:N; cna VulDB CVSS:3.0/AV:N/AC:L/PR:L/UI:R/S:U/C:N/I:L/A:N; cna VulDB AV:N/AC:L/Au:S/C:N/I:P/A:N; ",
 	} {
 		a := read(t, id)

@@ -1,6 +1,7 @@
 package wordpress
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,10 +79,12 @@ var slugLinks = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)^https?://(?:[a-z-]+\.)?wordpress\.org/(?P<kind>plugin|theme)s/(?P<slug>[^/?#]+)`),
 	regexp.MustCompile(`(?i)^https?://(?P<kind>plugin|theme)s\.trac\.wordpress\.org/browser/(?P<slug>[^/?#]+)`),
 	regexp.MustCompile(`(?i)^https?://(?P<kind>plugin|theme)s\.trac\.wordpress\.org/changeset/[0-9]+/(?P<slug>[^/?#]+)`),
+	regexp.MustCompile(`(?i)^https?://(?P<kind>plugin|theme)s\.trac\.wordpress\.org/changeset\?(?:.*&)?(?:old|new)=[0-9]+(?:@|%40)(?P<slug>[^/?#&%]+)`),
+	regexp.MustCompile(`(?i)^https?://(?P<kind>plugin|theme)s\.trac\.wordpress\.org/changeset\?(?:.*&)?(?:old|new)_path=(?:/|%2F)(?P<slug>[^/?#&%@]+)`),
 	regexp.MustCompile(`(?i)^https?://(?P<kind>plugin|theme)s\.svn\.wordpress\.org/(?P<slug>[^/?#]+)`),
-	regexp.MustCompile(`(?i)^https?://patchstack\.com/database/wordpress/(?P<path>plugin|theme)/(?P<slug>[^/?#]+)`),
-	regexp.MustCompile(`(?i)^https?://patchstack\.com/database/vulnerability/(?P<slug>[^/?#]+)/wordpress-[^/?#]*?-(?P<kind>plugin|theme)(?:-|$|\?)`),
-	regexp.MustCompile(`(?i)^https?://patchstack\.com/database/vulnerability/(?P<slug>[^/?#]+)/wordpress-`),
+	regexp.MustCompile(`(?i)^https?://(?:vdp\.)?patchstack\.com/database/wordpress/(?P<path>plugin|theme)/(?P<slug>[^/?#]+)`),
+	regexp.MustCompile(`(?i)^https?://(?:vdp\.)?patchstack\.com/database/vulnerability/(?P<slug>[^/?#]+)/wordpress-[^/?#]*?-(?P<kind>plugin|theme)(?:-|$|\?)`),
+	regexp.MustCompile(`(?i)^https?://(?:vdp\.)?patchstack\.com/database/vulnerability/(?P<slug>[^/?#]+)/wordpress-`),
 	regexp.MustCompile(`(?i)^https?://github\.com/wp-plugins/(?P<slug>[^/?#]+)`),
 }
 
@@ -108,6 +111,26 @@ func links(refs []record.Reference) []link {
 		}
 	}
 	return all
+}
+
+// Linked returns the name of the plugin or theme that links are about. It is not ok if they
+// name none or several, or do not say which kind it is.
+func Linked(urls []string) (name string, ok bool) {
+	var refs []record.Reference
+	for _, url := range urls {
+		refs = append(refs, record.Reference{URL: url})
+	}
+	slug, kind := "", Kind("")
+	for _, l := range links(refs) {
+		if slug != "" && l.slug != slug || kind != "" && l.kind != "" && l.kind != kind {
+			return "", false
+		}
+		slug, kind = l.slug, cmp.Or(kind, l.kind)
+	}
+	if kind == "" {
+		return "", false
+	}
+	return Name(kind, slug)
 }
 
 // names returns the names of the packages that an affected entry is about.

@@ -1,0 +1,140 @@
+// Package overrides is the feed of Anchore's overrides for NVD
+// (https://github.com/anchore/nvd-data-overrides): CPE configurations of CVEs that NVD has
+// not analysed, and corrections of others.
+package overrides
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"assay/service/advisory"
+	"assay/service/feed/applicability"
+	"assay/service/feed/cve/record"
+	"assay/service/feed/rating"
+	"assay/service/feed/wordpress"
+)
+
+// A document is one file, in the form of a CVE of NVD with an annotation.
+type document struct {
+	Annotation struct {
+		CNA         string      `json:"cna"`
+		ID          string      `json:"cve_id"`
+		Description string      `json:"description"`
+		Reason      string      `json:"reason"`
+		Published   record.Time `json:"published"`
+		Modified    record.Time `json:"modified"`
+		References  []string    `json:"references"`
+	} `json:"_annotation"`
+	CVE *struct {
+		Configurations []applicability.Configuration `json:"configurations"`
+		References     []struct {
+			URL string `json:"url"`
+		} `json:"references"`
+	} `json:"cve"`
+}
+
+// convert converts one file. A file without configurations says that NVD's do not apply:
+// its record has no affected entries. Many files have no time: those records have the zero
+// time.
+func convert(b []byte) (advisory.Advisory, error) {
+	if len(b) > advisory.MaxSize {
+		return advisory.Advisory{}, fmt.Errorf("file has %d bytes, more than %d", len(b), advisory.MaxSize)
+	}
+	var d document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return advisory.Advisory{}, fmt.Errorf("not an override of a CVE: %w", err)
+	}
+	note := d.Annotation
+	switch {
+	case d.CVE == nil:
+		return advisory.Advisory{}, errors.New(`not an override of a CVE: it has no field "cve"`)
+	case !advisory.IsCVE(note.ID):
+		return advisory.Advisory{}, fmt.Errorf("invalid CVE ID %.40q", note.ID)
+	}
+	a := advisory.Advisory{
+		ID:        note.ID,
+		Modified:  note.Modified.Time,
+		Published: note.Published.Time,
+		Details:   note.Description,
+	}
+	links := note.References
+	for _, r := range d.CVE.References {
+		links = append(links, r.URL)
+	}
+	for _, url := range links {
+		if ref := (advisory.Reference{Type: "WEB", URL: url}); url != "" && !slices.Contains(a.References, ref) {
+			a.References = append(a.References, ref)
+		}
+	}
+	fields := map[string]any{"assigner": note.CNA, "reason": note.Reason}
+	entries, left := applicability.Affected(d.CVE.Configurations)
+	if len(left) > 0 {
+		fields["not_converted"] = left
+	}
+	a.Affected = onWordPress(entries, links)
+	a.DatabaseSpecific = new(rating.List).Specific(fields)
+	return a, nil
+}
+
+// onWordPress gives entries about WordPress, its plugins and its themes the packages of
+// the ecosystem WordPress, where the record makes certain which package it is. The product
+// of a CPE name is not the slug of a plugin: half of them differ. So the links must name
+// exactly one plugin or theme, and the entries must agree on what is affected: then they
+// are spellings of one product. Editions that are sold elsewhere have slugs of their own,
+// which no link names. Other entries stay in the ecosystem CPE.
+func onWordPress(entries []advisory.Affected, links []string) []advisory.Affected {
+	name, certain := wordpress.Linked(links)
+	var extension *advisory.Affected
+	for _, e := range entries {
+		if !isExtension(e) {
+			continue
+		}
+		if extension != nil && !sameVersions(*extension, e) {
+			certain = false
+		}
+		extension = &e
+	}
+	var all []advisory.Affected
+	for _, e := range entries {
+		switch {
+		case e.Package.Name == "wordpress:wordpress" && applicability.SpecificOf(e).Part == "a":
+			e.Package = wordpress.Package(wordpress.Core)
+		case certain && isExtension(e):
+			e.Package = wordpress.Package(name)
+			if i := slices.IndexFunc(all, func(o advisory.Affected) bool { return o.Package == e.Package }); i >= 0 {
+				s := applicability.SpecificOf(all[i])
+				s.Criteria = append(s.Criteria, applicability.SpecificOf(e).Criteria...)
+				all[i].DatabaseSpecific = s.Encode()
+				continue
+			}
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// isExtension reports whether an entry is about an edition of a plugin or theme that can
+// be the one with the slug.
+func isExtension(e advisory.Affected) bool {
+	s := applicability.SpecificOf(e)
+	return s.TargetSW == "wordpress" && s.Part == "a" && e.Package.Name != "wordpress:wordpress" && freeEditions[s.SWEdition]
+}
+
+var freeEditions = map[string]bool{"": true, "-": true, "free": true, "lite": true, "basic": true, "community": true}
+
+func sameVersions(a, b advisory.Affected) bool {
+	set := func(e advisory.Affected) map[string]bool {
+		m := map[string]bool{}
+		for _, v := range e.Versions {
+			m[v] = true
+		}
+		for _, r := range e.Ranges {
+			m[fmt.Sprint(r.Events)] = true
+		}
+		return m
+	}
+	return maps.Equal(set(a), set(b))
+}
