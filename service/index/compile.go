@@ -69,7 +69,8 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 			}
 			ranges = append(ranges, kept)
 		}
-		if len(ranges) == 0 && len(af.Versions) == 0 {
+		patterns := specific.patterns(af)
+		if len(ranges) == 0 && len(af.Versions) == 0 && len(patterns) == 0 {
 			continue
 		}
 		entries = append(entries, Entry{
@@ -84,6 +85,8 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Modules:  modules(a.Summary, ranges),
 				Arches:   arches,
 				Binaries: specific.binaries(af),
+				Patterns: patterns,
+				Note:     note(af),
 			},
 		})
 	}
@@ -107,6 +110,7 @@ func Describe(a advisory.Advisory) Vulnerability {
 	}
 	var specific struct {
 		Severity       any             `json:"severity"`
+		Disputed       any             `json:"disputed"`
 		Ratings        json.RawMessage `json:"ratings"`
 		KnownExploited json.RawMessage `json:"known_exploited"`
 	}
@@ -117,6 +121,9 @@ func Describe(a advisory.Advisory) Vulnerability {
 			v.KnownExploited = true
 		}
 		v.Ratings = ratings(specific.Ratings)
+		if specific.Disputed == true {
+			v.Summary = clip("Disputed: "+v.Summary, maxSummary)
+		}
 		v.Severity = slices.DeleteFunc(slices.Clone(v.Severity), func(s advisory.Severity) bool {
 			return slices.ContainsFunc(v.Ratings, func(r advisory.Rating) bool { return r.Severity == s })
 		})

@@ -43,6 +43,12 @@ type Affected struct {
 	// entry's source package, sorted, if the entry names them. An index answers Sources
 	// with them.
 	Binaries []string
+	// Patterns are regular expressions of affected versions, which match a whole version.
+	// Only the ecosystem Jenkins has them.
+	Patterns []string
+	// Note is what a finding says about the entry, if its publisher or the conversion has
+	// left one ("the record contradicts itself").
+	Note string
 }
 
 // A Range has the events of one SEMVER or ECOSYSTEM range, as in the record.

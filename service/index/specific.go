@@ -31,6 +31,7 @@ type specific struct {
 		Arch []string `json:"arch"`
 	} `json:"affects"`
 	Binaries binaries `json:"binaries"`
+	Patterns any      `json:"patterns"` // Jenkins
 }
 
 // binaries are the packages that were built from a source package of Ubuntu. Values of
@@ -73,6 +74,41 @@ func (s specific) binaries(af advisory.Affected) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Bounds of what an entry of Jenkins and WordPress has in its own fields.
+const (
+	maxPatterns = 64   // real entries have up to four
+	maxPattern  = 1000 // bytes; real ones have up to 200
+	maxNote     = 100  // bytes
+)
+
+// patterns returns the patterns of the versions that an entry of Jenkins affects. A
+// pattern that is too long stays, and cannot be evaluated.
+func (s specific) patterns(af advisory.Affected) []string {
+	list, _ := s.Patterns.([]any)
+	if af.Package.Ecosystem != "Jenkins" {
+		return nil
+	}
+	var patterns []string
+	for _, p := range list[:min(len(list), maxPatterns)] {
+		if p, ok := p.(string); ok && p != "" {
+			patterns = append(patterns, head(p, maxPattern))
+		}
+	}
+	return patterns
+}
+
+// note returns the note that the conversion of a record about WordPress has left.
+func note(af advisory.Affected) string {
+	var specific struct {
+		Note any `json:"note"`
+	}
+	if af.Package.Ecosystem != "WordPress" || len(af.DatabaseSpecific) == 0 || json.Unmarshal(af.DatabaseSpecific, &specific) != nil {
+		return ""
+	}
+	text, _ := specific.Note.(string)
+	return clip(text, maxNote)
 }
 
 // readSpecific reads the known fields of an entry. If one of them has an unexpected form,

@@ -1,6 +1,8 @@
 package match
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -31,7 +33,8 @@ type outcome struct {
 // affects the version.
 func evaluateEntry(compare version.Compare, version string, entry index.Affected) (outcome, error) {
 	out := outcome{listed: slices.Contains(entry.Versions, version)}
-	var failed error
+	matched, failed := matchesPattern(version, entry.Patterns)
+	out.listed = out.listed || matched
 	inRange := false
 	for _, r := range entry.Ranges {
 		in, end, err := advisory.InRange(compare, version, r.Events)
@@ -55,6 +58,28 @@ func evaluateEntry(compare version.Compare, version string, entry index.Affected
 	}
 	return out, nil
 }
+
+// matchesPattern reports whether one of the patterns matches a whole version. The error
+// is about a pattern that is not a regular expression of RE2, whose time is linear in the
+// length of the version.
+func matchesPattern(version string, patterns []string) (bool, error) {
+	var failed error
+	for _, p := range patterns {
+		re, err := regexp.Compile(`\A(?:` + p + `)\z`)
+		if err != nil {
+			failed = fmt.Errorf("invalid pattern %.100q", p)
+			continue
+		}
+		if len(version) <= maxMatched && re.MatchString(version) {
+			return true, nil
+		}
+	}
+	return false, failed
+}
+
+// maxMatched bounds the versions that patterns are matched with. The longest genuine
+// version of a plugin of Jenkins has 40 bytes.
+const maxMatched = 256
 
 // worse reports whether a range that ends with a is worse than one that ends with b: a
 // range without a fix is the worst, and a newer fix is worse than an older one.

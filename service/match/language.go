@@ -19,6 +19,9 @@ type language struct {
 	empty bool
 }
 
+// wordPress is the purl type of WordPress, its plugins and its themes.
+const wordPress = "wordpress"
+
 // languages has every purl type that has an ecosystem of its own.
 var languages = []language{
 	{typ: "bioconductor", ecosystem: "Bioconductor", empty: true},
@@ -39,7 +42,7 @@ var languages = []language{
 	{typ: "pub", ecosystem: "Pub"},
 	{typ: "pypi", ecosystem: "PyPI"},
 	{typ: "swift", ecosystem: "SwiftURL"},
-	{typ: "wordpress", ecosystem: "WordPress"},
+	{typ: wordPress, ecosystem: "WordPress"},
 }
 
 // languageOf returns the language of a purl type. It is not ok for a type that no

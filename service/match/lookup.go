@@ -48,7 +48,7 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 		l.version = gemVersion(p.Version)
 	case p.Type == "golang" && (p.Name == "stdlib" || p.Name == "toolchain"):
 		l.version = goVersion(p.Version)
-	case p.Type == "wordpress":
+	case p.Type == wordPress:
 		l.version = version.WordPress(p.Version)
 	}
 	if p.Type == distro.RPM {

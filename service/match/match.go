@@ -331,6 +331,7 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		before := m.trace.matching(g)
 		cutoffs := found.decide(g)
 		g.preferExtended(cutoffs, extended)
+		found.preferBranches(l, g)
 		paid := g.dropSubscriptions()
 		m.trace.decided(e, g, before, found)
 		if len(g.matching) == 0 {

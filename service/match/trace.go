@@ -211,6 +211,9 @@ func overruledBy(c *candidate, g *group, found candidates) string {
 			}
 		}
 	}
+	if coarse(c) {
+		return "another record has the fix of the installed branch"
+	}
 	return "another entry takes precedence"
 }
 

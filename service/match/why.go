@@ -38,6 +38,12 @@ func why(l lookup, matching []*candidate) string {
 			word, bound = "<= last affected ", c.end.LastAffected
 		case c.listed:
 			word = "is listed as affected"
+			if len(c.entry.Patterns) > 0 {
+				word = "matches a pattern of affected versions"
+			}
+		}
+		if c.entry.Note != "" {
+			note += " (" + shown(c.entry.Note) + ")"
 		}
 		for _, part := range [...]string{
 			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(l.version), " ", word, shown(bound), note,

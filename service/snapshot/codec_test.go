@@ -32,6 +32,8 @@ var fullEntries = []index.Affected{
 	{Advisory: "A-2", Versions: []string{"1.1", "1.0"}},
 	{Advisory: "A-3", Versions: []string{"1.0", "1.1"}, Urgency: "1.0"},
 	{Advisory: "A-4", Modules: []string{"nodejs:18"}, Arches: []string{"amd64", "arm64"}, Binaries: []string{"a", "b"}},
+	{Advisory: "A-5", Source: "jenkins", Patterns: []string{"1[.].*", "2"}},
+	{Advisory: "A-6", Source: "jenkins", Ranges: nil, Note: "the record contradicts itself"},
 }
 
 func TestEntriesRoundTrip(t *testing.T) {

@@ -16,11 +16,12 @@ import (
 //	strings      count, lengths, bytes
 //	severities   lists, elements; per list: count, (type, score)…
 //	versions     lists, elements; per list: count, string…; the lists of modules and
-//	             architectures, and of binary packages, are among them
+//	             architectures, of binary packages and of patterns, are among them
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
 //	entries      count, (twice the advisory, plus one if a source follows that differs
 //	             from the previous one, severities, versions, ranges, urgency, modules, arches, binaries)…
+//	more         count, (entry, patterns, note)… of the few entries that have them
 //
 // Decoded entries share equal strings and lists.
 
@@ -93,7 +94,8 @@ func encodeEntries(key []byte, entries []index.Affected) []byte {
 	var (
 		strings                      stringTable
 		severities, versions, ranges listTable
-		body, scratch                []byte
+		body, more, scratch          []byte
+		mores                        int
 		source                       string
 	)
 	number := func(list []string) int {
@@ -106,7 +108,7 @@ func encodeEntries(key []byte, entries []index.Affected) []byte {
 		}
 		return versions.number(scratch, len(list), 0)
 	}
-	for _, e := range entries {
+	for i, e := range entries {
 		advisory := 2 * strings.number(e.Advisory)
 		if e.Source == source {
 			body = appendUint(body, advisory)
@@ -149,7 +151,13 @@ func encodeEntries(key []byte, entries []index.Affected) []byte {
 		body = appendUint(body, number(e.Modules))
 		body = appendUint(body, number(e.Arches))
 		body = appendUint(body, number(e.Binaries))
+		if len(e.Patterns) > 0 || e.Note != "" {
+			more = appendUint(appendUint(more, i), number(e.Patterns))
+			more = appendUint(more, strings.number(e.Note))
+			mores++
+		}
 	}
+	body = append(appendUint(body, mores), more...)
 
 	b := newValue(len(strings.buf) + len(severities.buf) + len(versions.buf) + len(ranges.buf) + len(body) + 64)
 	b = appendUint(b, len(strings.numbers))
@@ -215,6 +223,17 @@ func decodeEntries(key, value []byte) ([]index.Affected, error) {
 		e.Modules = versions[r.int(len(versions)-1)]
 		e.Arches = versions[r.int(len(versions)-1)]
 		e.Binaries = versions[r.int(len(versions)-1)]
+	}
+	for range r.count() {
+		i := r.int(len(entries))
+		patterns, note := versions[r.int(len(versions)-1)], r.tableString()
+		if i >= len(entries) {
+			r.fail(errShort)
+		}
+		if r.err != nil {
+			break
+		}
+		entries[i].Patterns, entries[i].Note = patterns, note
 	}
 	return entries, r.end(key)
 }

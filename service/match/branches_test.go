@@ -1,0 +1,64 @@
+package match_test
+
+import (
+	"testing"
+	"time"
+
+	"assay/inspect/inventory"
+	"assay/service/advisory"
+	"assay/service/index"
+	"assay/service/match"
+)
+
+// TestBranches: a record with one range for all versions does not count where another
+// record has the fix of the installed branch. One with ranges of its own does.
+func TestBranches(t *testing.T) {
+	entry := func(id, alias, ranges string) string {
+		return `{"id":"` + id + `","aliases":[` + alias + `],"modified":"2024-01-01T00:00:00Z",
+			"affected":[{"package":{"ecosystem":"WordPress","name":"core"},"ranges":[` + ranges + `]}]}`
+	}
+	from := func(start, fixed string) string {
+		return `{"type":"ECOSYSTEM","events":[{"introduced":"` + start + `"},{"fixed":"` + fixed + `"}]}`
+	}
+	coarse := entry("CVE-2022-21661", "", from("0", "5.8.3"))
+	precise := entry("WF-1", `"CVE-2022-21661"`, from("5.6", "5.6.7")+","+from("5.7", "5.7.5")+","+from("5.8", "5.8.3"))
+	ranges := entry("CVE-2022-21661", "", from("5.7", "5.7.6")+","+from("5.8", "5.8.3"))
+	for _, tt := range []struct {
+		name    string
+		version string
+		records []string
+		found   bool
+		fixed   string
+	}{
+		{"the coarse record alone", "5.7.5", []string{coarse}, true, "5.8.3"},
+		{"fixed in the branch", "5.7.5", []string{coarse, precise}, false, ""},
+		{"fixed in the branch, written with two numbers", "5.8", []string{coarse, entry("WF-1", `"CVE-2022-21661"`, from("5.7", "5.7.5")+","+from("5.8", "5.8"))}, false, ""},
+		{"affected in the branch", "5.7.4", []string{coarse, precise}, true, "5.8.3"},
+		{"a branch that the other record does not have", "5.5.9", []string{coarse, precise}, true, "5.8.3"},
+		{"another record has ranges of its own", "5.7.5", []string{ranges, precise}, true, "5.7.6"},
+		{"after all ranges", "5.8.3", []string{coarse, precise}, false, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var all []advisory.Advisory
+			for i, text := range tt.records {
+				a, err := advisory.Parse([]byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.Source = [...]string{"cve", "wordfence"}[i]
+				all = append(all, a)
+			}
+			inv := inventory.Inventory{Packages: []inventory.Package{{Type: "wordpress", Name: "core", Version: tt.version}}}
+			res, err := match.Inventory(inv, index.NewMemory(all, nil), nil, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case len(res.Findings) != 0 != tt.found:
+				t.Errorf("%d findings, want %t", len(res.Findings), tt.found)
+			case tt.found && res.Findings[0].Fixed != tt.fixed:
+				t.Errorf("fixed in %q, want %q", res.Findings[0].Fixed, tt.fixed)
+			}
+		})
+	}
+}
