@@ -207,7 +207,7 @@ func (s shell) completes(t *testing.T, path, program string, helps []help) {
 	// A value with the name of a command is not a command, and a value is not completed
 	// to flags or commands.
 	if program == "assayd" && s.name != "fish" { // which looks for commands anywhere
-		if got := ask(program, "token", "create", "--name", "serve", "--rot"); s.name == "bash" && !slices.Equal(got, []string{"--rotate"}) {
+		if got := ask(program, "token", "rotate", "--expires", "serve", "--ov"); s.name == "bash" && !slices.Equal(got, []string{"--overlap"}) {
 			t.Errorf("behind a value: %q", got)
 		}
 		if got := ask(program, "token", "create", "--name", ""); len(got) > 0 {

@@ -55,10 +55,12 @@ var allowed = map[string]string{
 
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",
+	"service/lifetime":   "",
 	"service/oidc":       "",
 	"service/registry":   "",
 	"service/metrics":    "service/httpserver service/store verdict",
 	"service/signin":     "remote/token service/oidc service/store",
+	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
 		"service/registry service/scan service/signin service/store verdict",

@@ -110,6 +110,18 @@ func (d *daemon) restore(c *cli.Context) error {
 	case err != nil:
 		return err
 	}
+	if err := d.noteRestore(c, path); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(d.stdout, "restored to %s: run assayd verify-data, then start assayd serve\n", c.String("data"))
 	return err
+}
+
+// noteRestore adds the restore to the audit trail of the restored store.
+func (d *daemon) noteRestore(c *cli.Context, path string) error {
+	st, err := sqlite.Open(c.String("data"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.AddEvent(c.Context, d.event(store.ActionRestore, path, "")), st.Close())
 }

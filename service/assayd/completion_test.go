@@ -31,7 +31,7 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"assayd tok":                   "token",
 		"assayd token re":              "revoke",
-		"assayd token create --ro":     "--rotate",
+		"assayd token rotate --ov":     "--overlap",
 		"assayd --data x token cre":    "create",
 		"assayd serve --public":        "--public-url",
 		"assayd explain --betw":        "--between",
@@ -49,8 +49,8 @@ func TestCompletion(t *testing.T) {
 	if got := printed(t, "completion", "zsh"); !strings.HasPrefix(got, "#compdef assayd\n") {
 		t.Errorf("zsh: %.100s", got)
 	}
-	if got := printed(t, "completion", "fish"); !strings.Contains(got, "-l rotate") {
-		t.Errorf("fish lacks --rotate:\n%s", got)
+	if got := printed(t, "completion", "fish"); !strings.Contains(got, "-l overlap") {
+		t.Errorf("fish lacks --overlap:\n%s", got)
 	}
 	d := &daemon{stdout: io.Discard, stderr: io.Discard, now: time.Now}
 	if err := d.run(t.Context(), []string{"assayd", "completion", "csh"}); err == nil {

@@ -153,6 +153,10 @@ func (d *daemon) importRecords(c *cli.Context, st store.Store, name string, path
 	}
 	fmt.Fprintf(d.stdout, "%s: %d new, %d changed, %d unchanged, %d removed, %d rejected\n",
 		strings.Join(paths, ", "), got.Added, got.Changed, got.Unchanged, got.Removed, got.Rejected)
+	if err := st.AddEvent(c.Context, d.event(store.ActionImport, name,
+		fmt.Sprintf("%s: %d new, %d changed, %d removed", strings.Join(paths, ", "), got.Added, got.Changed, got.Removed))); err != nil {
+		return err
+	}
 	if got.Rejected > 0 && im.Whole {
 		fmt.Fprintln(d.stderr, "assayd: nothing was removed: missing records may be among the rejected ones")
 	}
@@ -179,7 +183,7 @@ func (d *daemon) dropSource(c *cli.Context, name string) error {
 		return fmt.Errorf("drop: %w", err)
 	}
 	fmt.Fprintf(d.stdout, "%s: %d removed\n", name, got.Removed)
-	return nil
+	return st.AddEvent(c.Context, d.event(store.ActionDrop, name, fmt.Sprintf("%d removed", got.Removed)))
 }
 
 // listIn reads a file that is an exploit catalog, which it recognises by its content. It
@@ -212,5 +216,5 @@ func (d *daemon) keepList(c *cli.Context, st store.Store, path string, l exploit
 		what = "imported"
 	}
 	fmt.Fprintf(d.stdout, "%s: %s of %d vulnerabilities, %s\n", path, strings.ToUpper(kind), len(l.Entries), what)
-	return nil
+	return st.AddEvent(c.Context, d.event(store.ActionImport, kind, fmt.Sprintf("%s: %d vulnerabilities, %s", path, len(l.Entries), what)))
 }

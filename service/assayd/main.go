@@ -122,6 +122,7 @@ func (d *daemon) app() *cli.App {
 			d.importCommand(),
 			d.updateCommand(),
 			d.tokenCommand(),
+			d.auditCommand(),
 			d.statusCommand(),
 			d.replayCommand(),
 			d.explainCommand(),

@@ -7,13 +7,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/lifetime"
 	"assay/service/retention"
 	"assay/service/store"
 	"assay/verdict/hint"
 )
 
 func keepFlag() cli.Flag {
-	return &cli.GenericFlag{Name: "keep", Usage: "keep scans for this `TIME`, such as 90d, and the newest of each ref for a year; 0 for ever; default 90d for a new store, for ever for one of an earlier release", Value: new(lifetime)}
+	return &cli.GenericFlag{Name: "keep", Usage: "keep scans for this `TIME`, such as 90d, and the newest of each ref for a year; 0 for ever; default 90d for a new store, for ever for one of an earlier release", Value: new(lifetime.Duration)}
 }
 
 func (d *daemon) pruneCommand() *cli.Command {

@@ -79,7 +79,7 @@ func (t tests) Run() int {
 //	debian-root DIR           make a root with the dpkg database
 //	debian-data DIR           make a data folder with the advisories
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
-//	token-for DIR FLAG…       make the token "test", or rotate it, set $TOKEN
+//	token-for DIR FLAG…       make the token "test" in place of the one before, set $TOKEN
 //	exit CODE PROGRAM ARG…    run the program and require the exit code
 //	get URL [FILE]            get the address with $TOKEN; 200 goes to standard output or the file
 //	tail N TEXT               require the text in the last N lines of standard output
@@ -119,7 +119,9 @@ func TestScript(t *testing.T) {
 			},
 			"assayd-up": func(ts *testscript.TestScript, _ bool, args []string) { assaydUp(ts, bin, args) },
 			"token-for": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Check(ts.Exec("assayd", append([]string{"token", "create", "--data", ts.MkAbs(args[0]), "--name", "test", "--rotate"}, args[1:]...)...))
+				data := ts.MkAbs(args[0])
+				_ = ts.Exec("assayd", "token", "revoke", "--data", data, "test") // there may be none
+				ts.Check(ts.Exec("assayd", append([]string{"token", "create", "--data", data, "--name", "test"}, args[1:]...)...))
 				ts.Setenv("TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
 			},
 			"exit": exitCode,

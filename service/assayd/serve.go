@@ -224,6 +224,9 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	if err := keepLine(c.String("data"), publicURLFile, conf.public); err != nil {
 		log.Warn("the public address could not be saved; assayd token create will print another one", "err", err)
 	}
+	if err := d.noteSettings(ctx, st, conf.settings(c, keep)); err != nil {
+		log.Warn("the settings could not be added to the audit trail", "err", err)
+	}
 	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
 	index, err := openIndex(ctx, c, log, st, behind)
 	if err != nil {

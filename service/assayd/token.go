@@ -5,23 +5,22 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"assay/remote/token"
 	"assay/service/httpserver"
 	"assay/service/store"
+	"assay/service/tokens"
 	"assay/verdict/hint"
 )
 
 func (d *daemon) tokenCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "token",
-		Usage:           "create, list and revoke tokens",
+		Usage:           "create, rotate, list and revoke tokens",
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{
 			{
@@ -31,86 +30,78 @@ func (d *daemon) tokenCommand() *cli.Command {
 					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
 					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
 					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
-					&cli.GenericFlag{Name: "expires", Usage: "let the token expire after this `TIME`, such as 90d or 12h; default never", Value: new(lifetime)},
-					&cli.BoolFlag{Name: "rotate", Usage: "replace the valid token of this name, with its scopes and project unless others are given"},
-					&cli.GenericFlag{Name: "overlap", Usage: "with --rotate: let the old token work for this `TIME`", Value: lifetimeOf(24 * time.Hour)},
+					expiresFlag(),
 				),
 				Action: d.tokenCreate,
 			},
+			{
+				Name:      "rotate",
+				Usage:     "replace a token by a new one with its name, scopes and project, and print that",
+				ArgsUsage: "NAME",
+				Flags: storeFlags(
+					expiresFlag(),
+					&cli.GenericFlag{Name: "overlap", Usage: "let the old token work for this `TIME`", Value: lifetimeOf(tokens.DefaultOverlap)},
+				),
+				Action: d.tokenRotate,
+			},
 			{Name: "list", Usage: "list the tokens, without their secrets", Flags: storeFlags(), Action: d.tokenList},
-			{Name: "revoke", Usage: "revoke a token at once", ArgsUsage: "ID|NAME", Flags: storeFlags(), Action: d.tokenRevoke},
+			{Name: "revoke", Usage: "revoke a token at once; by its name, also one that it replaces", ArgsUsage: "ID|NAME", Flags: storeFlags(), Action: d.tokenRevoke},
 		},
 	}
 }
 
+func expiresFlag() cli.Flag {
+	return &cli.GenericFlag{Name: "expires", Usage: "let the token expire after this `TIME`, such as 90d or 12h, or never", Value: &expiry{*lifetimeOf(tokens.DefaultLifetime)}}
+}
+
+// expires returns the value of the flag.
+func expires(c *cli.Context) time.Duration {
+	return time.Duration(c.Generic("expires").(*expiry).Duration)
+}
+
+func (d *daemon) tokens(st store.Store) *tokens.Manager {
+	return &tokens.Manager{Store: st, Now: d.now, Random: rand.Reader, Scopes: httpserver.Scopes()}
+}
+
 func (d *daemon) tokenCreate(c *cli.Context) error {
-	t := store.Token{Name: c.String("name"), Scopes: c.StringSlice("scope"), Project: c.String("project"), Created: d.now()}
-	for _, s := range t.Scopes {
-		if !slices.Contains([]string{httpserver.ScopeScan, httpserver.ScopeRead, httpserver.ScopeAdmin}, s) {
-			return hint.Errorf("scopes are scan, read and admin", "unknown scope %q", s)
-		}
-	}
-	rotate := c.Bool("rotate")
-	switch {
-	case t.Name == "":
+	t := store.Token{Name: c.String("name"), Scopes: c.StringSlice("scope"), Project: c.String("project")}
+	if t.Name == "" {
 		return hint.Errorf("give the token a name, such as --name ci: the list and the log show it", "--name is missing or empty")
-	case c.IsSet("overlap") && !rotate:
-		return hint.Errorf("with --rotate, --overlap sets how long the old token keeps working", "--overlap without --rotate")
-	}
-	if c.IsSet("expires") {
-		life := lifetimeIn(c, "expires")
-		if life <= 0 {
-			return hint.Errorf("leave --expires out for a token that never expires", "--expires is %v: the token would never be valid", life)
-		}
-		t.Expires = t.Created.Add(life)
 	}
 	st, err := openStore(c)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	secret, err := token.New(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make a token: %w", err)
-	}
-	t.ID = strings.ToLower(rand.Text()[:10])
-	if rotate {
-		return d.tokenRotate(c, st, t, secret)
-	}
-	err = st.CreateToken(c.Context, t, token.Hash(secret), store.Event{})
+	made, err := d.tokens(st).Create(c.Context, tokens.Caller{Name: commandLine()}, t, expires(c))
 	if errors.Is(err, store.ErrNameTaken) {
-		return hint.Errorf("choose another --name; --rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
+		return hint.Errorf("choose another --name; assayd token rotate replaces the old token; assayd token revoke ends it at once", "%w", err)
 	}
 	if err != nil {
 		return err
 	}
-	d.showToken(c, t, secret)
+	d.showToken(c, made)
 	return nil
 }
 
-// tokenRotate creates a token that replaces the valid ones of its name.
-func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, secret string) error {
-	tokens, err := st.ListTokens(c.Context)
-	if err != nil {
-		return fmt.Errorf("list tokens: %w", err)
+func (d *daemon) tokenRotate(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return hint.Errorf("assayd token rotate NAME; assayd token list shows the names", "one token must be named")
 	}
-	for _, old := range tokens { // the newest counts
-		if old.Name != t.Name || !old.Valid(t.Created) {
-			continue
-		}
-		if !c.IsSet("scope") {
-			t.Scopes = old.Scopes
-		}
-		if !c.IsSet("project") {
-			t.Project = old.Project
-		}
-	}
-	replaced, err := st.RotateToken(c.Context, t, token.Hash(secret), store.Rotation{End: t.Created.Add(lifetimeIn(c, "overlap"))}, store.Event{})
+	st, err := openExisting(c)
 	if err != nil {
 		return err
 	}
-	d.showToken(c, t, secret)
-	for _, old := range replaced {
+	defer st.Close()
+	made, err := d.tokens(st).Rotate(c.Context, tokens.Caller{Name: commandLine()}, c.Args().First(), expires(c), lifetimeIn(c, "overlap"))
+	if errors.Is(err, store.ErrNotFound) {
+		return hint.Errorf("assayd token list shows the names; assayd token create makes a token", "%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	d.showToken(c, made)
+	for _, old := range made.Ended {
 		fmt.Fprintf(d.stderr, "\nthe old token %q (%s) is valid until %s; assayd token revoke %s ends it now\n",
 			old.Name, old.ID, old.Expires.UTC().Format(time.RFC3339), old.ID)
 	}
@@ -118,13 +109,19 @@ func (d *daemon) tokenRotate(c *cli.Context, st store.Tokens, t store.Token, sec
 }
 
 // showToken prints a new token, and lines for a Dockerfile.
-func (d *daemon) showToken(c *cli.Context, t store.Token, secret string) {
-	fmt.Fprintln(d.stdout, secret)
+func (d *daemon) showToken(c *cli.Context, made tokens.Created) {
+	t := made.Token
+	fmt.Fprintln(d.stdout, made.Secret)
+	ends := "It never expires: --expires 90d makes one that does."
+	if !t.Expires.IsZero() {
+		ends = "It expires on " + day(t.Expires) + "; builds warn for 30 days before."
+	}
 	url, note := publicURL(c.String("data")), ""
 	if url == "" {
 		url, note = "https://assay.example.com", "\nhttps://assay.example.com stands for the address of your assayd.\n"
 	}
 	fmt.Fprintf(d.stderr, `token %q (%s) was created. It is shown only once.
+%[5]s
 
 In a Dockerfile, with the token in a file given as a secret,
 docker build --secret id=assay_token,src=FILE:
@@ -140,7 +137,7 @@ docker build --build-arg token=TOKEN:
     RUN chmod +x /assay
     ARG token
     RUN /assay ${token}
-%[4]s`, t.Name, t.ID, url, note)
+%[4]s`, t.Name, t.ID, url, note, ends)
 }
 
 func (d *daemon) tokenList(c *cli.Context) error {
@@ -149,24 +146,19 @@ func (d *daemon) tokenList(c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
-	tokens, err := st.ListTokens(c.Context)
+	list, err := d.tokens(st).List(c.Context, tokens.Caller{})
 	if err != nil {
 		return fmt.Errorf("list tokens: %w", err)
 	}
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tSCOPES\tPROJECT\tCREATED\tLAST USED\tSTATE")
-	for _, t := range tokens {
-		state := "valid"
-		switch {
-		case !t.Revoked.IsZero():
-			state = "revoked " + day(t.Revoked)
-		case !t.Valid(d.now()):
-			state = "expired " + day(t.Expires)
-		case !t.Expires.IsZero():
-			state = "valid until " + day(t.Expires)
+	fmt.Fprintln(w, "ID\tNAME\tSCOPES\tPROJECT\tCREATED\tLAST USED\tEXPIRES\tSTATE")
+	for _, t := range list {
+		state := tokens.State(t, list, d.now())
+		if !t.Revoked.IsZero() {
+			state += " " + day(t.Revoked)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, strings.Join(t.Scopes, ","),
-			cmp.Or(t.Project, "any"), day(t.Created), day(t.Used), state)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, strings.Join(t.Scopes, ","),
+			cmp.Or(t.Project, "any"), day(t.Created), day(t.Used), day(t.Expires), state)
 	}
 	return w.Flush()
 }
@@ -188,7 +180,7 @@ func (d *daemon) tokenRevoke(c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
-	revoked, err := st.RevokeToken(c.Context, store.Revocation{Token: c.Args().First(), At: d.now()}, store.Event{})
+	revoked, err := d.tokens(st).Revoke(c.Context, tokens.Caller{Name: commandLine()}, c.Args().First())
 	if err != nil {
 		return hint.Errorf("assayd token list shows the tokens", "%w", err)
 	}

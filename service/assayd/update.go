@@ -346,6 +346,9 @@ func (d *daemon) dropSources(c *cli.Context, st store.Store, names []string) err
 			return fmt.Errorf("drop: %w", err)
 		}
 		fmt.Fprintf(d.stdout, "%s: %d removed\n", from, removed)
+		if err := st.AddEvent(c.Context, d.event(store.ActionDrop, from.String(), fmt.Sprintf("%d removed", removed))); err != nil {
+			return err
+		}
 	}
 	return nil
 }

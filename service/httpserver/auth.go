@@ -19,6 +19,9 @@ const (
 	ScopeAdmin = "admin" // may do everything
 )
 
+// Scopes returns all scopes.
+func Scopes() []string { return []string{ScopeScan, ScopeRead, ScopeAdmin} }
+
 // HasScope reports whether a token has a scope. Admin includes the others.
 func HasScope(t store.Token, scope string) bool {
 	return slices.Contains(t.Scopes, scope) || slices.Contains(t.Scopes, ScopeAdmin)
@@ -98,7 +101,7 @@ func (s *Server) token(r *http.Request) (store.Token, error) {
 		return t, unauthorized("this token was revoked", hint)
 	case !t.Valid(now):
 		s.logEnded(r, t, "expired")
-		return t, unauthorized("this token has expired", hint)
+		return t, unauthorized("this token expired on "+t.End().UTC().Format("2006-01-02 at 15:04:05 UTC"), hint)
 	}
 	if err := s.Tokens.UsedToken(r.Context(), t.ID, now); err != nil {
 		if unlogged, ok := s.unnoted.allow("", now); ok {

@@ -30,14 +30,14 @@ const (
 
 // An Event is an entry of the audit trail. It never contains a secret.
 type Event struct {
-	N       int64 // set by the store; later events have a higher number
-	At      time.Time
-	Actor   string // who: `token "ci" (id)`, `command line root@host`
-	Action  string // one of the constants; an event without one is not stored
-	Object  string // the name of what was changed
-	Project string // of the object, or empty
-	Detail  string // for people
-	Refused bool   // it was not done
+	N       int64     `json:"n"` // set by the store; later events have a higher number
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor"`             // who: `token "ci" (id)`, `command line root@host`
+	Action  string    `json:"action"`            // one of the constants; an event without one is not stored
+	Object  string    `json:"object,omitempty"`  // the name of what was changed
+	Project string    `json:"project,omitempty"` // of the object
+	Detail  string    `json:"detail,omitempty"`  // for people
+	Refused bool      `json:"refused,omitempty"` // it was not done
 }
 
 // EventFilter selects events. The zero value of a field matches all.

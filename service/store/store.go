@@ -186,10 +186,12 @@ type Tokens interface {
 	// CreateToken stores a new token, and e in the audit trail. It returns ErrNameTaken if
 	// another token with its name is valid at t.Created: in a log they would look the same.
 	CreateToken(ctx context.Context, t Token, hash [32]byte, e Event) error
-	// RotateToken stores a new token. The valid ones with its name expire at r.End, unless
-	// they expire earlier. It returns those, by creation time. It returns ErrOtherProject
-	// if one of them does not belong to r.Project.
-	RotateToken(ctx context.Context, t Token, hash [32]byte, r Rotation, e Event) ([]Token, error)
+	// RotateToken stores a new token with the scopes and the project of the newest valid
+	// one with its name, and e in the audit trail. The valid ones with the name expire at
+	// r.End, unless they expire earlier. It returns the new token and those, by creation
+	// time. It returns ErrNotFound if there are none, and ErrOtherProject if one of them
+	// does not belong to r.Project.
+	RotateToken(ctx context.Context, t Token, hash [32]byte, r Rotation, e Event) (made Token, ended []Token, err error)
 	// TokenByHash returns the token of a secret, also if it has expired or was revoked.
 	// For the secret of a derived token it returns the parent with the scopes of the
 	// derived one, and Until set.

@@ -264,7 +264,7 @@ func TestUsedCopy(t *testing.T) {
 		},
 		"a used token": func(s store.Store) error { return s.UsedToken(ctx, "id1", day(9)) },
 		"a replaced token": func(s store.Store) error {
-			_, err := s.RotateToken(ctx, store.Token{ID: "id9", Name: "ci1", Created: day(9)}, [32]byte{9}, store.Rotation{End: day(10)}, store.Event{})
+			_, _, err := s.RotateToken(ctx, store.Token{ID: "id9", Name: "ci1", Created: day(9)}, [32]byte{9}, store.Rotation{End: day(10)}, store.Event{})
 			return err
 		},
 	} {

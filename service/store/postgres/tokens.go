@@ -52,7 +52,7 @@ const (
 )
 
 // RotateToken implements store.Tokens.
-func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) ([]store.Token, error) {
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) (store.Token, []store.Token, error) {
 	var before []store.Token
 	err := s.update(ctx, func(tx transaction) error {
 		if _, err := tx.exec(lockName, t.Name); err != nil {
@@ -61,6 +61,9 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r
 		var err error
 		if before, err = tokens(tx, validByName, t.Name, t.Created); err != nil {
 			return err
+		}
+		if len(before) == 0 {
+			return fmt.Errorf("no valid token: %w", store.ErrNotFound)
 		}
 		for i, old := range before {
 			if r.Project != "" && old.Project != r.Project {
@@ -73,15 +76,17 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r
 				before[i].Expires = r.End.Truncate(time.Microsecond).UTC()
 			}
 		}
+		newest := before[len(before)-1]
+		t.Scopes, t.Project = newest.Scopes, newest.Project
 		if err := insertToken(tx, t, hash); err != nil {
 			return err
 		}
 		return writeEvent(tx, e.Ended(before))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
+		return store.Token{}, nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
 	}
-	return before, nil
+	return t, before, nil
 }
 
 func insertToken(tx transaction, t store.Token, hash [32]byte) error {

@@ -45,12 +45,15 @@ const (
 )
 
 // RotateToken implements store.Tokens.
-func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) ([]store.Token, error) {
+func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r store.Rotation, e store.Event) (store.Token, []store.Token, error) {
 	var before []store.Token
 	err := s.state.update(ctx, durable, func(tx transaction) error {
 		var err error
 		if before, err = queryTokens(tx.ctx, tx.stmts, validByName, t.Name, toMicro(t.Created)); err != nil {
 			return err
+		}
+		if len(before) == 0 {
+			return fmt.Errorf("no valid token: %w", store.ErrNotFound)
 		}
 		for i, old := range before {
 			if r.Project != "" && old.Project != r.Project {
@@ -66,15 +69,17 @@ func (s *Store) RotateToken(ctx context.Context, t store.Token, hash [32]byte, r
 				before[i].Expires = fromMicro(toMicro(r.End))
 			}
 		}
+		newest := before[len(before)-1]
+		t.Scopes, t.Project = newest.Scopes, newest.Project
 		if err := insertToken(tx, t, hash); err != nil {
 			return err
 		}
 		return writeEvent(tx, e.Ended(before))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
+		return store.Token{}, nil, fmt.Errorf("rotate token %q: %w", t.Name, err)
 	}
-	return before, nil
+	return t, before, nil
 }
 
 func insertToken(tx transaction, t store.Token, hash [32]byte) error {

@@ -102,14 +102,14 @@ func tokenEvents(t *testing.T, open Open) {
 	}
 	next := store.Token{ID: "id4", Name: "ci", Project: "other", Created: day(4)}
 	rotation := event(4, store.ActionTokenRotate, "ci", "other")
-	if _, err := s.RotateToken(t.Context(), next, hashOf(4), store.Rotation{End: day(5), Project: "other"}, rotation); !errors.Is(err, store.ErrOtherProject) {
+	if _, _, err := s.RotateToken(t.Context(), next, hashOf(4), store.Rotation{End: day(5), Project: "other"}, rotation); !errors.Is(err, store.ErrOtherProject) {
 		t.Errorf("a token of another project was replaced: %v", err)
 	}
 	if got, err := s.TokenByHash(t.Context(), hashOf(1)); err != nil || !got.Expires.IsZero() {
 		t.Errorf("the token of the other project: %+v, %v", got, err)
 	}
 	next.Project = "shop"
-	if _, err := s.RotateToken(t.Context(), next, hashOf(4), store.Rotation{End: day(5), Project: "shop"}, rotation); err != nil {
+	if _, _, err := s.RotateToken(t.Context(), next, hashOf(4), store.Rotation{End: day(5), Project: "shop"}, rotation); err != nil {
 		t.Fatal(err)
 	}
 	revoke := func(name, project string, at int) ([]store.Token, error) {

@@ -279,14 +279,14 @@ func writes() []write {
 			name:    "rotated token",
 			prepare: createToken("rotated"),
 			do: func(ctx context.Context, s store.Store, i int) error {
-				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
+				_, _, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
 				return err
 			},
 			again: func(ctx context.Context, s store.Store, i int) error {
 				if _, err := s.TokenByHash(ctx, hash('R', i)); err == nil {
 					return nil // the secret is lost with the answer; whoever asked rotates again
 				}
-				_, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
+				_, _, err := s.RotateToken(ctx, store.Token{ID: name("after", i), Name: name("rotated", i), Created: day(2)}, hash('R', i), store.Rotation{End: day(9)}, store.Event{})
 				return err
 			},
 			state: tokensOf("rotated"),

@@ -22,12 +22,19 @@ func tokens(t *testing.T, open Open) {
 	a, b := open(t, dir), open(t, dir)
 	full := store.Token{ID: "id2", Name: "ci", Scopes: []string{"scan", "read"}, Project: "shop", Created: day(2), Expires: day(20)}
 	least := store.Token{ID: "id1", Name: "ci", Created: day(1)}
-	other := store.Token{ID: "id3", Name: "other", Scopes: []string{"admin"}, Created: day(3)}
-	for i, token := range []store.Token{full, least, other} {
-		// Two tokens of one name are made by a rotation only.
-		if _, err := a.RotateToken(t.Context(), token, hashOf(byte(i)), store.Rotation{End: day(30)}, store.Event{}); err != nil {
+	other := store.Token{ID: "id3", Name: "other", Created: day(3)}
+	for i, token := range map[byte]store.Token{0: full, 2: other} {
+		if err := a.CreateToken(t.Context(), token, hashOf(i), store.Event{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// Two tokens of one name are made by a rotation only.
+	made, _, err := a.RotateToken(t.Context(), least, hashOf(1), store.Rotation{End: day(30)}, store.Event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if least.Scopes, least.Project = full.Scopes, full.Project; !reflect.DeepEqual(made, least) {
+		t.Errorf("the new token of a rotation: %+v, want %+v", made, least)
 	}
 	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Created: day(4)}, hashOf(0), store.Event{}); err == nil {
 		t.Error("a hash was taken twice")
@@ -49,7 +56,7 @@ func tokens(t *testing.T, open Open) {
 		}
 		equal("by hash", got, want)
 	}
-	_, err := b.TokenByHash(t.Context(), hashOf(9))
+	_, err = b.TokenByHash(t.Context(), hashOf(9))
 	wantNotFound(t, "unknown hash", err)
 	list, err := b.ListTokens(t.Context())
 	if err != nil || len(list) != 3 {
@@ -183,12 +190,12 @@ func tokenRotation(t *testing.T, open Open) {
 	if err := a.CreateToken(t.Context(), store.Token{ID: "id1", Name: "ci", Created: day(1), Expires: day(10)}, hashOf(1), store.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	old, err := b.RotateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(3)}, hashOf(2), store.Rotation{End: day(4)}, store.Event{})
+	_, old, err := b.RotateToken(t.Context(), store.Token{ID: "id2", Name: "ci", Created: day(3)}, hashOf(2), store.Rotation{End: day(4)}, store.Event{})
 	if err != nil || len(old) != 1 || old[0].ID != "id1" || !old[0].Expires.Equal(day(4)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
 	// A token that expires earlier keeps its expiry.
-	old, err = a.RotateToken(t.Context(), store.Token{ID: "id3", Name: "ci", Created: day(3)}, hashOf(3), store.Rotation{End: day(6)}, store.Event{})
+	_, old, err = a.RotateToken(t.Context(), store.Token{ID: "id3", Name: "ci", Created: day(3)}, hashOf(3), store.Rotation{End: day(6)}, store.Event{})
 	if err != nil || len(old) != 2 || !old[0].Expires.Equal(day(4)) || !old[1].Expires.Equal(day(6)) {
 		t.Fatalf("rotated %+v, %v", old, err)
 	}
@@ -201,8 +208,10 @@ func tokenRotation(t *testing.T, open Open) {
 	if err := a.CreateToken(t.Context(), store.Token{ID: "id4", Name: "ci", Created: day(6)}, hashOf(4), store.Event{}); !errors.Is(err, store.ErrNameTaken) {
 		t.Errorf("the third token is valid: error %v, want ErrNameTaken", err)
 	}
-	if old, err := a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "new", Created: day(6)}, hashOf(5), store.Rotation{End: day(7)}, store.Event{}); err != nil || len(old) != 0 {
-		t.Errorf("rotated without an old token: %+v, %v", old, err)
+	_, _, err = a.RotateToken(t.Context(), store.Token{ID: "id5", Name: "new", Created: day(6)}, hashOf(5), store.Rotation{End: day(7)}, store.Event{})
+	wantNotFound(t, "rotate a token that does not exist", err)
+	if list, err := a.ListTokens(t.Context()); err != nil || len(list) != 3 {
+		t.Errorf("tokens after a failed rotation: %v, %v, want three", list, err)
 	}
 }
 
