@@ -134,6 +134,8 @@ lint:
 		if [ -n "$$dead" ]; then echo "$$dead"; exit 1; fi
 	@if curl -fs -m 5 -o /dev/null $(VULNDB)/index/db.json; then $(TOOL) govulncheck -db $(VULNDB) $(PACKAGES); \
 		else echo "lint: $(VULNDB) cannot be reached: govulncheck is not run"; fi
+	$(GO) -C check/manifests vet ./...
+	$(GO) -C check/manifests test ./...
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SHELLFILES); \
 		else echo "shellcheck is missing: shell files are not checked"; [ -z "$$CI" ]; fi
 
