@@ -43,13 +43,13 @@ var allowed = map[string]string{
 	"service/retention":     "service/store",
 	"service/store":         "service/store",
 	"service/version":       "service/version",
-	"service/distro":        "inspect/inventory service/version verdict",
+	"service/distro":        "inspect/inventory service/advisory service/version verdict",
 	"service/index":         "service/advisory service/distro service/exploit service/version verdict",
 	"service/snapshot":      "service/advisory service/exploit service/index service/match service/store verdict",
 
 	// An inventory becomes a verdict.
 	"service/match":   "inspect/inventory remote/purl service/advisory service/distro service/exploit service/index service/version verdict",
-	"service/policy":  "inspect/inventory remote/cyclonedx service/distro service/match verdict",
+	"service/policy":  "inspect/inventory remote/cyclonedx service/advisory service/distro service/match verdict",
 	"service/scan":    "inspect/inventory remote/cyclonedx service/match service/policy service/store verdict",
 	"service/explain": "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 

@@ -62,6 +62,9 @@ type Affected struct {
 	Versions          []string        `json:"versions,omitempty"`
 	EcosystemSpecific json.RawMessage `json:"ecosystem_specific,omitempty"`
 	DatabaseSpecific  json.RawMessage `json:"database_specific,omitempty"`
+
+	// Status is read from EcosystemSpecific.
+	Status Status `json:"-"`
 }
 
 // A Package is named within an ecosystem ("Debian:12", "npm").

@@ -49,6 +49,9 @@ func Parse(b []byte) (Advisory, error) {
 		return Advisory{}, err
 	}
 	a.dropNulls()
+	for i := range a.Affected {
+		a.Affected[i].Status = a.Affected[i].status()
+	}
 	return a, nil
 }
 

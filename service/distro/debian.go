@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/version"
 	"assay/verdict"
 )
@@ -19,6 +20,8 @@ var debian = Distribution{
 	Builds:       debianMaintainer,
 	Kernel:       debianKernel,
 	ListsUnfixed: true,
+	Severities:   map[string]verdict.Severity{"unimportant": verdict.Negligible},
+	Statuses:     map[string]advisory.Status{"end-of-life": advisory.StatusWontFix, "ignored": advisory.StatusWontFix},
 	Errata:       []string{"DSA", "DLA", "DTSA"},
 	// Long term support, which is free and covers the architectures and most packages
 	// of images. Sources: https://wiki.debian.org/LTS, and the column eol-lts of

@@ -10,12 +10,14 @@ package distro
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/version"
 	"assay/verdict"
 )
@@ -82,6 +84,14 @@ type Distribution struct {
 	// FixesOwn: the distribution fixes what has to be fixed in its packages, so the
 	// advisories of other publishers do not decide about them.
 	FixesOwn bool
+
+	// Severities are the words with which it rates vulnerabilities, in lower case, in
+	// addition to critical, high, medium and low. A word means the same wherever it is
+	// used.
+	Severities map[string]verdict.Severity
+	// Statuses are the words in the place of a rating that say what it does about a
+	// vulnerability, in lower case.
+	Statuses map[string]advisory.Status
 
 	// Errata are the first words of the ids of the distribution's announcements of
 	// updates, such as "DSA". One of them may name many vulnerabilities.
@@ -217,8 +227,8 @@ func (d *Distribution) OtherVendor(p inventory.Package) string {
 // for all other records.
 func Erratum(id string) *Distribution {
 	kind, _, _ := strings.Cut(id, "-")
-	all := errata()
-	if d := all.kinds[kind]; d != nil {
+	all := words()
+	if d := all.errata[kind]; d != nil {
 		return d
 	}
 	for _, d := range all.prefixes {
@@ -240,22 +250,51 @@ func IsNotice(id string) bool {
 	return slices.Contains(d.Notices, kind)
 }
 
-type errataIndex struct {
-	kinds    map[string]*Distribution
-	prefixes []*Distribution
+// Severity returns the severity of a word with which distributions and databases rate,
+// in any case. Other words are unrated.
+func Severity(word string) verdict.Severity {
+	word = strings.ToLower(word)
+	switch word {
+	case "critical":
+		return verdict.Critical
+	case "high":
+		return verdict.High
+	case "medium":
+		return verdict.Medium
+	case "low":
+		return verdict.Low
+	}
+	if s, ok := words().severities[word]; ok {
+		return s
+	}
+	return verdict.Unrated
 }
 
-var errata = sync.OnceValue(func() errataIndex {
-	ix := errataIndex{kinds: make(map[string]*Distribution)}
+// Status returns the status that a distribution's word in the place of a rating means,
+// given in lower case.
+func Status(word string) advisory.Status { return words().statuses[word] }
+
+// A vocabulary has the words of all distributions.
+type vocabulary struct {
+	severities map[string]verdict.Severity
+	statuses   map[string]advisory.Status
+	errata     map[string]*Distribution
+	prefixes   []*Distribution // those with an ErrataPrefix
+}
+
+var words = sync.OnceValue(func() vocabulary {
+	v := vocabulary{make(map[string]verdict.Severity), make(map[string]advisory.Status), make(map[string]*Distribution), nil}
 	for _, d := range list {
+		maps.Copy(v.severities, d.Severities)
+		maps.Copy(v.statuses, d.Statuses)
 		for _, kind := range d.Errata {
-			ix.kinds[kind] = d
+			v.errata[kind] = d
 		}
 		if d.ErrataPrefix != "" {
-			ix.prefixes = append(ix.prefixes, d)
+			v.prefixes = append(v.prefixes, d)
 		}
 	}
-	return ix
+	return v
 })
 
 // Rolling reports whether the distribution of an ecosystem has no releases, and so

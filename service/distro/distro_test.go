@@ -9,7 +9,9 @@ import (
 
 	"assay/check/testkit"
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/version"
+	"assay/verdict"
 )
 
 func TestOf(t *testing.T) {
@@ -317,6 +319,43 @@ func TestErratum(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+}
+
+// TestWords has each word with which a distribution or a database rates, and each that is
+// a status.
+func TestWords(t *testing.T) {
+	for word, want := range map[string]verdict.Severity{
+		"critical": verdict.Critical, "HIGH": verdict.High, "Important": verdict.High, "medium": verdict.Medium,
+		"MODERATE": verdict.Medium, "low": verdict.Low, "negligible": verdict.Negligible, "unimportant": verdict.Negligible,
+		"not yet assigned": verdict.Unrated, "untriaged": verdict.Unrated, "end-of-life": verdict.Unrated, "": verdict.Unrated,
+	} {
+		if got := Severity(word); got != want {
+			t.Errorf("severity of %q: %s, want %s", word, got, want)
+		}
+	}
+	for word, want := range map[string]advisory.Status{
+		"end-of-life": advisory.StatusWontFix, "ignored": advisory.StatusWontFix, "will not fix": advisory.StatusWontFix,
+		"wont-fix": advisory.StatusWontFix, "low": advisory.StatusAffected, "": advisory.StatusAffected,
+	} {
+		if got := Status(word); got != want {
+			t.Errorf("status of %q: %s, want %s", word, got, want)
+		}
+	}
+	severities, statuses := map[string]verdict.Severity{}, map[string]advisory.Status{}
+	for _, d := range list {
+		for word, s := range d.Severities {
+			if other, ok := severities[word]; ok && other != s || Severity(word) != s {
+				t.Errorf("%s: %q is %s, elsewhere %s", d.Name, word, s, Severity(word))
+			}
+			severities[word] = s
+		}
+		for word, s := range d.Statuses {
+			if other, ok := statuses[word]; ok && other != s || Severity(word) != verdict.Unrated {
+				t.Errorf("%s: %q is %s, elsewhere %s or %s", d.Name, word, s, Status(word), Severity(word))
+			}
+			statuses[word] = s
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
+	"assay/verdict"
 )
 
 var redHat = Distribution{
@@ -20,7 +22,10 @@ var redHat = Distribution{
 	Builds:    vendors("Red Hat"),
 	Kernel:    rpmKernel,
 	FixesOwn:  true,
-	Errata:    []string{"RHSA", "RHBA", "RHEA"},
+	// GitHub and AlmaLinux, Rocky Linux and others use these words too.
+	Severities: map[string]verdict.Severity{"important": verdict.High, "moderate": verdict.Medium},
+	Statuses:   map[string]advisory.Status{"will not fix": advisory.StatusWontFix, "wont-fix": advisory.StatusWontFix},
+	Errata:     []string{"RHSA", "RHBA", "RHEA"},
 	// The maintenance phase. Source:
 	// https://access.redhat.com/support/policy/updates/errata. The paid support after it
 	// (ELS) does not count.

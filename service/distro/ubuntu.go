@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/version"
+	"assay/verdict"
 )
 
 var ubuntu = Distribution{
@@ -19,6 +21,8 @@ var ubuntu = Distribution{
 	PPA:          true,
 	Kernel:       ubuntuKernel,
 	ListsUnfixed: true,
+	Severities:   map[string]verdict.Severity{"negligible": verdict.Negligible},
+	Statuses:     map[string]advisory.Status{"ignored": advisory.StatusWontFix},
 	Errata:       []string{"USN", "LSN"},
 	// Standard support. Sources: https://wiki.ubuntu.com/Releases, and the column eol of
 	// ubuntu.csv in the package distro-info-data. What needs a subscription (ESM) does

@@ -31,6 +31,8 @@ type Entry struct {
 // records have none. Affected entries are left out if they name no package, are about
 // other operating systems than Linux, or have nothing to compare: GIT ranges are ignored,
 // and by the schema's evaluation an entry without versions and ranges affects no version.
+// Such an entry is kept if its status says that the package is not affected, because it
+// then overrules less specific records.
 //
 // firstSeen, if not nil, returns when the service first saw that the record names version
 // as a fix of pkg, both as in the record, or zero if that is unknown. Of several fixes in
@@ -69,8 +71,8 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 			}
 			ranges = append(ranges, kept)
 		}
-		patterns := specific.patterns(af)
-		if len(ranges) == 0 && len(af.Versions) == 0 && len(patterns) == 0 {
+		patterns, status := specific.patterns(af), specific.status(af)
+		if len(ranges) == 0 && len(af.Versions) == 0 && len(patterns) == 0 && status != advisory.StatusNotAffected {
 			continue
 		}
 		entries = append(entries, Entry{
@@ -82,6 +84,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Ranges:   ranges,
 				Severity: af.Severity,
 				Urgency:  specific.urgency(),
+				Status:   status,
 				Modules:  modules(a.Summary, ranges),
 				Arches:   arches,
 				Binaries: specific.binaries(af),

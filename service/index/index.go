@@ -33,6 +33,9 @@ type Affected struct {
 	// Urgency is the distribution's rating of this package as a word, if there is one:
 	// Debian's ecosystem_specific.urgency or Ubuntu's priority.
 	Urgency string
+	// Status is what the publisher says about the package in addition to the versions.
+	// An entry with StatusNotAffected may have no versions.
+	Status advisory.Status
 	// Modules are the rpm module streams that the entry is about ("nodejs:18"), if the
 	// record names them.
 	Modules []string

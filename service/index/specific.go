@@ -124,18 +124,37 @@ func readSpecific(af advisory.Affected) specific {
 	return s
 }
 
-// urgency returns the distribution's word for an affected entry in lower case, or an empty
-// string.
-func (s specific) urgency() string {
-	for _, w := range [...]any{s.Urgency, s.UbuntuPriority} {
-		s, _ := w.(string)
+// words returns the distribution's words for an affected entry in lower case: Debian's,
+// and Ubuntu's.
+func (s specific) words() (words [2]string) {
+	for i, w := range [...]any{s.Urgency, s.UbuntuPriority} {
+		word, _ := w.(string)
 		// Debian's tracker marks guesses with asterisks: "low**".
-		s = strings.ToLower(strings.TrimRight(strings.TrimSpace(s), "*"))
-		if distro.Assigned(s) && len(s) <= maxWord {
-			return s
+		words[i] = strings.ToLower(strings.TrimRight(strings.TrimSpace(word), "*"))
+	}
+	return words
+}
+
+// urgency returns the distribution's rating of an affected entry, or an empty string.
+func (s specific) urgency() string {
+	for _, word := range s.words() {
+		if distro.Severity(word) != verdict.Unrated {
+			return word
 		}
 	}
 	return ""
+}
+
+// status returns the status of an entry: that of the record, or that which a word in the
+// place of a rating means.
+func (s specific) status(af advisory.Affected) advisory.Status {
+	status := af.Status
+	for _, word := range s.words() {
+		if status == advisory.StatusAffected {
+			status = distro.Status(word)
+		}
+	}
+	return status
 }
 
 const maxBound = 100 // bytes of a version

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"assay/service/advisory"
 	"assay/service/distro"
 )
 
@@ -64,6 +65,25 @@ func (g *group) sources() iter.Seq[string] {
 // has reports whether a source has matching candidates.
 func (g *group) has(source string) bool {
 	return slices.ContainsFunc(g.matching, func(c *candidate) bool { return c.entry.Source == source })
+}
+
+// status returns the status that all sources give to the package, or StatusAffected if
+// they differ.
+func (g *group) status() advisory.Status {
+	all, sources := advisory.StatusAffected, 0
+	for source := range g.sources() {
+		own := advisory.StatusAffected
+		for _, c := range g.matching {
+			if c.entry.Source == source {
+				own = max(own, c.entry.Status)
+			}
+		}
+		if sources++; sources > 1 && own != all {
+			return advisory.StatusAffected
+		}
+		all = own
+	}
+	return all
 }
 
 // A cutoff is the highest rank of the ecosystems whose entries count for a source.

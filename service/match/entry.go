@@ -32,6 +32,9 @@ type outcome struct {
 // compared or because it has no introduced event. It is nil if the rest of the entry
 // affects the version.
 func evaluateEntry(compare version.Compare, version string, entry index.Affected) (outcome, error) {
+	if entry.Status == advisory.StatusNotAffected {
+		return outcome{}, nil
+	}
 	out := outcome{listed: slices.Contains(entry.Versions, version)}
 	matched, failed := matchesPattern(version, entry.Patterns)
 	out.listed = out.listed || matched

@@ -1,7 +1,6 @@
 package match_test
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"reflect"
@@ -21,8 +20,9 @@ import (
 // parse reads a record written as JSON.
 func parse(t testing.TB, record string) advisory.Advisory {
 	t.Helper()
-	var a advisory.Advisory
-	if err := json.Unmarshal([]byte(record), &a); err != nil {
+	// A time in the record replaces this one.
+	a, err := advisory.Parse([]byte(strings.Replace(record, "{", `{"modified":"0001-01-01T00:00:00Z",`, 1)))
+	if err != nil {
 		t.Fatalf("%v in %s", err, record)
 	}
 	return a
@@ -529,16 +529,43 @@ func TestSeverity(t *testing.T) {
 	}
 }
 
-// TestWontFix checks that what a distribution will not fix is unimportant as long as
-// there is no fix.
-func TestWontFix(t *testing.T) {
-	for _, word := range []string{"end-of-life", "ignored"} {
-		for fixed, want := range map[string]bool{"": true, "2": false} {
-			entry := strings.TrimSuffix(affects("Debian:12", "p", fixed), "}") + `,"ecosystem_specific":{"urgency":"` + word + `"}}`
+// TestStatus checks that a match has the status of its entry as long as there is no fix,
+// whether the record or a word of the distribution says it.
+func TestStatus(t *testing.T) {
+	for specific, status := range map[string]advisory.Status{
+		`"urgency":"end-of-life"`:             advisory.StatusWontFix,
+		`"urgency":"ignored"`:                 advisory.StatusWontFix,
+		`"ubuntu_priority":"Ignored"`:         advisory.StatusWontFix,
+		`"status":"will not fix"`:             advisory.StatusWontFix,
+		`"status":"fix deferred"`:             advisory.StatusFixDeferred,
+		`"status":"under investigation"`:      advisory.StatusUnderInvestigation,
+		`"status":"affected"`:                 advisory.StatusAffected,
+		`"status":"open","urgency":"ignored"`: advisory.StatusWontFix,
+		`"status":["will not fix"]`:           advisory.StatusAffected,
+	} {
+		for _, fixed := range []string{"", "2"} {
+			entry := strings.TrimSuffix(affects("Debian:12", "p", fixed), "}") + `,"ecosystem_specific":{` + specific + `}}`
 			f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, `{"id":"DEBIAN-CVE-2024-1111","affected":[`+entry+`]}`))
-			if f.Unimportant != want || f.Severity != verdict.Unrated {
-				t.Errorf("%s, fixed %q: unimportant %v, severity %s", word, fixed, f.Unimportant, f.Severity)
+			want := status
+			if fixed != "" {
+				want = advisory.StatusAffected
 			}
+			if f.Status != want || f.Unimportant || f.Severity != verdict.Unrated {
+				t.Errorf("%s, fixed %q: %v, want %v; unimportant %v, severity %s", specific, fixed, f.Status, want, f.Unimportant, f.Severity)
+			}
+		}
+	}
+}
+
+// TestNotAffected checks that an entry which says that a package is not affected has no
+// match, with or without versions, and overrules an erratum.
+func TestNotAffected(t *testing.T) {
+	erratum := `{"id":"DSA-1-1","upstream":["CVE-2024-1111"],"affected":[` + affects("Debian:12", "p", "2") + `]}`
+	for _, entry := range []string{affects("Debian:12", "p", "2"), `{"package":{"ecosystem":"Debian:12","name":"p"}}`} {
+		entry = strings.TrimSuffix(entry, "}") + `,"ecosystem_specific":{"status":"not affected"}}`
+		ix := indexOf(t, erratum, `{"id":"DEBIAN-CVE-2024-1111","upstream":["CVE-2024-1111"],"affected":[`+entry+`]}`)
+		if got := findings(t, debian12([]inventory.Package{pkg("p", "1")}), ix); len(got) > 0 {
+			t.Errorf("%s: %+v", entry, got)
 		}
 	}
 }
@@ -601,11 +628,13 @@ func TestSorted(t *testing.T) {
 // TestWhy: what the reason quotes is bounded and harmless.
 func TestWhy(t *testing.T) {
 	long := strings.Repeat("9", 5000)
-	var records []string
-	for _, id := range []string{"DSA-1-1", "DSA-1-2", `DSA-\u001b[31m\u202e`, "DSA-3", "DSA-4"} {
-		records = append(records, `{"id":"`+id+`","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", long)+`]}`)
+	var records []advisory.Advisory
+	for _, id := range []string{"DSA-1-1", "DSA-1-2", "DSA-\x1b[31m\u202e", "DSA-3", "DSA-4"} {
+		a := parse(t, `{"id":"A","upstream":["CVE-2024-1111"],"affected":[`+affects("Debian:12", "p", long)+`]}`)
+		a.ID = id
+		records = append(records, a)
 	}
-	f := only(t, debian12([]inventory.Package{pkg("p", "1")}), indexOf(t, records...))
+	f := only(t, debian12([]inventory.Package{pkg("p", "1")}), index.NewMemory(records, nil))
 	if len(f.Why) > 1500 || !strings.HasSuffix(f.Why, "; and 2 more") {
 		t.Errorf("%d bytes: %.100q…", len(f.Why), f.Why)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"assay/service/advisory"
-	"assay/service/distro"
 	"assay/service/exploit"
 	"assay/service/index"
 	"assay/service/version"
@@ -51,8 +50,11 @@ func (m *matcher) newMatch(l lookup, compare version.Compare, g *group, found ca
 	if err := m.addExploits(c, g.names); err != nil {
 		return nil, err
 	}
-	wontFix := c.addFix(l, compare, g, found, cutoffs, paid)
-	c.Unimportant = unimportant || wontFix && c.Fixed == ""
+	c.addFix(l, compare, g, found, cutoffs, paid)
+	c.Unimportant = unimportant
+	if c.Fixed == "" {
+		c.Status = g.status()
+	}
 	return c, nil
 }
 
@@ -93,17 +95,12 @@ func (m *matcher) addExploits(c *Match, names []string) error {
 	return nil
 }
 
-// addFix fills in the fix. It reports whether every source says that the distribution
-// will not fix the vulnerability.
-func (c *Match) addFix(l lookup, compare version.Compare, g *group, found candidates, cutoffs []cutoff, paid string) (wontFix bool) {
-	wontFix = true
+// addFix fills in the fix.
+func (c *Match) addFix(l lookup, compare version.Compare, g *group, found candidates, cutoffs []cutoff, paid string) {
 	for _, by := range cutoffs {
 		if !g.has(by.source) {
 			continue // all of its candidates were dropped
 		}
-		wontFix = wontFix && slices.ContainsFunc(g.matching, func(o *candidate) bool {
-			return o.entry.Source == by.source && distro.WontFix(o.entry.Urgency)
-		})
 		var entries []index.Affected
 		for _, id := range c.Advisories {
 			for _, o := range found.byName[id] {
@@ -125,7 +122,6 @@ func (c *Match) addFix(l lookup, compare version.Compare, g *group, found candid
 	if paid != "" && c.Fixed != "" {
 		c.Subscription, c.Fixed, c.FirstSeen = paid, "", nil
 	}
-	return wontFix
 }
 
 func newer(compare version.Compare, a, b string) bool {

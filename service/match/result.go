@@ -3,6 +3,7 @@ package match
 import (
 	"sync/atomic"
 
+	"assay/service/advisory"
 	"assay/verdict"
 )
 
@@ -46,9 +47,10 @@ type Match struct {
 	verdict.Finding
 	// Kernel: the package is a kernel, its modules or its headers.
 	Kernel bool
-	// Unimportant: the distribution rates it as unimportant or negligible in its package,
-	// or ignores it or will not fix it.
+	// Unimportant: the distribution rates it as unimportant or negligible in its package.
 	Unimportant bool
+	// Status is what all sources say about the package, as long as there is no fix.
+	Status advisory.Status
 	// Owned: the package is part of one that the distribution built, and the
 	// distribution's advisories do not say that it is affected. Why has the reason.
 	Owned bool

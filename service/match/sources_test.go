@@ -40,6 +40,7 @@ func TestSources(t *testing.T) {
 		fixed       string
 		unimportant bool
 		exploited   bool
+		status      advisory.Status
 	}
 	for _, tt := range []struct {
 		name    string
@@ -82,7 +83,7 @@ func TestSources(t *testing.T) {
 				t.Fatalf("%d findings, want one", len(got))
 			}
 			f := got[0]
-			if g := (want{f.Severity, f.Fixed, f.Unimportant, f.KnownExploited}); g != *tt.want || f.ID != "CVE-2024-1000" {
+			if g := (want{f.Severity, f.Fixed, f.Unimportant, f.KnownExploited, f.Status}); g != *tt.want || f.ID != "CVE-2024-1000" {
 				t.Errorf("%s: %+v, want %+v; why: %s", f.ID, g, *tt.want, f.Why)
 			}
 			if strings.Count(f.Why, "< fixed 2") > 1 {

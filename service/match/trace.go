@@ -130,6 +130,8 @@ func (t *Trace) compared(e *evaluation, l lookup, compare version.Compare, key i
 		t.entry(e, key, c.entry, EntryNotComparable, err.Error(), c)
 	case c.affected:
 		t.entry(e, key, c.entry, EntryAffects, why(l, []*candidate{c}), c)
+	case c.entry.Status == advisory.StatusNotAffected:
+		t.entry(e, key, c.entry, EntryNotAffected, "the entry says that the package is not affected", c)
 	default:
 		t.entry(e, key, c.entry, EntryNotAffected, relations(compare, l.public(c.entry), c.entry), c)
 	}
@@ -164,7 +166,7 @@ func (e *TracedEntry) Is(key index.Key, entry index.Affected) bool {
 // have added one listed version at the end, in the package's spelling.
 func sameEntry(a, b index.Affected) bool {
 	n := min(len(a.Versions), len(b.Versions))
-	return a.Advisory == b.Advisory && a.Source == b.Source && len(a.Versions)-n <= 1 && len(b.Versions)-n <= 1 &&
+	return a.Advisory == b.Advisory && a.Source == b.Source && a.Status == b.Status && len(a.Versions)-n <= 1 && len(b.Versions)-n <= 1 &&
 		slices.Equal(a.Versions[:n], b.Versions[:n]) && slices.Equal(a.Arches, b.Arches) && slices.Equal(a.Modules, b.Modules) &&
 		slices.EqualFunc(a.Ranges, b.Ranges, func(a, b index.Range) bool { return a.Type == b.Type && slices.Equal(a.Events, b.Events) })
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/distro"
 	"assay/service/match"
 	"assay/verdict"
@@ -99,7 +100,8 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 //     the image does not have the subscription. The options say what severity an unrated
 //     finding counts as.
 func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
-	negligible := f.Severity == verdict.Negligible
+	wontFix := f.Status == advisory.StatusWontFix
+	unimportant := f.Severity == verdict.Negligible && (f.Unimportant || wontFix)
 	switch {
 	case f.Malicious:
 		return verdict.RuleMalicious, true
@@ -107,11 +109,11 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return verdict.RuleKernel, false
 	case f.Owned:
 		return verdict.RuleOwned, false
-	case f.Unimportant && negligible:
+	case unimportant:
 		return verdict.RuleUnimportant, false
 	case f.KnownExploited:
 		return verdict.RuleKnownExploited, true
-	case f.Unimportant:
+	case wontFix:
 		return verdict.RuleIgnored, false
 	case counted(f.Severity, o).Rank() > o.Threshold():
 		return verdict.RuleBelow, false

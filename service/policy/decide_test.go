@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/advisory"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -26,6 +27,8 @@ func found(words string) match.Finding {
 			f.Kernel = true
 		case "unimportant":
 			f.Unimportant = true
+		case "wontfix":
+			f.Status = advisory.StatusWontFix
 		case "subscription":
 			f.Subscription = "Ubuntu Pro"
 		case "owned":
@@ -107,8 +110,9 @@ func TestRule(t *testing.T) {
 		{"negligible unimportant fixed", byDefault, "unimportant", false},
 		{"negligible unimportant fixed", all, "unimportant", false},
 		{"negligible unimportant kev", byDefault, "unimportant", false},
-		{"critical unimportant", byDefault, "ignored-by-distribution", false},
-		{"critical unimportant", all, "ignored-by-distribution", false},
+		{"negligible wontfix", byDefault, "unimportant", false},
+		{"critical wontfix", byDefault, "ignored-by-distribution", false},
+		{"critical wontfix", all, "ignored-by-distribution", false},
 		{"unrated unimportant kev", byDefault, "known-exploited", true},
 
 		{"critical subscription", byDefault, "needs-subscription", false},

@@ -74,7 +74,7 @@ func FuzzDecide(f *testing.F) {
 			part.State = part.StateOf()
 			in.Result.Parts = slices.Insert(in.Result.Parts, 0, part)
 		}
-		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "owned"}
+		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "wontfix", "owned"}
 		for range next(5) {
 			var chosen []string
 			for _, w := range words {

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"errors"
+	"fmt"
 
 	"assay/service/advisory"
 	"assay/service/index"
@@ -20,7 +21,8 @@ import (
 //	ranges       lists, ranges, events; per list: count,
 //	             (type, first seen, count, (fields present, string…)…)…
 //	entries      count, (twice the advisory, plus one if a source follows that differs
-//	             from the previous one, severities, versions, ranges, urgency, modules, arches, binaries)…
+//	             from the previous one, severities, versions, ranges, urgency and status,
+//	             modules, arches, binaries)…
 //	more         count, (entry, patterns, note)… of the few entries that have them
 //
 // Decoded entries share equal strings and lists.
@@ -33,6 +35,10 @@ const (
 	hasLimit
 	eventFields
 )
+
+// statusBits are the low bits of a number that have the status of an entry. Its urgency
+// is above them.
+const statusBits = 3
 
 // A table numbers distinct elements from 1 in the order of appearance, so that equal
 // entries have equal bytes.
@@ -147,7 +153,7 @@ func encodeEntries(key []byte, entries []index.Affected) []byte {
 		}
 		body = appendUint(body, n)
 
-		body = appendUint(body, strings.number(e.Urgency))
+		body = appendUint(body, strings.number(e.Urgency)<<statusBits|int(e.Status))
 		body = appendUint(body, number(e.Modules))
 		body = appendUint(body, number(e.Arches))
 		body = appendUint(body, number(e.Binaries))
@@ -219,7 +225,12 @@ func decodeEntries(key, value []byte) ([]index.Affected, error) {
 		e.Severity = severities[r.int(len(severities)-1)]
 		e.Versions = versions[r.int(len(versions)-1)]
 		e.Ranges = ranges[r.int(len(ranges)-1)]
-		e.Urgency = r.tableString()
+		n = r.int(len(r.table)<<statusBits - 1)
+		e.Urgency = r.table[n>>statusBits]
+		e.Status = advisory.Status(n & (1<<statusBits - 1))
+		if !e.Status.Known() {
+			r.fail(fmt.Errorf("unknown %v", e.Status))
+		}
 		e.Modules = versions[r.int(len(versions)-1)]
 		e.Arches = versions[r.int(len(versions)-1)]
 		e.Binaries = versions[r.int(len(versions)-1)]
