@@ -1,9 +1,12 @@
 package distro
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
+	"assay/verdict"
 )
 
 var alpine = Distribution{
@@ -15,6 +18,7 @@ var alpine = Distribution{
 	Release:   alpineRelease,
 	Builds:    anyMaintainer,
 	Kernel:    alpineKernel,
+	Lacks:     alpineLacks,
 	// Source: https://alpinelinux.org/releases/.
 	EndOfLife: map[string]string{
 		"v3.3":  "2017-11-01",
@@ -75,4 +79,24 @@ func alpineRelease(inv inventory.Inventory) (r Release, reason string) {
 	r.Name = "v" + major + "." + minor
 	r.Ecosystems = main("Alpine:" + r.Name)
 	return r, ""
+}
+
+var (
+	alpineBranch = regexp.MustCompile(`^(v[0-9]+\.[0-9]+|edge|latest-stable)/[a-z]+$`)
+	alpineMinor  = regexp.MustCompile(`^[0-9]+\.[0-9]+`)
+)
+
+// alpineLacks returns the branch of the release. A mirror may have other folder names,
+// whose meaning is unknown.
+func alpineLacks(inv inventory.Inventory) *verdict.Repositories {
+	s := inv.System
+	minor := alpineMinor.FindString(s.VersionID)
+	if minor == "" || slices.ContainsFunc(s.Repositories, func(r string) bool { return !alpineBranch.MatchString(r) }) {
+		return nil
+	}
+	branch := "v" + minor + "/main"
+	if slices.Contains(s.Repositories, branch) || slices.Contains(s.Repositories, "edge/main") || slices.Contains(s.Repositories, "latest-stable/main") {
+		return nil
+	}
+	return &verdict.Repositories{Missing: branch, Add: "https://dl-cdn.alpinelinux.org/alpine/" + branch}
 }

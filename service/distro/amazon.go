@@ -7,16 +7,16 @@ import (
 )
 
 var amazonLinux = Distribution{
-	Name:            "Amazon Linux",
-	IDs:             []string{"amzn"},
-	Format:          RPM,
-	Ecosystem:       "Amazon Linux",
-	Names:           ByName,
-	Release:         byMajor("Amazon Linux"),
-	Builds:          vendors("Amazon"),
-	Kernel:          amazonKernel,
-	OtherRepository: otherExtra,
-	ErrataPrefix:    "ALAS", // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
+	Name:         "Amazon Linux",
+	IDs:          []string{"amzn"},
+	Format:       RPM,
+	Ecosystem:    "Amazon Linux",
+	Names:        ByName,
+	Release:      byMajor("Amazon Linux"),
+	Builds:       vendors("Amazon"),
+	Kernel:       amazonKernel,
+	OtherBuild:   otherExtra,
+	ErrataPrefix: "ALAS", // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
 }
 
 // amazonKernel recognises kernels by the source package, which may have a version in its

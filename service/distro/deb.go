@@ -1,8 +1,11 @@
 package distro
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
+	"assay/inspect/inventory"
 	"assay/service/version"
 )
 
@@ -19,6 +22,18 @@ func debianMaintainer(maintainer string) bool {
 		}
 	}
 	return false
+}
+
+// codename matches the codename of a release, which becomes part of a command.
+var codename = regexp.MustCompile(`^[a-z]{3,20}$`)
+
+// hasSecurity reports whether a suite with security updates is configured, by the
+// codename of the release or by a name such as stable-security.
+func hasSecurity(s inventory.System) bool {
+	return slices.ContainsFunc(s.Repositories, func(suite string) bool {
+		return suite == s.Codename+"-security" || suite == s.Codename+"/updates" ||
+			strings.HasSuffix(suite, "stable-security") || strings.HasSuffix(suite, "stable/updates")
+	})
 }
 
 // fromPPA is the vendor of packages from a personal package archive of Ubuntu.

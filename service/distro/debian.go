@@ -19,6 +19,7 @@ var debian = Distribution{
 	Release:      debianRelease,
 	Builds:       debianMaintainer,
 	Kernel:       debianKernel,
+	Lacks:        debianLacks,
 	ListsUnfixed: true,
 	Severities:   map[string]verdict.Severity{"unimportant": verdict.Negligible},
 	Statuses:     map[string]advisory.Status{"end-of-life": advisory.StatusWontFix, "ignored": advisory.StatusWontFix},
@@ -120,4 +121,15 @@ func debianNumber(s inventory.System) (release, reason string) {
 		return "", "debian has no advisories for unstable (sid)"
 	}
 	return "", fmt.Sprintf("unknown release of debian: %q", verdict.Short(codename))
+}
+
+// debianLacks returns the suite with security updates. Before Debian 11 it was called
+// CODENAME/updates.
+func debianLacks(inv inventory.Inventory) *verdict.Repositories {
+	s := inv.System
+	if !codename.MatchString(s.Codename) || len(s.VersionID) < 2 || s.VersionID < "11" || hasSecurity(s) {
+		return nil
+	}
+	suite := s.Codename + "-security"
+	return &verdict.Repositories{Missing: suite, Add: "deb http://deb.debian.org/debian-security " + suite + " main"}
 }

@@ -74,9 +74,14 @@ type Distribution struct {
 	// Kernel reports whether a package is a kernel, its modules or its headers, by
 	// its own name and that of its source package.
 	Kernel func(name, source string) bool
-	// OtherRepository, if set, reports whether the fix of an advisory is for a
-	// repository that the installed version cannot be from.
-	OtherRepository func(ecosystem, advisory, fix, installed string) bool
+	// OtherBuild, if set, reports whether the fix of an advisory is for a build of the
+	// package that the installed version is not, or for a repository that it cannot be
+	// from.
+	OtherBuild func(ecosystem, advisory, fix, installed string) bool
+
+	// Lacks, if set, returns the repository that an image with known repositories lacks to
+	// upgrade its packages, or nil if it lacks none or that is unknown.
+	Lacks func(inv inventory.Inventory) *verdict.Repositories
 
 	// ListsUnfixed: the advisories include vulnerabilities without a fix. If they
 	// find nothing in a package, no vulnerability in it is known.
@@ -162,10 +167,7 @@ func Of(inv inventory.Inventory) (r Release, reason string) {
 	if !s.Known() {
 		return Release{}, "no operating system was recognised"
 	}
-	for _, d := range list {
-		if !slices.Contains(d.IDs, s.ID) {
-			continue
-		}
+	if d := byID(s.ID); d != nil {
 		if d.Release == nil {
 			r.Ecosystems = main(d.Ecosystem)
 		} else if r, reason = d.Release(inv); reason != "" {
@@ -180,6 +182,32 @@ func Of(inv inventory.Inventory) (r Release, reason string) {
 			name, verdict.Short(strings.Join(s.IDLike, " and ")))
 	}
 	return Release{}, fmt.Sprintf("this service has no advisories for %s", name)
+}
+
+// byID returns the distribution with an ID of os-release, or nil.
+func byID(id string) *Distribution {
+	for _, d := range list {
+		if slices.Contains(d.IDs, id) {
+			return d
+		}
+	}
+	return nil
+}
+
+// Lacking returns the package repository that an image lacks to upgrade its packages. It
+// returns nil if the configured repositories have the fixes, and if they are unknown.
+func Lacking(inv inventory.Inventory) *verdict.Repositories {
+	s := inv.System
+	if len(s.Repositories) == 0 {
+		return nil
+	}
+	if slices.Equal(s.Repositories, []string{inventory.NoRepository}) {
+		return &verdict.Repositories{}
+	}
+	if d := byID(s.ID); d != nil && d.Lacks != nil {
+		return d.Lacks(inv)
+	}
+	return nil
 }
 
 // noRelease is the reason for a version that is not a release.

@@ -12,8 +12,14 @@ var oracleLinux = Distribution{
 	Builds: func(vendor string) bool { // MySQL's own are "Oracle and/or its affiliates"
 		return strings.HasPrefix(vendor, "Oracle") && !strings.HasPrefix(vendor, "Oracle and/or")
 	},
-	Kernel: rpmKernel,
-	Errata: []string{"ELSA", "ELBA", "ELEA"},
+	Kernel:     rpmKernel,
+	OtherBuild: otherOracleBuild,
+	Errata:     []string{"ELSA", "ELBA", "ELEA"},
+}
+
+// otherOracleBuild reports whether two versions are of different kinds of build.
+func otherOracleBuild(_, _, fix, installed string) bool {
+	return ksplice(fix) != ksplice(installed) || validated(fix) != validated(installed)
 }
 
 // ksplice returns the part of a version that names a build which Oracle patches in

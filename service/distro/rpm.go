@@ -54,20 +54,19 @@ func vendors(names ...string) func(vendor string) bool {
 	}
 }
 
-// An rpm package may have several builds under one name, with versions that cannot
-// be compared with each other: one for each stream of a module, those that Oracle
-// patches in memory (ksplice) or has validated (fips), and those of Amazon Linux's
-// extras. The release in the version shows the first three:
-// "module_el8.6.0+2741+01592ae8", "ksplice1", "_fips". The advisory of one build
-// says nothing about the others.
+// An rpm package may have several builds under one name, with versions that cannot be
+// compared with each other: one for each stream of a module, those that Oracle patches
+// in memory or has validated, and those of Amazon Linux's extras. The advisory of one
+// build says nothing about the others.
 
-// ModuleBuild reports whether a version is a module build.
+// ModuleBuild reports whether a version is that of a package of a module, as Red Hat and
+// the distributions that derive from it have them ("module_el8.6.0+2741+01592ae8").
 func ModuleBuild(version string) bool {
 	return strings.Contains(version, ".module+el") || strings.Contains(version, ".module_el")
 }
 
-// SameBuild reports whether the version of a fix is of the same kind of build as an
-// installed version, which is a module build if so marked.
-func SameBuild(fix, installed string, module bool) bool {
-	return ModuleBuild(fix) == module && ksplice(fix) == ksplice(installed) && validated(fix) == validated(installed)
+// SameBuild reports whether the fix of an advisory is for the kind of build that an
+// installed version is. module says whether that is a build of a module.
+func (d *Distribution) SameBuild(ecosystem, advisory, fix, installed string, module bool) bool {
+	return ModuleBuild(fix) == module && (d.OtherBuild == nil || !d.OtherBuild(ecosystem, advisory, fix, installed))
 }

@@ -20,6 +20,7 @@ var ubuntu = Distribution{
 	Builds:       debianMaintainer,
 	PPA:          true,
 	Kernel:       ubuntuKernel,
+	Lacks:        ubuntuLacks,
 	ListsUnfixed: true,
 	Severities:   map[string]verdict.Severity{"negligible": verdict.Negligible},
 	Statuses:     map[string]advisory.Status{"ignored": advisory.StatusWontFix},
@@ -123,4 +124,21 @@ func ubuntuEcosystem(versionID string) (name string, ok bool) {
 // packages.
 func fromESM(p inventory.Package) bool {
 	return p.Type == Deb && (strings.Contains(p.Version, "esm") || strings.Contains(p.SourceVersion, "esm"))
+}
+
+// ubuntuLacks returns the suite with security updates. The suite -updates has all of its
+// fixes.
+func ubuntuLacks(inv inventory.Inventory) *verdict.Repositories {
+	s := inv.System
+	if !codename.MatchString(s.Codename) || hasSecurity(s) || slices.Contains(s.Repositories, s.Codename+"-updates") {
+		return nil
+	}
+	site := "http://security.ubuntu.com/ubuntu"
+	if slices.ContainsFunc(inv.Packages, func(p inventory.Package) bool {
+		return p.Type == Deb && !slices.Contains([]string{"", "all", "amd64", "i386"}, p.Arch)
+	}) {
+		site = "http://ports.ubuntu.com/ubuntu-ports"
+	}
+	suite := s.Codename + "-security"
+	return &verdict.Repositories{Missing: suite, Add: "deb " + site + " " + suite + " main universe"}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"assay/service/distro"
 	"assay/service/index"
 	"assay/service/version"
 )
@@ -34,12 +33,11 @@ func (l lookup) sameBuild(ecosystem string, e index.Affected) bool {
 	if len(e.Modules) > 0 && l.stream != "" && !slices.Contains(e.Modules, l.stream) {
 		return false
 	}
-	elsewhere := l.rules.distribution.OtherRepository
 	fixes, same := 0, false
 	for _, r := range e.Ranges {
 		if fix := r.LastFix(); fix != "" {
 			fixes++
-			same = same || distro.SameBuild(fix, l.version, l.module) && (elsewhere == nil || !elsewhere(ecosystem, e.Advisory, fix, l.version))
+			same = same || l.rules.distribution.SameBuild(ecosystem, e.Advisory, fix, l.version, l.module)
 		}
 	}
 	return fixes == 0 && !l.unknownStream() || same

@@ -205,7 +205,6 @@ func TestBuilds(t *testing.T) {
 			"1:14.21.2-1.module_el8.7.0+90+c 1:16.20.1-1.module_el8.7.0+90+c 1:15.0-1.module_el8.7.0+90+c", a + " 1:14.21.4-1.module_el8.9.0+900+c " + b},
 		{"two repositories in one", record("x", "91.3.0-2.el8_4.alma", "91.3.0-2.el8_4.alma.plus"), "",
 			"91.3.0-1.el8_4.alma 91.2.0-9.el8", "91.3.0-2.el8_4.alma 91.3.0-2.el8_4.alma.plus"},
-		{"a patch in memory", record("x", "2:2.28-236.0.1.ksplice1.el8"), "", "2:2.28-225.0.1.ksplice1.el8", "2:2.28-225.el8 2:2.28-225.0.1.ksplice2.el8"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ix := indexOf(t, tt.record)

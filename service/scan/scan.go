@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"assay/remote/cyclonedx"
+	"assay/service/distro"
 	"assay/service/match"
 	"assay/service/policy"
 	"assay/verdict"
@@ -68,7 +69,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Ignored:   ignored,
 		Notices:   policy.Notices(result),
 	}
-	v.System.Repositories = lacking(s.Inventory, v.System)
+	if !v.System.Ended { // without security support there are no fixes to install
+		v.System.Repositories = distro.Lacking(s.Inventory)
+	}
 	for _, p := range s.Inventory.ScanErrors {
 		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
