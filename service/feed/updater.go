@@ -79,7 +79,7 @@ func Visible(sources []store.Source) []store.Source {
 	var visible []store.Source
 	for _, s := range sources {
 		parts := s.State == allState || s.State == someState
-		if Dropped(s) || s.Records == 0 && s.Failed.IsZero() && (!s.Feed || parts) {
+		if Dropped(s) || s.Records == 0 && s.Failed.IsZero() && (!s.Feed || parts || s.Updated.IsZero()) {
 			continue
 		}
 		visible = append(visible, s)
@@ -306,7 +306,7 @@ func (p Plan) fetched(sources []store.Source) (parts []string, all bool) {
 		case s.Origin.Source != p.Source.Name || !s.Feed:
 		case s.Origin == p.whole():
 			all = all || s.State == allState
-		case !Dropped(s):
+		case !Dropped(s) && s.State != "": // see forget
 			parts = append(parts, s.Origin.Part)
 			known = true
 		default:
@@ -337,7 +337,8 @@ func (r *running) parts(ctx context.Context, p Plan, parts []string, sources []s
 		return nil, errors.Join(err, r.unreachable(ctx, p, parts, sources, err))
 	}
 	if len(parts) == 0 {
-		return r.listed(p, all, sources), nil
+		names := r.listed(p, all, sources)
+		return names, r.forget(ctx, p, names, sources)
 	}
 	if r.Fetched && len(p.Parts) == 0 {
 		return parts, nil // if the mirror no longer has one, its own update fails
@@ -364,6 +365,19 @@ func (r *running) listed(p Plan, names []string, sources []store.Source) []strin
 		}
 	}
 	return names
+}
+
+// forget clears the failures of parts that were never fetched and that the mirror does
+// not have. A list that was cut off may have had a part of a name.
+func (r *running) forget(ctx context.Context, p Plan, names []string, sources []store.Source) error {
+	for _, s := range sources {
+		if s.Origin.Source == p.Source.Name && s.Origin != p.whole() && s.Updated.IsZero() && !s.Failed.IsZero() && !slices.Contains(names, s.Origin.Part) {
+			if err := r.Store.FeedState(ctx, s.Origin, time.Time{}, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // unreachable saves for each part that was to be updated that the mirror could not be

@@ -1,0 +1,447 @@
+package sources_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"assay/check/testkit"
+	"assay/check/testkit/osvtest"
+	"assay/service/feed"
+	"assay/service/feed/sources"
+	"assay/service/store"
+	"assay/service/store/sqlite"
+)
+
+// A fixture is what a server of a source has.
+type fixture struct {
+	files map[string][]byte // by name; a name may end with a query
+	// records is how many the store has after an update.
+	records int
+	// tolerated are the files without which an update may succeed, with the reason.
+	tolerated map[string]string
+}
+
+// fixtures has an entry for each source.
+var fixtures = map[string]func(t *testing.T) fixture{
+	"osv": func(t *testing.T) fixture {
+		dir := t.TempDir()
+		if err := osvtest.WriteMirror(dir, "CRAN"); err != nil {
+			t.Fatal(err)
+		}
+		return fixture{files: folder(t, dir), records: 14}
+	},
+	"kev": func(t *testing.T) fixture {
+		name := "known_exploited_vulnerabilities.json"
+		return fixture{files: map[string][]byte{name: read(t, "feeds", "kev", name)}, records: 1404}
+	},
+	"epss": func(t *testing.T) fixture {
+		packed := compress(t, read(t, "feeds", "epss", "vunnel", "example-1.csv"))
+		return fixture{files: map[string][]byte{"epss_scores-current.csv.gz": packed}, records: 5}
+	},
+}
+
+// read reads a file of the test data.
+func read(t *testing.T, elem ...string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(testkit.Path(t, elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// folder reads all files of a folder.
+func folder(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		name, err2 := filepath.Rel(dir, path)
+		files[filepath.ToSlash(name)] = b
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func compress(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	if _, err := z.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// A fault answers a request with the wrong content.
+type fault func(w http.ResponseWriter, r *http.Request, good []byte)
+
+func send(w http.ResponseWriter, b []byte) { _, _ = w.Write(b) } // the client may be gone
+
+// drip writes parts for as long as the client listens.
+func drip(w http.ResponseWriter, r *http.Request, part []byte, every time.Duration) {
+	for r.Context().Err() == nil {
+		send(w, part)
+		w.(http.Flusher).Flush()
+		time.Sleep(every)
+	}
+}
+
+func faults(t *testing.T, foreign []byte) map[string]fault {
+	return map[string]fault{
+		"missing": func(w http.ResponseWriter, r *http.Request, _ []byte) { http.NotFound(w, r) },
+		"empty":   func(http.ResponseWriter, *http.Request, []byte) {},
+		"a page": func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+			w.Header().Set("Content-Type", "text/html")
+			send(w, []byte("<!DOCTYPE html>\n<html><body>Log in to the network</body></html>\n"))
+		},
+		"truncated": func(w http.ResponseWriter, _ *http.Request, good []byte) { send(w, good[:len(good)*2/3]) },
+		"interrupted": func(w http.ResponseWriter, _ *http.Request, good []byte) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
+			send(w, good[:len(good)/2])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"of another source": func(w http.ResponseWriter, _ *http.Request, _ []byte) { send(w, foreign) },
+		"endless": func(w http.ResponseWriter, r *http.Request, good []byte) {
+			send(w, good)
+			drip(w, r, bytes.Repeat([]byte(" "), 4<<10), time.Millisecond)
+		},
+		"slow":   func(w http.ResponseWriter, r *http.Request, good []byte) { drip(w, r, good[:1], 20*time.Millisecond) },
+		"silent": func(w http.ResponseWriter, r *http.Request, _ []byte) { <-r.Context().Done() },
+		"wrongly compressed": func(w http.ResponseWriter, _ *http.Request, good []byte) {
+			packed := compress(t, good)
+			packed[len(packed)-6] ^= 0xff // its checksum
+			send(w, packed)
+		},
+		"busy": func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
+		},
+	}
+}
+
+// A server has the files of a fixture, one of which may have a fault.
+type server struct {
+	mu     sync.Mutex
+	files  map[string][]byte
+	faulty string
+	fault  fault
+	hit    bool // the faulty file was requested
+}
+
+func (s *server) set(faulty string, f fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faulty, s.fault, s.hit = faulty, f, false
+}
+
+func (s *server) wasHit() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hit
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	if r.URL.RawQuery != "" {
+		name += "?" + r.URL.RawQuery
+	}
+	good, ok := s.files[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	s.mu.Lock()
+	f := s.fault
+	if name != s.faulty {
+		f = nil
+	}
+	s.hit = s.hit || f != nil
+	s.mu.Unlock()
+	if f != nil {
+		f(w, r, good)
+		return
+	}
+	sum := sha256.Sum256(good)
+	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(good))
+}
+
+// A rig updates one source into one store.
+type rig struct {
+	t       *testing.T
+	source  feed.Source
+	store   *sqlite.Store
+	updater feed.Updater
+	now     time.Time
+}
+
+func newRig(t *testing.T, s feed.Source, where string) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	st, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	c := feed.DefaultConfig()
+	c.MinWait, c.MaxWait, c.Attempts = time.Millisecond, 2*time.Millisecond, 2
+	c.StallTimeout, c.RequestTimeout = 100*time.Millisecond, 200*time.Millisecond
+	m, err := feed.Open(where, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, source: s, store: st, now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	r.updater = feed.Updater{
+		Plans:   []feed.Plan{{Source: s, Setup: feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed"), HasKey: s.Key == feed.RequiredKey}, Named: true}},
+		Store:   st,
+		Now:     func() time.Time { return r.now },
+		Timeout: time.Second,
+	}
+	r.updater.Plans[0].Source.Timeout = 0
+	return r
+}
+
+// good gives the source the time that correct data may need on a busy machine.
+func (r *rig) good() error {
+	r.now = r.now.Add(time.Hour)
+	u := r.updater
+	u.Timeout = time.Minute
+	return u.Update(r.t.Context(), feed.Events{})
+}
+
+func (r *rig) faulty() error {
+	r.now = r.now.Add(time.Hour)
+	return r.updater.Update(r.t.Context(), feed.Events{})
+}
+
+// content describes all current data of the store.
+func (r *rig) content() string {
+	r.t.Helper()
+	var lines []string
+	for rec, err := range r.store.Changes(r.t.Context(), 0, math.MaxInt64) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if !rec.Removed {
+			lines = append(lines, fmt.Sprintf("%s %s %x", rec.Origin.Source, rec.ID, sha256.Sum256(rec.Body)))
+		}
+	}
+	for l, err := range r.store.Lists(r.t.Context(), 0, math.MaxInt64) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("list %s %d %x", l.Kind, l.Entries, sha256.Sum256(l.Body)))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// state returns the number of records of the source, and whether a failure is noted.
+func (r *rig) state() (records int, failure string) {
+	r.t.Helper()
+	all, err := r.store.Sources(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Origin.Source != r.source.Name {
+			r.t.Errorf("the source %q wrote data of %q", r.source.Name, s.Origin)
+		}
+		records += s.Records
+		if !s.Failed.IsZero() {
+			failure = s.Err
+		}
+	}
+	return records, failure
+}
+
+// Whatever a server sends, an update of any source keeps the earlier data and notes why it
+// failed. Once the server is well again, an update succeeds. A new source is covered as
+// soon as it is in the list.
+func TestFaultyServer(t *testing.T) {
+	all := sources.All()
+	for i, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			if fixtures[s.Name] == nil {
+				t.Fatal("the source has no entry in fixtures")
+			}
+			fix := fixtures[s.Name](t)
+			other := all[(i+1)%len(all)].Name
+			var foreign []byte
+			for _, b := range fixtures[other](t).files {
+				if len(b) > len(foreign) {
+					foreign = b
+				}
+			}
+			srv := &server{files: fix.files}
+			web := httptest.NewServer(srv)
+			defer web.Close()
+			defer web.CloseClientConnections()
+
+			filled, empty := newRig(t, s, web.URL), newRig(t, s, web.URL)
+			if err := filled.good(); err != nil {
+				t.Fatal(err)
+			}
+			want := filled.content()
+			if n, failure := filled.state(); n != fix.records || failure != "" {
+				t.Fatalf("%d records, want %d; failure %q", n, fix.records, failure)
+			}
+			requested := map[string]bool{}
+			for fault, f := range faults(t, foreign) {
+				for name := range fix.files {
+					for _, r := range []*rig{filled, empty} {
+						before := r.content()
+						srv.set(name, f)
+						err := r.faulty()
+						if !srv.wasHit() {
+							continue
+						}
+						requested[name] = true
+						after := r.content()
+						_, failure := r.state()
+						switch {
+						case err == nil && fix.tolerated[name] == "":
+							t.Errorf("%s is %s: no error", name, fault)
+						case err == nil && after != want:
+							t.Errorf("%s is %s: no error, and other data", name, fault)
+						case err != nil && after != before && after != want:
+							t.Errorf("%s is %s: the data changed", name, fault)
+						case err != nil && failure == "":
+							t.Errorf("%s is %s: the failure is not noted: %v", name, fault, err)
+						}
+						if after != before && r == empty { // the next fault needs an empty store
+							empty = newRig(t, s, web.URL)
+						}
+					}
+				}
+			}
+			for name := range fix.files {
+				if !requested[name] {
+					t.Errorf("%s was never requested", name)
+				}
+			}
+			srv.set("", nil)
+			for _, r := range []*rig{filled, empty} {
+				if err := r.good(); err != nil {
+					t.Errorf("after the faults: %v", err)
+				}
+				if n, failure := r.state(); n != fix.records || failure != "" || r.content() != want {
+					t.Errorf("after the faults: %d records, want %d; failure %q", n, fix.records, failure)
+				}
+			}
+		})
+	}
+}
+
+// An update that finds nothing new does not read the files again, and is a success.
+func TestUnchanged(t *testing.T) {
+	for _, s := range sources.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			fix := fixtures[s.Name](t)
+			sent := 0
+			srv := &server{files: fix.files}
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				rec := httptest.NewRecorder()
+				srv.ServeHTTP(rec, r)
+				sent += rec.Body.Len()
+				for k, v := range rec.Header() {
+					w.Header()[k] = v
+				}
+				w.WriteHeader(rec.Code)
+				_, _ = io.Copy(w, rec.Body) // the client may be gone
+			}))
+			defer web.Close()
+			r := newRig(t, s, web.URL)
+			if err := r.good(); err != nil {
+				t.Fatal(err)
+			}
+			first := sent
+			before := r.content()
+			sent = 0
+			if err := r.good(); err != nil {
+				t.Fatal(err)
+			}
+			if r.content() != before || sent > first/2 {
+				t.Errorf("the second update received %d bytes, the first %d", sent, first)
+			}
+			all, err := r.store.Sources(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, src := range all {
+				if !src.Updated.Equal(r.now) {
+					t.Errorf("%s was updated at %v, want %v", src.Origin, src.Updated, r.now)
+				}
+			}
+		})
+	}
+}
+
+// The descriptions are complete, and the same in docs/feeds.md.
+func TestDescriptions(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "feeds.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, s := range sources.All() {
+		if (store.Origin{Source: s.Name}).Check() != nil || names[s.Name] || strings.Contains(s.Name, "=") {
+			t.Errorf("name %q", s.Name)
+		}
+		names[s.Name] = true
+		if s.Title == "" || s.Format == "" || s.Licence == "" || !strings.HasPrefix(s.Terms, "https://") || s.Feed == nil ||
+			s.Contributes != feed.Advisories && s.Contributes != feed.Enrichment || s.First == (feed.Cost{}) {
+			t.Errorf("%s: the description is incomplete: %+v", s.Name, s)
+		}
+		if (s.Key != feed.NoKey) != (s.Authorize != nil) {
+			t.Errorf("%s: a key without Authorize, or Authorize without a key", s.Name)
+		}
+		if s.Default && (s.Key == feed.RequiredKey || s.Address == "") {
+			t.Errorf("%s cannot be fetched by default", s.Name)
+		}
+		var row string
+		for line := range strings.Lines(string(doc)) {
+			if strings.HasPrefix(line, "| `"+s.Name+"` |") {
+				row = line
+			}
+		}
+		yes := map[bool]string{true: " yes ", false: " no "}
+		for _, want := range []string{s.Address, " " + s.Licence + " ", string(s.Contributes), yes[s.MayPassOn] + "|" + yes[s.Default]} {
+			if !strings.Contains(row, want) {
+				t.Errorf("docs/feeds.md: the row of %q lacks %q", s.Name, want)
+			}
+		}
+	}
+	for name := range fixtures {
+		if !names[name] {
+			t.Errorf("fixtures has %q, which is not a source", name)
+		}
+	}
+}
