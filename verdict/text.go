@@ -375,6 +375,12 @@ func (t *text) notes() {
 		}
 		t.note(s)
 	}
+	for _, w := range t.Warnings[:min(len(t.Warnings), maxNotes)] {
+		t.note(w.Text)
+		if w.Hint != "" {
+			t.add(t.labelled("hint:", w.Hint, 2)...)
+		}
+	}
 }
 
 // evaluated says how much of each part of the image was evaluated. Parts that were

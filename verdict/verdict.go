@@ -46,6 +46,15 @@ type Verdict struct {
 	Notices []string `json:"notices,omitempty"`
 	// Report is the address of the scan for people, or empty.
 	Report string `json:"report,omitempty"`
+	// Warnings are about the request and not about the image: that the token expires soon.
+	// They do not change the decision, and are not stored with the scan.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// A Warning is something that the owner of the build should do.
+type Warning struct {
+	Text string `json:"text"` // one sentence for people, lower case, no period
+	Hint string `json:"hint,omitempty"`
 }
 
 // Outcome is the answer in one word.

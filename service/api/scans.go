@@ -45,6 +45,9 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	memory := a.server.WorkMemory(t)
 	defer memory.Free()
 	text, err := a.answer(w, r, t, key, zipped, keep, memory, buf)
+	if err == nil {
+		text, err = addWarnings(text, warnings(t, a.Now()))
+	}
 	if err != nil {
 		return err
 	}
