@@ -146,11 +146,22 @@ func affected(r *record.Record) ([]advisory.Affected, applicability.Left) {
 				return e.Package.Name == "wordpress:wordpress" || applicability.SpecificOf(e).TargetSW == "wordpress"
 			})
 		}
+		if len(entries) > 0 && len(own) == 0 {
+			return wordpress.FromCPE(entries, links(r)), left
+		}
 		if len(entries) > 0 {
 			return append(own, entries...), left
 		}
 	}
 	return own, left
+}
+
+func links(r *record.Record) []string {
+	var urls []string
+	for _, ref := range references(r) {
+		urls = append(urls, ref.URL)
+	}
+	return urls
 }
 
 // named returns the entries of a container that are named by CPE. Its configurations take

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"assay/service/advisory"
@@ -74,67 +73,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 	if len(left) > 0 {
 		fields["not_converted"] = left
 	}
-	a.Affected = onWordPress(entries, links)
+	a.Affected = wordpress.FromCPE(entries, links)
 	a.DatabaseSpecific = new(rating.List).Specific(fields)
 	return a, nil
-}
-
-// onWordPress gives entries about WordPress, its plugins and its themes the packages of
-// the ecosystem WordPress, where the record makes certain which package it is. The product
-// of a CPE name is not the slug of a plugin: half of them differ. So the links must name
-// exactly one plugin or theme, and the entries must agree on what is affected: then they
-// are spellings of one product. Editions that are sold elsewhere have slugs of their own,
-// which no link names. Other entries stay in the ecosystem CPE.
-func onWordPress(entries []advisory.Affected, links []string) []advisory.Affected {
-	name, certain := wordpress.Linked(links)
-	var extension *advisory.Affected
-	for _, e := range entries {
-		if !isExtension(e) {
-			continue
-		}
-		if extension != nil && !sameVersions(*extension, e) {
-			certain = false
-		}
-		extension = &e
-	}
-	var all []advisory.Affected
-	for _, e := range entries {
-		switch {
-		case e.Package.Name == "wordpress:wordpress" && applicability.SpecificOf(e).Part == "a":
-			e.Package = wordpress.Package(wordpress.Core)
-		case certain && isExtension(e):
-			e.Package = wordpress.Package(name)
-			if i := slices.IndexFunc(all, func(o advisory.Affected) bool { return o.Package == e.Package }); i >= 0 {
-				s := applicability.SpecificOf(all[i])
-				s.Criteria = append(s.Criteria, applicability.SpecificOf(e).Criteria...)
-				all[i].DatabaseSpecific = s.Encode()
-				continue
-			}
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-// isExtension reports whether an entry is about an edition of a plugin or theme that can
-// be the one with the slug.
-func isExtension(e advisory.Affected) bool {
-	s := applicability.SpecificOf(e)
-	return s.TargetSW == "wordpress" && s.Part == "a" && e.Package.Name != "wordpress:wordpress" && freeEditions[s.SWEdition]
-}
-
-var freeEditions = map[string]bool{"": true, "-": true, "free": true, "lite": true, "basic": true, "community": true}
-
-func sameVersions(a, b advisory.Affected) bool {
-	set := func(e advisory.Affected) map[string]bool {
-		m := map[string]bool{}
-		for _, v := range e.Versions {
-			m[v] = true
-		}
-		for _, r := range e.Ranges {
-			m[fmt.Sprint(r.Events)] = true
-		}
-		return m
-	}
-	return maps.Equal(set(a), set(b))
 }

@@ -5,6 +5,7 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/catalog"
 	"assay/service/feed/osv"
+	"assay/service/feed/overrides"
 )
 
 // All returns the sources in the order in which they are updated.
@@ -13,5 +14,6 @@ func All() []feed.Source {
 		osv.Source(),
 		catalog.KEV(),
 		catalog.EPSS(),
+		overrides.Source(),
 	}
 }
