@@ -77,7 +77,7 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 	// Days are those of UTC.
 	s.verdict.Ended = s.verdict.EndOfLife != "" && today.UTC().Format(time.DateOnly) > s.verdict.EndOfLife
 	s.rules = rules{typ: d.Format, ecosystems: s.release.Ecosystems, names: d.Names, distribution: d, extended: s.release.Extended}
-	s.order, _ = version.For(s.verdict.Ecosystem)
+	s.order, _ = version.For(d.Format)
 	if err := s.rules.hold(ix); err != nil {
 		return s, err
 	}

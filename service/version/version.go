@@ -35,7 +35,8 @@ type Order struct {
 // For returns the order of an ecosystem of the OSV schema, with or without a release
 // ("Debian:12"). It is not ok for an unknown ecosystem. "SemVer" and "RPM" are orders that
 // many ecosystems have. "Amazon Linux", "Fedora" and "Oracle Linux" are ecosystems without
-// a name in the schema.
+// a name in the schema. The package formats "apk", "deb" and "rpm" have the orders of
+// their tools.
 //
 // The order of Packagist is that of PHP's version_compare. "Composer" is the order of
 // Composer, which normalises versions first.
@@ -45,12 +46,12 @@ type Order struct {
 func For(ecosystem string) (order Order, ok bool) {
 	name, release, _ := strings.Cut(ecosystem, ":")
 	switch name {
-	case "Debian", "Ubuntu", "Echo":
+	case "deb", "Debian", "Ubuntu", "Echo":
 		return Order{compare: dpkg.Compare}, true
 	case "AlmaLinux", "Amazon Linux", "Azure Linux", "Fedora", "Mageia", "openEuler", "openSUSE",
-		"Oracle Linux", "Photon OS", "Red Hat", "Rocky Linux", "RPM", "SUSE":
+		"Oracle Linux", "Photon OS", "Red Hat", "Rocky Linux", "rpm", "RPM", "SUSE":
 		return Order{compare: rpm.Compare}, true
-	case "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi":
+	case "apk", "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi":
 		return Order{compare: apk.Compare}, true
 	case "Bioconductor", "crates.io", "Docker Hardened Images", "GHC", "GitHub Actions", "Go", "Hex",
 		"Kubernetes", "npm", "SemVer", "SwiftURL", "VSCode":
