@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,10 +17,11 @@ import (
 
 	"assay/check/testkit"
 	"assay/check/testkit/assayd"
+	"assay/check/testkit/osvtest"
 )
 
-// Prometheus scrapes assayd, and the alert rules of the documentation fire: for a source
-// that cannot be updated, and for an assayd that is gone.
+// Prometheus scrapes assayd, and the alert rules of the documentation fire: for a feed
+// that is gone, until it is back, and for an assayd that is gone.
 func TestPrometheus(t *testing.T) {
 	prometheus, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -33,7 +35,14 @@ func TestPrometheus(t *testing.T) {
 	}
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
-	config := assayd.Config{Binary: filepath.Join(bin, "assayd"), Data: data, Flags: []string{"--metrics-listen", addrs[0]}}
+	feed := closedAddr(t)
+	config := assayd.Config{Binary: filepath.Join(bin, "assayd"), Data: data, Flags: []string{"--metrics-listen", addrs[0],
+		"--update-every", "1s", "--ecosystem", "CRAN", "--mirror", "http://" + feed}}
+	mirror := t.TempDir()
+	if err := osvtest.WriteMirror(mirror, "CRAN"); err != nil {
+		t.Fatal(err)
+	}
+	stopFeed := serveFeed(t, feed, mirror)
 	if err := config.Import(t.Context(), sampleAdvisories); err != nil {
 		t.Fatal(err)
 	}
@@ -109,24 +118,72 @@ func TestPrometheus(t *testing.T) {
 		})
 	}
 	want(`assayd_scans_total{outcome="fail"}`, "1")
-	want(`assayd_data_records`, "21")
+	want(`assayd_data_records`, "35")
+	want(`assayd_source_records{source="osv:CRAN"}`, "14")
+	want(`assayd_store_generation - assayd_snapshot_generation`, "0")
+	want(`assayd_scan_stage_seconds_count{stage="store"}`, "1")
+	want(`count(assayd_scan_stage_seconds_count)`, "5")
+	want(`count(assayd_store_connections)`, "4")
 	want(`assayd_requests_total{route="POST /api/v1/scans",status="200"}`, "1")
 	if alerts := query(`ALERTS{alertname!="AssaydDataOld"}`); len(alerts) != 0 {
 		t.Errorf("alerts while all is well: %q", alerts)
 	}
-	// A feed whose mirror lacks what it lists.
-	mirror := filepath.Join(dir, "mirror")
-	err = errors.Join(os.Mkdir(mirror, 0o700), os.WriteFile(filepath.Join(mirror, "ecosystems.txt"), []byte("npm\n"), 0o600))
-	if err != nil {
-		t.Fatal(err)
+	stopFeed()
+	want(`ALERTS{alertname="AssaydSourceFails",alertstate="firing",source="osv:CRAN"}`, "1")
+	serveFeed(t, feed, mirror)
+	eventually(t, "the alert does not end", func() bool {
+		return len(query(`ALERTS{alertname="AssaydSourceFails",alertstate="firing"}`)) == 0
+	})
+
+	// What clients send makes no new series, but for the first request of its kind.
+	series := func(n int) int {
+		t.Helper()
+		for i := range n {
+			req, err := http.NewRequestWithContext(t.Context(), fmt.Sprintf("METHOD%d", i), fmt.Sprintf("%s/api/v1/scans/%d/x%d?y=%d", s.URL, i, i, i), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", fmt.Sprint("Bearer ", i))
+			req.Header.Set("Traceparent", fmt.Sprintf("00-%032x-%016x-01", i+1, i+1))
+			for _, path := range []string{req.URL.Path, fmt.Sprintf("/api/v1/scans/%d", i)} {
+				req.URL.Path = path
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
+		}
+		resp, err := http.Get("http://" + addrs[0] + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(b), "\nassayd_")
 	}
-	out, err := exec.Command(config.Binary, "update", "--data", data, "--ecosystem", "npm", "--mirror", mirror).CombinedOutput()
-	if err == nil {
-		t.Fatalf("an update from nowhere succeeds: %s", out)
+	if first, then := series(1), series(100); first != then || first == 0 {
+		t.Errorf("%d series after one strange request of each kind, %d after 100", first, then)
 	}
-	want(`count(ALERTS{alertname="AssaydSourceFails",alertstate="firing"})`, "1")
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	want(`count(ALERTS{alertname="AssaydDown",alertstate="firing"})`, "1")
+}
+
+// serveFeed serves a mirror of the public bucket until stop.
+func serveFeed(t *testing.T, addr, dir string) (stop func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.FileServer(http.Dir(dir))}
+	go srv.Serve(ln) //nolint:errcheck // it ends with Close
+	stop = func() { srv.Close() }
+	t.Cleanup(stop)
+	return stop
 }

@@ -60,6 +60,9 @@ type Config struct {
 	SignIn SignIn
 	// Scanned, if set, is called with the outcome of each verdict that is sent.
 	Scanned func(verdict.Outcome)
+	// Timed, if set, is called with the time that each stage of a scan took: the Stage…
+	// constants of this package and of package scan.
+	Timed func(stage string, took time.Duration)
 	// Causes returns further reasons why the service is degraded; may be nil.
 	Causes func() []Cause
 	Now    func() time.Time
@@ -73,11 +76,20 @@ type api struct {
 	buffers sync.Pool // of *buffers
 }
 
-// Handle adds the handlers of the API to a server.
-func Handle(s *httpserver.Server, c Config) {
+// Stages of a scan before and after its evaluation.
+const (
+	StageQueue  = "queue"  // waiting for a slot and for memory
+	StageDecode = "decode" // decompressing and decoding the document
+	StageStore  = "store"  // storing the scan
+)
+
+// Handle adds the handlers of the API to a server. It returns a function for the causes why
+// the service is degraded, whose error means that no data is served.
+func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 	if c.Clients == nil {
 		c.Clients = &Clients{}
 	}
+	c.Evaluator.Timed = c.Timed
 	a := &api{Config: c, server: s}
 	s.Handle("GET /healthz", a.health)
 	s.Handle("GET /readyz", a.ready)
@@ -90,6 +102,21 @@ func Handle(s *httpserver.Server, c Config) {
 	s.Handle("POST /api/v1/token", a.postToken)
 	a.downloads()
 	a.generators()
+	return func() ([]Cause, error) {
+		v, err := a.View()
+		if err != nil {
+			return nil, err
+		}
+		defer v.Close()
+		return a.causes(v), nil
+	}
+}
+
+// timed reports the time that a stage took.
+func (a *api) timed(stage string, took time.Duration) {
+	if a.Timed != nil {
+		a.Timed(stage, took)
+	}
 }
 
 // A Cause is a reason why the service is degraded: it answers scans, and needs
@@ -99,14 +126,8 @@ type Cause struct {
 	Text string `json:"text"`
 }
 
-// health reports whether scans can be answered, and what is wrong although they can.
-func (a *api) health(w http.ResponseWriter, r *http.Request) {
-	v, err := a.View()
-	if err != nil {
-		a.server.Refuse(w, r, a.noData(err))
-		return
-	}
-	defer v.Close()
+// causes returns why the service is degraded.
+func (a *api) causes(v View) []Cause {
 	d := v.Data()
 	causes := a.keeping.causes()
 	if n := v.Unreadable(); n > 0 {
@@ -121,6 +142,18 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	if a.Causes != nil {
 		causes = append(causes, a.Causes()...)
 	}
+	return causes
+}
+
+// health reports whether scans can be answered, and what is wrong although they can.
+func (a *api) health(w http.ResponseWriter, r *http.Request) {
+	v, err := a.View()
+	if err != nil {
+		a.server.Refuse(w, r, a.noData(err))
+		return
+	}
+	defer v.Close()
+	d, causes := v.Data(), a.causes(v)
 	answer := struct {
 		Status   string    `json:"status"`
 		Causes   []Cause   `json:"causes,omitempty"`

@@ -81,11 +81,14 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 		return nil, err
 	}
 	defer slot.Free()
+	start := time.Now()
 	body, err := buf.Document(r.Context(), zipped, memory, documentNeed)
 	if err != nil {
 		return nil, err
 	}
 	s, err := cyclonedx.Decode(bytes.NewReader(body), cyclonedx.DefaultLimits())
+	a.timed(StageQueue, slot.Waited()+memory.Waited())
+	a.timed(StageDecode, time.Since(start)-memory.Waited())
 	if err != nil {
 		return nil, inventoryError(err)
 	}
@@ -116,7 +119,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if zipped {
 		kept.RequestGzip = buf.Sent
 	}
+	start = time.Now()
 	stored, err := a.Store.KeepScan(r.Context(), kept)
+	a.timed(StageStore, time.Since(start))
 	switch {
 	case r.Context().Err() != nil:
 		return nil, r.Context().Err()

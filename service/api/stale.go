@@ -18,6 +18,11 @@ const (
 	CauseEmpty      = "no-data"
 )
 
+// Causes returns the rules of all causes.
+func Causes() []string {
+	return []string{CauseStale, CauseUnkept, CauseUpdate, CauseBehind, CauseUnreadable, CauseEmpty}
+}
+
 // Stale returns how close the data is to the age at which it is no longer trusted: step 1
 // from half of maxAge on, 2 from three quarters on, and 3 if it is not trusted. The step
 // is 0 without data, and if data of any age is trusted.

@@ -52,7 +52,7 @@ const followEvery = time.Second
 
 // follow updates the index when any process changes the store, and watches the age of
 // the data.
-func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, behind *problemState) {
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, behind *problemState, built *buildTime) {
 	changed := st.Watch(ctx)
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
@@ -71,7 +71,7 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.
 				continue
 			}
 		}
-		err = catchUp(ctx, log, index, st)
+		err = catchUp(ctx, log, index, st, built)
 		if ctx.Err() != nil {
 			return
 		}
@@ -84,7 +84,7 @@ func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.
 // openIndex opens the index that serve answers from, and updates it from the store. If
 // that fails, for example because the disk is full, and the index has data, the error is
 // logged and that data is served.
-func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapshot.Source, behind *problemState) (*snapshot.DB, error) {
+func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapshot.Source, behind *problemState, built *buildTime) (*snapshot.DB, error) {
 	index, err := snapshot.Open(filepath.Join(c.String("data"), indexName))
 	if err != nil {
 		return nil, hint.Errorf("is another assayd serving from this folder?", "open the snapshot: %w", err)
@@ -92,7 +92,7 @@ func openIndex(ctx context.Context, c *cli.Context, log *slog.Logger, src snapsh
 	if err := index.Discarded(); err != nil {
 		log.Warn("the snapshot is rebuilt from the store", "why", err)
 	}
-	if err := catchUp(ctx, log, index, src); err != nil {
+	if err := catchUp(ctx, log, index, src, built); err != nil {
 		if ctx.Err() != nil || !holdsData(index) || errors.Is(err, store.ErrDamaged) {
 			return nil, errors.Join(hintRepair(c, fmt.Errorf("build the snapshot: %w", err)), index.Close())
 		}
@@ -160,7 +160,8 @@ func tidy(ctx context.Context, log *slog.Logger, st store.Maintenance) {
 }
 
 // catchUp updates the index from the store, and logs what changed.
-func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source) error {
+func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snapshot.Source, built *buildTime) error {
+	start := time.Now()
 	got, err := index.CatchUp(ctx, src)
 	if err != nil {
 		return err
@@ -172,7 +173,9 @@ func catchUp(ctx context.Context, log *slog.Logger, index *snapshot.DB, src snap
 		log.Error("a record cannot be read and is left out", "err", err, "left_out", got.UnreadableCount)
 	}
 	if got.Applied > 0 {
-		log.Info("data", "snapshot", got.Data.Snapshot, "records", got.Data.Records, "read", got.Applied, "seq", got.Seq)
+		took := time.Since(start)
+		built.Store(int64(took))
+		log.Info("data", "snapshot", got.Data.Snapshot, "records", got.Data.Records, "read", got.Applied, "seq", got.Seq, "took_ms", took.Milliseconds())
 	}
 	return nil
 }

@@ -24,7 +24,6 @@ import (
 	"assay/service/scan"
 	"assay/service/signin"
 	"assay/service/store"
-	"assay/verdict"
 	"assay/verdict/hint"
 )
 
@@ -62,6 +61,7 @@ type serveConfig struct {
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
 	front             *httpserver.Front
+	certificate       *servedCertificate
 	address           net.Addr // that serve listens on
 }
 
@@ -142,7 +142,7 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	conf.front = &httpserver.Front{}
+	conf.front, conf.certificate = &httpserver.Front{}, &servedCertificate{}
 	listener := &httpserver.Listener{Front: conf.front, Log: log, DrainDelay: c.Duration("drain-delay")}
 	ln, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {
@@ -160,6 +160,9 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	}
 	if conf.acme != nil {
 		conf.acme.listen(listener, ln)
+	}
+	if listener.Certificate != nil {
+		listener.Certificate = conf.certificate.watch(listener.Certificate)
 	}
 	// From now on requests are answered, with 503 until the data is open.
 	ctx, cancel := context.WithCancel(c.Context)
@@ -227,16 +230,13 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	if err := d.noteSettings(ctx, st, conf.settings(c, keep)); err != nil {
 		log.Warn("the settings could not be added to the audit trail", "err", err)
 	}
+	var built buildTime
 	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
-	index, err := openIndex(ctx, c, log, st, behind)
+	index, err := openIndex(ctx, c, log, st, behind, &built)
 	if err != nil {
 		return err
 	}
 	defer index.Close()
-	update, err := scheduledUpdater(c, st, d.now)
-	if err != nil {
-		return err
-	}
 	if addr := c.String("debug-listen"); addr != "" {
 		end, err := httpserver.ServeProfiles(log, addr)
 		if err != nil {
@@ -275,23 +275,28 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		serverConfig.SignIn, apiConfig.SignIn = in, in
 	}
 	var server *httpserver.Server
+	var causes func() ([]api.Cause, error)
 	counts := metrics.New(metrics.Config{
-		Version: buildinfo.Version(version),
-		Data: func() (data verdict.Data, err error) {
-			v, err := index.View()
-			if err != nil {
-				return data, err
-			}
-			defer v.Close()
-			return v.Data(), nil
-		},
-		Sources: st.Sources,
-		Ready:   st.Ready,
-		Limits:  func() []httpserver.LimitUse { return server.Limits() },
+		Version:         buildinfo.Version(version),
+		Served:          func() (metrics.Served, error) { return servedData(c, index, &built) },
+		Generation:      func(ctx context.Context) (int64, error) { head, err := st.Head(ctx); return head.Seq, err },
+		Sources:         st.Sources,
+		Ready:           st.Ready,
+		Pools:           st.Pools,
+		Causes:          func() ([]string, error) { return rules(causes()) },
+		AllCauses:       api.Causes(),
+		Limits:          func() []httpserver.LimitUse { return server.Limits() },
+		Now:             d.now,
+		CertificateEnds: conf.certificate.ends,
 	})
-	serverConfig.Observe, apiConfig.Scanned = counts.Request, counts.Scan
+	serverConfig.Observe, serverConfig.Shed = counts.Request, counts.Shed
+	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
-	api.Handle(server, apiConfig)
+	causes = api.Handle(server, apiConfig)
+	update, err := scheduledUpdater(c, counts.Counted(st), d.now)
+	if err != nil {
+		return err
+	}
 	if addr := c.String("metrics-listen"); addr != "" {
 		end, err := httpserver.ServeMetrics(log, addr, counts.Handler(), conf.front)
 		if err != nil {
@@ -307,7 +312,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	defer work.Wait()
 	defer cancel()
 	age := &ageWatch{log: log, maxAge: conf.evaluator.MaxAge, now: d.now}
-	work.Go(func() { follow(ctx, log, index, st, age, behind) })
+	work.Go(func() { follow(ctx, log, index, st, age, behind, &built) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if keep > 0 {
 		work.Go(func() { retention.Run(ctx, log, st, keep, d.now) })

@@ -58,6 +58,7 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Tok
 		rec.token = t
 	}
 	if wait := s.limits.wait(t.ID, s.Now()); wait > 0 {
+		s.shed(ShedRate)
 		return t, Problem{Status: http.StatusTooManyRequests, What: "too many requests with this token", Hint: "assay waits and tries again by itself", RetryAfter: wait}
 	}
 	return t, nil

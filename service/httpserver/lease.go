@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"assay/service/store"
 )
@@ -15,7 +16,11 @@ type Lease struct {
 	budget *budget
 	owner  string
 	n      int64
+	waited time.Duration
 }
+
+// Waited returns how long the request has waited for the lease.
+func (l *Lease) Waited() time.Duration { return l.waited }
 
 func (s *Server) lease(b *budget, owner string) *Lease {
 	return &Lease{server: s, budget: b, owner: owner}
@@ -73,7 +78,10 @@ func (l *Lease) atLeast(n int64) error {
 
 // acquire makes an empty lease n, waiting as the budget does.
 func (l *Lease) acquire(ctx context.Context, n int64) error {
-	if err := l.budget.acquire(ctx, l.owner, n); err != nil {
+	start := time.Now()
+	err := l.budget.acquire(ctx, l.owner, n)
+	l.waited += time.Since(start)
+	if err != nil {
 		return err
 	}
 	l.n = n

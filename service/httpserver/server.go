@@ -44,9 +44,19 @@ type Config struct {
 	// Observe, if set, is called after each answer with the pattern of its handler,
 	// empty for none, and the time that it took.
 	Observe func(route string, status int, took time.Duration)
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Shed, if set, is called with the reason for each request that is refused and may be
+	// sent again: ShedRate, ShedBusy or ShedUnavailable.
+	Shed func(reason string)
+	Now  func() time.Time
+	Log  *slog.Logger
 }
+
+// Reasons why a request is refused although the client may send it again.
+const (
+	ShedRate        = "rate"        // too many requests with its token
+	ShedBusy        = "busy"        // no slot or memory within the time
+	ShedUnavailable = "unavailable" // no data is served, or the database does not answer
+)
 
 // Bounds of what is done at once.
 const (

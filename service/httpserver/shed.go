@@ -68,13 +68,21 @@ func (s *spread) after(waiting int) time.Duration {
 
 // Busy refuses a request while others wait, and says when to try again.
 func (s *Server) Busy(waiting int) Problem {
+	s.shed(ShedBusy)
 	return Problem{Status: http.StatusServiceUnavailable, What: "the service has too much to do", Hint: "assay waits and tries again by itself",
 		RetryAfter: s.spread.after(waiting)}
 }
 
 // Unavailable refuses a request that cannot be answered now.
 func (s *Server) Unavailable(what, hint string) Problem {
+	s.shed(ShedUnavailable)
 	return Problem{Status: http.StatusServiceUnavailable, What: what, Hint: hint, RetryAfter: s.spread.after(0)}
+}
+
+func (s *Server) shed(reason string) {
+	if s.Shed != nil {
+		s.Shed(reason)
+	}
 }
 
 // Served counts an answer that took a slot. The rate of such answers decides when

@@ -22,6 +22,20 @@ type Evaluator struct {
 	// Without lists ecosystems ("PyPI") for which the service may lack advisories. An
 	// answer is trusted even if their packages are not evaluated.
 	Without []string
+	// Timed, if set, is called with the time that each stage of an answer took.
+	Timed func(stage string, took time.Duration)
+}
+
+// Stages of an answer.
+const (
+	StageMatch  = "match"  // looking up the packages and matching them
+	StagePolicy = "policy" // deciding
+)
+
+func (e Evaluator) timed(stage string, start time.Time) {
+	if e.Timed != nil {
+		e.Timed(stage, time.Since(start))
+	}
 }
 
 // A BadOptionError is an unknown or invalid option of a scan.
@@ -38,7 +52,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 	if err != nil {
 		return Answer{}, &BadOptionError{err}
 	}
+	start := time.Now()
 	result, err := match.Inventory(s.Inventory, ix, memo, now)
+	e.timed(StageMatch, start)
 	if err != nil {
 		return Answer{}, fmt.Errorf("match: %w", err)
 	}
@@ -56,7 +72,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Options:    options,
 		Without:    e.Without,
 	}
+	start = time.Now()
 	decision, findings, counts := policy.Decide(in)
+	e.timed(StagePolicy, start)
 	v := verdict.Verdict{
 		Version:   verdict.Version,
 		Decision:  decision,

@@ -309,8 +309,21 @@ type Maintenance interface {
 	// problem in each string. The number of problems is bounded. An error means that
 	// the data could not be examined.
 	Verify(ctx context.Context) (problems []string, err error)
+	// Pools returns how busy the connections to the database are.
+	Pools() []Pool
 	// Tidy frees space that an interrupted import has left behind. It is called once
 	// a minute, returns at once where there is nothing to do, and does not wait for
 	// readers or writers.
 	Tidy(ctx context.Context) error
+}
+
+// A Pool says how busy one pool of connections is.
+type Pool struct {
+	Name string
+	// Open connections, those in use now, and the most that may be open.
+	Open, Used, Max int
+	// Waits counts how often somebody had to wait for a connection, or for a lock of the
+	// database, since the store was opened. Waited is for how long, in all.
+	Waits  int64
+	Waited time.Duration
 }

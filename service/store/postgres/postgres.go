@@ -61,6 +61,15 @@ func Open(ctx context.Context, url string, noMigrate bool) (*Store, error) {
 	return &Store{pool: pool, lease: defaultLease, holder: rand.Text()}, nil
 }
 
+// Pools implements store.Maintenance.
+func (s *Store) Pools() []store.Pool {
+	st := s.pool.Stat()
+	return []store.Pool{{
+		Name: "postgres", Open: int(st.TotalConns()), Used: int(st.AcquiredConns()), Max: int(st.MaxConns()),
+		Waits: st.EmptyAcquireCount(), Waited: st.EmptyAcquireWaitTime(),
+	}}
+}
+
 // Close ends all use of the store.
 func (s *Store) Close() error {
 	s.pool.Close()

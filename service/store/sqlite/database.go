@@ -8,10 +8,15 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"assay/service/store"
 )
 
 // A database is one file, with one connection for writing and some for reading.
@@ -22,6 +27,7 @@ type database struct {
 	conn    *sql.Conn     // the writer's only one
 	writing chan struct{} // holds one element while conn is in use
 	how     durability    // of conn now
+	waits   waits
 	written *statements
 
 	reader *sql.DB
@@ -151,6 +157,31 @@ func (d *database) giveBack(ctx context.Context) error {
 	return errors.Join(err, timeout(d.wait))
 }
 
+// leastWait is the time from which the begin of a transaction counts as a wait. Without
+// another writer it takes some microseconds.
+const leastWait = time.Millisecond
+
+// waits counts how often and for how long writers waited for one another, those of other
+// processes included.
+type waits struct{ count, nanoseconds atomic.Int64 }
+
+func (w *waits) add(d time.Duration) {
+	if d >= leastWait {
+		w.count.Add(1)
+		w.nanoseconds.Add(int64(d))
+	}
+}
+
+// pools returns the pool for writing, which has one connection, and that for reading.
+func (d *database) pools() []store.Pool {
+	name := strings.TrimSuffix(filepath.Base(d.path), ".db")
+	read := d.reader.Stats()
+	return []store.Pool{
+		{Name: name + "-write", Open: 1, Used: len(d.writing), Max: 1, Waits: d.waits.count.Load(), Waited: time.Duration(d.waits.nanoseconds.Load())},
+		{Name: name + "-read", Open: read.OpenConnections, Used: read.InUse, Max: read.MaxOpenConnections, Waits: read.WaitCount, Waited: read.WaitDuration},
+	}
+}
+
 // A durability decides whether a commit waits for the disk.
 type durability string
 
@@ -169,10 +200,12 @@ type transaction struct {
 // update runs f in one transaction, and commits it if f returns nil. Only the wait for
 // other writers ends with ctx.
 func (d *database) update(ctx context.Context, how durability, f func(transaction) error) (err error) {
+	start := time.Now()
 	select {
 	case d.writing <- struct{}{}:
 		defer func() { <-d.writing }()
 	case <-ctx.Done():
+		d.waits.add(time.Since(start))
 		return ctx.Err()
 	}
 	tx := transaction{context.WithoutCancel(ctx), d.written}
@@ -186,7 +219,9 @@ func (d *database) update(ctx context.Context, how durability, f func(transactio
 	if err != nil {
 		return err
 	}
-	if _, err := begin.ExecContext(ctx); err != nil {
+	_, err = begin.ExecContext(ctx)
+	d.waits.add(time.Since(start))
+	if err != nil {
 		return fmt.Errorf("wait for other writers: %w", err)
 	}
 	committed := false

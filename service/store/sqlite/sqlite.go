@@ -75,6 +75,9 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
+// Pools implements store.Maintenance.
+func (s *Store) Pools() []store.Pool { return append(s.advisories.pools(), s.state.pools()...) }
+
 // Tidy implements store.Maintenance: it truncates the write-ahead log that an
 // interrupted import has left behind.
 func (s *Store) Tidy(ctx context.Context) error { return s.advisories.giveBack(ctx) }
