@@ -22,16 +22,19 @@ const changed = 10_000
 
 // full measures assayd with data sets of growing size, up to all public data.
 func full(ctx context.Context, c config, r *rig) error {
-	dir := filepath.Join(r.dir, "full")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+	dir := c.dataset
+	if dir == "" {
+		dir = filepath.Join(r.dir, "dataset")
 	}
 	start := time.Now()
-	d, err := generate(c.testdata, dir, c.records, c.ranges)
+	d, err := makeDataset(c.testdata, dir, c.records, c.ranges)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("full: generated %v in %s; load average %s\n", d, round(time.Since(start)), loadAverage())
+	for i, name := range d.Archives {
+		d.Archives[i] = filepath.Join(dir, name)
+	}
+	fmt.Printf("full: %v; generated in %s; load average %s\n", d, round(time.Since(start)), loadAverage())
 	for text := range strings.SplitSeq(c.shares, ",") {
 		share, err := strconv.Atoi(text)
 		if err != nil || share < 0 || share > 100 || share%(100/parts) != 0 {
@@ -56,7 +59,7 @@ func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err
 		}
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(k.Data)) }()
-	paths := d.archives[:share*parts/100]
+	paths := d.Archives[:share*parts/100]
 	if share == 0 {
 		paths = []string{filepath.Join(c.testdata, "osv")}
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,18 +28,39 @@ const parts = 10
 // A dataset is a data set of the size of all public data: the genuine records of the test
 // data once, and records that are generated from them and from documents of Red Hat.
 type dataset struct {
-	archives                  []string // the first has the genuine records too
-	records, ranges           int
-	genuine, genuineRanges    int
-	copies                    int // of each genuine record, on average, as other records
-	documents, documentRanges int // records in the shape of Red Hat's VEX documents
-	bytes                     int64
+	Archives                  []string // names of files; the first has the genuine records too
+	Records, Ranges           int
+	Genuine, GenuineRanges    int
+	Documents, DocumentRanges int // records in the shape of Red Hat's VEX documents
+	Bytes                     int64
 }
 
 func (d dataset) String() string {
 	return fmt.Sprintf("%d records with %d ranges, %d MB: %d genuine (%d ranges); generated from them %d, a ratio of 1:%.1f; in the shape of Red Hat's VEX %d (%d ranges)",
-		d.records, d.ranges, d.bytes/1e6, d.genuine, d.genuineRanges,
-		d.records-d.genuine-d.documents, float64(d.records-d.genuine-d.documents)/float64(d.genuine), d.documents, d.documentRanges)
+		d.Records, d.Ranges, d.Bytes/1e6, d.Genuine, d.GenuineRanges,
+		d.Records-d.Genuine-d.Documents, float64(d.Records-d.Genuine-d.Documents)/float64(d.Genuine), d.Documents, d.DocumentRanges)
+}
+
+// makeDataset returns the data set in dir. It generates the set if dir has none.
+func makeDataset(testdata, dir string, records, ranges int) (d dataset, err error) {
+	about := filepath.Join(dir, "dataset.json")
+	b, err := os.ReadFile(about)
+	if err == nil {
+		return d, json.Unmarshal(b, &d)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return d, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return d, err
+	}
+	if d, err = generate(testdata, dir, records, ranges); err != nil {
+		return d, err
+	}
+	if b, err = json.Marshal(d); err != nil {
+		return d, err
+	}
+	return d, os.WriteFile(about, b, 0o600)
 }
 
 // generate writes a data set of a number of records and ranges to archives in dir.
@@ -63,21 +85,21 @@ func generate(testdata, dir string, records, ranges int) (d dataset, err error) 
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	for _, r := range genuine {
-		d.genuine++
-		d.genuineRanges += r.ranges
+		d.Genuine++
+		d.GenuineRanges += r.ranges
 		if err := w.add(r.id, r.body, r.ranges); err != nil {
 			return d, err
 		}
 	}
-	perCopy := float64(d.genuineRanges) / float64(d.genuine)
+	perCopy := float64(d.GenuineRanges) / float64(d.Genuine)
 	perDocument := 0
 	for _, doc := range documents {
 		perDocument += len(doc.entries)
 	}
 	mean := float64(perDocument) / float64(len(documents))
 	// x copies and y documents: x + y are the records that are missing, and their ranges those.
-	missing := float64(records - d.genuine)
-	y := int((float64(ranges-d.genuineRanges) - missing*perCopy) / (mean - perCopy))
+	missing := float64(records - d.Genuine)
+	y := int((float64(ranges-d.GenuineRanges) - missing*perCopy) / (mean - perCopy))
 	if y < 0 || y > int(missing) {
 		return d, fmt.Errorf("%d records cannot have %d ranges", records, ranges)
 	}
@@ -104,8 +126,8 @@ func generate(testdata, dir string, records, ranges int) (d dataset, err error) 
 			if err != nil {
 				return d, err
 			}
-			d.documents++
-			d.documentRanges += n
+			d.Documents++
+			d.DocumentRanges += n
 			if err := w.add(id, body, n); err != nil {
 				return d, err
 			}
@@ -123,12 +145,12 @@ type archiveWriter struct {
 }
 
 func (w *archiveWriter) open() (err error) {
-	path := filepath.Join(w.dir, fmt.Sprintf("part%02d.zip", len(w.out.archives)))
-	if w.file, err = os.Create(path); err != nil {
+	name := fmt.Sprintf("part%02d.zip", len(w.out.Archives))
+	if w.file, err = os.Create(filepath.Join(w.dir, name)); err != nil {
 		return err
 	}
 	w.zip = zip.NewWriter(w.file)
-	w.out.archives = append(w.out.archives, path)
+	w.out.Archives = append(w.out.Archives, name)
 	return nil
 }
 
@@ -153,9 +175,9 @@ func (w *archiveWriter) add(id string, body []byte, ranges int) error {
 	if err != nil {
 		return err
 	}
-	w.out.records++
-	w.out.ranges += ranges
-	w.out.bytes += int64(len(body))
+	w.out.Records++
+	w.out.Ranges += ranges
+	w.out.Bytes += int64(len(body))
 	_, err = f.Write(body)
 	return err
 }
@@ -341,7 +363,7 @@ func (d vexDocument) as(i int) (id string, body []byte, ranges int, err error) {
 	return id, body, len(d.entries), err
 }
 
-// rewrite writes the last n records of an archive to another one, changed.
+// rewrite writes n records of an archive, from all of its parts, to another one, changed.
 func rewrite(from, to string, n int) (err error) {
 	in, err := zip.OpenReader(from)
 	if err != nil {
@@ -357,7 +379,8 @@ func rewrite(from, to string, n int) (err error) {
 	if len(in.File) < n {
 		return fmt.Errorf("%q has %d records, which is less than %d", from, len(in.File), n)
 	}
-	for _, f := range in.File[len(in.File)-n:] {
+	for i := range n {
+		f := in.File[i*len(in.File)/n]
 		r, err := f.Open()
 		if err != nil {
 			return err

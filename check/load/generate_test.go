@@ -116,7 +116,7 @@ func TestRewrite(t *testing.T) {
 		}
 		ids = append(ids, record.ID)
 	}
-	if !reflect.DeepEqual(ids, []string{"b", "c"}) {
+	if !reflect.DeepEqual(ids, []string{"a", "b"}) {
 		t.Errorf("records %q", ids)
 	}
 }

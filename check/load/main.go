@@ -40,7 +40,7 @@ type config struct {
 	scans, flat            int
 	year, packages         int
 	records, ranges        int
-	shares                 string
+	shares, dataset        string
 	bound, flatBound       time.Duration
 	patience               time.Duration
 	memory                 int64
@@ -58,6 +58,7 @@ func main() {
 	flag.IntVar(&c.year, "year", 100_000, "`number` of scans of the mode year")
 	flag.IntVar(&c.records, "records", 600_000, "`number` of records of the mode full")
 	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of their ranges")
+	flag.StringVar(&c.dataset, "dataset", "", "`folder` to generate the data set of the mode full in, or that has it already; default a temporary one")
 	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 is the genuine ones only")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
 	flag.IntVar(&c.flat, "flat", 200_000, "`number` of scans of the mode flat")

@@ -237,7 +237,11 @@ func pack(from *handle, path string) (*handle, error) {
 		return h, err
 	}
 	return h, h.unsynced(func() error {
-		return h.guard(func() error { return bolt.Compact(h.bolt, from.bolt, batchBytes) })
+		return from.releasing(func() error {
+			return h.releasing(func() error {
+				return h.guard(func() error { return bolt.Compact(h.bolt, from.bolt, batchBytes) })
+			})
+		})
 	})
 }
 
@@ -278,7 +282,7 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 			return err
 		}
 		defer l.rollback()
-		if err := l.load(ctx, src, now.seq, upTo); err != nil {
+		if err := h.releasing(func() error { return l.load(ctx, src, now.seq, upTo) }); err != nil {
 			return err
 		}
 		if now.seq == 0 && upTo == head.Seq && l.live != head.Records {

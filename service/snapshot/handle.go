@@ -87,15 +87,17 @@ func (h *handle) checkOnce(path string) error {
 // check initialises a new file and verifies an existing one.
 func (h *handle) check() error {
 	empty := false
-	err := h.read(func(tx *bolt.Tx) error {
-		if err := checkTree(tx, h.file, h.bolt.Info().PageSize); err != nil {
-			return err
-		}
-		if name, _ := tx.Cursor().First(); name == nil {
-			empty = true
-			return nil
-		}
-		return verify(tx, h.file)
+	err := h.releasing(func() error {
+		return h.read(func(tx *bolt.Tx) error {
+			if err := checkTree(tx, h.file, h.bolt.Info().PageSize); err != nil {
+				return err
+			}
+			if name, _ := tx.Cursor().First(); name == nil {
+				empty = true
+				return nil
+			}
+			return verify(tx, h.file)
+		})
 	})
 	if err == nil && empty {
 		err = h.guard(func() error { return h.bolt.Update(initialise) })
