@@ -101,7 +101,7 @@ BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
 
 kills:
-	ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
+	ASSAY_LONG=1 ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
 
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh
