@@ -26,8 +26,9 @@ var allowed = map[string]string{
 	"inspect/inventory":  "",
 	"inspect/rootfs":     "inspect/inventory",
 	"inspect/walk":       "inspect/elf inspect/inventory inspect/rootfs",
-	"inspect/distro":     "inspect/ident inspect/inventory inspect/readat",
-	"inspect/distro/rpm": "inspect/ident inspect/inventory inspect/readat inspect/distro/rpm",
+	"inspect/failures":   "",
+	"inspect/distro":     "inspect/failures inspect/ident inspect/inventory inspect/readat",
+	"inspect/distro/rpm": "inspect/failures inspect/ident inspect/inventory inspect/readat inspect/distro/rpm",
 	"inspect/lang":       "inspect/elf inspect/fixture inspect/ident inspect/inventory inspect/jsonscan inspect/readat inspect/zipfile",
 
 	// Between the two programs, and the answer.
