@@ -64,7 +64,7 @@ var allowed = map[string]string{
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/registry service/scan service/signin service/store verdict",
+		"service/lifetime service/registry service/scan service/signin service/store service/tokens verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",
