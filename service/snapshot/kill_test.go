@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"assay/check/testkit"
 	"assay/service/store"
 )
 
@@ -92,7 +91,7 @@ func TestKill(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "index")
 	random := rand.New(rand.NewPCG(5, 6))
-	for range testkit.Some(4, 8) {
+	for range 8 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKill$")
 		cmd.Env = append(os.Environ(), indexToKill+"="+path)
 		cmd.Stderr = os.Stderr

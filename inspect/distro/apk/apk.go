@@ -10,7 +10,6 @@ import (
 	"io"
 	"strings"
 
-	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
@@ -76,11 +75,14 @@ func ReadFiles(r io.Reader, file func(File)) error {
 
 // read calls whole for each paragraph with valid fields.
 func read(s *scanner, whole func(*paragraph) error) error {
-	var broken failures.List
+	var first error
+	broken := 0
 	for s.next() {
 		p := &s.paragraph
 		if p.err != nil {
-			broken.Add(p.errLine, p.err)
+			if broken++; first == nil {
+				first = fmt.Errorf("line %d: %w", p.errLine, p.err)
+			}
 		}
 		if p.whole {
 			if err := whole(p); err != nil {
@@ -88,7 +90,10 @@ func read(s *scanner, whole func(*paragraph) error) error {
 			}
 		}
 	}
-	return join(broken.Err("invalid paragraphs"), s.err)
+	if broken > 1 {
+		first = fmt.Errorf("%w, and %d more invalid paragraphs", first, broken-1)
+	}
+	return join(first, s.err)
 }
 
 func join(a, b error) error {

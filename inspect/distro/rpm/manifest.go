@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"assay/inspect/failures"
 	"assay/inspect/inventory"
 )
 
@@ -31,7 +30,8 @@ func ManifestFiles() []string { return []string{"var/lib/rpmmanifest/container-m
 // others, and the packages of the valid lines are returned with it.
 func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
-	var broken failures.List
+	var first error
+	broken := 0
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
 	for n := 1; s.Scan(); n++ {
@@ -41,7 +41,9 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 		p, err := manifestLine(s.Text())
 		switch {
 		case err != nil:
-			broken.Add(n, err)
+			if broken++; first == nil {
+				first = fmt.Errorf("line %d: %w", n, err)
+			}
 			continue
 		case len(packages) == maxHeaders:
 			return packages, fmt.Errorf("line %d: more than %d packages", n, maxHeaders)
@@ -51,7 +53,10 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 		p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
 		packages = append(packages, p)
 	}
-	return packages, cmp.Or(broken.Err("invalid lines"), s.Err())
+	if broken > 1 {
+		first = fmt.Errorf("%w, and %d more invalid lines", first, broken-1)
+	}
+	return packages, cmp.Or(first, s.Err())
 }
 
 func manifestLine(line string) (inventory.Package, error) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"assay/inspect/distro/rpm/header"
-	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
@@ -39,10 +38,10 @@ const (
 // packages of the valid headers are returned with it.
 func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
-	var broken failures.List
-	seen, text := 0, 0
+	var first error
+	seen, broken, text := 0, 0, 0
 	for h, err := range headers {
-		if seen++; seen > maxHeaders || broken.Len() > maxBroken || text > maxText {
+		if seen++; seen > maxHeaders || broken > maxBroken || text > maxText {
 			return packages, fmt.Errorf("more than %d headers, %d invalid headers or %d bytes of text", maxHeaders, maxBroken, maxText)
 		}
 		var p inventory.Package
@@ -51,7 +50,9 @@ func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventor
 		}
 		switch {
 		case err != nil:
-			broken.Add(0, err)
+			if broken++; first == nil {
+				first = err
+			}
 			continue
 		case p.Name == keyName:
 			continue
@@ -60,7 +61,10 @@ func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventor
 		p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
 		packages = append(packages, p)
 	}
-	return packages, broken.Err("errors")
+	if broken > 1 {
+		first = fmt.Errorf("%w, and %d more errors", first, broken-1)
+	}
+	return packages, first
 }
 
 // decode returns the package of a header.

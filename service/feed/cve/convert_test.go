@@ -110,8 +110,8 @@ func TestGenuine(t *testing.T) {
 	}
 }
 
-// read converts the genuine record of a CVE about WordPress.
-func read(t testing.TB, id string) advisory.Advisory {
+// converted converts the genuine record of a CVE about WordPress.
+func converted(t testing.TB, id string) advisory.Advisory {
 	files, err := filepath.Glob(testkit.Path(t, "wordpress", "cve5") + "/*/" + id + ".json")
 	if err != nil || len(files) != 1 {
 		t.Fatalf("files %v of %s, %v", files, id, err)
@@ -129,7 +129,7 @@ func read(t testing.TB, id string) advisory.Advisory {
 
 // A rejected record is withdrawn, and names the record that replaces it.
 func TestRejected(t *testing.T) {
-	a := read(t, "CVE-2025-34085")
+	a := converted(t, "CVE-2025-34085")
 	if a.Withdrawn == nil || len(a.Affected) != 0 || len(a.Severity) != 0 || !slices.Equal(a.Related, []string{"CVE-2020-36847"}) {
 		t.Errorf("%+v", a)
 	}
@@ -137,7 +137,7 @@ func TestRejected(t *testing.T) {
 
 func TestDisputed(t *testing.T) {
 	for id, want := range map[string]bool{"CVE-2019-19589": true, "CVE-2011-4899": true, "CVE-2023-5561": false} {
-		a := read(t, id)
+		a := converted(t, id)
 		if got := strings.Contains(string(a.DatabaseSpecific), `"disputed":true`); got != want {
 			t.Errorf("%s: %s", id, a.DatabaseSpecific)
 		}
@@ -152,7 +152,7 @@ func TestRatings(t *testing.T) {
 		"CVE-2020-25213":  "cna mitre CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H; ",
 		"CVE-2014-125110": "cna VulDB CVSS:3.1/AV:N/AC:L/PR:L/UI:R/S:U/C:N/I:L/A:N; cna VulDB CVSS:3.0/AV:N/AC:L/PR:L/UI:R/S:U/C:N/I:L/A:N; cna VulDB AV:N/AC:L/Au:S/C:N/I:P/A:N; ",
 	} {
-		a := read(t, id)
+		a := converted(t, id)
 		got := ""
 		for _, r := range ratingsOf(t, a) {
 			got += r.By + " " + r.Org + " " + r.Score + "; "

@@ -4,6 +4,7 @@ package sources
 import (
 	"assay/service/feed"
 	"assay/service/feed/catalog"
+	"assay/service/feed/cve"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 )
@@ -14,6 +15,7 @@ func All() []feed.Source {
 		osv.Source(),
 		catalog.KEV(),
 		catalog.EPSS(),
+		cve.Source(),
 		overrides.Source(),
 	}
 }

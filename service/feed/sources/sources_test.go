@@ -1,6 +1,8 @@
 package sources_test
 
 import (
+	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -54,6 +56,77 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		packed := compress(t, read(t, "feeds", "epss", "vunnel", "example-1.csv"))
 		return fixture{files: map[string][]byte{"epss_scores-current.csv.gz": packed}, records: 5}
 	},
+	"cve": func(t *testing.T) fixture {
+		const file = "raw/main/cves/2023/45xxx/CVE-2023-45628.json"
+		records := map[string][]byte{strings.TrimPrefix(file, "raw/main/"): read(t, "feeds", "cve5", "wordpress-plugin-CVE-2023-45628.json")}
+		for _, id := range []string{"CVE-2020-25213", "CVE-2020-35489", "CVE-2023-28121", "CVE-2023-5561"} {
+			records["cves/"+id+".json"] = read(t, "wordpress", "cve5", "cvelistV5", id+".json")
+		}
+		change := `{"cveId":"CVE-2023-45628","dateUpdated":"2023-10-18T13:28:45.142Z"}`
+		return fixture{
+			files: map[string][]byte{
+				"raw/main/cves/deltaLog.json": []byte(`[{"fetchTime":"2026-12-01T00:30:00Z","updated":[` + change + `],"new":[]},` +
+					`{"fetchTime":"2026-11-01T00:00:00Z","new":[` + change + `],"updated":[]}]`),
+				"releases/latest/download/2026-12-01_all_CVEs_at_midnight.zip.zip": zipped(t, map[string][]byte{"cves.zip": zipped(t, records)}),
+				file: records[strings.TrimPrefix(file, "raw/main/")],
+			},
+			records:   5,
+			tolerated: map[string]string{file: "the archive has the record, and a later update fetches it again"},
+		}
+	},
+	"nvd-overrides": func(t *testing.T) fixture {
+		f, err := os.Open(testkit.Path(t, "feeds", "nvd-overrides", "main.tar.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var buf bytes.Buffer
+		from, to := tar.NewReader(z), tar.NewWriter(&buf)
+		for n := 0; n < 12; {
+			h, err := from.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(h.Name, ".json") {
+				continue
+			}
+			n++
+			if err := to.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(to, from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := to.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return fixture{files: map[string][]byte{"main.tar.gz": compress(t, buf.Bytes())}, records: 12}
+	},
+}
+
+// zipped returns a zip archive of files.
+func zipped(t *testing.T, files map[string][]byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	for name, b := range files {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
 }
 
 // read reads a file of the test data.
