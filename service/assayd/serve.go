@@ -98,8 +98,7 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 		return conf, err
 	}
 	if path := c.String("oidc"); path != "" {
-		// An exchanged token can scan, and read what it scanned, and nothing else.
-		rules, err := oidc.ReadConfig(path, []string{httpserver.ScopeScan})
+		rules, err := oidc.ReadConfig(path, httpserver.Scopes())
 		if err != nil {
 			return conf, hint.Errorf("docs/ci.md shows such a file", "--oidc: %w", err)
 		}

@@ -55,8 +55,11 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	if e.Subject == "" {
+	switch {
+	case e.Issuer == "":
 		return e.Err.Error()
+	case e.Subject == "":
+		return fmt.Sprintf("JWT of %s: %v", e.Issuer, e.Err)
 	}
 	return fmt.Sprintf("subject %q of %s: %v", clip(e.Subject), e.Issuer, e.Err)
 }

@@ -2,10 +2,7 @@ package oidc
 
 import (
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -15,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"assay/check/testkit/oidctest"
 )
@@ -118,87 +113,30 @@ func TestClaims(t *testing.T) {
 // clock: those of the provider are valid for five minutes.
 func long(t *testing.T, p *oidctest.Provider, k oidctest.Key) string {
 	t.Helper()
-	claims := map[string]any{
-		"iss": p.URL, "aud": audience, "sub": "repo:acme/payments", "exp": time.Now().Add(24 * time.Hour).Unix(),
-		"repository": "acme/payments", "ref": "refs/heads/main",
-	}
-	return sign(t, map[string]any{"alg": "RS256", "kid": k.KeyID}, claims, func(input string) []byte { return rsaSignature(t, k.Private, input) })
-}
-
-// sign makes a JWT that the provider did not make.
-func sign(t *testing.T, header, claims map[string]any, signature func(input string) []byte) string {
-	t.Helper()
-	part := func(v any) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(b)
-	}
-	input := part(header) + "." + part(claims)
-	return input + "." + base64.RawURLEncoding.EncodeToString(signature(input))
+	claims := p.Claims(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})
+	return oidctest.Sign(t, map[string]any{"alg": "RS256", "kid": k.KeyID}, claims, k.RS256(t))
 }
 
 func TestForged(t *testing.T) {
 	p := oidctest.Start(t)
 	v := NewVerifier(configFor(t, p), time.Now)
-	genuine, stranger := p.Signing(), oidctest.NewKey(t, "first")
-	now := time.Now()
-	// good are the claims of a token that is accepted where the right key signs it.
-	good := func(change map[string]any) map[string]any {
-		claims := map[string]any{
-			"iss": p.URL, "aud": audience, "sub": "repo:acme/payments", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-			"repository": "acme/payments", "ref": "refs/heads/main",
-		}
-		for k, v := range change {
-			if claims[k] = v; v == nil {
-				delete(claims, k)
-			}
-		}
-		return claims
-	}
-	rs := func(k oidctest.Key) func(string) []byte {
-		return func(input string) []byte { return rsaSignature(t, k.Private, input) }
-	}
-	rs256 := map[string]any{"alg": "RS256", "kid": "first"}
-	if _, err := v.Verify(t.Context(), sign(t, rs256, good(nil), rs(genuine))); err != nil {
+	key := p.Signing()
+	genuine := oidctest.Sign(t, map[string]any{"alg": "RS256", "kid": key.KeyID}, p.Claims(nil), key.RS256(t))
+	if _, err := v.Verify(t.Context(), genuine); err != nil {
 		t.Fatalf("the token that the others are made from is refused: %v", err)
 	}
-	publicPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(&genuine.Private.PublicKey))})
-	hs := func(input string) []byte { return hmacSignature(publicPEM, input) }
-	none := func(string) []byte { return nil }
-	for name, token := range map[string]string{
-		"alg none":                    sign(t, map[string]any{"alg": "none"}, good(nil), none),
-		"alg None with a key id":      sign(t, map[string]any{"alg": "None", "kid": "first"}, good(nil), none),
-		"HS256 with the public key":   sign(t, map[string]any{"alg": "HS256", "kid": "first"}, good(nil), hs),
-		"no alg":                      sign(t, map[string]any{"kid": "first"}, good(nil), rs(genuine)),
-		"alg of another family":       sign(t, map[string]any{"alg": "PS256", "kid": "first"}, good(nil), rs(genuine)),
-		"a stranger's key":            sign(t, rs256, good(nil), rs(stranger)),
-		"a key in the header":         sign(t, map[string]any{"alg": "RS256", "jwk": jose.JSONWebKey{Key: &stranger.Private.PublicKey}}, good(nil), rs(stranger)),
-		"an unknown key ID":           sign(t, map[string]any{"alg": "RS256", "kid": "other"}, good(nil), rs(genuine)),
-		"no signature":                sign(t, rs256, good(nil), none),
-		"another audience":            sign(t, rs256, good(map[string]any{"aud": "https://assay.example.com.evil.example"}), rs(genuine)),
-		"no audience":                 sign(t, rs256, good(map[string]any{"aud": nil}), rs(genuine)),
-		"a list of other audiences":   sign(t, rs256, good(map[string]any{"aud": []string{"a", "b"}}), rs(genuine)),
-		"another issuer":              sign(t, rs256, good(map[string]any{"iss": "https://token.actions.githubusercontent.com"}), rs(genuine)),
-		"an issuer without its slash": sign(t, rs256, good(map[string]any{"iss": strings.TrimSuffix(p.URL, "/")}), rs(genuine)),
-		"no issuer":                   sign(t, rs256, good(map[string]any{"iss": nil}), rs(genuine)),
-		"expired":                     sign(t, rs256, good(map[string]any{"exp": now.Add(-time.Minute).Unix()}), rs(genuine)),
-		"no expiry":                   sign(t, rs256, good(map[string]any{"exp": nil}), rs(genuine)),
-		"not yet valid":               sign(t, rs256, good(map[string]any{"nbf": now.Add(time.Hour).Unix()}), rs(genuine)),
-		"too long":                    sign(t, rs256, good(map[string]any{"x": strings.Repeat("x", maxToken)}), rs(genuine)),
-		"no JWT":                      "a.b.c",
-		"empty parts":                 "..",
-		"two parts":                   "a.b",
-		"claims that are a list":      "e30." + base64.RawURLEncoding.EncodeToString([]byte(`[1]`)) + ".e30",
-	} {
-		t.Run(name, func(t *testing.T) {
-			g, err := v.Verify(t.Context(), token)
-			if _, ok := errors.AsType[*RefusedError](err); !ok {
-				t.Errorf("%+v, %v", g, err)
+	forgeries := append(p.Forgeries(t), oidctest.Forgery{Name: "two parts", Token: "a.b", Reason: "three parts"})
+	for _, f := range forgeries {
+		t.Run(f.Name, func(t *testing.T) {
+			g, err := v.Verify(t.Context(), f.Token)
+			if !isRefused(err) || !strings.Contains(err.Error(), f.Reason) {
+				t.Errorf("%+v, %v, want %q", g, err, f.Reason)
 			}
-			if err != nil && len(token) > 20 && strings.Contains(err.Error(), token) {
-				t.Errorf("the error holds the token: %v", err)
+			if err != nil && len(f.Token) > 20 && strings.Contains(err.Error(), f.Token) {
+				t.Errorf("the error has the token: %v", err)
+			}
+			if strings.HasPrefix(f.Reason, "claim") && !strings.Contains(err.Error(), `rule "main": `+f.Reason) {
+				t.Errorf("the error does not name the rule: %v", err)
 			}
 		})
 	}
@@ -263,7 +201,7 @@ func TestUnknownKeysAreBounded(t *testing.T) {
 	good, stranger := p.Token(t), oidctest.NewKey(t, "other")
 	claims := map[string]any{"iss": p.URL, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
 	for range 200 {
-		token := sign(t, map[string]any{"alg": "RS256", "kid": rand.Text()}, claims, func(in string) []byte { return rsaSignature(t, stranger.Private, in) })
+		token := oidctest.Sign(t, map[string]any{"alg": "RS256", "kid": rand.Text()}, claims, stranger.RS256(t))
 		if _, err := v.Verify(t.Context(), token); err == nil {
 			t.Fatal("a stranger's token was accepted")
 		}
@@ -292,7 +230,7 @@ func TestFailedDiscoveryIsShared(t *testing.T) {
 	defer server.Close()
 	c := &clock{}
 	v := NewVerifier(Config{Issuers: []Issuer{{URL: server.URL, Audience: audience, Rules: []Rule{{Name: "r"}}}}}, c.now)
-	token := sign(t, map[string]any{"alg": "RS256"}, map[string]any{"iss": server.URL}, func(string) []byte { return []byte("x") })
+	token := oidctest.Sign(t, map[string]any{"alg": "RS256"}, map[string]any{"iss": server.URL}, func(string) []byte { return []byte("x") })
 	for round := range int64(2) {
 		var all sync.WaitGroup
 		for range 20 {
@@ -336,7 +274,7 @@ func TestHostileIssuer(t *testing.T) {
 	for _, mode = range []string{"endless", "redirect", "other issuer", "keys in the clear", "html"} {
 		c := Config{Issuers: []Issuer{{URL: server.URL, Audience: audience, Rules: []Rule{{Name: "r"}}}}}
 		claims := map[string]any{"iss": server.URL, "aud": audience, "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
-		token := sign(t, map[string]any{"alg": "RS256", "kid": "x"}, claims, func(string) []byte { return []byte("x") })
+		token := oidctest.Sign(t, map[string]any{"alg": "RS256", "kid": "x"}, claims, func(string) []byte { return []byte("x") })
 		if g, err := NewVerifier(c, time.Now).Verify(t.Context(), token); !isUnavailable(err) {
 			t.Errorf("%s: %+v, %v", mode, g, err)
 		}
