@@ -11,14 +11,14 @@ import (
 	"assay/service/version"
 )
 
-// A claim is a difference with all that it is about.
-type claim struct {
+// A detailed difference has the package and the records that it is about.
+type detailed struct {
 	difference
 	system    inventory.System
-	ecosystem string // whose advisories speak of the package
+	ecosystem string // that has the advisories of the package
 	about     inventory.Package
-	// entries are those of the records of the one side that speak of the package,
-	// and archives where each of them stands.
+	// entries are the affected entries about the package in the records of the one side,
+	// and archives are the archives that have the records.
 	entries  []entryOf
 	archives []string
 }
@@ -29,15 +29,15 @@ type entryOf struct {
 	advisory.Affected
 }
 
-// claims returns what looks up what a difference is about that was found in an
-// input, whose system's advisories are those of ecosystem.
-func (d *data) claims(in input, ecosystem string) func(difference) claim {
+// detailsOf returns a function that adds the details to a difference in an input. The
+// ecosystem is that of the input's system.
+func (d *data) detailsOf(in input, ecosystem string) func(difference) detailed {
 	packages := make(map[pkg]inventory.Package)
 	for _, p := range in.inventory.Packages {
 		packages[pkgOf(p)] = p
 	}
-	return func(diff difference) claim {
-		c := claim{difference: diff, system: in.inventory.System, ecosystem: ecosystem, about: packages[diff.pkg]}
+	return func(diff difference) detailed {
+		c := detailed{difference: diff, system: in.inventory.System, ecosystem: ecosystem, about: packages[diff.pkg]}
 		if e := ecosystemOf(c.about.Type); e != "" {
 			c.ecosystem = e
 		}
@@ -46,8 +46,8 @@ func (d *data) claims(in input, ecosystem string) func(difference) claim {
 	}
 }
 
-// lookUp fills in the entries and archives of a claim.
-func (d *data) lookUp(c *claim) {
+// lookUp fills in the entries and archives.
+func (d *data) lookUp(c *detailed) {
 	for _, id := range c.records {
 		for _, kept := range d.byID[id] {
 			c.archives = append(c.archives, kept.archive)
@@ -61,48 +61,48 @@ func (d *data) lookUp(c *claim) {
 	}
 }
 
-// byName is the case of an entry whose packages and vulnerabilities say enough.
+// byName is the case of an entry that names packages and vulnerabilities instead.
 const byName = "by name"
 
-// caseOf returns the test of a case that an entry names, nil for none: whether a
-// claim is one of it. It looks at the package and at the records as they stand,
-// not at what assay made of them.
-func caseOf(name string) func(claim) bool {
+// caseOf returns a function that reports whether a difference belongs to the named case,
+// or nil for an unknown case. The function looks at the package and at the records as they
+// were published, and not at what assay made of them.
+func caseOf(name string) func(detailed) bool {
 	switch name {
 	case byName:
-		return func(claim) bool { return true }
+		return func(detailed) bool { return true }
 	case "kernel":
-		return func(c claim) bool { return c.about.Source == "linux" }
+		return func(c detailed) bool { return c.about.Source == "linux" }
 	case "source version":
-		return func(c claim) bool { return c.about.Source != "" && c.about.SourceVersion != c.about.Version }
+		return func(c detailed) bool { return c.about.Source != "" && c.about.SourceVersion != c.about.Version }
 	case "release":
-		return func(c claim) bool { return !strings.HasSuffix(c.ecosystem, ":"+c.system.VersionID) }
+		return func(c detailed) bool { return !strings.HasSuffix(c.ecosystem, ":"+c.system.VersionID) }
 	case "no version":
-		return claim.unversioned
+		return detailed.unversioned
 	case "notice":
-		return func(c claim) bool { return c.every(entryOf.notice) }
+		return func(c detailed) bool { return c.every(entryOf.notice) }
 	case "other system":
-		return func(c claim) bool { return c.every(entryOf.otherSystem) }
+		return func(c detailed) bool { return c.every(entryOf.otherSystem) }
 	case "module":
-		return func(c claim) bool { return c.every(c.otherBuild) }
+		return func(c detailed) bool { return c.every(c.otherBuild) }
 	case "several builds":
-		return func(c claim) bool { return len(c.entries) > len(c.records) }
+		return func(c detailed) bool { return len(c.entries) > len(c.records) }
 	case "git first":
-		return func(c claim) bool {
+		return func(c detailed) bool {
 			return c.every(func(e entryOf) bool { return len(e.Ranges) > 1 && e.Ranges[0].Type == advisory.Git })
 		}
-	case "end beside it":
-		return func(c claim) bool { return c.every(entryOf.endBeside) }
+	case "end in another field":
+		return func(c detailed) bool { return c.every(entryOf.endElsewhere) }
 	case "touching ranges":
-		return func(c claim) bool { return c.every(entryOf.touching) }
+		return func(c detailed) bool { return c.every(entryOf.touching) }
 	case "spelling":
-		return func(c claim) bool {
+		return func(c detailed) bool {
 			return c.every(func(e entryOf) bool { return e.Package.Name != c.name })
 		}
 	case "custom ranges":
-		return func(c claim) bool { return slices.ContainsFunc(c.entries, entryOf.custom) }
+		return func(c detailed) bool { return slices.ContainsFunc(c.entries, entryOf.custom) }
 	case "other archive":
-		return func(c claim) bool {
+		return func(c detailed) bool {
 			own, _, _ := strings.Cut(c.ecosystem, ":")
 			return len(c.archives) > 0 && !slices.Contains(c.archives, own)
 		}
@@ -110,13 +110,13 @@ func caseOf(name string) func(claim) bool {
 	return nil
 }
 
-// every reports whether all entries are of a kind, and there are some.
-func (c claim) every(is func(entryOf) bool) bool {
+// every reports whether there are entries, and is reports true for all of them.
+func (c detailed) every(is func(entryOf) bool) bool {
 	return len(c.entries) > 0 && !slices.ContainsFunc(c.entries, func(e entryOf) bool { return !is(e) })
 }
 
-// unversioned: the package's version is none to its ecosystem.
-func (c claim) unversioned() bool {
+// unversioned reports whether the version of the package is invalid in its ecosystem.
+func (c detailed) unversioned() bool {
 	order, ok := version.For(c.ecosystem)
 	if !ok {
 		return false
@@ -125,17 +125,17 @@ func (c claim) unversioned() bool {
 	return err != nil
 }
 
-// notice: the record is of RustSec's informational kinds but "unsound", or a
-// bulletin of AlmaLinux without a CVE.
+// notice reports whether the record is one of RustSec's informational kinds other than
+// "unsound", or an erratum of AlmaLinux without a CVE.
 func (e entryOf) notice() bool {
-	if (record{ID: e.record.ID}).bulletin() {
+	if (record{ID: e.record.ID}).erratum() {
 		return !slices.ContainsFunc(e.record.Related, isCVE)
 	}
 	var about struct{ Informational string }
 	return json.Unmarshal(e.DatabaseSpecific, &about) == nil && about.Informational != "" && about.Informational != "unsound"
 }
 
-// otherSystem: the entry names operating systems, and Linux is not among them.
+// otherSystem reports whether the entry names operating systems without Linux.
 func (e entryOf) otherSystem() bool {
 	var about struct {
 		Affects struct{ OS []string }
@@ -155,8 +155,8 @@ func (e entryOf) otherSystem() bool {
 	return len(about.Imports) > 0
 }
 
-// custom: the range that the schema knows has no end, and another form of it
-// stands beside.
+// custom reports whether the ranges of the schema have no end, and the entry also has
+// custom_ranges.
 func (e entryOf) custom() bool {
 	var about struct {
 		CustomRanges []json.RawMessage `json:"custom_ranges"`
@@ -169,9 +169,9 @@ func (e entryOf) custom() bool {
 	})
 }
 
-// otherBuild: the fix is a module's build and the package is none, or the other
-// way round, or the summary names another stream of a module than the package's.
-func (c claim) otherBuild(e entryOf) bool {
+// otherBuild reports whether only one of the fix and the package is a build of a module,
+// or the summary names another stream of the module than that of the package.
+func (c detailed) otherBuild(e entryOf) bool {
 	const mark = ".module_"
 	installed := strings.Contains(c.version, mark)
 	for _, r := range e.Ranges {
@@ -191,8 +191,9 @@ func (c claim) otherBuild(e entryOf) bool {
 	return false
 }
 
-// endBeside: the range has no end, and GitHub gives one in a field beside it.
-func (e entryOf) endBeside() bool {
+// endElsewhere reports whether the ranges have no end and GitHub gives one in another
+// field.
+func (e entryOf) endElsewhere() bool {
 	var about struct {
 		Range string `json:"last_known_affected_version_range"`
 	}
@@ -204,7 +205,7 @@ func (e entryOf) endBeside() bool {
 	})
 }
 
-// touching: a range ends where another begins.
+// touching reports whether a range ends where another begins.
 func (e entryOf) touching() bool {
 	begins := make(map[string]bool)
 	for _, r := range e.Ranges {

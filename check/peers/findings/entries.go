@@ -7,7 +7,7 @@ import (
 	"assay/check/peers"
 )
 
-// heading is that of the section with the table.
+// heading is the heading of the section with the table.
 const heading = "## Comparison with osv-scanner"
 
 // An entry is a line of the table: it accounts for differences.
@@ -18,18 +18,18 @@ type entry struct {
 	whose, why                        string
 	matched                           int // differences so far
 
-	holds func(claim) bool
+	holds func(detailed) bool
 }
 
-// A kind says how osv-scanner differs from assay.
+// A kind is how osv-scanner differs from assay.
 type kind string
 
 const (
 	lacks kind = "lacks" // does not have a finding
-	adds  kind = "adds"  // has one that assay has not
+	adds  kind = "adds"  // has a finding that assay does not have
 )
 
-// Whose a difference is. If it is ours, assay is fixed, so there is no entry for that.
+// Causes of a difference. There is none for an error of assay, which is fixed instead.
 const (
 	theirs      = "theirs"
 	anotherRule = "another rule"
@@ -63,15 +63,15 @@ func (e *entry) check() error {
 	}
 	switch {
 	case e.holds == nil:
-		return fmt.Errorf("there is no case %q", e.reason)
+		return fmt.Errorf("unknown case %q", e.reason)
 	case e.reason == byName && e.packages == "*":
-		return fmt.Errorf("no case, and it names no package")
+		return fmt.Errorf("case %q needs a package", byName)
 	case e.kind != lacks && e.kind != adds:
 		return fmt.Errorf("difference %q is neither %q nor %q", e.kind, lacks, adds)
 	case e.whose != theirs && e.whose != anotherRule:
 		return fmt.Errorf("%q is neither %q nor %q", e.whose, theirs, anotherRule)
 	case e.why == "":
-		return fmt.Errorf("it has no reason")
+		return fmt.Errorf("the reason is missing")
 	}
 	return nil
 }
@@ -82,13 +82,13 @@ func (e *entry) of(input string) bool {
 }
 
 // covers reports whether an entry accounts for a difference.
-func (e *entry) covers(c claim) bool {
+func (e *entry) covers(c detailed) bool {
 	vulnerability, _ := path.Match(e.vulnerabilities, c.id())
 	return vulnerability && glob(e.packages, c.name) && e.kind == c.kind && e.of(c.input) && e.holds(c)
 }
 
-// glob is path.Match, with a lone "*" for every name: those of Go and PHP have
-// slashes, which "*" otherwise does not match.
+// glob is path.Match, except that a lone "*" also matches names with slashes, which
+// packages of Go and PHP have.
 func glob(pattern, name string) bool {
 	ok, _ := path.Match(pattern, name)
 	return ok || pattern == "*"

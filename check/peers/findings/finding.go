@@ -6,23 +6,24 @@ import (
 	"strings"
 )
 
-// A pkg is what a finding is in.
+// A pkg is the package of a finding.
 type pkg struct{ name, version string }
 
 // A finding is one vulnerability in one package.
 type finding struct {
 	pkg
-	// names are all names of the vulnerability, sorted, CVEs first. A bulletin is
-	// none where it names vulnerabilities: it speaks of several.
+	// names are all names of the vulnerability, sorted, CVEs first. The id of an erratum
+	// is only among them if the erratum names no vulnerabilities, because it may be about
+	// several.
 	names []string
-	// records are the ids of the records that say so, sorted.
+	// records are the ids of the records that it comes from, sorted.
 	records []string
 }
 
 // id is the name by which a finding is shown.
 func (f finding) id() string { return f.names[0] }
 
-// newFinding sorts the names.
+// newFinding returns a finding with sorted names and records.
 func newFinding(p pkg, names []string, records ...string) finding {
 	names = slices.Clone(names)
 	slices.SortFunc(names, func(a, b string) int {
@@ -39,24 +40,24 @@ func newFinding(p pkg, names []string, records ...string) finding {
 
 func isCVE(id string) bool { return strings.HasPrefix(id, "CVE-") }
 
-// A record is what osv-scanner shows of an advisory.
+// A record is an advisory as osv-scanner prints it.
 type record struct {
 	ID                         string
 	Aliases, Upstream, Related []string
 }
 
-// bulletin reports whether a record is a distribution's announcement of updates,
-// of those whose advisories are in the test data.
-func (r record) bulletin() bool {
+// erratum reports whether a record is a distribution's announcement of updates. It knows
+// the distributions in the test data.
+func (r record) erratum() bool {
 	kind, _, _ := strings.Cut(r.ID, "-")
 	return slices.Contains([]string{"DSA", "DLA", "ALSA", "ALBA", "ALEA"}, kind)
 }
 
 // vulnerabilities returns the names of each vulnerability that a record is about.
-// A bulletin is about several: those that are upstream of it (Debian) or related
-// to it (AlmaLinux). Every other record is about one.
+// An erratum is about those that are upstream of it (Debian) or related to it
+// (AlmaLinux). Every other record is about one.
 func (r record) vulnerabilities() [][]string {
-	if !r.bulletin() {
+	if !r.erratum() {
 		return [][]string{slices.Concat([]string{r.ID}, r.Aliases, r.Upstream)}
 	}
 	var all [][]string
@@ -71,9 +72,9 @@ func (r record) vulnerabilities() [][]string {
 	return all
 }
 
-// missing returns those of all that have no name in common with a finding of
-// other in the same package, sorted. Of several that are the same one is left,
-// with the records of all.
+// missing returns the findings of all that other does not have, sorted: those that share
+// no name with a finding of other in the same package. Equal findings are merged, with
+// the records of all of them.
 func missing(all, other []finding) []finding {
 	type named struct {
 		pkg

@@ -16,7 +16,7 @@ import (
 	"assay/service/advisory"
 )
 
-// results are those of osv-scanner 2.5.1, shortened.
+// results are results of osv-scanner 2.5.1, shortened.
 const results = `{"results": [{"source": {"path": "/var/lib/dpkg/status", "type": "os"}, "packages": [
   {"package": {"name": "util-linux", "os_package_name": "bsdutils", "version": "1:2.38.1-5", "ecosystem": "Debian:12"},
    "vulnerabilities": [{"id": "DEBIAN-CVE-2024-28085", "upstream": ["CVE-2024-28085"]}],
@@ -32,7 +32,7 @@ func TestParseResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	openssl := pkg{"openssl-libs", "1.1.1k-6.el8_5"}
-	want := judged{4, []finding{
+	want := evaluated{4, []finding{
 		{pkg{"bsdutils", "1:2.38.1-5"}, []string{"CVE-2024-28085", "DEBIAN-CVE-2024-28085"}, []string{"DEBIAN-CVE-2024-28085"}},
 		{openssl, []string{"CVE-2022-1292"}, []string{"ALSA-2022:5818"}},
 		{openssl, []string{"CVE-2022-2068"}, []string{"ALSA-2022:5818"}},
@@ -43,10 +43,10 @@ func TestParseResults(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got, err := parseResults([]byte("\n")); err != nil || got.packages != 0 {
-		t.Errorf("nothing: %+v, %v", got, err)
+		t.Errorf("empty results: %+v, %v", got, err)
 	}
 	if _, err := parseResults([]byte("no results")); err == nil {
-		t.Error("no JSON: no error")
+		t.Error("invalid JSON: no error")
 	}
 }
 
@@ -70,8 +70,8 @@ func TestReport(t *testing.T) {
 	const head = "## Comparison with osv-scanner\n\n| inputs | difference | packages | vulnerabilities | case | whose | why |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 	all := "| `r*` | lacks | `bsdutils` | `CVE-*` | source version | theirs | x |\n" +
 		"| `root` | adds | `a/*` | `CVE-2` | by name | another rule | y |\n"
-	ours := judged{1, []finding{newFinding(pkg{"bsdutils", "1:2"}, []string{"CVE-1"}, "DSA-1")}}
-	theirs := judged{1, []finding{newFinding(pkg{"a/b", "1"}, []string{"CVE-2"}, "GHSA-2")}}
+	ours := evaluated{1, []finding{newFinding(pkg{"bsdutils", "1:2"}, []string{"CVE-1"}, "DSA-1")}}
+	theirs := evaluated{1, []finding{newFinding(pkg{"a/b", "1"}, []string{"CVE-2"}, "GHSA-2")}}
 	d := &data{}
 	in := input{name: "root", inventory: inventory.Inventory{Packages: []inventory.Package{
 		{Type: "deb", Name: "bsdutils", Version: "1:2", Source: "util-linux", SourceVersion: "2"}}}}
@@ -88,7 +88,7 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := newReport(entries)
-		r.add("root", ours, theirs, d.claims(in, "Debian:12"))
+		r.add("root", ours, theirs, d.detailsOf(in, "Debian:12"))
 		var out bytes.Buffer
 		err = r.print(&out)
 		if (err != nil) != (c.want != "") || !strings.Contains(out.String(), c.want) {
@@ -106,10 +106,9 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestCases holds the cases against records of the test data that are known to be
-// of them, and others that are not.
+// TestCases checks which cases each of some known records of the test data belongs to.
 func TestCases(t *testing.T) {
-	osv := t.TempDir() // of the archives in question
+	osv := t.TempDir() // with the archives of these records
 	for _, folder := range []string{"AlmaLinux", "Go", "Maven", "Packagist", "PyPI", "RubyGems", "crates.io"} {
 		if err := os.Symlink(testkit.Path(t, "osv", folder), filepath.Join(osv, folder)); err != nil {
 			t.Fatal(err)
@@ -135,7 +134,7 @@ func TestCases(t *testing.T) {
 		{"GO-2021-0159", of("golang", "stdlib", "X:loopvar"), "no version"},
 		{"PYSEC-2021-579", of("pypi", "tensorflow-cpu", "1.0"), "git first"},
 		{"PYSEC-2023-72", of("pypi", "pyspark", "3.2.1"), "touching ranges"},
-		{"GHSA-wjxj-5m7g-mg7q", of("maven", "org.bouncycastle:bcprov-jdk15on", "1.70"), "end beside it"},
+		{"GHSA-wjxj-5m7g-mg7q", of("maven", "org.bouncycastle:bcprov-jdk15on", "1.70"), "end in another field"},
 		{"PYSEC-2020-341", of("pypi", "jw-util", "2.2"), "spelling"},
 		{"PYSEC-2020-35", of("pypi", "other", "1"), ""},
 		{"GHSA-77rm-9x9h-xj3g", of("composer", "google/protobuf", "3.9.2"), "other archive"},
@@ -149,11 +148,11 @@ func TestCases(t *testing.T) {
 			ecosystem = "AlmaLinux:8"
 		}
 		in := input{inventory: inventory.Inventory{System: alma, Packages: []inventory.Package{about, node}}}
-		claim := d.claims(in, ecosystem)(difference{finding: newFinding(pkgOf(about), []string{c.record}, c.record)})
+		difference := d.detailsOf(in, ecosystem)(difference{finding: newFinding(pkgOf(about), []string{c.record}, c.record)})
 		var got []string
-		for _, name := range []string{"custom ranges", "end beside it", "git first", "kernel", "module", "no version", "notice", "other archive",
+		for _, name := range []string{"custom ranges", "end in another field", "git first", "kernel", "module", "no version", "notice", "other archive",
 			"other system", "several builds", "source version", "spelling", "touching ranges"} {
-			if caseOf(name)(claim) {
+			if caseOf(name)(difference) {
 				got = append(got, name)
 			}
 		}
@@ -162,7 +161,7 @@ func TestCases(t *testing.T) {
 		}
 	}
 	if n := len(d.byID["CVE-2018-14041"]); n != 2 {
-		t.Errorf("CVE-2018-14041 stands in %d archives, want 2", n)
+		t.Errorf("CVE-2018-14041 is in %d archives, want 2", n)
 	}
 	lists := edges(d.byID)
 	if p := of("pypi", "jw.util", "2.3"); !slices.ContainsFunc(lists["edges/PyPI"], func(q inventory.Package) bool { return reflect.DeepEqual(p, q) }) {

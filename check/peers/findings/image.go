@@ -15,10 +15,9 @@ import (
 	"slices"
 )
 
-// writeImage writes the databases of a root as an image of one layer, in the form
-// that "docker save" has: osv-scanner looks for databases at the root of a file
-// system, which in a folder that it is told to scan it takes to be that of the
-// machine.
+// writeImage writes the databases of a root as an image of one layer, in the form of
+// "docker save". osv-scanner only finds databases at the root of a filesystem: if it scans
+// a folder, that is the root of the machine.
 func writeImage(file, root string) error {
 	layer, err := layerOf(root)
 	if err != nil {
@@ -43,9 +42,8 @@ func writeImage(file, root string) error {
 	return os.WriteFile(file, image, 0o644)
 }
 
-// layerOf returns the files of a root that name its system, and its package
-// databases, as an archive. A link is followed, and
-// a root that has not one of them is well.
+// layerOf returns an archive of the files that name the system of a root, and of its
+// package databases. Links are followed, and missing files are skipped.
 func layerOf(root string) ([]byte, error) {
 	files := make(map[string][]byte)
 	for _, name := range []string{

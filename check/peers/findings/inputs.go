@@ -22,8 +22,8 @@ import (
 	"assay/service/advisory"
 )
 
-// An input is what both sides judge: a root, of which each reads the package
-// databases by itself, or a bill of materials.
+// An input is what both sides evaluate: a root, whose package databases each side reads
+// itself, or a bill of materials.
 type input struct {
 	name      string
 	root, bom string // one of them is the path
@@ -32,13 +32,12 @@ type input struct {
 
 // inputs yields
 //
-//   - every root named, its package databases;
-//   - every database of the test data that is of a system whose advisories the
-//     test data has;
-//   - what Syft finds of languages in the last root;
+//   - the package databases of every given root;
+//   - every database of the test data from a system that has advisories there;
+//   - the packages of languages that Syft finds in every root;
 //   - the lists of packages of languages in the test data;
-//   - for each ecosystem of a language, the packages that its advisories speak of,
-//     in the versions where they begin and end.
+//   - for each ecosystem of a language, the packages in its advisories, in the versions
+//     at which their ranges begin and end.
 func inputs(ctx context.Context, c config, d *data, tmp string) iter.Seq2[input, error] {
 	return func(yield func(input, error) bool) {
 		each := func(name string, make func(name string) (input, error)) bool {
@@ -106,11 +105,10 @@ func rootInput(ctx context.Context, assay, name, root string) (input, error) {
 	return input{name: name, root: root, inventory: s.Inventory}, nil
 }
 
-// systemOf returns the os-release of the system that a database is judged as,
-// empty where the test data has no advisories for one; it is given to a database
-// without one. Of AlmaLinux there is no database: those of other rebuilds of the
-// same release stand for it, and that of CBL-Mariner 2.0, whose advisories are not
-// there, for Azure Linux 3.0.
+// systemOf returns the os-release of the system that a database is evaluated as, or an
+// empty string if the test data has no advisories for it. The test data has no database
+// of AlmaLinux, so those of other rebuilds of the same release are used instead. The
+// database of CBL-Mariner 2.0, which has no advisories there, is used for Azure Linux 3.0.
 func systemOf(d pkgdb.Database) string {
 	switch d.Kind {
 	case "dpkg":
@@ -149,7 +147,7 @@ func databaseInput(ctx context.Context, assay, name string, d pkgdb.Database, sy
 		return input{}, err
 	}
 	for i := range in.inventory.Packages {
-		in.inventory.Packages[i].Vendor = "" // of another system than it is told to be
+		in.inventory.Packages[i].Vendor = "" // it names another system than the one in os-release
 	}
 	return in, nil
 }
@@ -172,9 +170,9 @@ func syftInput(ctx context.Context, tools, name, root, tmp string) (input, error
 	return billInput(tmp, name, s.Inventory.Packages)
 }
 
-// billInput writes a bill of materials of those packages that both sides can look
-// up: osv-scanner gives up at the first package whose ecosystem it has no
-// advisories for. What stands in it is what a purl says, no more.
+// billInput writes a bill of materials of the packages that both sides can look up:
+// osv-scanner stops at the first package in an ecosystem without advisories. It contains
+// only what a purl can express.
 func billInput(tmp, name string, packages []inventory.Package) (input, error) {
 	type component struct {
 		Type    string `json:"type"`
@@ -213,8 +211,7 @@ func billInput(tmp, name string, packages []inventory.Package) (input, error) {
 	return in, err
 }
 
-// languageLists returns the lists of packages in the folder lang of the test data,
-// those of each language together.
+// languageLists returns the packages in the folder lang of the test data, by language.
 func languageLists(dir string) (map[string][]inventory.Package, error) {
 	types := map[string]string{
 		"go-buildinfo": "golang", "java": "maven", "python": "pypi", "ruby": "gem", "rust-audit": "cargo",
@@ -252,9 +249,9 @@ func languageLists(dir string) (map[string][]inventory.Package, error) {
 	return lists, nil
 }
 
-// edges returns for each ecosystem of a language the packages that its advisories
-// speak of, in versions at which something begins or ends: the first fix, else the
-// last event, of every affected entry, and the last version that it lists.
+// edges returns the packages in the advisories of each ecosystem of a language, in the
+// versions at which a range begins or ends: for every affected entry its first fix, or its
+// last event if it has no fix, and the last version that it lists.
 func edges(records map[string][]kept) map[string][]inventory.Package {
 	types := make(map[string]string)
 	for _, typ := range []string{"cargo", "composer", "cran", "gem", "golang", "maven", "pypi"} {

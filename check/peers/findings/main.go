@@ -19,10 +19,10 @@ import (
 func main() {
 	var c config
 	flag.StringVar(&c.assay, "assay", "dist/assay", "the `program` that reads the roots")
-	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
+	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` for the tools that it builds")
 	flag.StringVar(&c.entries, "entries", "docs/matching.md", "`file` with the table of differences")
 	program.TestData(&c.testdata, "")
-	program.Roots(&c.roots, "a Debian `root` to judge")
+	program.Roots(&c.roots, "a Debian `root` to scan")
 	program.Main("findings", func(ctx context.Context) error { return run(ctx, c) })
 }
 
@@ -58,15 +58,15 @@ func run(ctx context.Context, c config) (err error) {
 		if err != nil {
 			return err
 		}
-		ours, ecosystem, err := data.judge(in.inventory)
+		ours, ecosystem, err := data.evaluate(in.inventory)
 		if err != nil {
 			return fmt.Errorf("%s: %w", in.name, err)
 		}
-		scanned, err := theirs.judge(ctx, in)
+		scanned, err := theirs.evaluate(ctx, in)
 		if err != nil {
 			return fmt.Errorf("%s: osv-scanner: %w", in.name, err)
 		}
-		r.add(in.name, ours, scanned, data.claims(in, ecosystem))
+		r.add(in.name, ours, scanned, data.detailsOf(in, ecosystem))
 	}
 	return r.print(os.Stdout)
 }

@@ -10,7 +10,7 @@ import (
 	"assay/check/peers"
 )
 
-// A difference is a finding that one side alone has.
+// A difference is a finding that only one side has.
 type difference struct {
 	input string
 	kind  kind
@@ -24,7 +24,7 @@ func (d difference) String() string {
 // A report gathers the differences of all inputs.
 type report struct {
 	entries   []*entry
-	compared  map[*entry]bool // an input it speaks of was compared
+	compared  map[*entry]bool // an input that it is about was compared
 	lines     []string        // of the table
 	findings  int             // of assay
 	uncovered []difference
@@ -34,9 +34,9 @@ func newReport(entries []*entry) *report {
 	return &report{entries: entries, compared: map[*entry]bool{}}
 }
 
-// add compares what both sides say of an input; claim looks up what a difference
-// is about.
-func (r *report) add(input string, ours, theirs judged, claim func(difference) claim) {
+// add compares the findings of both sides in an input. details adds the details to a
+// difference.
+func (r *report) add(input string, ours, theirs evaluated, details func(difference) detailed) {
 	for _, e := range r.entries {
 		if e.of(input) {
 			r.compared[e] = true
@@ -49,7 +49,7 @@ func (r *report) add(input string, ours, theirs judged, claim func(difference) c
 	}{{lacks, ours.findings, theirs.findings}, {adds, theirs.findings, ours.findings}} {
 		lost := missing(side.have, side.other)
 		for _, f := range lost {
-			r.sort(claim(difference{input, side.kind, f}))
+			r.sort(details(difference{input, side.kind, f}))
 		}
 		if len(lost) > 0 {
 			line += fmt.Sprintf("\t%s %d", side.kind, len(lost))
@@ -59,8 +59,8 @@ func (r *report) add(input string, ours, theirs judged, claim func(difference) c
 	r.findings += len(ours.findings)
 }
 
-// sort gives a difference to the first entry that accounts for it.
-func (r *report) sort(c claim) {
+// sort counts a difference for the first entry that accounts for it.
+func (r *report) sort(c detailed) {
 	i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.covers(c) })
 	if i < 0 {
 		r.uncovered = append(r.uncovered, c.difference)
@@ -69,8 +69,8 @@ func (r *report) sort(c claim) {
 	r.entries[i].matched++
 }
 
-// print writes the table and fails on what has no entry, and on an entry that
-// nothing has.
+// print writes the table. It returns an error if a difference has no entry, or an entry no
+// difference.
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(r.lines, "\n"))

@@ -13,13 +13,13 @@ import (
 	"assay/service/index"
 )
 
-// A scanner is osv-scanner with advisories of its own, without a network.
+// A scanner is osv-scanner with the advisories of a folder, without a network.
 type scanner struct {
 	program, data string
 }
 
-// newScanner builds osv-scanner below the folder tools and gives it the archives
-// of osv, a folder in the layout of the public bucket, below the folder tmp.
+// newScanner builds osv-scanner in the folder tools and links to the archives of osv, a
+// folder in the layout of the public bucket, in the folder tmp.
 func newScanner(ctx context.Context, tools, osv, tmp string) (*scanner, error) {
 	program, err := peers.OSVScanner(ctx, tools)
 	if err != nil {
@@ -45,14 +45,14 @@ func newScanner(ctx context.Context, tools, osv, tmp string) (*scanner, error) {
 	return &scanner{program, tmp}, nil
 }
 
-// judge runs osv-scanner on an input.
-func (s *scanner) judge(ctx context.Context, in input) (judged, error) {
+// evaluate runs osv-scanner on an input.
+func (s *scanner) evaluate(ctx context.Context, in input) (evaluated, error) {
 	args := []string{"--experimental-plugins=sbom/cdx", "--no-resolve", "--lockfile=" + in.bom}
 	command := "source"
 	if in.root != "" {
 		image := filepath.Join(s.data, "image.tar")
 		if err := writeImage(image, in.root); err != nil {
-			return judged{}, err
+			return evaluated{}, err
 		}
 		command, args = "image", []string{"--experimental-plugins=os/dpkg,os/apk,os/rpm", "--archive", image}
 	}
@@ -61,13 +61,14 @@ func (s *scanner) judge(ctx context.Context, in input) (judged, error) {
 	// 1: there are findings; 128: there are no packages.
 	out, err := peers.Output(ctx, nil, []int{1, 128}, s.program, args...)
 	if err != nil {
-		return judged{}, err
+		return evaluated{}, err
 	}
 	return parseResults(out)
 }
 
-// parseResults reads the JSON that osv-scanner writes; nothing is no packages.
-func parseResults(text []byte) (judged, error) {
+// parseResults reads the JSON that osv-scanner writes. Without packages it writes
+// nothing.
+func parseResults(text []byte) (evaluated, error) {
 	var doc struct {
 		Results []struct {
 			Packages []struct {
@@ -80,12 +81,12 @@ func parseResults(text []byte) (judged, error) {
 		}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return judged{}, nil
+		return evaluated{}, nil
 	}
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return judged{}, fmt.Errorf("its results: %w", err)
+		return evaluated{}, fmt.Errorf("parse results: %w", err)
 	}
-	var j judged
+	var j evaluated
 	for _, r := range doc.Results {
 		for _, p := range r.Packages {
 			about := pkg{p.Package.OSPackageName, p.Package.Version}

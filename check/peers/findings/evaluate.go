@@ -14,19 +14,19 @@ import (
 	"assay/service/match"
 )
 
-// judged is what one side says of an input.
-type judged struct {
+// An evaluated input has the findings of one side.
+type evaluated struct {
 	packages int
 	findings []finding
 }
 
-// data is the advisories of the test data, as assay holds them.
+// data has the advisories of the test data, as assay indexes them.
 type data struct {
 	byID  map[string][]kept
 	index *index.Memory
 }
 
-// A kept record is one of an archive, which an ecosystem has.
+// A kept record is a record with the ecosystem of its archive.
 type kept struct {
 	advisory.Advisory
 	archive string
@@ -49,7 +49,7 @@ func loadData(osv string) (*data, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", file, r.ID, err)
 			}
-			a.Details = "" // which with the references is most of a record
+			a.Details = "" // details and references are most of a record
 			if !strings.HasPrefix(a.ID, "GHSA-") {
 				a.References = nil
 			}
@@ -64,12 +64,12 @@ func loadData(osv string) (*data, error) {
 	return &d, nil
 }
 
-// judge matches an inventory, and returns the ecosystem of its system as well. No
-// finding depends on the day, which is only for the end of support.
-func (d *data) judge(inv inventory.Inventory) (j judged, ecosystem string, err error) {
+// evaluate matches an inventory, and also returns the ecosystem of its system. The day
+// only decides whether support has ended, so no finding depends on it.
+func (d *data) evaluate(inv inventory.Inventory) (j evaluated, ecosystem string, err error) {
 	res, err := match.Inventory(inv, d.index, nil, time.Unix(0, 0).UTC())
 	if err != nil {
-		return judged{}, "", err
+		return evaluated{}, "", err
 	}
 	j.packages = res.Packages
 	for _, f := range res.Findings {
@@ -83,8 +83,8 @@ func (d *data) judge(inv inventory.Inventory) (j judged, ecosystem string, err e
 	return j, res.System.Ecosystem, nil
 }
 
-// pkgOf returns a package as both sides' findings name it: osv-scanner does not
-// show the epoch of every rpm package.
+// pkgOf returns a package as the findings of both sides name it, without the epoch of an
+// rpm package, which osv-scanner does not always print.
 func pkgOf(p inventory.Package) pkg {
 	about := pkg{index.NormalName(ecosystemOf(p.Type), p.Name), p.Version}
 	if p.Type == "rpm" {
@@ -93,8 +93,8 @@ func pkgOf(p inventory.Package) pkg {
 	return about
 }
 
-// ecosystemOf returns the ecosystem of a purl type, of those of languages that the
-// test data has advisories of and whose purls osv-scanner reads; else it is empty.
+// ecosystemOf returns the ecosystem of a purl type, or an empty string. It knows the types
+// of languages that have advisories in the test data and that osv-scanner reads.
 func ecosystemOf(typ string) string {
 	switch typ {
 	case "cargo":
