@@ -1,6 +1,5 @@
-// Package peers is shared by the programs that compare assay with other tools:
-// building those tools, running them, and reading the tables of differences in
-// the documentation.
+// Package peers is shared by the programs that compare assay with other tools. It builds
+// and runs those tools, and reads the tables of differences in the documentation.
 package peers
 
 import (
@@ -13,10 +12,10 @@ import (
 	"slices"
 )
 
-// Build returns the path of a program of the Go package pkg, which is built below
-// the folder tools when it is not there. The Go command checks its source against
-// the public checksum database. It is built in a module of its own: its
-// requirements are none of the project's.
+// Build returns the path of a program of the Go package pkg. It builds the program in the
+// folder tools if it is not there. The go command verifies the source with the public
+// checksum database. The build has a module of its own, so that its requirements do not
+// become those of the project.
 func Build(ctx context.Context, tools, name, pkg, version string) (string, error) {
 	dir, err := filepath.Abs(filepath.Join(tools, name+"-"+version))
 	if err != nil {
@@ -26,7 +25,7 @@ func Build(ctx context.Context, tools, name, pkg, version string) (string, error
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
-	fmt.Fprintf(os.Stderr, "building %s %s, once; this takes minutes\n", name, version)
+	fmt.Fprintf(os.Stderr, "building %s %s; this takes minutes, but only the first time\n", name, version)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -46,20 +45,20 @@ func Build(ctx context.Context, tools, name, pkg, version string) (string, error
 	return program, os.Rename(program+".new", program)
 }
 
-// Syft returns the path of the Syft that is compared with, as Build does.
+// Syft returns the path of Syft, which it builds if necessary.
 func Syft(ctx context.Context, tools string) (string, error) {
 	return Build(ctx, tools, "syft", "github.com/anchore/syft/cmd/syft", "v1.57.0")
 }
 
-// OSVScanner returns the path of the newest osv-scanner that Go 1.26 builds, as
-// Build does.
+// OSVScanner returns the path of the newest osv-scanner that Go 1.26 can build. It builds
+// it if necessary.
 func OSVScanner(ctx context.Context, tools string) (string, error) {
 	return Build(ctx, tools, "osv-scanner", "github.com/google/osv-scanner/v2/cmd/osv-scanner", "v2.5.1")
 }
 
-// Output runs a program and returns what it writes to standard output; env is
-// added to the environment. An end with a code other than 0 and those in good is
-// an error, which has what the program wrote to standard error.
+// Output runs a program and returns its standard output. env is added to the environment.
+// An exit code other than 0 and those in good is an error, which contains the standard
+// error of the program.
 func Output(ctx context.Context, env []string, good []int, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)

@@ -12,10 +12,9 @@ import (
 //
 //	| `rpm/*-ndb` | trivy | lacks | `gpg-*` | another rule | why |
 //
-// A line of it begins with a cell in backquotes, which those of the table's head
-// do not. A vertical bar within a cell is written \|. The section ends with the
-// next heading that is not deeper. The error names a line that has not so many
-// cells as columns.
+// Lines whose first cell is not in backquotes, such as the head of the table, are skipped.
+// A vertical bar in a cell is written \|. The section ends at the next heading of the same
+// or a higher level. The error names a line with another number of cells than columns.
 func Table(text, heading string, columns int) ([][]string, error) {
 	_, section, ok := strings.Cut("\n"+text, "\n"+heading+"\n")
 	if !ok {
@@ -48,8 +47,8 @@ func Table(text, heading string, columns int) ([][]string, error) {
 	return lines, nil
 }
 
-// Agree writes down where differences and the entries of a table do not agree, and
-// returns an error then.
+// Agree returns an error if differences and the entries of a table do not agree, and
+// writes the problems to out.
 func Agree(out io.Writer, problems []string) error {
 	if len(problems) == 0 {
 		return nil

@@ -14,8 +14,7 @@ import (
 	"strings"
 )
 
-// compareArtefacts compares what the test data has of languages with a list of
-// what is in it.
+// compareArtefacts compares the packages of languages in the test data with their lists.
 func compareArtefacts(ctx context.Context, dir, tmp string, peers []peer, r *report) error {
 	lists, err := filepath.Glob(filepath.Join(dir, "*", "*", "expected.json"))
 	if err != nil {
@@ -27,7 +26,7 @@ func compareArtefacts(ctx context.Context, dir, tmp string, peers []peer, r *rep
 	for _, path := range lists {
 		from := filepath.Dir(path)
 		language := filepath.Base(filepath.Dir(from))
-		s := subject{name: "lang/" + language + "/" + filepath.Base(from), root: filepath.Join(tmp, language, filepath.Base(from))}
+		s := tree{name: "lang/" + language + "/" + filepath.Base(from), root: filepath.Join(tmp, language, filepath.Base(from))}
 		if err := layArtefact(from, s.root, language); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -35,7 +34,7 @@ func compareArtefacts(ctx context.Context, dir, tmp string, peers []peer, r *rep
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		s.judgePackages("the list", typ, expected...)
+		s.addPackages("the list", typ, expected...)
 		if err := s.compare(ctx, peers, r); err != nil {
 			return err
 		}
@@ -61,7 +60,7 @@ func readExpected(path, language string) (typ string, all []namedVersion, err er
 	types := map[string]string{"java": "maven", "python": "pypi", "node": "npm", "ruby": "gem", "go-buildinfo": "golang", "rust-audit": "cargo"}
 	typ, ok := types[language]
 	if !ok {
-		return "", nil, fmt.Errorf("the type of the language %q is not known", language)
+		return "", nil, fmt.Errorf("unknown language %q", language)
 	}
 	for _, i := range items {
 		switch {
@@ -69,7 +68,7 @@ func readExpected(path, language string) (typ string, all []namedVersion, err er
 			i.Name = i.Group + ":" + i.Artifact
 		case i.ReplacedBy != nil:
 			i.namedVersion = *i.ReplacedBy
-		case i.Kind == "stdlib": // the list has the experiments that follow the version
+		case i.Kind == "stdlib": // the list adds experiments to the version
 			i.Version, err = toolchain(filepath.Dir(path))
 		case i.Kind == "build":
 			continue
@@ -95,12 +94,12 @@ func toolchain(dir string) (string, error) {
 			return m.Version, nil
 		}
 	}
-	return "", errors.New("no version of Go")
+	return "", errors.New("the version of Go is missing")
 }
 
-// layArtefact puts an artefact into a root as it would be installed: archives and
-// files as they are, packed trees unpacked, and the records of programs, of which
-// the data has nothing else, in a program.
+// layArtefact puts an artefact into a root as it would be installed. It copies archives
+// and files, and unpacks packed trees. Of programs the data only has the lists of
+// modules, which it writes into a program.
 func layArtefact(from, root, language string) error {
 	switch language {
 	case "go-buildinfo":
@@ -139,9 +138,8 @@ func layArtefact(from, root, language string) error {
 	})
 }
 
-// inSitePackages moves the record of a Python package, wherever the data has it, to
-// where it counts as one: into a folder of packages, one for each folder that it
-// was in.
+// inSitePackages returns the path of a file of a Python package in a folder
+// site-packages, where it counts as installed. Each folder of the data gets its own.
 func inSitePackages(path string) string {
 	folders := strings.Split(path, "/")
 	i := slices.IndexFunc(folders, func(name string) bool {

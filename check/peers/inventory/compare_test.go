@@ -24,7 +24,7 @@ func listOf(tool string, rows ...pkgdb.Row) list {
 }
 
 func TestReport(t *testing.T) {
-	judge := listOf("judge", rowOf("a", "1", "a"), rowOf("b", "1", "b"), rowOf("c", "0:1", "c"))
+	reference := listOf("reference", rowOf("a", "1", "a"), rowOf("b", "1", "b"), rowOf("c", "0:1", "c"))
 	tool := listOf("tool", rowOf("b", "1", "bb"), rowOf("c", "1", "c"), rowOf("d", "2", "d"))
 	const head = "# x\n\n## Differences\n\n| roots | tool | difference | packages | whose | why |\n| --- | --- | --- | --- | --- | --- |\n"
 	all := "| `r*` | tool | lacks | `a` | theirs missed | x |\n" +
@@ -39,14 +39,14 @@ func TestReport(t *testing.T) {
 		{"of another root", all + "| `other` | tool | lacks | `*` | theirs missed | x |\n", ""},
 		{"of several tools", strings.ReplaceAll(all, "tool", "t*"), ""},
 		{"of another tool", strings.ReplaceAll(all, "tool", "tools"), "no entry: root: tool lacks a 1 amd64 (source a 1)"},
-		{"what another section says", all + "\n## Next\n\n| `x` |\n", ""},
+		{"a line of another section", all + "\n## Next\n\n| `x` |\n", ""},
 	} {
 		entries, err := parseEntries(head + c.table)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := newReport(entries)
-		r.add("root", []list{judge, judge, tool})
+		r.add("root", []list{reference, reference, tool})
 		var out bytes.Buffer
 		err = r.print(&out)
 		if (err != nil) != (c.want != "") || !strings.Contains(out.String(), c.want) {
@@ -131,8 +131,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// The program that is written is one to the standard library and to the go
-// command's reader.
+// TestWriteProgram checks that the standard library reads the build information of the
+// program.
 func TestWriteProgram(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	const text = "x: go1.22.1\n\tpath\texample.com/x\n\tmod\texample.com/x\tv1.0.0\t\n"

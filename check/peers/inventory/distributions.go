@@ -29,7 +29,7 @@ func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *rep
 		if typ == "" {
 			typ = d.Kind
 		}
-		s := subject{name: d.String(), root: filepath.Join(tmp, d.Kind, d.Name), only: typ}
+		s := tree{name: d.String(), root: filepath.Join(tmp, d.Kind, d.Name), only: typ}
 		if err := d.Lay(s.root); err != nil {
 			return err
 		}
@@ -40,13 +40,13 @@ func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *rep
 		for _, row := range truth {
 			expected.add(row)
 		}
-		s.judge(typ, list{"the list", expected})
+		s.addReference(typ, list{"the list", expected})
 		native, ok, err := nativeDatabase(ctx, d.Kind, s.root)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if ok {
-			s.judge(typ, native)
+			s.addReference(typ, native)
 		}
 		// osv-scanner does not name architectures and sources.
 		if err := s.compare(ctx, peers[:3], r); err != nil {
@@ -56,9 +56,8 @@ func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *rep
 	return nil
 }
 
-// nameSystem gives a root that does not say which system it holds one that has
-// such databases: without it Trivy reports no packages, and of Debian's without
-// debian_version.
+// nameSystem writes an os-release with a system that has such databases, unless the root
+// has one. Without it, Trivy reports no packages. On Debian it also needs debian_version.
 func nameSystem(root, kind string) error {
 	files := map[string]string{"etc/os-release": "ID=centos\nVERSION_ID=8\n"}
 	switch kind {
@@ -82,7 +81,8 @@ func nameSystem(root, kind string) error {
 	return nil
 }
 
-// nativeDatabase asks the tool that the database belongs to, where it runs here.
+// nativeDatabase asks the native tool of a database. It is not ok if that does not run
+// here.
 func nativeDatabase(ctx context.Context, kind, root string) (list, bool, error) {
 	switch kind {
 	case "dpkg":
@@ -93,7 +93,7 @@ func nativeDatabase(ctx context.Context, kind, root string) (list, bool, error) 
 	return list{}, false, nil
 }
 
-// dpkgQuery asks Debian's own tool, which knows no folder status.d.
+// dpkgQuery asks Debian's own tool, which does not read the folder status.d.
 func dpkgQuery(ctx context.Context, root string) (list, bool, error) {
 	l := list{"dpkg-query", rows{}}
 	dir := filepath.Join(root, "var/lib/dpkg")
@@ -119,7 +119,7 @@ func dpkgQuery(ctx context.Context, root string) (list, bool, error) {
 	return l, true, nil
 }
 
-// rpm asks rpm, as Debian builds it: without a reader for ndb.
+// rpm asks rpm. The build of Debian does not read ndb.
 func rpm(ctx context.Context, root string) (list, bool, error) {
 	l := list{"rpm", rows{}}
 	dir := filepath.Join(root, pkgdb.RPMDir)

@@ -11,7 +11,7 @@ import (
 	"assay/remote/purl"
 )
 
-// A component is one of CycloneDX, as far as it is compared.
+// A component has the fields of a CycloneDX component that are compared.
 type component struct {
 	Name, Version, PURL string
 	Properties          []struct{ Name, Value string }
@@ -44,10 +44,9 @@ func readCycloneDX(text []byte, t tally) error {
 	return nil
 }
 
-// row returns the package of an operating system that a component is. Assay and
-// Syft write its source as the purl's "upstream", and leave out of it what equals
-// the package's own; assay has properties for what cannot be written there, and
-// Trivy for all.
+// row returns a component that is a package of an operating system. Assay and Syft write
+// its source to the purl's "upstream", without the parts that equal those of the package.
+// Assay also has properties for what does not fit there. Trivy only uses properties.
 func (c component) row(kind string) (row pkgdb.Row, err error) {
 	_, query, _ := strings.Cut(c.PURL, "?")
 	q, err := url.ParseQuery(query)
@@ -73,7 +72,7 @@ func (c component) row(kind string) (row pkgdb.Row, err error) {
 		}
 	}
 	c.properties(&row)
-	if kind == "rpm" { // no list names the epoch of the source
+	if kind == "rpm" { // the lists have no epoch of the source
 		if _, version, ok := strings.Cut(row.SourceVersion, ":"); ok {
 			row.SourceVersion = version
 		}
@@ -115,7 +114,7 @@ func (c component) properties(row *pkgdb.Row) {
 }
 
 // readScanner adds the packages of languages in osv-scanner's JSON to one of two
-// tallies; nothing is no packages.
+// tallies. Without packages it prints nothing.
 func readScanner(text []byte, installed, locked tally) error {
 	var doc struct {
 		Results []struct {
@@ -143,7 +142,7 @@ func readScanner(text []byte, installed, locked tally) error {
 			ecosystem, _, _ := strings.Cut(p.Package.Ecosystem, ":")
 			typ, ok := types[ecosystem]
 			if !ok {
-				continue // those of operating systems
+				continue // of operating systems
 			}
 			t.addPackage(typ, p.Package.Name, p.Package.Version)
 		}

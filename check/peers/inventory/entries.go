@@ -8,7 +8,7 @@ import (
 	"assay/check/peers"
 )
 
-// heading is that of the section with the table.
+// heading is the heading of the section with the table.
 const heading = "## Differences"
 
 // An entry is a line of the table: it accounts for differences.
@@ -22,7 +22,7 @@ type entry struct {
 	matched  []int // differences so far, by packages
 }
 
-// A kind says how a tool differs from the reference.
+// A kind is how a tool differs from the reference.
 type kind string
 
 const (
@@ -31,7 +31,7 @@ const (
 	source kind = "source" // has the package, with another source
 )
 
-// Whose a difference is. If it is ours, assay is fixed, so there is no entry for that.
+// Causes of a difference. There is none for an error of assay, which is fixed instead.
 const (
 	theirs      = "theirs missed"
 	anotherRule = "another rule"
@@ -71,13 +71,13 @@ func (e *entry) check() error {
 	switch e.kind {
 	case lacks, adds, source:
 	default:
-		return fmt.Errorf("difference %q is none of %s, %s and %s", e.kind, lacks, adds, source)
+		return fmt.Errorf("difference %q is not one of %s, %s and %s", e.kind, lacks, adds, source)
 	}
 	if e.whose != theirs && e.whose != anotherRule {
 		return fmt.Errorf("%q is neither %q nor %q", e.whose, theirs, anotherRule)
 	}
 	if e.tool == "" || e.why == "" {
-		return fmt.Errorf("an empty cell")
+		return fmt.Errorf("empty cell")
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (e *entry) account(d difference) bool {
 		if strings.Contains(glob, " ") {
 			text += " " + d.row.Version
 		}
-		slash := strings.NewReplacer("/", "\x00") // which an asterisk does not match
+		slash := strings.NewReplacer("/", "\x00") // an asterisk does not match a slash
 		if ok, _ := path.Match(slash.Replace(glob), slash.Replace(text)); ok {
 			e.matched[i]++
 			return true

@@ -17,8 +17,8 @@ import (
 	"assay/check/peers"
 )
 
-// readFiles judges what is in archives of Java and in programs.
-func readFiles(ctx context.Context, s *subject) error {
+// readFiles adds the packages in Java archives and in programs.
+func readFiles(ctx context.Context, s *tree) error {
 	var archives, programs []string
 	err := filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -68,8 +68,8 @@ func isELF(path string) bool {
 	return err == nil && string(magic) == elf.ELFMAG
 }
 
-// pythonPOMs prints, as JSON, what each pom.properties names in the archives that
-// are given, and in archives in them, as Python reads archives.
+// pythonPOMs prints, as JSON, the package in each pom.properties of the given archives and
+// of the archives in them.
 const pythonPOMs = `
 import io, json, sys, zipfile
 found = []
@@ -87,7 +87,7 @@ for path in sys.stdin.read().splitlines():
 print(json.dumps(found))
 `
 
-func (s *subject) readArchives(ctx context.Context, paths []string) error {
+func (s *tree) readArchives(ctx context.Context, paths []string) error {
 	if len(paths) == 0 {
 		return nil
 	}
@@ -102,12 +102,12 @@ func (s *subject) readArchives(ctx context.Context, paths []string) error {
 	if err := json.Unmarshal(out, &all); err != nil {
 		return err
 	}
-	s.judgePackages("pom.properties", "maven", all...)
+	s.addPackages("pom.properties", "maven", all...)
 	return nil
 }
 
-// readModules asks the go command.
-func (s *subject) readModules(ctx context.Context, programs []string) error {
+// readModules adds the modules that the go command prints.
+func (s *tree) readModules(ctx context.Context, programs []string) error {
 	var all []namedVersion
 	for chunk := range slices.Chunk(programs, 500) {
 		// 1: one of them was not made by Go.
@@ -118,14 +118,14 @@ func (s *subject) readModules(ctx context.Context, programs []string) error {
 		all = append(all, modules(string(out))...)
 	}
 	if len(all) > 0 {
-		s.judgePackages("go version -m", "golang", all...)
+		s.addPackages("go version -m", "golang", all...)
 	}
 	return nil
 }
 
 // modules returns the modules in what "go version -m" prints of a program, and the
-// toolchain as the package stdlib. A module that was replaced is the one in its
-// place, unless that is a folder.
+// toolchain as the package stdlib. The result has the replacement of a replaced module,
+// unless that is a folder.
 func modules(text string) []namedVersion {
 	var all []namedVersion
 	for line := range strings.Lines(text) {
@@ -150,7 +150,7 @@ func modules(text string) []namedVersion {
 }
 
 // readCrates reads the lists of cargo-auditable.
-func (s *subject) readCrates(programs []string) error {
+func (s *tree) readCrates(programs []string) error {
 	var all []namedVersion
 	for _, path := range programs {
 		f, err := elf.Open(path)
@@ -176,12 +176,12 @@ func (s *subject) readCrates(programs []string) error {
 		all = append(all, found...)
 	}
 	if len(all) > 0 {
-		s.judgePackages(".dep-v0", "cargo", all...)
+		s.addPackages(".dep-v0", "cargo", all...)
 	}
 	return nil
 }
 
-// crates returns the crates of a list that are in the program.
+// crates returns the crates of a list, without those that only the build used.
 func crates(data []byte) ([]namedVersion, error) {
 	r, err := zlib.NewReader(bytes.NewReader(data))
 	if err != nil {

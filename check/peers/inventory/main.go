@@ -22,7 +22,7 @@ import (
 func main() {
 	var c config
 	flag.StringVar(&c.assay, "assay", "dist/assay", "the `program` to compare")
-	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` that keeps what was built for it")
+	flag.StringVar(&c.tools, "tools", "dist/tools", "`folder` for the tools that it builds")
 	flag.StringVar(&c.entries, "entries", "docs/inventory.md", "`file` with the table of differences")
 	program.TestData(&c.testdata, "; none if -")
 	program.Roots(&c.roots, "a Debian `root` to read")
@@ -57,11 +57,11 @@ func run(ctx context.Context, c config) error {
 		if root, err = filepath.Abs(root); err != nil {
 			return err
 		}
-		subjects, err := subjectsOfRoot(ctx, root, tmp)
+		trees, err := treesOfRoot(ctx, root, tmp)
 		if err != nil {
 			return fmt.Errorf("%s: %w", root, err)
 		}
-		for _, s := range subjects {
+		for _, s := range trees {
 			if err := s.compare(ctx, peers, r); err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ func run(ctx context.Context, c config) error {
 		if err := compareDatabases(ctx, filepath.Join(c.testdata, "pkgdb"), tmp, peers, r); err != nil {
 			return err
 		}
-		// osv-scanner is for the roots alone: that is where false packages are.
+		// osv-scanner is only compared in roots, which are where it has false packages.
 		if err := compareArtefacts(ctx, filepath.Join(c.testdata, "lang"), tmp, peers[:3], r); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func run(ctx context.Context, c config) error {
 	return r.print(os.Stdout)
 }
 
-// output runs a program that has to end with code 0.
+// output runs a program. Any code other than 0 is an error.
 func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return peers.Output(ctx, nil, nil, name, args...)
 }

@@ -12,33 +12,33 @@ import (
 	"assay/check/peers"
 )
 
-// judgePackages adds a list of one type of packages that is held to be right.
-func (s *subject) judgePackages(tool, typ string, all ...namedVersion) {
+// addPackages adds a list of packages of one type that counts as correct.
+func (s *tree) addPackages(tool, typ string, all ...namedVersion) {
 	t := newTally(tool)
 	t.types[typ] = rows{}
 	for _, p := range all {
 		t.addPackage(typ, p.Name, p.Version)
 	}
-	s.judge(typ, list{tool, t.types[typ]})
+	s.addReference(typ, list{tool, t.types[typ]})
 }
 
 type namedVersion struct{ Name, Version string }
 
 // pipOfDebian asks the pip of a root.
-func pipOfDebian(ctx context.Context, s *subject) error {
-	if !there(s.root, "usr/bin/pip3") {
+func pipOfDebian(ctx context.Context, s *tree) error {
+	if !exists(s.root, "usr/bin/pip3") {
 		return nil
 	}
 	found, err := s.pipList(ctx, "python3")
 	if err == nil {
-		s.judgePackages("pip list", "pypi", found...)
+		s.addPackages("pip list", "pypi", found...)
 	}
 	return err
 }
 
-// pip asks the pip of each virtual environment, and that of one of them about the
-// folders that others were installed into.
-func pip(ctx context.Context, s *subject) error {
+// pip asks the pip of each virtual environment. It asks one of them for the packages that
+// were installed into other folders.
+func pip(ctx context.Context, s *tree) error {
 	environments, err := s.folders("pyvenv.cfg")
 	if err != nil || len(environments) == 0 {
 		return err
@@ -64,11 +64,11 @@ func pip(ctx context.Context, s *subject) error {
 		}
 		all = append(all, found...)
 	}
-	s.judgePackages("pip list", "pypi", all...)
+	s.addPackages("pip list", "pypi", all...)
 	return nil
 }
 
-func (s *subject) pipList(ctx context.Context, python string, options ...string) (found []namedVersion, err error) {
+func (s *tree) pipList(ctx context.Context, python string, options ...string) (found []namedVersion, err error) {
 	args := []string{python, "-B", "-m", "pip", "--disable-pip-version-check", "list", "--format=json"}
 	out, err := s.inside(ctx, append(args, options...)...)
 	if err != nil {
@@ -78,8 +78,8 @@ func (s *subject) pipList(ctx context.Context, python string, options ...string)
 }
 
 // gemOfDebian asks the gem of a root, "NAME (VERSION, default: VERSION PLATFORM)".
-func gemOfDebian(ctx context.Context, s *subject) error {
-	if !there(s.root, "usr/bin/gem") {
+func gemOfDebian(ctx context.Context, s *tree) error {
+	if !exists(s.root, "usr/bin/gem") {
 		return nil
 	}
 	out, err := s.inside(ctx, "env", "LC_ALL=C.UTF-8", "gem", "list")
@@ -97,12 +97,12 @@ func gemOfDebian(ctx context.Context, s *subject) error {
 			all = append(all, namedVersion{name, version})
 		}
 	}
-	s.judgePackages("gem list", "gem", all...)
+	s.addPackages("gem list", "gem", all...)
 	return nil
 }
 
 // npm asks the npm of this machine about each project.
-func npm(ctx context.Context, s *subject) error {
+func npm(ctx context.Context, s *tree) error {
 	projects, err := s.folders("node_modules")
 	if err != nil || len(projects) == 0 {
 		return err
@@ -131,13 +131,13 @@ func npm(ctx context.Context, s *subject) error {
 		}
 		walk(project)
 	}
-	s.judgePackages("npm ls", "npm", all...)
+	s.addPackages("npm ls", "npm", all...)
 	return nil
 }
 
-// npmOfDebian asks npm about the folder in which Debian has its packages, as if it
-// were a folder node_modules.
-func npmOfDebian(ctx context.Context, s *subject, tmp string) error {
+// npmOfDebian asks npm for the packages in Debian's folder, which it copies to a folder
+// node_modules.
+func npmOfDebian(ctx context.Context, s *tree, tmp string) error {
 	source := filepath.Join(s.root, "usr/share/nodejs")
 	if _, err := os.Stat(source); err != nil {
 		return nil
@@ -174,12 +174,12 @@ func npmOfDebian(ctx context.Context, s *subject, tmp string) error {
 			all = append(all, namedVersion{p.Name, p.Version})
 		}
 	}
-	s.judgePackages("npm query", "npm", all...)
+	s.addPackages("npm query", "npm", all...)
 	return nil
 }
 
-// runNPM runs npm in a folder, without a network, and decodes what it prints. Code
-// 1 says that something is there that no package.json asks for.
+// runNPM runs npm in a folder, without a network, and decodes what it prints. Code 1 means
+// that a package is installed that no package.json requires.
 func runNPM(ctx context.Context, dir string, to any, args ...string) error {
 	cache, err := os.MkdirTemp("", "assay-npm")
 	if err != nil {
@@ -198,7 +198,7 @@ func runNPM(ctx context.Context, dir string, to any, args ...string) error {
 }
 
 // composer asks the Composer of the root about each project.
-func composer(ctx context.Context, s *subject) error {
+func composer(ctx context.Context, s *tree) error {
 	projects, err := s.folders("vendor/composer")
 	if err != nil || len(projects) == 0 {
 		return err
@@ -216,6 +216,6 @@ func composer(ctx context.Context, s *subject) error {
 		}
 		all = append(all, shown.Installed...)
 	}
-	s.judgePackages("composer show", "composer", all...)
+	s.addPackages("composer show", "composer", all...)
 	return nil
 }

@@ -17,12 +17,12 @@ const (
 	scannerPackage = "github.com/google/osv-scanner/v2/cmd/osv-scanner"
 )
 
-// A peer reads a subject as one program does. It returns more than one tally
-// where the program has several ideas of what a package is.
-type peer func(context.Context, subject) ([]tally, error)
+// A peer runs one program on a tree. It returns a tally for each way in which the program
+// searches for packages.
+type peer func(context.Context, tree) ([]tally, error)
 
-// newPeers returns assay, Syft, Trivy and osv-scanner. None of them needs a
-// network; the folder tmp is theirs.
+// newPeers returns assay, Syft, Trivy and osv-scanner. They run without a network and keep
+// their files in the folder tmp.
 func newPeers(ctx context.Context, c config, tmp string) ([]peer, error) {
 	syft, err := newSyft(ctx, c.tools)
 	if err != nil {
@@ -36,7 +36,7 @@ func newPeers(ctx context.Context, c config, tmp string) ([]peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	assay := func(ctx context.Context, s subject) ([]tally, error) {
+	assay := func(ctx context.Context, s tree) ([]tally, error) {
 		args := []string{"inventory", "--root", s.root}
 		if s.skip != "" {
 			args = append(args, "--skip", s.skip)
@@ -51,16 +51,16 @@ func newPeers(ctx context.Context, c config, tmp string) ([]peer, error) {
 	return []peer{assay, syft, trivy, scanner}, nil
 }
 
-// newSyft returns Syft with its readers of operating systems and languages: "syft"
-// are those that it runs on an image, for what is installed, and "syft dir" those
-// that it runs on a folder if nobody says otherwise. It is run twice for them: what
-// both find is said to be found by either.
+// newSyft returns Syft with its readers of operating systems and languages. "syft" has the
+// readers that it uses for images, which find installed packages, and "syft dir" those that
+// it uses for folders by default. It runs twice, because its output names only one of the
+// readers that find a package.
 func newSyft(ctx context.Context, tools string) (peer, error) {
 	program, err := peers.Build(ctx, tools, "syft", syftPackage, syftVersion)
 	if err != nil {
 		return nil, err
 	}
-	scan := func(ctx context.Context, s subject, t tally, catalogers string) error {
+	scan := func(ctx context.Context, s tree, t tally, catalogers string) error {
 		args := []string{"scan", "--quiet", "--output", "cyclonedx-json",
 			"--override-default-catalogers", catalogers, "--select-catalogers", "language,os"}
 		if s.skip != "" {
@@ -72,20 +72,20 @@ func newSyft(ctx context.Context, tools string) (peer, error) {
 		}
 		return readCycloneDX(out, t)
 	}
-	return func(ctx context.Context, s subject) ([]tally, error) {
+	return func(ctx context.Context, s tree) ([]tally, error) {
 		image := newTally("syft")
 		if err := scan(ctx, s, image, "image"); err != nil || s.system == "" {
 			return []tally{image}, err
 		}
 		dir := newTally("syft dir")
-		dir.aside = true
+		dir.languagesOnly = true
 		return []tally{image, dir}, scan(ctx, s, dir, "directory")
 	}, nil
 }
 
-// newTrivy returns Trivy, for which the folder cache is made. It does not start to
-// read archives of Java without its index of digests ("cannot be specified on the
-// first run"): it is given an empty one.
+// newTrivy returns Trivy, and makes the folder cache for it. Trivy does not read Java
+// archives without its index of digests ("cannot be specified on the first run"), so it
+// gets an empty index.
 func newTrivy(ctx context.Context, tools, cache string) (peer, error) {
 	program, err := peers.Build(ctx, tools, "trivy", trivyPackage, trivyVersion)
 	if err != nil {
@@ -104,7 +104,7 @@ func newTrivy(ctx context.Context, tools, cache string) (peer, error) {
 	if _, err := output(ctx, "sqlite3", filepath.Join(index, "trivy-java.db"), schema); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, s subject) ([]tally, error) {
+	return func(ctx context.Context, s tree) ([]tally, error) {
 		args := []string{"rootfs", "--quiet", "--format", "cyclonedx", "--pkg-types", "os,library", "--offline-scan",
 			"--skip-version-check", "--disable-telemetry", "--skip-java-db-update", "--cache-dir", cache}
 		if s.skip != "" {
@@ -119,9 +119,9 @@ func newTrivy(ctx context.Context, tools, cache string) (peer, error) {
 	}, nil
 }
 
-// newScanner returns osv-scanner: "osv-scanner" is its preset for what is
-// installed, and "osv-scanner dir" the lock files that it reads if nobody says
-// otherwise. It has no advisories, in the folder data.
+// newScanner returns osv-scanner. "osv-scanner" is its preset for installed packages, and
+// "osv-scanner dir" has the lock files that it reads by default. Its folder of advisories,
+// data, is empty.
 func newScanner(ctx context.Context, tools, data string) (peer, error) {
 	program, err := peers.Build(ctx, tools, "osv-scanner", scannerPackage, scannerVersion)
 	if err != nil {
@@ -130,7 +130,7 @@ func newScanner(ctx context.Context, tools, data string) (peer, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, s subject) ([]tally, error) {
+	return func(ctx context.Context, s tree) ([]tally, error) {
 		args := []string{"scan", "source", "--recursive", "--no-ignore", "--format", "json", "--verbosity", "error",
 			"--offline", "--local-db-path", data, "--all-packages", "--no-resolve", "--allow-no-lockfiles",
 			"--experimental-no-default-plugins", "--experimental-plugins", "artifact,lockfile"}
@@ -143,7 +143,7 @@ func newScanner(ctx context.Context, tools, data string) (peer, error) {
 			return nil, err
 		}
 		installed, locked := newTally("osv-scanner"), newTally("osv-scanner dir")
-		installed.aside, locked.aside = true, true
+		installed.languagesOnly, locked.languagesOnly = true, true
 		return []tally{installed, locked}, readScanner(out, installed, locked)
 	}, nil
 }

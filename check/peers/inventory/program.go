@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// writeProgram writes a program for Linux with a section, which does nothing. It
-// is as long as the shortest that a compiler makes.
+// writeProgram writes a program for Linux that has a section and does nothing. It is as
+// long as the shortest program of a compiler.
 func writeProgram(path, section string, data []byte) error {
 	const base, dataAt = 0x400000, 0x1000
 	names := "\x00" + section + "\x00.shstrtab\x00"

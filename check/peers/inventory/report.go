@@ -12,12 +12,12 @@ import (
 	"assay/check/testkit/pkgdb"
 )
 
-// A difference is a package in which a tool differs from the judge.
+// A difference is a package in which a tool differs from the reference.
 type difference struct {
 	root, tool string
 	kind       kind
-	row        pkgdb.Row // the judge's; for adds the tool's
-	instead    pkgdb.Row // for source, the tool's
+	row        pkgdb.Row // of the reference; for adds of the tool
+	instead    pkgdb.Row // for source: of the tool
 }
 
 func (d difference) String() string {
@@ -28,23 +28,23 @@ func (d difference) String() string {
 		s += d.row.String()
 	}
 	if d.kind == source {
-		s += fmt.Sprintf(", says %s %s", d.instead.Source, d.instead.SourceVersion)
+		s += fmt.Sprintf(", but names %s %s", d.instead.Source, d.instead.SourceVersion)
 	}
 	return s
 }
 
-// differences returns in what a tool's list differs from the judge's, sorted.
-func differences(root string, judge, l list) []difference {
+// differences returns the differences of a tool's list from the reference, sorted.
+func differences(root string, reference, l list) []difference {
 	type identity struct{ name, version, arch string }
 	of := func(r pkgdb.Row) identity { return identity{r.Name, r.Version, r.Arch} }
 	byIdentity := map[identity]pkgdb.Row{}
 	for r := range l.rows {
-		if !judge.rows[r] {
+		if !reference.rows[r] {
 			byIdentity[of(r)] = r
 		}
 	}
 	var all []difference
-	for r := range judge.rows {
+	for r := range reference.rows {
 		if l.rows[r] {
 			continue
 		}
@@ -67,7 +67,7 @@ func differences(root string, judge, l list) []difference {
 // A report gathers the differences of all roots.
 type report struct {
 	entries   []*entry
-	compared  map[*entry]bool // its tool was compared in a root it speaks of
+	compared  map[*entry]bool // its tool was compared in one of its roots
 	lines     []string        // of the table
 	uncovered []difference
 }
@@ -76,10 +76,10 @@ func newReport(entries []*entry) *report {
 	return &report{entries: entries, compared: map[*entry]bool{}}
 }
 
-// add compares the lists of a root with the first of them.
+// add compares the lists of a root with the first, which is the reference.
 func (r *report) add(root string, lists []list) {
-	judge := lists[0]
-	line := fmt.Sprintf("%s\t%s %d", root, judge.tool, len(judge.rows))
+	reference := lists[0]
+	line := fmt.Sprintf("%s\t%s %d", root, reference.tool, len(reference.rows))
 	for _, l := range lists[1:] {
 		for _, e := range r.entries {
 			if e.of(root, l.tool) {
@@ -87,7 +87,7 @@ func (r *report) add(root string, lists []list) {
 			}
 		}
 		counts := map[kind]int{}
-		for _, d := range differences(root, judge, l) {
+		for _, d := range differences(root, reference, l) {
 			counts[d.kind]++
 			if !slices.ContainsFunc(r.entries, func(e *entry) bool { return e.account(d) }) {
 				r.uncovered = append(r.uncovered, d)
@@ -103,8 +103,8 @@ func (r *report) add(root string, lists []list) {
 	r.lines = append(r.lines, line)
 }
 
-// print writes the table and fails on what has no entry, and on an entry that
-// nothing has.
+// print writes the table. It returns an error if a difference has no entry, or an entry no
+// difference.
 func (r *report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(r.lines, "\n"))

@@ -1,5 +1,5 @@
-// Package pkgdb lays out the package databases of the test data, those of dpkg,
-// apk and rpm, as the roots that they were taken from, and knows what is in them.
+// Package pkgdb writes the package databases of the test data, of dpkg, apk and rpm, into
+// root filesystems like those that they come from, and returns the packages in them.
 package pkgdb
 
 import (
@@ -16,10 +16,10 @@ import (
 	"strings"
 )
 
-// RPMDir is where Lay puts a database of rpm.
+// RPMDir is the folder of a root into which Lay puts a database of rpm.
 const RPMDir = "var/lib/rpm"
 
-// A Database is one database of the collection.
+// A Database is one database of the test data.
 type Database struct {
 	Kind string // "dpkg", "apk" or "rpm"
 	Name string // of its folder
@@ -41,10 +41,10 @@ func All(dir string) ([]Database, error) {
 	return all, nil
 }
 
-// String returns kind and name, "rpm/centos7-bdb".
+// String returns the kind and the name, such as "rpm/centos7-bdb".
 func (d Database) String() string { return d.Kind + "/" + d.Name }
 
-// Lay writes the files of the database, unpacked, below the folder root.
+// Lay writes the unpacked files of the database into the folder root.
 func (d Database) Lay(root string) error {
 	return filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -84,13 +84,13 @@ func unpack(from, to string) (err error) {
 	return errors.Join(err, out.Close())
 }
 
-// A Row is what the list of a database has of a package, the source package
-// filled in.
+// A Row is a package in the list of a database. If the list has no source package, it is
+// the package itself.
 type Row struct {
 	Name, Version, Arch, Source, SourceVersion string
 }
 
-// String returns all fields, for people.
+// String returns all fields in one line.
 func (r Row) String() string {
 	return fmt.Sprintf("%s %s %s (source %s %s)", r.Name, r.Version, r.Arch, r.Source, r.SourceVersion)
 }
@@ -102,11 +102,10 @@ func (r Row) Compare(s Row) int {
 		cmp.Compare(r.Source, s.Source), cmp.Compare(r.SourceVersion, s.SourceVersion))
 }
 
-// Expected returns the packages that are installed as the list of the database,
-// which was made by other means, has them, sorted. What the lists have beside is
-// left out: keys that rpm keeps as packages, the packages of dpkg that are not
-// installed, and the nameless and versionless of apk. The error is fs.ErrNotExist
-// where there is no list.
+// Expected returns the installed packages of the list of the database, sorted. Other tools
+// made these lists. It leaves out the keys that rpm stores as packages, packages of dpkg
+// that are not installed, and packages without a name or a version. If there is no list,
+// the error is fs.ErrNotExist.
 func (d Database) Expected() ([]Row, error) {
 	text, err := os.ReadFile(filepath.Join(d.dir, "expected.json"))
 	if err != nil {

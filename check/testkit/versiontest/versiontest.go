@@ -1,5 +1,5 @@
-// Package versiontest holds an order of versions to what every order has to
-// keep, and to pairs that others have judged.
+// Package versiontest tests orders of versions: with the laws of every order, and with
+// pairs that other implementations have ordered.
 package versiontest
 
 import (
@@ -12,18 +12,18 @@ import (
 	"assay/check/testkit"
 )
 
-// A Compare orders two versions: negative, zero or positive, or an error where
-// one of them cannot be compared.
+// A Compare orders two versions. The result is negative, zero or positive. It returns an
+// error if one of them cannot be compared.
 type Compare func(a, b string) (int, error)
 
-// A Pair is two versions and their order; Want is -1, 0 or 1.
+// A Pair has two versions and their order, -1, 0 or 1.
 type Pair struct {
 	A, B string
 	Want int
 }
 
-// Pairs returns the pairs of a file of the test data's folder versions, whose
-// columns are ecosystem, a, b, result and source.
+// Pairs returns the pairs of a file in the folder versions of the test data. Its columns
+// are ecosystem, a, b, result and source.
 func Pairs(t testing.TB, file string) []Pair {
 	t.Helper()
 	f, err := os.Open(testkit.Path(t, "versions", file))
@@ -46,17 +46,18 @@ func Pairs(t testing.TB, file string) []Pair {
 	return pairs
 }
 
-// A Generator makes pairs that nobody has judged yet.
+// A Generator makes pairs of versions.
 type Generator struct {
 	Rand     *rand.Rand
-	Pieces   []string // what a version is changed by
-	Alphabet string   // of short versions
-	// Valid reports whether the native tool can be asked for a version.
+	Pieces   []string // text to insert into versions
+	Alphabet string   // characters of short versions
+	// Valid reports whether the native tool accepts a version.
 	Valid func(string) bool
 }
 
-// Pairs makes n pairs, half of them of a known version and changed ones, and a
-// quarter each of two known versions and of short ones, that often begin alike.
+// Pairs makes n pairs: a quarter are a known version and a change of it, half are changes
+// of the same pair or version, and a quarter are short versions, which often have the same
+// beginning.
 func (g Generator) Pairs(known []Pair, n int) []Pair {
 	pairs := make([]Pair, n)
 	for i := range pairs {
@@ -107,8 +108,8 @@ func (g Generator) short() string {
 	}
 }
 
-// Balanced checks that of each order enough pairs were made: a generator whose
-// pairs are nearly all different tests little.
+// Balanced checks that there are enough pairs of each order. A generator that makes almost
+// no equal pairs tests little.
 func Balanced(t testing.TB, seen map[int]int) {
 	t.Helper()
 	t.Logf("older %d, equal %d, newer %d", seen[-1], seen[0], seen[1])
@@ -117,7 +118,7 @@ func Balanced(t testing.TB, seen map[int]int) {
 	}
 }
 
-// Allocs checks that comparing two versions takes no memory.
+// Allocs checks that comparing two versions does not allocate.
 func Allocs(t *testing.T, compare Compare, a, b string) {
 	t.Helper()
 	n := testing.AllocsPerRun(100, func() {
@@ -140,7 +141,7 @@ func Benchmark(b *testing.B, compare Compare, x, y string) {
 	}
 }
 
-// Check compares a pair both ways.
+// Check compares a pair in both orders.
 func Check(t testing.TB, compare Compare, a, b string, want int) {
 	t.Helper()
 	if got, err := compare(a, b); err != nil || got != want {
@@ -151,9 +152,9 @@ func Check(t testing.TB, compare Compare, a, b string, want int) {
 	}
 }
 
-// Laws holds three versions to what makes an order: every version equals
-// itself, a pair swapped gives the opposite, and the order is transitive. A
-// version compares with another exactly if it compares with itself.
+// Laws checks the laws of an order for three versions: every version equals itself,
+// swapping two versions gives the opposite result, and the order is transitive. Two
+// versions can be compared if each of them can be compared with itself, and only then.
 func Laws(t testing.TB, compare Compare, a, b, c string) {
 	t.Helper()
 	all := [3]string{a, b, c}

@@ -11,11 +11,11 @@ import (
 	"assay/check/testkit/pkgdb"
 )
 
-// rows are packages. Those of languages have a name and a version alone.
+// rows are packages. Those of languages only have a name and a version.
 type rows map[pkgdb.Row]bool
 
-// add adds a package. Epoch 0 is no epoch: rpm compares both as the same, and not
-// all tools keep the difference.
+// add adds a package. Epoch 0 and a missing epoch are the same: rpm compares them as
+// equal, and some tools do not distinguish them.
 func (r rows) add(p pkgdb.Row) {
 	p.Version = strings.TrimPrefix(p.Version, "0:")
 	p.SourceVersion = strings.TrimPrefix(p.SourceVersion, "0:")
@@ -28,13 +28,12 @@ type list struct {
 	rows rows
 }
 
-// A tally is all that a tool found, by the types of purls.
+// A tally has all packages that a tool found, by purl type.
 type tally struct {
 	tool  string
 	types map[string]rows
-	// aside says that it is of languages in whole roots alone, since the tool was
-	// not asked for what is installed, or not for systems.
-	aside bool
+	// languagesOnly: only the packages of languages in whole roots are compared.
+	languagesOnly bool
 }
 
 func newTally(tool string) tally { return tally{tool: tool, types: map[string]rows{}} }
@@ -53,21 +52,20 @@ func (t tally) addPackage(typ, name, version string) {
 	}
 }
 
-// A subject is a tree whose packages are compared.
-type subject struct {
+// A tree is a folder whose packages are compared.
+type tree struct {
 	name, root string
-	system     string // the root whose programs say what is installed, unless empty
-	skip       string // a folder of the root that is left out, unless empty
-	// judges are the lists that are held to be right, by type; what the first of
-	// a type has is the truth, and others are compared with it. A type without
-	// one is a type of which nothing is installed.
-	judges map[string][]list
-	only   string // the type to compare, unless empty
+	system     string // the root with the native tools, if there is one
+	skip       string // a folder of the root that is left out, if any
+	// references are the lists that count as correct, by purl type. All other lists are
+	// compared with the first of a type. Nothing is installed of a type without a list.
+	references map[string][]list
+	only       string // the type to compare; empty for all
 }
 
-// compare adds to the report what the peers find.
-func (s subject) compare(ctx context.Context, peers []peer, r *report) error {
-	types := maps.Clone(s.judges)
+// compare adds the packages that the peers find to the report.
+func (s tree) compare(ctx context.Context, peers []peer, r *report) error {
+	types := maps.Clone(s.references)
 	var tallies []tally
 	for _, p := range peers {
 		found, err := p(ctx, s)
@@ -77,7 +75,7 @@ func (s subject) compare(ctx context.Context, peers []peer, r *report) error {
 		tallies = append(tallies, found...)
 		for _, t := range found {
 			for typ := range t.types {
-				types[typ] = s.judges[typ]
+				types[typ] = s.references[typ]
 			}
 		}
 	}
@@ -90,7 +88,7 @@ func (s subject) compare(ctx context.Context, peers []peer, r *report) error {
 			lists = []list{{tool: "nothing"}}
 		}
 		for _, t := range tallies {
-			if t.aside && (ofSystem(typ) || s.system == "") {
+			if t.languagesOnly && (ofSystem(typ) || s.system == "") {
 				continue
 			}
 			lists = append(slices.Clip(lists), list{t.tool, t.types[typ]})
@@ -104,21 +102,21 @@ func (s subject) compare(ctx context.Context, peers []peer, r *report) error {
 	return nil
 }
 
-// judge adds a list that is held to be right.
-func (s *subject) judge(typ string, l list) {
-	if s.judges == nil {
-		s.judges = map[string][]list{}
+// addReference adds a list that counts as correct.
+func (s *tree) addReference(typ string, l list) {
+	if s.references == nil {
+		s.references = map[string][]list{}
 	}
-	s.judges[typ] = append(s.judges[typ], l)
+	s.references[typ] = append(s.references[typ], l)
 }
 
-// ofSystem reports whether a type of purls is one of operating systems.
+// ofSystem reports whether a purl type belongs to operating systems.
 func ofSystem(typ string) bool { return typ == "deb" || typ == "apk" || typ == "rpm" }
 
-// normal returns name and version of a package in the form in which all tools have
-// them: what an ecosystem takes for the same is the same. The name is empty for
-// an archive of Java without a group: that is a guess by the name of the file,
-// and no advisory speaks of it.
+// normal returns the name and version of a package in one form for all tools: two
+// spellings that mean the same in an ecosystem become equal. The name is empty for a Java
+// archive without a group: such a name is a guess from the file name, and no advisory uses
+// it.
 func normal(typ, name, version string) (string, string) {
 	switch typ {
 	case "pypi":
