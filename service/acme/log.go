@@ -45,7 +45,11 @@ func (c slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 
 // Write implements zapcore.Core.
 func (c slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	c.log.Log(context.Background(), levelOf(e.Level), "certificate: "+e.Message, attributes(fields)...)
+	list := attributes(fields)
+	if e.Level >= zapcore.ErrorLevel {
+		list = append(list, slog.String("hint", "check --acme-directory and --acme-ca, and that port 443 of the domain leads to this assayd; it tries again by itself"))
+	}
+	c.log.Log(context.Background(), levelOf(e.Level), "certificate: "+e.Message, list...)
 	return nil
 }
 

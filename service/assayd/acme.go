@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -66,11 +65,11 @@ func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time
 	if path := c.String("acme-ca"); path != "" {
 		pem, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("read --acme-ca: %w", err)
+			return nil, hint.Errorf("name a file with the root certificate of the authority of --acme-directory", "read --acme-ca: %w", err)
 		}
 		a.config.Roots = x509.NewCertPool()
 		if !a.config.Roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read --acme-ca: %q has no PEM certificates", path)
+			return nil, hint.Errorf("it begins with -----BEGIN CERTIFICATE-----", "read --acme-ca: %q has no PEM certificates", path)
 		}
 	}
 	return a, nil
@@ -96,7 +95,7 @@ func (a *acmeSetup) start(ctx context.Context, st store.Store) (end func(), err 
 	a.config.Files = st
 	m, err := acme.Start(ctx, a.config)
 	if err != nil {
-		return nil, err
+		return nil, hint.Errorf("--acme-directory is the URL of the authority's directory, such as "+acme.LetsEncrypt, "%w", err)
 	}
 	a.manager.Store(m)
 	return m.Stop, nil

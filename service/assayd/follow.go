@@ -21,26 +21,26 @@ import (
 // openEvery is how often serve tries to open a store that is unavailable.
 const openEvery = 2 * time.Second
 
-// waitForStore opens the store, and waits for one that is unavailable: a database may
-// start after assayd. Requests are answered with 503 meanwhile. If ctx ends first, it returns
-// the error of ctx.
-func waitForStore(ctx context.Context, log *slog.Logger, open func() (store.Store, error)) (store.Store, error) {
+// waitForStore runs open again while the store is unavailable: a database may start after
+// assayd, or be read-only for a while. Requests are answered with 503 meanwhile. If ctx ends
+// first, it returns the error of ctx.
+func waitForStore[T any](ctx context.Context, log *slog.Logger, open func() (T, error)) (T, error) {
 	for tries := 0; ; tries++ {
-		st, err := open()
+		got, err := open()
 		switch {
 		case err == nil:
-			return st, nil
+			return got, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return got, ctx.Err()
 		case !errors.Is(err, store.ErrUnavailable):
-			return nil, err
+			return got, err
 		}
 		if tries%30 == 0 {
 			log.Error("wait for the store", "err", err, "hint", hintOf(err))
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return got, ctx.Err()
 		case <-time.After(openEvery):
 		}
 	}

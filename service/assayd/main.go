@@ -62,6 +62,8 @@ func hintOf(err error) string {
 		next = "stop assayd, then run: assayd repair"
 	case errors.Is(err, store.ErrIncomplete):
 		next = "run the same assayd copy again: it goes on where it was"
+	default:
+		next = databaseHint(err)
 	}
 	return next
 }

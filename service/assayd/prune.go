@@ -59,6 +59,9 @@ func (d *daemon) prune(c *cli.Context) error {
 		return hint.Errorf("say for how long to keep scans: assayd prune --keep 90d", "this store keeps scans for ever")
 	}
 	got, err := st.Prune(c.Context, store.Prune{Now: d.now(), Keep: keep, DryRun: c.Bool("dry-run"), Pause: retention.Pause})
+	if err == nil && !c.Bool("dry-run") { // whoever runs this has seen the time
+		err = st.NotePrune(c.Context, store.LastPrune{At: d.now(), Keep: keep})
+	}
 	verb := "removed"
 	if c.Bool("dry-run") {
 		verb = "would remove"

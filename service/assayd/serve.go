@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,6 +24,7 @@ import (
 	"assay/service/retention"
 	"assay/service/scan"
 	"assay/service/signin"
+	"assay/service/snapshot"
 	"assay/service/store"
 	"assay/verdict/hint"
 )
@@ -196,6 +198,7 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 // the data up to date until the listener has stopped.
 func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, conf serveConfig, ready func(http.Handler), stopped <-chan struct{}) error {
 	// Before anything is opened: another assayd may serve from the folder.
+	removeOldIndexes(os.TempDir(), d.now())
 	unlock, err := lockData(c)
 	if err != nil {
 		return hint.Errorf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err)
@@ -209,7 +212,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return err
 	}
 	defer st.Close()
-	if err := st.Check(ctx); err != nil {
+	if _, err := waitForStore(ctx, log, func() (struct{}, error) { return struct{}{}, st.Check(ctx) }); err != nil {
 		return hintRepair(c, err)
 	}
 	if conf.acme != nil {
@@ -219,7 +222,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		}
 		defer end()
 	}
-	keep, err := keepTime(c, st)
+	keep, err := waitForStore(ctx, log, func() (time.Duration, error) { return keepTime(c, st) })
 	if err != nil {
 		return err
 	}
@@ -231,7 +234,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	}
 	var built buildTime
 	behind := &problemState{rule: api.CauseBehind, text: "the latest import is not served yet; assayd's log says why"}
-	index, err := openIndex(ctx, c, log, st, behind, &built)
+	index, err := waitForStore(ctx, log, func() (*snapshot.DB, error) { return openIndex(ctx, c, log, st, behind, &built) })
 	if err != nil {
 		return err
 	}

@@ -88,17 +88,31 @@ func noPassword(flag, url string) error {
 
 // hintDatabase adds to an error of the PostgreSQL store what to do about it.
 func hintDatabase(err error) error {
-	switch {
-	case errors.Is(err, postgres.ErrBadURL):
-		return hint.Errorf("it looks like postgres://USER@HOST:5432/DATABASE?sslmode=verify-full; in a user or a password, percent-encode / : @ ? # and %", "%w", err)
-	case errors.Is(err, postgres.ErrNewSchema):
-		return hint.Errorf("use the assayd that migrated it, or a newer one", "%w", err)
-	case errors.Is(err, postgres.ErrOldSchema):
-		return hint.Errorf("run assayd migrate, or assayd serve without --no-migrate", "%w", err)
-	case errors.Is(err, store.ErrUnavailable), refused(err):
-		return hint.Errorf("check that the PostgreSQL server runs, and the user, the password and the database", "%w", err)
+	if next := databaseHint(err); next != "" {
+		return hint.Errorf(next, "%w", err)
 	}
 	return err
+}
+
+// databaseHint returns what to do about an error of the PostgreSQL store, or "".
+func databaseHint(err error) string {
+	switch {
+	case errors.Is(err, postgres.ErrBadURL):
+		return "it looks like postgres://USER@HOST:5432/DATABASE?sslmode=verify-full; in a user or a password, percent-encode / : @ ? # and %"
+	case errors.Is(err, postgres.ErrNewSchema):
+		return "use the assayd that migrated it, or a newer one"
+	case errors.Is(err, postgres.ErrOldSchema):
+		return "run assayd migrate, or assayd serve without --no-migrate"
+	case errors.Is(err, postgres.ErrForeignSchema):
+		return "it has tables of another program: give assayd an empty database, or a schema of its own (docs/postgres.md)"
+	case errors.Is(err, postgres.ErrNoRights):
+		return "docs/postgres.md has the grants; the user of assayd migrate must own the schema"
+	case errors.Is(err, postgres.ErrReadOnly):
+		return "name the primary server, not a standby; is its disk full, or default_transaction_read_only set?"
+	case errors.Is(err, store.ErrUnavailable), refused(err):
+		return "check that the PostgreSQL server runs, and the user, the password and the database"
+	}
+	return ""
 }
 
 // refused reports whether the server refused the connection, as for a database that does
@@ -127,6 +141,9 @@ func open(c *cli.Context, noMigrate bool) (store.Store, error) {
 	s, err := sqlite.Open(c.String("data"))
 	if errors.Is(err, store.ErrDamaged) {
 		return nil, hintRepair(c, fmt.Errorf("open the store: %w", err))
+	}
+	if errors.Is(err, sqlite.ErrRestoring) {
+		return nil, hint.Errorf("run assayd restore with the same backup again", "open the store: %w", err)
 	}
 	if err != nil {
 		return nil, hint.Errorf("name a folder that this user may write with --data DIR", "open the store: %w", err)
@@ -184,8 +201,11 @@ func storeName(c *cli.Context) string {
 // repairs it, until unlock. The error wraps store.ErrLocked where another process
 // does already.
 func lockData(c *cli.Context) (unlock func() error, err error) {
-	return sqlite.Lock(c.String("data"))
+	return lockFolder(c.String("data"))
 }
+
+// lockFolder locks a folder for this process.
+func lockFolder(dir string) (unlock func() error, err error) { return sqlite.Lock(dir) }
 
 // repairStore replaces the damaged part of a store that no process has open by what
 // can still be read of it. It calls report with each line of its result.

@@ -37,6 +37,35 @@ func newDatabase(t *testing.T) string {
 	return server.URL(server.Database(t, ""))
 }
 
+// An operator learns what to do about a database that is not ready for assayd.
+func TestDatabaseHints(t *testing.T) {
+	server := shared.Server(t)
+	name := server.Database(t, "")
+	server.Exec(t, name, "CREATE TABLE scan (id int)")
+	readOnly := server.Database(t, "")
+	server.Exec(t, readOnly, "ALTER DATABASE "+readOnly+" SET default_transaction_read_only = on")
+	rights := server.Database(t, "")
+	server.Exec(t, rights, "CREATE ROLE nobody_special LOGIN")
+	t.Cleanup(func() { server.Exec(t, rights, "DROP ROLE nobody_special") })
+	for _, tt := range []struct {
+		url  string
+		want error
+		hint string
+	}{
+		{server.URL(name), postgres.ErrForeignSchema, "tables of another program"},
+		{server.URL(readOnly), postgres.ErrReadOnly, "standby"},
+		{strings.Replace(server.URL(rights), "assay@", "nobody_special@", 1), postgres.ErrNoRights, "docs/postgres.md"},
+	} {
+		s, err := postgres.Open(t.Context(), tt.url, false)
+		if err == nil {
+			s.Close()
+		}
+		if !errors.Is(err, tt.want) || !strings.Contains(hintOf(err), tt.hint) {
+			t.Errorf("%v\nhint: %s", err, hintOf(err))
+		}
+	}
+}
+
 // A password must not be an argument of a process, nor be printed.
 func TestDatabaseURL(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")

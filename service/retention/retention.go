@@ -4,6 +4,8 @@ package retention
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,7 +22,16 @@ const (
 // A Pruner is the part of the store that this package needs.
 type Pruner interface {
 	Prune(ctx context.Context, p store.Prune) (store.Pruned, error)
+	LastPrune(ctx context.Context) (store.LastPrune, error)
+	NotePrune(ctx context.Context, last store.LastPrune) error
 }
+
+// leastJump is the least time without pruning from which a run does not trust the clock.
+const leastJump = 7 * 24 * time.Hour
+
+// errClock is returned, wrapped, if the clock may be so far ahead that pruning would
+// remove scans that are to be kept.
+var errClock = errors.New("the clock may be wrong: nothing is removed; if the time is right, run assayd prune --keep TIME once")
 
 // Run prunes at once and then every hour, until ctx ends. Scans made within the time
 // keep stay. What was removed is logged, and so is a failure: the next try is an hour
@@ -28,14 +39,22 @@ type Pruner interface {
 func Run(ctx context.Context, log *slog.Logger, p Pruner, keep time.Duration, now func() time.Time) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var other time.Duration // how long another process kept scans, before this one pruned
 	for {
-		got, err := p.Prune(ctx, store.Prune{Now: now(), Keep: keep, Pause: Pause})
+		got, last, err := prune(ctx, p, keep, now())
 		if got != (store.Pruned{}) {
 			log.Info("pruned", "keep", keep.String(), "scans", got.Scans, "inventories", got.Inventories, "pieces", got.Pieces,
-				"snapshots", got.Snapshots, "versions", got.Versions, "lists", got.Lists, "events", got.Events)
+				"snapshots", got.Snapshots, "versions", got.Versions, "lists", got.Lists)
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("old scans were not all removed", "err", err)
+		}
+		// Once, it can be a flag that was changed before a restart.
+		if last != 0 && last != keep && last == other {
+			log.Warn("another assayd on this database has another --keep: the shortest wins", "keep", keep.String(), "other", last.String())
+		}
+		if last != keep {
+			other = last
 		}
 		select {
 		case <-ctx.Done():
@@ -43,6 +62,25 @@ func Run(ctx context.Context, log *slog.Logger, p Pruner, keep time.Duration, no
 		case <-tick.C:
 		}
 	}
+}
+
+// prune prunes once, and notes that. It also returns how long scans were kept the last
+// time. It does not prune if the last time is longer ago than scans are kept: that much is
+// removed at once only if nobody has served from the store for so long, or if the clock is
+// ahead.
+func prune(ctx context.Context, p Pruner, keep time.Duration, now time.Time) (got store.Pruned, before time.Duration, err error) {
+	last, err := p.LastPrune(ctx)
+	if err != nil {
+		return got, 0, err
+	}
+	if !last.At.IsZero() && now.Sub(last.At) > max(keep, leastJump) {
+		return got, last.Keep, fmt.Errorf("it is %s, and the last time was %s: %w", now.UTC().Format(time.DateTime), last.At.UTC().Format(time.DateTime), errClock)
+	}
+	got, err = p.Prune(ctx, store.Prune{Now: now, Keep: keep, Pause: Pause})
+	if err == nil {
+		err = p.NotePrune(ctx, store.LastPrune{At: now, Keep: keep})
+	}
+	return got, last.Keep, err
 }
 
 // Pause waits as long as the step took, so that at least half of the time is left to

@@ -17,6 +17,14 @@ import (
 type pruner struct {
 	asked   []store.Prune
 	results []error
+	last    store.LastPrune
+}
+
+func (p *pruner) LastPrune(context.Context) (store.LastPrune, error) { return p.last, nil }
+
+func (p *pruner) NotePrune(_ context.Context, last store.LastPrune) error {
+	p.last = last
+	return nil
 }
 
 func (p *pruner) Prune(_ context.Context, ask store.Prune) (store.Pruned, error) {
@@ -43,6 +51,72 @@ func TestRun(t *testing.T) {
 		for _, want := range []string{"scans=1", "scans=3", "the disk is gone"} {
 			if !strings.Contains(text.String(), want) {
 				t.Errorf("the log lacks %q:\n%s", want, &text)
+			}
+		}
+	})
+}
+
+// With a clock that is far ahead nothing is removed, whatever was stored since, until the
+// clock is right again.
+func TestClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text bytes.Buffer
+		p := &pruner{results: []error{nil}}
+		ahead := time.Duration(0)
+		now := func() time.Time { return time.Now().Add(ahead) }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Run(ctx, slog.New(slog.NewTextHandler(&text, nil)), p, 48*time.Hour, now)
+		}()
+		hours := func(n int) int {
+			time.Sleep(time.Duration(n)*time.Hour - time.Second)
+			synctest.Wait()
+			defer time.Sleep(time.Second)
+			return len(p.asked)
+		}
+		if n := hours(3); n != 3 {
+			t.Errorf("pruned %d times in 3 hours", n)
+		}
+		ahead = leastJump + time.Hour
+		if n := hours(3); n != 3 || strings.Count(text.String(), "the clock may be wrong") != 3 {
+			t.Errorf("pruned %d times with a clock that is ahead:\n%s", n, &text)
+		}
+		ahead = 0
+		if n := hours(2); n != 5 {
+			t.Errorf("pruned %d times with a clock that is right again:\n%s", n, &text)
+		}
+		cancel()
+		<-done
+	})
+}
+
+// Two processes with different times to keep scans notice one another. A time that was
+// changed is not another process.
+func TestOtherKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pruner{results: []error{nil}, last: store.LastPrune{At: time.Now(), Keep: 24 * time.Hour}}
+		run := func(keep time.Duration, first time.Duration) *bytes.Buffer {
+			var text bytes.Buffer
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Hour)
+			go func() {
+				defer cancel()
+				time.Sleep(first)
+				Run(ctx, slog.New(slog.NewTextHandler(&text, nil)), p, keep, time.Now)
+			}()
+			return &text
+		}
+		alone := run(48*time.Hour, 0)
+		time.Sleep(6 * time.Hour)
+		if strings.Contains(alone.String(), "--keep") {
+			t.Errorf("one process:\n%s", alone)
+		}
+		a, b := run(48*time.Hour, 0), run(72*time.Hour, time.Minute)
+		time.Sleep(6 * time.Hour)
+		for _, log := range []*bytes.Buffer{a, b} {
+			if !strings.Contains(log.String(), "another --keep") {
+				t.Errorf("two processes:\n%s", log)
 			}
 		}
 	})

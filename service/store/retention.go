@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -30,9 +31,36 @@ type Retention interface {
 	// answered with. It works in small steps. If it ends early, the finished steps are
 	// kept. The current version of a record is never removed.
 	Prune(ctx context.Context, p Prune) (Pruned, error)
+	// LastPrune returns what NotePrune noted last, and the zero LastPrune if it never did.
+	LastPrune(ctx context.Context) (LastPrune, error)
+	NotePrune(ctx context.Context, last LastPrune) error
 	// Usage returns how many bytes the store uses for each kind of data, as far as the
 	// database reports it.
 	Usage(ctx context.Context) ([]Usage, error)
+}
+
+// A LastPrune says when the processes that serve from a store last pruned it, and how long
+// they kept scans.
+type LastPrune struct {
+	At   time.Time     `json:"at"`
+	Keep time.Duration `json:"keep"`
+}
+
+// ParseLastPrune returns the value of the setting for LastPrune; text is empty without it.
+func ParseLastPrune(text string) (last LastPrune, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &last)
+	}
+	return last, err
+}
+
+// String returns the value of the setting.
+func (l LastPrune) String() string {
+	b, err := json.Marshal(l)
+	if err != nil { // a year after 9999
+		return ""
+	}
+	return string(b)
 }
 
 // Prune says what to remove.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"assay/remote/token"
 	"assay/service/store"
@@ -85,8 +86,8 @@ func CheckName(name string) error {
 		return invalid("give the token a name, such as ci: the list and the log show it", "the name is missing or empty")
 	case len(name) > maxName:
 		return invalid("choose a shorter one", "the name is longer than %d bytes", maxName)
-	case strings.ContainsFunc(name, unicode.IsControl), strings.ToValidUTF8(name, "") != name:
-		return invalid("choose another name", "the name has a control character")
+	case strings.ContainsFunc(name, unicode.IsControl), !utf8.ValidString(name):
+		return invalid("choose another name", "the name has a control character, or is not UTF-8")
 	}
 	return nil
 }
@@ -116,8 +117,8 @@ func (m *Manager) check(by Caller, t store.Token) error {
 	if err := CheckName(t.Name); err != nil {
 		return err
 	}
-	if len(t.Project) > maxName || strings.ContainsFunc(t.Project, unicode.IsControl) {
-		return invalid("choose another one", "the project has a control character or is longer than %d bytes", maxName)
+	if len(t.Project) > maxName || strings.ContainsFunc(t.Project, unicode.IsControl) || !utf8.ValidString(t.Project) {
+		return invalid("choose another one", "the project has a control character, or is not UTF-8, or is longer than %d bytes", maxName)
 	}
 	if len(t.Scopes) == 0 {
 		return invalid("scopes are "+strings.Join(m.Scopes, ", "), "no scopes")

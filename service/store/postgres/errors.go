@@ -60,6 +60,13 @@ func onOneLine(err error) error {
 	return err
 }
 
+// Errors that an operator can repair. They are wrapped beside the error of the server.
+var (
+	ErrForeignSchema = errors.New("the schema is not of assayd")
+	ErrNoRights      = errors.New("the user may not do this")
+	ErrReadOnly      = errors.New("the database is read-only")
+)
+
 // classified classifies an error of the server by its SQLSTATE.
 func classified(e *pgconn.PgError, err error) error {
 	switch {
@@ -67,14 +74,19 @@ func classified(e *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	case e.Code == "53100": // disk full
 		return err
+	case e.Code == "42P07": // a table exists, which a migration creates
+		return fmt.Errorf("%w: %w", ErrForeignSchema, err)
+	case e.Code == "42501":
+		return fmt.Errorf("%w: %w", ErrNoRights, err)
+	case e.Code == "25006": // a standby, also after a failover
+		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, ErrReadOnly, err)
 	case strings.HasPrefix(e.Code, "08"), // connection
 		strings.HasPrefix(e.Code, "28"), // authorization, which is changed while it runs
 		strings.HasPrefix(e.Code, "40"), // deadlock or serialization
 		strings.HasPrefix(e.Code, "53"), // too many connections, out of memory
 		strings.HasPrefix(e.Code, "57"), // shutdown, crash, starting, statement timeout
 		e.Code == "55P03",               // lock timeout
-		e.Code == "25P03",               // idle transaction timeout
-		e.Code == "25006":               // read-only: a standby after a failover
+		e.Code == "25P03":               // idle transaction timeout
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err

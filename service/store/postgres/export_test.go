@@ -9,3 +9,6 @@ func (s *Store) ShortLease() (term time.Duration) {
 	}
 	return s.lease.term
 }
+
+// NeverPoll makes Watch depend on notifications.
+func (s *Store) NeverPoll() { s.poll = 24 * time.Hour }

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -35,6 +36,7 @@ type Store struct {
 	pool *pgxpool.Pool
 	used lastUses
 
+	poll    time.Duration // see Watch
 	lease   lease
 	holder  string // names this store in the lease
 	leading sync.Mutex
@@ -58,7 +60,7 @@ func Open(ctx context.Context, url string, noMigrate bool) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", failed(ctx, err))
 	}
-	return &Store{pool: pool, lease: defaultLease, holder: rand.Text()}, nil
+	return &Store{pool: pool, poll: pollEvery, lease: defaultLease, holder: rand.Text()}, nil
 }
 
 // Pools implements store.Maintenance.

@@ -34,6 +34,29 @@ func (s *Store) KeepTime(ctx context.Context) (keep time.Duration, err error) {
 	return keep, nil
 }
 
+const setSetting = `INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+// LastPrune implements store.Retention.
+func (s *Store) LastPrune(ctx context.Context) (last store.LastPrune, err error) {
+	text, err := s.setting(ctx, "pruned")
+	if err == nil {
+		last, err = store.ParseLastPrune(text)
+	}
+	if err != nil {
+		return last, fmt.Errorf("read when the store was last pruned: %w", err)
+	}
+	return last, nil
+}
+
+// NotePrune implements store.Retention.
+func (s *Store) NotePrune(ctx context.Context, last store.LastPrune) error {
+	_, err := s.exec(ctx, setSetting, "pruned", last.String())
+	if err != nil {
+		return fmt.Errorf("note when the store was pruned: %w", err)
+	}
+	return nil
+}
+
 const (
 	// stepRows is how many rows one transaction removes.
 	stepRows = 200

@@ -24,7 +24,7 @@ type tableSQL struct {
 }
 
 // ownSettings are about this store and are not copied.
-const ownSettings = `('copying')`
+const ownSettings = `('copying', 'pruned')`
 
 // usedHead is true if something was imported. The row always exists.
 const usedHead = `(seq > 0 OR updated IS NOT NULL)`

@@ -93,7 +93,7 @@ func (s *Store) listen(ctx context.Context, signal func()) {
 	cancel()
 	for err == nil {
 		signal()
-		wait, cancel := limited(pollEvery)
+		wait, cancel := limited(s.poll)
 		_, err = conn.WaitForNotification(wait)
 		quiet := wait.Err() != nil && ctx.Err() == nil
 		cancel()

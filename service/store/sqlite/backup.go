@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"assay/service/store"
@@ -123,6 +124,9 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	if err := removeRestored(dir); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	for _, name := range backupFiles() {
 		// SQLite would apply the log of an earlier database to the restored one.
 		for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
@@ -163,9 +167,45 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	if err := errors.Join(s.Check(ctx), s.Close()); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	mark := filepath.Join(dir, restoringFile)
+	if err := writeFile(mark, strings.NewReader("")); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	for _, name := range backupFiles() {
 		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	if err := os.Remove(mark); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// restoringFile is a file in a folder of which a restore has moved only some of the
+// databases into place.
+const restoringFile = "restoring"
+
+// ErrRestoring is returned, wrapped, by Open for such a folder.
+var ErrRestoring = errors.New("a restore into this folder has not ended")
+
+func checkRestored(dir string) error {
+	_, err := os.Lstat(filepath.Join(dir, restoringFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return cmp.Or(err, ErrRestoring)
+}
+
+// removeRestored removes what a restore has left behind that was killed between the first
+// and the last of its databases. The folder had none before, and was not opened since.
+func removeRestored(dir string) error {
+	if err := checkRestored(dir); !errors.Is(err, ErrRestoring) {
+		return err
+	}
+	for _, name := range append(backupFiles(), restoringFile) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil

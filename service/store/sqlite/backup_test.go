@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -106,6 +108,38 @@ func TestBackup(t *testing.T) {
 	}
 	if err := sqlite.Restore(ctx, to, bytes.NewReader(backup.Bytes())); err == nil {
 		t.Error("a store was overwritten")
+	}
+}
+
+// A restore that was killed between its two databases leaves a folder that is not opened,
+// and into which the next one restores everything.
+func TestRestoreKilled(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	if err := open(t, from).Close(); err != nil {
+		t.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if err := sqlite.Backup(t.Context(), from, &backup); err != nil {
+		t.Fatal(err)
+	}
+	// The kill: the last step of Restore fails, and its first ones are done.
+	if err := os.WriteFile(filepath.Join(to, "restoring"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(to, "ledger.db"), []byte("of the first try"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := sqlite.Open(to); !errors.Is(err, sqlite.ErrRestoring) {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if _, err := os.Stat(filepath.Join(to, "advisories.db")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("opening it made a database: %v", err)
+	}
+	if err := sqlite.Restore(t.Context(), to, bytes.NewReader(backup.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, to).Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,6 +43,32 @@ func (s *Store) KeepTime(ctx context.Context) (keep time.Duration, err error) {
 	return keep, nil
 }
 
+const setSetting = `INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+// LastPrune implements store.Retention.
+func (s *Store) LastPrune(ctx context.Context) (last store.LastPrune, err error) {
+	text, err := s.setting(ctx, "pruned")
+	if err == nil {
+		last, err = store.ParseLastPrune(text)
+	}
+	if err != nil {
+		return last, fmt.Errorf("read when the store was last pruned: %w", err)
+	}
+	return last, nil
+}
+
+// NotePrune implements store.Retention.
+func (s *Store) NotePrune(ctx context.Context, last store.LastPrune) error {
+	err := s.state.update(ctx, quick, func(tx transaction) error {
+		_, err := tx.exec(setSetting, "pruned", last.String())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note when the store was pruned: %w", err)
+	}
+	return nil
+}
+
 // A pruner is one call of Prune.
 type pruner struct {
 	*Store
@@ -69,12 +95,15 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (store.Pruned, error) 
 	return x.done, nil
 }
 
-// step runs one transaction on d and lets others write.
-func (x *pruner) step(ctx context.Context, d *database, f func(transaction) error) error {
+// step runs one transaction on d, and lets others write. What the transaction did is added
+// to the result once it is committed.
+func (x *pruner) step(ctx context.Context, d *database, f func(transaction, *store.Pruned) error) error {
 	begin := time.Now()
-	if err := d.update(ctx, quick, f); err != nil {
+	done := x.done
+	if err := d.update(ctx, quick, func(tx transaction) error { return f(tx, &done) }); err != nil {
 		return err
 	}
+	x.done = done
 	if x.Pause != nil {
 		return x.Pause(ctx, time.Since(begin))
 	}
@@ -100,7 +129,7 @@ func (x *pruner) scans(ctx context.Context) error {
 	type row struct{ n, at, request int64 }
 	var last row
 	for more := true; more; {
-		err := x.step(ctx, x.state, func(tx transaction) error {
+		err := x.step(ctx, x.state, func(tx transaction, done *store.Pruned) error {
 			var rows []row
 			args := []any{toMicro(x.Before()), toMicro(x.NewestBefore()), last.at, last.n, stepRows}
 			err := tx.stmts.rows(tx.ctx, findExpired, args, func(r *sql.Rows) (bool, error) {
@@ -123,9 +152,9 @@ func (x *pruner) scans(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				x.done.Inventories += int(n)
+				done.Inventories += int(n)
 			}
-			x.done.Scans += len(rows)
+			done.Scans += len(rows)
 			return nil
 		})
 		if err != nil {
@@ -176,7 +205,7 @@ func (x *pruner) pieces(ctx context.Context) error {
 	}
 	var last int64
 	for more := true; more; {
-		err := x.step(ctx, x.state, func(tx transaction) error {
+		err := x.step(ctx, x.state, func(tx transaction, done *store.Pruned) error {
 			var found []int64
 			err := tx.stmts.rows(tx.ctx, oldPieces, []any{last, day, stepRows}, func(r *sql.Rows) (bool, error) {
 				var n int64
@@ -198,7 +227,7 @@ func (x *pruner) pieces(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				x.done.Pieces += int(dropped)
+				done.Pieces += int(dropped)
 			}
 			return nil
 		})
@@ -358,7 +387,7 @@ func (x *pruner) sweep(ctx context.Context, d *database, query string, args []an
 		if dropped += len(going); x.DryRun || len(going) == 0 {
 			continue
 		}
-		err = x.step(ctx, d, func(tx transaction) error {
+		err = x.step(ctx, d, func(tx transaction, _ *store.Pruned) error {
 			for _, n := range going {
 				if _, err := tx.exec(drop, n); err != nil {
 					return err
@@ -386,7 +415,7 @@ func (x *pruner) shrink(ctx context.Context) error {
 			if mode == 0 || free < stepPages {
 				break
 			}
-			err = x.step(ctx, d, func(tx transaction) error {
+			err = x.step(ctx, d, func(tx transaction, _ *store.Pruned) error {
 				_, err := d.conn.ExecContext(tx.ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", stepPages))
 				return err
 			})

@@ -57,6 +57,9 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
+	if err := checkRestored(dir); err != nil {
+		return nil, err
+	}
 	s := &Store{dir: dir, pieces: newPieces(), reserve: reserve{filepath.Join(dir, "reserve")}}
 	// An import of another process may take long. All other transactions are short.
 	s.advisories, err = s.open("advisories", time.Minute, 64<<10)

@@ -25,7 +25,7 @@ type tableSQL struct {
 }
 
 // Settings that are about this store and are not copied.
-const ownSettings = `('copying', 'pieces_since')`
+const ownSettings = `('copying', 'pieces_since', 'pruned')`
 
 // usedHead is true once something was imported: a store may have the row before.
 const usedHead = `(seq > 0 OR updated <> 0)`

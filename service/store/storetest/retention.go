@@ -37,6 +37,17 @@ func pruneScans(t *testing.T, open Open) {
 	if keep, err := s.KeepTime(t.Context()); err != nil || keep != store.DefaultKeep {
 		t.Errorf("a new store keeps scans for %v, %v", keep, err)
 	}
+	if last, err := s.LastPrune(t.Context()); err != nil || last != (store.LastPrune{}) {
+		t.Errorf("a new store was pruned: %+v, %v", last, err)
+	}
+	for _, want := range []store.LastPrune{{At: day(1), Keep: time.Hour}, {At: day(2), Keep: 48 * time.Hour}} {
+		if err := s.NotePrune(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := s.LastPrune(t.Context()); err != nil || !last.At.Equal(want.At) || last.Keep != want.Keep {
+			t.Errorf("last pruned %+v, %v, want %+v", last, err, want)
+		}
+	}
 	for _, keep := range []time.Duration{0, -time.Hour} {
 		if _, err := s.Prune(t.Context(), store.Prune{Now: day(1), Keep: keep}); err == nil {
 			t.Errorf("scans are kept for %v", keep)
