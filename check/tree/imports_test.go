@@ -39,7 +39,7 @@ var allowed = map[string]string{
 	"service/cpe":           "",
 	"service/advisory/load": "service/advisory service/store",
 	"service/exploit":       "",
-	"service/feed":          "service/advisory service/cpe service/exploit service/feed service/store service/version verdict",
+	"service/feed":          "service/advisory service/cpe service/distro service/exploit service/feed service/store service/version verdict",
 	"service/retention":     "service/store",
 	"service/store":         "service/store",
 	"service/version":       "service/version",

@@ -12,6 +12,8 @@ import "strings"
 //     not case sensitive.
 //   - Go: lower case, because the purl specification requires it and many tools write it,
 //     and no two modules differ by case alone. "!x" of the module cache's escaping is "x".
+//   - Jenkins: "plugin/git" for Maven's coordinates "org.jenkins-ci.plugins:git", since
+//     advisories name the artifact alone, and "core" for Jenkins itself.
 //   - SwiftURL: lower case, without scheme and ".git".
 //   - All others, including npm and Maven: unchanged.
 func NormalName(ecosystem, name string) string {
@@ -35,6 +37,15 @@ func NormalName(ecosystem, name string) string {
 		return strings.ToLower(name)
 	case "Go":
 		return strings.ReplaceAll(strings.ToLower(name), "!", "")
+	case "Jenkins":
+		group, artifact, ok := strings.Cut(name, ":")
+		switch {
+		case !ok:
+			return name
+		case group == "org.jenkins-ci.main" && (artifact == "jenkins-core" || artifact == "jenkins-war"):
+			return "core"
+		}
+		return "plugin/" + artifact
 	case "SwiftURL":
 		name = strings.TrimPrefix(strings.ToLower(name), "https://")
 		return strings.TrimSuffix(name, ".git")

@@ -79,7 +79,7 @@ func (s specific) binaries(af advisory.Affected) []string {
 // Bounds of what an entry of Jenkins and WordPress has in its own fields.
 const (
 	maxPatterns = 64   // real entries have up to four
-	maxPattern  = 1000 // bytes; real ones have up to 200
+	maxPattern  = 1001 // bytes; one more than can be evaluated
 	maxNote     = 100  // bytes
 )
 

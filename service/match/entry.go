@@ -1,8 +1,6 @@
 package match
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -62,27 +60,22 @@ func evaluateEntry(compare version.Compare, version string, entry index.Affected
 	return out, nil
 }
 
-// matchesPattern reports whether one of the patterns matches a whole version. The error
-// is about a pattern that is not a regular expression of RE2, whose time is linear in the
-// length of the version.
-func matchesPattern(version string, patterns []string) (bool, error) {
+// matchesPattern reports whether one of the patterns matches a version. The error is about
+// a pattern that is not supported.
+func matchesPattern(installed string, patterns []string) (bool, error) {
 	var failed error
-	for _, p := range patterns {
-		re, err := regexp.Compile(`\A(?:` + p + `)\z`)
+	for _, text := range patterns {
+		p, err := version.NewPattern(text)
 		if err != nil {
-			failed = fmt.Errorf("invalid pattern %.100q", p)
+			failed = err
 			continue
 		}
-		if len(version) <= maxMatched && re.MatchString(version) {
+		if p.Matches(installed) {
 			return true, nil
 		}
 	}
 	return false, failed
 }
-
-// maxMatched bounds the versions that patterns are matched with. The longest genuine
-// version of a plugin of Jenkins has 40 bytes.
-const maxMatched = 256
 
 // worse reports whether a range that ends with a is worse than one that ends with b: a
 // range without a fix is the worst, and a newer fix is worse than an older one.

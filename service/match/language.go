@@ -35,6 +35,7 @@ var languages = []language{
 	{typ: "golang", ecosystem: "Go"},
 	{typ: "hackage", ecosystem: "Hackage"},
 	{typ: "hex", ecosystem: "Hex"},
+	{typ: "jenkins", ecosystem: "Jenkins"},
 	{typ: "julia", ecosystem: "Julia"},
 	{typ: "maven", ecosystem: "Maven"},
 	{typ: "npm", ecosystem: "npm"},
@@ -91,6 +92,8 @@ func rulesFor(typ string, origin origin) (r rules, ok bool) {
 		r.ecosystems[0].Name = "Root:" + l.ecosystem
 	case origin == fromDrupal && typ == "composer":
 		r.ecosystems = append(r.ecosystems, distro.Ecosystem{Name: "Packagist:https://packages.drupal.org/8"})
+	case origin == fromJenkins && typ == "maven":
+		r.ecosystems = append(r.ecosystems, distro.Ecosystem{Name: "Jenkins"})
 	}
 	return r, ok
 }
@@ -103,6 +106,7 @@ const (
 	fromAnywhere origin = iota
 	fromRoot            // Root, which fixes the packages of others
 	fromDrupal          // Drupal, whose modules have a repository of their own
+	fromJenkins         // Jenkins and its plugins, which other tools name by Maven's coordinates
 )
 
 // originOf returns the origin that a package's name shows: "rootio-jq",
@@ -113,6 +117,13 @@ func originOf(name string) origin {
 		return fromRoot
 	case strings.HasPrefix(name, "drupal/"):
 		return fromDrupal
+	}
+	if group, _, ok := strings.Cut(name, ":"); ok {
+		for _, jenkins := range [...]string{"org.jenkins-ci", "io.jenkins.plugins", "org.jvnet.hudson", "org.jenkinsci.plugins", "com.cloudbees.jenkins.plugins"} {
+			if rest, ok := strings.CutPrefix(group, jenkins); ok && (rest == "" || rest[0] == '.') {
+				return fromJenkins
+			}
+		}
 	}
 	return fromAnywhere
 }

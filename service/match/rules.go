@@ -73,7 +73,10 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 	}
 	d := s.release.Distribution
 	s.verdict.Ecosystem = distro.MainEcosystem(s.release.Ecosystems)
-	s.verdict.EndOfLife = s.release.EndOfLife()
+	var err error
+	if s.verdict.EndOfLife, err = endOfLife(s.release, ix); err != nil {
+		return s, err
+	}
 	// Days are those of UTC.
 	s.verdict.Ended = s.verdict.EndOfLife != "" && today.UTC().Format(time.DateOnly) > s.verdict.EndOfLife
 	s.rules = rules{typ: d.Format, ecosystems: s.release.Ecosystems, names: d.Names, distribution: d, extended: s.release.Extended}
@@ -88,6 +91,27 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 		s.reason = fmt.Sprintf("this service has no advisories for %s", s.verdict.Ecosystem)
 	}
 	return s, nil
+}
+
+// endOfLife returns the last day of free security support of a release, or an empty string
+// if it is unknown. What a source of such dates publishes takes precedence over the dates
+// in the program, which may be older.
+func endOfLife(release distro.Release, ix Index) (string, error) {
+	if name := release.EndOfLifeName(); name != "" {
+		entries, err := ix.Affected(distro.EndOfLifeEcosystem, name)
+		if err != nil {
+			return "", err
+		}
+		for _, e := range entries {
+			if len(e.Versions) != 1 {
+				continue
+			}
+			if _, err := time.Parse(time.DateOnly, e.Versions[0]); err == nil {
+				return e.Versions[0], nil
+			}
+		}
+	}
+	return release.EndOfLife(), nil
 }
 
 // shown makes the text of others fit for a sentence.

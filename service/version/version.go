@@ -68,7 +68,7 @@ func For(ecosystem string) (order Order, ok bool) {
 		return Order{parse: parser(semantic.ParseCRANVersion)}, true
 	case "Hackage":
 		return Order{parse: parser(semantic.ParseHackageVersion)}, true
-	case "Maven":
+	case "Maven", "Jenkins": // Jenkins builds with Maven
 		return Order{parse: lenient(semantic.ParseMavenVersion), numbers: padded}, true
 	case "NuGet":
 		return Order{parse: numbered(semantic.ParseNuGetVersion), numbers: padded}, true

@@ -5,8 +5,12 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
+	"assay/service/feed/drupal"
+	"assay/service/feed/endoflife"
+	"assay/service/feed/jenkins"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
+	"assay/service/feed/wordfence"
 )
 
 // All returns the sources in the order in which they are updated.
@@ -17,5 +21,9 @@ func All() []feed.Source {
 		catalog.EPSS(),
 		cve.Source(),
 		overrides.Source(),
+		wordfence.Source(),
+		drupal.Source(),
+		jenkins.Source(),
+		endoflife.Source(),
 	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"assay/check/testkit"
 	"assay/check/testkit/osvtest"
+	"assay/check/testkit/wordfencetest"
 	"assay/service/feed"
 	"assay/service/feed/sources"
 	"assay/service/store"
@@ -127,6 +128,21 @@ func zipped(t *testing.T, files map[string][]byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+	"wordfence": func(t *testing.T) fixture {
+		production, n := wordfencetest.Production(t)
+		return fixture{files: map[string][]byte{"production": production, "scanner": production}, records: n}
+	},
+	"drupal": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"HEAD.tar.gz": tarball(t, "wordpress", "feeds", "drupal", "osv")}, records: 48}
+	},
+	"endoflife": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 4}
+	},
+	"jenkins": func(t *testing.T) fixture {
+		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
+		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
+		return fixture{files: map[string][]byte{"update-center.actual.json": file}, records: 1511}
+	},
 }
 
 // read reads a file of the test data.
@@ -169,6 +185,26 @@ func compress(t *testing.T, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+// tarball packs a folder of the test data as GitHub packs a repository.
+func tarball(t *testing.T, elem ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, body := range folder(t, testkit.Path(t, elem...)) {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: "repository-0123456/" + name, Size: int64(len(body)), Mode: 0o644}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return compress(t, b.Bytes())
 }
 
 // A fault answers a request with the wrong content.
