@@ -108,6 +108,21 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		}
 		return fixture{files: map[string][]byte{"main.tar.gz": compress(t, buf.Bytes())}, records: 12}
 	},
+	"wordfence": func(t *testing.T) fixture {
+		production, n := wordfencetest.Production(t)
+		return fixture{files: map[string][]byte{"production": production, "scanner": production}, records: n}
+	},
+	"drupal": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"HEAD.tar.gz": tarball(t, "wordpress", "feeds", "drupal", "osv")}, records: 48}
+	},
+	"endoflife": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 3}
+	},
+	"jenkins": func(t *testing.T) fixture {
+		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
+		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
+		return fixture{files: map[string][]byte{"update-center.actual.json": file}, records: 1511}
+	},
 }
 
 // zipped returns a zip archive of files.
@@ -128,21 +143,6 @@ func zipped(t *testing.T, files map[string][]byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
-	"wordfence": func(t *testing.T) fixture {
-		production, n := wordfencetest.Production(t)
-		return fixture{files: map[string][]byte{"production": production, "scanner": production}, records: n}
-	},
-	"drupal": func(t *testing.T) fixture {
-		return fixture{files: map[string][]byte{"HEAD.tar.gz": tarball(t, "wordpress", "feeds", "drupal", "osv")}, records: 48}
-	},
-	"endoflife": func(t *testing.T) fixture {
-		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 4}
-	},
-	"jenkins": func(t *testing.T) fixture {
-		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
-		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
-		return fixture{files: map[string][]byte{"update-center.actual.json": file}, records: 1511}
-	},
 }
 
 // read reads a file of the test data.
