@@ -210,7 +210,7 @@ func (v Verdict) checkPass() error {
 // forbids reports whether a cause of a part forbids a pass under the options of v.
 func (v Verdict) forbids(p Part, c PartCause) bool {
 	switch c.Cause {
-	case CauseSystem, CauseUnreadable, CauseType:
+	case CauseSystem, CauseUnreadable, CauseType, CauseOld:
 		return true
 	case CauseMissing:
 		return !v.Options.NoOSPackages

@@ -50,6 +50,7 @@ const (
 	CauseType       = "type"       // no advisories for an ecosystem that public sources cover
 	CauseWithout    = "without"    // like type, and the configuration of the service accepts it
 	CauseUncovered  = "uncovered"  // no public source covers the type
+	CauseOld        = "old"        // the advisories are too old
 )
 
 // The causes of single packages. They end with code 5 only under --strict.

@@ -237,6 +237,8 @@ func causeWords(p Part, c PartCause) string {
 	switch c.Cause {
 	case CauseSystem, CauseType:
 		return "no advisories for " + of
+	case CauseOld:
+		return "old advisories for " + of
 	case CauseWithout:
 		return "without " + of
 	case CauseUncovered:

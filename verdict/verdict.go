@@ -211,15 +211,35 @@ type Data struct {
 	Snapshot string `json:"snapshot"`
 	// Records is the number of advisories in it.
 	Records int `json:"records"`
-	// Updated is when the service last imported data. Age is the time since then in
-	// seconds, at the time of the scan.
+	// Updated is when the advisories that the image needs were last updated: the oldest of
+	// Sources with advisories counts. Without Sources it is the oldest of all sources of
+	// the service. Age is the time since then in seconds, at the time of the scan.
 	Updated time.Time `json:"updated"`
 	Age     int64     `json:"age_seconds"`
 	// Newest is the modification time of the newest record.
 	Newest time.Time `json:"newest"`
+	// Sources are the sources of the advisories that the image needs, and those that add
+	// severities or exploitation.
+	Sources []DataSource `json:"sources,omitempty"`
 	// Sample says that this is a small set of advisories for demonstration.
 	Sample bool `json:"sample,omitempty"`
 }
+
+// A DataSource is a source of the data that a scan was decided with.
+type DataSource struct {
+	Name        string    `json:"name"`        // "osv:Debian"
+	Contributes string    `json:"contributes"` // SourceAdvisories or SourceEnrichment
+	Updated     time.Time `json:"updated"`
+	Age         int64     `json:"age_seconds"` // negative if Updated is in the future
+	// Ecosystems are the ecosystems of the image that need the source, such as "Debian".
+	Ecosystems []string `json:"ecosystems,omitempty"`
+}
+
+// What a source contributes. The age of an enrichment never affects the evaluation.
+const (
+	SourceAdvisories = "advisories"
+	SourceEnrichment = "enrichment"
+)
 
 // An IgnoredOption is an option that the service did not use, because its origin may not
 // weaken the gate or because the service does not know the option.

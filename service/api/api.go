@@ -128,7 +128,7 @@ type Cause struct {
 
 // causes returns why the service is degraded.
 func (a *api) causes(v View) []Cause {
-	d := v.Data()
+	d := a.Evaluator.Whole(v.Data())
 	causes := a.keeping.causes()
 	if n := v.Unreadable(); n > 0 {
 		causes = append(causes, Cause{CauseUnreadable, fmt.Sprintf("%d records or lists cannot be read and are not used; assayd's log named them when they were imported", n)})

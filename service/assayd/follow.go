@@ -52,14 +52,17 @@ const followEvery = time.Second
 
 // follow updates the index when any process changes the store, and watches the age of
 // the data.
-func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, behind *problemState, built *buildTime) {
+func follow(ctx context.Context, log *slog.Logger, index *snapshot.DB, st store.Store, age *ageWatch, ages *sourceAges, behind *problemState, built *buildTime) {
 	changed := st.Watch(ctx)
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	var err error
 	for {
 		if view, err := index.View(); err == nil {
-			age.look(view.Data())
+			if err := ages.refresh(ctx, st, view.Data(), age.now()); err != nil && ctx.Err() == nil {
+				log.Warn("read the ages of the sources", "err", err)
+			}
+			age.look(age.whole(view.Data()))
 			view.Close()
 		}
 		select {
@@ -124,14 +127,16 @@ type ageWatch struct {
 	log    *slog.Logger
 	maxAge time.Duration
 	now    func() time.Time
-	step   int
+	// whole returns data with the age of its oldest source.
+	whole func(verdict.Data) verdict.Data
+	step  int
 }
 
 func (w *ageWatch) look(d verdict.Data) {
 	step, cause := api.Stale(d, w.maxAge, w.now())
 	switch {
 	case step > w.step && step == 3:
-		w.log.Error("every scan ends with code 5: "+cause.Text, "hint", "assayd status says what failed; run assayd update or assayd import")
+		w.log.Error("scans that need old data end with code 5: "+cause.Text, "hint", "assayd status says what failed; run assayd update or assayd import")
 	case step > w.step:
 		w.log.Warn("the data is getting old: "+cause.Text, "hint", "assayd status says what failed; scans end with code 5 when it is too old")
 	case step == 0 && w.step > 0:

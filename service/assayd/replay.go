@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/service/policy"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -83,6 +84,13 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	eval, err := evaluator(c)
 	if err != nil {
 		return err
+	}
+	if c.String("as-of") == "" {
+		all, err := st.Sources(c.Context)
+		if err != nil {
+			return fmt.Errorf("read the sources: %w", err)
+		}
+		eval.Sources = func() []policy.Source { return dataSources(all) }
 	}
 	if c.String("as-of") != "" && data.Updated.IsZero() {
 		eval.MaxAge = 0 // the age of other data at that time is not stored

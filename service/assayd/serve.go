@@ -26,6 +26,7 @@ import (
 	"assay/service/signin"
 	"assay/service/snapshot"
 	"assay/service/store"
+	"assay/verdict"
 	"assay/verdict/hint"
 )
 
@@ -239,6 +240,11 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return err
 	}
 	defer index.Close()
+	ages := &sourceAges{}
+	if err := ages.refresh(ctx, st, verdict.Data{}, d.now()); err != nil {
+		return err
+	}
+	conf.evaluator.Sources = ages.get
 	if addr := c.String("debug-listen"); addr != "" {
 		end, err := httpserver.ServeProfiles(log, addr)
 		if err != nil {
@@ -313,8 +319,8 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	age := &ageWatch{log: log, maxAge: conf.evaluator.MaxAge, now: d.now}
-	work.Go(func() { follow(ctx, log, index, st, age, behind, &built) })
+	age := &ageWatch{log: log, maxAge: conf.evaluator.MaxAge, now: d.now, whole: conf.evaluator.Whole}
+	work.Go(func() { follow(ctx, log, index, st, age, ages, behind, &built) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if keep > 0 {
 		work.Go(func() { retention.Run(ctx, log, st, keep, d.now) })

@@ -2,27 +2,35 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/service/feed"
+	"assay/service/feed/sources"
 	"assay/service/store"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 func (d *daemon) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "status",
 		Usage:  "show the stored data and its age",
-		Flags:  storeFlags(),
+		Flags:  storeFlags(&cli.StringFlag{Name: "format", Usage: "print `FORMAT`: text, or json with the data and its sources", Value: "text"}),
 		Action: d.status,
 	}
 }
 
 func (d *daemon) status(c *cli.Context) error {
+	format := c.String("format")
+	if format != "text" && format != "json" {
+		return hint.Errorf("text or json", "unknown format %q", format)
+	}
 	st, err := openExisting(c)
 	if err != nil {
 		return err
@@ -31,6 +39,16 @@ func (d *daemon) status(c *cli.Context) error {
 	head, err := st.Head(c.Context)
 	if err != nil {
 		return fmt.Errorf("read the state of the data: %w", err)
+	}
+	all, err := st.Sources(c.Context)
+	if err != nil {
+		return err
+	}
+	shown := d.sourceStatuses(feed.Visible(all))
+	if format == "json" {
+		out := json.NewEncoder(d.stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(dataStatus{head.Records, optionalTime(head.Updated), head.Sample, shown})
 	}
 	scans, err := st.ListScans(c.Context, 1)
 	if err != nil {
@@ -48,10 +66,6 @@ func (d *daemon) status(c *cli.Context) error {
 		fmt.Fprintf(w, "updated\t%s (%s ago)\n", head.Updated.UTC().Format(time.RFC3339), age)
 		fmt.Fprintf(w, "newest record\t%s\n", head.Newest.UTC().Format(time.RFC3339))
 	}
-	all, err := st.Sources(c.Context)
-	if err != nil {
-		return err
-	}
 	last := "none yet"
 	if len(scans) > 0 {
 		last = fmt.Sprintf("%s at %s", scans[0].ID, scans[0].At.UTC().Format(time.RFC3339))
@@ -61,7 +75,7 @@ func (d *daemon) status(c *cli.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := d.sources(feed.Visible(all)); err != nil {
+	if err := d.sources(shown); err != nil {
 		return err
 	}
 	return d.usage(c, st)
@@ -93,23 +107,75 @@ func (d *daemon) usage(c *cli.Context, st store.Store) error {
 	return err
 }
 
-// sources prints the number of records of each source, its age, and its last error.
-func (d *daemon) sources(sources []store.Source) error {
-	if len(sources) == 0 {
+// A dataStatus is the JSON of status.
+type dataStatus struct {
+	Advisories int            `json:"advisories"`
+	Updated    *time.Time     `json:"updated,omitempty"`
+	Sample     bool           `json:"sample,omitempty"`
+	Sources    []sourceStatus `json:"sources"`
+}
+
+// A sourceStatus describes a source of the store.
+type sourceStatus struct {
+	Name        string     `json:"name"`
+	Records     int        `json:"records"`
+	Updated     *time.Time `json:"updated,omitempty"` // the last success
+	Age         int64      `json:"age_seconds,omitempty"`
+	Failed      *time.Time `json:"failed,omitempty"` // the last failure since then
+	Error       string     `json:"error,omitempty"`
+	Contributes string     `json:"contributes"`
+	// Licence and Terms are empty for data that was imported from files.
+	Licence   string `json:"licence,omitempty"`
+	Terms     string `json:"terms,omitempty"`
+	MayPassOn bool   `json:"may_pass_on"`
+}
+
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (d *daemon) sourceStatuses(all []store.Source) []sourceStatus {
+	list := sources.All()
+	statuses := []sourceStatus{}
+	for _, s := range all {
+		status := sourceStatus{
+			Name: s.Origin.String(), Records: s.Records, Updated: optionalTime(s.Updated), Failed: optionalTime(s.Failed),
+			Error: verdict.Clean(s.Err), Contributes: verdict.SourceAdvisories,
+		}
+		if !s.Updated.IsZero() {
+			status.Age = int64(d.now().Sub(s.Updated) / time.Second)
+		}
+		if i := slices.IndexFunc(list, func(f feed.Source) bool { return f.Name == s.Origin.Source }); i >= 0 {
+			f := list[i]
+			status.Contributes, status.Licence, status.Terms, status.MayPassOn = string(f.Contributes), f.Licence, f.Terms, f.MayPassOn
+		}
+		statuses = append(statuses, status)
+	}
+	return statuses
+}
+
+// sources prints the number of records of each source, its age, its licence, and its last
+// error.
+func (d *daemon) sources(all []sourceStatus) error {
+	if len(all) == 0 {
 		return nil
 	}
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nSOURCE\tRECORDS\tLAST SUCCESS\tAGE\tLAST ERROR")
-	for _, s := range sources {
+	fmt.Fprintln(w, "\nSOURCE\tRECORDS\tLAST SUCCESS\tAGE\tLICENCE\tLAST ERROR")
+	for _, s := range all {
 		at, age, failed := "never", "-", "-"
-		if !s.Updated.IsZero() {
-			at = s.Updated.UTC().Format(time.RFC3339)
-			age = d.now().Sub(s.Updated).Round(time.Second).String()
+		if s.Updated != nil {
+			at = s.Updated.Format(time.RFC3339)
+			age = (time.Duration(s.Age) * time.Second).String()
 		}
-		if !s.Failed.IsZero() {
-			failed = s.Failed.UTC().Format(time.RFC3339) + ": " + s.Err
+		if s.Failed != nil {
+			failed = s.Failed.Format(time.RFC3339) + ": " + s.Error
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", verdict.Clean(s.Origin.String()), s.Records, at, age, failed)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", verdict.Clean(s.Name), s.Records, at, age, cmp.Or(s.Licence, "-"), failed)
 	}
 	return w.Flush()
 }

@@ -25,6 +25,9 @@ type Source struct {
 	MayPassOn bool
 	// Contributes says whether packages can be evaluated without the source.
 	Contributes Contribution
+	// Ecosystems are the OSV ecosystems, without releases, of which a source of advisories
+	// without parts has records. The parts of a source with parts are its ecosystems.
+	Ecosystems []string
 	// Key says whether the source needs a key. Authorize adds the key to a request.
 	Key       KeyUse
 	Authorize func(h http.Header, key string)

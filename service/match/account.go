@@ -43,6 +43,35 @@ type partKey struct {
 type part struct {
 	verdict.Part
 	gaps map[NotEvaluated]*gap // the keys have no Packages
+	// needs are the ecosystems that were used, without releases. rules are the last ones.
+	needs map[string]bool
+	rules *rules
+}
+
+// uses notes the ecosystems of the rules by which a package of the part was evaluated.
+func (p *part) uses(r *rules) {
+	if r == p.rules {
+		return
+	}
+	p.rules = r
+	if p.needs == nil {
+		p.needs = make(map[string]bool)
+	}
+	for _, e := range r.ecosystems {
+		base, _, _ := strings.Cut(e.Name, ":")
+		p.needs[base] = true
+	}
+}
+
+// needs returns the ecosystems that each part used.
+func (a *account) needs() map[string][]string {
+	needs := make(map[string][]string)
+	for _, p := range a.parts {
+		if len(p.needs) > 0 {
+			needs[p.Type] = slices.Sorted(maps.Keys(p.needs))
+		}
+	}
+	return needs
 }
 
 // A gap counts the packages that were not evaluated for one reason.

@@ -107,6 +107,7 @@ func evaluate(inv inventory.Inventory, ix Index, memo *Memo, today time.Time, tr
 	}
 	res.NotEvaluated = m.account.notEvaluated()
 	res.Parts = m.account.result(m.system)
+	res.Needs = m.account.needs()
 	return res, nil
 }
 
@@ -135,6 +136,7 @@ func (m *matcher) evaluatePackage(i int, p inventory.Package, part *part) (e *ev
 	if l, err = m.ownership(p, l); err != nil {
 		return nil, false, err
 	}
+	part.uses(l.rules)
 	if e, err = m.evaluate(l); err != nil {
 		return nil, false, err
 	}

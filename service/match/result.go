@@ -18,6 +18,9 @@ type Result struct {
 	// Parts are the parts of the image and how many of their packages were evaluated: the
 	// system first, then by type. Their numbers add up to Packages.
 	Parts []verdict.Part
+	// Needs are the ecosystems of the advisories that the parts were evaluated with, without
+	// releases, sorted, by the type of the part.
+	Needs map[string][]string
 	// NotEvaluated counts the packages that were not evaluated, by reason, such as "this
 	// service has no advisories for Debian:sid". Sorted by package count, then text.
 	NotEvaluated []NotEvaluated

@@ -325,33 +325,11 @@ func notEvaluated(res match.Result, u unevaluated, evaluated int) []verdict.Reas
 	switch {
 	case len(u.missing) > 0:
 		add(u.withoutData())
-	case u.system == 0 && u.systemNone == 0 && res.Packages > 0 && evaluated == 0:
+	case u.system == 0 && u.systemNone == 0 && !u.old && res.Packages > 0 && evaluated == 0:
 		add(fmt.Sprintf("none of %s could be evaluated", plural(res.Packages, "package", "packages")),
 			"import advisories for the packages of the image")
 	}
 	return reasons
-}
-
-// tooOld returns a reason if the data is older than MaxAge, or its age is unknown.
-func tooOld(in Input) []verdict.Reason {
-	if in.MaxAge <= 0 {
-		return nil
-	}
-	limit := int64(in.MaxAge / time.Second)
-	hint := "update the advisories of the service"
-	text := ""
-	switch {
-	case in.Ahead > verdict.ClockSkew:
-		text = fmt.Sprintf("the advisories are dated %s in the future, so their age is unknown", verdict.Age(int64(in.Ahead/time.Second)))
-		hint = "set the clock of the service, and update its advisories"
-	case in.Data.Updated.IsZero():
-		text = fmt.Sprintf("the age of the advisories is unknown, and at most %s is trusted", verdict.Age(limit))
-	case in.Data.Age > limit:
-		text = fmt.Sprintf("the advisories are %s old, and at most %s is trusted", verdict.Age(in.Data.Age), verdict.Age(limit))
-	default:
-		return nil
-	}
-	return []verdict.Reason{{Rule: verdict.RuleTooOld, Text: text, Hint: hint}}
 }
 
 // incomplete returns the reasons of the option strict for files that could not be read

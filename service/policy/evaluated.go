@@ -26,6 +26,7 @@ func Evaluated(in Input) []verdict.Part {
 			}
 		}
 	}
+	markOld(in, parts)
 	unreadable := unreadable(in)
 	if len(unreadable) == 0 {
 		return parts
@@ -75,18 +76,24 @@ type unevaluated struct {
 	// has no advisories, although its configuration does not allow that.
 	missing []missingPart
 	single  int // the number of all other packages
+	// old says that a part was not evaluated because its advisories are too old.
+	old bool
 }
 
 func sumUp(parts []verdict.Part, o verdict.Options) unevaluated {
 	var u unevaluated
 	for _, p := range parts {
 		u.single += p.Packages - p.Evaluated
+		old := false
 		for _, c := range p.Causes {
 			switch c.Cause {
 			case verdict.CauseSystem:
 				u.system += c.Packages
 				u.single -= c.Packages
 				u.systemTexts = append(u.systemTexts, c.Text)
+			case verdict.CauseOld:
+				old = true
+				u.single -= c.Packages
 			case verdict.CauseMissing:
 				u.systemMissing = !o.NoOSPackages
 			case verdict.CauseType:
@@ -94,7 +101,8 @@ func sumUp(parts []verdict.Part, o verdict.Options) unevaluated {
 				u.single -= c.Packages
 			}
 		}
-		if p.Part == verdict.PartSystem && p.Packages > 0 && p.Evaluated == 0 {
+		u.old = u.old || old
+		if p.Part == verdict.PartSystem && p.Packages > 0 && p.Evaluated == 0 && !old {
 			u.systemNone += p.Packages
 		}
 	}

@@ -4,6 +4,7 @@ package scan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"assay/remote/cyclonedx"
@@ -22,8 +23,33 @@ type Evaluator struct {
 	// Without lists ecosystems ("PyPI") for which the service may lack advisories. An
 	// answer is trusted even if their packages are not evaluated.
 	Without []string
+	// Sources returns the sources of the data. It may be nil; the age of the data as a
+	// whole counts then.
+	Sources func() []policy.Source
 	// Timed, if set, is called with the time that each stage of an answer took.
 	Timed func(stage string, took time.Duration)
+}
+
+// needed returns data with the sources that the image needs.
+func (e Evaluator) needed(data verdict.Data, result match.Result, now time.Time) verdict.Data {
+	if e.Sources != nil {
+		return policy.Needed(data, result, e.Sources(), now)
+	}
+	data.Sources = slices.Clone(data.Sources) // of a stored scan
+	for i, s := range data.Sources {
+		data.Sources[i].Age = int64(now.Sub(s.Updated) / time.Second)
+	}
+	return data
+}
+
+// Whole returns data with the time when the oldest of all advisories were updated.
+func (e Evaluator) Whole(data verdict.Data) verdict.Data {
+	if e.Sources != nil {
+		if at, ok := policy.Oldest(e.Sources()); ok {
+			data.Updated = at
+		}
+	}
+	return data
 }
 
 // Stages of an answer.
@@ -58,6 +84,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 	if err != nil {
 		return Answer{}, fmt.Errorf("match: %w", err)
 	}
+	data = e.needed(data, result, now)
 	var ahead time.Duration
 	if !data.Updated.IsZero() {
 		ahead = data.Updated.Sub(now)

@@ -43,7 +43,7 @@ func Source() feed.Source {
 		Title:       "OSV",
 		Address:     PublicBucket,
 		Format:      "archives and single records of OSV, for each ecosystem",
-		Licence:     "CC-BY-4.0 and others, one for each database",
+		Licence:     "CC-BY-4.0 and others",
 		Terms:       "https://google.github.io/osv.dev/data/",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,

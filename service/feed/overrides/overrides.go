@@ -37,6 +37,7 @@ func Source() feed.Source {
 		Terms:       "https://github.com/anchore/nvd-data-overrides/blob/main/LICENSE",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,
+		Ecosystems:  []string{"WordPress", "CPE"},
 		Default:     true,
 		First:       feed.Cost{Download: 10 << 20, Disk: 150 << 20, Memory: 64 << 20, Time: time.Minute},
 		Feed:        func(s feed.Setup, _ string) (feed.Feed, error) { return overrides{s}, nil },

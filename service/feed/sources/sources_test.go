@@ -529,6 +529,9 @@ func TestDescriptions(t *testing.T) {
 			s.Contributes != feed.Advisories && s.Contributes != feed.Enrichment || s.First == (feed.Cost{}) {
 			t.Errorf("%s: the description is incomplete: %+v", s.Name, s)
 		}
+		if s.Contributes == feed.Advisories && s.Parts == nil && len(s.Ecosystems) == 0 {
+			t.Errorf("%s: no package needs its advisories: Ecosystems is empty", s.Name)
+		}
 		if (s.Key != feed.NoKey) != (s.Authorize != nil) {
 			t.Errorf("%s: a key without Authorize, or Authorize without a key", s.Name)
 		}
