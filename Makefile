@@ -1,6 +1,8 @@
 # build    builds dist/assay and dist/assayd
 # release  builds both for linux on amd64 and arm64 in dist/release, with manual pages,
 #          completions, the licenses of all linked modules and SHA256SUMS
+# programs builds the programs of the release, without the rest
+# image    builds the image of assayd in a container engine
 # manual   writes the manual pages and shell completions of both programs to dist/share,
 #          which has the layout of /usr/share
 # demo     builds both, starts assayd and scans on this machine (ADVISORIES=folder or zip)
@@ -35,25 +37,34 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 PACKAGES = ./...
-SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
+SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh deploy/*/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: build release manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
+.PHONY: build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
 	$(GOBUILD) -o dist/assayd ./service/assayd
 	cp install.sh dist/
 
-release:
+# The architectures of assayd; those of the client do not depend on it.
+ASSAYD_ARCHES ?= amd64 arm64
+programs:
 	@set -e; for arch in amd64 arm64; do \
-		export GOOS=linux GOARCH=$$arch; \
-		$(GOBUILD) -tags urfave_cli_no_docs -o dist/release/linux/$$arch/assay .; \
-		$(GOBUILD) -o dist/release/linux/$$arch/assayd ./service/assayd; \
+		GOOS=linux GOARCH=$$arch $(GOBUILD) -tags urfave_cli_no_docs -o dist/release/linux/$$arch/assay .; \
+	done; \
+	for arch in $(ASSAYD_ARCHES); do \
+		GOOS=linux GOARCH=$$arch $(GOBUILD) -o dist/release/linux/$$arch/assayd ./service/assayd; \
 	done
 	cp install.sh dist/release/
-	$(MAKE) manual SHARE=dist/release/share
 	$(GO) run ./check/notices -tags urfave_cli_no_docs . ./service/assayd >dist/release/THIRD-PARTY-NOTICES
+
+release: programs
+	$(MAKE) manual SHARE=dist/release/share
 	cd dist/release && sha256sum install.sh THIRD-PARTY-NOTICES linux/*/* $$(find share -type f | LC_ALL=C sort) >SHA256SUMS
+
+# It needs a container engine, and no Go.
+image:
+	docker build -t assayd:$(VERSION) -t assayd --build-arg VERSION=$(VERSION) -f deploy/image/Dockerfile .
 
 SHARE = dist/share
 # The manual pages show the date of the commit.
@@ -90,7 +101,7 @@ BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
 
 kills:
-	ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
+	ASSAY_LONG=1 ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
 
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh

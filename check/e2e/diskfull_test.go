@@ -91,15 +91,15 @@ func (s served) get(t *testing.T, path string) (int, string) {
 // they are not kept, that a token can be revoked, that a failed import frees its space,
 // and that everything works again once there is space.
 func TestDiskFull(t *testing.T) {
-	d := newDisk(t, 300)
+	d := newDisk(t, 120)
 	data := filepath.Join(d.dir, "data")
 	run := func(args ...string) (string, error) {
 		out, err := exec.Command(filepath.Join(bin, "assayd"), append(args, "--data", data)...).CombinedOutput()
 		return string(out), err
 	}
 	few, many := filepath.Join(t.TempDir(), "few.zip"), filepath.Join(t.TempDir(), "many.zip")
-	writeRecords(t, few, 10_000, func(string) bool { return true })
-	writeRecords(t, many, 40_000, func(string) bool { return true })
+	writeRecords(t, few, 2_000, func(string) bool { return true })
+	writeRecords(t, many, 20_000, func(string) bool { return true })
 	if out, err := run("import", few); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

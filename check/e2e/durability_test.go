@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/check/testkit/assayd"
 	"assay/verdict"
 )
@@ -139,11 +140,12 @@ func advisories(v verdict.Verdict) []string {
 	return slices.Compact(ids)
 }
 
-// TestImportIsAllOrNothing kills an import at 20 points while scans run, then
-// lets one finish while 100 more run. Every scan is answered, from the old data
-// or from the new, which differ in every finding of the tree.
+// TestImportIsAllOrNothing kills an import at 10 points while scans run, or at 20 of a
+// longer one in the thorough mode, then lets one finish while 100 more scans run. Every
+// scan is answered, from the old data or from the new, which differ in every finding of
+// the tree.
 func TestImportIsAllOrNothing(t *testing.T) {
-	const filler = 10_000
+	filler, points := testkit.Some(3_000, 10_000), testkit.Some(10, 20)
 	want := sampleFindings()
 	dir := t.TempDir()
 	data, source := filepath.Join(dir, "data"), filepath.Join(dir, "advisories.zip")
@@ -172,14 +174,13 @@ func TestImportIsAllOrNothing(t *testing.T) {
 			return false
 		}
 	}
-	const points = 20
 	finished := false
 	for i := range points {
 		cmd := importer()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(whole * time.Duration(i) / points)
+		time.Sleep(whole * time.Duration(i) / time.Duration(points))
 		cmd.Process.Kill()
 		if cmd.Wait() == nil {
 			finished = true

@@ -32,6 +32,7 @@ var aToken = sync.OnceValue(func() string {
 // assay and its service: with the code of docs/exit-codes.md, an error and a hint, and
 // never with a pass.
 func TestServiceFailures(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	status := func(code int, header ...string) http.HandlerFunc {
@@ -136,48 +137,54 @@ func closedAddr(t *testing.T) string {
 	return addr
 }
 
-// holdFailure runs assay against server, as it is and with --on-error warn.
+// holdFailure runs assay against server, as it is and at the same time with --on-error
+// warn, since most failures last until the timeout.
 func holdFailure(t *testing.T, server string, code int, says string) {
 	t.Helper()
 	const timeout = 3 * time.Second
 	root := t.TempDir()
+	var both sync.WaitGroup
+	defer both.Wait()
 	for _, onError := range []string{"fail", "warn"} {
-		var stdout, stderr bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), aToken(),
-			"--server", server, "--root", root, "--timeout", timeout.String(), "--on-error", onError, "-c")
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		start := time.Now()
-		err := cmd.Run()
-		// Twice the timeout distinguishes a hang from a slow machine.
-		if took := time.Since(start); took > 2*timeout {
-			t.Errorf("took %v with --timeout %v", took, timeout)
-		}
-		got := 0
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			got = exit.ExitCode()
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		want := code
-		if code == 1 && onError == "warn" {
-			want = 0
-		}
-		text := stderr.String()
-		if got != want {
-			t.Errorf("--on-error %s: exit code %d, want %d\n%s", onError, got, want, text)
-		}
-		for _, part := range []string{"assay: error: ", "\nhint: ", "verdict=error", fmt.Sprintf("code=%d", code), says} {
-			if !strings.Contains(text, part) {
-				t.Errorf("--on-error %s: standard error lacks %q:\n%s", onError, part, text)
+		both.Go(func() {
+			var stdout, stderr bytes.Buffer
+			cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "assay"), aToken(),
+				"--server", server, "--root", root, "--timeout", timeout.String(), "--on-error", onError, "-c")
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			start := time.Now()
+			err := cmd.Run()
+			// Twice the timeout distinguishes a hang from a slow machine.
+			if took := time.Since(start); took > 2*timeout {
+				t.Errorf("took %v with --timeout %v", took, timeout)
 			}
-		}
-		if warned := strings.Contains(text, "WAS NOT SCANNED"); warned != (want == 0) {
-			t.Errorf("--on-error %s: says that the image was not scanned: %v\n%s", onError, warned, text)
-		}
-		if all := stdout.String() + text; strings.Contains(all, "verdict=pass") || strings.Contains(all, aToken()) {
-			t.Errorf("--on-error %s: a pass or the token in\n%s", onError, all)
-		}
+			got := 0
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				got = exit.ExitCode()
+			} else if err != nil {
+				t.Error(err)
+				return
+			}
+			want := code
+			if code == 1 && onError == "warn" {
+				want = 0
+			}
+			text := stderr.String()
+			if got != want {
+				t.Errorf("--on-error %s: exit code %d, want %d\n%s", onError, got, want, text)
+			}
+			for _, part := range []string{"assay: error: ", "\nhint: ", "verdict=error", fmt.Sprintf("code=%d", code), says} {
+				if !strings.Contains(text, part) {
+					t.Errorf("--on-error %s: standard error lacks %q:\n%s", onError, part, text)
+				}
+			}
+			if warned := strings.Contains(text, "WAS NOT SCANNED"); warned != (want == 0) {
+				t.Errorf("--on-error %s: says that the image was not scanned: %v\n%s", onError, warned, text)
+			}
+			if all := stdout.String() + text; strings.Contains(all, "verdict=pass") || strings.Contains(all, aToken()) {
+				t.Errorf("--on-error %s: a pass or the token in\n%s", onError, all)
+			}
+		})
 	}
 }
 

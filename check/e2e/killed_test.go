@@ -29,10 +29,10 @@ import (
 // killsEnv names how often TestKilled kills; "make kills" sets 100.
 const killsEnv = "ASSAY_KILLS"
 
-const (
-	killedRecords  = 3000 // of each source
-	killedPackages = 40   // that a scan has of each source
-)
+const killedPackages = 40 // that a scan has of each source
+
+// killedRecords is how many records each source has.
+func killedRecords() int { return testkit.Some(1000, 3000) }
 
 // writeGeneration writes records as a zip, and as a bucket of the ecosystem npm around
 // it. All of a generation name the fix generation.0.0.
@@ -44,7 +44,7 @@ func writeGeneration(t *testing.T, dir, name string, generation int) {
 	modified := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(generation) * time.Hour).Format(time.RFC3339)
 	var archive, list bytes.Buffer
 	z := zip.NewWriter(&archive)
-	for i := range killedRecords {
+	for i := range killedRecords() {
 		id := fmt.Sprintf("TEST-%s-%d", name, i)
 		w, err := z.Create(id + ".json")
 		if err != nil {
@@ -215,10 +215,7 @@ func (k *killing) room(leave int64) {
 // second time with a disk that is nearly full. Nothing that was acknowledged is lost:
 // no import, no scan, no revoked token; and no scan sees half an import.
 func TestKilled(t *testing.T) {
-	kills := 4
-	if testkit.Thorough() {
-		kills = 100
-	}
+	kills := testkit.Some(4, 100)
 	if s := os.Getenv(killsEnv); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -230,7 +227,7 @@ func TestKilled(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	k := &killing{t: t, disk: newDisk(t, 256), kept: map[string][sha256.Size]byte{}, held: map[string][sha256.Size]byte{}}
+	k := &killing{t: t, disk: newDisk(t, 128), kept: map[string][sha256.Size]byte{}, held: map[string][sha256.Size]byte{}}
 	k.data = filepath.Join(k.disk.dir, "data")
 	doc := &strings.Builder{}
 	doc.WriteString(`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[`)
@@ -246,7 +243,7 @@ func TestKilled(t *testing.T) {
 		writeGeneration(t, dir, name+"-", 1)
 		k.must(source.command...)
 		for i := range killedPackages {
-			fmt.Fprintf(doc, `{"type":"library","name":"x","purl":"pkg:npm/%s-%d@0.0.1"},`, name, i*(killedRecords/killedPackages))
+			fmt.Fprintf(doc, `{"type":"library","name":"x","purl":"pkg:npm/%s-%d@0.0.1"},`, name, i*(killedRecords()/killedPackages))
 		}
 	}
 	k.body = []byte(strings.TrimSuffix(doc.String(), ",") + `]}`)

@@ -251,6 +251,7 @@ func TestPostgres(t *testing.T) {
 // connections, and uses them up. Scans are answered with 503 and Retry-After meanwhile,
 // nothing is half written, and assayd recovers without a restart.
 func TestPostgresFails(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, nil)
 	name := server.Database(t, "")
 	proxy := server.NewProxy(t)
@@ -343,7 +344,7 @@ func TestPostgresFails(t *testing.T) {
 
 	t.Log("killed under scans and in an import")
 	many := filepath.Join(t.TempDir(), "many.zip")
-	writeRecords(t, many, 10_000, func(string) bool { return true })
+	writeRecords(t, many, 5_000, func(string) bool { return true })
 	for i := range 2 {
 		before := s.snapshot(t)
 		importing := make(chan error, 1)
@@ -375,7 +376,7 @@ func TestPostgresFails(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(300+400*i) * time.Millisecond) // somewhere in the import
+		time.Sleep(time.Duration(200+200*i) * time.Millisecond) // somewhere in the import
 		if err := server.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -402,7 +403,7 @@ func TestPostgresFails(t *testing.T) {
 	if err := direct.Import(t.Context(), many); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the import is not served", func() bool { return s.snapshot(t) != before || strings.Contains(s.server.Log(), "records=10") })
+	eventually(t, "the import is not served", func() bool { return s.snapshot(t) != before || strings.Contains(s.server.Log(), "records=5") })
 	if log := s.server.Log(); strings.Contains(log, token) {
 		t.Error("the log has the token")
 	}
@@ -449,7 +450,7 @@ func TestPostgresDiskFull(t *testing.T) {
 	name := server.Database(t, "")
 	config := databaseConfig(t, server.URL(name))
 	records := filepath.Join(t.TempDir(), "records.zip")
-	writeRecords(t, records, 10_000, func(string) bool { return true })
+	writeRecords(t, records, 5_000, func(string) bool { return true })
 	if err := config.Import(t.Context(), records); err != nil {
 		t.Fatal(err)
 	}
@@ -490,7 +491,7 @@ func TestPostgresDiskFull(t *testing.T) {
 	}
 	before := s.snapshot(t)
 	all := filepath.Join(t.TempDir(), "all.zip")
-	writeRecords(t, all, 20_000, func(string) bool { return true })
+	writeRecords(t, all, 10_000, func(string) bool { return true })
 	if err := config.Import(t.Context(), all); err == nil || !strings.Contains(err.Error(), "No space left on device") {
 		t.Errorf("an import without room: %v", err)
 	}

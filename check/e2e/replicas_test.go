@@ -73,6 +73,7 @@ func balance(t *testing.T, servers ...string) string {
 // balancer, kills each of them in turn and imports meanwhile. Every client gets its
 // verdict, every scan is kept once, and all replicas answer the same.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, nil)
 	database := server.URL(server.Database(t, ""))
 	config := databaseConfig(t, database)
@@ -167,9 +168,9 @@ func TestReplicas(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	})
 
-	// Each replica is killed and started again, twice, and 10,000 records come meanwhile.
+	// Each replica is killed and started again, twice, and 3,000 records come meanwhile.
 	all := filepath.Join(t.TempDir(), "all.zip")
-	writeRecords(t, all, 10_000, func(string) bool { return true })
+	writeRecords(t, all, 3_000, func(string) bool { return true })
 	before := running[0].snapshot(t)
 	imported := make(chan error, 1)
 	for round := range 2 {

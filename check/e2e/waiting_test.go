@@ -99,6 +99,7 @@ func TestHerd(t *testing.T) {
 
 // TestRestart checks that no build fails while assayd restarts.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	w := newWaiting(t)
 	s := w.start(t)
 	var scans, told atomic.Int64

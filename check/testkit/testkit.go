@@ -36,6 +36,15 @@ func Path(t testing.TB, elem ...string) string {
 // "make test-long" sets the variable.
 func Thorough() bool { return os.Getenv("ASSAY_LONG") != "" }
 
+// Some returns how many of many cases a test tries: quick, or thorough if Thorough
+// reports true.
+func Some(quick, thorough int) int {
+	if Thorough() {
+		return thorough
+	}
+	return quick
+}
+
 // Long skips a test that takes minutes, unless Thorough reports true.
 func Long(t testing.TB) {
 	t.Helper()

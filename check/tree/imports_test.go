@@ -26,8 +26,9 @@ var allowed = map[string]string{
 	"inspect/inventory":  "",
 	"inspect/rootfs":     "inspect/inventory",
 	"inspect/walk":       "inspect/elf inspect/inventory inspect/rootfs",
-	"inspect/distro":     "inspect/ident inspect/inventory inspect/readat",
-	"inspect/distro/rpm": "inspect/ident inspect/inventory inspect/readat inspect/distro/rpm",
+	"inspect/failures":   "",
+	"inspect/distro":     "inspect/failures inspect/ident inspect/inventory inspect/readat",
+	"inspect/distro/rpm": "inspect/failures inspect/ident inspect/inventory inspect/readat inspect/distro/rpm",
 	"inspect/lang":       "inspect/elf inspect/fixture inspect/ident inspect/inventory inspect/jsonscan inspect/readat inspect/zipfile",
 
 	// Between the two programs, and the answer.
@@ -63,7 +64,7 @@ var allowed = map[string]string{
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/registry service/scan service/signin service/store verdict",
+		"service/lifetime service/registry service/scan service/signin service/store service/tokens verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
@@ -16,11 +17,14 @@ import (
 	"assay/service/match"
 	"assay/service/scan"
 	"assay/service/store"
+	"assay/service/tokens"
 	"assay/verdict"
 )
 
 // A Store is what the API needs of store.Store.
 type Store interface {
+	tokens.Store
+	Events(ctx context.Context, f store.EventFilter) ([]store.Event, error)
 	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, scopes []string, now, expires time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
 	FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error)
@@ -71,6 +75,7 @@ type Config struct {
 
 type api struct {
 	Config
+	tokens  *tokens.Manager
 	server  *httpserver.Server
 	keeping keeping
 	buffers sync.Pool // of *buffers
@@ -90,7 +95,7 @@ func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 		c.Clients = &Clients{}
 	}
 	c.Evaluator.Timed = c.Timed
-	a := &api{Config: c, server: s}
+	a := &api{Config: c, server: s, tokens: &tokens.Manager{Store: c.Store, Now: c.Now, Random: rand.Reader, Scopes: httpserver.Scopes()}}
 	s.Handle("GET /healthz", a.health)
 	s.Handle("GET /readyz", a.ready)
 	s.HandleAuthenticated("POST /api/v1/scans", httpserver.ScopeScan, a.postScan)
@@ -100,6 +105,10 @@ func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 	s.HandleAuthenticated("GET /api/v1/passed", "", a.getPassed)
 	s.HandleAuthenticated("GET /api/v1/token", "", a.getToken)
 	s.Handle("POST /api/v1/token", a.postToken)
+	s.HandleAuthenticated("GET /api/v1/tokens", httpserver.ScopeAdmin, a.getTokens)
+	s.HandleAuthenticated("POST /api/v1/tokens", "", a.postTokens) // which records a refusal
+	s.HandleAuthenticated("DELETE /api/v1/tokens/{token}", "", a.deleteToken)
+	s.HandleAuthenticated("GET /api/v1/audit", httpserver.ScopeAdmin, a.getAudit)
 	a.downloads()
 	a.generators()
 	return func() ([]Cause, error) {

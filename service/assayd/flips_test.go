@@ -185,10 +185,7 @@ func copyFolder(from, to string) error {
 // Bits that are flipped in the files of a data folder: the answers are the same, or
 // there are none, and then the folder can be repaired.
 func TestFlips(t *testing.T) {
-	flips := 40
-	if testkit.Thorough() {
-		flips = 500
-	}
+	flips := testkit.Some(20, 500)
 	whole := filepath.Join(t.TempDir(), "whole")
 	keepSome(t, whole)
 	want, err := answersOf(t.Context(), whole)

@@ -35,8 +35,8 @@ type Handler func(w http.ResponseWriter, r *http.Request, t store.Token) error
 func (s *Server) HandleAuthenticated(pattern, scope string, h Handler) {
 	s.Handle(pattern, func(w http.ResponseWriter, r *http.Request) {
 		t, err := s.Authenticate(w, r)
-		if err == nil && scope != "" && !HasScope(t, scope) {
-			err = Problem{Status: http.StatusForbidden, What: "this token may not " + scope, Hint: "assayd token create --scope " + scope + " makes one that may"}
+		if err == nil {
+			err = RequireScope(t, scope)
 		}
 		if err == nil {
 			err = h(w, r, t)
@@ -45,6 +45,15 @@ func (s *Server) HandleAuthenticated(pattern, scope string, h Handler) {
 			s.Refuse(w, r, err)
 		}
 	})
+}
+
+// RequireScope returns a Problem if the token does not have the scope. Every token has the
+// empty scope.
+func RequireScope(t store.Token, scope string) error {
+	if scope == "" || HasScope(t, scope) {
+		return nil
+	}
+	return Problem{Status: http.StatusForbidden, What: "this token lacks the scope " + scope, Hint: "assayd token create --scope " + scope + " makes one that has it"}
 }
 
 // Authenticate returns the valid token of a request, and counts the request towards

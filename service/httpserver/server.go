@@ -85,6 +85,8 @@ type Server struct {
 	limited lineLimit // by token: requests over its rate
 	unnoted lineLimit // uses of tokens that could not be written
 	refused lineLimit // JWTs that were not accepted
+
+	recorded lineLimit // by token: refusals in the audit trail
 }
 
 // New returns a server without handlers.
@@ -106,6 +108,8 @@ func New(c Config) *Server {
 		limited: lineLimit{burst: 10},
 		unnoted: lineLimit{burst: 1},
 		refused: lineLimit{burst: 10},
+
+		recorded: lineLimit{burst: 10},
 	}
 	s.handler = s.logged(http.HandlerFunc(s.route))
 	return s

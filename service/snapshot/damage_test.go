@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
+	"assay/check/testkit"
 )
 
 // built returns the bytes of an index of the samples.
@@ -130,6 +132,7 @@ func TestOpenDamaged(t *testing.T) {
 
 // Every single flipped byte is either detected or makes no difference.
 func TestOpenFlipped(t *testing.T) {
+	flips := testkit.Some(150, 500)
 	src := newMemory()
 	src.put(sampleRecords(t)...)
 	file := built(t, src)
@@ -140,7 +143,7 @@ func TestOpenFlipped(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	page := os.Getpagesize()
 	dir := t.TempDir()
-	for i := range 500 {
+	for i := range flips {
 		at := random.IntN(len(file))
 		if i%2 == 0 { // the head of a page and its first elements
 			at = random.IntN(len(file)/page)*page + random.IntN(96)
@@ -167,7 +170,7 @@ func TestOpenFlipped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if noticed < 100 {
+	if noticed < flips/5 {
 		t.Errorf("%d flips noticed, %d harmless", noticed, harmless)
 	}
 }
@@ -344,6 +347,7 @@ func TestOpenFlippedBranch(t *testing.T) {
 	page := os.Getpagesize()
 	path := filepath.Join(t.TempDir(), "index")
 	random := rand.New(rand.NewPCG(3, 4))
+	flips := testkit.Some(30, 100) // of each page
 	noticed, harmless, pages := 0, 0, 0
 	for at := 2 * page; at < len(file); at += page {
 		flags := int(file[at+8]) | int(file[at+9])<<8
@@ -359,7 +363,7 @@ func TestOpenFlippedBranch(t *testing.T) {
 			}
 		}
 		size := min(page, pageHeader+count*elementHeader+keys)
-		for range 100 {
+		for range flips {
 			damaged := bytes.Clone(file)
 			damaged[at+random.IntN(size)] ^= 1 << random.IntN(8)
 			writeFile(t, path, damaged)
@@ -380,7 +384,7 @@ func TestOpenFlippedBranch(t *testing.T) {
 		}
 	}
 	t.Logf("%d pages: %d flips noticed, %d harmless", pages, noticed, harmless)
-	if pages < 3 || noticed < 100 {
+	if pages < 3 || noticed < flips {
 		t.Errorf("%d pages, %d flips noticed", pages, noticed)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/store"
 )
 
@@ -91,7 +92,7 @@ func TestKill(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "index")
 	random := rand.New(rand.NewPCG(5, 6))
-	for range 8 {
+	for range testkit.Some(4, 8) {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKill$")
 		cmd.Env = append(os.Environ(), indexToKill+"="+path)
 		cmd.Stderr = os.Stderr

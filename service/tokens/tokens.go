@@ -86,6 +86,8 @@ func CheckName(name string) error {
 		return invalid("give the token a name, such as ci: the list and the log show it", "the name is missing or empty")
 	case len(name) > maxName:
 		return invalid("choose a shorter one", "the name is longer than %d bytes", maxName)
+	case strings.Contains(name, "assay_"):
+		return invalid("choose another name, and replace a token that you sent as a name", "the name looks like a token, which no list may show")
 	case strings.ContainsFunc(name, unicode.IsControl), !utf8.ValidString(name):
 		return invalid("choose another name", "the name has a control character, or is not UTF-8")
 	}
@@ -99,6 +101,10 @@ func (m *Manager) Create(ctx context.Context, by Caller, t store.Token, life tim
 		t.Project = by.Project
 	}
 	e := store.Event{Actor: by.Name, Action: store.ActionTokenCreate, Object: t.Name, Project: t.Project}
+	if err := CheckName(t.Name); err != nil {
+		e.Object = ""
+		return Created{}, m.refused(ctx, by, e, err)
+	}
 	if err := m.check(by, t); err != nil {
 		return Created{}, m.refused(ctx, by, e, err)
 	}
@@ -114,9 +120,6 @@ func (m *Manager) Create(ctx context.Context, by Caller, t store.Token, life tim
 }
 
 func (m *Manager) check(by Caller, t store.Token) error {
-	if err := CheckName(t.Name); err != nil {
-		return err
-	}
 	if len(t.Project) > maxName || strings.ContainsFunc(t.Project, unicode.IsControl) || !utf8.ValidString(t.Project) {
 		return invalid("choose another one", "the project has a control character, or is not UTF-8, or is longer than %d bytes", maxName)
 	}
@@ -140,10 +143,11 @@ func (m *Manager) check(by Caller, t store.Token) error {
 // store.ErrOtherProject and those of the store.
 func (m *Manager) Rotate(ctx context.Context, by Caller, name string, life, overlap time.Duration) (Created, error) {
 	e := store.Event{Actor: by.Name, Action: store.ActionTokenRotate, Object: name, Project: by.Project}
-	made, err := m.make(store.Token{Name: name}, life)
-	if err == nil {
-		err = CheckName(name)
+	if err := CheckName(name); err != nil {
+		e.Object = ""
+		return Created{}, m.refused(ctx, by, e, err)
 	}
+	made, err := m.make(store.Token{Name: name}, life)
 	if err == nil && (overlap < 0 || overlap > maxLifetime) {
 		err = invalid("give a time such as 24h", "invalid overlap %v", overlap)
 	}
@@ -165,7 +169,7 @@ func (m *Manager) make(t store.Token, life time.Duration) (Created, error) {
 	if life == 0 {
 		life = DefaultLifetime
 	}
-	t.Created = m.Now()
+	t.Created = m.Now().Truncate(time.Microsecond) // the precision of the store
 	if life != Never {
 		if life < 0 || life > maxLifetime {
 			return Created{}, invalid("give a time such as 90d, or never", "invalid lifetime %v", life)
@@ -206,12 +210,18 @@ func (m *Manager) refused(ctx context.Context, by Caller, e store.Event, err err
 		return err
 	}
 	e.At, e.Refused, e.Detail = m.Now(), true, err.Error()
+	if errors.Is(err, store.ErrOtherProject) { // the trail of a project says nothing about others
+		e.Detail = store.ErrNotFound.Error()
+	}
 	return errors.Join(err, m.Store.AddEvent(ctx, e))
 }
 
-// Revoke ends tokens at once, by id or by name. Its errors are store.ErrNotFound and those
-// of the store.
+// Revoke ends tokens at once, by id or by name. Its errors are RequestError,
+// store.ErrNotFound and those of the store.
 func (m *Manager) Revoke(ctx context.Context, by Caller, idOrName string) ([]store.Token, error) {
+	if token.Check(idOrName) == nil {
+		return nil, invalid("name it by its id or its name", "the secret of a token does not name it")
+	}
 	now := m.Now()
 	return m.Store.RevokeToken(ctx, store.Revocation{Token: idOrName, Project: by.Project, At: now},
 		store.Event{At: now, Actor: by.Name, Action: store.ActionTokenRevoke, Object: idOrName, Project: by.Project})

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
@@ -75,14 +76,11 @@ func ReadFiles(r io.Reader, file func(File)) error {
 
 // read calls whole for each paragraph with valid fields.
 func read(s *scanner, whole func(*paragraph) error) error {
-	var first error
-	broken := 0
+	var broken failures.List
 	for s.next() {
 		p := &s.paragraph
 		if p.err != nil {
-			if broken++; first == nil {
-				first = fmt.Errorf("line %d: %w", p.errLine, p.err)
-			}
+			broken.Add(p.errLine, p.err)
 		}
 		if p.whole {
 			if err := whole(p); err != nil {
@@ -90,10 +88,7 @@ func read(s *scanner, whole func(*paragraph) error) error {
 			}
 		}
 	}
-	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more invalid paragraphs", first, broken-1)
-	}
-	return join(first, s.err)
+	return join(broken.Err("invalid paragraphs"), s.err)
 }
 
 func join(a, b error) error {

@@ -10,9 +10,9 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
-
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -70,8 +70,7 @@ func (e entry) valid() bool {
 // readText reads a decompressed manifest.
 func readText(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
-	var first error
-	broken := 0
+	var broken failures.List
 	lines, count := 0, 0
 	text := &io.LimitedReader{R: r, N: maxText + 1}
 	s := bufio.NewScanner(text)
@@ -83,9 +82,7 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 			if lines == 1 {
 				return nil, errors.New("line 1: not a manifest")
 			}
-			if broken++; first == nil {
-				first = fmt.Errorf("line %d: invalid JSON", lines)
-			}
+			broken.Add(lines, errors.New("invalid JSON"))
 			continue
 		}
 		if lines == 1 {
@@ -100,9 +97,7 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 		}
 		switch {
 		case !e.valid():
-			if broken++; first == nil {
-				first = fmt.Errorf("line %d: invalid package %q %q %q", lines, e.Name, e.Version, e.Arch)
-			}
+			broken.Add(lines, fmt.Errorf("invalid package %q %q %q", e.Name, e.Version, e.Arch))
 			continue
 		case len(packages) == maxPackages:
 			return packages, fmt.Errorf("line %d: more than %d packages", lines, maxPackages)
@@ -112,16 +107,13 @@ func readText(r io.Reader, path string) ([]inventory.Package, error) {
 			Evidence: []inventory.Evidence{{Path: path, Kind: Kind}},
 		})
 	}
-	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more invalid lines", first, broken-1)
-	}
 	switch {
 	case s.Err() != nil:
 		return packages, fmt.Errorf("line %d: %w", lines+1, s.Err())
 	case text.N == 0:
 		return packages, fmt.Errorf("larger than %d bytes after decompression", maxText)
-	case first != nil:
-		return packages, first
+	case broken.Len() > 0:
+		return packages, broken.Err("invalid lines")
 	case lines == 0:
 		return nil, errors.New("empty manifest")
 	case lines != count:

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"strings"
 
+	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
@@ -127,7 +128,7 @@ const (
 
 // read reads a file.
 func (db *records) read(r io.Reader, path string, form form) error {
-	var broken failures
+	var broken failures.List
 	// without are the lines of the stanzas without Status in a status file, as long as
 	// no stanza has one. Their packages are the last ones of db.
 	var without []int
@@ -139,7 +140,7 @@ func (db *records) read(r io.Reader, path string, form form) error {
 			hasStatus = true
 			rest := len(db.packages) - len(without)
 			for i, line := range without {
-				broken.add(line, wrap(db.packages[rest+i].Name, errNoStatus))
+				broken.Add(line, wrap(db.packages[rest+i].Name, errNoStatus))
 			}
 			db.packages, db.same = db.packages[:rest], db.same[:rest]
 		}
@@ -150,7 +151,7 @@ func (db *records) read(r io.Reader, path string, form form) error {
 		}
 		switch {
 		case err != nil:
-			broken.add(s.stanza.line, err)
+			broken.Add(s.stanza.line, err)
 		case len(db.packages) == maxPackages:
 			return fmt.Errorf("line %d: more than %d packages", s.stanza.line, maxPackages)
 		case installed:
@@ -162,34 +163,11 @@ func (db *records) read(r io.Reader, path string, form form) error {
 			}
 		}
 	}
-	if err := broken.err(); err != nil && s.err != nil {
+	err := broken.Err("invalid stanzas")
+	if err != nil && s.err != nil {
 		return fmt.Errorf("%w; %w", err, s.err)
 	}
-	return cmp.Or(broken.err(), s.err)
-}
-
-// failures are the invalid stanzas of a file.
-type failures struct {
-	n     int
-	line  int // line of the first
-	first error
-}
-
-func (f *failures) add(line int, err error) {
-	if f.n++; f.first == nil || line < f.line {
-		f.line, f.first = line, err
-	}
-}
-
-// err returns the first failure and the number of the others.
-func (f *failures) err() error {
-	switch f.n {
-	case 0:
-		return nil
-	case 1:
-		return fmt.Errorf("line %d: %w", f.line, f.first)
-	}
-	return fmt.Errorf("line %d: %w, and %d more invalid stanzas", f.line, f.first, f.n-1)
+	return cmp.Or(err, s.err)
 }
 
 // remove removes the packages with this name. Packages of another architecture stay if

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"assay/check/testkit"
 	"assay/check/testkit/rpmtest"
 	"assay/inspect/inventory"
 )
@@ -18,7 +19,7 @@ func TestFlippedBits(t *testing.T) {
 		name string
 		// structure picks a byte of the database's structure.
 		structure func(r *rand.Rand, data []byte) int
-		flips     int
+		flips     int // in the thorough mode; else a third
 	}{
 		{"centos5-bdb", pageHeaders, 150},
 		{"ubi8-s390x-bdb-bigendian", pageHeaders, 100},
@@ -31,7 +32,8 @@ func TestFlippedBits(t *testing.T) {
 			whole := len(expected(t, c.name))
 			r := rand.New(rand.NewPCG(3, uint64(len(d.Data))))
 			fewer, failed := 0, 0
-			for i := range c.flips {
+			flips := testkit.Some(c.flips/3, c.flips)
+			for i := range flips {
 				at := r.IntN(len(d.Data))
 				if i%2 == 0 {
 					at = c.structure(r, d.Data)
@@ -54,7 +56,7 @@ func TestFlippedBits(t *testing.T) {
 					fewer++
 				}
 			}
-			t.Logf("%d flips: %d errors, %d with fewer packages", c.flips, failed, fewer)
+			t.Logf("%d flips: %d errors, %d with fewer packages", flips, failed, fewer)
 			if failed == 0 || fewer == 0 {
 				t.Error("the flips do no harm")
 			}
@@ -75,7 +77,7 @@ func TestTruncated(t *testing.T) {
 			want := expected(t, name)
 			r := rand.New(rand.NewPCG(4, uint64(len(d.Data))))
 			sizes := []int{0, 1, 16, 100, 512, 4096, len(d.Data) - 1}
-			for range 100 {
+			for range testkit.Some(30, 100) {
 				sizes = append(sizes, r.IntN(len(d.Data)))
 			}
 			for _, n := range sizes {

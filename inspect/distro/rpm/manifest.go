@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"assay/inspect/failures"
 	"assay/inspect/inventory"
 )
 
@@ -30,8 +31,7 @@ func ManifestFiles() []string { return []string{"var/lib/rpmmanifest/container-m
 // others, and the packages of the valid lines are returned with it.
 func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
-	var first error
-	broken := 0
+	var broken failures.List
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
 	for n := 1; s.Scan(); n++ {
@@ -41,9 +41,7 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 		p, err := manifestLine(s.Text())
 		switch {
 		case err != nil:
-			if broken++; first == nil {
-				first = fmt.Errorf("line %d: %w", n, err)
-			}
+			broken.Add(n, err)
 			continue
 		case len(packages) == maxHeaders:
 			return packages, fmt.Errorf("line %d: more than %d packages", n, maxHeaders)
@@ -53,10 +51,7 @@ func ReadManifest(r io.Reader, path string) ([]inventory.Package, error) {
 		p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
 		packages = append(packages, p)
 	}
-	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more invalid lines", first, broken-1)
-	}
-	return packages, cmp.Or(first, s.Err())
+	return packages, cmp.Or(broken.Err("invalid lines"), s.Err())
 }
 
 func manifestLine(line string) (inventory.Package, error) {

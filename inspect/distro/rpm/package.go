@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"assay/inspect/distro/rpm/header"
+	"assay/inspect/failures"
 	"assay/inspect/ident"
 	"assay/inspect/inventory"
 )
@@ -38,10 +39,10 @@ const (
 // packages of the valid headers are returned with it.
 func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventory.Package, error) {
 	var packages []inventory.Package
-	var first error
-	seen, broken, text := 0, 0, 0
+	var broken failures.List
+	seen, text := 0, 0
 	for h, err := range headers {
-		if seen++; seen > maxHeaders || broken > maxBroken || text > maxText {
+		if seen++; seen > maxHeaders || broken.Len() > maxBroken || text > maxText {
 			return packages, fmt.Errorf("more than %d headers, %d invalid headers or %d bytes of text", maxHeaders, maxBroken, maxText)
 		}
 		var p inventory.Package
@@ -50,9 +51,7 @@ func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventor
 		}
 		switch {
 		case err != nil:
-			if broken++; first == nil {
-				first = err
-			}
+			broken.Add(0, err)
 			continue
 		case p.Name == keyName:
 			continue
@@ -61,10 +60,7 @@ func Packages(headers iter.Seq2[*header.Header, error], path string) ([]inventor
 		p.Evidence = []inventory.Evidence{{Path: path, Kind: Kind}}
 		packages = append(packages, p)
 	}
-	if broken > 1 {
-		first = fmt.Errorf("%w, and %d more errors", first, broken-1)
-	}
-	return packages, first
+	return packages, broken.Err("errors")
 }
 
 // decode returns the package of a header.
