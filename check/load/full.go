@@ -47,7 +47,7 @@ func full(ctx context.Context, c config, r *rig) error {
 	return nil
 }
 
-// fullShare measures one data set. That of 0 percent has the genuine records only.
+// fullShare measures one data set. The data set of 0 percent only has the genuine records.
 func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err error) {
 	what := fmt.Sprintf("full: %d %%", share)
 	k := assayd.Config{
@@ -111,7 +111,7 @@ func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err
 	})
 }
 
-// fullIncrement changes records while scans go on, and says after what time they were
+// fullIncrement changes records while scans go on, and prints how long it took until they were
 // served.
 func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *assayd.Server, token, what, archive string) error {
 	dir := filepath.Join(r.dir, "changed")
@@ -171,7 +171,7 @@ func snapshotOf(ctx context.Context, s *assayd.Server) (string, error) {
 		Snapshot string `json:"snapshot"`
 	}
 	if err := json.Unmarshal(a.body, &health); err != nil || health.Snapshot == "" {
-		return "", fmt.Errorf("health: no snapshot in %.200q", a.body)
+		return "", fmt.Errorf("health lacks a snapshot: %.200q", a.body)
 	}
 	return health.Snapshot, nil
 }
@@ -192,7 +192,7 @@ func assaydRun(ctx context.Context, k assayd.Config, args ...string) (took time.
 	return time.Since(start), usage.Maxrss << 10, nil // KiB, by getrusage(2)
 }
 
-// peakOf returns the most memory that assayd has held, VmHWM of proc(5).
+// peakOf returns the peak memory of assayd, VmHWM of proc(5).
 func peakOf(s *assayd.Server) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 	if err != nil {

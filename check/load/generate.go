@@ -65,11 +65,11 @@ func makeDataset(testdata, dir string, records, ranges int) (d dataset, err erro
 
 // generate writes a data set of a number of records and ranges to archives in dir.
 //
-// A generated record is a genuine one with other ids, and with other names of its packages:
-// the numbers of its entries and ranges, its versions, ratings and texts are those of the
-// original. A record in the shape of Red Hat's VEX has the products, packages and versions
-// of one genuine document, as one entry for each product and package. They are as many as
-// are missing to the number of ranges.
+// A generated record is a copy of a genuine one with other ids and package names. It has
+// the same numbers of entries and ranges, and the same versions, ratings and texts. A
+// record in the shape of Red Hat's VEX has the products, packages and versions of one
+// genuine document, with one entry for each product and package. There are as many of
+// these as the number of ranges requires.
 func generate(testdata, dir string, records, ranges int) (d dataset, err error) {
 	genuine, err := readGenuine(testdata)
 	if err != nil {
@@ -97,7 +97,7 @@ func generate(testdata, dir string, records, ranges int) (d dataset, err error) 
 		perDocument += len(doc.entries)
 	}
 	mean := float64(perDocument) / float64(len(documents))
-	// x copies and y documents: x + y are the records that are missing, and their ranges those.
+	// x copies and y documents make up the missing records and their ranges.
 	missing := float64(records - d.Genuine)
 	y := int((float64(ranges-d.GenuineRanges) - missing*perCopy) / (mean - perCopy))
 	if y < 0 || y > int(missing) {
@@ -215,7 +215,7 @@ func readGenuine(testdata string) (all []genuineRecord, err error) {
 	return all, nil
 }
 
-// as returns the k-th other record in the shape of r.
+// as returns the k-th copy of r with other ids and names.
 func (r genuineRecord) as(k int) (id string, body []byte, err error) {
 	var fields map[string]any
 	if err := json.Unmarshal(r.body, &fields); err != nil {
@@ -256,7 +256,7 @@ func other(id string, k int) string {
 }
 
 // A vexDocument has the statements of one genuine document of Red Hat: one for each
-// product and package, whatever the architecture.
+// product and package, without the architecture.
 type vexDocument struct {
 	entries []vexEntry
 	text    string
@@ -353,7 +353,7 @@ func (d vexDocument) as(i int) (id string, body []byte, ranges int, err error) {
 			events = append(events, map[string]string{"fixed": e.fixed})
 		}
 		affected = append(affected, map[string]any{
-			// Most of Red Hat's products have some hundred packages with many CVEs each.
+			// Most products of Red Hat have a few hundred packages with many CVEs each.
 			"package": map[string]string{"ecosystem": "Red Hat:" + e.product, "name": fmt.Sprintf("%s-g%d", e.name, i%200)},
 			"ranges":  []any{map[string]any{"type": "ECOSYSTEM", "events": events}},
 		})

@@ -27,8 +27,8 @@ func TestOther(t *testing.T) {
 	}
 }
 
-// TestGenerated: a generated record has as many entries as its original, about other
-// packages, and shares no name with it.
+// TestGenerated checks that a generated record has as many entries as its original, about
+// other packages, and shares no name with it.
 func TestGenerated(t *testing.T) {
 	body := []byte(`{"id":"DSA-1-1","modified":"2024-01-01T00:00:00Z","aliases":["CVE-2024-1"],"upstream":["CVE-2024-2"],
 		"affected":[{"package":{"ecosystem":"Debian:12","name":"bash","purl":"pkg:deb/debian/bash"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1"}]}]}]}`)

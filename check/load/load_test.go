@@ -17,7 +17,7 @@ func TestCPUTime(t *testing.T) {
 		t.Errorf("got %v, %v, want 600ms", got, err)
 	}
 	if got, err := cpuTime([]byte("7 (a) S 1 7")); err == nil {
-		t.Errorf("a short line: got %v, want an error", got)
+		t.Errorf("a truncated line: got %v, want an error", got)
 	}
 }
 

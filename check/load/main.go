@@ -1,16 +1,16 @@
-// Load measures assayd under load: an assayd that it starts itself on loopback,
-// with the advisories of the test data and inventories of real images. Each mode
-// ends after a number of scans or a time, whichever comes first.
+// Load measures assayd under load. It starts assayd on loopback, with the advisories of
+// the test data, and sends inventories of real images. Each mode ends after a number of
+// scans or a time, whichever comes first.
 //
 //	levels     scans over 1, 16, 200, 1,000 and 5,000 connections
 //	slow       8 and 100 bodies that never end, while another token scans
-//	get, post  floods of large reads and large scans, in a cgroup of 1 GiB
+//	get, post  many large reads or large scans at once, in a cgroup of 1 GiB
 //	half-open  connections that never finish their request, while a token scans
 //	flat       resident memory and disk over many scans
-//	year       a SQLite store of a year, copied to PostgreSQL and back by a copy that
-//	           is killed on the way
+//	year       a SQLite store of a year, copied to PostgreSQL and back while the copy
+//	           is killed several times
 //	full       data sets of 10, 30 and 100 % of the size of all public data
-//	prune      both stores of the year lose their old scans while they scan
+//	prune      removes the old scans of both stores of the year during scans
 //
 // With -database postgres, assayd uses a PostgreSQL that this program starts.
 package main
@@ -49,17 +49,17 @@ type config struct {
 func main() {
 	var c config
 	flag.StringVar(&c.assayd, "assayd", "dist/assayd", "the `program` to measure")
-	flag.StringVar(&c.data, "data", "", "`folder` of data that was imported before; default: import all records of the test data")
-	flag.StringVar(&c.modes, "modes", "levels,slow,get,post,half-open,flat", "`list` of what to measure")
+	flag.StringVar(&c.data, "data", "", "`folder` with imported data; default: import all records of the test data")
+	flag.StringVar(&c.modes, "modes", "levels,slow,get,post,half-open,flat", "`list` of modes to run")
 	flag.StringVar(&c.serve, "serve", "", "more `flags` of assayd serve, separated by spaces")
 	flag.StringVar(&c.database, "database", "", "use PostgreSQL: its `URL`, or \"postgres\" to start one; default SQLite")
 	flag.StringVar(&c.connections, "connections", "1,16,200,1000,5000", "`numbers` of connections of the mode levels")
 	flag.IntVar(&c.packages, "packages", 0, "send one inventory with at most this `number` of packages; default inventories of 50 to 1,000")
 	flag.IntVar(&c.year, "year", 100_000, "`number` of scans of the mode year")
 	flag.IntVar(&c.records, "records", 600_000, "`number` of records of the mode full")
-	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of their ranges")
-	flag.StringVar(&c.dataset, "dataset", "", "`folder` to generate the data set of the mode full in, or that has it already; default a temporary one")
-	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 is the genuine ones only")
+	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of ranges in the records of the mode full")
+	flag.StringVar(&c.dataset, "dataset", "", "`folder` for the data set of the mode full, which is generated if it is not there; default a temporary one")
+	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 means the genuine records only")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
 	flag.IntVar(&c.flat, "flat", 200_000, "`number` of scans of the mode flat")
 	flag.DurationVar(&c.bound, "bound", 30*time.Second, "`time` of each level")
@@ -70,8 +70,7 @@ func main() {
 	program.Main("load", func(ctx context.Context) error { return run(ctx, c) })
 }
 
-// A mode measures one thing with a server of its own and prints a line for each
-// measurement.
+// A mode starts a server, measures it and prints a line for each measurement.
 type mode func(ctx context.Context, c config, r *rig) error
 
 func run(ctx context.Context, c config) (err error) {
@@ -105,7 +104,7 @@ func run(ctx context.Context, c config) (err error) {
 	return nil
 }
 
-// A rig is what every mode starts from.
+// A rig has what all modes share.
 type rig struct {
 	config        assayd.Config
 	token, second string // two tokens
@@ -118,7 +117,7 @@ type rig struct {
 // usesRig reports whether a mode uses the store of the rig.
 func usesRig(mode string) bool { return mode != "full" && mode != "year" && mode != "prune" }
 
-// make prepares what the modes need, and the store only with filled.
+// make prepares the rig. It fills the store only if filled is set.
 func (r *rig) make(ctx context.Context, c config, filled bool) (err error) {
 	if r.bodies, err = bodies(c.testdata, c.packages); err != nil || !filled {
 		return err
@@ -140,7 +139,7 @@ func (r *rig) make(ctx context.Context, c config, filled bool) (err error) {
 	if r.second, err = r.config.NewToken(ctx, "beside"); err != nil {
 		return err
 	}
-	// The first start compiles the advisories; no mode measures that.
+	// The first start compiles the advisories, which no mode measures.
 	s, err := r.config.Serve(ctx)
 	if err != nil {
 		return err
@@ -155,7 +154,7 @@ func (r *rig) close() error {
 	return r.server.Close()
 }
 
-// serving runs f beside a server.
+// serving runs f while a server runs.
 func (r *rig) serving(ctx context.Context, d assayd.Config, f func(*assayd.Server) error) (err error) {
 	s, err := d.Serve(ctx)
 	if err != nil {

@@ -48,8 +48,7 @@ func memory(mode string, s *assayd.Server) error {
 	return err
 }
 
-// others sends n scans with the second token, one after the other, and says how
-// they went.
+// others sends n scans with the second token, one after the other, and returns a summary.
 func others(ctx context.Context, c config, r *rig, s *assayd.Server, n int) *tally {
 	t, _ := scanning(ctx, client(c.patience), s.URL, r.second, r.bodies, 1, n, c.bound+c.patience)
 	return t
@@ -80,7 +79,7 @@ func slowBodies(ctx context.Context, c config, r *rig) error {
 	return nil
 }
 
-// halfOpen opens connections that send a part of the header and no more.
+// halfOpen opens connections that send only a part of the header.
 func halfOpen(ctx context.Context, c config, r *rig) error {
 	const n = 5000
 	return r.serving(ctx, r.config, func(s *assayd.Server) error {
@@ -158,8 +157,8 @@ func flat(ctx context.Context, c config, r *rig) error {
 	})
 }
 
-// getFlood keeps one large scan and reads it 150 times at once with its own token,
-// then with one that may not read it.
+// getFlood stores one large scan and reads it 150 times at once, first with its own token
+// and then with one that may not read it.
 func getFlood(ctx context.Context, c config, r *rig) error {
 	var id string
 	err := r.serving(ctx, r.config, func(s *assayd.Server) (err error) {
@@ -186,8 +185,8 @@ func getFlood(ctx context.Context, c config, r *rig) error {
 	return nil
 }
 
-// keepLarge has assayd keep a scan with as many findings as it accepts, to a factor
-// of two, and returns its ID.
+// keepLarge stores a scan with as many findings as assayd accepts, within a factor of two,
+// and returns its ID.
 func keepLarge(ctx context.Context, r *rig, s *assayd.Server) (string, error) {
 	for n := 40_000; n > 0; n /= 2 {
 		body, err := large(func(i int) string {
@@ -208,14 +207,14 @@ func keepLarge(ctx context.Context, r *rig, s *assayd.Server) (string, error) {
 		}
 		var v struct{ Scan string }
 		err = json.Unmarshal(a.body, &v)
-		fmt.Printf("get: the kept scan is of %d packages, its verdict has %d MiB\n", n, len(a.body)>>20)
+		fmt.Printf("get: the stored scan has %d packages and a verdict of %d MiB\n", n, len(a.body)>>20)
 		return v.Scan, err
 	}
 	return "", errors.New("no large scan is accepted")
 }
 
-// postFlood sends eight large scans at once: such as fit the memory of the cgroup
-// one at a time, and such as do not.
+// postFlood sends eight large scans at once: first scans of which one fits into the memory
+// of the cgroup, then larger ones.
 func postFlood(ctx context.Context, c config, r *rig) error {
 	for _, n := range []int{200_000, 900_000} {
 		body, err := large(func(i int) string { return fmt.Sprintf("pkg:npm/%x@1", i) }, n)
@@ -257,8 +256,8 @@ func atOnce(c config, n int, do func(*http.Client) (answer, error)) *tally {
 	return &t
 }
 
-// flood runs assayd in a cgroup with a limit on memory and floods it, while the
-// second token scans, and says what became of it.
+// flood runs assayd in a cgroup with a memory limit and sends it many requests while the
+// second token scans. It prints the results.
 func flood(ctx context.Context, c config, r *rig, what string, send func(*assayd.Server) *tally) error {
 	group, err := newCgroup(c.memory)
 	if err != nil {
@@ -292,7 +291,7 @@ func flood(ctx context.Context, c config, r *rig, what string, send func(*assayd
 	return group.remove()
 }
 
-// A cgroup is a group of processes of cgroups(7), version 1, with a limit.
+// A cgroup is a control group of version 1 with a memory limit, see cgroups(7).
 type cgroup string
 
 func newCgroup(limit int64) (cgroup, error) {

@@ -12,7 +12,7 @@ import (
 	"assay/check/testkit/assayd"
 )
 
-// A usage is what the processes of one program use.
+// A usage is the processor time and memory of the processes of one program.
 type usage struct {
 	cpu    time.Duration // since their start
 	memory int64         // bytes

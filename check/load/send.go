@@ -18,12 +18,12 @@ import (
 	"assay/check/inventories"
 )
 
-// A body is an inventory in gzip without its end: of adds that, so that the scans of one
-// inventory are of many projects, refs and commits.
+// A body is a compressed inventory without its end. The method of adds the end, so that
+// one inventory becomes scans of many projects, refs and commits.
 type body []byte
 
-// of returns the document of the n-th scan. A file of several gzip members is their
-// contents one after the other.
+// of returns the document of the n-th scan. It consists of two gzip members, which
+// decompress to their concatenated contents.
 func (b body) of(n int64) []byte {
 	const end = `,"metadata":{"properties":[{"name":"assay:option:flag:project","value":"project%d"},` +
 		`{"name":"assay:option:flag:ref","value":"branch%d"},{"name":"assay:option:flag:commit","value":"%040x"}]}}`
@@ -37,11 +37,11 @@ func (b body) of(n int64) []byte {
 	return out.Bytes()
 }
 
-// writers are of *gzip.Writer: a new one takes longer than what it compresses.
+// writers has *gzip.Writer values: making a new one takes longer than the compression.
 var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
-// bodies returns inventories of ordinary images: every tenth of those with 50 to 1,000
-// packages, or if most is not 0 the first one with the greatest number up to most.
+// bodies returns inventories of ordinary images: every tenth with 50 to 1,000 packages. If
+// most is not 0, it returns the largest one with at most that number of packages.
 func bodies(testdata string, most int) ([]body, error) {
 	all, err := inventories.All(testdata)
 	if err != nil {
@@ -78,7 +78,7 @@ func bodies(testdata string, most int) ([]body, error) {
 		docs = append(docs, packed)
 	}
 	if len(docs) == 0 {
-		return nil, errors.New("no such inventories in the test data")
+		return nil, errors.New("the test data has no inventory of that size")
 	}
 	return docs, nil
 }
@@ -91,8 +91,8 @@ func pack(doc []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// client returns a client that opens as many connections to assayd as it has
-// requests, and gives up on an answer after patience.
+// client returns a client that opens a connection to assayd for each concurrent request
+// and waits for an answer as long as patience.
 func client(patience time.Duration) *http.Client {
 	return &http.Client{
 		Timeout: patience,
@@ -200,8 +200,8 @@ func round(d time.Duration) time.Duration {
 	return d.Round(10 * time.Millisecond)
 }
 
-// scanning sends scans over n connections until scans were answered or the bound
-// has passed. A connection that is shed waits as long as it is told.
+// scanning sends scans over n connections until the number scans is answered or the time
+// bound has passed. A refused connection waits as long as Retry-After says.
 func scanning(ctx context.Context, c *http.Client, url, token string, bodies []body, n, scans int, bound time.Duration) (*tally, time.Duration) {
 	ctx, stop := context.WithTimeout(ctx, bound)
 	defer stop()

@@ -100,8 +100,8 @@ func writeYear(ctx context.Context, st store.Store, ids []string, n int) error {
 	return nil
 }
 
-// variant returns the i-th scan like another one: of one of 500 projects, half of them
-// of the branch main, each second one with a document of its own.
+// variant returns the i-th variant of a scan: in one of 500 projects, half of them on the
+// branch main, and every second one with another document.
 func variant(s store.Scan, i int) (store.Scan, error) {
 	id, err := store.NewID(rand.Reader)
 	if err != nil {
@@ -131,7 +131,7 @@ func fill(ctx context.Context, c config, d assayd.Config) error {
 	return os.CopyFS(d.Data, os.DirFS(c.data))
 }
 
-// place returns what assayd copy calls a store.
+// place returns the name of a store in the arguments of assayd copy.
 func place(d assayd.Config) string {
 	if d.Database != "" {
 		return d.Database
@@ -146,8 +146,8 @@ func openStore(ctx context.Context, d assayd.Config) (store.Store, error) {
 	return sqlite.Open(d.Data)
 }
 
-// copyYear makes a store of a year, copies it to PostgreSQL and back, kills the copy
-// some times on the way, and compares all scans.
+// copyYear makes a store of a year, and copies it to PostgreSQL and back while it kills the
+// copy several times. Then it compares all scans.
 func copyYear(ctx context.Context, c config, r *rig) error {
 	start := time.Now()
 	y, err := makeYear(ctx, c, r, c.year)
@@ -186,8 +186,8 @@ func copyYear(ctx context.Context, c config, r *rig) error {
 	return y.compare(ctx)
 }
 
-// copyKilled copies one store to another. It kills the copy, and starts it again, so
-// that the kills are spread over the scans.
+// copyKilled copies one store to another. It kills and restarts the copy several times,
+// spread over the scans.
 func copyKilled(ctx context.Context, c config, from, to assayd.Config) (killed int, err error) {
 	delay, copied := 2*time.Second, int64(0)
 	for {
@@ -237,8 +237,8 @@ func countScans(ctx context.Context, d assayd.Config) (int64, error) {
 	return n, err
 }
 
-// nextKill returns when to kill a copy next: ran is the time of the last try, which
-// copied some scans. The kills that are left divide the scans that are left equally.
+// nextKill returns the time until the next kill of a copy. The last try ran for the time
+// ran and copied some scans. The remaining kills divide the remaining scans equally.
 func nextKill(ran time.Duration, copied, left int64, killsLeft int) time.Duration {
 	if copied == 0 {
 		return 2 * ran // it has not come to the scans
@@ -247,7 +247,7 @@ func nextKill(ran time.Duration, copied, left int64, killsLeft int) time.Duratio
 	return max(each/time.Duration(killsLeft+1), time.Second)
 }
 
-// compare compares the scans of all three stores byte for byte, and replays some.
+// compare compares the scans of all three stores byte for byte, and replays some of them.
 func (y *year) compare(ctx context.Context) error {
 	start := time.Now()
 	stores := []assayd.Config{y.folder, y.database, y.back}
@@ -295,7 +295,7 @@ func (y *year) compare(ctx context.Context) error {
 			same++
 		}
 	}
-	fmt.Printf("year: %d replays are equal from all three stores, byte for byte; %d of them are the verdict that was sent\n", len(some), same)
+	fmt.Printf("year: %d replays are equal from all three stores, byte for byte; %d of them equal the verdict that was sent\n", len(some), same)
 	return nil
 }
 
@@ -382,11 +382,11 @@ func diskUse(ctx context.Context, d assayd.Config) (sum int64, err error) {
 	return sum, err
 }
 
-// pruneYear removes the scans of nine months from both stores of a year while their
-// assayd scans.
+// pruneYear removes the scans of nine months from both stores of a year while assayd
+// answers scans.
 func pruneYear(ctx context.Context, c config, r *rig) error {
 	if r.year == nil {
-		return errors.New("it needs the mode year before it")
+		return errors.New("the mode prune needs the mode year before it")
 	}
 	for _, d := range []assayd.Config{r.year.folder, r.year.database} {
 		if err := pruneServing(ctx, c, r, d); err != nil {
@@ -453,7 +453,7 @@ func pruneServing(ctx context.Context, c config, r *rig, d assayd.Config) error 
 	return printUsage(ctx, d, name)
 }
 
-// printUsage prints what assayd status says about the disk.
+// printUsage prints how much space each kind of data takes, as assayd status does.
 func printUsage(ctx context.Context, d assayd.Config, name string) error {
 	st, err := openStore(ctx, d)
 	if err != nil {

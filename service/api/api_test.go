@@ -54,8 +54,8 @@ type rig struct {
 	log   *bytes.Buffer
 }
 
-// A config configures the service under test. The log and the clock of the server are
-// those of the API where it has none.
+// A config configures the service under test. Without a log or a clock, the server uses
+// those of the API.
 type config struct {
 	API    api.Config
 	Server httpserver.Config
@@ -207,7 +207,7 @@ func TestScanIsEvaluatedAndKept(t *testing.T) {
 		t.Errorf("report at %q, want %q", v.Report, want)
 	}
 	if _, again := r.do("GET", "/api/v1/scans/"+v.Scan, secret, nil); again != body {
-		t.Errorf("the kept verdict differs:\n%s\n%s", again, body)
+		t.Errorf("the stored verdict differs:\n%s\n%s", again, body)
 	}
 	if _, text := r.do("GET", "/api/v1/scans/"+v.Scan+"/report", secret, nil); !strings.Contains(text, "verdict=fail code=4") {
 		t.Errorf("report: %s", text)
@@ -232,14 +232,14 @@ func TestIdempotencyKey(t *testing.T) {
 	if resp, body := r.do("POST", "/api/v1/scans", secret, other, "Idempotency-Key", "k"); resp.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
-	// A client that sends its token as the key leaves it nowhere.
+	// If a client sends its token as the key, the token is not stored.
 	_, third := r.do("POST", "/api/v1/scans", secret, document(t), "Idempotency-Key", secret)
 	kept, err := r.store.Scan(t.Context(), decodeVerdict(t, third).Scan)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if kept.Key == "" || strings.Contains(kept.Key, secret) {
-		t.Errorf("kept with the key %q", kept.Key)
+		t.Errorf("stored with the key %q", kept.Key)
 	}
 	if resp, _ := r.do("POST", "/api/v1/scans", secret, document(t), "Idempotency-Key", strings.Repeat("k", 129)); resp.StatusCode != http.StatusBadRequest {
 		t.Error(resp.Status)
@@ -294,7 +294,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		if tt.want >= 400 {
 			var p struct{ Error, Hint string }
 			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Error == "" || p.Hint == "" {
-				t.Errorf("%s: an answer without error and hint: %s", tt.name, body)
+				t.Errorf("%s: the answer lacks an error or a hint: %s", tt.name, body)
 			}
 		}
 		if tt.want == 401 && resp.Header.Get("WWW-Authenticate") == "" {

@@ -23,9 +23,9 @@ import (
 	"assay/service/store"
 )
 
-// BenchmarkScan is one scan as the service answers it, without the network: a
-// genuine tree against all records of Debian. The minimal tree has a few
-// findings, the other thousands, most of them the kernel's.
+// BenchmarkScan measures one scan in the service, without the network: a genuine tree with
+// all records of Debian. The minimal tree has a few findings. The other has thousands, most
+// of them in the kernel.
 func BenchmarkScan(b *testing.B) {
 	r := newRig(b, nil)
 	src := load.Open(testkit.Path(b, "osv", "Debian", "all.zip"))

@@ -22,8 +22,8 @@ import (
 	"assay/service/store"
 )
 
-// releases makes a folder of clients, which are a slot with other bytes around
-// it, and an installer.
+// releases makes a folder with an installer and with clients, which are a slot between
+// other bytes.
 func releases(t *testing.T) (dir string, program []byte) {
 	t.Helper()
 	region, err := os.ReadFile(filepath.Join(testkit.Root(t), "remote", "slot", "slot.bin"))
@@ -46,7 +46,7 @@ func releases(t *testing.T) (dir string, program []byte) {
 	return dir, program
 }
 
-// clientsRig is a service that serves releases, with a clock to set.
+// clientsRig returns a service that serves releases, and its clock.
 func clientsRig(t *testing.T, change func(*api.ClientsConfig)) (r *rig, program []byte, clock *atomic.Pointer[time.Time]) {
 	t.Helper()
 	dir, program := releases(t)
@@ -86,7 +86,7 @@ func TestClients(t *testing.T) {
 			t.Errorf("%s: %s, slot %+v, %v", tt.path, resp.Status, p, err)
 		}
 		if clear, err := slot.Clear([]byte(body)); err != nil || !bytes.Equal(clear, program) {
-			t.Errorf("%s: cleared it is not the release: %v", tt.path, err)
+			t.Errorf("%s: with a cleared slot it differs from the release: %v", tt.path, err)
 		}
 		h := resp.Header
 		etag := fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(body)))
@@ -100,7 +100,7 @@ func TestClients(t *testing.T) {
 			t.Errorf("HEAD %s: %s, %d bytes", tt.path, resp.Status, resp.ContentLength)
 		}
 		if resp, part := r.do("GET", tt.path, "", nil, "Range", "bytes=1000-1999", "If-Range", etag); resp.StatusCode != http.StatusPartialContent || part != body[1000:2000] {
-			t.Errorf("%s in part: %s, %d bytes", tt.path, resp.Status, len(part))
+			t.Errorf("%s with a range: %s, %d bytes", tt.path, resp.Status, len(part))
 		}
 		if tt.path == "/assay" {
 			continue
@@ -129,8 +129,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestFresh checks that a client changes once in its span, for everyone at the
-// same time, and in nothing but its slot.
+// TestFresh checks that a client changes once per span, at the same time on all replicas,
+// and only in its slot.
 func TestFresh(t *testing.T) {
 	bytesAt := func(r *rig) string { _, b := r.do("GET", "/assay", "", nil); return b }
 	r, _, clock := clientsRig(t, func(c *api.ClientsConfig) { c.Fresh = time.Hour })
@@ -150,7 +150,7 @@ func TestFresh(t *testing.T) {
 	}
 	set(otherClock, noon)
 	if bytesAt(other) != first {
-		t.Error("a clock that was set back does not give the bytes of its span")
+		t.Error("after the clock was set back, the client is not that of its span")
 	}
 	// Spans are counted from 1970, not from midnight.
 	week, _, clock := clientsRig(t, func(c *api.ClientsConfig) { c.Fresh = 7 * 24 * time.Hour })
@@ -172,10 +172,10 @@ func TestFresh(t *testing.T) {
 	first = bytesAt(never)
 	set(clock, now.AddDate(1, 0, 0))
 	if bytesAt(never) != first {
-		t.Error("with 0 the client changes")
+		t.Error("with --fresh 0 the client changes")
 	}
 	if _, pinned := never.do("GET", "/v0.1.0/linux/"+runtime.GOARCH+"/assay", "", nil); pinned != first {
-		t.Error("with 0 the client is not the one of its version")
+		t.Error("with --fresh 0 the client differs from that of its version")
 	}
 }
 

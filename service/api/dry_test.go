@@ -24,17 +24,17 @@ func TestScanThatIsNotKept(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 	if resp, body := r.do("GET", "/api/v1/passed?commit=c1", secret, nil); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("it was kept: %s: %s", resp.Status, body)
+		t.Errorf("the scan was stored: %s: %s", resp.Status, body)
 	}
-	// The key is free: the scan of the same build is another request.
+	// The key is still unused, so a scan of the same build is another request.
 	_, body = r.do("POST", "/api/v1/scans?keep=true", secret, doc, "Idempotency-Key", "k")
 	scan := decodeVerdict(t, body)
 	if scan.Scan == "" || scan.Report == "" {
-		t.Errorf("it was not kept: %s", body)
+		t.Errorf("the scan was not stored: %s", body)
 	}
 	scan.Scan, scan.Report = "", ""
 	if !reflect.DeepEqual(scan, tried) {
-		t.Errorf("kept %+v, not kept %+v", scan, tried)
+		t.Errorf("stored %+v, not stored %+v", scan, tried)
 	}
 
 	other := document(t, cyclonedx.Option{Name: "project", Value: "other", Origin: "flag"})

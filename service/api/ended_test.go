@@ -12,8 +12,8 @@ import (
 	"assay/service/store"
 )
 
-// TestEndedTokens: the log names an ended token that is used, within bounds, and
-// never the secret.
+// TestEndedTokens checks that the log names ended tokens that are used, in a limited number
+// of lines and without the secret.
 func TestEndedTokens(t *testing.T) {
 	var mu sync.Mutex // guards at and written
 	at, written := now, &bytes.Buffer{}
@@ -65,7 +65,7 @@ func TestEndedTokens(t *testing.T) {
 	if got := lines("token=stolen"); got != 11 || lines("not_logged_before=90") != 1 {
 		t.Errorf("%d lines after a minute, want 11, the last with the 90 before it:\n%s", got, log())
 	}
-	use(expired, http.StatusUnauthorized) // not held back by the other
+	use(expired, http.StatusUnauthorized) // the limit of the other token does not apply
 	if got := lines("night build"); got != 2 {
 		t.Errorf("%d lines of the other token, want 2", got)
 	}

@@ -67,8 +67,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestExplainReports: reasons are those of the matcher, and records are found that
-// name the vulnerability as related only.
+// TestExplainReports checks that reasons come from the matcher, and that records are found
+// that name the vulnerability only as related.
 func TestExplainReports(t *testing.T) {
 	for _, tt := range []struct{ folder, document, id, outcome, reason string }{
 		{"13-explain", "explain", "CVE-2023-32681", explain.JudgedByOwner, "a finding of this scan that does not fail it, by the rule \"judged-by-distribution\""},
@@ -82,7 +82,7 @@ func TestExplainReports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// An owner answers if the distribution's advisories know it.
+			// An owner answers if the distribution's advisories name it.
 			texts := [][]byte{[]byte(`{"id":"DEBIAN-CVE-2018-18074","modified":"2024-01-01T00:00:00Z","upstream":["CVE-2018-18074"],"affected":[{"package":{"ecosystem":"Debian:12","name":"requests"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.20.0-1"}]}]}]}`)}
 			for _, name := range names {
 				b, err := os.ReadFile(name)
@@ -105,7 +105,7 @@ func TestExplainReports(t *testing.T) {
 				a.Source = "osv"
 				records, all = append(records, record), append(all, a)
 			}
-			// An owner answers for a package only where the distribution's data knows it.
+			// An owner answers for a package only if the distribution's advisories name it.
 			known, err := advisory.Parse([]byte(`{"id":"DEBIAN-CVE-2018-18074","modified":"2024-01-01T00:00:00Z",
 				"affected":[{"package":{"ecosystem":"Debian:12","name":"requests"},
 				"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.20.0-1"}]}]}]}`))

@@ -43,8 +43,8 @@ func (r *rig) slowBodies(secret string, n int) []net.Conn {
 	return conns
 }
 
-// Slow bodies delay no other request, of another token or of the same. They end
-// with a status that the client repeats.
+// Slow bodies do not delay other requests, of another token or of the same. They end with
+// a status after which the client retries.
 func TestSlowBodies(t *testing.T) {
 	for _, n := range []int{8, 100} {
 		r := newRig(t, func(c *config) { c.Server.BodyStart = time.Hour })
@@ -78,7 +78,7 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// A connection is used again, however long after a body that arrived in time.
+// A connection is reused, no matter how much later, if the body arrived in time.
 func TestBodyDeadlineEnds(t *testing.T) {
 	r := newRig(t, func(c *config) { c.Server.BodyStart = 100 * time.Millisecond })
 	secret := r.token(store.Token{Name: "ci"})
@@ -110,7 +110,7 @@ func TestBodyDeadlineEnds(t *testing.T) {
 	}
 }
 
-// many is an inventory of n packages, small as they come.
+// many returns an inventory of n minimal packages.
 func many(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"operating-system","name":"debian","version":"12"}`)
@@ -183,7 +183,7 @@ func zipped(t *testing.T, b []byte) []byte {
 	return buf.Bytes()
 }
 
-// A body of several gzip members says at its end how long the last is.
+// The end of a body of several gzip members has the length of the last one.
 func TestGzipMembers(t *testing.T) {
 	r := newRig(t, nil)
 	secret := r.token(store.Token{Name: "ci"})
@@ -240,7 +240,7 @@ func TestPermissionFirst(t *testing.T) {
 	}
 }
 
-// A failing store keeps nothing.
+// A failing store stores nothing.
 type failing struct {
 	api.Store
 	err atomic.Pointer[error]
@@ -253,8 +253,8 @@ func (s *failing) KeepScan(ctx context.Context, scan store.Scan) (store.Scan, er
 	return s.Store.KeepScan(ctx, scan)
 }
 
-// A scan that cannot be kept is answered all the same, and says so. The service is
-// degraded until one is kept again.
+// A scan that cannot be stored is answered anyway, with a notice. The service is degraded
+// until a scan is stored again.
 func TestUnkept(t *testing.T) {
 	st := &failing{}
 	r := newRig(t, func(c *config) {
@@ -276,7 +276,7 @@ func TestUnkept(t *testing.T) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
 	if !strings.Contains(r.log.String(), "scans are answered and cannot be stored") || !strings.Contains(r.log.String(), full.Error()) {
-		t.Errorf("the log does not say it:\n%s", r.log)
+		t.Errorf("the log does not say that the scan was not stored:\n%s", r.log)
 	}
 	st.err.Store(nil)
 	if _, body := r.do("POST", "/api/v1/scans", secret, document(t)); decodeVerdict(t, body).Report == "" {
@@ -287,7 +287,7 @@ func TestUnkept(t *testing.T) {
 	}
 }
 
-// Data that lacks something degrades the service for as long as it does.
+// Incomplete data degrades the service until it is complete.
 func TestHealthOfData(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -308,7 +308,7 @@ func TestHealthOfData(t *testing.T) {
 	}
 }
 
-// Errors of bodies say what they mean.
+// Errors about bodies name their cause.
 func TestBodyErrors(t *testing.T) {
 	r := newRig(t, nil)
 	secret := r.token(store.Token{Name: "ci"})

@@ -22,7 +22,8 @@ import (
 	"assay/service/store"
 )
 
-// pull asks as a builder does: Basic authentication, the token as the password.
+// pull sends a request as a builder does: with Basic authentication and the token as the
+// password.
 func (r *rig) pull(method, path, secret string, header ...string) (*http.Response, string) {
 	r.t.Helper()
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("anyone:"+secret))
@@ -35,7 +36,7 @@ type described struct {
 	Platform          struct{ Architecture, OS string }
 }
 
-// A pulled image is what a builder has of the platform that it runs on.
+// A pulled image is the image for the platform of the builder.
 type pulled struct {
 	index  string // digest
 	config struct {
@@ -59,7 +60,7 @@ func (p pulled) token(t *testing.T) string {
 	return ""
 }
 
-// pullImage follows the digests from a tag down, and checks each.
+// pullImage follows the digests from a tag, and checks each of them.
 func (r *rig) pullImage(secret, tag string) pulled {
 	r.t.Helper()
 	get := func(path string, want described, into any) []byte {
@@ -137,10 +138,10 @@ func TestGeneratorImage(t *testing.T) {
 		t.Errorf("slot %+v, %v", payload, err)
 	}
 	if cleared, err := slot.Clear(got); err != nil || !bytes.Equal(cleared, program) {
-		t.Errorf("the program without its slot is another: %v", err)
+		t.Errorf("the program with a cleared slot differs: %v", err)
 	}
 	if _, err := files.Next(); err != io.EOF {
-		t.Errorf("after the program: %v, want the end", err)
+		t.Errorf("after the program: %v, want the end of the layer", err)
 	}
 	if other := r.pullImage(secret, "0.1.0"); other.index != p.index {
 		t.Errorf("the tag of the version has digest %q, want %q", other.index, p.index)
@@ -158,7 +159,7 @@ func TestGeneratorImage(t *testing.T) {
 	}
 }
 
-// TestGeneratorToken follows the token of an image through its life.
+// TestGeneratorToken checks what the token of an image can do, and when it changes and ends.
 func TestGeneratorToken(t *testing.T) {
 	r, _, clock := clientsRig(t, nil)
 	secret := r.token(store.Token{Name: "ci", Project: "shop", Scopes: []string{httpserver.ScopeScan, httpserver.ScopeAdmin}})
@@ -168,7 +169,7 @@ func TestGeneratorToken(t *testing.T) {
 	p := r.pullImage(secret, "latest")
 	derived := p.token(t)
 	if derived == secret {
-		t.Fatal("the image holds the caller's own token")
+		t.Fatal("the image contains the token of the caller")
 	}
 	if q := r.pullImage(other, "latest"); q.index == p.index || q.token(t) == derived {
 		t.Error("another token gave the same image")
@@ -195,7 +196,7 @@ func TestGeneratorToken(t *testing.T) {
 	if err := json.Unmarshal([]byte(status(http.MethodPost, "/api/v1/scans", derived, http.StatusOK)), &v); err != nil || v.Options.Project != "shop" {
 		t.Errorf("scan %+v, %v; want one of project shop", v, err)
 	}
-	// Whoever finds a derived token can scan, and do nothing else with it.
+	// A derived token can scan and nothing else.
 	status(http.MethodGet, "/api/v1/scans/"+v.Scan, secret, http.StatusOK)
 	status(http.MethodGet, "/api/v1/scans/"+v.Scan, derived, http.StatusNotFound)
 	if resp, _ := r.pull(http.MethodGet, "/v2/assay/manifests/latest", derived); resp.StatusCode != http.StatusForbidden {

@@ -39,7 +39,7 @@ func signInRig(t *testing.T, p *oidctest.Provider, scopes string, clock func() t
 	})
 }
 
-// exchange exchanges a JWT, as the line of curl in docs/ci.md does.
+// exchange exchanges a JWT, as the curl command in docs/ci.md does.
 func (r *rig) exchange(jwt string) string {
 	r.t.Helper()
 	resp, body := r.do("POST", "/api/v1/token", jwt, nil, "Accept", "text/plain")
@@ -79,8 +79,8 @@ func TestForgedJWT(t *testing.T) {
 	}
 }
 
-// A JWT and the token that it is exchanged for may do the same: what the rule says, in the
-// project of the rule.
+// A JWT and the token that it is exchanged for have the same rights: the scopes of the
+// rule, in the project of the rule.
 func TestJWTAsBearer(t *testing.T) {
 	p := oidctest.Start(t)
 	r := signInRig(t, p, "[scan]", time.Now)
@@ -116,7 +116,7 @@ func TestJWTAsBearer(t *testing.T) {
 	}
 }
 
-// The scopes of the rule decide.
+// The scopes of the rule decide what a JWT may do.
 func TestScopesOfRule(t *testing.T) {
 	p := oidctest.Start(t)
 	read := signInRig(t, p, "[read]", time.Now)

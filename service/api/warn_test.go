@@ -37,7 +37,7 @@ func TestExpiryWarning(t *testing.T) {
 				token.Expires = now.Add(tt.expires)
 			}
 			secret := r.token(token)
-			for range 2 { // also when the stored scan is the answer
+			for range 2 { // the second answer is the stored scan
 				resp, body := r.do("POST", "/api/v1/scans", secret, doc, "Idempotency-Key", "k")
 				v := decodeVerdict(t, body)
 				if resp.StatusCode != http.StatusOK || v.Decision.Outcome != calm.Decision.Outcome || v.Decision.Code != calm.Decision.Code {
@@ -56,7 +56,7 @@ func TestExpiryWarning(t *testing.T) {
 	}
 }
 
-// What is used in place of a token for one build ends soon, and that is no reason to warn.
+// A derived or exchanged token for one build ends soon, which is not worth a warning.
 func TestNoWarningForDerivedTokens(t *testing.T) {
 	r := newRig(t, nil)
 	parent := store.Token{ID: "parent", Name: "rule", Scopes: []string{"scan", "read"}, Created: now}

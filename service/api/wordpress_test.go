@@ -21,9 +21,9 @@ import (
 	"assay/service/store"
 )
 
-// TestWordPressMatches scans the packages of the test data's table, which other tools name
-// by purl in a CycloneDX document, with the CVE records of the test data. Each row says
-// whether a package is affected by a CVE.
+// TestWordPressMatches scans the packages of a table in the test data with the CVE records
+// of the test data. The packages have purls as other tools write them in CycloneDX. Each
+// row says whether a package is affected by a CVE.
 func TestWordPressMatches(t *testing.T) {
 	f, err := os.Open(testkit.Path(t, "wordpress", "matches.csv"))
 	if err != nil {

@@ -60,8 +60,8 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestServeRefusesTheCA checks that a CA that does not fit into a client is reported at
-// the start, before anything is opened.
+// TestServeRefusesTheCA checks that assayd reports a CA that does not fit into a client
+// when it starts, before it opens the store.
 func TestServeRefusesTheCA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

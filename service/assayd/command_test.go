@@ -66,7 +66,7 @@ func TestHintOfStore(t *testing.T) {
 	}
 }
 
-// The lines for a Dockerfile have the address of the service, or say that they do not.
+// The lines for a Dockerfile have the address of the service, or a note that it is missing.
 func TestTokenAddress(t *testing.T) {
 	const note = "stands for the address of your assayd"
 	dir := t.TempDir()

@@ -41,11 +41,11 @@ func TestCompare(t *testing.T) {
 		t.Errorf("an unknown ecosystem: %v", err)
 	}
 	if err := compareWith("npm", strings.NewReader(strings.Repeat("1", versions.MaxPair+1)), io.Discard); err == nil {
-		t.Error("a line without end is read")
+		t.Error("a line of unlimited length is accepted")
 	}
 }
 
-// TestCompareStreams: an answer comes before the next question.
+// TestCompareStreams checks that each pair is answered before the next one is read.
 func TestCompareStreams(t *testing.T) {
 	in, questions := io.Pipe()
 	answers, out := io.Pipe()

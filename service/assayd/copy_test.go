@@ -55,7 +55,7 @@ func TestCopyAndBackup(t *testing.T) {
 	}
 	out = must("copy", "--from", database, "--to", back)
 	if !strings.Contains(out, "snapshot "+strings.Fields(snapshot)[0]) {
-		t.Errorf("the copy back has another snapshot than %s:\n%s", snapshot, out)
+		t.Errorf("the copy back does not have the snapshot %s:\n%s", snapshot, out)
 	}
 	status := must("status", "--data", back)
 	if want := must("status", "--database", database); len(want) < 100 || strings.Split(status, "\n")[0] != strings.Split(want, "\n")[0] {
@@ -67,7 +67,7 @@ func TestCopyAndBackup(t *testing.T) {
 	if info, err := os.Stat(backup); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the backup: %v, %v", info, err)
 	}
-	t.Chdir(filepath.Dir(dir)) // a relative folder will do, too
+	t.Chdir(filepath.Dir(dir)) // a relative folder works too
 	must("backup", backup, "--data", filepath.Base(dir))
 	t.Chdir(filepath.Dir(restored))
 	must("restore", backup, "--data", filepath.Base(restored))
@@ -132,7 +132,7 @@ func TestCopyAndBackup(t *testing.T) {
 	}
 }
 
-// Nothing writes to an incomplete copy, or reads it, but the copy that goes on.
+// Only a copy that is continued reads or writes an incomplete copy.
 func TestIncompleteCopy(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	st, err := sqlite.Open(dir)

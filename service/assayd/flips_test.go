@@ -24,7 +24,7 @@ import (
 
 var flipDay = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-// keepSome fills a data folder with a little of everything.
+// keepSome fills a data folder with some data of each kind.
 func keepSome(t *testing.T, dir string) {
 	t.Helper()
 	st, err := sqlite.Open(dir)
@@ -89,7 +89,7 @@ func keepSome(t *testing.T, dir string) {
 
 // answersOf returns what the service would answer from a data folder: from its snapshot,
 // from a rebuilt one, and from its tokens, scans and sources. An error means that it would
-// not answer.
+// refuse to answer.
 func answersOf(ctx context.Context, dir string) (string, error) {
 	st, err := sqlite.Open(dir)
 	if err != nil {
@@ -131,7 +131,7 @@ func answersOf(ctx context.Context, dir string) (string, error) {
 		if i == 5 != (err != nil) {
 			return "", fmt.Errorf("token %d: %w", i, err)
 		}
-		tok.Used = time.Time{} // is noted a minute late at best
+		tok.Used = time.Time{} // may be stored a minute later
 		fmt.Fprintln(&b, tok)
 	}
 	scans, err := st.ListScans(ctx, 100)
@@ -146,7 +146,7 @@ func answersOf(ctx context.Context, dir string) (string, error) {
 		fmt.Fprintf(&b, "%+v\n", whole)
 	}
 	if len(scans) != 20 {
-		return "", fmt.Errorf("%d scans", len(scans)) // each of them is missed by who asks for it
+		return "", fmt.Errorf("%d scans", len(scans)) // a request for the missing scan would fail
 	}
 	return b.String(), index.Close()
 }
@@ -182,8 +182,8 @@ func copyFolder(from, to string) error {
 	return os.CopyFS(to, os.DirFS(from))
 }
 
-// Bits that are flipped in the files of a data folder: the answers are the same, or
-// there are none, and then the folder can be repaired.
+// If bits are flipped in the files of a data folder, the answers are the same, or the
+// service refuses to answer and the folder can be repaired.
 func TestFlips(t *testing.T) {
 	flips := testkit.Some(20, 500)
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -218,7 +218,7 @@ func TestFlips(t *testing.T) {
 				case err != nil:
 					refused++
 					if name == indexName {
-						t.Errorf("bit %d of byte %d: %v, want a snapshot that is built anew", bit, at, err)
+						t.Errorf("bit %d of byte %d: %v, want a snapshot that is rebuilt", bit, at, err)
 					}
 					if refused%3 == 1 {
 						repaired++
@@ -230,7 +230,7 @@ func TestFlips(t *testing.T) {
 					t.Errorf("bit %d of byte %d (page %d, byte %d): other answers: %s", bit, at, at/4096, at%4096, firstDifference(got, want))
 				}
 			}
-			t.Logf("%d flips are refused, of which %d were repaired, %d make no difference", refused, repaired, same)
+			t.Logf("%d flips were refused, %d of them repaired; %d made no difference", refused, repaired, same)
 		})
 	}
 }
@@ -245,7 +245,7 @@ func firstDifference(got, want string) string {
 	return "one is longer"
 }
 
-// repairs checks that a folder can be repaired, and is intact then.
+// repairs checks that a folder can be repaired and is intact afterwards.
 func repairs(t *testing.T, dir string) {
 	t.Helper()
 	out, stderr, err := assayd(t, "repair", "--data", dir)

@@ -114,7 +114,7 @@ func TestEarlierData(t *testing.T) {
 		t.Errorf("explain: %s", out)
 	}
 
-	// The next import takes the place of those of all folders.
+	// The next import replaces the imports of all folders.
 	folder := t.TempDir()
 	for id, n := range map[string]string{"TEST-2000-1": "1", "TEST-2000-3": "3"} {
 		record := fmt.Sprintf(`{"id":%q,"modified":"2026-01-01T00:00:00Z","aliases":["CVE-2000-000%s"],"affected":[]}`, id, n)
@@ -127,7 +127,7 @@ func TestEarlierData(t *testing.T) {
 	}
 }
 
-// An import replaces the records of its source, and is refused if it looks like another set.
+// An import replaces the records of its source. It is refused if it looks like other data.
 func TestImportSources(t *testing.T) {
 	data := t.TempDir()
 	folder := func(ids ...string) string {
@@ -174,7 +174,7 @@ func TestImportSources(t *testing.T) {
 	}
 	counts("other: 4 removed", "--source", "other", "--drop")
 	if status := must(t, "status", "--data", data); strings.Contains(status, "\nother ") || !strings.Contains(status, "\nimport  2 ") {
-		t.Errorf("status after --drop lists the dropped source, or not the other: %s", status)
+		t.Errorf("status after --drop lists the dropped source or lacks the other: %s", status)
 	}
 	refused("unknown source", "status", "--source", "nobody", "--drop")
 	refused("imports nothing", "--drop", "--drop", other)

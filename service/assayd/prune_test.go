@@ -13,7 +13,7 @@ import (
 	"assay/verdict/hint"
 )
 
-// keepScans keeps a scan of one ref for each of the days, counted back from now.
+// keepScans stores a scan of one ref for each of the days before now.
 func keepScans(t *testing.T, dir string, now time.Time, days ...int) {
 	t.Helper()
 	st, err := sqlite.Open(dir)
@@ -71,7 +71,7 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	if _, err := run("prune", "all"); err == nil {
-		t.Error("an argument is ignored")
+		t.Error("an argument is accepted")
 	}
 	dir = t.TempDir()
 	if _, err := run("prune"); err == nil || errors.Is(err, store.ErrNotFound) {

@@ -12,7 +12,7 @@ import (
 	"assay/verdict/hint"
 )
 
-// A command that only reads does not make a data folder out of a wrong one.
+// A command that only reads does not create files in a folder without data.
 func TestNoData(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing")
@@ -32,7 +32,7 @@ func TestNoData(t *testing.T) {
 	}
 }
 
-// While one assayd serves from a folder another is refused, and has changed nothing.
+// While one assayd serves a folder, another one is refused and changes nothing.
 func TestServeLock(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := sqlite.Lock(dir)
@@ -50,8 +50,8 @@ func TestServeLock(t *testing.T) {
 	}
 }
 
-// A copy that was made with cp while the data was written: of the databases without
-// their journals, and truncated. It is refused, or its answers are complete.
+// A folder copied with cp while the data was written has databases without their journals,
+// or truncated ones. It is refused, or its answers are complete.
 func TestLiveCopy(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	keepSome(t, whole)

@@ -79,7 +79,7 @@ func (t tests) Run() int {
 //	debian-root DIR           make a root with the dpkg database
 //	debian-data DIR           make a data folder with the advisories
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
-//	token-for DIR FLAG…       make the token "test" in place of the one before, set $TOKEN
+//	token-for DIR FLAG…       replace the token "test", set $TOKEN
 //	exit CODE PROGRAM ARG…    run the program and require the exit code
 //	get URL [FILE]            get the address with $TOKEN; 200 goes to standard output or the file
 //	tail N TEXT               require the text in the last N lines of standard output
@@ -163,7 +163,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func assaydUp(ts *testscript.TestScript, clients string, args []string) {
-	program, err := exec.LookPath("assayd") // which testscript.Main put there
+	program, err := exec.LookPath("assayd") // testscript.Main put it there
 	ts.Check(err)
 	config := server.Config{Binary: program, Data: ts.MkAbs(args[0]), Clients: clients, Flags: args[1:]}
 	s, err := config.Serve(context.Background())

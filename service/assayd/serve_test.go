@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// A service that fails to start does not log that it serves.
+// A service that fails to start does not log that it is serving.
 func TestServingIsLoggedLast(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

@@ -17,7 +17,7 @@ import (
 	"assay/verdict"
 )
 
-// A running assayd is one in this process, with a clock of its own.
+// A running is an assayd in this process, with its own clock.
 type running struct {
 	t    *testing.T
 	url  string
@@ -53,7 +53,7 @@ func startServe(t *testing.T, data string, flags ...string) *running {
 	return r
 }
 
-// pass lets the clock go on.
+// pass advances the clock.
 func (r *running) pass(d time.Duration) { r.now.Add(int64(d)) }
 
 func (r *running) wait(what string, ok func() bool) {
@@ -65,7 +65,7 @@ func (r *running) wait(what string, ok func() bool) {
 	}
 }
 
-// A health is the answer of /healthz.
+// A health is an answer of /healthz.
 type health struct {
 	Status  string
 	Causes  []struct{ Rule, Text string }
@@ -123,8 +123,8 @@ func tooOld(v verdict.Verdict) bool {
 	return false
 }
 
-// TestSourceDownForAWeek: it is seen in the log and in the health long before scans
-// end with code 5, and all is well again when the source is back.
+// TestSourceDownForAWeek checks that the log and /healthz show an unreachable source long
+// before scans end with code 5, and that both recover when the source is back.
 func TestSourceDownForAWeek(t *testing.T) {
 	from, data := mirror(t, "CRAN"), t.TempDir()
 	token := strings.TrimSpace(must(t, "token", "create", "--name", "t", "--data", data))
@@ -143,7 +143,7 @@ func TestSourceDownForAWeek(t *testing.T) {
 	const warning, stopped = "the data is getting old", "scans that need old data end with code 5"
 
 	day := 24 * time.Hour
-	r.pass(3 * day) // of the seven that are trusted
+	r.pass(3 * day) // data is trusted for seven
 	for range 20 {
 		r.health()
 	}
@@ -179,7 +179,7 @@ func TestSourceDownForAWeek(t *testing.T) {
 	if lines(warning) != 2 || lines(stopped) != 1 {
 		t.Errorf("a step was logged more than once:\n%s", r.log)
 	}
-	// A clock that was wrong leaves data from the future.
+	// Data that was fetched while the clock was wrong is dated in the future.
 	r.pass(-day)
 	r.end()
 	if v := r.future(t, data, token); !tooOld(v) {
@@ -187,7 +187,7 @@ func TestSourceDownForAWeek(t *testing.T) {
 	}
 }
 
-// future serves the data a day before it was taken in.
+// future serves the data a day before it was fetched.
 func (r *running) future(t *testing.T, data, token string) verdict.Verdict {
 	t.Helper()
 	if err := <-r.done; err != nil {
@@ -203,8 +203,8 @@ func (r *running) future(t *testing.T, data, token string) verdict.Verdict {
 	return s.scan(token)
 }
 
-// What the server updates by itself: what was fetched before, all into an empty store,
-// and nothing into one that was filled by imports.
+// The server updates the sources that were fetched before, and all sources if the store is
+// empty. It updates nothing if the store was filled by imports.
 func TestServeUpdatesWhatIsHeld(t *testing.T) {
 	from := mirror(t, "CRAN", "Hackage")
 	for _, tt := range []struct {
@@ -229,7 +229,7 @@ func TestServeUpdatesWhatIsHeld(t *testing.T) {
 			for _, source := range tt.want {
 				r.wait(source+" is not updated", func() bool { return strings.Contains(r.log.String(), "msg=update source="+source) })
 			}
-			time.Sleep(200 * time.Millisecond) // four turns
+			time.Sleep(200 * time.Millisecond) // four intervals
 			for _, source := range tt.not {
 				if strings.Contains(r.log.String(), "source="+source) {
 					t.Errorf("%s was updated:\n%s", source, r.log)
@@ -242,11 +242,11 @@ func TestServeUpdatesWhatIsHeld(t *testing.T) {
 	}
 }
 
-// A first update that reaches nothing is seen in status, until one comes through.
+// Status shows that the first update failed, until an update succeeds.
 func TestFirstUpdateFails(t *testing.T) {
 	data := t.TempDir()
 	if _, _, err := assayd(t, "update", "--mirror", "http://127.0.0.1:1", "--connect-timeout", "50ms", "--data", data); err == nil {
-		t.Fatal("there is nothing")
+		t.Fatal("status prints nothing")
 	}
 	if status := must(t, "status", "--data", data); !strings.Contains(status, "\nosv     0        never         -    CC-BY-4.0 and others  2") {
 		t.Errorf("%s", status)

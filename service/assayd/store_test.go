@@ -19,7 +19,7 @@ var shared pgtest.Shared
 
 const password = "hunter2-secret"
 
-// withPassword returns the URL with a password in it, which the server does not ask for.
+// withPassword returns the URL with a password, which the server does not require.
 func withPassword(t *testing.T, database string) string {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -108,7 +108,7 @@ func TestDatabaseURL(t *testing.T) {
 	}
 }
 
-// Commands work on the database as on a folder, and leave nothing in the folder.
+// Commands work with a database as with a folder, and leave nothing in the folder.
 func TestCommandsOnPostgres(t *testing.T) {
 	t.Setenv("ASSAYD_DATABASE", withPassword(t, newDatabase(t)))
 	t.Setenv("ASSAYD_DATA", t.TempDir())
@@ -151,8 +151,8 @@ func TestMissingDatabase(t *testing.T) {
 	}
 }
 
-// A replica of the release before keeps serving while another one migrates. It does not
-// start on the newer schema.
+// A replica of an earlier release continues to serve while another one migrates. It does
+// not start with the newer schema.
 func TestNewerSchema(t *testing.T) {
 	server := shared.Server(t)
 	name := server.Database(t, "")
@@ -169,11 +169,11 @@ func TestNewerSchema(t *testing.T) {
 		}
 	}
 	if running.health().Status == "" {
-		t.Error("the running assayd does not serve any more")
+		t.Error("the running assayd stopped serving")
 	}
 }
 
-// While an update of the feeds is under way, there is no other.
+// Only one update of the feeds runs at a time.
 func TestOneUpdate(t *testing.T) {
 	url := newDatabase(t)
 	t.Setenv("ASSAYD_DATABASE", url)
@@ -200,7 +200,7 @@ func TestOneUpdate(t *testing.T) {
 	}
 }
 
-// What works on a folder only says so, and names what does the same for a database.
+// Commands that need a folder say so, and name the equivalent for a database.
 func TestFolderCommands(t *testing.T) {
 	for _, args := range [][]string{{"backup", "x"}, {"restore", "x"}, {"repair"}} {
 		_, _, err := assayd(t, append(args, "--database", "postgres://assay@localhost/assay")...)

@@ -18,7 +18,7 @@ import (
 	"assay/verdict/hint"
 )
 
-// assayd runs a command in this process and returns what it writes.
+// assayd runs a command in this process and returns its output.
 func assayd(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -36,7 +36,7 @@ func must(t *testing.T, args ...string) (stdout string) {
 	return stdout
 }
 
-// mirror makes a folder in the form of the public bucket.
+// mirror makes a folder in the layout of the public bucket.
 func mirror(t *testing.T, ecosystems ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,13 +96,13 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// A bucket that cannot be reached is given up, and that is noted for its sources.
+// An update stops if the bucket is unreachable, and stores that for its sources.
 func TestUpdateUnreachable(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close() // it accepts and says nothing
+	defer ln.Close() // it accepts connections and does not answer
 	data := t.TempDir()
 	must(t, "update", "--mirror", mirror(t, "CRAN"), "--data", data)
 	_, _, err = assayd(t, "update", "--mirror", "http://"+ln.Addr().String(), "--connect-timeout", "50ms", "--data", data)

@@ -12,7 +12,7 @@ import (
 	"assay/verdict"
 )
 
-// TestBetween: each finding that differs has its cause.
+// TestBetween checks that each difference between findings has its cause.
 func TestBetween(t *testing.T) {
 	kept := func(id string, inv inventory.Inventory, seq int64, options ...cyclonedx.Option) explain.Kept {
 		t.Helper()
@@ -73,7 +73,7 @@ func TestBetween(t *testing.T) {
 				}
 			}
 			if strings.Contains(b.String(), tt.not) {
-				t.Errorf("says %q:\n%s", tt.not, &b)
+				t.Errorf("unexpected %q in\n%s", tt.not, &b)
 			}
 		})
 	}

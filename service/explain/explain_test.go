@@ -23,14 +23,15 @@ import (
 
 var scanned = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// A version is one of a record, at a sequence number; without a text it is gone.
+// A version is a version of a record with its sequence number. Without a text the record
+// was removed.
 type version struct {
 	seq  int64
 	id   string
 	text string
 }
 
-// A memory keeps versions as a store does.
+// A memory has the versions of records, as a store does.
 type memory []version
 
 func (m memory) RecordsOf(_ context.Context, id string, upTo int64) ([]store.Record, error) {
@@ -56,7 +57,7 @@ func (m memory) Sources(context.Context) ([]store.Source, error) {
 	return []store.Source{{Origin: test, Updated: scanned.Add(-2 * time.Hour)}}, nil
 }
 
-// index is the data at a sequence number.
+// index returns the data at a sequence number.
 type snapshot struct{ *index.Memory }
 
 func (snapshot) Exploit(c exploit.CVE) (kev, epss exploit.Entry, err error) {
@@ -85,7 +86,7 @@ func (m memory) index(t *testing.T, upTo int64) snapshot {
 	return snapshot{index.NewMemory(all, nil)}
 }
 
-// Withdrawn knows the one record that was.
+// Withdrawn returns the one withdrawn record.
 func (snapshot) Withdrawn(name string) ([]string, error) {
 	if name == "CVE-2024-1004" {
 		return []string{"DEBIAN-CVE-2024-1004"}, nil
@@ -93,7 +94,7 @@ func (snapshot) Withdrawn(name string) ([]string, error) {
 	return nil, nil
 }
 
-// record is an advisory: what follows its id, and affected entries as
+// record returns an advisory with an id, more fields, and affected entries of the form
 // "ecosystem name introduced fixed".
 func record(id, more string, entries ...string) string {
 	var affected []string
@@ -155,7 +156,8 @@ func explainIn(t *testing.T, inv inventory.Inventory, id string) explain.Explana
 	return e
 }
 
-// outcomes are "record: package outcome: why", and "record elsewhere: …".
+// outcomes returns lines of the form "record: package outcome: why" and "record
+// elsewhere: …".
 func outcomes(e explain.Explanation) []string {
 	var out []string
 	for _, r := range e.Records {
@@ -256,9 +258,9 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// TestNotJudged checks that packages of a system without advisories are explained as not
+// TestNotEvaluated checks that packages of a system without advisories are explained as not
 // evaluated.
-func TestNotJudged(t *testing.T) {
+func TestNotEvaluated(t *testing.T) {
 	other := image
 	other.System = inventory.System{ID: "debian", VersionID: "99"}
 	e := explainIn(t, other, "CVE-2024-1000")

@@ -17,7 +17,7 @@ import (
 	"assay/verdict"
 )
 
-// reported reads a folder of faults/matching: one document and the records.
+// reported reads a folder of faults/matching, which has one document and its records.
 func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(testkit.Path(t, "faults", "matching", folder, "records"), "*.json"))
@@ -36,7 +36,7 @@ func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 		}
 		records = append(records, version{int64(i + 1), a.ID, string(b)})
 	}
-	// An owner answers if the distribution's advisories know it.
+	// An owner answers if the distribution's advisories name it.
 	records = append(records, version{int64(len(names) + 1), "DEBIAN-CVE-2018-18074", requests})
 	f, err := os.Open(testkit.Path(t, "faults", "matching", folder, document+".cdx.json"))
 	if err != nil {
@@ -52,8 +52,8 @@ func reported(t *testing.T, folder, document string) (cyclonedx.Scan, memory) {
 
 const requests = `{"id":"DEBIAN-CVE-2018-18074","modified":"2024-01-01T00:00:00Z","upstream":["CVE-2018-18074"],"affected":[{"package":{"ecosystem":"Debian:12","name":"requests"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.20.0-1"}]}]}]}`
 
-// TestReports: reasons come from the matcher, and records that name a vulnerability
-// as related only are found.
+// TestReports checks that reasons come from the matcher, and that records are found that
+// name a vulnerability only as related.
 func TestReports(t *testing.T) {
 	const ruby = "RLSA-2024:3671 used Rocky Linux:9: ruby-libs "
 	for _, tt := range []struct {
@@ -88,7 +88,7 @@ func TestReports(t *testing.T) {
 		{folder: "02-rocky-source-names", document: "ruby-libs", id: "CVE-2021-35550",
 			reason:  "no finding: the record RLSA-2021:3891 names CVE-2021-35550 as related; it is about Rocky Linux:8 java-11-openjdk, not in this image",
 			outcome: "RLSA-2021:3891 elsewhere: Rocky Linux:8 java-11-openjdk"},
-		// Upstream of a record about another package.
+		// The upstream of a record about another package.
 		{folder: "13-explain", document: "explain", id: "CVE-2018-18074", change: func(s *cyclonedx.Scan) {
 			s.Inventory.Packages = slices.DeleteFunc(s.Inventory.Packages, func(p inventory.Package) bool { return strings.Contains(p.Name, "requests") })
 		}, reason: "no finding: none of the packages that it is about is in the image",
