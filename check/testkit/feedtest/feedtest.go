@@ -23,14 +23,13 @@ import (
 
 // A Server has the files of a source, and a store that is updated from it.
 type Server struct {
-	Store    *sqlite.Store
-	source   feed.Source
-	dir      string
-	mirror   feed.Mirror
-	mu       sync.Mutex
-	files    map[string][]byte
-	sent     int
-	rejected []error
+	Store  *sqlite.Store
+	source feed.Source
+	dir    string
+	mirror feed.Mirror
+	mu     sync.Mutex
+	files  map[string][]byte
+	sent   int
 }
 
 // Key is the key that a server expects, if the source needs one.
