@@ -28,21 +28,27 @@ func readZip(t testing.TB, elem ...string) []advisory.Advisory {
 	defer z.Close()
 	var all []advisory.Advisory
 	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := advisory.Parse(b)
-		if err != nil {
-			t.Fatalf("%s: %v", f.Name, err)
-		}
-		all = append(all, a)
+		all = append(all, readRecord(t, f))
 	}
 	return all
+}
+
+func readRecord(t testing.TB, f *zip.File) advisory.Advisory {
+	t.Helper()
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := advisory.Parse(b)
+	if err != nil {
+		t.Fatalf("%s: %v", f.Name, err)
+	}
+	return a
 }
 
 // installed reads the expected.json of a package database.

@@ -1,6 +1,7 @@
 package match_test
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"os"
 	"slices"
@@ -20,18 +21,18 @@ import (
 // pick reads records of a folder of osv/ by their ids.
 func pick(t testing.TB, folder string, ids ...string) *index.Memory {
 	t.Helper()
-	return pickFrom(t, readZip(t, "osv", folder, "all.zip"), ids...)
-}
-
-func pickFrom(t testing.TB, all []advisory.Advisory, ids ...string) *index.Memory {
-	t.Helper()
+	z, err := zip.OpenReader(testkit.Path(t, "osv", folder, "all.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
 	var found []advisory.Advisory
 	for _, id := range ids {
-		i := slices.IndexFunc(all, func(a advisory.Advisory) bool { return a.ID == id })
+		i := slices.IndexFunc(z.File, func(f *zip.File) bool { return f.Name == id+".json" })
 		if i < 0 {
 			t.Fatalf("there is no %s", id)
 		}
-		found = append(found, all[i])
+		found = append(found, readRecord(t, z.File[i]))
 	}
 	return index.NewMemory(found, nil)
 }
@@ -204,13 +205,9 @@ func TestRecords(t *testing.T) {
 			{alma8, inventory.Package{Type: "rpm", Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19"}, ""},
 		}},
 	}
-	folders := make(map[string][]advisory.Advisory)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if folders[tt.folder] == nil {
-				folders[tt.folder] = readZip(t, "osv", tt.folder, "all.zip")
-			}
-			ix := pickFrom(t, folders[tt.folder], tt.records...)
+			ix := pick(t, tt.folder, tt.records...)
 			for _, c := range tt.checks {
 				got := strings.Join(on(t, ix, c.system, c.pkg), " ")
 				if got != c.findings {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/service/advisory"
 	"assay/service/index"
 	"assay/service/store"
@@ -22,15 +23,19 @@ import (
 
 // The entries of every package of Debian are compared with the records as encoding/json
 // decodes them. That is simple, because these records have only ranges, with one field for
-// each event, and names that need no change.
+// each event, and names that need no change. "make test" takes every fifth record.
 func TestDebian(t *testing.T) {
-	records := debianRecords(t, allDebian)
+	all := debianRecords(t, allDebian)
+	var records []store.Record
+	for i := 0; i < len(all); i += testkit.Some(5, 1) {
+		records = append(records, all[i])
+	}
 	src := newMemory()
 	src.put(records...)
 	db := openTemp(t)
 	res := catchUp(t, db, src)
-	if res.Applied != allDebian || res.Data.Records != allDebian || res.Seq != allDebian {
-		t.Errorf("applied %d, records %d, seq %d; want %d each", res.Applied, res.Data.Records, res.Seq, allDebian)
+	if n := len(records); res.Applied != n || res.Data.Records != n || res.Seq != int64(n) {
+		t.Errorf("applied %d, records %d, seq %d; want %d each", res.Applied, res.Data.Records, res.Seq, n)
 	}
 	v := view(t, db)
 	if !reflect.DeepEqual(v.Data(), res.Data) || v.Seq() != res.Seq {
@@ -124,7 +129,7 @@ func TestDebian(t *testing.T) {
 		t.Errorf("%d packages, want %d", n, len(want))
 	}
 	// From the description of the data: as many records as it names for Debian:12.
-	if speak["Debian:12"] != 12367 {
+	if len(records) == allDebian && speak["Debian:12"] != 12367 {
 		t.Errorf("the test itself counts %d records for Debian:12", speak["Debian:12"])
 	}
 	for ecosystem, n := range speak {

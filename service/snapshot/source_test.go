@@ -168,9 +168,20 @@ func byID(a, b store.Record) int { return cmp.Compare(a.ID, b.ID) }
 // allDebian is the number of records that the data has for Debian.
 const allDebian = 18219
 
+// debianRead is what debianRecords has read so far.
+var debianRead struct {
+	mu      sync.Mutex
+	records []store.Record
+}
+
 // debianRecords returns the first n records of Debian, sorted by id.
 func debianRecords(t testing.TB, n int) []store.Record {
 	t.Helper()
+	debianRead.mu.Lock()
+	defer debianRead.mu.Unlock()
+	if n <= len(debianRead.records) {
+		return slices.Clone(debianRead.records[:n])
+	}
 	z, err := zip.OpenReader(testkit.Path(t, "osv", "Debian", "all.zip"))
 	if err != nil {
 		t.Fatal(err)
@@ -179,8 +190,8 @@ func debianRecords(t testing.TB, n int) []store.Record {
 	slices.SortFunc(z.File, func(a, b *zip.File) int {
 		return cmp.Compare(strings.TrimSuffix(a.Name, ".json"), strings.TrimSuffix(b.Name, ".json"))
 	})
-	var records []store.Record
-	for _, f := range z.File[:n] {
+	records := debianRead.records
+	for _, f := range z.File[len(records):n] {
 		r, err := f.Open()
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +205,8 @@ func debianRecords(t testing.TB, n int) []store.Record {
 	if !slices.IsSortedFunc(records, byID) {
 		t.Fatal("the names of the records are not their ids")
 	}
-	return records
+	debianRead.records = records
+	return slices.Clone(records)
 }
 
 // sampleRecords returns the single records of many ecosystems, sorted by id.
