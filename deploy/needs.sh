@@ -19,6 +19,8 @@ need debootstrap debootstrap
 need dockerd docker.io
 need iptables iptables
 need docker docker.io
+need docker-compose docker-compose # deploy/compose.yaml
+need systemd-analyze systemd # deploy/systemd/assayd.service
 need buildah buildah
 need podman podman
 need runc runc
