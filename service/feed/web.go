@@ -188,7 +188,8 @@ type statusErr struct {
 func (e statusErr) Error() string { return "the server answers " + e.text }
 
 func (e statusErr) Is(target error) bool {
-	return target == ErrNotFound && (e.status == http.StatusNotFound || e.status == http.StatusGone)
+	return target == ErrNotFound && (e.status == http.StatusNotFound || e.status == http.StatusGone) ||
+		target == errForbidden && e.status == http.StatusForbidden
 }
 
 func statusError(resp *http.Response) error {

@@ -8,6 +8,7 @@ import (
 	"assay/service/feed/drupal"
 	"assay/service/feed/endoflife"
 	"assay/service/feed/jenkins"
+	"assay/service/feed/nvd"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 	"assay/service/feed/wordfence"
@@ -21,6 +22,7 @@ func All() []feed.Source {
 		catalog.EPSS(),
 		cve.Source(),
 		overrides.Source(),
+		nvd.Source(),
 		wordfence.Source(),
 		drupal.Source(),
 		jenkins.Source(),

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ import (
 
 // A fixture is what a server of a source has.
 type fixture struct {
-	files map[string][]byte // by name; a name may end with a query
+	files map[string][]byte // by name; a name may end with a query, or with "?*" for any other
 	// records is how many the store has after an update.
 	records int
 	// tolerated are the files without which an update may succeed, with the reason.
@@ -74,6 +75,41 @@ var fixtures = map[string]func(t *testing.T) fixture{
 			records:   5,
 			tolerated: map[string]string{file: "the archive has the record, and a later update fetches it again"},
 		}
+	},
+	"nvd": func(t *testing.T) fixture {
+		var page struct {
+			Start           int               `json:"startIndex"`
+			Total           int               `json:"totalResults"`
+			Format          string            `json:"format"`
+			Version         string            `json:"version"`
+			Vulnerabilities []json.RawMessage `json:"vulnerabilities"`
+		}
+		encoded := func() []byte {
+			page.Total = len(page.Vulnerabilities)
+			b, err := json.Marshal(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		z, err := zip.OpenReader(testkit.Path(t, "feeds", "nvd", "vunnel.zip"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		f, err := z.Open("full-page.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := json.NewDecoder(f).Decode(&page); err != nil {
+			t.Fatal(err)
+		}
+		page.Vulnerabilities = page.Vulnerabilities[:6]
+		files := map[string][]byte{"cves/2.0?resultsPerPage=2000&startIndex=0": encoded()}
+		page.Vulnerabilities = page.Vulnerabilities[:0]
+		files["cves/2.0?*"] = encoded() // the changes of some time
+		return fixture{files: files, records: 6}
 	},
 	"nvd-overrides": func(t *testing.T) fixture {
 		f, err := os.Open(testkit.Path(t, "feeds", "nvd-overrides", "main.tar.gz"))
@@ -281,6 +317,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name += "?" + r.URL.RawQuery
 	}
 	good, ok := s.files[name]
+	if path, _, query := strings.Cut(name, "?"); !ok && query {
+		name = path + "?*"
+		good, ok = s.files[name]
+	}
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -430,6 +470,9 @@ func TestFaultyServer(t *testing.T) {
 						srv.set(name, f)
 						err := r.faulty()
 						if !srv.wasHit() {
+							if r == empty { // it has read all others
+								empty = newRig(t, s, web.URL)
+							}
 							continue
 						}
 						requested[name] = true
