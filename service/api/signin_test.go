@@ -3,13 +3,17 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"assay/check/testkit"
 	"assay/check/testkit/oidctest"
 	"assay/service/httpserver"
 	"assay/service/oidc"
@@ -132,5 +136,59 @@ func TestScopesOfRule(t *testing.T) {
 			t.Errorf("created %+v, want it in the project of the rule", made)
 		}
 		admin.manage("POST", "/api/v1/tokens", secret, `{"name":"x","project":"acme/shop"}`, http.StatusForbidden)
+	}
+}
+
+// The lines of docs/ci.md for each platform are run as they are, against a real provider. Only
+// the addresses differ, and the token is printed in place of a build.
+func TestDocumentedLines(t *testing.T) {
+	for _, program := range []string{"curl", "jq", "sh"} {
+		if _, err := exec.LookPath(program); err != nil {
+			testkit.Missing(t, "%s", program)
+		}
+	}
+	p := oidctest.Start(t)
+	r := signInRig(t, p, "[scan]", time.Now)
+	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Authorization") != "Bearer of-the-job" || req.URL.Query().Get("api-version") != "2.0" || req.URL.Query().Get("audience") != oidctest.Audience {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, `{"count":1857,"value":%q}`, p.Token(t))
+	}))
+	defer github.Close()
+	volume := t.TempDir()
+	if err := os.WriteFile(filepath.Join(volume, "jwt"), []byte(p.Token(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "ci.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "\n## Without a stored secret\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks of lines, want those of GitHub, GitLab and Kubernetes", len(blocks))
+	}
+	build := regexp.MustCompile(`(?m)^(docker|buildah) build --secret id=assay_token,env=ASSAY_TOKEN \.$`)
+	for i, block := range blocks {
+		if !build.MatchString(block[1]) {
+			t.Errorf("block %d builds nothing:\n%s", i, block[1])
+		}
+		lines := strings.NewReplacer("https://assay.example.com/", r.srv.URL+"/", "/var/run/secrets/assay", volume).Replace(block[1])
+		lines = build.ReplaceAllString(lines, "printenv ASSAY_TOKEN")
+		cmd := exec.Command("sh", "-euc", lines)
+		cmd.Env = append(os.Environ(), "ASSAY_JWT="+p.Token(t),
+			"ACTIONS_ID_TOKEN_REQUEST_TOKEN=of-the-job", "ACTIONS_ID_TOKEN_REQUEST_URL="+github.URL+"/?api-version=2.0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("block %d: %v\n%s\n%s", i, err, lines, out)
+			continue
+		}
+		printed := strings.Fields(string(out))
+		if resp, body := r.do("POST", "/api/v1/scans", printed[len(printed)-1], document(t)); resp.StatusCode != http.StatusOK {
+			t.Errorf("a scan with the token of block %d: %s %s", i, resp.Status, body)
+		}
 	}
 }

@@ -1,8 +1,16 @@
 package oidc
 
 import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"assay/check/testkit"
 )
 
 func TestParseErrors(t *testing.T) {
@@ -30,6 +38,50 @@ func TestParseErrors(t *testing.T) {
 	} {
 		if _, err := parse([]byte(tt.text), t.TempDir(), []string{"scan", "read"}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// The file in docs/ci.md is valid, and its rules match the claims that the platforms document.
+func TestDocumentedConfig(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs", "ci.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(doc), "```yaml\n# assayd serve --oidc oidc.yaml\n")
+	text, _, closed := strings.Cut(text, "```")
+	if !found || !closed {
+		t.Fatal("docs/ci.md has no such file")
+	}
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const inPod = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+	c, err := parse([]byte(strings.Replace(text, inPod, ca, 1)), t.TempDir(), []string{"scan", "read", "admin"})
+	if err != nil || len(c.Issuers) != 3 {
+		t.Fatalf("%d issuers, %v", len(c.Issuers), err)
+	}
+	for i, tt := range []struct{ claims, project string }{
+		{`{"iss":"https://token.actions.githubusercontent.com","sub":"repo:acme/shop:ref:refs/heads/main","repository":"acme/shop",
+			"repository_id":"74","repository_owner":"acme","ref":"refs/heads/main","ref_type":"branch","runner_environment":"github-hosted"}`, "acme/shop"},
+		{`{"iss":"https://gitlab.example.com","sub":"project_path:acme/shop:ref_type:branch:ref:main","project_id":"20","project_path":"acme/shop",
+			"ref":"main","ref_type":"branch","ref_path":"refs/heads/main","ref_protected":"true"}`, "acme/shop"},
+		{`{"iss":"https://kubernetes.default.svc","sub":"system:serviceaccount:ci:builder","kubernetes.io":{"namespace":"ci",
+			"pod":{"name":"build-1","uid":"x"},"serviceaccount":{"name":"builder","uid":"y"}}}`, "platform"},
+	} {
+		var claims map[string]any
+		if err := json.Unmarshal([]byte(tt.claims), &claims); err != nil {
+			t.Fatal(err)
+		}
+		if claims["iss"] != c.Issuers[i].URL {
+			t.Errorf("issuer %q, want %q", c.Issuers[i].URL, claims["iss"])
+		}
+		got, err := c.Issuers[i].match(claims)
+		if err != nil || got.Project != tt.project || !slices.Equal(got.Scopes, []string{"scan"}) {
+			t.Errorf("%s: %+v, %v", c.Issuers[i].URL, got, err)
 		}
 	}
 }
