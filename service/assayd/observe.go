@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,8 +44,14 @@ func rules(causes []api.Cause, err error) ([]string, error) {
 	return list, err
 }
 
-// A servedCertificate remembers when the certificate that was last served expires.
-type servedCertificate struct{ unix atomic.Int64 }
+// A servedCertificate remembers when the certificate that was last served expires, and
+// logs once a minute that it has.
+type servedCertificate struct {
+	log    *slog.Logger
+	now    func() time.Time
+	unix   atomic.Int64
+	logged atomic.Int64 // the minute of the last line
+}
 
 func (s *servedCertificate) watch(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -52,6 +59,11 @@ func (s *servedCertificate) watch(get func(*tls.ClientHelloInfo) (*tls.Certifica
 		// The certificate for a challenge of ACME is not for clients.
 		if err == nil && cert.Leaf != nil && !slices.Contains(hello.SupportedProtos, acme.Protocol) {
 			s.unix.Store(cert.Leaf.NotAfter.Unix())
+			minute := s.now().Unix() / 60
+			if s.now().After(cert.Leaf.NotAfter) && s.logged.Swap(minute) != minute {
+				s.log.Error("the certificate has expired: clients reject it", "expired", cert.Leaf.NotAfter,
+					"hint", "replace the files of --tls-cert and --tls-key; with --acme-domain, the log says why it was not renewed")
+			}
 		}
 		return cert, err
 	}

@@ -144,7 +144,7 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	conf.front, conf.certificate = &httpserver.Front{}, &servedCertificate{}
+	conf.front, conf.certificate = &httpserver.Front{}, &servedCertificate{log: log, now: d.now}
 	listener := &httpserver.Listener{Front: conf.front, Log: log, DrainDelay: c.Duration("drain-delay")}
 	ln, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {

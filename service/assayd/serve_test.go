@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,9 +12,14 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"assay/service/store"
+	"assay/service/store/sqlite"
 )
 
 // A service that fails to start does not log that it is serving.
@@ -55,4 +61,74 @@ func writeCertificate(t *testing.T, dir, name string, now time.Time) (certFile, 
 		t.Fatal(err)
 	}
 	return certFile, keyFile
+}
+
+// With a clock that is far ahead, assayd says that the data is too old, and removes no
+// scan.
+func TestClockAhead(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	run := func(done []string, args ...string) string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		log := &endingLog{done: done, end: cancel}
+		d := &daemon{stdout: log, stderr: log, now: func() time.Time { return now }}
+		if err := d.run(ctx, append([]string{"assayd"}, append(args, "--data", dir)...)); err != nil {
+			t.Fatalf("%v\n%s", err, log)
+		}
+		return log.String()
+	}
+	run(nil, "import", filepath.Join("..", "..", "testdata", "sample", "advisories"))
+	serve := []string{"serve", "--listen", "127.0.0.1:0", "--clients", dir, "--public-url", "http://127.0.0.1", "--update-every", "0"}
+	st, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, err := st.KeepScan(t.Context(), store.Scan{ID: "abcdefghijklmnop", At: now, Request: []byte("{}"), Verdict: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.NotePrune(t.Context(), store.LastPrune{At: now, Keep: store.DefaultKeep}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(3, 0, 0)
+	lines := []string{"the clock may be wrong", "every scan ends with code 5"}
+	if log := run(lines, serve...); !contains(log, lines) {
+		t.Errorf("the log lacks one of %q:\n%s", lines, log)
+	}
+	if list, err := st.ListScans(t.Context(), 9); err != nil || len(list) != 1 {
+		t.Errorf("%d scans are left, %v", len(list), err)
+	}
+	if out := run(nil, "prune", "--keep", "90d"); !strings.Contains(out, "1 scans") {
+		t.Errorf("prune by hand: %s", out)
+	}
+}
+
+// An endingLog calls end once it contains all of done.
+type endingLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	done []string
+	end  func()
+}
+
+func contains(text string, all []string) bool {
+	return !slices.ContainsFunc(all, func(part string) bool { return !strings.Contains(text, part) })
+}
+
+func (l *endingLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err := l.text.Write(p)
+	if len(l.done) > 0 && contains(l.text.String(), l.done) {
+		l.end()
+	}
+	return n, err
+}
+
+func (l *endingLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

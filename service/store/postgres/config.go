@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -87,6 +88,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("%w: pool_max_conns is less than 4", ErrBadURL)
 	}
 	config.PingTimeout = pingTime
+	config.AfterRelease = writable
 	if config.ConnConfig.ConnectTimeout == 0 || config.ConnConfig.ConnectTimeout > connectTime {
 		config.ConnConfig.ConnectTimeout = connectTime
 	}
@@ -110,6 +112,13 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// writable reports whether a connection is kept. One to a server that became read-only
+// would stay read-only, or connected to a standby, when the database can be written again.
+func writable(conn *pgx.Conn) bool {
+	c := conn.PgConn()
+	return c.ParameterStatus("default_transaction_read_only") != "on" && c.ParameterStatus("in_hot_standby") != "on"
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
