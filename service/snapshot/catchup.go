@@ -269,6 +269,10 @@ func fill(ctx context.Context, src Source, head store.Head, upTo int64, path str
 		return nil, err
 	}
 	l := &loader{handle: h, commits: true}
+	if l.writer.spill, err = newSpill(path + ".edits"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.writer.spill.close()) }()
 	return l, h.unsynced(func() error {
 		if err := h.check(); err != nil {
 			return err

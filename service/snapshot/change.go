@@ -127,6 +127,8 @@ type writer struct {
 	state state
 	// newestGone: the newest advisory was removed, so the new newest has to be looked up.
 	newestGone bool
+	// spill, if not nil, gets the edits of packages, which are applied at the end.
+	spill *spill
 }
 
 // begin continues in another transaction, with the writer's state.
@@ -201,14 +203,25 @@ func (w *writer) apply(batch []change) error {
 			ecosystems[name]++
 		}
 	}
-	// In the order of the keys, so that each page is changed once.
-	for _, key := range slices.Sorted(maps.Keys(edits)) {
-		if err := w.edit([]byte(key), edits[key]); err != nil {
-			return err
-		}
+	if err := w.editAll(edits); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(ecosystems)) {
 		if err := w.countEcosystem(name, ecosystems[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// editAll changes the entries of packages, or leaves that to the end.
+func (w *writer) editAll(edits map[string]*edit) error {
+	if w.spill != nil {
+		return w.spill.add(edits)
+	}
+	// In the order of the keys, so that each page is changed once.
+	for _, key := range slices.Sorted(maps.Keys(edits)) {
+		if _, err := w.edit([]byte(key), edits[key]); err != nil {
 			return err
 		}
 	}
@@ -264,37 +277,35 @@ func (w *writer) putIn(r *record) error {
 	return w.advisories.Put([]byte(r.key()), r.encode())
 }
 
-// edit changes the entries of one package. They remain sorted by advisory and source.
-func (w *writer) edit(key []byte, e *edit) error {
+// edit changes the entries of one package, and returns about how many bytes it wrote. The
+// entries remain sorted by advisory and source.
+func (w *writer) edit(key []byte, e *edit) (size int, err error) {
 	var entries []index.Affected
 	var before []string
 	value := w.packages.Get(key)
 	if value != nil {
-		var err error
 		if entries, err = decodeEntries(key, value); err != nil {
-			return err
+			return 0, err
 		}
 		before = binariesOf(entries)
-		entries = slices.DeleteFunc(entries, func(a index.Affected) bool {
-			_, found := slices.BinarySearchFunc(e.drop, a, byRecord)
-			return found
-		})
+		entries = slices.DeleteFunc(entries, e.drops)
 	}
 	entries = append(entries, e.add...)
 	slices.SortStableFunc(entries, byRecord)
 	if err := w.setSources(string(key), before, binariesOf(entries)); err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case len(entries) > 0 && value == nil:
 		w.state.packages++
 	case len(entries) == 0 && value != nil:
 		w.state.packages--
-		return w.packages.Delete(key)
+		return len(key), w.packages.Delete(key)
 	case len(entries) == 0:
-		return nil
+		return 0, nil
 	}
-	return w.packages.Put(key, encodeEntries(key, entries))
+	encoded := encodeEntries(key, entries)
+	return len(key) + len(encoded), w.packages.Put(key, encoded)
 }
 
 // binariesOf returns the binary packages that entries name, sorted.

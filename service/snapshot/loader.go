@@ -116,7 +116,42 @@ func (l *loader) loadChanges(ctx context.Context, changes iter.Seq2[store.Record
 			}
 		}
 	}
-	return l.flush(ctx)
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	return l.applySpill(ctx)
+}
+
+// batchEdits bounds the bytes of the entries of packages that are written at once.
+const batchEdits = 8 << 20
+
+// applySpill edits the packages, if that was left to the end.
+func (l *loader) applySpill(ctx context.Context) error {
+	if l.writer.spill == nil {
+		return nil
+	}
+	if err := l.next(); err != nil {
+		return err
+	}
+	size := 0
+	return l.writer.spill.each(func(key string, e *edit) error {
+		n := 0
+		err := l.handle.guard(func() (err error) {
+			n, err = l.writer.edit([]byte(key), e)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if size += n; size < batchEdits {
+			return nil
+		}
+		size = 0
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return l.next()
+	})
 }
 
 func (l *loader) flush(ctx context.Context) error {
