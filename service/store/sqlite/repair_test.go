@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -59,5 +60,44 @@ func TestRepairSettings(t *testing.T) {
 				t.Errorf("scans are kept for %v, want %v: %v", keep, tt.keep, err)
 			}
 		})
+	}
+}
+
+// A changed event of the audit trail is found, and dropped by a repair.
+func TestChangedEvent(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, object := range []string{"a", "b"} {
+		e := store.Event{At: time.Unix(int64(i+1), 0), Actor: "ops", Action: store.ActionTokenRevoke, Object: object}
+		if err := s.AddEvent(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.state.conn.ExecContext(t.Context(), `UPDATE event SET actor = 'nobody' WHERE object = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	const want = "event 1 of the audit trail: damaged data: checksum does not match"
+	if _, err := s.Events(t.Context(), store.EventFilter{Limit: 10}); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("the changed event is read: %v", err)
+	}
+	if problems, err := s.Verify(t.Context()); err != nil || !strings.Contains(strings.Join(problems, "\n"), want) {
+		t.Errorf("problems %q, %v, want %q", problems, err, want)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	if err := Repair(t.Context(), dir, time.Unix(3, 0), func(line string) { lines = append(lines, line) }); err != nil {
+		t.Fatal(err)
+	}
+	if report := strings.Join(lines, "\n"); !strings.Contains(report, "1 damaged events of the audit trail were dropped") {
+		t.Errorf("the report:\n%s", report)
+	}
+	s = opened(t, dir)
+	if list, err := s.Events(t.Context(), store.EventFilter{Limit: 10}); err != nil || len(list) != 1 || list[0].Object != "b" {
+		t.Errorf("events %+v, %v, want the second", list, err)
 	}
 }
