@@ -46,6 +46,7 @@ var allowed = map[string]string{
 	"service/version":       "service/version",
 	"service/distro":        "inspect/inventory service/advisory service/version verdict",
 	"service/index":         "service/advisory service/distro service/exploit service/version verdict",
+	"service/bundle":        "service/advisory service/exploit service/feed service/store verdict/hint",
 	"service/snapshot":      "service/advisory service/exploit service/index service/match service/store verdict",
 
 	// An inventory becomes a verdict.

@@ -137,6 +137,7 @@ func (d *daemon) app() *cli.App {
 			d.copyCommand(),
 			d.backupCommand(),
 			d.restoreCommand(),
+			d.bundleCommand(),
 			d.completionCommand(),
 			d.manCommand(),
 		},

@@ -100,12 +100,12 @@ func (r *running) guarded(ctx context.Context, f Feed, timeout time.Duration, ac
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not finished within %s", timeout))
 		defer cancel()
 	}
-	g, err := newGuard(ctx, r.Store, f.Origin(), acceptShrink)
+	g, err := Guard(ctx, r.Store, f.Origin(), acceptShrink)
 	if err != nil {
 		return Outcome{}, err
 	}
 	o, err := f.Update(ctx, g, r.Now())
-	o.Rejections = g.rejections
+	o.Rejections = g.Rejections()
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 	}

@@ -17,14 +17,14 @@ var ErrShrunk = errors.New("the source has less than half of its records")
 // smallest is the number of records below which a source may lose any number of them.
 const smallest = 10
 
-// A guard is the store of one update. It refuses data that cannot be that of the source,
+// A Guarded is the store of one update. It refuses data that cannot be that of the source,
 // whatever the feed does:
 //   - less than half of the records that the source has in the store, unless
 //     acceptShrink is set;
 //   - a complete import without a valid record, or of which most are rejected.
 //
 // It also notes the rejected records.
-type guard struct {
+type Guarded struct {
 	Store
 	from         store.Origin
 	acceptShrink bool
@@ -33,8 +33,9 @@ type guard struct {
 	rejections   []error
 }
 
-func newGuard(ctx context.Context, st Store, from store.Origin, acceptShrink bool) (*guard, error) {
-	g := &guard{Store: st, from: from, acceptShrink: acceptShrink}
+// Guard returns the store for one update of an origin.
+func Guard(ctx context.Context, st Store, from store.Origin, acceptShrink bool) (*Guarded, error) {
+	g := &Guarded{Store: st, from: from, acceptShrink: acceptShrink}
 	sources, err := st.Sources(ctx)
 	for _, s := range sources {
 		if s.Origin == from {
@@ -44,8 +45,11 @@ func newGuard(ctx context.Context, st Store, from store.Origin, acceptShrink boo
 	return g, err
 }
 
+// Rejections returns the errors of rejected records, at most maxRejections.
+func (g *Guarded) Rejections() []error { return g.rejections }
+
 // check returns an error if the source would have too few records.
-func (g *guard) check(removed int) error {
+func (g *Guarded) check(removed int) error {
 	if g.acceptShrink || g.held < smallest || 2*removed <= g.held {
 		return nil
 	}
@@ -54,7 +58,7 @@ func (g *guard) check(removed int) error {
 }
 
 // Import implements Store.
-func (g *guard) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
+func (g *Guarded) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
 	mayRemove := im.MayRemove
 	removed := 0
 	im.MayRemove = func(missing, held int) error {
@@ -103,7 +107,7 @@ func (g *guard) Import(ctx context.Context, im store.Import, records iter.Seq2[s
 }
 
 // KeepList implements Store.
-func (g *guard) KeepList(ctx context.Context, im store.Import, l store.List) (bool, error) {
+func (g *Guarded) KeepList(ctx context.Context, im store.Import, l store.List) (bool, error) {
 	if err := g.check(g.held - l.Entries); err != nil {
 		return false, fmt.Errorf("keep list %q from %q: %w", l.Kind, im.Origin, err)
 	}

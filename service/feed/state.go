@@ -14,6 +14,10 @@ type State struct {
 	Place string `json:"place"`
 }
 
+// BundleState is the state of data from a bundle. An update of it reads everything, but
+// only if the source is named: a network with bundles does not reach the publishers.
+const BundleState = `{"place":"bundle"}`
+
 // LoadState returns the state of an origin, as a struct that embeds State. ok is false,
 // and the state is zero, if there is none or it is of another mirror.
 func LoadState[T any](ctx context.Context, st Store, from store.Origin, m Mirror) (state T, ok bool, err error) {

@@ -118,15 +118,23 @@ func (u *Updater) Update(ctx context.Context, events Events) error {
 
 // lead updates the wanted plans for which due returns true. It calls result with why an
 // update of one has failed, or nil.
-func (u *Updater) lead(ctx context.Context, events Events, due func(Plan) bool, result func(Plan, error)) (err error) {
-	lead, err := u.Store.LeadFeeds(ctx)
+func (u *Updater) lead(ctx context.Context, events Events, due func(Plan) bool, result func(Plan, error)) error {
+	return Exclusive(ctx, u.Store, func(ctx context.Context, st Store) error {
+		r := &running{Updater: *u, events: events, result: result}
+		r.Store = st
+		return r.update(ctx, due)
+	})
+}
+
+// Exclusive calls do as the only process that updates sources; the error wraps
+// store.ErrLocked if another one does.
+func Exclusive(ctx context.Context, st Store, do func(ctx context.Context, st Store) error) (err error) {
+	lead, err := st.LeadFeeds(ctx)
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
 	defer func() { err = errors.Join(err, lead.Release()) }()
-	r := &running{Updater: *u, events: events, result: result}
-	r.Store = led{u.Store, lead}
-	return r.update(lead.Context(), due)
+	return do(lead.Context(), led{st, lead})
 }
 
 // A running update.
@@ -186,12 +194,13 @@ func (u *Updater) wanted(sources []store.Source) []Plan {
 	var wanted []Plan
 	fed, imported := false, false
 	for _, s := range sources {
-		fed = fed || s.Feed
-		imported = imported || !s.Feed && !s.Updated.IsZero()
+		bundled := s.State == BundleState
+		fed = fed || s.Feed && !bundled
+		imported = imported || (!s.Feed || bundled) && !s.Updated.IsZero()
 	}
 	for _, p := range u.Plans {
 		known := slices.ContainsFunc(sources, func(s store.Source) bool {
-			return s.Origin.Source == p.Source.Name && s.Feed && !Dropped(s)
+			return s.Origin.Source == p.Source.Name && s.Feed && !Dropped(s) && s.State != BundleState
 		})
 		dropped := p.Source.Parts == nil && slices.ContainsFunc(sources, func(s store.Source) bool { return s.Origin == p.whole() && Dropped(s) })
 		switch {
@@ -306,7 +315,7 @@ func (p Plan) fetched(sources []store.Source) (parts []string, all bool) {
 		case s.Origin.Source != p.Source.Name || !s.Feed:
 		case s.Origin == p.whole():
 			all = all || s.State == allState
-		case !Dropped(s) && s.State != "": // see forget
+		case !Dropped(s) && s.State != "" && s.State != BundleState: // see forget
 			parts = append(parts, s.Origin.Part)
 			known = true
 		default:
