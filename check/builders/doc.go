@@ -1,5 +1,5 @@
-// Package builders tests what people paste, the lines of Dockerfile.example and the
-// files of docs/patterns, with real builders: Docker's classic builder and its BuildKit,
+// Package builders tests the examples that people copy, Dockerfile.example and the files
+// of docs/patterns, with real builders: Docker's classic builder and its BuildKit,
 // buildah and podman. If the variable BUILDKIT names a folder with buildkitd and
 // buildctl, the tests also use that newer BuildKit. If BUILDX names the program too,
 // BuildKit runs assay as its SBOM generator.

@@ -1,3 +1,3 @@
-// Package e2e tests both programs from end to end: as a release is built, with real
-// processes, sockets, signals and file systems.
+// Package e2e tests both programs from end to end: built like a release, with real
+// processes, sockets, signals and filesystems.
 package e2e

@@ -1,5 +1,5 @@
-// Gotest runs "go test" with its arguments and says at the end, in one line, how many
-// tests passed and how many were skipped for want of what.
+// Gotest runs "go test" with its arguments and prints at the end, in one line, how
+// many tests passed, how many were skipped, and what the skipped ones lacked.
 package main
 
 import (

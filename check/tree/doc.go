@@ -1,3 +1,3 @@
-// Package tree tests the source tree: which package imports which, and that documents
-// name what is there.
+// Package tree tests the source tree: the imports between packages, and that the files and
+// tests that documents name exist.
 package tree

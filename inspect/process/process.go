@@ -1,6 +1,6 @@
-// Package process reads what the kernel knows about this process: its mounts, and who
-// runs it. It reads /proc only if that is the kernel's, because an image may contain a
-// folder with this name and files of its own.
+// Package process reads the mounts and the owner of this process from the kernel. It reads
+// /proc only if that is the kernel's, because an image may contain an ordinary folder of
+// this name.
 package process
 
 import (

@@ -1,4 +1,5 @@
-// Package readat reads data that must be there, as in the middle of a record.
+// Package readat reads data for which the end of the file is an error, such as the rest of
+// a record.
 package readat
 
 import (

@@ -1,4 +1,4 @@
-// Package program is what the programs of check begin with.
+// Package program has the flags and the main function that the programs of check share.
 package program
 
 import (
