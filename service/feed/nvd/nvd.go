@@ -13,6 +13,8 @@ import (
 
 	"assay/service/advisory/load"
 	"assay/service/feed"
+	"assay/service/feed/applicability"
+	"assay/service/feed/wordpress"
 	"assay/service/store"
 )
 
@@ -43,6 +45,7 @@ func Source() feed.Source {
 		Terms:       "https://nvd.nist.gov/developers/terms-of-use",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,
+		Ecosystems:  []string{applicability.Ecosystem, wordpress.Ecosystem},
 		Key:         feed.OptionalKey,
 		Authorize:   func(h http.Header, key string) { h.Set("apiKey", key) },
 		First:       feed.Cost{Download: 1500 << 20, Disk: 4 << 30, Memory: 256 << 20, Time: 45 * time.Minute},
