@@ -237,6 +237,9 @@ func (m *matcher) rulesOf(key languageKey, of func() (r rules, ok bool)) (*rules
 	if err := r.hold(m.ix); err != nil {
 		return nil, err
 	}
+	if key.origin == fromJenkins && len(r.ecosystems) > 0 && r.ecosystems[0].Name != "Maven" {
+		r.ecosystems = nil // the warnings of Jenkins alone are not enough for libraries
+	}
 	m.languages[key] = &r
 	return &r, nil
 }

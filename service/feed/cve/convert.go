@@ -4,6 +4,7 @@ package cve
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,6 +49,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 	a.Summary = record.Plain(cna.Title)
 	a.Details = strings.TrimSpace(record.English(cna.Descriptions))
 	a.References = references(&r)
+	a.Aliases = jenkinsWarnings(&r)
 	ratings := ratings(&r)
 	a.Severity = ratings.Severity()
 	var left applicability.Left
@@ -100,6 +102,24 @@ func ratings(r *record.Record) *rating.List {
 		}
 	}
 	return l
+}
+
+// jenkinsAdvisory finds the ID of a warning of Jenkins in the address of its advisory.
+var jenkinsAdvisory = regexp.MustCompile(`^https?://(?:www\.)?jenkins\.io/security/advisory/[^#]*#(SECURITY-[0-9]+)$`)
+
+// jenkinsWarnings returns the IDs of the warnings of Jenkins that are about the same
+// vulnerability. The warnings themselves name no CVE.
+func jenkinsWarnings(r *record.Record) []string {
+	if r.Metadata.Assigner != "jenkins" {
+		return nil
+	}
+	var ids []string
+	for _, ref := range r.Containers.CNA.References {
+		if m := jenkinsAdvisory.FindStringSubmatch(ref.URL); m != nil && !slices.Contains(ids, "JENKINS-"+m[1]) {
+			ids = append(ids, "JENKINS-"+m[1])
+		}
+	}
+	return ids
 }
 
 // references returns the links of all containers, each once.

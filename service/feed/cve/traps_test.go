@@ -145,3 +145,24 @@ func TestTrapVectors(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A record of Jenkins names the warning about the same vulnerability, so that both give one
+// finding.
+func TestJenkinsWarning(t *testing.T) {
+	b, err := os.ReadFile(testkit.Path(t, "wordpress", "feeds", "jenkins", "cve5", "CVE-2023-33000.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := mustConvert(t, b)
+	if !slices.Equal(a.Aliases, []string{"JENKINS-SECURITY-2962"}) {
+		t.Fatalf("aliases %q", a.Aliases)
+	}
+	warning := advisory.Advisory{ID: "JENKINS-SECURITY-2962", Source: "jenkins", Affected: []advisory.Affected{{
+		Package: advisory.Package{Ecosystem: "Jenkins", Name: "plugin/ns-nd-integration-performance-publisher"}, EcosystemSpecific: []byte(`{"patterns":["4[.].*"]}`),
+	}}}
+	inv := inventory.Inventory{Packages: []inventory.Package{{Type: "jenkins", Name: "plugin/ns-nd-integration-performance-publisher", Version: "4.8"}}}
+	res, err := match.Inventory(inv, index.NewMemory([]advisory.Advisory{a, warning}, nil), nil, time.Time{})
+	if err != nil || len(res.Findings) != 1 || res.Findings[0].ID != "CVE-2023-33000" || !slices.Equal(res.Findings[0].Aliases, []string{"JENKINS-SECURITY-2962"}) {
+		t.Errorf("%+v, %v", res.Findings, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -83,6 +84,18 @@ func TestUpdate(t *testing.T) {
 // is rejected, not half read.
 func TestBroken(t *testing.T) {
 	all, _ := genuine(t)
+	var records map[string]json.RawMessage
+	if err := json.Unmarshal(all["production"], &records); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range slices.Sorted(maps.Keys(records))[20:] {
+		delete(records, id) // each form is imported as far as it goes
+	}
+	some, err := json.Marshal(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["production"] = some
 	camelCase, err := os.ReadFile(testkit.Path(t, "wordpress", "feeds", "wordfence", "record.v2-scanner.opening-hours.camelCase.json"))
 	if err != nil {
 		t.Fatal(err)
