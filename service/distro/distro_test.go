@@ -1,6 +1,7 @@
 package distro
 
 import (
+	"cmp"
 	"encoding/csv"
 	"os"
 	"slices"
@@ -245,53 +246,21 @@ func names(r Release) []string {
 	return all
 }
 
-// TestList checks that every distribution of the list is complete, that no two claim
-// the same id or erratum, and that its ecosystems have the order of its package format.
+// TestList checks that every distribution of the list is complete, and that no two have
+// the same id or erratum.
 func TestList(t *testing.T) {
-	versions := map[string]string{"ubuntu": "22.04", "alpine": "3.19.1", "openEuler": "24.03", "photon": "4.0", "opensuse-leap": "15.5"}
-	orders := map[string][2]string{ // versions that only the format's own order has so
-		Deb: {"1.0~rc1", "1.0"}, RPM: {"1.0~rc1", "1.0"}, Apk: {"1.0_rc1", "1.0"},
-	}
 	ids, kinds := map[string]bool{}, map[string]bool{}
 	for _, d := range list {
 		if d.Name == "" || d.Ecosystem == "" || len(d.IDs) == 0 || d.Builds == nil || d.Kernel == nil {
 			t.Errorf("incomplete: %+v", d)
 			continue
 		}
-		pair, ok := orders[d.Format]
-		if !ok {
-			t.Errorf("%s: package format %q", d.Name, d.Format)
-		}
 		for _, id := range d.IDs {
 			if ids[id] {
 				t.Errorf("%s: the id %q belongs to another distribution too", d.Name, id)
 			}
 			ids[id] = true
-			v, ok := versions[id]
-			if !ok {
-				v = "12"
-			}
-			r, reason := Of(inventory.Inventory{System: inventory.System{ID: id, VersionID: v}})
-			if r.Distribution != d || reason != "" || MainEcosystem(r.Ecosystems) == "" {
-				t.Errorf("%s %s: %+v, reason %q", id, v, r, reason)
-			}
-			for _, e := range names(r) {
-				if family, _, _ := strings.Cut(e, ":"); !strings.HasPrefix(d.Ecosystem, family) {
-					t.Errorf("%s: ecosystem %q is not one of %s", id, e, d.Ecosystem)
-				}
-				for _, name := range []string{d.Format, e} {
-					order, ok := version.For(name)
-					if !ok && name == e { // assayd compare does not know the ecosystem
-						continue
-					}
-					if c, err := order.Comparer()(pair[0], pair[1]); err != nil || c >= 0 {
-						t.Errorf("%s: %q orders %v as %d, %v", id, name, pair, c, err)
-					}
-				}
-			}
-			if d.Release == nil && !Rolling(r.Ecosystems[0].Name) {
-				t.Errorf("%s: not rolling", id)
-			}
+			testRelease(t, d, id)
 		}
 		for _, kind := range d.Errata {
 			if kinds[kind] || Erratum(kind+"-2024:1") != d {
@@ -304,6 +273,43 @@ func TestList(t *testing.T) {
 				t.Errorf("%s: %q is not a notice", d.Name, kind)
 			}
 		}
+	}
+}
+
+// testRelease checks that a release of a distribution is recognised by an id, and that the
+// ecosystems of the release belong to it.
+func testRelease(t *testing.T, d *Distribution, id string) {
+	v := map[string]string{"ubuntu": "22.04", "alpine": "3.19.1", "openEuler": "24.03", "photon": "4.0", "opensuse-leap": "15.5"}[id]
+	r, reason := Of(inventory.Inventory{System: inventory.System{ID: id, VersionID: cmp.Or(v, "12")}})
+	if r.Distribution != d || reason != "" || MainEcosystem(r.Ecosystems) == "" {
+		t.Errorf("%s %s: %+v, reason %q", id, v, r, reason)
+	}
+	testOrder(t, d.Format, d.Format)
+	for _, e := range names(r) {
+		if family, _, _ := strings.Cut(e, ":"); !strings.HasPrefix(d.Ecosystem, family) {
+			t.Errorf("%s: ecosystem %q is not one of %s", id, e, d.Ecosystem)
+		}
+		if _, ok := version.For(e); ok { // assayd compare knows it
+			testOrder(t, e, d.Format)
+		}
+	}
+	if d.Release == nil && !Rolling(r.Ecosystems[0].Name) {
+		t.Errorf("%s: not rolling", id)
+	}
+}
+
+// testOrder checks that a name has the order of a package format, by versions that
+// only this format orders so.
+func testOrder(t *testing.T, name, format string) {
+	pair, ok := map[string][2]string{
+		Deb: {"1.0~rc1", "1.0"}, RPM: {"1.0~rc1", "1.0"}, Apk: {"1.0_rc1", "1.0"},
+	}[format]
+	if !ok {
+		t.Errorf("unknown package format %q", format)
+	}
+	order, _ := version.For(name)
+	if c, err := order.Comparer()(pair[0], pair[1]); err != nil || c >= 0 {
+		t.Errorf("%q orders %v as %d, %v", name, pair, c, err)
 	}
 }
 

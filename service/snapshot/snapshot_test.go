@@ -42,113 +42,40 @@ func TestDebian(t *testing.T) {
 		t.Errorf("view says %+v at %d, CatchUp said %+v at %d", v.Data(), v.Seq(), res.Data, res.Seq)
 	}
 
-	type record struct {
-		ID, Modified, Withdrawn string
-		Upstream, Aliases       []string
-		Affected                []struct {
-			Package struct{ Ecosystem, Name string }
-			Ranges  []struct {
-				Type   string
-				Events []map[string]string
-			}
-			Versions []string
+	want := expectedOf(t, records)
+	for k, lines := range want.entries {
+		if got := entriesOf(t, v, k); !slices.Equal(got, lines) {
+			t.Fatalf("%v: got %q, want %q", k, got, lines)
 		}
 	}
-	type key struct{ ecosystem, name string }
-	want := map[key][]string{}
-	got := map[key][]string{}
-	referrers := map[string][]string{}
-	speak := map[string]int{}
-	newest := ""
-	for _, r := range records {
-		var rec record
-		if err := json.Unmarshal(r.Body, &rec); err != nil {
-			t.Fatal(err)
-		}
-		newest = max(newest, rec.Modified)
-		for _, target := range append(rec.Upstream, rec.Aliases...) {
-			if !slices.Contains(referrers[target], rec.ID) {
-				referrers[target] = append(referrers[target], rec.ID)
-			}
-		}
-		seen := map[string]bool{}
-		for _, a := range rec.Affected {
-			line := rec.ID
-			for _, rg := range a.Ranges {
-				line += " " + rg.Type
-				for _, e := range rg.Events {
-					for field, version := range e {
-						line += " " + field + "=" + version
-					}
-				}
-			}
-			k := key{a.Package.Ecosystem, a.Package.Name}
-			want[k] = append(want[k], line+" "+strings.Join(a.Versions, ","))
-			if !seen[k.ecosystem] {
-				speak[k.ecosystem]++
-			}
-			seen[k.ecosystem] = true
-		}
-	}
-	for k := range want {
-		entries, err := v.Affected(k.ecosystem, k.name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.IsSortedFunc(entries, func(a, b index.Affected) int { return strings.Compare(a.Advisory, b.Advisory) }) {
-			t.Errorf("%v: not sorted by advisory", k)
-		}
-		for _, e := range entries {
-			line := e.Advisory
-			for _, rg := range e.Ranges {
-				line += " " + rg.Type
-				fixed := false
-				for _, ev := range rg.Events {
-					for _, f := range [...][2]string{{"introduced", ev.Introduced}, {"fixed", ev.Fixed}, {"last_affected", ev.LastAffected}, {"limit", ev.Limit}} {
-						if f[1] != "" {
-							line += " " + f[0] + "=" + f[1]
-						}
-					}
-					fixed = fixed || ev.Fixed != ""
-				}
-				if wantSeen := map[bool]time.Time{true: importTime}[fixed]; !rg.FirstSeen.Equal(wantSeen) {
-					t.Fatalf("%v %s: fix first seen %v, want %v", k, e.Advisory, rg.FirstSeen, wantSeen)
-				}
-			}
-			got[k] = append(got[k], line+" "+strings.Join(e.Versions, ","))
-		}
-	}
-	if !reflect.DeepEqual(got, want) {
-		for k := range want {
-			if !slices.Equal(got[k], want[k]) {
-				t.Fatalf("%v: got %q, want %q", k, got[k], want[k])
-			}
-		}
-	}
-	if n := v.state.packages; n != len(want) {
-		t.Errorf("%d packages, want %d", n, len(want))
+	if n := v.state.packages; n != len(want.entries) {
+		t.Errorf("%d packages, want %d", n, len(want.entries))
 	}
 	// From the description of the data: as many records as it names for Debian:12.
-	if len(records) == allDebian && speak["Debian:12"] != 12367 {
-		t.Errorf("the test itself counts %d records for Debian:12", speak["Debian:12"])
+	if len(records) == allDebian && want.ecosystems["Debian:12"] != 12367 {
+		t.Errorf("the test itself counts %d records for Debian:12", want.ecosystems["Debian:12"])
 	}
-	for ecosystem, n := range speak {
+	for ecosystem, n := range want.ecosystems {
 		if got, err := v.Records(ecosystem); err != nil || got != n {
 			t.Errorf("%s: %d records (%v), want %d", ecosystem, got, err, n)
 		}
 	}
-	if got := v.Data().Newest.Format("2006-01-02T15:04:05Z"); got != newest {
-		t.Errorf("newest %s, want %s", got, newest)
+	if got := v.Data().Newest.Format("2006-01-02T15:04:05Z"); got != want.newest {
+		t.Errorf("newest %s, want %s", got, want.newest)
 	}
-	for target, ids := range referrers {
+	for target, ids := range want.referrers {
 		slices.Sort(ids)
 		if got, err := v.Referrers(target); err != nil || !slices.Equal(got, ids) {
 			t.Errorf("referrers of %s: %q (%v), want %q", target, got, err, ids)
 		}
 	}
+	testMissing(t, v)
+}
 
-	// Keys that do not exist.
-	for _, k := range []key{{"Debian:12", "no-such"}, {"Debian:99", "glibc"}, {"Debian:1", "2\x00glibc"}, {"", ""}} {
+// testMissing looks up keys that do not exist.
+func testMissing(t *testing.T, v *View) {
+	t.Helper()
+	for _, k := range []packageName{{"Debian:12", "no-such"}, {"Debian:99", "glibc"}, {"Debian:1", "2\x00glibc"}, {"", ""}} {
 		if entries, err := v.Affected(k.ecosystem, k.name); err != nil || entries != nil {
 			t.Errorf("%v: %v, %v", k, entries, err)
 		}
@@ -162,6 +89,99 @@ func TestDebian(t *testing.T) {
 	if n, err := v.Records("Debian:99"); n != 0 || err != nil {
 		t.Errorf("Debian:99 has records: %v, %v", n, err)
 	}
+}
+
+// A packageName is a package in an ecosystem.
+type packageName struct{ ecosystem, name string }
+
+// expected is what an index of records must have, as encoding/json reads the records.
+type expected struct {
+	entries    map[packageName][]string // a line for each entry
+	referrers  map[string][]string
+	ecosystems map[string]int // the number of records
+	newest     string         // time of the last change
+}
+
+func expectedOf(t *testing.T, records []store.Record) expected {
+	t.Helper()
+	type record struct {
+		ID, Modified, Withdrawn string
+		Upstream, Aliases       []string
+		Affected                []struct {
+			Package struct{ Ecosystem, Name string }
+			Ranges  []struct {
+				Type   string
+				Events []map[string]string
+			}
+			Versions []string
+		}
+	}
+	want := expected{map[packageName][]string{}, map[string][]string{}, map[string]int{}, ""}
+	for _, r := range records {
+		var rec record
+		if err := json.Unmarshal(r.Body, &rec); err != nil {
+			t.Fatal(err)
+		}
+		want.newest = max(want.newest, rec.Modified)
+		for _, target := range append(rec.Upstream, rec.Aliases...) {
+			if !slices.Contains(want.referrers[target], rec.ID) {
+				want.referrers[target] = append(want.referrers[target], rec.ID)
+			}
+		}
+		seen := map[string]bool{}
+		for _, a := range rec.Affected {
+			line := rec.ID
+			for _, rg := range a.Ranges {
+				line += " " + rg.Type
+				for _, e := range rg.Events {
+					for field, version := range e {
+						line += " " + field + "=" + version
+					}
+				}
+			}
+			k := packageName{a.Package.Ecosystem, a.Package.Name}
+			want.entries[k] = append(want.entries[k], line+" "+strings.Join(a.Versions, ","))
+			if !seen[k.ecosystem] {
+				want.ecosystems[k.ecosystem]++
+			}
+			seen[k.ecosystem] = true
+		}
+	}
+	return want
+}
+
+// entriesOf returns the entries of a package in a view, a line for each, and checks their
+// order and when their fixes were first seen.
+func entriesOf(t *testing.T, v *View, k packageName) []string {
+	t.Helper()
+	entries, err := v.Affected(k.ecosystem, k.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(entries, func(a, b index.Affected) int { return strings.Compare(a.Advisory, b.Advisory) }) {
+		t.Errorf("%v: not sorted by advisory", k)
+	}
+	var lines []string
+	for _, e := range entries {
+		line := e.Advisory
+		for _, rg := range e.Ranges {
+			line += " " + rg.Type
+			fixed := false
+			for _, ev := range rg.Events {
+				for _, f := range [...][2]string{{"introduced", ev.Introduced}, {"fixed", ev.Fixed}, {"last_affected", ev.LastAffected}, {"limit", ev.Limit}} {
+					if f[1] != "" {
+						line += " " + f[0] + "=" + f[1]
+					}
+				}
+				fixed = fixed || ev.Fixed != ""
+			}
+			if wantSeen := map[bool]time.Time{true: importTime}[fixed]; !rg.FirstSeen.Equal(wantSeen) {
+				t.Fatalf("%v %s: fix first seen %v, want %v", k, e.Advisory, rg.FirstSeen, wantSeen)
+			}
+		}
+		lines = append(lines, line+" "+strings.Join(e.Versions, ","))
+	}
+	return lines
 }
 
 func TestVulnerabilities(t *testing.T) {
