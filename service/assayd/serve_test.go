@@ -93,7 +93,7 @@ func TestClockAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.AddDate(3, 0, 0)
-	lines := []string{"the clock may be wrong", "every scan ends with code 5"}
+	lines := []string{"the clock may be wrong", "scans that need old data end with code 5"}
 	if log := run(lines, serve...); !contains(log, lines) {
 		t.Errorf("the log lacks one of %q:\n%s", lines, log)
 	}
