@@ -164,7 +164,7 @@ bench: build
 	$(GO) run ./check/load -assayd dist/assayd -modes full -records 150000 -ranges 600000 -shares 0,100 -scans 1000
 
 bench-full: build
-	$(GO) run ./check/load -assayd dist/assayd -modes full
+	$(GO) run ./check/load -assayd dist/assayd -modes full -tools dist/tools
 	$(GO) run ./check/load -assayd dist/assayd -modes full -database postgres
 
 load: build

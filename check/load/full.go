@@ -44,7 +44,10 @@ func full(ctx context.Context, c config, r *rig) error {
 			return fmt.Errorf("%d percent: %w", share, err)
 		}
 	}
-	return nil
+	if c.tools == "" {
+		return nil
+	}
+	return peerScan(ctx, c.tools, r, d)
 }
 
 // fullShare measures one data set. The data set of 0 percent only has the genuine records.

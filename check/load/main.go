@@ -40,7 +40,7 @@ type config struct {
 	scans, flat            int
 	year, packages         int
 	records, ranges        int
-	shares, dataset        string
+	shares, dataset, tools string
 	bound, flatBound       time.Duration
 	patience               time.Duration
 	memory                 int64
@@ -59,6 +59,7 @@ func main() {
 	flag.IntVar(&c.records, "records", 600_000, "`number` of records of the mode full")
 	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of ranges in the records of the mode full")
 	flag.StringVar(&c.dataset, "dataset", "", "`folder` for the data set of the mode full, which is generated if it is not there; default a temporary one")
+	flag.StringVar(&c.tools, "tools", "", "`folder` with osv-scanner, which is built there if it is missing; the mode full also measures a scan by it")
 	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 means the genuine records only")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
 	flag.IntVar(&c.flat, "flat", 200_000, "`number` of scans of the mode flat")
