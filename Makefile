@@ -21,7 +21,7 @@
 # test-long  runs make test and the tests that take minutes: all records of the test data,
 #          all builders, 500 flipped bits, 100 kills. Run it before a release
 # kills    sends 100 SIGKILLs during import, update and load, half of them with a nearly
-#          full disk (root); make test sends 4
+#          full disk (root), and 100 during updates of all sources; make test sends 4 and 3
 # load     puts assayd under load, on loopback: LOAD=flags of check/load
 # verdicts compares the verdicts of the test data with those of an earlier release, whose
 #          programs are in BEFORE=folder
@@ -101,7 +101,7 @@ BUILDKIT = dist/tools/buildkit-v0.34.2
 BUILDX   = dist/tools/buildx-v0.38.2
 
 kills:
-	ASSAY_LONG=1 ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e
+	ASSAY_LONG=1 ASSAY_KILLS=100 $(GO) test -count 1 -v -timeout 30m -run TestKilled ./check/e2e ./service/feed/sources
 
 test-builders: $(BUILDKIT)/buildkitd $(BUILDX)/buildx
 	deploy/needs.sh
