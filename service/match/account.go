@@ -59,6 +59,9 @@ func (p *part) uses(r *rules) {
 	}
 	for _, e := range r.ecosystems {
 		base, _, _ := strings.Cut(e.Name, ":")
+		if base == "Packagist" {
+			base = e.Name // it has repositories in the place of releases
+		}
 		p.needs[base] = true
 	}
 }

@@ -36,6 +36,7 @@ func Source() feed.Source {
 		Terms:       "https://github.com/DrupalSecurityTeam/drupal-advisory-database/blob/HEAD/LICENSE",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,
+		Ecosystems:  []string{"Packagist:https://packages.drupal.org/8"}, // other packages of Packagist do not need it
 		Default:     true,
 		First:       feed.Cost{Download: 1 << 20, Disk: 4 << 20, Memory: 16 << 20, Time: 10 * time.Second},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {

@@ -46,6 +46,7 @@ func Source() feed.Source {
 		Licence:     "not stated",
 		Terms:       "https://github.com/jenkins-infra/update-center2",
 		Contributes: feed.Advisories,
+		Ecosystems:  []string{Ecosystem},
 		Default:     true,
 		First:       feed.Cost{Download: 4 << 20, Disk: 4 << 20, Memory: 32 << 20, Time: 10 * time.Second},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {

@@ -47,6 +47,7 @@ func Source() feed.Source {
 		Terms:       "https://www.wordfence.com/wordfence-intelligence-terms-and-conditions/",
 		MayPassOn:   true, // with the notices and licences, which the records carry
 		Contributes: feed.Advisories,
+		Ecosystems:  []string{wordpress.Ecosystem},
 		Key:         feed.RequiredKey,
 		Authorize:   func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) },
 		First:       feed.Cost{Download: 200 << 20, Disk: 500 << 20, Memory: 64 << 20, Time: 5 * time.Minute},
