@@ -13,14 +13,13 @@ import (
 	"assay/check/testkit"
 )
 
-// TestPure: match, policy and the comparators, with everything of this project
-// that they import, use no SQL, no network, no filesystem and no clock.
+// TestPure checks that match, policy and the orders of versions, and the packages of this
+// project that they import, use no SQL, no network, no filesystem and no clock.
 func TestPure(t *testing.T) {
 	root := testkit.Root(t)
-	banned := map[string]bool{"database/sql": true, "net": true, "net/http": true, "os": true, "os/exec": true, "io/ioutil": true, "syscall": true}
 	todo := []string{"service/match", "service/policy"}
 	err := filepath.WalkDir(filepath.Join(root, "service", "version"), func(path string, d fs.DirEntry, err error) error {
-		// What only tests import may do as it likes.
+		// Packages that only tests import are left out.
 		if err == nil && d.IsDir() && d.Name() != "testdata" && !strings.HasSuffix(d.Name(), "test") {
 			dir, err := filepath.Rel(root, path)
 			if err != nil {
@@ -46,53 +45,15 @@ func TestPure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range paths {
-			if strings.HasSuffix(path, "_test.go") {
-				continue
-			}
-			files++
-			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			clock := "" // the name of package time in this file
-			for _, spec := range f.Imports {
-				name, err := strconv.Unquote(spec.Path.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if banned[name] {
-					t.Errorf("%s imports %s", path, name)
-				}
-				if name == "time" {
-					clock = "time"
-					if spec.Name != nil {
-						clock = spec.Name.Name
-					}
-				}
-				if own, ok := strings.CutPrefix(name, "assay/"); ok {
-					todo = append(todo, own)
-				}
-			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				if sel, ok := n.(*ast.SelectorExpr); ok {
-					pkg, ok := sel.X.(*ast.Ident)
-					if ok && clock != "" && pkg.Name == clock {
-						switch sel.Sel.Name {
-						case "Now", "Since", "Until", "After", "Tick", "NewTimer", "NewTicker", "Sleep", "AfterFunc":
-							t.Errorf("%s uses time.%s", path, sel.Sel.Name)
-						}
-					}
-				}
-				return true
-			})
-			if clock == "." {
-				t.Errorf("%s imports time into its own names", path)
+			if !strings.HasSuffix(path, "_test.go") {
+				files++
+				todo = append(todo, pureFile(t, path)...)
 			}
 		}
 	}
 	for _, dir := range []string{"service/version/dpkg", "verdict", "inspect/inventory", "remote/cyclonedx"} {
 		if !seen[dir] {
-			t.Errorf("%s was not looked at", dir)
+			t.Errorf("%s was not checked", dir)
 		}
 	}
 	if files < 20 {
@@ -100,8 +61,54 @@ func TestPure(t *testing.T) {
 	}
 }
 
-// TestNothingOptional: nothing that decides hangs on what an index happens to be.
-// A type assertion that fails in a wrapper turns a fail into a pass, unsaid.
+// pureFile checks one file, and returns the folders of this project that it imports.
+func pureFile(t *testing.T, path string) (imports []string) {
+	t.Helper()
+	banned := map[string]bool{"database/sql": true, "net": true, "net/http": true, "os": true, "os/exec": true, "io/ioutil": true, "syscall": true}
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := "" // the name of package time in this file
+	for _, spec := range f.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if banned[name] {
+			t.Errorf("%s imports %s", path, name)
+		}
+		if name == "time" {
+			clock = "time"
+			if spec.Name != nil {
+				clock = spec.Name.Name
+			}
+		}
+		if own, ok := strings.CutPrefix(name, "assay/"); ok {
+			imports = append(imports, own)
+		}
+	}
+	if clock == "." {
+		t.Errorf("%s has a dot import of time", path)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if pkg, ok := sel.X.(*ast.Ident); ok && clock != "" && pkg.Name == clock {
+			switch sel.Sel.Name {
+			case "Now", "Since", "Until", "After", "Tick", "NewTimer", "NewTicker", "Sleep", "AfterFunc":
+				t.Errorf("%s uses time.%s", path, sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return imports
+}
+
+// TestNothingOptional checks that no decision depends on the concrete type of an index. A
+// type assertion that fails because of a wrapper would turn a fail into a pass.
 func TestNothingOptional(t *testing.T) {
 	root := testkit.Root(t)
 	files := 0
