@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,19 +17,28 @@ import (
 
 // pruner answers with one result after the other.
 type pruner struct {
+	mu      sync.Mutex
 	asked   []store.Prune
 	results []error
 	last    store.LastPrune
 }
 
-func (p *pruner) LastPrune(context.Context) (store.LastPrune, error) { return p.last, nil }
+func (p *pruner) LastPrune(context.Context) (store.LastPrune, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last, nil
+}
 
 func (p *pruner) NotePrune(_ context.Context, last store.LastPrune) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.last = last
 	return nil
 }
 
 func (p *pruner) Prune(_ context.Context, ask store.Prune) (store.Pruned, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.asked = append(p.asked, ask)
 	err := p.results[min(len(p.asked), len(p.results))-1]
 	return store.Pruned{Scans: len(p.asked)}, err
@@ -56,14 +67,32 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // With a clock that is far ahead nothing is removed, whatever was stored since, until the
 // clock is right again.
 func TestClockAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text lockedBuffer
 		p := &pruner{results: []error{nil}}
-		ahead := time.Duration(0)
-		now := func() time.Time { return time.Now().Add(ahead) }
+		var ahead atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -71,19 +100,21 @@ func TestClockAhead(t *testing.T) {
 			Run(ctx, slog.New(slog.NewTextHandler(&text, nil)), p, 48*time.Hour, now)
 		}()
 		hours := func(n int) int {
-			time.Sleep(time.Duration(n)*time.Hour - time.Second)
+			time.Sleep(time.Duration(n) * time.Hour)
 			synctest.Wait()
-			defer time.Sleep(time.Second)
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			return len(p.asked)
 		}
-		if n := hours(3); n != 3 {
-			t.Errorf("pruned %d times in 3 hours", n)
+		time.Sleep(30 * time.Minute) // between two of them
+		if n := hours(2); n != 3 {
+			t.Errorf("pruned %d times in 2.5 hours", n)
 		}
-		ahead = leastJump + time.Hour
+		ahead.Store(int64(leastJump + time.Hour))
 		if n := hours(3); n != 3 || strings.Count(text.String(), "the clock may be wrong") != 3 {
 			t.Errorf("pruned %d times with a clock that is ahead:\n%s", n, &text)
 		}
-		ahead = 0
+		ahead.Store(0)
 		if n := hours(2); n != 5 {
 			t.Errorf("pruned %d times with a clock that is right again:\n%s", n, &text)
 		}
@@ -97,8 +128,8 @@ func TestClockAhead(t *testing.T) {
 func TestOtherKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pruner{results: []error{nil}, last: store.LastPrune{At: time.Now(), Keep: 24 * time.Hour}}
-		run := func(keep time.Duration, first time.Duration) *bytes.Buffer {
-			var text bytes.Buffer
+		run := func(keep time.Duration, first time.Duration) *lockedBuffer {
+			var text lockedBuffer
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Hour)
 			go func() {
 				defer cancel()
@@ -114,7 +145,7 @@ func TestOtherKeep(t *testing.T) {
 		}
 		a, b := run(48*time.Hour, 0), run(72*time.Hour, time.Minute)
 		time.Sleep(6 * time.Hour)
-		for _, log := range []*bytes.Buffer{a, b} {
+		for _, log := range []*lockedBuffer{a, b} {
 			if !strings.Contains(log.String(), "another --keep") {
 				t.Errorf("two processes:\n%s", log)
 			}
