@@ -3,26 +3,60 @@ package zipfile
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
-
-	"assay/check/testkit"
 )
 
-// nested returns a small real jar: a manifest, pom.properties and a jar, with folders
-// between them.
+// nested returns a small jar: a folder, pom.properties and a jar, with folders between
+// them, as the jar tool writes them: without extra fields, and with sizes before contents.
 func nested(t testing.TB) []byte {
-	b, err := os.ReadFile(testkit.Path(t, "lang", "java", "nested.jar", "nested.jar"))
-	if err != nil {
+	t.Helper()
+	inner := jar(t, [2]string{"META-INF/MANIFEST.MF", strings.Repeat("Created-By: a test\r\n", 20)})
+	return jar(t, [2]string{"META-INF/"}, [2]string{"META-INF/jars/"}, [2]string{"META-INF/jars/nested2.jar", string(inner)},
+		[2]string{"META-INF/nested/"}, [2]string{"META-INF/nested/pom.properties", "groupId=org.example\nartifactId=nested\nversion=1\n"})
+}
+
+// jar returns an archive of folders and of compressed files, each a name and a content.
+func jar(t testing.TB, entries ...[2]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, e := range entries {
+		if strings.HasSuffix(e[0], "/") {
+			if _, err := z.CreateRaw(&zip.FileHeader{Name: e[0]}); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		var packed bytes.Buffer
+		f, err := flate.NewWriter(&packed, flate.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(f, e[1])
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		w, err := z.CreateRaw(&zip.FileHeader{Name: e[0], Method: zip.Deflate, CRC32: crc32.ChecksumIEEE([]byte(e[1])),
+			CompressedSize64: uint64(packed.Len()), UncompressedSize64: uint64(len(e[1]))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := packed.WriteTo(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return b.Bytes()
 }
 
 func open(b []byte) (*Archive, error) {

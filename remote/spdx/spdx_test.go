@@ -3,6 +3,7 @@ package spdx_test
 import (
 	"bytes"
 	"encoding/json"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,16 +39,16 @@ func write(t *testing.T, inv inventory.Inventory) map[string]any {
 	return statement.Predicate
 }
 
-// TestSchema validates documents with the schema of SPDX 2.3: of a real Debian, of every kind
-// of package, and of an empty inventory.
-func TestSchema(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile(testkit.Path(t, "schemas", "spdx-2.3.json"))
+// documents are the documents of inventories: of a Debian, of every kind of package, and of
+// an empty one.
+func documents(t *testing.T, debianRoot string) map[string]map[string]any {
+	t.Helper()
+	debian, err := inspect.Inspect(t.Context(), debianRoot, inspect.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	debian, err := inspect.Inspect(t.Context(), testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase"), inspect.Options{})
-	if err != nil {
-		t.Fatal(err)
+	if len(debian.Packages) < 80 {
+		t.Errorf("Debian has %d packages", len(debian.Packages))
 	}
 	hostile := inventory.Inventory{
 		System: inventory.System{ID: "rhel", VersionID: "9.4", CPE: "cpe:/o:redhat:enterprise_linux:9"},
@@ -58,11 +59,10 @@ func TestSchema(t *testing.T) {
 		},
 		ScanErrors: []inventory.ScanError{{Path: "root", Kind: inventory.KindDirectory, Err: "permission denied"}},
 	}
+	written := map[string]map[string]any{}
 	for name, inv := range map[string]inventory.Inventory{"debian": debian, "hostile": hostile, "empty": {}} {
 		d := write(t, inv)
-		if err := schema.Validate(d); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		written[name] = d
 		// The tree, the system if there is one, and each package.
 		want := 1 + len(inv.Packages)
 		if inv.System.Known() {
@@ -81,7 +81,23 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%s: created %v", name, got)
 		}
 	}
-	if len(debian.Packages) < 80 {
-		t.Errorf("Debian has %d packages", len(debian.Packages))
+	return written
+}
+
+// TestDocuments checks the content of documents, one of them of the project's sample.
+func TestDocuments(t *testing.T) {
+	documents(t, filepath.Join(testkit.Root(t), "testdata", "sample", "root"))
+}
+
+// TestSchema validates documents with the schema of SPDX 2.3, one of them of a real Debian.
+func TestSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(testkit.Path(t, "schemas", "spdx-2.3.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range documents(t, testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")) {
+		if err := schema.Validate(d); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
