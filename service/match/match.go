@@ -333,6 +333,7 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		before := m.trace.matching(g)
 		cutoffs := found.decide(g)
 		g.preferExtended(cutoffs, extended)
+		found.preferOverrides(g)
 		found.preferBranches(l, g)
 		paid := g.dropSubscriptions()
 		m.trace.decided(e, g, before, found)

@@ -213,6 +213,9 @@ func overruledBy(c *candidate, g *group, found candidates) string {
 			}
 		}
 	}
+	if found.overridden(c) {
+		return "the overrides for NVD take precedence"
+	}
 	if coarse(c) {
 		return "another record has the fix of the installed branch"
 	}
