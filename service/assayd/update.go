@@ -244,7 +244,7 @@ func (f updateFlags) plan(s feed.Source, config feed.Config, data string) (feed.
 	case ok:
 		key, err := readKey(path)
 		if err != nil {
-			return p, fmt.Errorf("read the key of source %q: %w", s.Name, err)
+			return p, hint.Errorf("the file has only the key, in one line", "read the key of source %q: %w", s.Name, err)
 		}
 		config.Authorize = func(h http.Header) { s.Authorize(h, key) }
 		p.Setup.HasKey = true

@@ -114,6 +114,116 @@ func TestUpdateUnreachable(t *testing.T) {
 	}
 }
 
+// A folder with the catalogs in the form of their publishers.
+func catalogs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"known_exploited_vulnerabilities.json": `{"catalogVersion":"1","dateReleased":"2026-11-01T00:00:00Z","count":1,"vulnerabilities":[{"cveID":"CVE-2021-44228","dateAdded":"2021-12-10"}]}`,
+		"epss_scores-current.csv.gz":           "#model_version:v1,score_date:2026-11-01T00:00:00Z\ncve,epss,percentile\nCVE-2021-44228,0.9,0.9\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Each source has its own mirror, and only the named ones are updated.
+func TestUpdateSources(t *testing.T) {
+	from, data := catalogs(t), t.TempDir()
+	update := []string{"update", "--data", data, "--mirror", "kev=" + from, "--mirror", "epss=" + from, "--source", "kev"}
+	stdout, stderr, err := assayd(t, append(update, "--source", "epss")...)
+	if err != nil || stdout != "kev: 0 new, 1 changed, 0 removed, 0 rejected\nepss: 0 new, 1 changed, 0 removed, 0 rejected\n" {
+		t.Errorf("%q, %v", stdout, err)
+	}
+	if !strings.Contains(stderr, "assayd: kev is new: the first fetch takes about a download of 2 MiB") {
+		t.Errorf("it does not say beforehand what it takes: %q", stderr)
+	}
+	if got := must(t, update...); got != "kev: 0 new, 0 changed, 0 removed, 0 rejected\n" {
+		t.Errorf("%q", got)
+	}
+	var status struct {
+		Sources []struct {
+			Name, Licence, Contributes string
+			Records                    int
+			MayPassOn                  bool `json:"may_pass_on"`
+		}
+	}
+	if err := json.Unmarshal([]byte(must(t, "status", "--format", "json", "--data", data)), &status); err != nil {
+		t.Fatal(err)
+	}
+	if s := status.Sources; len(s) != 2 || s[1].Name != "kev" || s[1].Licence != "CC0-1.0" || s[1].Contributes != "enrichment" || s[1].Records != 1 || !s[1].MayPassOn {
+		t.Errorf("%+v", s)
+	}
+	// The catalog arrives in another store in a bundle, with its age.
+	key, file, other := filepath.Join(data, "key"), filepath.Join(data, "bundle"), t.TempDir()
+	public := strings.TrimSpace(must(t, "bundle", "key", key))
+	must(t, "bundle", "export", "--key", key, "--out", file, "--data", data)
+	if got := must(t, "bundle", "import", "--trust", public, file, "--data", other); got != "epss: 0 new, 1 changed, 0 removed, 0 rejected\nkev: 0 new, 1 changed, 0 removed, 0 rejected\n" {
+		t.Errorf("%q", got)
+	}
+	if got := must(t, "status", "--data", other); !strings.Contains(got, "\nkev     1 ") {
+		t.Errorf("%s", got)
+	}
+	if got := must(t, "update", "--drop", "kev", "--data", data); got != "kev: 1 removed\n" {
+		t.Errorf("%q", got)
+	}
+	if got := must(t, "status", "--data", data); strings.Contains(got, "\nkev ") || !strings.Contains(got, "\nepss ") {
+		t.Errorf("%s", got)
+	}
+	empty := filepath.Join(data, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"update", "--source", "other"}, {"update", "--mirror", "kev="}, {"update", "--key", "kev=" + empty}, {"update", "--key", empty},
+		{"update", "--key", "nvd=" + empty}, {"update", "--accept-shrink", "other"}, {"update", "--source", "kev", "--ecosystem", "npm"},
+		{"update", "--source", "wordfence"}, {"update", "--drop", "osv"}, {"status", "--format", "xml"},
+		{"bundle", "export"}, {"bundle", "export", "--key", empty, "--out", filepath.Join(data, "x")}, {"bundle", "export", "--key", key, "--out", file},
+		{"bundle", "import", file}, {"bundle", "import", "--trust", empty, file}, {"bundle", "import", "--trust", public, key}, {"bundle", "key", key},
+	} {
+		if args[0] != "bundle" || args[1] != "key" {
+			args = append(args, "--data", data)
+		}
+		if _, _, err := assayd(t, args...); err == nil || hint.Of(err) == "" {
+			t.Errorf("%q: %v, without a hint", args, err)
+		}
+	}
+}
+
+// --update-every has an interval for all sources, and for some of them.
+func TestUpdateIntervals(t *testing.T) {
+	for _, tt := range []struct {
+		values string
+		all    time.Duration
+		nvd    time.Duration
+		ok     bool
+	}{
+		{"", 6 * time.Hour, -1, true},
+		{"1h", time.Hour, -1, true},
+		{"0", 0, -1, true},
+		{"1h nvd=2h", time.Hour, 2 * time.Hour, true},
+		{"nvd=0", 6 * time.Hour, 0, true},
+		{"x", 0, -1, false}, {"-1h", 0, -1, false}, {"other=1h", 0, -1, false}, {"nvd=", 0, -1, false},
+	} {
+		all, of, err := updateIntervals(strings.Fields(tt.values))
+		if !tt.ok {
+			if err == nil {
+				t.Errorf("%q: no error", tt.values)
+			}
+			continue
+		}
+		nvd, ok := of["nvd"]
+		if !ok {
+			nvd = -1
+		}
+		if err != nil || all != tt.all || nvd != tt.nvd {
+			t.Errorf("%q: %v, %v, %v", tt.values, all, of, err)
+		}
+	}
+}
+
 func TestImportLists(t *testing.T) {
 	data := t.TempDir()
 	kev := filepath.Join(testkit.Path(t, "feeds", "kev"), "known_exploited_vulnerabilities")

@@ -57,7 +57,8 @@ const droppedState = "{}"
 // updated since.
 func Dropped(s store.Source) bool { return s.Feed && s.Records == 0 && s.State == droppedState }
 
-// Drop removes all records of a source without parts or of one part. Later updates leave
+// Drop removes all records of a source without parts or of one part, or the entries of an
+// exploit catalog. Later updates leave
 // it out unless it is named. The error wraps store.ErrNotFound if it was never fetched.
 func Drop(ctx context.Context, st Store, from store.Origin, now time.Time) (removed int, err error) {
 	sources, err := st.Sources(ctx)
@@ -69,7 +70,12 @@ func Drop(ctx context.Context, st Store, from store.Origin, now time.Time) (remo
 		return 0, fmt.Errorf("source %q: %w", from, store.ErrNotFound)
 	}
 	var none iter.Seq2[store.Record, error] = func(func(store.Record, error) bool) {}
-	got, err := st.Import(ctx, store.Import{Origin: from, At: now, Whole: true, State: droppedState}, none)
+	im := store.Import{Origin: from, At: now, Whole: true, State: droppedState}
+	got, err := st.Import(ctx, im, none)
+	if held := sources[i].Records; err == nil && got.Removed == 0 && held > 0 { // an exploit catalog
+		_, err = st.KeepList(ctx, im, store.List{Kind: from.Source})
+		return held, err
+	}
 	return got.Removed, err
 }
 
