@@ -21,6 +21,7 @@ need iptables iptables
 need docker docker.io
 need docker-compose docker-compose # deploy/compose.yaml
 need systemd-analyze systemd # deploy/systemd/assayd.service
+need systemd-nspawn systemd-container
 need buildah buildah
 need podman podman
 need runc runc

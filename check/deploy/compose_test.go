@@ -88,6 +88,9 @@ func TestCompose(t *testing.T) {
 		return err == nil
 	})
 	e.must(t, "docker", "exec", "assayd", "assayd", "import", "/advisories")
+	eventually(t, "the import is not served", func() bool {
+		return !strings.Contains(e.metrics(t), "\nassayd_data_records 0\n")
+	})
 	token := strings.TrimSpace(e.must(t, "sh", "-c", "docker exec assayd assayd token create --name ci 2>/dev/null"))
 
 	for _, tt := range []struct {
@@ -109,7 +112,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 
-	metrics := e.must(t, "nsenter", "--net", "--target", fmt.Sprint(e.pid), "curl", "-fsS", "http://127.0.0.1:9090/metrics")
+	metrics := e.metrics(t)
 	for _, want := range []string{`assayd_scans_total{outcome="fail"} 1`, `assayd_scans_total{outcome="pass"} 1`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s:\n%s", want, metrics)
@@ -268,6 +271,12 @@ func (e *engine) must(t *testing.T, name string, args ...string) string {
 	return out
 }
 
+// metrics returns the metrics of assayd, from the loopback address of the engine's network.
+func (e *engine) metrics(t *testing.T) string {
+	t.Helper()
+	return e.must(t, "nsenter", "--net", "--target", fmt.Sprint(e.pid), "curl", "-fsS", "http://127.0.0.1:9090/metrics")
+}
+
 // load makes an image of a folder.
 func (e *engine) load(t *testing.T, name, folder string, changes ...string) {
 	t.Helper()
@@ -309,29 +318,33 @@ func shell(t *testing.T) string {
 func golang(t *testing.T) string {
 	t.Helper()
 	dir := shell(t)
-	release := filepath.Join(dir, "release")
-	root := testkit.Root(t)
-	for out, pkg := range map[string]string{
-		"linux/" + runtime.GOARCH + "/assayd": "./service/assayd", "linux/" + runtime.GOARCH + "/assay": ".",
-	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-ldflags", "-s -w", "-o", filepath.Join(release, out), pkg)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	release(t, filepath.Join(dir, "release"))
+	write(t, filepath.Join(dir, "bin", "go"), "#!/bin/sh\necho "+runtime.GOARCH+"\n")
+	write(t, filepath.Join(dir, "bin", "make"), "#!/bin/sh\n[ \"$1\" = programs ] && mkdir dist && cp -r /release dist\n")
+	return dir
+}
+
+// release makes the folder that make programs makes, with the client of this machine for
+// all architectures.
+func release(t *testing.T, dir string) {
+	t.Helper()
+	programs := filepath.Join(dir, "linux", runtime.GOARCH)
+	for out, pkg := range map[string]string{"assayd": "./service/assayd", "assay": "."} {
+		cmd := exec.Command("go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-ldflags", "-s -w", "-o", filepath.Join(programs, out), pkg)
+		cmd.Dir, cmd.Env = testkit.Root(t), append(os.Environ(), "CGO_ENABLED=0")
 		if b, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", out, err, b)
 		}
 	}
-	client, err := os.ReadFile(filepath.Join(release, "linux", runtime.GOARCH, "assay"))
+	client, err := os.ReadFile(filepath.Join(programs, "assay"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
-		write(t, filepath.Join(release, "linux", arch, "assay"), string(client))
+		write(t, filepath.Join(dir, "linux", arch, "assay"), string(client))
 	}
-	write(t, filepath.Join(release, "install.sh"), read(t, "install.sh"))
-	write(t, filepath.Join(release, "THIRD-PARTY-NOTICES"), "for a test\n")
-	write(t, filepath.Join(dir, "bin", "go"), "#!/bin/sh\necho "+runtime.GOARCH+"\n")
-	write(t, filepath.Join(dir, "bin", "make"), "#!/bin/sh\n[ \"$1\" = programs ] && mkdir dist && cp -r /release dist\n")
-	return dir
+	write(t, filepath.Join(dir, "install.sh"), read(t, "install.sh"))
+	write(t, filepath.Join(dir, "THIRD-PARTY-NOTICES"), "for a test\n")
 }
 
 // database makes a stand-in for the image postgres of the programs of this machine. Its
