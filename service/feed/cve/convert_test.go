@@ -16,6 +16,7 @@ import (
 	"assay/service/advisory"
 	"assay/service/feed/applicability"
 	"assay/service/feed/cve/record"
+	"assay/service/index"
 )
 
 // genuine returns the genuine published records of the test data by path.
@@ -61,17 +62,7 @@ func genuine(t testing.TB) map[string][]byte {
 }
 
 // ratingsOf returns the ratings of a record as the index reads them.
-func ratingsOf(t testing.TB, a advisory.Advisory) []advisory.Rating {
-	var specific struct {
-		Ratings []advisory.Rating `json:"ratings"`
-	}
-	if len(a.DatabaseSpecific) > 0 {
-		if err := json.Unmarshal(a.DatabaseSpecific, &specific); err != nil {
-			t.Fatalf("%s: %v", a.ID, err)
-		}
-	}
-	return specific.Ratings
-}
+func ratingsOf(a advisory.Advisory) []advisory.Rating { return index.Describe(a).Ratings }
 
 // TestGenuine converts all genuine records, and prints what they give.
 func TestGenuine(t *testing.T) {
@@ -86,7 +77,7 @@ func TestGenuine(t *testing.T) {
 		if a.Withdrawn != nil {
 			got["withdrawn"]++
 		}
-		for _, r := range ratingsOf(t, a) {
+		for _, r := range ratingsOf(a) {
 			got["rating "+r.By+" "+r.Type]++
 		}
 		for _, af := range a.Affected {
@@ -154,7 +145,7 @@ func TestRatings(t *testing.T) {
 	} {
 		a := converted(t, id)
 		got := ""
-		for _, r := range ratingsOf(t, a) {
+		for _, r := range ratingsOf(a) {
 			got += r.By + " " + r.Org + " " + r.Score + "; "
 		}
 		if got != want {

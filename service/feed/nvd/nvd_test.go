@@ -2,6 +2,7 @@ package nvd
 
 import (
 	"archive/zip"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -476,6 +477,26 @@ func TestBroken(t *testing.T) {
 	f.api.before = nil
 	if err := f.update(); err != nil || f.held() != n {
 		t.Errorf("after all: %v, %d records", err, f.held())
+	}
+}
+
+// The files of NVD's earlier format, 1.1, are not pages of the API.
+func TestEarlierFormat(t *testing.T) {
+	f, err := os.Open(testkit.Path(t, "feeds", "nvd", "osv.dev-1.1-nvdcve-1.1-test-data.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parsePage(b, 0); err == nil || !strings.Contains(err.Error(), "not a page of NVD") {
+		t.Errorf("%v", err)
 	}
 }
 
