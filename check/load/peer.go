@@ -31,11 +31,7 @@ func peerScan(ctx context.Context, tools string, r *rig, d dataset) error {
 	if err := split(d.Archives, filepath.Join(data, "osv-scalibr")); err != nil {
 		return err
 	}
-	z, err := gzip.NewReader(bytes.NewReader(r.bodies[0]))
-	if err != nil {
-		return err
-	}
-	doc, err := io.ReadAll(z)
+	doc, err := debianDocument(r.bodies)
 	if err != nil {
 		return err
 	}
@@ -61,6 +57,30 @@ func peerScan(ctx context.Context, tools string, r *rig, d dataset) error {
 		bytes.Count(doc, []byte(`"purl"`)), round(took), round(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()),
 		usage.Maxrss>>10, len(out)/1000, loadAverage())
 	return nil
+}
+
+// debianDocument returns the inventory with the most packages of those with Debian's
+// packages only, for which osv-scanner needs one archive.
+func debianDocument(bodies []body) (most []byte, err error) {
+	packages := 0
+	for _, b := range bodies {
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return nil, err
+		}
+		doc, err := io.ReadAll(z)
+		if err != nil {
+			return nil, err
+		}
+		all := bytes.Count(doc, []byte(`"purl":"pkg:`))
+		if n := bytes.Count(doc, []byte(`"purl":"pkg:deb/debian/`)); n == all && n > packages {
+			most, packages = doc, n
+		}
+	}
+	if packages == 0 {
+		return nil, errors.New("no inventory has Debian's packages only")
+	}
+	return most, nil
 }
 
 // split writes the records of archives to one archive for each ecosystem, in the layout of
