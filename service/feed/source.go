@@ -31,8 +31,9 @@ type Source struct {
 	// Key says whether the source needs a key. Authorize adds the key to a request.
 	Key       KeyUse
 	Authorize func(h http.Header, key string)
-	// Default: it is updated if the user names no source. A source with a large download,
-	// a key or a restricted licence is updated only if the user names it once.
+	// Default: it is updated if the user names no source. A source that needs
+	// a key, is slow without one, or has a restricted licence is updated only if the user
+	// names it once.
 	Default bool
 	// First is what the first fetch takes, about.
 	First Cost

@@ -70,6 +70,7 @@ func Source() feed.Source {
 		Terms:       "https://www.cve.org/Legal/TermsOfUse",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,
+		Default:     true,
 		Ecosystems:  []string{"WordPress", "CPE"},
 		First:       feed.Cost{Download: 600 << 20, Disk: 4 << 30, Memory: 512 << 20, Time: 15 * time.Minute},
 		Timeout:     2 * time.Hour,
