@@ -44,6 +44,48 @@ func coarse(c *candidate) bool {
 	return len(c.entry.Versions) == 0 && len(ranges) == 1 && len(ranges[0].Events) == 2 && ranges[0].Events[0].Introduced == "0"
 }
 
+// dropDecidedGaps drops the gaps of those entries of WordPress that could not be evaluated,
+// if records of another source about the same vulnerabilities could be. Many CVE records
+// of plugins say that no fix was known when they were written, and are never changed.
+func (m *matcher) dropDecidedGaps(l lookup, found candidates, e *evaluation) error {
+	if l.rules.typ != wordPress || len(e.gaps) == 0 {
+		return nil
+	}
+	decided := make(map[covered]bool)
+	for _, c := range found.all {
+		vs, err := m.records.vulnerabilities(c.entry.Advisory)
+		if err != nil {
+			return err
+		}
+		for _, v := range vs {
+			if !c.failed {
+				decided[covered{c.entry.Source, v.id}] = true
+			}
+		}
+	}
+	elsewhere := func(v vulnerability, source string) bool {
+		for by := range decided {
+			if by.id == v.id && by.source != source {
+				return true
+			}
+		}
+		return false
+	}
+	for _, c := range found.all {
+		if !c.failed {
+			continue
+		}
+		vs, err := m.records.vulnerabilities(c.entry.Advisory)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(vs, func(v vulnerability) bool { return !elsewhere(v, c.entry.Source) }) {
+			e.gaps = slices.DeleteFunc(e.gaps, func(g NotEvaluated) bool { return strings.HasPrefix(g.Reason, gapPrefix(c.entry.Advisory, c.name)) })
+		}
+	}
+	return nil
+}
+
 // branchOf returns the branch of a version: "5.8" of 5.8.3 and of 5.8.
 func branchOf(version string) string {
 	major, rest, _ := strings.Cut(version, ".")

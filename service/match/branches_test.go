@@ -62,3 +62,47 @@ func TestBranches(t *testing.T) {
 		})
 	}
 }
+
+// TestDecidedElsewhere: a record that cannot be evaluated does not count where another
+// source's record of the vulnerability can be.
+func TestDecidedElsewhere(t *testing.T) {
+	entry := func(id, alias, end string) string {
+		return `{"id":"` + id + `","aliases":[` + alias + `],"modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"WordPress","name":"plugin/p"},
+			"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"last_affected":"` + end + `"}]}]}]}`
+	}
+	unclear := entry("CVE-2023-4252", "", "n/a")
+	for _, tt := range []struct {
+		name, other, source string
+		gaps, findings      int
+	}{
+		{"alone", "", "", 1, 0},
+		{"another source says that it is not affected", entry("WF-1", `"CVE-2023-4252"`, "3.3.2"), "wordfence", 0, 0},
+		{"another source says that it is affected", entry("WF-1", `"CVE-2023-4252"`, "4.1"), "wordfence", 0, 1},
+		{"another source has another vulnerability", entry("WF-1", `"CVE-2023-4253"`, "3.3.2"), "wordfence", 1, 0},
+		{"another source cannot be evaluated either", entry("WF-1", `"CVE-2023-4252"`, "unknown"), "wordfence", 2, 0},
+		{"another record of the same source", entry("X-1", `"CVE-2023-4252"`, "3.3.2"), "cve", 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var all []advisory.Advisory
+			for text, source := range map[string]string{unclear: "cve", tt.other: tt.source} {
+				if text == "" {
+					continue
+				}
+				a, err := advisory.Parse([]byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.Source = source
+				all = append(all, a)
+			}
+			inv := inventory.Inventory{Packages: []inventory.Package{{Type: "wordpress", Name: "plugin/p", Version: "4.0"}}}
+			res, err := match.Inventory(inv, index.NewMemory(all, nil), nil, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.NotEvaluated) != tt.gaps || len(res.Findings) != tt.findings {
+				t.Errorf("%d gaps and %d findings, want %d and %d: %+v", len(res.NotEvaluated), len(res.Findings), tt.gaps, tt.findings, res.NotEvaluated)
+			}
+		})
+	}
+}

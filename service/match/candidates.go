@@ -1,7 +1,6 @@
 package match
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -75,7 +74,7 @@ func (m *matcher) candidates(l lookup, compare version.Compare, e *evaluation) (
 				}
 				out, err := evaluateEntry(compare, l.public(entry), entry)
 				if err != nil {
-					e.addGap(l, ecosystem.Name, fmt.Sprintf("%s of %s: %v", shown(entry.Advisory), shown(name), err))
+					e.addGap(l, ecosystem.Name, gapPrefix(entry.Advisory, name)+err.Error())
 				}
 				list = append(list, candidate{ecosystem, name, entry, out, err != nil})
 				c := &list[len(list)-1]
@@ -86,6 +85,9 @@ func (m *matcher) candidates(l lookup, compare version.Compare, e *evaluation) (
 	}
 	return found, nil
 }
+
+// gapPrefix begins the reason for which an entry about a package could not be evaluated.
+func gapPrefix(advisory, name string) string { return shown(advisory) + " of " + shown(name) + ": " }
 
 // addGap adds an entry that could not be evaluated.
 func (e *evaluation) addGap(l lookup, ecosystem, reason string) {

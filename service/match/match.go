@@ -317,6 +317,9 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		return nil, err
 	}
 	m.trace.join(e, failed)
+	if err := m.dropDecidedGaps(l, found, failed); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(found.all, func(c *candidate) bool { return c.affected }) {
 		return e, nil
 	}
