@@ -3,12 +3,14 @@ package overrides
 import (
 	"archive/tar"
 	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"assay/service/advisory"
 	"assay/service/feed/applicability"
 	"assay/service/feed/wordpress"
+	"assay/service/version"
 )
 
 // genuine yields the files of the genuine archive.
@@ -130,6 +133,59 @@ only on other operating systems than Linux: 1298
 the criteria are not a CPE name, or are a pattern: 10`
 	if text(got) != wantGot || text(left) != wantLeft {
 		t.Errorf("want\n%s\nleft out\n%s", wantGot, wantLeft)
+	}
+}
+
+// TestMatches: for the genuine WordPress packages of the test data, an override that names
+// the package agrees with the other sources.
+func TestMatches(t *testing.T) {
+	f, err := os.Open(testkit.Path(t, "wordpress", "matches.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string][][]string{} // by CVE
+	for _, row := range rows[1:] {
+		wanted[row[4]] = append(wanted[row[4]], row)
+	}
+	order, _ := version.For(wordpress.Ecosystem)
+	compared := 0
+	for name, b := range genuine(t) {
+		for _, row := range wanted[strings.TrimSuffix(path.Base(name), ".json")] {
+			pkg := row[1] + "/" + row[2]
+			if row[1] == wordpress.Core {
+				pkg = wordpress.Core
+			}
+			a, err := convert(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, af := range a.Affected {
+				if af.Package != wordpress.Package(pkg) {
+					continue
+				}
+				compared++
+				installed := version.WordPress(row[3])
+				affected := slices.Contains(af.Versions, installed)
+				for _, r := range af.Ranges {
+					in, _, err := advisory.InRange(order.Comparer(), installed, r.Events)
+					if err != nil {
+						t.Errorf("%s %s: %v", pkg, row[3], err)
+					}
+					affected = affected || in
+				}
+				if affected != (row[5] == "yes") {
+					t.Errorf("%s %s: affected by %s is %t, want %s", pkg, row[3], row[4], affected, row[5])
+				}
+			}
+		}
+	}
+	if compared != 70 {
+		t.Errorf("%d rows compared, want 70", compared)
 	}
 }
 
