@@ -85,15 +85,8 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.String("as-of") == "" {
-		all, err := st.Sources(c.Context)
-		if err != nil {
-			return fmt.Errorf("read the sources: %w", err)
-		}
-		eval.Sources = func() []policy.Source { return dataSources(all) }
-	}
-	if c.String("as-of") != "" && data.Updated.IsZero() {
-		eval.MaxAge = 0 // the age of other data at that time is not stored
+	if err := replayAge(c, st, &eval, data); err != nil {
+		return err
 	}
 	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
@@ -103,6 +96,21 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	v.Scan, v.Report = before.Scan, before.Report
 	v.Options.Project = before.Options.Project // it may have come from the token
 	return d.printReplay(c, kept, before, v)
+}
+
+// replayAge sets which age of the data counts: that of today's sources, or that of the data
+// of the past.
+func replayAge(c *cli.Context, st store.Feeds, eval *scan.Evaluator, data verdict.Data) error {
+	if c.String("as-of") == "" {
+		all, err := st.Sources(c.Context)
+		if err != nil {
+			return fmt.Errorf("read the sources: %w", err)
+		}
+		eval.Sources = func() []policy.Source { return dataSources(all) }
+	} else if data.Updated.IsZero() {
+		eval.MaxAge = 0 // the age of other data at that time is not stored
+	}
+	return nil
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {

@@ -26,7 +26,6 @@ import (
 	"assay/service/signin"
 	"assay/service/snapshot"
 	"assay/service/store"
-	"assay/verdict"
 	"assay/verdict/hint"
 )
 
@@ -240,10 +239,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		return err
 	}
 	defer index.Close()
-	ages := &sourceAges{}
-	if err := ages.refresh(ctx, st, verdict.Data{}, d.now()); err != nil {
-		return err
-	}
+	ages := &sourceAges{} // follow reads them; until then the age of all data counts
 	conf.evaluator.Sources = ages.get
 	if addr := c.String("debug-listen"); addr != "" {
 		end, err := httpserver.ServeProfiles(log, addr)
