@@ -185,6 +185,7 @@ func entriesOf(t *testing.T, v *View, k packageName) []string {
 }
 
 func TestVulnerabilities(t *testing.T) {
+	testkit.Path(t, "osv-samples") // withdrawn and related records
 	src := newMemory()
 	records := sampleRecords(t)
 	src.put(records...)
@@ -286,6 +287,7 @@ func withdraw(t testing.TB, r store.Record) store.Record {
 // TestMentions checks that a record is found by the ids that it names as related, until it
 // no longer names them.
 func TestMentions(t *testing.T) {
+	testkit.Path(t, "osv-samples") // one of its records
 	src := newMemory()
 	db := openTemp(t)
 	records := sampleRecords(t)
@@ -329,6 +331,7 @@ func TestMentions(t *testing.T) {
 
 // TestBuiltFrom checks that a binary package has the source packages that records name.
 func TestBuiltFrom(t *testing.T) {
+	testkit.Path(t, "osv-samples") // one of its records
 	src := newMemory()
 	db := openTemp(t)
 	records := sampleRecords(t)
@@ -767,6 +770,7 @@ func TestOtherStore(t *testing.T) {
 
 // A record that cannot be read removes its earlier version, and does not stop the others.
 func TestUnreadable(t *testing.T) {
+	testkit.Path(t, "osv-samples") // some of its records
 	samples := sampleRecords(t)
 	src := newMemory()
 	src.put(samples...)
@@ -827,6 +831,7 @@ func TestUnreadable(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
+	testkit.Path(t, "osv-samples") // some of its records
 	src := newMemory()
 	src.put(sampleRecords(t)...)
 	db, err := Open(filepath.Join(t.TempDir(), "index"))
@@ -858,6 +863,7 @@ func TestClosed(t *testing.T) {
 
 // Each source has a record of its own under the same id.
 func TestSources(t *testing.T) {
+	testkit.Path(t, "osv-samples") // some of its records
 	samples := sampleRecords(t)
 	of := func(r store.Record, source string) store.Record {
 		r.Origin.Source = source

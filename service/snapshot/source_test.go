@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"assay/check/testkit"
+	"assay/check/testkit/osvtest"
 	"assay/service/advisory"
 	"assay/service/index"
 	"assay/service/store"
@@ -209,20 +211,32 @@ func debianRecords(t testing.TB, n int) []store.Record {
 	return slices.Clone(records)
 }
 
-// sampleRecords returns the single records of many ecosystems, sorted by id.
+// sampleRecords returns single records of many ecosystems, sorted by id: those of the test
+// data, or without it those of the project's sample and made ones.
 func sampleRecords(t testing.TB) []store.Record {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(testkit.Path(t, "osv-samples"), "*.json"))
+	folder := filepath.Join(testkit.Dir(t), "osv-samples")
+	var bodies [][]byte
+	if _, err := os.Stat(folder); err != nil {
+		folder = filepath.Join(testkit.Root(t), "testdata", "sample", "advisories")
+		for _, ecosystem := range []string{"CRAN", "Hackage", "Azure Linux", "crates.io"} {
+			bodies = slices.AppendSeq(bodies, maps.Values(osvtest.Records(ecosystem)))
+		}
+	}
+	names, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no samples: %v", err)
 	}
-	var records []store.Record
-	refused := 0
 	for _, name := range names {
 		body, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		bodies = append(bodies, body)
+	}
+	var records []store.Record
+	refused := 0
+	for _, body := range bodies {
 		if _, err := advisory.Parse(body); err != nil {
 			refused++ // an import would not have taken it into a store
 			continue
@@ -230,7 +244,7 @@ func sampleRecords(t testing.TB) []store.Record {
 		records = append(records, newRecord(t, body))
 	}
 	if refused > 5 {
-		t.Fatalf("%d of %d samples cannot be read", refused, len(names))
+		t.Fatalf("%d of %d samples cannot be read", refused, len(bodies))
 	}
 	slices.SortFunc(records, byID)
 	return records
