@@ -194,6 +194,17 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	return err
 }
 
+// viewOf returns what opens a view of the index for the API.
+func viewOf(index *snapshot.DB) func() (api.View, error) {
+	return func() (api.View, error) {
+		v, err := index.View()
+		if err != nil {
+			return nil, err // not v, which would be an interface of a nil pointer
+		}
+		return v, nil
+	}
+}
+
 // answer opens the data, calls ready with the handler that answers from it, and keeps
 // the data up to date until the listener has stopped.
 func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, conf serveConfig, ready func(http.Handler), stopped <-chan struct{}) error {
@@ -259,14 +270,8 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		Log:     log,
 	}
 	apiConfig := api.Config{
-		Store: st,
-		View: func() (api.View, error) {
-			v, err := index.View()
-			if err != nil {
-				return nil, err
-			}
-			return v, nil
-		},
+		Store:     st,
+		View:      viewOf(index),
 		Clients:   conf.clients,
 		Evaluator: conf.evaluator,
 		PublicURL: conf.public,

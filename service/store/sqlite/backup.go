@@ -167,19 +167,24 @@ func Restore(ctx context.Context, dir string, r io.Reader) (err error) {
 	if err := errors.Join(s.Check(ctx), s.Close()); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	mark := filepath.Join(dir, restoringFile)
-	if err := writeFile(mark, strings.NewReader("")); err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	for _, name := range backupFiles() {
-		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("restore: %w", err)
-		}
-	}
-	if err := os.Remove(mark); err != nil {
+	if err := putInPlace(temp, dir); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
+}
+
+// putInPlace moves the databases of a restore from temp to dir, which is marked meanwhile.
+func putInPlace(temp, dir string) error {
+	mark := filepath.Join(dir, restoringFile)
+	if err := writeFile(mark, strings.NewReader("")); err != nil {
+		return err
+	}
+	for _, name := range backupFiles() {
+		if err := os.Rename(filepath.Join(temp, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return os.Remove(mark)
 }
 
 // restoringFile is a file in a folder of which a restore has moved only some of the
