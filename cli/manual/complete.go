@@ -96,13 +96,20 @@ func at(c command) string {
 func Fish(app *ucli.App) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "# Completion of %s for fish.\n", app.Name)
-	for _, c := range root(app).all() {
+	all := root(app).all()
+	for _, c := range all {
 		here := []string{"__fish_use_subcommand"}
 		if len(c.words) > 0 {
 			here = nil
 		}
 		for _, w := range c.words {
 			here = append(here, "__fish_seen_subcommand_from "+w)
+		}
+		// Fish looks for a command anywhere: "bundle import" is not "import".
+		for _, other := range all {
+			if len(c.words) == 1 && len(other.words) == 2 && other.words[1] == c.words[0] {
+				here = append(here, "not __fish_seen_subcommand_from "+other.words[0])
+			}
 		}
 		for _, f := range c.flags {
 			fmt.Fprintf(&out, "complete -c %s -n %s", app.Name, quote(strings.Join(here, "; and ")))
