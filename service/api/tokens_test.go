@@ -127,6 +127,10 @@ func TestManageTokensOfProject(t *testing.T) {
 	if list, _ := r.manage("GET", "/api/v1/tokens", all, "", http.StatusOK); len(list.Tokens) != 5 || list.Tokens[2].State != "valid" {
 		t.Errorf("tokens of other projects: %+v", list.Tokens)
 	}
+	_, web := r.manage("GET", "/api/v1/audit", r.token(store.Token{Name: "web-ops", Scopes: []string{"admin"}, Project: "web"}), "", http.StatusOK)
+	if strings.Contains(web, "shop") || !strings.Contains(web, `"object":"web"`) {
+		t.Errorf("an admin of another project wrote into the audit trail: %s", web)
+	}
 	// The trail of the project does not show others.
 	_, audit := r.manage("GET", "/api/v1/audit", shop, "", http.StatusOK)
 	if !strings.Contains(audit, `"object":"ci","project":"shop"`) || strings.Contains(audit, `token \"ops`) || strings.Contains(audit, "another project") {
@@ -143,7 +147,7 @@ func TestManageTokensRefused(t *testing.T) {
 		text       string
 	}{
 		{"no name", `{}`, 400, "the name is missing"},
-		{"control character", `{"name":"a\nb"}`, 400, "control character"},
+		{"control character", `{"name":"a\nb"}`, 400, "not visible"},
 		{"long name", `{"name":"` + strings.Repeat("x", 201) + `"}`, 400, "longer than 200 bytes"},
 		{"unknown scope", `{"name":"x","scopes":["root"]}`, 400, `unknown scope \"root\"`},
 		{"no scopes", `{"name":"x","scopes":[]}`, 400, "no scopes"},
@@ -185,8 +189,8 @@ func TestManageTokensRefused(t *testing.T) {
 	if n := strings.Count(audit, `"actor":"token \"build\" (`); n != 10 {
 		t.Errorf("%d refusals of the token without scope admin are in the trail, want the first 10:\n%s", n, audit)
 	}
-	if n := strings.Count(audit, `"actor":"token \"ops\" (`); n != 9 || strings.Count(audit, `"refused":true`) != 19 {
-		t.Errorf("%d refusals of the admin, want 9:\n%s", n, audit)
+	if n := strings.Count(audit, `"actor":"token \"ops\" (`); n != 10 || strings.Count(audit, `"refused":true`) != 20 {
+		t.Errorf("%d refusals of the admin, want 10:\n%s", n, audit)
 	}
 	if strings.Contains(audit+r.log.String(), admin) {
 		t.Error("a token that was sent as a name is in the audit trail or the log")
@@ -194,5 +198,37 @@ func TestManageTokensRefused(t *testing.T) {
 	first, _ := r.do("GET", "/api/v1/audit?since=2026-11-25", admin, nil)
 	if first.StatusCode != http.StatusOK {
 		t.Errorf("since a date: %s", first.Status)
+	}
+}
+
+// Text of a request does not deceive who reads a list or the audit trail, and a token that
+// was sent in a wrong field does not get there.
+func TestManageTokensDeceptive(t *testing.T) {
+	r := newRig(t, nil)
+	admin := r.token(store.Token{Name: "ops", Scopes: []string{"admin"}})
+	for _, body := range []string{
+		`{"name":"ops\u202e"}`, `{"name":"o\u200bps"}`, `{"name":"ops "}`, `{"name":"a\u2028b"}`, `{"name":"a\u00a0b"}`, `{"name":"\u001b[31m"}`,
+		`{"name":"x","project":"shop\u202e"}`,
+		`{"name":"x","project":"` + admin + `"}`, `{"name":"x","scopes":[" ` + admin + `"]}`,
+	} {
+		r.manage("POST", "/api/v1/tokens", admin, body, http.StatusBadRequest)
+	}
+	r.manage("DELETE", "/api/v1/tokens/"+url.PathEscape(" "+admin), admin, "", http.StatusBadRequest)
+	other := r.token(store.Token{Name: "other-ops", Scopes: []string{"admin"}})
+	r.manage("DELETE", "/api/v1/tokens/"+url.PathEscape("x\u202e"), other, "", http.StatusNotFound)
+	r.manage("DELETE", "/api/v1/tokens/nobody", other, "", http.StatusNotFound)
+	made, _ := r.manage("POST", "/api/v1/tokens", other, `{"name":"ci","scopes":["scan","read","scan","scan"]}`, http.StatusCreated)
+	if len(made.Scopes) != 2 {
+		t.Errorf("repeated scopes are kept: %v", made.Scopes)
+	}
+	_, audit := r.manage("GET", "/api/v1/audit", admin, "", http.StatusOK)
+	if strings.Contains(audit+r.log.String(), admin) {
+		t.Error("the audit trail or the log has a token")
+	}
+	if strings.Contains(audit, "\u202e") || strings.Contains(audit, `\u202e`) {
+		t.Errorf("the audit trail has a character that is not visible: %s", audit)
+	}
+	if n := strings.Count(audit, `"action":"token.revoke"`); n != 3 || !strings.Contains(audit, `"object":"nobody"`) {
+		t.Errorf("%d refused revocations are in the audit trail, want 3: %s", n, audit)
 	}
 }

@@ -112,7 +112,7 @@ func (d *daemon) bundleImport(c *cli.Context) error {
 	defer st.Close()
 	path := c.Args().First()
 	_, err = bundle.Import{
-		Store: st, Trust: trust, Dir: filepath.Join(c.String("data"), "feed"),
+		Store: st, Trust: trust, Dir: filepath.Join(c.String("data"), "feed"), Now: d.now(),
 		Older: c.Bool("older"), AcceptShrink: c.Bool("accept-shrink"),
 		Done: func(s bundle.Source, o feed.Outcome) {
 			for _, rejection := range o.Rejections {

@@ -136,6 +136,9 @@ func read(t *testing.T, im Import, b []byte) error {
 		t.Fatal(err)
 	}
 	im.Dir = filepath.Join(t.TempDir(), "feed")
+	if im.Now.IsZero() {
+		im.Now = day(30)
+	}
 	if im.Done == nil {
 		im.Done = func(Source, feed.Outcome) {}
 	}
@@ -441,7 +444,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	st := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	im := Import{Store: st, Trust: public, Dir: t.TempDir(), Done: func(Source, feed.Outcome) { cancel() }}
+	im := Import{Store: st, Trust: public, Dir: t.TempDir(), Now: day(30), Done: func(Source, feed.Outcome) { cancel() }}
 	if _, err := im.Read(ctx, path); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
@@ -454,5 +457,51 @@ func TestInterrupted(t *testing.T) {
 	}
 	if _, ages := content(t, st); len(ages) != 3 {
 		t.Errorf("%v", ages)
+	}
+}
+
+// Another import at the same time cannot replace what is imported.
+func TestConcurrentImports(t *testing.T) {
+	private, public := keys(t)
+	b, _ := export(t, filled(t), private)
+	dir := t.TempDir()
+	paths := map[bool]string{true: filepath.Join(dir, "good"), false: filepath.Join(dir, "tampered")}
+	for good, path := range paths {
+		content := slices.Clone(b)
+		if !good {
+			clear(content[len(magic):])
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	im := Import{Store: open(t), Trust: public, Dir: filepath.Join(dir, "feed"), Now: day(30)}
+	im.Done = func(Source, feed.Outcome) {
+		if left, err := os.ReadDir(im.Dir); err != nil || len(left) > 0 {
+			t.Errorf("another process can open %v, %v", left, err)
+		}
+		if _, err := im.Read(t.Context(), paths[false]); !errors.Is(err, ErrSignature) {
+			t.Errorf("the tampered bundle: %v", err)
+		}
+	}
+	if _, err := im.Read(t.Context(), paths[true]); err != nil {
+		t.Error(err)
+	}
+}
+
+// Data from the future would look up to date for too long.
+func TestFuture(t *testing.T) {
+	private, public := keys(t)
+	b, _ := export(t, filled(t), private)
+	st := open(t)
+	err := read(t, Import{Store: st, Trust: public, Now: day(2).Add(time.Minute), Older: true, AcceptShrink: true}, b)
+	if err == nil || !strings.Contains(err.Error(), `"kev" was updated on 2026-12-03 12:00 UTC, which is in the future`) {
+		t.Errorf("%v", err)
+	}
+	if _, ages := content(t, st); len(ages) != 0 {
+		t.Errorf("something was imported: %v", ages)
+	}
+	if err := read(t, Import{Store: st, Trust: public, Now: day(3).Add(-time.Minute)}, b); err != nil {
+		t.Errorf("a clock that is a minute ahead: %v", err)
 	}
 }

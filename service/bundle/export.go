@@ -38,6 +38,12 @@ type Export struct {
 
 // Write writes a bundle, and returns its header.
 func (e Export) Write(ctx context.Context, w io.Writer, key ed25519.PrivateKey) (Header, error) {
+	// Before the head, so that an update at the same time does not make the data look newer
+	// than it is.
+	all, err := e.Store.Sources(ctx)
+	if err != nil {
+		return Header{}, err
+	}
 	head, err := e.Store.Head(ctx)
 	if err != nil {
 		return Header{}, err
@@ -49,7 +55,7 @@ func (e Export) Write(ctx context.Context, w io.Writer, key ed25519.PrivateKey) 
 		}
 		lists[l.Source] = l
 	}
-	h, err := e.header(ctx, lists)
+	h, err := e.header(all, lists)
 	if err != nil {
 		return Header{}, err
 	}
@@ -68,12 +74,8 @@ func (e Export) Write(ctx context.Context, w io.Writer, key ed25519.PrivateKey) 
 func (s Source) origin() store.Origin { return store.Origin{Source: s.Name, Part: s.Part} }
 
 // header returns the sources to export.
-func (e Export) header(ctx context.Context, lists map[string]store.List) (Header, error) {
+func (e Export) header(all []store.Source, lists map[string]store.List) (Header, error) {
 	h := Header{Created: e.Now.UTC()}
-	all, err := e.Store.Sources(ctx)
-	if err != nil {
-		return h, err
-	}
 	for _, name := range e.Named {
 		if !slices.ContainsFunc(all, func(s store.Source) bool { return s.Origin.Source == name && s.Records > 0 }) {
 			return h, hint.Errorf("assayd status names the sources", "the store has no data of source %q", name)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +24,9 @@ type Import struct {
 	// Dir is a folder to which nobody else may write. The bundle is copied to it while its
 	// signature is checked, so that it cannot change afterwards.
 	Dir string
+	// Now is the current time. A source that is newer is refused: it would look up to date
+	// for too long, and later bundles would be older.
+	Now time.Time
 	// Older accepts sources that are older than those of the store.
 	Older bool
 	// AcceptShrink accepts sources with less than half of the records in the store.
@@ -40,20 +42,11 @@ func (im Import) Read(ctx context.Context, path string) (h Header, err error) {
 	if err := os.MkdirAll(im.Dir, 0o700); err != nil {
 		return h, err
 	}
-	own := filepath.Join(im.Dir, "bundle.tmp")
-	payload, err := im.copy(own, path)
-	if err != nil {
-		return h, err
-	}
-	defer func() { err = errors.Join(err, os.Remove(own)) }()
-	f, err := os.Open(own)
+	f, payload, err := im.copy(path)
 	if err != nil {
 		return h, err
 	}
 	defer f.Close()
-	if _, err := f.Seek(int64(len(magic)), io.SeekStart); err != nil {
-		return h, err
-	}
 	r, h, err := newReader(io.LimitReader(f, payload), payload)
 	if err != nil {
 		return h, err
@@ -74,32 +67,41 @@ func (im Import) Read(ctx context.Context, path string) (h Header, err error) {
 	})
 }
 
-// copy copies the bundle, and checks its signature.
-func (im Import) copy(own, path string) (payload int64, err error) {
+// copy copies the bundle, and checks its signature. The copy has no name, so that another
+// import cannot replace it and none is left behind. It is read from the payload.
+func (im Import) copy(path string) (own *os.File, payload int64, err error) {
 	from, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	defer from.Close()
 	info, err := from.Stat()
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%q is not a regular file", path)
+		return nil, 0, fmt.Errorf("%q is not a regular file", path)
 	}
-	to, err := os.OpenFile(own, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if own, err = os.CreateTemp(im.Dir, "bundle"); err != nil {
+		return nil, 0, err
+	}
+	if err = os.Remove(own.Name()); err == nil {
+		payload, err = verify(own, from, info.Size(), im.Trust)
+	}
+	if err == nil {
+		_, err = own.Seek(int64(len(magic)), io.SeekStart)
+	}
 	if err != nil {
-		return 0, err
+		return nil, 0, errors.Join(err, own.Close())
 	}
-	payload, err = verify(to, from, info.Size(), im.Trust)
-	if err = errors.Join(err, to.Close()); err != nil {
-		return 0, errors.Join(err, os.Remove(own))
-	}
-	return payload, nil
+	return own, payload, nil
 }
 
-// check returns an error if a source is invalid, or older than that of the store.
+// maxAhead is how far the clock of the other network may be ahead.
+const maxAhead = time.Hour
+
+// check returns an error if a source is invalid, from the future, or older than that of the
+// store.
 func (im Import) check(ctx context.Context, st feed.Store, h Header) error {
 	all, err := st.Sources(ctx)
 	if err != nil {
@@ -109,6 +111,9 @@ func (im Import) check(ctx context.Context, st feed.Store, h Header) error {
 	for _, s := range h.Sources {
 		if err := s.origin().Check(); err != nil {
 			return err
+		}
+		if s.Updated.Sub(im.Now) > maxAhead {
+			return hint.Errorf("check the clocks of both machines", "the bundle says that %q was updated on %s, which is in the future", s.origin(), s.Updated.Format("2006-01-02 15:04 UTC"))
 		}
 		for _, held := range all {
 			if held.Origin == s.origin() && held.Updated.Truncate(time.Microsecond).After(s.Updated) {

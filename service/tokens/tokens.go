@@ -86,13 +86,24 @@ func CheckName(name string) error {
 		return invalid("give the token a name, such as ci: the list and the log show it", "the name is missing or empty")
 	case len(name) > maxName:
 		return invalid("choose a shorter one", "the name is longer than %d bytes", maxName)
-	case strings.Contains(name, "assay_"):
+	case looksLikeToken(name):
 		return invalid("choose another name, and replace a token that you sent as a name", "the name looks like a token, which no list may show")
-	case strings.ContainsFunc(name, unicode.IsControl), !utf8.ValidString(name):
-		return invalid("choose another name", "the name has a control character, or is not UTF-8")
+	case !visible(name):
+		return invalid("choose another name", "the name has a character that is not visible, or is not UTF-8")
 	}
 	return nil
 }
+
+// visible reports whether a list or a log shows all of a text, in its order: control
+// characters can move the cursor, and format characters can reverse the text or have no
+// width.
+func visible(s string) bool {
+	return utf8.ValidString(s) && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// looksLikeToken reports whether a text may have the secret of a token in it. People paste
+// a token into the wrong field.
+func looksLikeToken(s string) bool { return strings.Contains(s, "assay_") }
 
 // Create makes a token. Its errors are RequestError, store.ErrNameTaken and those of the
 // store.
@@ -100,7 +111,9 @@ func (m *Manager) Create(ctx context.Context, by Caller, t store.Token, life tim
 	if by.Project != "" && t.Project == "" {
 		t.Project = by.Project
 	}
-	e := store.Event{Actor: by.Name, Action: store.ActionTokenCreate, Object: t.Name, Project: t.Project}
+	// Until the request is valid the event is of the caller's own project: nobody writes
+	// into the trail of another one.
+	e := store.Event{Actor: by.Name, Action: store.ActionTokenCreate, Object: t.Name, Project: by.Project}
 	if err := CheckName(t.Name); err != nil {
 		e.Object = ""
 		return Created{}, m.refused(ctx, by, e, err)
@@ -108,6 +121,7 @@ func (m *Manager) Create(ctx context.Context, by Caller, t store.Token, life tim
 	if err := m.check(by, t); err != nil {
 		return Created{}, m.refused(ctx, by, e, err)
 	}
+	e.Project, t.Scopes = t.Project, unique(t.Scopes)
 	made, err := m.make(t, life)
 	if err != nil {
 		return made, m.refused(ctx, by, e, err)
@@ -120,15 +134,21 @@ func (m *Manager) Create(ctx context.Context, by Caller, t store.Token, life tim
 }
 
 func (m *Manager) check(by Caller, t store.Token) error {
-	if len(t.Project) > maxName || strings.ContainsFunc(t.Project, unicode.IsControl) || !utf8.ValidString(t.Project) {
-		return invalid("choose another one", "the project has a control character, or is not UTF-8, or is longer than %d bytes", maxName)
+	if len(t.Project) > maxName || !visible(t.Project) {
+		return invalid("choose another one", "the project has a character that is not visible, or is not UTF-8, or is longer than %d bytes", maxName)
+	}
+	if looksLikeToken(t.Project) {
+		return invalid("choose another one, and replace a token that you sent as a project", "the project looks like a token, which no list may show")
 	}
 	if len(t.Scopes) == 0 {
 		return invalid("scopes are "+strings.Join(m.Scopes, ", "), "no scopes")
 	}
 	for _, s := range t.Scopes {
 		if !slices.Contains(m.Scopes, s) {
-			return invalid("scopes are "+strings.Join(m.Scopes, ", "), "unknown scope %q", s)
+			if looksLikeToken(s) {
+				s = "[secret]"
+			}
+			return invalid("scopes are "+strings.Join(m.Scopes, ", "), "unknown scope %.40q", s)
 		}
 	}
 	if by.Project != "" && t.Project != by.Project {
@@ -136,6 +156,17 @@ func (m *Manager) check(by Caller, t store.Token) error {
 			"this token manages the tokens of project %q only", by.Project)}
 	}
 	return nil
+}
+
+// unique returns the scopes in their order, each once.
+func unique(scopes []string) []string {
+	var all []string
+	for _, s := range scopes {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // Rotate makes a token with the scopes and the project of the valid one with its name, which
@@ -210,7 +241,9 @@ func (m *Manager) refused(ctx context.Context, by Caller, e store.Event, err err
 		return err
 	}
 	e.At, e.Refused, e.Detail = m.Now(), true, err.Error()
-	if errors.Is(err, store.ErrOtherProject) { // the trail of a project says nothing about others
+	// The trail of a project says nothing about others, and the error has the name that was
+	// asked for.
+	if errors.Is(err, store.ErrOtherProject) || errors.Is(err, store.ErrNotFound) {
 		e.Detail = store.ErrNotFound.Error()
 	}
 	return errors.Join(err, m.Store.AddEvent(ctx, e))
@@ -219,12 +252,20 @@ func (m *Manager) refused(ctx context.Context, by Caller, e store.Event, err err
 // Revoke ends tokens at once, by id or by name. Its errors are RequestError,
 // store.ErrNotFound and those of the store.
 func (m *Manager) Revoke(ctx context.Context, by Caller, idOrName string) ([]store.Token, error) {
-	if token.Check(idOrName) == nil {
-		return nil, invalid("name it by its id or its name", "the secret of a token does not name it")
-	}
 	now := m.Now()
-	return m.Store.RevokeToken(ctx, store.Revocation{Token: idOrName, Project: by.Project, At: now},
-		store.Event{At: now, Actor: by.Name, Action: store.ActionTokenRevoke, Object: idOrName, Project: by.Project})
+	e := store.Event{At: now, Actor: by.Name, Action: store.ActionTokenRevoke, Object: idOrName, Project: by.Project}
+	if looksLikeToken(idOrName) {
+		e.Object = ""
+		return nil, m.refused(ctx, by, e, invalid("name it by its id or its name", "the secret of a token does not name it"))
+	}
+	revoked, err := m.Store.RevokeToken(ctx, store.Revocation{Token: idOrName, Project: by.Project, At: now}, e)
+	if err != nil {
+		if !visible(idOrName) {
+			e.Object = ""
+		}
+		return nil, m.refused(ctx, by, e, err)
+	}
+	return revoked, nil
 }
 
 // List returns the tokens that the caller manages, by creation time.
