@@ -229,7 +229,11 @@ func scheduledUpdater(c *cli.Context, st store.Store, now func() time.Time) (*fe
 
 // plan returns how a source is updated.
 func (f updateFlags) plan(s feed.Source, config feed.Config, data string) (feed.Plan, error) {
-	if f.onlyOSV && s.Name != osv.Name {
+	switch {
+	case s.Name == osv.Name:
+	case f.mirrors[s.Name] != "": // a user who names a copy of a source wants the source
+		s.Default = true
+	case f.onlyOSV:
 		s.Default = false
 	}
 	p := feed.Plan{Source: s, AcceptShrink: f.acceptShrink, Named: slices.Contains(f.named, s.Name)}
@@ -305,7 +309,11 @@ func (d *daemon) update(c *cli.Context) error {
 			}
 			if err != nil {
 				fmt.Fprintf(d.stderr, "assayd: %s: failed: %s\n", from, feed.OneLine(err))
-				if next := hint.Of(err); next != "" {
+				next := hint.Of(err)
+				if next == "" && errors.Is(err, feed.ErrNotFound) {
+					next = "docs/feeds.md lists the files of a mirror"
+				}
+				if next != "" {
 					fmt.Fprintf(d.stderr, "hint: %s\n", next)
 				}
 				return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -189,6 +190,29 @@ func TestUpdateSources(t *testing.T) {
 		if _, _, err := assayd(t, args...); err == nil || hint.Of(err) == "" {
 			t.Errorf("%q: %v, without a hint", args, err)
 		}
+	}
+}
+
+// --mirror NAME=WHERE selects the source NAME, which may be one that is not a default source.
+func TestUpdateMirrored(t *testing.T) {
+	from, data := catalogs(t), t.TempDir()
+	update := []string{"update", "--data", data, "--mirror", mirror(t, "CRAN"), "--mirror", "kev=" + from, "--mirror", "nvd=" + from}
+	stdout, stderr, err := assayd(t, update...)
+	if want := "osv:CRAN: 14 new, 0 changed, 0 removed, 0 rejected\nkev: 0 new, 1 changed, 0 removed, 0 rejected\n"; err == nil || stdout != want {
+		t.Errorf("%q, %v, want %q", stdout, err, want)
+	}
+	for _, want := range []string{"assayd: nvd: failed: ", fmt.Sprintf(": not found in %q\n", from), "\nhint: docs/feeds.md lists the files of a mirror\n"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not in %q", want, stderr)
+		}
+	}
+	if strings.Contains(stderr, "epss") {
+		t.Errorf("a source without a mirror is fetched: %q", stderr)
+	}
+	// A source that was dropped stays out until --source names it.
+	must(t, "update", "--drop", "kev", "--data", data)
+	if stdout, _, _ := assayd(t, update...); strings.Contains(stdout, "kev") {
+		t.Errorf("%q", stdout)
 	}
 }
 

@@ -37,7 +37,7 @@ func (f *folder) open(ctx context.Context, name string, limit int64, before Vers
 	}
 	file, err := f.root.Open(filepath.FromSlash(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, Version{}, fmt.Errorf("%q: %w", name, ErrNotFound)
+		return nil, Version{}, fmt.Errorf("%q: %w in %q", name, ErrNotFound, f.path)
 	}
 	if err != nil {
 		return nil, Version{}, err
