@@ -1,76 +1,100 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+
+	"assay/service/advisory"
+	"assay/service/version"
 )
 
 // preferBranches drops the matching candidates of WordPress that have one range from the
-// first version to one fix, if another record of the vulnerability has a range for the
+// first version to one end, if another record of the vulnerability has a range for the
 // branch of the installed version, and the version is after that range. WordPress fixes
 // all supported branches: CVE-2022-21661 is fixed in 5.8.3, and in 5.7.5, 5.6.7 and so on.
 // Its CVE record only has "< 5.8.3", and Wordfence's has the branches.
 //
 // A candidate with ranges of its own for several branches stays, even if the other record
-// disagrees: then one of them is wrong, and it is unknown which.
-func (f candidates) preferBranches(l lookup, g *group) {
-	if l.rules.typ != wordPress || !slices.ContainsFunc(g.matching, coarse) || f.branch(l.version, g) == nil {
+// disagrees, and so does one that ends in the installed branch: then one of the records is
+// wrong, and it is unknown which.
+func (f candidates) preferBranches(l lookup, compare version.Compare, g *group) {
+	if l.rules.typ != wordPress {
 		return
 	}
-	g.matching = slices.DeleteFunc(g.matching, coarse)
+	g.matching = slices.DeleteFunc(g.matching, func(c *candidate) bool {
+		return coarse(c, l.version) && f.fixedInBranch(c, compare, l.version, g)
+	})
 }
 
-// branch returns a candidate about the vulnerability with a range for the branch of an
-// installed version which does not affect the version, or nil.
-func (f candidates) branch(installed string, g *group) *candidate {
+// fixedInBranch reports whether another record than that of c has a range for the branch of
+// an installed version which ends before the version, and does not affect the version.
+func (f candidates) fixedInBranch(c *candidate, compare version.Compare, installed string, g *group) bool {
 	for _, name := range g.names {
-		for _, c := range f.byName[name] {
-			if c.failed || c.affected || len(c.entry.Ranges) < 2 {
+		for _, o := range f.byName[name] {
+			sameRecord := o.entry.Advisory == c.entry.Advisory && o.entry.Source == c.entry.Source
+			if sameRecord || o.failed || o.affected || len(o.entry.Ranges) < 2 || f.overridden(o) {
 				continue
 			}
-			for _, r := range c.entry.Ranges {
-				if len(r.Events) == 2 && branchOf(r.Events[0].Introduced) == branchOf(installed) {
-					return c
+			for _, r := range o.entry.Ranges {
+				if len(r.Events) == 2 && branchOf(r.Events[0].Introduced) == branchOf(installed) && after(compare, installed, r.Events[1]) {
+					return true
 				}
 			}
 		}
 	}
-	return nil
+	return false
 }
 
-// coarse reports whether a candidate has one range, from the first version on.
-func coarse(c *candidate) bool {
+// after reports whether a version is after the end of a range.
+func after(compare version.Compare, installed string, end advisory.Event) bool {
+	c, err := compare(installed, cmp.Or(end.Fixed, end.LastAffected))
+	return err == nil && (c > 0 || c == 0 && end.Fixed != "")
+}
+
+// coarse reports whether a candidate has one range, from the first version to one in another
+// branch than that of the installed version.
+func coarse(c *candidate, installed string) bool {
 	ranges := c.entry.Ranges
-	return len(c.entry.Versions) == 0 && len(ranges) == 1 && len(ranges[0].Events) == 2 && ranges[0].Events[0].Introduced == "0"
+	if len(c.entry.Versions) != 0 || len(ranges) != 1 || len(ranges[0].Events) != 2 || ranges[0].Events[0].Introduced != "0" {
+		return false
+	}
+	end := ranges[0].Events[1]
+	return branchOf(cmp.Or(end.Fixed, end.LastAffected)) != branchOf(installed)
 }
 
 // dropDecidedGaps drops the gaps of those entries of WordPress that could not be evaluated,
 // if records of another source about the same vulnerabilities could be. Many CVE records
 // of plugins say that no fix was known when they were written, and are never changed.
+//
+// A source decides about a vulnerability only if all of its entries about it could be
+// evaluated. Notices decide nothing, because they give no finding. NVD does not decide for
+// the overrides, which correct it.
 func (m *matcher) dropDecidedGaps(l lookup, found candidates, e *evaluation) error {
 	if l.rules.typ != wordPress || len(e.gaps) == 0 {
 		return nil
 	}
-	decided := make(map[covered]bool)
+	decided := make(map[covered]bool) // false if an entry could not be evaluated
 	for _, c := range found.all {
-		vs, err := m.records.vulnerabilities(c.entry.Advisory)
+		vs, err := m.deciding(c)
 		if err != nil {
 			return err
 		}
 		for _, v := range vs {
-			if !c.failed {
-				decided[covered{c.entry.Source, v.id}] = true
-			}
+			before, seen := decided[covered{c.entry.Source, v.id}]
+			decided[covered{c.entry.Source, v.id}] = !c.failed && (before || !seen)
 		}
 	}
 	elsewhere := func(v vulnerability, source string) bool {
-		for by := range decided {
-			if by.id == v.id && by.source != source {
+		for by, all := range decided {
+			if all && by.id == v.id && by.source != source && (by.source != nvd || source != nvdOverrides) {
 				return true
 			}
 		}
 		return false
 	}
+	// Records of several sources may have the same id, and their gaps the same beginning.
+	gone := make(map[string]bool)
 	for _, c := range found.all {
 		if !c.failed {
 			continue
@@ -79,11 +103,26 @@ func (m *matcher) dropDecidedGaps(l lookup, found candidates, e *evaluation) err
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(vs, func(v vulnerability) bool { return !elsewhere(v, c.entry.Source) }) {
-			e.gaps = slices.DeleteFunc(e.gaps, func(g NotEvaluated) bool { return strings.HasPrefix(g.Reason, gapPrefix(c.entry.Advisory, c.name)) })
+		prefix := gapPrefix(c.entry.Advisory, c.name)
+		all, seen := gone[prefix]
+		gone[prefix] = (all || !seen) && !slices.ContainsFunc(vs, func(v vulnerability) bool { return !elsewhere(v, c.entry.Source) })
+	}
+	for prefix, all := range gone {
+		if all {
+			e.gaps = slices.DeleteFunc(e.gaps, func(g NotEvaluated) bool { return strings.HasPrefix(g.Reason, prefix) })
 		}
 	}
 	return nil
+}
+
+// deciding returns the vulnerabilities that a candidate's record is about, or nil for a
+// notice.
+func (m *matcher) deciding(c *candidate) ([]vulnerability, error) {
+	rec, err := m.records.of(c.entry)
+	if err != nil || rec != nil && rec.Notice {
+		return nil, err
+	}
+	return m.records.vulnerabilities(c.entry.Advisory)
 }
 
 // branchOf returns the branch of a version: "5.8" of 5.8.3 and of 5.8.

@@ -337,9 +337,9 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		cutoffs := found.decide(g)
 		g.preferExtended(cutoffs, extended)
 		found.preferOverrides(g)
-		found.preferBranches(l, g)
+		found.preferBranches(l, compare, g)
 		paid := g.dropSubscriptions()
-		m.trace.decided(e, g, before, found)
+		m.trace.decided(e, l, g, before, found)
 		if len(g.matching) == 0 {
 			continue
 		}

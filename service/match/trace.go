@@ -180,7 +180,7 @@ func (t *Trace) matching(g *group) []*candidate {
 }
 
 // decided records which of the candidates before were dropped from a group.
-func (t *Trace) decided(e *evaluation, g *group, before []*candidate, found candidates) {
+func (t *Trace) decided(e *evaluation, l lookup, g *group, before []*candidate, found candidates) {
 	if t == nil {
 		return
 	}
@@ -195,13 +195,13 @@ func (t *Trace) decided(e *evaluation, g *group, before []*candidate, found cand
 			if entry.Overruled == nil {
 				entry.Overruled = make(map[string]string)
 			}
-			entry.Overruled[g.id] = overruledBy(c, g, found)
+			entry.Overruled[g.id] = overruledBy(c, l.version, g, found)
 		}
 	}
 }
 
 // overruledBy says why a candidate that affects a package does not count.
-func overruledBy(c *candidate, g *group, found candidates) string {
+func overruledBy(c *candidate, installed string, g *group, found candidates) string {
 	for _, name := range g.names {
 		for _, o := range found.byName[name] {
 			switch {
@@ -216,7 +216,7 @@ func overruledBy(c *candidate, g *group, found candidates) string {
 	if found.overridden(c) {
 		return "the overrides for NVD take precedence"
 	}
-	if coarse(c) {
+	if coarse(c, installed) {
 		return "another record has the fix of the installed branch"
 	}
 	return "another entry takes precedence"
