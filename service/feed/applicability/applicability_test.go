@@ -2,6 +2,7 @@ package applicability
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -148,4 +149,20 @@ func FuzzAffected(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Each match has the conditions of its configuration again, so a record of a few MiB could
+// become many GiB.
+func TestManyConditions(t *testing.T) {
+	var programs, platforms []Match
+	for i := range 5000 {
+		programs = append(programs, Match{Vulnerable: true, Criteria: fmt.Sprintf("cpe:2.3:a:gnu:p%d:5:*:*:*:*:*:*:*", i)})
+	}
+	for i := range maxConditions {
+		platforms = append(platforms, Match{Criteria: fmt.Sprintf("cpe:2.3:o:v:system:%d:*:*:*:*:*:*:*", i)})
+	}
+	got, left := Affected([]Configuration{{Operator: "AND", Nodes: []Node{{Matches: programs}, {Matches: platforms}}}})
+	if want := maxRepeated / maxConditions; len(got) != want || left[leftTooMany] != len(programs)-want {
+		t.Errorf("%d entries, left %v, want %d", len(got), left, want)
+	}
 }

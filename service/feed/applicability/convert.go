@@ -3,6 +3,7 @@ package applicability
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -29,8 +30,9 @@ const (
 	leftNegated   = "negated"
 	leftOtherOS   = "only on other operating systems than Linux"
 	leftTooMany   = "too many"
-	maxMatches    = 20000 // of one record; genuine ones have up to a few thousand
-	maxConditions = 100   // of one entry
+	maxMatches    = 20000  // of one record; genuine ones have up to a few thousand
+	maxConditions = 100    // of one entry
+	maxRepeated   = 200000 // conditions of all matches of a record, which each has again
 )
 
 // A Specific is the field "cpe" of the database_specific of an affected entry: what the
@@ -140,30 +142,48 @@ type converter struct {
 	entries map[string]*entry
 	order   []*entry
 	matches int
+	// repeated counts the conditions of the matches.
+	repeated int
 }
 
 type entry struct {
 	pkg      string
 	ranges   []advisory.Range
 	versions []string
+	seen     map[string]bool // criteria, versions and ranges: a record may have very many
 	Specific
+}
+
+// first reports whether the entry does not have the value yet, and notes it.
+func (e *entry) first(kind, value string) bool {
+	key := kind + value
+	if e.seen[key] {
+		return false
+	}
+	e.seen[key] = true
+	return true
 }
 
 func (c *converter) configuration(conf Configuration) {
 	conditions, elsewhere := conf.conditions()
+	size := 0
+	for _, alternatives := range conditions {
+		size += len(alternatives)
+	}
 	for _, node := range conf.Nodes {
 		for _, m := range node.Matches {
 			if !m.Vulnerable {
 				continue
 			}
 			c.matches++
+			c.repeated += size
 			reason := ""
 			switch {
 			case conf.Negate || node.Negate:
 				reason = leftNegated
 			case elsewhere:
 				reason = leftOtherOS
-			case c.matches > maxMatches || len(conditions) > maxConditions:
+			case c.matches > maxMatches || c.repeated > maxRepeated || len(conditions) > maxConditions:
 				reason = leftTooMany
 			default:
 				reason = c.match(m, conditions)
@@ -262,21 +282,20 @@ func (c *converter) add(n cpe.Name, criteria string, s Specific, versions []stri
 	}
 	e := c.entries[string(key)]
 	if e == nil {
-		e = &entry{pkg: pkg, Specific: s}
+		e = &entry{pkg: pkg, seen: map[string]bool{}, Specific: s}
 		c.entries[string(key)] = e
 		c.order = append(c.order, e)
 	}
-	if !slices.Contains(e.Criteria, criteria) {
+	if e.first("criteria ", criteria) {
 		e.Criteria = append(e.Criteria, criteria)
 	}
 	for _, v := range versions {
-		if !slices.Contains(e.versions, v) {
+		if e.first("version ", v) {
 			e.versions = append(e.versions, v)
 		}
 	}
 	for _, events := range ranges {
-		same := func(o advisory.Range) bool { return slices.Equal(o.Events, events) }
-		if len(events) > 0 && !slices.ContainsFunc(e.ranges, same) {
+		if len(events) > 0 && e.first("range ", fmt.Sprintf("%q", events)) {
 			e.ranges = append(e.ranges, advisory.Range{Type: advisory.Ecosystem, Events: events})
 		}
 	}

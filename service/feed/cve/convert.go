@@ -114,8 +114,10 @@ func jenkinsWarnings(r *record.Record) []string {
 		return nil
 	}
 	var ids []string
+	seen := map[string]bool{}
 	for _, ref := range r.Containers.CNA.References {
-		if m := jenkinsAdvisory.FindStringSubmatch(ref.URL); m != nil && !slices.Contains(ids, "JENKINS-"+m[1]) {
+		if m := jenkinsAdvisory.FindStringSubmatch(ref.URL); m != nil && !seen[m[1]] {
+			seen[m[1]] = true
 			ids = append(ids, "JENKINS-"+m[1])
 		}
 	}

@@ -140,6 +140,9 @@ func (l *list) Update(ctx context.Context, st feed.Store, now time.Time) (feed.O
 	}
 	for _, b := range batches(log, u.state.Watermark, batchSize) {
 		u.state.Watermark = b.until
+		if b.until.After(u.now) { // no change would be after it
+			u.state.Watermark = u.now
+		}
 		if err := u.batch(ctx, b.wanted); err != nil {
 			return u.out, err
 		}

@@ -504,3 +504,31 @@ func TestTenth(t *testing.T) {
 	}
 	t.Logf("%d MiB of JSON, an archive of %d MiB: %s", size>>20, packed>>20, time.Since(start).Round(time.Second))
 }
+
+// A change that the log lists in the future is not the end of all changes.
+func TestFuture(t *testing.T) {
+	f := newFixture(t)
+	f.change(noon.AddDate(10, 0, 0), "CVE-2020-35489")
+	if err := f.update(f.url); err != nil {
+		t.Fatal(err)
+	}
+	f.touch("CVE-2023-45628", f.now.Add(5*time.Minute))
+	f.change(f.now.Add(5*time.Minute), "CVE-2023-45628")
+	if err := f.update(f.url); err != nil || f.last.Changed != 1 {
+		t.Errorf("%+v, %v, want a change after the one in the future", f.last, err)
+	}
+}
+
+// TestEmptyChanges: millions of empty entries fit into a log. They need no more memory than
+// the text.
+func TestEmptyChanges(t *testing.T) {
+	many := strings.Repeat("{},", 4<<20) + "{}"
+	for _, log := range []string{"[" + many + "]", `[{"fetchTime":"2026-11-29T12:00:00Z","new":[` + many + "]}]"} {
+		b := []byte(log)
+		testkit.Allocates(t, 64<<20, func() {
+			if _, err := parseLog(b); err == nil {
+				t.Errorf("no error for %.60s", log)
+			}
+		})
+	}
+}

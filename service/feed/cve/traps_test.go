@@ -1,7 +1,9 @@
 package cve
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -164,5 +166,63 @@ func TestJenkinsWarning(t *testing.T) {
 	res, err := match.Inventory(inv, index.NewMemory([]advisory.Advisory{a, warning}, nil), nil, time.Time{})
 	if err != nil || len(res.Findings) != 1 || res.Findings[0].ID != "CVE-2023-33000" || !slices.Equal(res.Findings[0].Aliases, []string{"JENKINS-SECURITY-2962"}) {
 		t.Errorf("%+v, %v", res.Findings, err)
+	}
+}
+
+// A record with very many versions, products or links is converted in a time that is about
+// linear in its size, and one with more is rejected.
+func TestTrapVeryMany(t *testing.T) {
+	const n = 40_000
+	list := func(format string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	const plugin = `"affected":[{"vendor":"x","product":"y","collectionURL":"https://wordpress.org/plugins","packageName":"y","versions":[`
+	const program = `"affected":[{"cpes":["cpe:2.3:a:v:p:*:*:*:*:*:*:*:*"],"versions":[`
+	for name, tt := range map[string]struct {
+		cna string
+		got func(a advisory.Advisory) int
+	}{
+		"versions": {program + list(`{"version":"1.0.%d","status":"affected"}`, n) + "]}]",
+			func(a advisory.Advisory) int { return len(a.Affected[0].Versions) }},
+		"ranges": {program + list(`{"version":"0","lessThan":"1.0.%d","status":"affected"}`, n) + "]}]",
+			func(a advisory.Advisory) int { return len(a.Affected[0].Ranges) }},
+		"plugin": {plugin + list(`{"version":"0","lessThanOrEqual":"1.0.%d","status":"affected"}`, n) + "]}]",
+			func(a advisory.Advisory) int { return len(a.Affected[0].Ranges) }},
+		"links": {`"references":[` + list(`{"url":"https://www.jenkins.io/security/advisory/#SECURITY-%d"}`, n) + "]",
+			func(a advisory.Advisory) int { return len(a.Aliases) }},
+	} {
+		b := doc(tt.cna, "")
+		if name == "links" {
+			b = bytes.Replace(b, []byte(`"assignerShortName":"x"`), []byte(`"assignerShortName":"jenkins"`), 1)
+		}
+		if got := tt.got(mustConvert(t, b)); got != n {
+			t.Errorf("%s: %d, want %d", name, got, n)
+		}
+	}
+	many := strings.Repeat("{},", 1<<20) + "{}"
+	for _, cna := range []string{`"affected":[` + many + "]", `"affected":[{"versions":[` + many + "]}]", `"references":[` + many + "]"} {
+		b := doc(cna, "")
+		testkit.Allocates(t, 16<<20, func() {
+			if _, err := convert(b); err == nil || !strings.Contains(err.Error(), "objects, more than 50000") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A fix is the oldest version after the range that is not affected, wherever it is listed.
+func TestTrapFixAmongMany(t *testing.T) {
+	a := mustConvert(t, doc(`"affected":[{"vendor":"x","product":"y","collectionURL":"https://wordpress.org/plugins","packageName":"y","versions":[`+
+		`{"version":"3.0","status":"unaffected"},{"version":"0","lessThanOrEqual":"1.9","status":"affected"},`+
+		`{"version":"1.10","status":"unaffected"},{"version":"1.2","status":"unaffected"}]}]`, ""))
+	if got := a.Affected[0].Ranges[0].Events[1].Fixed; got != "1.10" {
+		t.Errorf("fixed in %q, want 1.10", got)
 	}
 }

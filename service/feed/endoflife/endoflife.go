@@ -74,12 +74,13 @@ func records(path string) iter.Seq2[store.Record, error] {
 				continue
 			}
 			found = true
-			var list []json.RawMessage
-			if err := json.Unmarshal(v.JSON, &list); err != nil {
-				yield(store.Record{}, fmt.Errorf("result: %w", err))
-				return
-			}
-			for i, b := range list {
+			i := 0
+			for b, err := range whole.Items(v) {
+				if err != nil {
+					yield(store.Record{}, err)
+					return
+				}
+				i++
 				a, ok, err := convert(b)
 				if !ok && err == nil {
 					continue

@@ -87,13 +87,12 @@ func records(path string) iter.Seq2[store.Record, error] {
 				}
 			case v.Name == "warnings":
 				found = true
-				var list []json.RawMessage
-				if err := json.Unmarshal(v.JSON, &list); err != nil {
-					yield(store.Record{}, fmt.Errorf("warnings: %w", err))
-					return
-				}
-				for _, b := range list {
-					if !one(b) {
+				for w, err := range whole.Items(v) {
+					if err != nil {
+						yield(store.Record{}, err)
+						return
+					}
+					if !one(w) {
 						return
 					}
 				}

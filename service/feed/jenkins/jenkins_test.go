@@ -3,6 +3,7 @@ package jenkins
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -244,6 +245,25 @@ func FuzzConvert(f *testing.F) {
 		p := inventory.Package{Type: "jenkins", Name: a.Affected[0].Package.Name, Version: version}
 		if _, err := match.Inventory(inventory.Inventory{Packages: []inventory.Package{p}}, ix, nil, time.Time{}); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestEmptyWarnings: millions of empty warnings fit into a file. They are read one at a time.
+func TestEmptyWarnings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, updateCenter([]byte("["+strings.Repeat("0,", 2<<20)+"0]")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	testkit.Allocates(t, 128<<20, func() {
+		for _, err := range records(path) {
+			if err == nil {
+				t.Error("no error")
+			}
+			if n++; n == 20 { // the caller sees them before the last one is read
+				break
+			}
 		}
 	})
 }

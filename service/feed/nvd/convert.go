@@ -17,13 +17,29 @@ import (
 
 // A page is one answer of the API. Its number of results is that of all pages.
 type page struct {
-	Format  string `json:"format"`
-	Version string `json:"version"`
-	Start   *int   `json:"startIndex"`
-	Total   *int   `json:"totalResults"`
-	Results []struct {
+	Format  string   `json:"format"`
+	Version string   `json:"version"`
+	Start   *int     `json:"startIndex"`
+	Total   *int     `json:"totalResults"`
+	Results []result `json:"vulnerabilities"`
+}
+
+// A result is one CVE of a page.
+type result struct{ CVE json.RawMessage }
+
+// UnmarshalJSON ends the decoding of a page with results that are empty, of which very many
+// fit on a page.
+func (r *result) UnmarshalJSON(b []byte) error {
+	var fields struct {
 		CVE json.RawMessage `json:"cve"`
-	} `json:"vulnerabilities"`
+	}
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	if r.CVE = fields.CVE; len(r.CVE) == 0 {
+		return errors.New("a result has no CVE")
+	}
+	return nil
 }
 
 // parsePage parses a page that begins with the result start.
@@ -83,8 +99,8 @@ const (
 // convert converts one CVE. A rejected one is withdrawn. Those that NVD has not analysed,
 // or has deferred, have only the ratings of others, and no configurations.
 func convert(b []byte) (advisory.Advisory, error) {
-	if len(b) > advisory.MaxSize {
-		return advisory.Advisory{}, fmt.Errorf("CVE has %d bytes, more than %d", len(b), advisory.MaxSize)
+	if err := record.CheckSize(b); err != nil {
+		return advisory.Advisory{}, err
 	}
 	var c cve
 	if err := json.Unmarshal(b, &c); err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"assay/service/advisory"
 	"assay/service/feed/applicability"
@@ -39,8 +38,8 @@ type document struct {
 // its record has no affected entries. Many files have no time: those records have the zero
 // time.
 func convert(b []byte) (advisory.Advisory, error) {
-	if len(b) > advisory.MaxSize {
-		return advisory.Advisory{}, fmt.Errorf("file has %d bytes, more than %d", len(b), advisory.MaxSize)
+	if err := record.CheckSize(b); err != nil {
+		return advisory.Advisory{}, err
 	}
 	var d document
 	if err := json.Unmarshal(b, &d); err != nil {
@@ -63,9 +62,11 @@ func convert(b []byte) (advisory.Advisory, error) {
 	for _, r := range d.CVE.References {
 		links = append(links, r.URL)
 	}
+	seen := map[string]bool{}
 	for _, url := range links {
-		if ref := (advisory.Reference{Type: "WEB", URL: url}); url != "" && !slices.Contains(a.References, ref) {
-			a.References = append(a.References, ref)
+		if url != "" && !seen[url] {
+			seen[url] = true
+			a.References = append(a.References, advisory.Reference{Type: "WEB", URL: url})
 		}
 	}
 	fields := map[string]any{"assigner": note.CNA, "reason": note.Reason}

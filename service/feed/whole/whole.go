@@ -3,6 +3,7 @@
 package whole
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,6 +165,22 @@ func Values(r io.Reader, limit int64) iter.Seq2[Value, error] {
 type Value struct {
 	Name string // of the member of an object
 	JSON json.RawMessage
+}
+
+// Items yields the values of a value that is an array, one at a time: a list of empty values
+// needs many times their size in memory. An error ends it.
+func Items(v Value) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		if !bytes.HasPrefix(v.JSON, []byte("[")) {
+			yield(nil, fmt.Errorf("%q is not an array", v.Name))
+			return
+		}
+		for item, err := range Values(bytes.NewReader(v.JSON), int64(len(v.JSON))) {
+			if !yield(item.JSON, err) {
+				return
+			}
+		}
+	}
 }
 
 // readAhead is how much a decoder may read beyond a value.

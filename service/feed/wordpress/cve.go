@@ -59,11 +59,18 @@ func newCVE(r *record.Record) cve {
 	cna := &r.Containers.CNA
 	return cve{
 		cna:         r.Metadata.Assigner,
-		title:       record.Plain(cna.Title),
-		description: record.Plain(cna.English()),
+		title:       bounded(record.Plain(cna.Title)),
+		description: bounded(record.Plain(cna.English())),
 		entries:     cna.Affected,
 		links:       links(cna.References),
 	}
+}
+
+// bounded returns the beginning of a text that is searched for each product of a record. The
+// format allows 4096 characters.
+func bounded(text string) string {
+	const most = 4 << 10
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 // A link is a reference that names a slug.

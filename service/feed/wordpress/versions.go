@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 
 	"assay/service/advisory"
@@ -32,6 +33,7 @@ func (c *cve) versions(a record.Affected, core bool) ranges {
 	if text, ok := c.text(a, core); ok {
 		return text
 	}
+	fixes := fixesOf(a)
 	last := "" // the newest end, for a default of affected
 	for _, v := range a.Versions {
 		if v.Status != "affected" {
@@ -52,7 +54,7 @@ func (c *cve) versions(a record.Affected, core bool) ranges {
 			got.add("0", advisory.Event{LastAffected: text})
 			continue
 		}
-		end = got.fixedBy(v, a, end)
+		end = got.fixedBy(v, fixes, end)
 		got.add(start, end)
 		if bound := cmp.Or(end.Fixed, end.LastAffected); last == "" || newer(bound, last) {
 			last = bound
@@ -149,7 +151,7 @@ func readText(text string) (start string, end advisory.Event, exact string, ok b
 // as a change within the range, or as a version that is not affected. A fix that is not
 // after the end contradicts it. Either may be wrong, so the range keeps its end and has no
 // fix.
-func (r *ranges) fixedBy(v record.Version, a record.Affected, end advisory.Event) advisory.Event {
+func (r *ranges) fixedBy(v record.Version, fixes []string, end advisory.Event) advisory.Event {
 	stated := cmp.Or(end.Fixed, end.LastAffected)
 	for _, ch := range v.Changes {
 		at, ok := Bound(ch.At)
@@ -169,17 +171,29 @@ func (r *ranges) fixedBy(v record.Version, a record.Affected, end advisory.Event
 	if end.LastAffected == "" {
 		return end
 	}
-	fix := ""
-	for _, u := range a.Versions {
-		at, ok := Bound(u.Version)
-		if u.Status == "unaffected" && ok && newer(at, end.LastAffected) && (fix == "" || newer(fix, at)) {
-			fix = at
-		}
-	}
-	if fix != "" {
-		return advisory.Event{Fixed: fix}
+	i := sort.Search(len(fixes), func(i int) bool { return newer(fixes[i], end.LastAffected) })
+	if i < len(fixes) {
+		return advisory.Event{Fixed: fixes[i]}
 	}
 	return end
+}
+
+// fixesOf returns the versions of an entry that are not affected, the oldest first.
+func fixesOf(a record.Affected) []string {
+	var fixes []string
+	for _, u := range a.Versions {
+		if u.Status != "unaffected" {
+			continue
+		}
+		if at, ok := Bound(u.Version); ok {
+			fixes = append(fixes, at)
+		}
+	}
+	slices.SortStableFunc(fixes, func(a, b string) int {
+		c, _ := compare(a, b) // both have an order
+		return c
+	})
+	return fixes
 }
 
 // unaffected adds what the default status says. If all versions are affected by default,

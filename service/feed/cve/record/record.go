@@ -4,6 +4,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -140,12 +141,27 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	return fmt.Errorf("invalid time %.40q", s)
 }
 
+// maxObjects bounds the JSON objects of a record. An empty object needs 3 bytes in the record
+// and some hundred in memory. Genuine records have up to a few thousand.
+const maxObjects = 50_000
+
+// CheckSize returns an error for a record that needs too much memory or time.
+func CheckSize(b []byte) error {
+	if len(b) > advisory.MaxSize {
+		return fmt.Errorf("record has %d bytes, more than %d", len(b), advisory.MaxSize)
+	}
+	if n := bytes.Count(b, []byte("{")); n > maxObjects {
+		return fmt.Errorf("record has %d objects, more than %d", n, maxObjects)
+	}
+	return nil
+}
+
 // Parse parses one record. Unknown fields are ignored, so that later minor versions of
 // the format can be read. A record must have a CVE ID and a known state: a document that
 // a CNA prepares for submission has no state yet.
 func Parse(b []byte) (Record, error) {
-	if len(b) > advisory.MaxSize {
-		return Record{}, fmt.Errorf("record has %d bytes, more than %d", len(b), advisory.MaxSize)
+	if err := CheckSize(b); err != nil {
+		return Record{}, err
 	}
 	var r Record
 	if err := json.Unmarshal(b, &r); err != nil {
