@@ -1,4 +1,5 @@
 # build    builds dist/assay and dist/assayd
+# help     prints these lines
 # release  builds both for linux on amd64 and arm64 in dist/release, with manual pages,
 #          completions, the licenses of all linked modules and SHA256SUMS
 # programs builds the programs of the release, without the rest
@@ -39,7 +40,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(
 PACKAGES = ./...
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh deploy/*/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
+.PHONY: help build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -57,6 +58,9 @@ programs:
 	done
 	cp install.sh dist/release/
 	$(GO) run ./check/notices -tags urfave_cli_no_docs . ./service/assayd >dist/release/THIRD-PARTY-NOTICES
+
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 release: programs
 	$(MAKE) manual SHARE=dist/release/share

@@ -68,7 +68,7 @@ func TestHintOfStore(t *testing.T) {
 
 // The lines for a Dockerfile have the address of the service, or a note that it is missing.
 func TestTokenAddress(t *testing.T) {
-	const note = "stands for the address of your assayd"
+	const note = "Replace https://assay.example.com by the address of your assayd"
 	dir := t.TempDir()
 	if _, stderr, err := assayd(t, "token", "create", "--name", "a", "--data", dir); err != nil || !strings.Contains(stderr, note) {
 		t.Errorf("before assayd served: %v, %q", err, stderr)

@@ -114,11 +114,16 @@ func (d *daemon) showToken(c *cli.Context, made tokens.Created) {
 	fmt.Fprintln(d.stdout, made.Secret)
 	ends := "It never expires: --expires 90d makes one that does."
 	if !t.Expires.IsZero() {
-		ends = "It expires on " + day(t.Expires) + "; builds warn for 30 days before."
+		ends = "It expires on " + t.Expires.UTC().Format("2006-01-02 at 15:04 UTC")
+		if t.Expires.Sub(d.now()) > 30*24*time.Hour {
+			ends += "; builds warn for 30 days before."
+		} else {
+			ends += "; builds warn until then."
+		}
 	}
 	url, note := publicURL(c.String("data")), ""
 	if url == "" {
-		url, note = "https://assay.example.com", "\nhttps://assay.example.com stands for the address of your assayd.\n"
+		url, note = "https://assay.example.com", "\nReplace https://assay.example.com by the address of your assayd.\n"
 	}
 	fmt.Fprintf(d.stderr, `token %q (%s) was created. It is shown only once.
 %[5]s

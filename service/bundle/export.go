@@ -90,7 +90,7 @@ func (e Export) header(all []store.Source, lists map[string]store.List) (Header,
 		reason := ""
 		switch {
 		case i >= 0 && !e.Known[i].MayPassOn:
-			reason = fmt.Sprintf("its licence (%s) does not allow to pass it on", e.Known[i].Licence)
+			reason = fmt.Sprintf("its licence (%s) does not permit passing it on", e.Known[i].Licence)
 			if named {
 				return h, hint.Errorf("let each network fetch it, or import the files there", "source %q: %s", s.Origin.Source, reason)
 			}
