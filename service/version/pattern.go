@@ -3,6 +3,7 @@ package version
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"regexp"
 	"strings"
 )
@@ -35,6 +36,9 @@ func NewPattern(text string) (Pattern, error) {
 			return Pattern{}, fmt.Errorf("pattern %.100q %w", text, err)
 		}
 		p.not, rest = not, lookahead[end+1:]
+		if alternatives(rest) { // the lookahead would belong to the first of them only
+			return Pattern{}, fmt.Errorf("pattern %.100q %w", text, errPattern)
+		}
 	}
 	is, err := compilePattern(rest, `\A(?:`, `)\z`)
 	if err != nil {
@@ -51,8 +55,13 @@ func compilePattern(text, prefix, suffix string) (*regexp.Regexp, error) {
 	if _, err := regexp.Compile(text); err != nil {
 		return nil, errPattern
 	}
-	for _, java := range [...]string{"&&", "++", "*+", "?+", "}+", "[["} {
+	for _, java := range [...]string{"&&", "++", "*+", "?+", "}+"} {
 		if strings.Contains(text, java) {
+			return nil, errPattern
+		}
+	}
+	for s := range scan(text) {
+		if s.bracket && s.c == '[' {
 			return nil, errPattern
 		}
 	}
@@ -63,27 +72,60 @@ func compilePattern(text, prefix, suffix string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// closing returns the index of the parenthesis that closes the group in which s begins, or
-// a negative number. Parentheses in brackets do not count.
-func closing(s string) int {
-	depth, bracket := 1, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case bracket:
-			bracket = c != ']'
-		case c == '[':
-			bracket = true
-		case c == '(':
-			depth++
-		case c == ')':
-			if depth--; depth == 0 {
-				return i
+// A symbol is a character of an expression that is not escaped. It is outside of all groups
+// at depth 0; the parenthesis that closes a group has the depth outside of it.
+type symbol struct {
+	c       byte
+	at      int
+	bracket bool // it is in brackets, where parentheses do not count
+	depth   int
+}
+
+// scan yields the symbols of an expression.
+func scan(s string) iter.Seq[symbol] {
+	return func(yield func(symbol) bool) {
+		depth, bracket := 0, false
+		for i := 0; i < len(s); i++ {
+			c, inside := s[i], bracket
+			switch {
+			case c == '\\':
+				i++
+				continue
+			case bracket:
+				bracket = c != ']'
+			case c == '[':
+				bracket = true
+			case c == '(':
+				depth++
+			case c == ')':
+				depth--
+			}
+			if !yield(symbol{c, i, inside, depth}) {
+				return
 			}
 		}
 	}
+}
+
+// closing returns the index of the parenthesis that closes the group in which s begins, or
+// a negative number.
+func closing(s string) int {
+	for s := range scan(s) {
+		if s.depth < 0 {
+			return s.at
+		}
+	}
 	return -1
+}
+
+// alternatives reports whether an expression has alternatives outside of all groups.
+func alternatives(s string) bool {
+	for s := range scan(s) {
+		if s.c == '|' && !s.bracket && s.depth == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Matches reports whether a pattern matches a version.
