@@ -234,3 +234,28 @@ func FuzzFromCVE(f *testing.F) {
 		}
 	})
 }
+
+// TestVersionsOfCVE: ranges that are only partly understood affect too many versions, or
+// cannot be evaluated, but never too few.
+func TestVersionsOfCVE(t *testing.T) {
+	for _, tt := range []struct{ name, versions, def, want string }{
+		{"one range in a text", `{"version":">= 6.4.0, < 6.4.3","status":"affected"}`, "", "[6.4.0,6.4.3)"},
+		{"one version in a text", `{"version":"= 6.4.0","status":"affected"}`, "", "=6.4.0"},
+		{"two ranges in a text", `{"version":">= 6.4.0, < 6.4.3, >= 6.3.0, < 6.3.2","status":"affected"}`, "", "[0,>= 6.4.0, < 6.4.3, >= 6.3.0, < 6.3.2]"},
+		{"two versions in a text", `{"version":"= 1.0, = 1.1","status":"affected"}`, "", "[0,= 1.0, = 1.1]"},
+		{"a change to the fix", `{"version":"1.0","lessThan":"*","status":"affected","changes":[{"at":"1.5","status":"unaffected"}]}`, "", "[1.0,1.5)"},
+		{"affected again after a fix", `{"version":"1.0","lessThan":"*","status":"affected","changes":[{"at":"1.5","status":"unaffected"},{"at":"2.0","status":"affected"}]}`, "", "[1.0,)"},
+		{"affected by default, before a fix", `{"version":"2.0","status":"unaffected"}`, "affected", "[0,2.0)"},
+		{"affected by default, after an unaffected range", `{"version":"0","lessThan":"1.0","status":"unaffected"}`, "affected", "[0,)"},
+		{"affected by default, around an unaffected range", `{"version":"1.0","lessThan":"2.0","status":"unaffected"}`, "affected", "[0,)"},
+	} {
+		r, err := record.Parse([]byte(`{"dataType":"CVE_RECORD","dataVersion":"5.1","cveMetadata":{"cveId":"CVE-2024-1000","assignerShortName":"x","state":"PUBLISHED","datePublished":"2024-01-01T00:00:00Z"},
+			"containers":{"cna":{"affected":[{"vendor":"WordPress","product":"WordPress","defaultStatus":"` + tt.def + `","versions":[` + tt.versions + `]}]}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(wordpress.FromCVE(&r)); got != "core "+tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -125,21 +125,22 @@ func readText(text string) (start string, end advisory.Event, exact string, ok b
 		if strings.Trim(rest, " ,&") != "" {
 			return "", end, "", false
 		}
-		start = "0"
 		for _, m := range all {
-			switch v := bound(m[2]); m[1] {
-			case ">=", ">":
+			switch v := bound(m[2]); {
+			case m[1] == "=" && len(all) == 1:
+				return "", end, v, true
+			case m[1][0] == '>' && start == "":
 				// The version after ">" is not affected, but its successor is unknown.
 				start = v
-			case "<":
+			case m[1] == "<" && end == (advisory.Event{}):
 				end = advisory.Event{Fixed: v}
-			case "<=":
+			case m[1] == "<=" && end == (advisory.Event{}):
 				end = advisory.Event{LastAffected: v}
-			case "=":
-				return "", end, v, true
+			default: // several ranges, of which one alone would be wrong
+				return "", advisory.Event{}, "", false
 			}
 		}
-		return start, end, "", true
+		return cmp.Or(start, "0"), end, "", true
 	}
 	if single.MatchString(text) {
 		return "", end, bound(text), true
@@ -150,8 +151,11 @@ func readText(text string) (start string, end advisory.Event, exact string, ok b
 // fixedBy returns the end of a range with the fix that the record names, if it names one:
 // as a change within the range, or as a version that is not affected. A fix that is not
 // after the end contradicts it. Either may be wrong, so the range keeps its end and has no
-// fix.
+// fix. If later versions are affected again, the range has no fix either.
 func (r *ranges) fixedBy(v record.Version, fixes []string, end advisory.Event) advisory.Event {
+	if slices.ContainsFunc(v.Changes, func(ch record.Change) bool { return ch.Status != "unaffected" }) {
+		return end
+	}
 	stated := cmp.Or(end.Fixed, end.LastAffected)
 	for _, ch := range v.Changes {
 		at, ok := Bound(ch.At)
@@ -205,7 +209,7 @@ func (r *ranges) unaffected(a record.Affected, last string) {
 		return
 	}
 	for _, u := range a.Versions {
-		if at, ok := Bound(u.Version); u.Status == "unaffected" && ok {
+		if at, ok := Bound(u.Version); u.Status == "unaffected" && ok && unended(u) {
 			if last == "" {
 				r.add("0", advisory.Event{Fixed: at})
 			}
@@ -218,6 +222,11 @@ func (r *ranges) unaffected(a record.Affected, last string) {
 	case len(r.ranges) == 0:
 		r.add("0", advisory.Event{})
 	}
+}
+
+// unended reports whether a version is not the start of a range that ends.
+func unended(v record.Version) bool {
+	return (v.LessThan == "" || v.LessThan == "*") && (v.LessThanOrEqual == "" || v.LessThanOrEqual == "*")
 }
 
 var (
