@@ -40,6 +40,7 @@ func feedFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "ecosystem", Usage: "of osv, update `ECOSYSTEM`, such as Debian, npm or \"Red Hat\" (repeatable; default all in the bucket)"},
 		&cli.StringSliceFlag{Name: "mirror", Usage: "read a source from a copy: `NAME=URL|FOLDER` (repeatable); without NAME=, a copy of the bucket of osv"},
 		&cli.StringSliceFlag{Name: "key", Usage: "read the key of a source from a file: `NAME=FILE` (repeatable)"},
+		&cli.StringSliceFlag{Name: "names", Usage: "read from a file the packages that a source is asked for, one on each line: `NAME=FILE` (repeatable)"},
 		&cli.StringSliceFlag{Name: "accept-shrink", Usage: "accept that the source `NAME` loses more than half of its records (repeatable)"},
 		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if a server does not answer within this `TIME`", Value: 30 * time.Second},
 		&cli.DurationFlag{Name: "feed-timeout", Usage: "give up the update of one source or ecosystem after this `TIME`", Value: 30 * time.Minute},
@@ -91,7 +92,7 @@ func sourceNamesText() string {
 // updateFlags are the values of feedFlags.
 type updateFlags struct {
 	named, ecosystems, acceptShrink []string
-	mirrors, keys                   map[string]string
+	mirrors, keys, names            map[string]string
 	// onlyOSV: no source is named, and a flag is about osv alone. No other source is
 	// fetched for the first time.
 	onlyOSV bool
@@ -113,6 +114,9 @@ func readUpdateFlags(c *cli.Context) (f updateFlags, err error) {
 		return f, err
 	}
 	if f.keys, err = perSource("key", c.StringSlice("key"), ""); err != nil {
+		return f, err
+	}
+	if f.names, err = perSource("names", c.StringSlice("names"), ""); err != nil {
 		return f, err
 	}
 	if len(f.ecosystems) > 0 && len(f.named) > 0 && !slices.Contains(f.named, osv.Name) {
@@ -144,6 +148,31 @@ func readKey(path string) (string, error) {
 		return "", fmt.Errorf("%q does not have a key in one line of at most %d bytes", path, maxKey)
 	}
 	return key, nil
+}
+
+// maxNamesFile bounds a file of names.
+const maxNamesFile = 4 << 20
+
+// readNames reads the lines of a file, without empty ones and comments.
+func readNames(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxNamesFile+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if len(b) > maxNamesFile {
+		return nil, fmt.Errorf("%q has more than %d bytes", path, maxNamesFile)
+	}
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			names = append(names, line)
+		}
+	}
+	return names, nil
 }
 
 // newUpdater returns the updater that the flags of a command describe. progress may
@@ -240,6 +269,15 @@ func (f updateFlags) plan(s feed.Source, config feed.Config, data string) (feed.
 	p.Setup.Dir = filepath.Join(data, "feed", s.Name)
 	if s.Name == osv.Name {
 		p.Parts = f.ecosystems
+	}
+	if path, ok := f.names[s.Name]; ok {
+		if !s.Names {
+			return p, hint.Errorf("leave it out", "--names: source %q needs no names", s.Name)
+		}
+		var err error
+		if p.Setup.Names, err = readNames(path); err != nil {
+			return p, hint.Errorf("the file has one name on each line", "read the names of source %q: %w", s.Name, err)
+		}
 	}
 	path, ok := f.keys[s.Name]
 	switch {

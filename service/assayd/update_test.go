@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -130,6 +131,31 @@ func catalogs(t *testing.T) string {
 	return dir
 }
 
+// A source that answers for names is asked for those in a file, and its data is not passed
+// on.
+func TestUpdateNames(t *testing.T) {
+	from, data := t.TempDir(), t.TempDir()
+	answer := `{"error":0,"data":{"plugin":"p","vulnerability":[{"uuid":"1","operator":{"max_version":"2","max_operator":"lt"},"impact":[],"source":[]}]}}`
+	names := filepath.Join(data, "names")
+	if err := errors.Join(os.Mkdir(filepath.Join(from, "plugin"), 0o700), os.WriteFile(filepath.Join(from, "plugin", "p"), []byte(answer), 0o600),
+		os.WriteFile(names, []byte("# of the images\n\nplugin/p\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	update := []string{"update", "--data", data, "--source", "wpvulnerability", "--mirror", "wpvulnerability=" + from}
+	if got := must(t, append(update, "--names", "wpvulnerability="+names)...); got != "wpvulnerability: 1 new, 0 changed, 0 removed, 0 rejected\n" {
+		t.Errorf("%q", got)
+	}
+	if _, _, err := assayd(t, update...); err == nil || !strings.Contains(hint.Of(err), "--names wpvulnerability=FILE") {
+		t.Errorf("without the file: %v, hint %q", err, hint.Of(err))
+	}
+	key := filepath.Join(data, "key")
+	must(t, "bundle", "key", key)
+	_, _, err := assayd(t, "bundle", "export", "--key", key, "--out", filepath.Join(data, "bundle"), "--data", data)
+	if err == nil || !strings.Contains(err.Error(), "there is nothing to export") {
+		t.Errorf("export: %v", err)
+	}
+}
+
 // Each source has its own mirror, and only the named ones are updated.
 func TestUpdateSources(t *testing.T) {
 	from, data := catalogs(t), t.TempDir()
@@ -180,7 +206,9 @@ func TestUpdateSources(t *testing.T) {
 	for _, args := range [][]string{
 		{"update", "--source", "other"}, {"update", "--mirror", "kev="}, {"update", "--key", "kev=" + empty}, {"update", "--key", empty},
 		{"update", "--key", "nvd=" + empty}, {"update", "--accept-shrink", "other"}, {"update", "--source", "kev", "--ecosystem", "npm"},
-		{"update", "--source", "wordfence"}, {"update", "--drop", "osv"}, {"status", "--format", "xml"},
+		{"update", "--source", "wordfence"}, {"update", "--source", "wpvulnerability"}, {"update", "--names", "kev=" + empty}, {"update", "--names", empty},
+		{"update", "--source", "wpvulnerability", "--names", "wpvulnerability=" + empty}, {"update", "--names", "wpvulnerability=" + empty + "x"},
+		{"update", "--drop", "osv"}, {"status", "--format", "xml"},
 		{"bundle", "export"}, {"bundle", "export", "--key", empty, "--out", filepath.Join(data, "x")}, {"bundle", "export", "--key", key, "--out", file},
 		{"bundle", "import", file}, {"bundle", "import", "--trust", empty, file}, {"bundle", "import", "--trust", public, key}, {"bundle", "key", key},
 	} {

@@ -31,6 +31,8 @@ type Source struct {
 	// Key says whether the source needs a key. Authorize adds the key to a request.
 	Key       KeyUse
 	Authorize func(h http.Header, key string)
+	// Names: it answers only for packages that the operator names.
+	Names bool
 	// Default: it is updated if the user names no source. A source that needs
 	// a key, is slow without one, or has a restricted licence is updated only if the user
 	// names it once.
@@ -78,6 +80,8 @@ type Setup struct {
 	Dir string
 	// HasKey reports whether Mirror sends a key.
 	HasKey bool
+	// Names are the packages that the operator names, for a source that needs them.
+	Names []string
 }
 
 // A Cost is about what a fetch takes.

@@ -59,8 +59,8 @@ func (p *part) uses(r *rules) {
 	}
 	for _, e := range r.ecosystems {
 		base, _, _ := strings.Cut(e.Name, ":")
-		if base == "Packagist" {
-			base = e.Name // it has repositories in the place of releases
+		if base == "Packagist" || base == "WordPress" {
+			base = e.Name // it has repositories, or sources, in the place of releases
 		}
 		p.needs[base] = true
 	}

@@ -92,6 +92,9 @@ func rulesFor(typ string, origin origin) (r rules, ok bool) {
 		r.ecosystems[0].Name = "Root:" + l.ecosystem
 	case origin == fromDrupal && typ == "composer":
 		r.ecosystems = append(r.ecosystems, distro.Ecosystem{Name: "Packagist:https://packages.drupal.org/8"})
+	case typ == wordPress:
+		// It has records only of what the operator of the service has named.
+		r.ecosystems = append(r.ecosystems, distro.Ecosystem{Name: "WordPress:WPVulnerability"})
 	case origin == fromJenkins && typ == "maven":
 		r.ecosystems = append(r.ecosystems, distro.Ecosystem{Name: "Jenkins"})
 	}

@@ -234,11 +234,14 @@ func (m *matcher) rulesOf(key languageKey, of func() (r rules, ok bool)) (*rules
 		m.languages[key] = nil
 		return nil, nil
 	}
+	main := r.ecosystems[0].Name
 	if err := r.hold(m.ix); err != nil {
 		return nil, err
 	}
-	if key.origin == fromJenkins && len(r.ecosystems) > 0 && r.ecosystems[0].Name != "Maven" {
-		r.ecosystems = nil // the warnings of Jenkins alone are not enough for libraries
+	if (key.origin == fromJenkins || key.typ == wordPress) && len(r.ecosystems) > 0 && r.ecosystems[0].Name != main {
+		// The warnings of Jenkins alone are not enough for libraries, nor are the records of
+		// named plugins for all plugins.
+		r.ecosystems = nil
 	}
 	m.languages[key] = &r
 	return &r, nil

@@ -54,7 +54,7 @@ func updateAll(ctx context.Context, where, dir string) error {
 		if err != nil {
 			return err
 		}
-		setup := feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed", s.Name), HasKey: s.Key == feed.RequiredKey}
+		setup := feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed", s.Name), HasKey: s.Key == feed.RequiredKey, Names: namesOf(s)}
 		u.Plans = append(u.Plans, feed.Plan{Source: s, Setup: setup, Named: true})
 	}
 	var failures []error

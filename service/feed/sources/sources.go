@@ -12,6 +12,7 @@ import (
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 	"assay/service/feed/wordfence"
+	"assay/service/feed/wpvulnerability"
 )
 
 // All returns the sources in the order in which they are updated.
@@ -24,6 +25,7 @@ func All() []feed.Source {
 		overrides.Source(),
 		nvd.Source(),
 		wordfence.Source(),
+		wpvulnerability.Source(),
 		drupal.Source(),
 		jenkins.Source(),
 		endoflife.Source(),

@@ -148,6 +148,13 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		production, n := wordfencetest.Production(t)
 		return fixture{files: map[string][]byte{"production": production, "scanner": production}, records: n}
 	},
+	"wpvulnerability": func(*testing.T) fixture {
+		entry := func(uuid, end string) string {
+			return `{"uuid":"` + uuid + `","name":"Contact Form 7","operator":{"max_version":"` + end + `","max_operator":"lt","unfixed":"0"},"impact":[],"source":[]}`
+		}
+		answer := `{"error":0,"data":{"plugin":"contact-form-7","vulnerability":[` + entry("a1", "5.3.2") + "," + entry("b2", "5.9.2") + `]},"updated":1781708619}`
+		return fixture{files: map[string][]byte{"plugin/contact-form-7/": []byte(answer)}, records: 2}
+	},
 	"drupal": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"HEAD.tar.gz": tarball(t, "wordpress", "feeds", "drupal", "osv")}, records: 48}
 	},
@@ -159,6 +166,14 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
 		return fixture{files: map[string][]byte{"update-center.actual.json": file}, records: 1511}
 	},
+}
+
+// namesOf returns the names that a source is asked for.
+func namesOf(s feed.Source) []string {
+	if !s.Names {
+		return nil
+	}
+	return []string{"plugin/contact-form-7"}
 }
 
 // zipped returns a zip archive of files.
@@ -367,7 +382,7 @@ func newRig(t *testing.T, s feed.Source, where string) *rig {
 	}
 	r := &rig{t: t, source: s, store: st, now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 	r.updater = feed.Updater{
-		Plans:   []feed.Plan{{Source: s, Setup: feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed"), HasKey: s.Key == feed.RequiredKey}, Named: true}},
+		Plans:   []feed.Plan{{Source: s, Setup: feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed"), HasKey: s.Key == feed.RequiredKey, Names: namesOf(s)}, Named: true}},
 		Store:   st,
 		Now:     func() time.Time { return r.now },
 		Timeout: time.Second,
