@@ -99,3 +99,19 @@ func TestFlags(t *testing.T) {
 		}
 	}
 }
+
+// install.sh writes its argument into the settings, where a space would begin another flag.
+func TestInstallDomain(t *testing.T) {
+	for _, domain := range []string{"", "a.example.com --oidc=/x", "-x", "https://assay.example.com", "a.example.com\nX=1"} {
+		cmd := exec.Command("/bin/sh", filepath.Join(testkit.Root(t), "deploy", "systemd", "install.sh"), domain)
+		cmd.Env = []string{"PATH=/nonexistent"} // it can install nothing
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "invalid domain") {
+			t.Errorf("%q: %v\n%s", domain, err, out)
+		}
+	}
+	cmd := exec.Command("/bin/sh", filepath.Join(testkit.Root(t), "deploy", "systemd", "install.sh"), "assay-1.example.com")
+	cmd.Env = []string{"PATH=/nonexistent"}
+	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "invalid domain") {
+		t.Errorf("a valid domain: %v\n%s", err, out)
+	}
+}

@@ -15,6 +15,9 @@ fail() {
 
 [ $# = 1 ] || fail "usage: install.sh DOMAIN"
 domain=$1
+case $domain in
+"" | -* | *[!A-Za-z0-9.-]*) fail "invalid domain: it is a name such as assay.example.com" ;;
+esac
 cd "$(dirname "$0")"
 [ "$(id -u)" = 0 ] || fail "run it as root: sudo $0 $domain"
 [ -d /run/systemd/system ] || fail "systemd does not run on this machine"
