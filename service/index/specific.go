@@ -84,17 +84,23 @@ const (
 )
 
 // patterns returns the patterns of the versions that an entry of Jenkins affects. A
-// pattern that is too long stays, and cannot be evaluated.
+// pattern that is too long stays, and cannot be evaluated. An empty pattern, which cannot be
+// evaluated either, replaces values of another form and those above the bound.
 func (s specific) patterns(af advisory.Affected) []string {
-	list, _ := s.Patterns.([]any)
-	if af.Package.Ecosystem != "Jenkins" {
+	if af.Package.Ecosystem != "Jenkins" || s.Patterns == nil {
 		return nil
+	}
+	list, ok := s.Patterns.([]any)
+	if !ok {
+		return []string{""}
 	}
 	var patterns []string
 	for _, p := range list[:min(len(list), maxPatterns)] {
-		if p, ok := p.(string); ok && p != "" {
-			patterns = append(patterns, head(p, maxPattern))
-		}
+		text, _ := p.(string)
+		patterns = append(patterns, head(text, maxPattern))
+	}
+	if len(list) > maxPatterns {
+		patterns = append(patterns, "")
 	}
 	return patterns
 }

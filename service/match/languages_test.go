@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assay/check/testkit"
 	"assay/inspect/distro/chisel"
@@ -309,6 +310,39 @@ func TestChisel(t *testing.T) {
 			}
 			if res.Evaluated != tt.evaluated || !slices.Equal(found, tt.found) || !maps.Equal(notEvaluated, tt.notEvaluated) {
 				t.Errorf("evaluated %d, found %q, not evaluated %v", res.Evaluated, found, notEvaluated)
+			}
+		})
+	}
+}
+
+// TestUnreadablePatterns: a package of Jenkins is not evaluated with an entry whose patterns
+// have another form, unless another pattern matches.
+func TestUnreadablePatterns(t *testing.T) {
+	for _, tt := range []struct {
+		name, patterns string
+		gaps, findings int
+	}{
+		{"none matches", `["1[.].*"]`, 0, 0},
+		{"one matches", `["5[.].*"]`, 0, 1},
+		{"an empty one", `[""]`, 1, 0},
+		{"a number", `["1[.].*",5]`, 1, 0},
+		{"a number, and one matches", `[5,"5[.].*"]`, 0, 1},
+		{"not a list", `"5[.].*"`, 1, 0},
+		{"too many", `[` + strings.Repeat(`"1[.].*",`, 64) + `"5[.].*"]`, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, err := advisory.Parse([]byte(`{"id":"JENKINS-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Jenkins","name":"plugin/git"},
+				"ecosystem_specific":{"patterns":` + tt.patterns + `}}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			inv := inventory.Inventory{Packages: []inventory.Package{{Type: "jenkins", Name: "plugin/git", Version: "5.2.2"}}}
+			res, err := match.Inventory(inv, index.NewMemory([]advisory.Advisory{a}, nil), nil, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.NotEvaluated) != tt.gaps || len(res.Findings) != tt.findings {
+				t.Errorf("%d gaps and %d findings, want %d and %d: %+v", len(res.NotEvaluated), len(res.Findings), tt.gaps, tt.findings, res.NotEvaluated)
 			}
 		})
 	}

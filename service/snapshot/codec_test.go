@@ -33,7 +33,7 @@ var fullEntries = []index.Affected{
 	{Advisory: "A-3", Versions: []string{"1.0", "1.1"}, Urgency: "1.0", Status: advisory.StatusWontFix},
 	{Advisory: "A-3", Status: advisory.StatusNotAffected},
 	{Advisory: "A-4", Modules: []string{"nodejs:18"}, Arches: []string{"amd64", "arm64"}, Binaries: []string{"a", "b"}},
-	{Advisory: "A-5", Source: "jenkins", Patterns: []string{"1[.].*", "2"}},
+	{Advisory: "A-5", Source: "jenkins", Patterns: []string{"1[.].*", "2", ""}},
 	{Advisory: "A-6", Source: "jenkins", Ranges: nil, Note: "the record contradicts itself"},
 }
 
