@@ -122,12 +122,12 @@ func Model(version string) *ucli.App {
 		ExitErrHandler:         func(*ucli.Context, error) {},
 		Commands: []*ucli.Command{
 			command("inventory", "print what is installed as CycloneDX 1.6 JSON, without contacting the service", "", flagsOf(func(o option) bool { return o.inventory })),
-			command("doctor", "show what a scan would read and use, and what is wrong with it", "[TOKEN]", scanFlags()),
+			command("doctor", "show what a scan would read and use, and what would go wrong", "[TOKEN]", scanFlags()),
 			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil)),
 			command("scanned", "fail unless the service has a passing scan of a commit", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned })),
 			command("version", "print the version", "", nil),
-			command("help", "print this, or the flags of a command", "[COMMAND]", nil),
-			command("slot", "print what a service wrote into this binary, or into a file", "[FILE]", slotFlags()),
+			command("help", "print this help, or the help of a command", "[COMMAND]", nil),
+			command("slot", "print what assayd wrote into this binary, or into another file", "[FILE]", slotFlags()),
 		},
 	}
 }

@@ -40,7 +40,7 @@ func scanOptions() []option {
 	options := []option{
 		{flag: &ucli.StringFlag{Name: "root", Aliases: []string{"d"}, Value: "/", Usage: "read the tree below `DIR`"}, inventory: true},
 		{flag: &ucli.StringSliceFlag{Name: "skip", Usage: "leave out `DIR` (repeatable)"}, inventory: true, generator: true},
-		{flag: &ucli.StringFlag{Name: "server", Usage: "`URL` of the service, if the binary does not contain it"}, env: envService, scanned: true},
+		{flag: &ucli.StringFlag{Name: "server", Usage: "send the scan to the service at `URL`, if the binary does not contain its address"}, env: envService, scanned: true},
 		{flag: &ucli.StringFlag{Name: "token-file", Usage: "read the token from `FILE`"}, env: envRead, scanned: true},
 	}
 	for _, d := range verdict.DeclaredOptions() {
@@ -52,8 +52,8 @@ func scanOptions() []option {
 		options = append(options, o)
 	}
 	return append(options, []option{
-		{flag: &ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn when the scan cannot finish", Value: "fail"}, generator: true},
-		{flag: &ucli.StringFlag{Name: "format", Usage: "standard output: `text` or json", Value: "text"}},
+		{flag: &ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn if the scan cannot finish", Value: "fail"}, generator: true},
+		{flag: &ucli.StringFlag{Name: "format", Usage: "print `text` or json to standard output", Value: "text"}},
 		{flag: &ucli.StringSliceFlag{Name: "output", Usage: "write a report: `FORMAT=PATH` (repeatable; json, text)"}, env: envRead},
 		{flag: &ucli.StringFlag{Name: "cacert", Usage: "also trust the certificates in `FILE` (PEM)"}, env: envService, scanned: true},
 		{flag: &ucli.BoolFlag{Name: "no-verify", Aliases: []string{"n"}, Usage: "do not verify the certificate of the service"}, scanned: true, generator: true},

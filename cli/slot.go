@@ -41,7 +41,7 @@ func (r *run) slot(c *ucli.Context) error {
 		p, err = slot.Show(program)
 	}
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hint.Errorf("is it a binary of assay?", "%q: %w", path, err)
+		return hint.Errorf("name a binary of assay", "%q: %w", path, err)
 	}
 	if err != nil {
 		return damaged(err)
@@ -106,7 +106,7 @@ func readProgram(path string) ([]byte, error) {
 		return nil, hint.Errorf("name a file that this user may read", "%w", err)
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxProgram {
-		return nil, hint.Errorf("is it a binary of assay?", "%q is not a file, or larger than %d MiB", path, maxProgram>>20)
+		return nil, hint.Errorf("name a binary of assay", "%q is not a file, or larger than %d MiB", path, maxProgram>>20)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -118,7 +118,7 @@ func readProgram(path string) ([]byte, error) {
 // damaged adds a hint to the error of a damaged slot.
 func damaged(err error) error {
 	if errors.Is(err, slot.ErrDamaged) {
-		return hint.Errorf("it was damaged or changed after that; fetch it again, docker build --no-cache",
+		return hint.Errorf("the binary was damaged or changed later; fetch it again with docker build --no-cache",
 			"the binary differs from the one that the service handed out: %w", err)
 	}
 	return err

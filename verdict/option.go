@@ -89,7 +89,7 @@ const (
 func DeclaredOptions() []Option {
 	return []Option{
 		{
-			Name: "fail-on", Usage: "fail from this `SEVERITY` upwards: critical, high, medium, low, negligible, none (default high)",
+			Name: "fail-on", Usage: "fail on findings of this `SEVERITY` or above: critical, high, medium, low, negligible, none (default high)",
 			Effect: Gate, Env: EnvStricter, none: true,
 			field:   func(o *Options) any { return &o.FailOn },
 			weakens: func(o, byDefault Options) bool { return o.Threshold() < byDefault.Threshold() },
@@ -116,7 +116,7 @@ func DeclaredOptions() []Option {
 			field: func(o *Options) any { return &o.Strict },
 		},
 		{
-			Name: "kernel", Usage: "list kernel packages and let them fail; an image does not run its kernel",
+			Name: "kernel", Usage: "list findings in kernel packages and let them fail; an image does not run its own kernel",
 			Effect: Gate, Env: EnvTaken,
 			field: func(o *Options) any { return &o.Kernel },
 		},
@@ -135,17 +135,17 @@ func DeclaredOptions() []Option {
 			weakens: func(o, _ Options) bool { return o.ContinueOnFailure },
 		},
 		{
-			Name: "project", Usage: "store the scan under this `NAME`",
+			Name: "project", Usage: "`NAME` of the project that the scan belongs to",
 			Effect: Label, Env: EnvTaken,
 			field: func(o *Options) any { return &o.Project },
 		},
 		{
-			Name: "ref", Usage: "the branch or tag that is built",
+			Name: "ref", Usage: "`NAME` of the branch or tag that is built",
 			Effect: Label, Env: EnvTaken,
 			field: func(o *Options) any { return &o.Ref },
 		},
 		{
-			Name: "commit", Usage: "the commit that is built",
+			Name: "commit", Usage: "`ID` of the commit that is built",
 			Effect: Label, Env: EnvTaken,
 			field: func(o *Options) any { return &o.Commit },
 		},

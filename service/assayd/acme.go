@@ -30,14 +30,14 @@ func acmeFlags() []cli.Flag {
 	}
 }
 
-// An acmeSetup serves certificates that are got by ACME. There is none until the store,
+// An acmeSetup serves certificates from an ACME authority. It has none until the store,
 // which keeps them, is open.
 type acmeSetup struct {
 	config  acme.Config
 	manager atomic.Pointer[acme.Manager]
 }
 
-// newACME reads the flags; nil: there is nothing to get.
+// newACME reads the flags. It returns nil if no certificate is requested.
 func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time.Time) (*acmeSetup, error) {
 	domains := c.StringSlice("acme-domain")
 	if len(domains) == 0 {
@@ -49,7 +49,7 @@ func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time
 		return nil, nil
 	}
 	if conf.certFile != "" {
-		return nil, hint.Errorf("give one of them", "--acme-domain and --tls-cert exclude each other")
+		return nil, hint.Errorf("give only one of them", "--acme-domain and --tls-cert exclude each other")
 	}
 	if err := acme.CheckDomains(domains, c.String("acme-directory")); err != nil {
 		return nil, hint.Errorf("name a host, such as --acme-domain assay.example.com; only an authority of your own (--acme-directory) issues certificates for private names", "--acme-domain: %w", err)
@@ -59,7 +59,7 @@ func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time
 		return nil, err
 	}
 	if public.Scheme != "https" || !slices.Contains(domains, public.Hostname()) {
-		return nil, hint.Errorf("--public-url is https:// and one of the domains, such as https://"+domains[0], "--public-url %q is not an https address of --acme-domain", conf.public)
+		return nil, hint.Errorf("--public-url must be https:// and one of the domains, such as https://"+domains[0], "--public-url %q is not an https address of --acme-domain", conf.public)
 	}
 	a := &acmeSetup{config: acme.Config{Domains: domains, Email: c.String("acme-email"), Directory: c.String("acme-directory"), Log: log, Now: now}}
 	if path := c.String("acme-ca"); path != "" {
@@ -69,7 +69,7 @@ func newACME(c *cli.Context, conf serveConfig, log *slog.Logger, now func() time
 		}
 		a.config.Roots = x509.NewCertPool()
 		if !a.config.Roots.AppendCertsFromPEM(pem) {
-			return nil, hint.Errorf("it begins with -----BEGIN CERTIFICATE-----", "read --acme-ca: %q has no PEM certificates", path)
+			return nil, hint.Errorf("a PEM certificate begins with -----BEGIN CERTIFICATE-----", "read --acme-ca: %q has no PEM certificates", path)
 		}
 	}
 	return a, nil
@@ -95,7 +95,7 @@ func (a *acmeSetup) start(ctx context.Context, st store.Store) (end func(), err 
 	a.config.Files = st
 	m, err := acme.Start(ctx, a.config)
 	if err != nil {
-		return nil, hint.Errorf("--acme-directory is the URL of the authority's directory, such as "+acme.LetsEncrypt, "%w", err)
+		return nil, hint.Errorf("--acme-directory must be the URL of the authority's directory, such as "+acme.LetsEncrypt, "%w", err)
 	}
 	a.manager.Store(m)
 	return m.Stop, nil

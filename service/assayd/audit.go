@@ -24,10 +24,10 @@ import (
 func (d *daemon) auditCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "audit",
-		Usage: "list who changed tokens, sources and settings, and when, the newest last",
+		Usage: "list who changed tokens, sources and settings, and when; the newest event is last",
 		Flags: storeFlags(
-			&cli.StringFlag{Name: "since", Usage: "only what was done since `TIME`, such as 30d ago or 2026-11-24"},
-			&cli.IntFlag{Name: "limit", Usage: "at most `N` events, the newest", Value: 1000},
+			&cli.StringFlag{Name: "since", Usage: "list only events since `TIME`, such as 2026-11-24, or 30d for the last 30 days"},
+			&cli.IntFlag{Name: "limit", Usage: "list only the newest `N` events", Value: 1000},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON object in each line"},
 		),
 		Action: d.audit,
@@ -40,7 +40,7 @@ func (d *daemon) audit(c *cli.Context) error {
 	}
 	filter := store.EventFilter{Limit: c.Int("limit")}
 	if filter.Limit < 1 {
-		return hint.Errorf("--limit 100", "--limit is %d", filter.Limit)
+		return hint.Errorf("give a positive number, such as --limit 100", "invalid --limit %d", filter.Limit)
 	}
 	var err error
 	if filter.Since, err = sinceTime(c.String("since"), d.now()); err != nil {

@@ -17,7 +17,7 @@ import (
 func (d *daemon) backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "backup",
-		Usage:       "write a copy of the data folder to FILE, also while assayd serves from it",
+		Usage:       "write a copy of the data folder to FILE, even while assayd serves from it",
 		Description: "The file is a tar archive that assayd restore reads. It contains the digests of tokens and every inventory: protect it as you protect the folder.\nA PostgreSQL database is backed up with its own tools, such as pg_dump.",
 		ArgsUsage:   "FILE",
 		Flags:       storeFlags(),
@@ -104,7 +104,7 @@ func (d *daemon) restore(c *cli.Context) error {
 	err = sqlite.Restore(c.Context, c.String("data"), f)
 	switch {
 	case errors.Is(err, store.ErrDamaged):
-		return hint.Errorf("is it a complete file of assayd backup? Copy it again, or use another backup", "%q: %w", path, err)
+		return hint.Errorf("check that the file is a complete backup made by assayd backup; copy it again, or use another backup", "%q: %w", path, err)
 	case errors.Is(err, fs.ErrExist):
 		return hint.Errorf("name an empty folder with --data", "%w", err)
 	case err != nil:

@@ -53,7 +53,7 @@ func (d *daemon) bundleCommand() *cli.Command {
 
 func (d *daemon) bundleKey(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return hint.Errorf("assayd bundle key bundle.key", "one file must be named")
+		return hint.Errorf("assayd bundle key bundle.key", "name one file")
 	}
 	public, err := bundle.CreateKey(c.Args().First())
 	if err != nil {
@@ -66,11 +66,11 @@ func (d *daemon) bundleKey(c *cli.Context) error {
 func (d *daemon) bundleExport(c *cli.Context) (err error) {
 	path := c.String("out")
 	if c.NArg() > 0 || path == "" || c.String("key") == "" {
-		return hint.Errorf("assayd bundle export --key bundle.key --out data.bundle", "--key and --out are required, and there are no arguments")
+		return hint.Errorf("assayd bundle export --key bundle.key --out data.bundle", "--key and --out are required, and arguments are not allowed")
 	}
 	key, err := bundle.ReadPrivateKey(c.String("key"))
 	if err != nil {
-		return hint.Errorf("assayd bundle key FILE makes one", "read the private key: %w", err)
+		return hint.Errorf("assayd bundle key FILE creates a key", "read the private key: %w", err)
 	}
 	st, err := openExisting(c)
 	if err != nil {
@@ -103,7 +103,7 @@ func (d *daemon) bundleImport(c *cli.Context) error {
 	}
 	trust, err := bundle.ParsePublicKey(c.String("trust"))
 	if err != nil {
-		return hint.Errorf("assayd bundle key printed it", "invalid --trust: %w", err)
+		return hint.Errorf("give the public key that assayd bundle key printed", "invalid --trust: %w", err)
 	}
 	st, err := openStore(c)
 	if err != nil {
@@ -124,11 +124,11 @@ func (d *daemon) bundleImport(c *cli.Context) error {
 	}.Read(c.Context, path)
 	switch {
 	case errors.Is(err, bundle.ErrSignature):
-		return hint.Errorf("nothing was imported: get the file and the public key again from the one who made them", "%q: %w", path, err)
+		return hint.Errorf("nothing was imported: get the file and the public key again from the person who made them", "%q: %w", path, err)
 	case errors.Is(err, store.ErrLocked):
-		return hint.Errorf("wait for the other one to end", "%w", err)
+		return hint.Errorf("wait until the other update ends", "%w", err)
 	case err != nil && hint.Of(err) == "":
-		return hint.Errorf("the sources that were not printed are unchanged", "import the bundle %q: %w", path, err)
+		return hint.Errorf("the sources that are not in the output are unchanged", "import the bundle %q: %w", path, err)
 	}
 	return err
 }

@@ -21,14 +21,14 @@ import (
 )
 
 func clientsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "clients", Usage: "`DIR` that holds assay, or linux/<arch>/assay, and install.sh (default: the folder of assayd)"}
+	return &cli.StringFlag{Name: "clients", Usage: "take the clients from `DIR`, which contains assay or linux/<arch>/assay, and install.sh (default: the folder of assayd)"}
 }
 
 // clientFlags are the flags about the served clients.
 func clientFlags() []cli.Flag {
 	return []cli.Flag{
 		clientsFlag(),
-		&cli.StringFlag{Name: "ca", Usage: "private CA `FILE` (PEM) that the served clients trust"},
+		&cli.StringFlag{Name: "ca", Usage: "let the served clients trust the private authority whose root certificate is in `FILE` (PEM)"},
 		&cli.DurationFlag{Name: "fresh", Usage: "change the served client after this `TIME`, so that builders do not reuse a cached scan; 0 for never", Value: 24 * time.Hour},
 	}
 }
@@ -42,7 +42,7 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 			return nil, fmt.Errorf("read --ca: %w", err)
 		}
 		if p.CA, err = authorities(text); err != nil {
-			return nil, hint.Errorf("give the certificate of the root that signed the service's, in PEM, and nothing else", "--ca %q: %w", path, err)
+			return nil, hint.Errorf("the file must contain only the root certificate that signed the certificate of the service, in PEM", "--ca %q: %w", path, err)
 		}
 	}
 	over, err := tooLong(p)
@@ -50,14 +50,14 @@ func (d *daemon) clients(c *cli.Context, public string) (*api.Clients, error) {
 		return nil, err
 	}
 	if over > 0 {
-		return nil, hint.Errorf("give one root instead of a bundle; an EC root is the smallest. Or leave --ca out: builds then give assay --cacert FILE",
+		return nil, hint.Errorf("give one root certificate instead of several; an EC certificate is the smallest. Or omit --ca, and run assay with --cacert FILE in each build",
 			"--public-url and --ca are %d bytes more than a client has room for", over)
 	}
 	clients, err := api.LoadClients(api.ClientsConfig{
 		Dir: clientsDir(c), Slot: p, Fresh: c.Duration("fresh"), Version: buildinfo.Version(version),
 	})
 	if err != nil {
-		return nil, hint.Errorf("--clients names the folder of the release, --fresh is a time such as 24h", "load the clients: %w", err)
+		return nil, hint.Errorf("--clients must name the folder of the release, and --fresh must be a time such as 24h", "load the clients: %w", err)
 	}
 	return clients, nil
 }
@@ -86,7 +86,7 @@ func tooLong(p slot.Payload) (int, error) {
 // file contains: every byte of the result is served to everyone.
 func authorities(text []byte) (string, error) {
 	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		return "", errors.New("there is a private key in it, which must not be served")
+		return "", errors.New("it contains a private key, which must not be served")
 	}
 	certs, err := cert.Parse(text)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 func (d *daemon) compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "compare pairs of versions by the order of an ecosystem",
+		Usage:     "compare pairs of versions in the order of an ecosystem",
 		ArgsUsage: "ECOSYSTEM",
 		Description: "Reads pairs of versions from standard input, one on a line with a tab between, and prints\n" +
 			"for each -1, 0 or 1 as the first is older than, equal to or newer than the second, or\n" +

@@ -95,7 +95,7 @@ func TestCopyAndBackup(t *testing.T) {
 		{[]string{"backup", filepath.Join(dir, "ledger.db"), "--data", dir}, "name another file"},
 		{[]string{"restore", backup, "--data", dir}, "name an empty folder"},
 		{[]string{"restore", backup, "--data", restored}, "name an empty folder"},
-		{[]string{"restore", filepath.Join(dir, "advisories.db"), "--data", t.TempDir()}, "a complete file"},
+		{[]string{"restore", filepath.Join(dir, "advisories.db"), "--data", t.TempDir()}, "a complete backup"},
 		{[]string{"restore", filepath.Join(dir, "none"), "--data", t.TempDir()}, ""},
 	} {
 		out, err := run(tt.args...)

@@ -15,7 +15,7 @@ import (
 // evaluatorFlags are the flags by which the owner of the service decides for all scans.
 func evaluatorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated longer than this `TIME` ago; 0 for any age", Value: 7 * 24 * time.Hour},
+		&cli.DurationFlag{Name: "max-age", Usage: "do not trust data that was last updated more than this `TIME` ago; 0 for any age", Value: 7 * 24 * time.Hour},
 		&cli.StringSliceFlag{Name: "without", Usage: "accept that the service has no advisories for `ECOSYSTEM`, such as npm (repeatable)"},
 		&cli.StringSliceFlag{Name: "allow-env", Usage: "let environment variables of the image weaken this `OPTION` (repeatable)"},
 	}

@@ -22,7 +22,7 @@ func (d *daemon) explainCommand() *cli.Command {
 		ArgsUsage: "SCAN CVE, or --between SCAN SCAN",
 		Flags: storeFlags(
 			&cli.BoolFlag{Name: "between", Usage: "explain why two scans of one image have different verdicts: data, packages or policy"},
-			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
+			&cli.StringFlag{Name: "format", Usage: "print `FORMAT`: text or json", Value: "text"},
 		),
 		Action: d.explain,
 	}
@@ -38,7 +38,7 @@ func (d *daemon) explain(c *cli.Context) (err error) {
 	}
 	format := c.String("format")
 	if format != "text" && format != "json" {
-		return hint.Errorf("text or json", "unknown format %q", format)
+		return hint.Errorf("give --format text or --format json", "unknown format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {

@@ -22,10 +22,10 @@ import (
 func (d *daemon) importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "import advisories: OSV records in folders, zip archives or single files; or the catalogs KEV and EPSS",
+		Usage:     "import OSV records from folders, zip archives or single files, or the catalogs KEV and EPSS",
 		ArgsUsage: "PATH…",
 		Flags: storeFlags(
-			&cli.StringFlag{Name: "source", Usage: "import as source `NAME`; its earlier records that are missing from this import are removed", Value: "import"},
+			&cli.StringFlag{Name: "source", Usage: "import as source `NAME`, and remove its earlier records that are missing from this import", Value: "import"},
 			&cli.BoolFlag{Name: "add", Usage: "remove nothing: the records are only a part of the source"},
 			&cli.BoolFlag{Name: "replace", Usage: "remove missing records even if they are most of the source"},
 			&cli.BoolFlag{Name: "drop", Usage: "remove all records of the source, and import nothing"},

@@ -61,7 +61,7 @@ func hintOf(err error) string {
 	case errors.Is(err, store.ErrDamaged):
 		next = "stop assayd, then run: assayd repair"
 	case errors.Is(err, store.ErrIncomplete):
-		next = "run the same assayd copy again: it goes on where it was"
+		next = "run the same assayd copy again: it continues where it stopped"
 	default:
 		next = databaseHint(err)
 	}

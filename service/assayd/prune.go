@@ -14,7 +14,7 @@ import (
 )
 
 func keepFlag() cli.Flag {
-	return &cli.GenericFlag{Name: "keep", Usage: "keep scans for this `TIME`, such as 90d, and the newest of each ref for a year; 0 for ever; default 90d for a new store, for ever for one of an earlier release", Value: new(lifetime.Duration)}
+	return &cli.GenericFlag{Name: "keep", Usage: "keep scans for this `TIME`, such as 90d, and the newest of each ref for a year; 0 for ever; default: 90d for a new store, for ever for a store of an earlier release", Value: new(lifetime.Duration)}
 }
 
 func (d *daemon) pruneCommand() *cli.Command {
@@ -37,7 +37,7 @@ func keepTime(c *cli.Context, st store.Store) (time.Duration, error) {
 	}
 	keep := lifetimeIn(c, "keep")
 	if keep != 0 && keep < 24*time.Hour {
-		return 0, hint.Errorf("the minimum is one day: --keep 1d", "--keep is %v", keep)
+		return 0, hint.Errorf("the minimum is one day: --keep 1d", "--keep %v is too short", keep)
 	}
 	return keep, nil
 }
@@ -59,7 +59,7 @@ func (d *daemon) prune(c *cli.Context) error {
 		return hint.Errorf("say for how long to keep scans: assayd prune --keep 90d", "this store keeps scans for ever")
 	}
 	got, err := st.Prune(c.Context, store.Prune{Now: d.now(), Keep: keep, DryRun: c.Bool("dry-run"), Pause: retention.Pause})
-	if err == nil && !c.Bool("dry-run") { // whoever runs this has seen the time
+	if err == nil && !c.Bool("dry-run") { // the user of this command has seen the time
 		err = st.NotePrune(c.Context, store.LastPrune{At: d.now(), Keep: keep})
 	}
 	verb := "removed"

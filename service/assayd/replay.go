@@ -22,8 +22,8 @@ func (d *daemon) replayCommand() *cli.Command {
 		Description: "Prints the verdict, and on standard error how it differs from the original one. The exit code is 0\n" +
 			"whether it differs or not and whatever the verdict is, and 1 if the scan could not be decided again.",
 		Flags: append(evaluatorFlags(), storeFlags(
-			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`: the id in a verdict, or its beginning"},
-			&cli.StringFlag{Name: "format", Usage: "text or json", Value: "text"},
+			&cli.StringFlag{Name: "as-of", Usage: "decide with the data of `SNAPSHOT`, the id in a verdict or the beginning of it"},
+			&cli.StringFlag{Name: "format", Usage: "print `FORMAT`: text or json", Value: "text"},
 		)...),
 		Action: d.replay,
 	}
@@ -34,7 +34,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return hint.Errorf("assayd replay SCAN; every verdict names its scan", "one scan must be named")
 	}
 	if format := c.String("format"); format != "text" && format != "json" {
-		return hint.Errorf("text or json", "unknown format %q", format)
+		return hint.Errorf("give --format text or --format json", "unknown format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {

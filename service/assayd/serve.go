@@ -35,19 +35,19 @@ func (d *daemon) serveCommand() *cli.Command {
 		Usage: "answer scans",
 		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
-			&cli.StringFlag{Name: "memory", Usage: "use at most this `SIZE`, such as 2GiB; default three quarters of the cgroup's limit, else 1GiB"},
-			&cli.StringSliceFlag{Name: "update-every", Usage: "every `TIME`, update what was fetched before, or all default sources if the store is empty; 0 for never; NAME=TIME for one source (repeatable; default 6h)"},
+			&cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 2GiB; default: three quarters of the limit of the control group, or 1GiB without a limit"},
+			&cli.StringSliceFlag{Name: "update-every", Usage: "update the sources that were fetched before, or all default sources if the store is empty, every `TIME`; 0 for never; NAME=TIME for one source (repeatable; default: 6h)"},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
-			&cli.StringFlag{Name: "tls-cert", Usage: "certificate chain `FILE` (PEM)"},
-			&cli.StringFlag{Name: "tls-key", Usage: "private key `FILE` (PEM)"},
+			&cli.StringFlag{Name: "tls-cert", Usage: "read the certificate chain from `FILE` (PEM)"},
+			&cli.StringFlag{Name: "tls-key", Usage: "read the private key of the certificate from `FILE` (PEM)"},
 			&cli.StringFlag{Name: "oidc", Usage: "accept the OpenID Connect tokens of pipelines by the rules in `FILE` (YAML, see docs/ci.md)"},
-			&cli.Float64Flag{Name: "rate", Usage: "requests a second for each token; 0 for no limit", Value: 20},
-			&cli.IntFlag{Name: "burst", Usage: "requests of each token that may exceed the rate at once", Value: 200},
+			&cli.Float64Flag{Name: "rate", Usage: "allow each token `N` requests a second; 0 for no limit", Value: 20},
+			&cli.IntFlag{Name: "burst", Usage: "let each token exceed the rate by `N` requests at once", Value: 200},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "metrics-listen", Usage: "serve /metrics for Prometheus, and /livez and /readyz, on `ADDR`, without TLS or a token"},
 			&cli.StringFlag{Name: "log-format", Usage: "write the log as `FORMAT`, text or json", Value: "text", EnvVars: []string{"ASSAYD_LOG_FORMAT"}},
-			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR` of this machine"},
+			&cli.StringFlag{Name: "debug-listen", Usage: "serve Go's profiles on `ADDR`, which must be a loopback address"},
 		})...)),
 		Action: d.serve,
 	}
@@ -110,7 +110,7 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 		return conf, err
 	}
 	if len(conf.clients.Arches()) == 0 {
-		log.Warn("no client is served: /assay answers 404", "hint", "make release makes them; start with --clients dist/release")
+		log.Warn("no client is served: /assay answers 404", "hint", "run make release, and start assayd with --clients dist/release")
 	}
 	return conf, nil
 }
@@ -134,7 +134,7 @@ func (d *daemon) serve(c *cli.Context) error {
 		log.Error("assayd ended", "err", err.Error(), "hint", hintOf(err))
 		return loggedError{err}
 	default:
-		return hint.Errorf("it is text or json", "invalid --log-format %q", format)
+		return hint.Errorf("give --log-format text or --log-format json", "invalid --log-format %q", format)
 	}
 }
 

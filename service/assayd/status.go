@@ -29,7 +29,7 @@ func (d *daemon) statusCommand() *cli.Command {
 func (d *daemon) status(c *cli.Context) error {
 	format := c.String("format")
 	if format != "text" && format != "json" {
-		return hint.Errorf("text or json", "unknown format %q", format)
+		return hint.Errorf("give --format text or --format json", "unknown format %q", format)
 	}
 	st, err := openExisting(c)
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 func storeFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		dataFlag(),
-		&cli.StringFlag{Name: "database", Usage: "use the PostgreSQL database of `URL`, such as postgres://assayd@db.example.com/assay; a URL with a password goes into $ASSAYD_DATABASE or a file"},
+		&cli.StringFlag{Name: "database", Usage: "use the PostgreSQL database at `URL`, such as postgres://assayd@db.example.com/assay; put a URL with a password into $ASSAYD_DATABASE or a file"},
 		&cli.StringFlag{Name: "database-file", Usage: "read the URL of the database from `FILE`"},
 		&cli.BoolFlag{Name: "no-migrate", Usage: "do not migrate the schema of the database; run assayd migrate instead"},
 	}, more...)
@@ -46,7 +46,7 @@ func databaseURL(c *cli.Context) (string, error) {
 	flag, file := c.String("database"), c.String("database-file")
 	switch {
 	case c.IsSet("database") && c.IsSet("database-file"):
-		return "", hint.Errorf("give one of them", "--database and --database-file exclude each other")
+		return "", hint.Errorf("give only one of them", "--database and --database-file exclude each other")
 	case c.IsSet("database-file"):
 		return readURL(file)
 	case c.IsSet("database"):
@@ -80,8 +80,8 @@ func noPassword(flag, url string) error {
 		return hintDatabase(fmt.Errorf("%s: %w", flag, err))
 	}
 	if secret {
-		return hint.Errorf("put the URL into a file and name that (--database-file FILE, or file:FILE for assayd copy), or set ASSAYD_DATABASE or PGPASSWORD, or use the password file of libpq",
-			"%s has a password in it: everybody on this machine can read the arguments of a process", flag)
+		return hint.Errorf("put the URL into a file and name the file (--database-file FILE, or file:FILE for assayd copy), or set ASSAYD_DATABASE or PGPASSWORD, or use the password file of libpq",
+			"%s contains a password: every user of this machine can read the arguments of a process", flag)
 	}
 	return nil
 }
@@ -100,17 +100,17 @@ func databaseHint(err error) string {
 	case errors.Is(err, postgres.ErrBadURL):
 		return "it looks like postgres://USER@HOST:5432/DATABASE?sslmode=verify-full; in a user or a password, percent-encode / : @ ? # and %"
 	case errors.Is(err, postgres.ErrNewSchema):
-		return "use the assayd that migrated it, or a newer one"
+		return "use the version of assayd that migrated the schema, or a newer one"
 	case errors.Is(err, postgres.ErrOldSchema):
 		return "run assayd migrate, or assayd serve without --no-migrate"
 	case errors.Is(err, postgres.ErrForeignSchema):
-		return "it has tables of another program: give assayd an empty database, or a schema of its own (docs/postgres.md)"
+		return "the database has tables of another program: give assayd an empty database, or a schema of its own (docs/postgres.md)"
 	case errors.Is(err, postgres.ErrNoRights):
-		return "docs/postgres.md has the grants; the user of assayd migrate must own the schema"
+		return "docs/postgres.md has the grants that assayd needs; the user of assayd migrate must own the schema"
 	case errors.Is(err, postgres.ErrReadOnly):
-		return "name the primary server, not a standby; is its disk full, or default_transaction_read_only set?"
+		return "name the primary server, not a standby; if it is the primary, check whether its disk is full or default_transaction_read_only is set"
 	case errors.Is(err, store.ErrUnavailable), refused(err):
-		return "check that the PostgreSQL server runs, and the user, the password and the database"
+		return "check that the PostgreSQL server runs, and that the user, the password and the database are right"
 	}
 	return ""
 }
@@ -161,7 +161,7 @@ func complete(ctx context.Context, s store.Store) (store.Store, error) {
 	return s, nil
 }
 
-// openExisting opens the store for a command that makes no sense without one. It leaves
+// openExisting opens the store for a command that needs an existing one. It leaves
 // the schema of a PostgreSQL database as it is.
 func openExisting(c *cli.Context) (store.Store, error) {
 	if err := requireData(c); err != nil {
@@ -218,7 +218,7 @@ func repairStore(ctx context.Context, c *cli.Context, at time.Time, report func(
 func requireSQLite(c *cli.Context) error {
 	url, err := databaseURL(c)
 	if err == nil && url != "" {
-		err = hint.Errorf("use the tools of PostgreSQL, such as pg_dump and pg_restore; assayd verify-data says what is damaged", "%s: only for a data folder, not for a PostgreSQL database", c.Command.Name)
+		err = hint.Errorf("use the tools of PostgreSQL, such as pg_dump and pg_restore; assayd verify-data says what is damaged", "assayd %s works only with a data folder, not with a PostgreSQL database", c.Command.Name)
 	}
 	return err
 }

@@ -77,8 +77,8 @@ func TestDatabaseURL(t *testing.T) {
 		args []string
 		want string
 	}{
-		"password in a flag":      {args: []string{"--database", "postgres://assay:" + password + "@localhost/assay"}, want: "--database has a password in it"},
-		"password as a parameter": {args: []string{"--database", "postgres://assay@localhost/assay?password=" + password}, want: "--database has a password in it"},
+		"password in a flag":      {args: []string{"--database", "postgres://assay:" + password + "@localhost/assay"}, want: "--database contains a password"},
+		"password as a parameter": {args: []string{"--database", "postgres://assay@localhost/assay?password=" + password}, want: "--database contains a password"},
 		"key and value":           {args: []string{"--database", "host=localhost password=" + password}, want: "invalid database URL"},
 		"a slash in a password":   {args: []string{"--database", "postgres://assay:" + password + "/x@localhost/assay"}, want: "invalid database URL"},
 		"invalid file":            {args: []string{"--database-file", file}, want: "invalid database URL"},
@@ -204,7 +204,7 @@ func TestOneUpdate(t *testing.T) {
 func TestFolderCommands(t *testing.T) {
 	for _, args := range [][]string{{"backup", "x"}, {"restore", "x"}, {"repair"}} {
 		_, _, err := assayd(t, append(args, "--database", "postgres://assay@localhost/assay")...)
-		want := args[0] + ": only for a data folder, not for a PostgreSQL database"
+		want := "assayd " + args[0] + " works only with a data folder, not with a PostgreSQL database"
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), "pg_dump") {
 			t.Errorf("%s: error %v with the hint %q, want %q", args[0], err, hint.Of(err), want)
 		}

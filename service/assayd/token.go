@@ -27,16 +27,16 @@ func (d *daemon) tokenCommand() *cli.Command {
 				Name:  "create",
 				Usage: "create a token, and print it to standard output; it is never shown again",
 				Flags: storeFlags(
-					&cli.StringFlag{Name: "name", Usage: "what the token is for (required)"},
-					&cli.StringSliceFlag{Name: "scope", Usage: "scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
-					&cli.StringFlag{Name: "project", Usage: "for scans of `PROJECT` only"},
+					&cli.StringFlag{Name: "name", Usage: "give the token `NAME`, such as that of the pipeline which uses it (required)"},
+					&cli.StringSliceFlag{Name: "scope", Usage: "allow `SCOPE`: scan, read or admin (repeatable)", Value: cli.NewStringSlice(httpserver.ScopeScan)},
+					&cli.StringFlag{Name: "project", Usage: "limit the token to scans of `PROJECT`"},
 					expiresFlag(),
 				),
 				Action: d.tokenCreate,
 			},
 			{
 				Name:      "rotate",
-				Usage:     "replace a token by a new one with its name, scopes and project, and print that",
+				Usage:     "replace a token by a new one with the same name, scopes and project, and print the new token",
 				ArgsUsage: "NAME",
 				Flags: storeFlags(
 					expiresFlag(),
@@ -45,7 +45,7 @@ func (d *daemon) tokenCommand() *cli.Command {
 				Action: d.tokenRotate,
 			},
 			{Name: "list", Usage: "list the tokens, without their secrets", Flags: storeFlags(), Action: d.tokenList},
-			{Name: "revoke", Usage: "revoke a token at once; by its name, also one that it replaces", ArgsUsage: "ID|NAME", Flags: storeFlags(), Action: d.tokenRevoke},
+			{Name: "revoke", Usage: "revoke a token at once; a name also revokes the token that it replaces", ArgsUsage: "ID|NAME", Flags: storeFlags(), Action: d.tokenRevoke},
 		},
 	}
 }
@@ -95,7 +95,7 @@ func (d *daemon) tokenRotate(c *cli.Context) error {
 	defer st.Close()
 	made, err := d.tokens(st).Rotate(c.Context, tokens.Caller{Name: commandLine()}, c.Args().First(), expires(c), lifetimeIn(c, "overlap"))
 	if errors.Is(err, store.ErrNotFound) {
-		return hint.Errorf("assayd token list shows the names; assayd token create makes a token", "%w", err)
+		return hint.Errorf("assayd token list shows the names; assayd token create creates a token", "%w", err)
 	}
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (d *daemon) tokenRotate(c *cli.Context) error {
 func (d *daemon) showToken(c *cli.Context, made tokens.Created) {
 	t := made.Token
 	fmt.Fprintln(d.stdout, made.Secret)
-	ends := "It never expires: --expires 90d makes one that does."
+	ends := "It never expires; --expires 90d creates a token that does."
 	if !t.Expires.IsZero() {
 		ends = "It expires on " + t.Expires.UTC().Format("2006-01-02 at 15:04 UTC")
 		if t.Expires.Sub(d.now()) > 30*24*time.Hour {

@@ -37,7 +37,7 @@ func (d *daemon) updateCommand() *cli.Command {
 func feedFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "source", Usage: "update only the source `NAME` (repeatable; default: those that were fetched before, and " + strings.Join(defaultSources(), ", ") + ")"},
-		&cli.StringSliceFlag{Name: "ecosystem", Usage: "of osv, update `ECOSYSTEM`, such as Debian, npm or \"Red Hat\" (repeatable; default all in the bucket)"},
+		&cli.StringSliceFlag{Name: "ecosystem", Usage: "update only `ECOSYSTEM` of osv, such as Debian, npm or \"Red Hat\" (repeatable; default: all)"},
 		&cli.StringSliceFlag{Name: "mirror", Usage: "read a source from a copy: `NAME=URL|FOLDER` (repeatable); without NAME=, a copy of the bucket of osv"},
 		&cli.StringSliceFlag{Name: "key", Usage: "read the key of a source from a file: `NAME=FILE` (repeatable)"},
 		&cli.StringSliceFlag{Name: "names", Usage: "read from a file the packages that a source is asked for, one on each line: `NAME=FILE` (repeatable)"},
@@ -120,7 +120,7 @@ func readUpdateFlags(c *cli.Context) (f updateFlags, err error) {
 		return f, err
 	}
 	if len(f.ecosystems) > 0 && len(f.named) > 0 && !slices.Contains(f.named, osv.Name) {
-		return f, hint.Errorf("add --source osv", "--ecosystem is about the source osv, which --source does not name")
+		return f, hint.Errorf("add --source osv", "--ecosystem applies only to the source osv, which --source does not include")
 	}
 	plain := slices.ContainsFunc(c.StringSlice("mirror"), func(v string) bool {
 		name, _, ok := strings.Cut(v, "=")
@@ -145,7 +145,7 @@ func readKey(path string) (string, error) {
 	}
 	key := strings.TrimSpace(string(b))
 	if key == "" || len(b) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%q does not have a key in one line of at most %d bytes", path, maxKey)
+		return "", fmt.Errorf("%q is not a file with one key in one line of at most %d bytes", path, maxKey)
 	}
 	return key, nil
 }
@@ -211,11 +211,11 @@ func updateIntervals(values []string) (all time.Duration, of map[string]time.Dur
 		if !ok {
 			name, text = "", v
 		} else if !known(name) {
-			return 0, nil, hint.Errorf("the sources are "+sourceNamesText(), "--update-every of the unknown source %q", name)
+			return 0, nil, hint.Errorf("the sources are "+sourceNamesText(), "unknown source %q in --update-every", name)
 		}
 		d, err := time.ParseDuration(text)
 		if err == nil && d < 0 {
-			err = errors.New("it is negative")
+			err = errors.New("the time is negative")
 		}
 		if text == "0" {
 			d, err = 0, nil
@@ -282,11 +282,11 @@ func (f updateFlags) plan(s feed.Source, config feed.Config, data string) (feed.
 	path, ok := f.keys[s.Name]
 	switch {
 	case ok && s.Key == feed.NoKey:
-		return p, hint.Errorf("leave it out", "--key: source %q has no key", s.Name)
+		return p, hint.Errorf("omit --key for this source", "--key: source %q has no key", s.Name)
 	case ok:
 		key, err := readKey(path)
 		if err != nil {
-			return p, hint.Errorf("the file has only the key, in one line", "read the key of source %q: %w", s.Name, err)
+			return p, hint.Errorf("the file must contain only the key, in one line", "read the key of source %q: %w", s.Name, err)
 		}
 		config.Authorize = func(h http.Header) { s.Authorize(h, key) }
 		p.Setup.HasKey = true
@@ -362,7 +362,7 @@ func (d *daemon) update(c *cli.Context) error {
 	})
 	bar.clear()
 	if errors.Is(err, store.ErrLocked) {
-		return hint.Errorf("wait for the other one to end", "%w", err)
+		return hint.Errorf("wait until the other update ends", "%w", err)
 	}
 	return err
 }

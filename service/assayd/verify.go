@@ -22,7 +22,7 @@ const maxProgram = 256 << 20
 func (d *daemon) verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "show which release a client is, ignoring what a service wrote into it",
+		Usage:     "show which release a client is, ignoring what assayd wrote into it",
 		ArgsUsage: "FILE",
 		Flags:     []cli.Flag{clientsFlag()},
 		Action:    d.verify,
@@ -37,7 +37,7 @@ func (d *daemon) verify(c *cli.Context) error {
 	path := c.Args().First()
 	digest, err := releaseDigest(path)
 	if errors.Is(err, slot.ErrNotFound) || errors.Is(err, slot.ErrAmbiguous) {
-		return hint.Errorf("is it the client of assay?", "%q is not a client of assay: %w", path, err)
+		return hint.Errorf("name a client that assayd serves, or one of a release", "%q is not a client of assay: %w", path, err)
 	}
 	if err != nil {
 		return hint.Errorf("name a file that this user may read", "%w", err)
@@ -62,7 +62,7 @@ func (d *daemon) verify(c *cli.Context) error {
 	slices.Sort(known)
 	next := "--clients DIR names the folder that holds the releases"
 	if len(known) > 0 {
-		next = fmt.Sprintf("it has another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
+		next = fmt.Sprintf("the client has another version, or was changed; there are releases for %s in %q", strings.Join(known, ", "), dir)
 	}
 	return hint.Errorf(next, "%q is not one of the releases: sha256 with an empty slot: %x", path, digest)
 }
