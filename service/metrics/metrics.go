@@ -134,9 +134,11 @@ type countedLead struct {
 }
 
 func (c countedLead) Import(ctx context.Context, im store.Import, records iter.Seq2[store.Record, error]) (store.Imported, error) {
+	// The series begins at zero: Prometheus's increase ignores the first value.
+	rejected := c.rejected.WithLabelValues(im.Origin.String())
 	got, err := c.Lead.Import(ctx, im, records)
 	if err == nil {
-		c.rejected.WithLabelValues(im.Origin.String()).Add(float64(got.Rejected))
+		rejected.Add(float64(got.Rejected))
 	}
 	return got, err
 }

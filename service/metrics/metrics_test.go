@@ -57,19 +57,31 @@ func config() Config {
 }
 
 // aLead imports nothing, and rejects two records.
-type aLead struct{ store.Lead }
+type aLead struct {
+	store.Lead
+	during func()
+}
 
-func (aLead) Import(context.Context, store.Import, iter.Seq2[store.Record, error]) (store.Imported, error) {
+func (l aLead) Import(context.Context, store.Import, iter.Seq2[store.Record, error]) (store.Imported, error) {
+	l.during()
 	return store.Imported{Rejected: 2}, nil
 }
 
-type aStore struct{ store.Store }
+type aStore struct {
+	store.Store
+	during func() // called during an import
+}
 
-func (aStore) LeadFeeds(context.Context) (store.Lead, error) { return aLead{}, nil }
+func (s aStore) LeadFeeds(context.Context) (store.Lead, error) { return aLead{during: s.during}, nil }
 
 func rejectTwo(t *testing.T, m *Metrics) {
 	t.Helper()
-	lead, err := m.Counted(aStore{}).LeadFeeds(t.Context())
+	during := func() {
+		if text, want := read(t, m), `assayd_source_rejected_records_total{source="osv:npm"} 0`; !strings.Contains(text, want) {
+			t.Errorf("during the first import: no %s", want)
+		}
+	}
+	lead, err := m.Counted(aStore{during: during}).LeadFeeds(t.Context())
 	if err == nil {
 		_, err = lead.Import(t.Context(), store.Import{Origin: store.Origin{Source: "osv", Part: "npm"}}, nil)
 	}
