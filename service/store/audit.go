@@ -62,11 +62,15 @@ func (e Event) Bounded() Event {
 	return e
 }
 
-// Ended returns the event with the tokens that a rotation or a revocation ended.
+// Ended returns the event with the tokens that a rotation or a revocation ended. A token that
+// was revoked before the event is not one of them, and may be of another project.
 func (e Event) Ended(tokens []Token) Event {
-	ids := make([]string, len(tokens))
-	for i, t := range tokens {
-		ids[i] = t.ID
+	var ids []string
+	for _, t := range tokens {
+		if !t.Revoked.IsZero() && t.Revoked.Before(e.At.Truncate(time.Microsecond)) {
+			continue
+		}
+		ids = append(ids, t.ID)
 		e.Project = t.Project
 	}
 	if len(ids) > 0 {
