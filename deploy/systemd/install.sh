@@ -44,3 +44,6 @@ systemctl daemon-reload
 systemctl enable assayd
 systemctl restart assayd # returns when assayd answers scans
 systemctl --no-pager --lines=0 status assayd
+echo
+echo "assayd now gets its certificate and its data: journalctl -u assayd and assayd status show how far it is"
+echo "next: assayd token create --name ci"

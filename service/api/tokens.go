@@ -63,9 +63,18 @@ func (a *api) mayManage(r *http.Request, t store.Token, action string) error {
 	if err == nil || !a.server.RecordRefusal(t.ID) {
 		return err
 	}
-	return errors.Join(err, a.Store.AddEvent(r.Context(), store.Event{
+	return a.logUnrecorded(errors.Join(err, tokens.Record(r.Context(), a.Store, store.Event{
 		At: a.Now(), Actor: a.caller(t).Name, Action: action, Project: t.Project, Detail: err.Error(), Refused: true,
-	}))
+	})))
+}
+
+// logUnrecorded logs that a refusal could not be added to the audit trail. It returns err,
+// whose answer does not say so.
+func (a *api) logUnrecorded(err error) error {
+	if unrecorded, ok := errors.AsType[*tokens.RecordError](err); ok {
+		a.Log.Error("a refusal is missing in the audit trail", "err", unrecorded)
+	}
+	return err
 }
 
 // postTokens creates a token, or rotates one.
@@ -108,7 +117,7 @@ func (a *api) postTokens(w http.ResponseWriter, r *http.Request, t store.Token) 
 		made, err = a.tokens.Create(r.Context(), a.caller(t), store.Token{Name: request.Name, Scopes: request.Scopes, Project: request.Project}, life)
 	}
 	if err != nil {
-		return tokenProblem(err, request.Name)
+		return tokenProblem(a.logUnrecorded(err), request.Name)
 	}
 	httpserver.WriteJSON(w, http.StatusCreated, struct {
 		Token string `json:"token"`
@@ -164,7 +173,7 @@ func (a *api) deleteToken(w http.ResponseWriter, r *http.Request, t store.Token)
 	}
 	revoked, err := a.tokens.Revoke(r.Context(), a.caller(t), name)
 	if err != nil {
-		return tokenProblem(err, name)
+		return tokenProblem(a.logUnrecorded(err), name)
 	}
 	return sendJSON(w, map[string]any{"revoked": a.describeAll(revoked, revoked)})
 }

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/service/api"
 	"assay/service/store"
 )
 
@@ -131,8 +134,19 @@ func TestManageTokensOfProject(t *testing.T) {
 	if strings.Contains(web, "shop") || !strings.Contains(web, `"object":"web"`) {
 		t.Errorf("an admin of another project wrote into the audit trail: %s", web)
 	}
+	// A name that is taken does not show who has it.
+	tokens, _ := r.manage("GET", "/api/v1/tokens", all, "", http.StatusOK)
+	r.manage("POST", "/api/v1/tokens", shop, `{"name":"web"}`, http.StatusConflict)
 	// The trail of the project does not show others.
 	_, audit := r.manage("GET", "/api/v1/audit", shop, "", http.StatusOK)
+	for _, other := range tokens.Tokens {
+		if other.Project != "shop" && strings.Contains(audit, other.ID) {
+			t.Errorf("the audit trail of the project shows the token %q of others: %s", other.Name, audit)
+		}
+	}
+	if n := strings.Count(audit, `"action":"token.revoke","object":"web","project":"shop","detail":"not found","refused":true`); n != 1 {
+		t.Errorf("%d refused revocations in %s", n, audit)
+	}
 	if !strings.Contains(audit, `"object":"ci","project":"shop"`) || strings.Contains(audit, `token \"ops`) || strings.Contains(audit, "another project") {
 		t.Errorf("the audit trail of the project: %s", audit)
 	}
@@ -175,7 +189,10 @@ func TestManageTokensRefused(t *testing.T) {
 		r.manage("GET", "/api/v1/audit?"+bad, admin, "", http.StatusBadRequest)
 	}
 
-	r.manage("DELETE", "/api/v1/tokens/"+admin, admin, "", http.StatusBadRequest)
+	for _, secret := range []string{admin, admin[:len(admin)-4]} {
+		r.manage("DELETE", "/api/v1/tokens/"+secret, admin, "", http.StatusBadRequest)
+	}
+	r.manage("DELETE", "/api/v1/tokens/nobody", admin, "", http.StatusNotFound)
 
 	scan := r.token(store.Token{Name: "build", Scopes: []string{"scan", "read"}})
 	for range 15 {
@@ -192,7 +209,7 @@ func TestManageTokensRefused(t *testing.T) {
 	if n := strings.Count(audit, `"actor":"token \"ops\" (`); n != 10 || strings.Count(audit, `"refused":true`) != 20 {
 		t.Errorf("%d refusals of the admin, want 10:\n%s", n, audit)
 	}
-	if strings.Contains(audit+r.log.String(), admin) {
+	if strings.Contains(audit+r.log.String(), admin[:len(admin)-4]) {
 		t.Error("a token that was sent as a name is in the audit trail or the log")
 	}
 	first, _ := r.do("GET", "/api/v1/audit?since=2026-11-25", admin, nil)
@@ -230,5 +247,26 @@ func TestManageTokensDeceptive(t *testing.T) {
 	}
 	if n := strings.Count(audit, `"action":"token.revoke"`); n != 3 || !strings.Contains(audit, `"object":"nobody"`) {
 		t.Errorf("%d refused revocations are in the audit trail, want 3: %s", n, audit)
+	}
+}
+
+// A trailless store cannot write the audit trail.
+type trailless struct{ api.Store }
+
+func (trailless) AddEvent(context.Context, store.Event) error { return errors.New("disk full") }
+
+// A refusal that the audit trail lacks is answered all the same, and is in the log.
+func TestRefusalUnrecorded(t *testing.T) {
+	r := newRig(t, func(c *config) { c.API.Store = trailless{c.API.Store} })
+	admin, scan := r.token(store.Token{Name: "ops", Scopes: []string{"admin"}}), r.token(store.Token{Name: "build"})
+	for i, try := range []func(){
+		func() { r.manage("POST", "/api/v1/tokens", scan, `{"name":"x"}`, http.StatusForbidden) },
+		func() { r.manage("POST", "/api/v1/tokens", admin, `{"name":"ops"}`, http.StatusConflict) },
+		func() { r.manage("DELETE", "/api/v1/tokens/nobody", admin, "", http.StatusNotFound) },
+	} {
+		try()
+		if n := strings.Count(r.log.String(), "a refusal is missing in the audit trail"); n != i+1 {
+			t.Errorf("%d lines after %d refusals:\n%s", n, i+1, r.log.String())
+		}
 	}
 }

@@ -164,7 +164,7 @@ func TestUpdateSources(t *testing.T) {
 	if err != nil || stdout != "kev: 0 new, 1 changed, 0 removed, 0 rejected\nepss: 0 new, 1 changed, 0 removed, 0 rejected\n" {
 		t.Errorf("%q, %v", stdout, err)
 	}
-	if !strings.Contains(stderr, "assayd: kev is new: the first fetch takes about a download of 2 MiB") {
+	if !strings.Contains(stderr, "assayd: kev is new: the first fetch takes about a download of 2 MiB, 2 MiB on the disk, 16 MiB of memory and 10 s\n") {
 		t.Errorf("it does not say beforehand what it takes: %q", stderr)
 	}
 	if got := must(t, update...); got != "kev: 0 new, 0 changed, 0 removed, 0 rejected\n" {

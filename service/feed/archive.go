@@ -27,8 +27,10 @@ type Limits struct {
 const (
 	maxRatio  = 200
 	freeBytes = 16 << 20
-	// maxDirectory bounds the table of contents of a zip archive.
-	maxDirectory = 256 << 20
+	// maxDirectory bounds the table of contents of a zip archive, which is read at once. It
+	// has directoryEntry bytes for each file at most, on average.
+	maxDirectory   = 128 << 20
+	directoryEntry = 256
 	// maxWindow bounds the memory of a zstd decoder.
 	maxWindow = 128 << 20
 )
@@ -148,7 +150,7 @@ func (b *budget) entry(name string, r io.Reader) error {
 }
 
 func (b *budget) zip(f *os.File, size int64) error {
-	directory := &directoryReader{r: f, left: maxDirectory}
+	directory := &directoryReader{r: f, left: min(maxDirectory, 1<<20+directoryEntry*int64(b.limits.Entries))}
 	z, err := zip.NewReader(directory, size)
 	if err != nil {
 		return err

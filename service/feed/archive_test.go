@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 
+	"assay/check/testkit"
 	"assay/service/feed"
 )
 
@@ -244,6 +246,32 @@ func FuzzArchive(f *testing.F) {
 			n++
 			if total += len(body); n > limits.Entries || len(body) > int(limits.Entry) || total > int(limits.Total) {
 				t.Fatalf("%d files, %d bytes, the last of %d", n, total, len(body))
+			}
+		}
+	})
+}
+
+// The table of contents of a zip archive is read at once. One with far more files than the
+// limit is not.
+func TestManyFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "many.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for i := range 100_000 {
+		if _, err := z.CreateHeader(&zip.FileHeader{Name: strconv.Itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Allocates(t, 8<<20, func() {
+		for _, err := range feed.Archive(path, feed.Limits{Entries: 100, Entry: 1 << 20, Total: 1 << 30}) {
+			if err == nil || !strings.Contains(err.Error(), "the table of contents is too large") {
+				t.Errorf("%v", err)
 			}
 		}
 	})

@@ -92,10 +92,14 @@ type Cost struct {
 	Time     time.Duration
 }
 
-// String returns "a download of 20 MiB, 100 MiB on the disk, 64 MiB of memory and 2m0s".
+// String returns "a download of 20 MiB, 100 MiB on the disk, 64 MiB of memory and 2 min".
 func (c Cost) String() string {
+	took := fmt.Sprintf("%d s", c.Time/time.Second)
+	if c.Time >= time.Minute {
+		took = fmt.Sprintf("%d min", c.Time/time.Minute)
+	}
 	return fmt.Sprintf("a download of %d MiB, %d MiB on the disk, %d MiB of memory and %s",
-		mebibytes(c.Download), mebibytes(c.Disk), mebibytes(c.Memory), c.Time)
+		mebibytes(c.Download), mebibytes(c.Disk), mebibytes(c.Memory), took)
 }
 
 func mebibytes(n int64) int64 { return max(1, n>>20) }

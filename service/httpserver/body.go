@@ -22,6 +22,8 @@ const (
 	bodyStart = 10 * time.Second
 	bodyRate  = 16 << 10
 	bodyTime  = 2 * time.Minute
+	// A buffer of twice this size is good for any body.
+	keptBody = 64 << 10
 )
 
 const hintSmaller = "leave folders out with --skip"
@@ -64,6 +66,9 @@ func (s *Server) Receive(w http.ResponseWriter, r *http.Request, memory *Lease, 
 	}
 	deadline(0)
 	sent, extended := b.Sent[:0], 0
+	if int64(cap(sent)) > 2*max(r.ContentLength+1, keptBody) {
+		sent = nil // else the memory that a larger body needed would count towards this owner's share
+	}
 	if err := memory.atLeast(int64(cap(sent))); err != nil {
 		return err
 	}

@@ -166,13 +166,16 @@ func LogVerdict(w http.ResponseWriter, project, outcome string) {
 // secret matches a token of assay, also a truncated one, and a JWT.
 var secret = regexp.MustCompile(`assay_[0-9A-Za-z]{8,}|eyJ[0-9A-Za-z_-]{8,}(\.[0-9A-Za-z_-]*)*`)
 
+// withoutSecrets replaces the secrets in s.
+func withoutSecrets(s string) string { return secret.ReplaceAllString(s, "[secret]") }
+
 // maxLogged bounds a text of a client in a log line, in bytes.
 const maxLogged = 200
 
 // redact replaces the secrets in s, which a client sent, and shortens it: people paste a
 // token into an address.
 func redact(s string) string {
-	s = secret.ReplaceAllString(s, "[secret]")
+	s = withoutSecrets(s)
 	if len(s) > maxLogged {
 		s = strings.ToValidUTF8(s[:maxLogged], "") + "…"
 	}

@@ -45,11 +45,11 @@ func (s *Server) ProblemOf(w http.ResponseWriter, r *http.Request, err error) Pr
 		return Problem{Status: statusGone, What: "the client closed the connection"}
 	}
 	if !ok && errors.Is(err, store.ErrUnavailable) {
-		s.Log.Error("the store is unavailable", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", err)
+		s.Log.Error("the store is unavailable", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", withoutSecrets(err.Error()))
 		p, ok = s.Unavailable("the service cannot reach its database", "assay waits and tries again by itself"), true
 	}
 	if !ok {
-		s.Log.Error("request failed", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", err)
+		s.Log.Error("request failed", "request", w.Header().Get(requestHeader), "method", method(r), "route", routeOf(r), "err", withoutSecrets(err.Error()))
 		return Problem{Status: http.StatusInternalServerError, What: "the service could not answer", Hint: "its log says why; contact its operator"}
 	}
 	if p.RetryAfter > 0 {

@@ -241,12 +241,31 @@ func (m *Manager) refused(ctx context.Context, by Caller, e store.Event, err err
 		return err
 	}
 	e.At, e.Refused, e.Detail = m.Now(), true, err.Error()
-	// The trail of a project says nothing about others, and the error has the name that was
-	// asked for.
-	if errors.Is(err, store.ErrOtherProject) || errors.Is(err, store.ErrNotFound) {
+	switch { // the trail of a project says nothing about others, and the error has the name that was asked for
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrOtherProject):
 		e.Detail = store.ErrNotFound.Error()
+	case errors.Is(err, store.ErrNameTaken):
+		e.Detail = store.ErrNameTaken.Error()
 	}
-	return errors.Join(err, m.Store.AddEvent(ctx, e))
+	return errors.Join(err, Record(ctx, m.Store, e))
+}
+
+// A RecordError is the error for a refusal that could not be added to the audit trail. It is
+// joined to the refusal.
+type RecordError struct{ err error }
+
+func (e *RecordError) Error() string { return e.err.Error() }
+func (e *RecordError) Unwrap() error { return e.err }
+
+// Record adds a refusal to the audit trail, also if the caller has gone away: one that does
+// not wait for the answer would leave no trace. Its error is a RecordError.
+func Record(ctx context.Context, s interface {
+	AddEvent(ctx context.Context, e store.Event) error
+}, e store.Event) error {
+	if err := s.AddEvent(context.WithoutCancel(ctx), e); err != nil {
+		return &RecordError{err}
+	}
+	return nil
 }
 
 // Revoke ends tokens at once, by id or by name. Its errors are RequestError,
