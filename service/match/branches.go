@@ -74,16 +74,9 @@ func (m *matcher) dropDecidedGaps(l lookup, found candidates, e *evaluation) err
 	if l.rules.typ != wordPress || len(e.gaps) == 0 {
 		return nil
 	}
-	decided := make(map[covered]bool) // false if an entry could not be evaluated
-	for _, c := range found.all {
-		vs, err := m.deciding(c)
-		if err != nil {
-			return err
-		}
-		for _, v := range vs {
-			before, seen := decided[covered{c.entry.Source, v.id}]
-			decided[covered{c.entry.Source, v.id}] = !c.failed && (before || !seen)
-		}
+	decided, err := m.decisions(found)
+	if err != nil {
+		return err
 	}
 	elsewhere := func(v vulnerability, source string) bool {
 		for by, all := range decided {
@@ -113,6 +106,23 @@ func (m *matcher) dropDecidedGaps(l lookup, found candidates, e *evaluation) err
 		}
 	}
 	return nil
+}
+
+// decisions returns the vulnerabilities that each source has records about, and whether all
+// of its entries about them could be evaluated.
+func (m *matcher) decisions(found candidates) (map[covered]bool, error) {
+	decided := make(map[covered]bool)
+	for _, c := range found.all {
+		vs, err := m.deciding(c)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range vs {
+			before, seen := decided[covered{c.entry.Source, v.id}]
+			decided[covered{c.entry.Source, v.id}] = !c.failed && (before || !seen)
+		}
+	}
+	return decided, nil
 }
 
 // deciding returns the vulnerabilities that a candidate's record is about, or nil for a

@@ -98,7 +98,6 @@ var (
 
 // readText reads a range or a version that is one text.
 func readText(text string) (start string, end advisory.Event, exact string, ok bool) {
-	bound := func(s string) string { s, _ = Bound(s); return s }
 	switch lower := strings.ToLower(text); {
 	case lower == "*" || lower == "all versions" || lower == "all":
 		return "0", end, "", true
@@ -121,31 +120,40 @@ func readText(text string) (start string, end advisory.Event, exact string, ok b
 		return start, advisory.Event{LastAffected: bound(m[2])}, "", true
 	}
 	if all := bounds.FindAllStringSubmatch(text, -1); all != nil {
-		rest := bounds.ReplaceAllString(text, "")
-		if strings.Trim(rest, " ,&") != "" {
-			return "", end, "", false
-		}
-		for _, m := range all {
-			switch v := bound(m[2]); {
-			case m[1] == "=" && len(all) == 1:
-				return "", end, v, true
-			case m[1][0] == '>' && start == "":
-				// The version after ">" is not affected, but its successor is unknown.
-				start = v
-			case m[1] == "<" && end == (advisory.Event{}):
-				end = advisory.Event{Fixed: v}
-			case m[1] == "<=" && end == (advisory.Event{}):
-				end = advisory.Event{LastAffected: v}
-			default: // several ranges, of which one alone would be wrong
-				return "", advisory.Event{}, "", false
-			}
-		}
-		return cmp.Or(start, "0"), end, "", true
+		return readBounds(text, all)
 	}
 	if single.MatchString(text) {
 		return "", end, bound(text), true
 	}
 	return "", end, "", false
+}
+
+// readBounds reads a range of operators and versions, which are the matches of bounds.
+func readBounds(text string, all [][]string) (start string, end advisory.Event, exact string, ok bool) {
+	if strings.Trim(bounds.ReplaceAllString(text, ""), " ,&") != "" {
+		return "", end, "", false
+	}
+	for _, m := range all {
+		switch v := bound(m[2]); {
+		case m[1] == "=" && len(all) == 1:
+			return "", end, v, true
+		case m[1][0] == '>' && start == "":
+			// The version after ">" is not affected, but its successor is unknown.
+			start = v
+		case m[1] == "<" && end == (advisory.Event{}):
+			end = advisory.Event{Fixed: v}
+		case m[1] == "<=" && end == (advisory.Event{}):
+			end = advisory.Event{LastAffected: v}
+		default: // several ranges, of which one alone would be wrong
+			return "", advisory.Event{}, "", false
+		}
+	}
+	return cmp.Or(start, "0"), end, "", true
+}
+
+func bound(s string) string {
+	s, _ = Bound(s)
+	return s
 }
 
 // fixedBy returns the end of a range with the fix that the record names, if it names one:
