@@ -38,6 +38,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 PACKAGES = ./...
+# Packages that are tested at once. Several wait for programs and timeouts most of the time.
+JOBS     ?= 4
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh deploy/*/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
 .PHONY: help build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
@@ -96,7 +98,7 @@ test:
 	deploy/needs.sh $(if $(CI),--install)
 	$(MAKE) lint
 	@[ -n "$(RACE)" ] || { echo "gcc or libc6-dev is missing: testing without the race detector"; [ -z "$$CI" ]; }
-	CGO_ENABLED=$(if $(RACE),1,0) $(GO) run ./check/gotest $(RACE) -timeout 30m $(PACKAGES)
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) run ./check/gotest $(RACE) -p $(JOBS) -timeout 30m $(PACKAGES)
 
 test-long:
 	ASSAY_LONG=1 $(MAKE) test
