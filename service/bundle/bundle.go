@@ -158,7 +158,7 @@ var ErrSignature = errors.New("the signature is not that of the trusted key, or 
 func verify(to io.Writer, from io.Reader, size int64, key ed25519.PublicKey) (payload int64, err error) {
 	payload = size - int64(len(magic)) - ed25519.SignatureSize
 	if payload < 0 {
-		return 0, fmt.Errorf("%w: it has only %d bytes", ErrSignature, size)
+		return 0, fmt.Errorf("%w: the file has only %d bytes", ErrSignature, size)
 	}
 	if size > maxFile {
 		return 0, fmt.Errorf("the file has more than %d bytes", int64(maxFile))
@@ -224,12 +224,12 @@ func (r *reader) header() (h Header, err error) {
 		return h, err
 	}
 	if len(h.Sources) == 0 || len(h.Sources) > maxSources {
-		return h, fmt.Errorf("it has %d sources", len(h.Sources))
+		return h, fmt.Errorf("the bundle has %d sources", len(h.Sources))
 	}
 	seen := make(map[[2]string]bool)
 	for _, s := range h.Sources {
 		if seen[[2]string{s.Name, s.Part}] {
-			return h, fmt.Errorf("the source %q is there twice", s.Name)
+			return h, fmt.Errorf("the bundle has the source %q twice", s.Name)
 		}
 		seen[[2]string{s.Name, s.Part}] = true
 		if s.Updated.IsZero() {

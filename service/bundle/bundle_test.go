@@ -190,7 +190,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, l := range h.LeftOut {
 		out = append(out, l.Name+": "+l.Reason)
 	}
-	want := "own: it was imported from files, and its licence is unknown: --source names it|secret: its licence (for customers) does not permit passing it on"
+	want := "own: imported from files, so its licence is unknown; name it with --source to export it|secret: its licence (for customers) does not permit passing it on"
 	if got := strings.Join(out, "|"); got != want {
 		t.Errorf("left out: %s", got)
 	}

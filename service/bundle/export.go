@@ -97,7 +97,7 @@ func (e Export) header(all []store.Source, lists map[string]store.List) (Header,
 		case len(e.Named) > 0 && !named:
 			reason = "--source does not name it"
 		case i < 0 && !named:
-			reason = "it was imported from files, and its licence is unknown: --source names it"
+			reason = "imported from files, so its licence is unknown; name it with --source to export it"
 		}
 		if reason != "" {
 			h.LeftOut = append(h.LeftOut, LeftOut{s.Origin.String(), reason})

@@ -197,7 +197,7 @@ func parse(rec record) (store.Record, error) {
 func catalog(ctx context.Context, st feed.Store, r *reader, s Source, how store.Import) (feed.Outcome, error) {
 	rec, more, err := r.record(true)
 	if err == nil && (!more || rec.id != s.Catalog.Kind || rec.id != s.Name) {
-		err = fmt.Errorf("it does not have the catalog %q", s.Catalog.Kind)
+		err = fmt.Errorf("the bundle does not have the catalog %q", s.Catalog.Kind)
 	}
 	if err != nil {
 		return feed.Outcome{}, err

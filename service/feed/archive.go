@@ -93,7 +93,7 @@ func archive(f *os.File, limits Limits, emit func(Entry) bool) error {
 	in := bufio.NewReaderSize(f, 64<<10)
 	magic, err := in.Peek(4)
 	if err != nil {
-		return errors.New("it is empty or too short")
+		return errors.New("the archive is empty or too short")
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte("PK")):
@@ -134,7 +134,7 @@ type bounded struct {
 func (b bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if *b.left -= int64(n); *b.left < 0 {
-		return 0, fmt.Errorf("its files are too large, or have more than %d bytes for each byte of the archive", int64(maxRatio))
+		return 0, fmt.Errorf("the files in the archive are too large, or have more than %d bytes for each byte of the archive", int64(maxRatio))
 	}
 	return n, err
 }

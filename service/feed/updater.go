@@ -360,7 +360,7 @@ func (r *running) parts(ctx context.Context, p Plan, parts []string, sources []s
 	}
 	for _, name := range parts {
 		if !slices.Contains(all, name) {
-			return nil, hint.Errorf("it has "+strings.Join(all, ", "), "update: %s has no ecosystem %q", p.Setup.Mirror, name)
+			return nil, hint.Errorf("the mirror has "+strings.Join(all, ", "), "update: %s has no ecosystem %q", p.Setup.Mirror, name)
 		}
 	}
 	return parts, nil

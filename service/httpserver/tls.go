@@ -47,10 +47,10 @@ func (s TLSSetup) Check(log *slog.Logger, now time.Time) error {
 		return fmt.Errorf("read --tls-cert %q: %w", s.CertFile, err)
 	}
 	if now.After(leaf.NotAfter) {
-		return hint.Errorf("renew it", "the certificate %q expired on %s", s.CertFile, leaf.NotAfter.UTC().Format(time.DateOnly))
+		return hint.Errorf("renew the certificate", "the certificate %q expired on %s", s.CertFile, leaf.NotAfter.UTC().Format(time.DateOnly))
 	}
 	if now.Before(leaf.NotBefore) {
-		return hint.Errorf("is the clock of this machine right?", "the certificate %q is not valid before %s", s.CertFile, leaf.NotBefore.UTC().Format(time.RFC3339))
+		return hint.Errorf("check the clock of this machine", "the certificate %q is not valid before %s", s.CertFile, leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	if err := leaf.VerifyHostname(public.Hostname()); err != nil {
 		log.Warn("the certificate is not valid for the host of --public-url: clients reject it", "err", err,

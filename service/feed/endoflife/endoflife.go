@@ -137,7 +137,7 @@ func convert(b []byte) (a advisory.Advisory, ok bool, err error) {
 	}
 	a = advisory.Advisory{ID: "EOL-" + p.Name, Summary: "End of life of " + strings.TrimSpace(p.Label+" "+p.Name)}
 	if len(p.Releases) > maxReleases {
-		return a, false, fmt.Errorf("it has more than %d releases", maxReleases)
+		return a, false, fmt.Errorf("the product has more than %d releases", maxReleases)
 	}
 	for _, r := range p.Releases {
 		date := r.End

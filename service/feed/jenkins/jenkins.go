@@ -137,7 +137,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 	name := ""
 	switch {
 	case w.ID == "":
-		return advisory.Advisory{}, errors.New("it has no ID")
+		return advisory.Advisory{}, errors.New("the warning has no ID")
 	case w.Type == "core":
 		name = "core"
 	case w.Type == "plugin" && w.Name != "" && !strings.ContainsAny(w.Name, " /:"):
@@ -148,7 +148,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 		return a, fmt.Errorf("unknown type %.40q", w.Type)
 	}
 	if len(w.Versions) == 0 || len(w.Versions) > maxPatterns {
-		return a, fmt.Errorf("it has %d patterns of versions, want 1 to %d", len(w.Versions), maxPatterns)
+		return a, fmt.Errorf("the warning has %d patterns of versions, want 1 to %d", len(w.Versions), maxPatterns)
 	}
 	var specific struct {
 		Patterns []string `json:"patterns"`

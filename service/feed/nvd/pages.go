@@ -152,7 +152,7 @@ func (p *pages) results() iter.Seq2[json.RawMessage, error] {
 		for n, size := range p.Sizes {
 			got, err := p.read(n, start)
 			if err == nil && len(got.Results) != size {
-				err = fmt.Errorf("it has %d results instead of %d", len(got.Results), size)
+				err = fmt.Errorf("the page has %d results instead of %d", len(got.Results), size)
 			}
 			if err != nil {
 				yield(nil, errors.Join(fmt.Errorf("read %q: %w", p.file(n), err), p.remove()))

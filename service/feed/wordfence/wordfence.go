@@ -165,11 +165,11 @@ func convert(v whole.Value) (advisory.Advisory, error) {
 	}
 	switch {
 	case r.ID != v.Name:
-		return advisory.Advisory{}, fmt.Errorf("its ID is %.100q", r.ID)
+		return advisory.Advisory{}, fmt.Errorf("the record has the ID %.100q", r.ID)
 	case len(r.Software) == 0:
-		return advisory.Advisory{}, errors.New("it names no software")
+		return advisory.Advisory{}, errors.New("the record names no software")
 	case len(r.Software) > maxSoftware:
-		return advisory.Advisory{}, fmt.Errorf("it names more than %d packages", maxSoftware)
+		return advisory.Advisory{}, fmt.Errorf("the record names more than %d packages", maxSoftware)
 	}
 	a := advisory.Advisory{ID: Prefix + strings.ToLower(r.ID), Summary: r.Title, Details: r.Description}
 	var err error
@@ -205,7 +205,7 @@ func convert(v whole.Value) (advisory.Advisory, error) {
 		}
 	}
 	if len(r.Copyrights) == 0 || string(r.Copyrights) == "null" {
-		return a, errors.New("it has no copyright notices")
+		return a, errors.New("the record has no copyright notices")
 	}
 	a.DatabaseSpecific, err = json.Marshal(map[string]json.RawMessage{"copyrights": r.Copyrights})
 	return a, err
