@@ -17,7 +17,6 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/whole"
 	"assay/service/store"
-	"assay/service/version"
 )
 
 // Name is the name of the source.
@@ -28,9 +27,8 @@ const Ecosystem = "Jenkins"
 
 // Bounds of what is read. The file has about 4 MiB, most of it about plugins.
 const (
-	maxFile     = 64 << 20
-	maxRecord   = 32 << 20
-	maxPatterns = 64
+	maxFile   = 64 << 20
+	maxRecord = 32 << 20
 )
 
 // file is the data of the update centre as JSON, without the JavaScript around it.
@@ -127,7 +125,11 @@ var date = regexp.MustCompile(`/advisory/(\d{4}-\d{2}-\d{2})/`)
 //
 // Jenkins matches the whole version with a pattern, a regular expression of Java. The
 // fields firstVersion and lastVersion are for people, and say something else in some
-// warnings. Warnings name no fix and no CVE.
+// warnings. A warning without versions is about all of them. Warnings name no fix and no
+// CVE.
+//
+// A pattern that cannot be evaluated stays in the record, so that the package is not
+// evaluated with it. Without the record the package would look unaffected.
 func convert(b []byte) (advisory.Advisory, error) {
 	var w warning
 	if err := json.Unmarshal(b, &w); err != nil {
@@ -137,7 +139,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 	name := ""
 	switch {
 	case w.ID == "":
-		return advisory.Advisory{}, errors.New("the warning has no ID")
+		return advisory.Advisory{}, fmt.Errorf("the warning about %.100q has no ID", w.Name)
 	case w.Type == "core":
 		name = "core"
 	case w.Type == "plugin" && w.Name != "" && !strings.ContainsAny(w.Name, " /:"):
@@ -147,17 +149,14 @@ func convert(b []byte) (advisory.Advisory, error) {
 	default:
 		return a, fmt.Errorf("unknown type %.40q", w.Type)
 	}
-	if len(w.Versions) == 0 || len(w.Versions) > maxPatterns {
-		return a, fmt.Errorf("the warning has %d patterns of versions, want 1 to %d", len(w.Versions), maxPatterns)
-	}
 	var specific struct {
 		Patterns []string `json:"patterns"`
 		Last     []string `json:"last_versions,omitempty"`
 	}
+	if len(w.Versions) == 0 {
+		specific.Patterns = []string{".*"}
+	}
 	for _, v := range w.Versions {
-		if _, err := version.NewPattern(v.Pattern); err != nil {
-			return a, err
-		}
 		specific.Patterns = append(specific.Patterns, v.Pattern)
 		if v.Last != "" {
 			specific.Last = append(specific.Last, v.Last)

@@ -76,16 +76,9 @@ func TestBroken(t *testing.T) {
 func TestRejected(t *testing.T) {
 	good := `{"id":"SECURITY-1","type":"plugin","name":"git","versions":[{"pattern":"1[.].*"}]}`
 	for name, bad := range map[string]string{
-		"unknown type":           strings.NewReplacer("SECURITY-1", "bad", "plugin", "tool").Replace(good),
-		"name with a slash":      strings.NewReplacer("SECURITY-1", "bad", "git", "a/b").Replace(good),
-		"no versions":            `{"id":"bad","type":"core","versions":[]}`,
-		"no pattern":             `{"id":"bad","type":"core","versions":[{"lastVersion":"1"}]}`,
-		"unsupported pattern":    `{"id":"bad","type":"core","versions":[{"pattern":"(?=1).*"}]}`,
-		"possessive":             `{"id":"bad","type":"core","versions":[{"pattern":"1*+1"}]}`,
-		"sets":                   `{"id":"bad","type":"core","versions":[{"pattern":"[0-9&&[^1]]"}]}`,
-		"a pattern without end":  `{"id":"bad","type":"core","versions":[{"pattern":"` + strings.Repeat("1", 1001) + `"}]}`,
-		"repeated too often":     `{"id":"bad","type":"core","versions":[{"pattern":"((1{1000}){1000}){1000}"}]}`,
-		"unbalanced parenthesis": `{"id":"bad","type":"core","versions":[{"pattern":"1)|(2"}]}`,
+		"unknown type":      strings.NewReplacer("SECURITY-1", "bad", "plugin", "tool").Replace(good),
+		"name with a slash": strings.NewReplacer("SECURITY-1", "bad", "git", "a/b").Replace(good),
+		"no ID":             `{"type":"core","versions":[{"pattern":".*"}],"name":"bad"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := strings.Replace(good, "SECURITY-1", "SECURITY-2", 1)
@@ -93,6 +86,37 @@ func TestRejected(t *testing.T) {
 			o, err := s.Update(t)
 			if err != nil || o.Added != 2 || o.Rejected != 1 || len(o.Rejections) != 1 || !strings.Contains(o.Rejections[0].Error(), "bad") {
 				t.Errorf("%+v, %v", o, err)
+			}
+		})
+	}
+}
+
+// TestUnevaluated: a package is not evaluated with a warning whose pattern is not supported
+// or missing. A warning without versions is about all of them, as in Jenkins.
+func TestUnevaluated(t *testing.T) {
+	for name, tt := range map[string]struct {
+		versions string
+		affected bool
+	}{
+		"no versions":            {`[]`, true},
+		"no pattern":             {`[{"lastVersion":"1"}]`, false},
+		"unsupported pattern":    {`[{"pattern":"(?=1).*"}]`, false},
+		"possessive":             {`[{"pattern":"1*+1"}]`, false},
+		"sets":                   {`[{"pattern":"[0-9&&[^1]]"}]`, false},
+		"a pattern without end":  {`[{"pattern":"` + strings.Repeat("1", 1001) + `"}]`, false},
+		"repeated too often":     {`[{"pattern":"((1{1000}){1000}){1000}"}]`, false},
+		"unbalanced parenthesis": {`[{"pattern":"1)|(2"}]`, false},
+		"too many patterns":      {`[` + strings.Repeat(`{"pattern":"9"},`, 100) + `{"pattern":"9"}]`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := convert([]byte(`{"id":"SECURITY-1","type":"core","versions":` + tt.versions + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Source = Name
+			got := scan(t, index.NewMemory([]advisory.Advisory{a}, nil), "pkg:jenkins/core@2.400")
+			if (len(got.Findings) == 1) != tt.affected || (len(got.NotEvaluated) == 0) != tt.affected {
+				t.Errorf("%d findings, not evaluated %+v", len(got.Findings), got.NotEvaluated)
 			}
 		})
 	}

@@ -125,7 +125,7 @@ type CVSS struct {
 // A Time is a time of a record. Many records have no time zone: it is UTC.
 type Time struct{ time.Time }
 
-// UnmarshalJSON reads a time with or without a zone. An empty string is no time.
+// UnmarshalJSON reads a time with or without a zone. An empty string gives the zero time.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil || s == "" {
