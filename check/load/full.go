@@ -77,7 +77,7 @@ func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err
 	}
 	// The first start compiles the records.
 	err = r.serving(ctx, k, func(s *assayd.Server) error {
-		peak, err := peakOf(s)
+		peak, err := s.Peak()
 		fmt.Printf("%s: snapshot built in %s, peak %d MiB; load average %s\n", what, round(s.Ready), peak>>20, loadAverage())
 		return err
 	})
@@ -158,7 +158,7 @@ func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *as
 	live := time.Since(imported)
 	stop()
 	t := <-scans
-	serving, err := peakOf(s)
+	serving, err := s.Peak()
 	fmt.Printf("%s: %d changed records: import %s (peak %d MiB), served %s later; meanwhile %v; peak of assayd serve %d MiB; load average %s\n",
 		what, changed, round(took), peak>>20, round(live), t, serving>>20, loadAverage())
 	return err
@@ -193,19 +193,4 @@ func assaydRun(ctx context.Context, k assayd.Config, args ...string) (took time.
 		return 0, 0, errors.New("the system does not report the memory of a process")
 	}
 	return time.Since(start), usage.Maxrss << 10, nil // KiB, by getrusage(2)
-}
-
-// peakOf returns the peak memory of assayd, VmHWM of proc(5).
-func peakOf(s *assayd.Server) (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")), 10, 64)
-			return n << 10, err
-		}
-	}
-	return 0, fmt.Errorf("no VmHWM of process %d", s.PID())
 }

@@ -120,19 +120,25 @@ func (s *Server) healthy(ctx context.Context) bool {
 // PID is its process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Resident is the memory that it holds now, VmRSS of proc(5), in bytes.
-func (s *Server) Resident() (int64, error) {
+// Resident is the memory that it holds now, in bytes.
+func (s *Server) Resident() (int64, error) { return s.memory("VmRSS:") }
+
+// Peak is the most memory that it has held, in bytes.
+func (s *Server) Peak() (int64, error) { return s.memory("VmHWM:") }
+
+// memory reads a field of /proc/PID/status, see proc(5).
+func (s *Server) memory(field string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if kib, found := strings.CutPrefix(line, "VmRSS:"); found {
-			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
+		if kib, ok := strings.CutPrefix(line, field); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")), 10, 64)
 			return n << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS of process %d", s.PID())
+	return 0, fmt.Errorf("no %s of process %d", strings.TrimSuffix(field, ":"), s.PID())
 }
 
 // Log returns what it has logged so far.
