@@ -166,9 +166,9 @@ func TestArchiveLimits(t *testing.T) {
 		"tar.zst": func(f ...archived) []byte { return zstdOf(t, tarOf(t, f...)) },
 	} {
 		for what, limits := range map[string]feed.Limits{
-			"more than 1 files":        {Entries: 1, Entry: 100, Total: 1 << 20},
-			"is larger than 5 bytes":   {Entries: 9, Entry: 5, Total: 1 << 20},
-			"its files are too large,": {Entries: 9, Entry: 100, Total: 12},
+			"more than 1 files":                       {Entries: 1, Entry: 100, Total: 1 << 20},
+			"is larger than 5 bytes":                  {Entries: 9, Entry: 5, Total: 1 << 20},
+			"the files in the archive are too large,": {Entries: 9, Entry: 100, Total: 12},
 		} {
 			if got, err := list(t, pack(small...), limits); err == nil || !strings.Contains(err.Error(), what) {
 				t.Errorf("%s: %q, %v, want %q", name, got, err, what)
