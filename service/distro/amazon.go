@@ -3,6 +3,7 @@ package distro
 import (
 	"strings"
 
+	"assay/inspect/inventory"
 	"assay/service/version"
 )
 
@@ -12,11 +13,21 @@ var amazonLinux = Distribution{
 	Format:       RPM,
 	Ecosystem:    "Amazon Linux",
 	Names:        ByName,
-	Release:      byMajor("Amazon Linux"),
+	Release:      amazonRelease,
 	Builds:       vendors("Amazon"),
 	Kernel:       amazonKernel,
 	OtherBuild:   otherExtra,
 	ErrataPrefix: "ALAS", // ALAS-2024-1, ALAS2-…, ALASDOCKER-…
+}
+
+// amazonRelease recognises a release by its major number. The first Amazon Linux had
+// releases by year and month, up to 2018.03, which share their advisories.
+func amazonRelease(inv inventory.Inventory) (r Release, reason string) {
+	r, reason = byMajor("Amazon Linux")(inv)
+	if len(r.Name) == len("2018") && r.Name <= "2018" {
+		r = Release{Name: inv.System.VersionID, Ecosystems: main("Amazon Linux:1")}
+	}
+	return r, reason
 }
 
 // amazonKernel recognises kernels by the source package, which may have a version in its

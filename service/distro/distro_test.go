@@ -55,6 +55,8 @@ func TestOf(t *testing.T) {
 		{"rocky", system{ID: "rocky", VersionID: "8.4"}, "Rocky Linux:8", ""},
 		{"oracle", system{ID: "ol", VersionID: "8.10"}, "Oracle Linux:8", ""},
 		{"amazon", system{ID: "amzn", VersionID: "2023"}, "Amazon Linux:2023", ""},
+		{"amazon 2", system{ID: "amzn", VersionID: "2"}, "Amazon Linux:2", ""},
+		{"amazon 1", system{ID: "amzn", VersionID: "2018.03"}, "Amazon Linux:1", ""},
 		{"fedora", system{ID: "fedora", VersionID: "42"}, "Fedora:42", ""},
 		{"mageia", system{ID: "mageia", VersionID: "9"}, "Mageia:9", ""},
 		{"azure linux", system{ID: "azurelinux", VersionID: "3.0"}, "Azure Linux:3", ""},

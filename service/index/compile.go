@@ -15,6 +15,7 @@ import (
 const (
 	maxWord    = 32  // bytes of a word that rates
 	maxSummary = 300 // bytes of a summary
+	maxStream  = 128 // bytes of a module stream
 )
 
 // SeverityWord is the type of a rating that is a word of the record's own database, in
@@ -85,7 +86,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Severity: af.Severity,
 				Urgency:  specific.urgency(),
 				Status:   status,
-				Modules:  modules(a.Summary, ranges),
+				Modules:  specific.modules(a.Summary, ranges),
 				Arches:   arches,
 				Binaries: specific.binaries(af),
 				Patterns: patterns,
@@ -218,7 +219,7 @@ func ownAliases(a advisory.Advisory) []string {
 // no CVE.
 func notice(a advisory.Advisory) bool {
 	if distro.IsNotice(a.ID) {
-		return !slices.ContainsFunc(a.Related, advisory.IsCVE)
+		return !slices.ContainsFunc(a.Related, advisory.IsCVE) && !slices.ContainsFunc(a.Upstream, advisory.IsCVE)
 	}
 	for _, af := range a.Affected {
 		var specific struct {
@@ -245,11 +246,15 @@ func summary(a advisory.Advisory) string {
 	return clip(strings.Join(strings.Fields(head(text, 4*maxSummary)), " "), maxSummary)
 }
 
-// modules returns the module streams that an advisory is about ("nodejs:18"). The records
-// of AlmaLinux, Rocky Linux and Red Hat have no field for them, but name them in their
-// summaries ("Important: nodejs:18 security update"). If no fix is a module build, the
-// summary means a version.
-func modules(summary string, ranges []Range) []string {
+// modules returns the module streams that an entry is about ("nodejs:18"): the one in its
+// own field, or else those in the summary of the record. The records that OSV has of
+// AlmaLinux, Rocky Linux and Red Hat lack the field, and name the streams in their summaries
+// ("Important: nodejs:18 security update"). If no fix is a module build, the summary means
+// a version.
+func (s specific) modules(summary string, ranges []Range) []string {
+	if stream, ok := s.Modularity.(string); ok && stream != "" && len(stream) <= maxStream {
+		return []string{stream}
+	}
 	if !slices.ContainsFunc(ranges, func(r Range) bool { return distro.ModuleBuild(r.LastFix()) }) {
 		return nil
 	}

@@ -1,8 +1,10 @@
 package index_test
 
 import (
+	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +206,21 @@ func TestEntriesModules(t *testing.T) {
 		got := index.Entries(parse(t, `{"id":"ALSA-1","summary":"`+tt.summary+`","affected":[`+affects("AlmaLinux:8", "p", tt.fixed)+`]}`), nil)
 		if len(got) != 1 || strings.Join(got[0].Affected.Modules, " ") != tt.want {
 			t.Errorf("%s: %+v", tt.summary, got)
+		}
+	}
+}
+
+// TestEntriesModularity: the stream in an entry's own field takes precedence over those in
+// the summary.
+func TestEntriesModularity(t *testing.T) {
+	const entry = `{"package":{"ecosystem":"Rocky Linux:8","name":"p"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},` +
+		`{"fixed":"1-1.module+el8.5.0+1+a"}]}],"ecosystem_specific":{"rpm_modularity":%s}}`
+	for field, want := range map[string]string{
+		`"ruby:2.6"`: "ruby:2.6", `""`: "ruby:2.5", `7`: "ruby:2.5", `null`: "ruby:2.5", `"` + strings.Repeat("x", 200) + `"`: "ruby:2.5",
+	} {
+		record := `{"id":"RLSA-2019:1972","summary":"Important: ruby:2.5 security update","affected":[` + fmt.Sprintf(entry, field) + `]}`
+		if got := index.Entries(parse(t, record), nil); len(got) != 1 || !slices.Equal(got[0].Affected.Modules, []string{want}) {
+			t.Errorf("%s: %+v, want %s", field, got, want)
 		}
 	}
 }

@@ -32,6 +32,9 @@ type specific struct {
 	} `json:"affects"`
 	Binaries binaries `json:"binaries"`
 	Patterns any      `json:"patterns"` // Jenkins
+	// Modularity is the module stream of an rpm package ("nodejs:18"). Grype's data has the
+	// field too.
+	Modularity any `json:"rpm_modularity"`
 }
 
 // binaries are the packages that were built from a source package of Ubuntu. Values of

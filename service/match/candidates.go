@@ -128,16 +128,12 @@ func (m *matcher) relevant(l lookup, compare version.Compare, key index.Key, ent
 			for n < len(entries) && entries[n].Advisory == entries[0].Advisory && entries[n].Source == entries[0].Source {
 				n++
 			}
-			own := entries[:n]
+			own := m.ownArch(key, entries[:n], e)
 			entries = entries[n:]
 			if l.rules.typ == distro.RPM {
 				own = m.ownBuild(l, compare, key, own, e)
 			}
 			for _, entry := range own {
-				if len(entry.Arches) > 0 && m.arch != "" && !slices.Contains(entry.Arches, m.arch) {
-					m.trace.otherArch(e, key, entry, m.arch)
-					continue
-				}
 				if l.rules.spellings && len(entry.Ranges) == 0 {
 					entry.Versions = spelled(compare, l.public(entry), entry.Versions)
 				}
@@ -147,6 +143,25 @@ func (m *matcher) relevant(l lookup, compare version.Compare, key index.Key, ent
 			}
 		}
 	}
+}
+
+// ownArch returns those entries of one advisory that are about the architecture of the
+// image. It comes before ownBuild, because the nearest build may be that of another
+// architecture. The trace records the others.
+func (m *matcher) ownArch(key index.Key, entries []index.Affected, e *evaluation) []index.Affected {
+	other := func(entry index.Affected) bool {
+		return len(entry.Arches) > 0 && m.arch != "" && !slices.Contains(entry.Arches, m.arch)
+	}
+	if !slices.ContainsFunc(entries, other) {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(entry index.Affected) bool {
+		if other(entry) {
+			m.trace.otherArch(e, key, entry, m.arch)
+			return true
+		}
+		return false
+	})
 }
 
 // spelled returns the listed versions. If they contain the installed version in another

@@ -363,6 +363,22 @@ func TestUnratedRecords(t *testing.T) {
 	}
 }
 
+// TestArchitecturesOfBuilds: a record with a fix for each architecture is evaluated with the
+// image's, even if the other architecture's is closer to the installed version.
+func TestArchitecturesOfBuilds(t *testing.T) {
+	entry := func(fixed, arch string) string {
+		return strings.TrimSuffix(affects("AlmaLinux:8", "p", fixed), "}") + `,"ecosystem_specific":{"affects":{"arch":["` + arch + `"]}}}`
+	}
+	ix := indexOf(t, `{"id":"ALSA-2024:1","related":["CVE-2024-1111"],"affected":[`+entry("1.2-4.el8", "x86_64")+","+entry("1.3-1.el8", "aarch64")+`]}`)
+	for arch, want := range map[string]int{"x86_64": 0, "aarch64": 1} {
+		p := onePackage("rpm", "p", "1.2-4.el8")
+		p.Arch = arch
+		if got := on(t, ix, system("almalinux", "8.10"), p); len(got) != want {
+			t.Errorf("%s: %q", arch, got)
+		}
+	}
+}
+
 // TestArchitectures checks that records about other architectures are ignored if the
 // system's architecture is known.
 func TestArchitectures(t *testing.T) {
