@@ -83,6 +83,10 @@ type Distribution struct {
 	// upgrade its packages, or nil if it lacks none or that is unknown.
 	Lacks func(inv inventory.Inventory) *verdict.Repositories
 
+	// Publisher is the source that reads the distribution's own data, or empty if there is
+	// none. Where it has an entry about a package and a vulnerability, the copies of the
+	// source osv do not count.
+	Publisher string
 	// ListsUnfixed: the advisories include vulnerabilities without a fix. If they
 	// find nothing in a package, no vulnerability in it is known.
 	ListsUnfixed bool

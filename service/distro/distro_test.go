@@ -368,3 +368,44 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishersDescribed holds the table of docs/matching.md against the distributions:
+// each one with a source of its own is in it, under its name.
+func TestPublishersDescribed(t *testing.T) {
+	text, err := os.ReadFile("../../docs/matching.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "\n### Which source decides for a distribution\n")
+	section, _, end := strings.Cut(rest, "\n### ")
+	if !ok || !end {
+		t.Fatal("the section is missing")
+	}
+	feeds, err := os.ReadFile("../../docs/feeds.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]string{} // the source of a distribution
+	for line := range strings.Lines(section) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) < 3 || strings.TrimSpace(cells[0]) == "distribution" || strings.HasPrefix(cells[0], " -") {
+			continue
+		}
+		source := strings.Trim(strings.TrimSpace(cells[1]), "`")
+		for name := range strings.SplitSeq(cells[0], ",") {
+			described[strings.TrimSpace(name)] = source
+		}
+		if !strings.Contains(string(feeds), "\n| `"+source+"` |") {
+			t.Errorf("docs/feeds.md does not describe the source %q", source)
+		}
+	}
+	for _, d := range list {
+		if described[d.Name] != d.Publisher {
+			t.Errorf("%s: the source is %q, described is %q", d.Name, d.Publisher, described[d.Name])
+		}
+		delete(described, d.Name)
+	}
+	for name := range described {
+		t.Errorf("%q is not the name of a distribution", name)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/service/advisory"
+	"assay/service/distro"
 	"assay/service/explain"
 	"assay/service/exploit"
 	"assay/service/index"
@@ -307,6 +308,93 @@ GHSA-aaaa-bbbb-cccc, modified 2024-02-03
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// ofTwo has the records of osv and those of another source.
+type ofTwo struct{ osv, own memory }
+
+var ownOrigin = store.Origin{Source: "own", Part: "test"}
+
+func (o ofTwo) RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error) {
+	all, err := o.osv.RecordsOf(ctx, id, upTo)
+	if err != nil {
+		return nil, err
+	}
+	own, err := o.own.RecordsOf(ctx, id, upTo)
+	for i := range own {
+		own[i].Origin = ownOrigin
+	}
+	return append(all, own...), err
+}
+
+func (ofTwo) Sources(context.Context) ([]store.Source, error) {
+	return []store.Source{{Origin: test}, {Origin: ownOrigin}}, nil
+}
+
+func (o ofTwo) index(t *testing.T) snapshot {
+	t.Helper()
+	var all []advisory.Advisory
+	for source, records := range map[string]memory{"osv": o.osv, "own": o.own} {
+		for _, v := range records {
+			a, err := advisory.Parse([]byte(v.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Source = source
+			all = append(all, a)
+		}
+	}
+	return snapshot{index.NewMemory(all, nil)}
+}
+
+// TestPublisher: the record of the distribution's own source that replaces one of osv is
+// named.
+func TestPublisher(t *testing.T) {
+	r, _ := distro.Of(image)
+	before := r.Distribution.Publisher
+	t.Cleanup(func() { r.Distribution.Publisher = before })
+	r.Distribution.Publisher = "own"
+	records := ofTwo{
+		osv: memory{
+			{1, "DEBIAN-CVE-2024-1000", record("DEBIAN-CVE-2024-1000", "", "Debian:12 bash 0 9")},
+			{2, "DEBIAN-CVE-2024-1001", record("DEBIAN-CVE-2024-1001", "", "Debian:12 bash 0 9")},
+			{3, "DEBIAN-CVE-2024-1002", record("DEBIAN-CVE-2024-1002", "", "Debian:12 bash 0 1_bad:2")},
+		},
+		own: memory{
+			{4, "DSA-1-1", record("DSA-1-1", `,"upstream":["CVE-2024-1000","CVE-2024-1002"]`, "Debian:12 bash 0 5")},
+			{5, "DEBIAN-CVE-2024-1001", record("DEBIAN-CVE-2024-1001", "", "Debian:12 bash 0 6")},
+		},
+	}
+	ix := records.index(t)
+	v, err := scan.Evaluator{}.Answer(cyclonedx.Scan{Inventory: image}, ix, nil, verdict.Data{}, scanned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string][]string{
+		"CVE-2024-1000": {
+			"DEBIAN-CVE-2024-1000 used Debian:12: bash overruled: DEBIAN-CVE-2024-1000: Debian:12 bash 5.2.15-2 < fixed 9; but DSA-1-1 takes precedence, because its source own is the distribution's own",
+			"DSA-1-1 used Debian:12: bash not-affected: 5.2.15-2 > fixed 5",
+		},
+		"CVE-2024-1001": {
+			"DEBIAN-CVE-2024-1001 used Debian:12: bash overruled: DEBIAN-CVE-2024-1001: Debian:12 bash 5.2.15-2 < fixed 9; but DEBIAN-CVE-2024-1001 takes precedence, because its source own is the distribution's own",
+			"DEBIAN-CVE-2024-1001 used Debian:12: bash matches: DEBIAN-CVE-2024-1001: Debian:12 bash 5.2.15-2 < fixed 6",
+		},
+		"CVE-2024-1002": {
+			`DEBIAN-CVE-2024-1002 used Debian:12: bash overruled: version "1_bad:2" has an epoch that is not a number; but DSA-1-1 takes precedence, because its source own is the distribution's own`,
+			"DSA-1-1 used Debian:12: bash not-affected: 5.2.15-2 > fixed 5",
+		},
+	} {
+		e, err := explain.Explain(t.Context(), explain.Input{
+			Scan: store.Scan{ID: "scan", At: scanned, Seq: scanSeq}, Inventory: image, Verdict: v.Whole(), ID: id,
+			Index: ix, Records: records, Now: scanned,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := outcomes(e); !slices.Equal(got, want) {
+			t.Errorf("outcomes\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
 	}
 }
 

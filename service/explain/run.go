@@ -340,7 +340,7 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.En
 			return JudgedByOwner, e.byOwner(owner)
 		}
 		for _, f := range by.findings[s.i] {
-			if slices.Contains(f.Advisories, h.ID) {
+			if slices.Contains(f.Advisories, h.ID) && t.Overruled[f.ID] == "" {
 				return Matches, t.Why
 			}
 		}
@@ -348,6 +348,9 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.En
 	case match.EntryNotAffected:
 		return NotAffected, t.Why
 	case match.EntryNotComparable:
+		if len(t.Overruled) > 0 {
+			return Overruled, t.Why + "; but " + e.overruled(t)
+		}
 		return NotComparable, t.Why
 	}
 	return NotApplicable, t.Why

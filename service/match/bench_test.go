@@ -1,6 +1,8 @@
 package match_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"assay/inspect/inventory"
@@ -49,5 +51,35 @@ func BenchmarkLanguages(b *testing.B) {
 		if _, err := match.Inventory(inv, ix, nil, day); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkPublisher evaluates a database with the records of osv, and with the same records
+// from the distribution's own source in addition.
+func BenchmarkPublisher(b *testing.B) {
+	all := readZip(b, "osv", "Debian", "all.zip")
+	inv := debian12(installed(b, "debian12-app"))
+	publishes(b, inv)
+	for _, own := range []bool{false, true} {
+		records := all
+		if own {
+			records = slices.Clone(all)
+			for _, a := range all {
+				a.Source = "own"
+				records = append(records, a)
+			}
+			for i := range all {
+				records[i].Source = "osv"
+			}
+		}
+		ix := index.NewMemory(records, nil)
+		b.Run(fmt.Sprintf("own=%t", own), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := match.Inventory(inv, ix, nil, day); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

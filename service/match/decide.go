@@ -13,6 +13,9 @@ import (
 type group struct {
 	vulnerability
 	matching []*candidate
+	// decidedBy is the entry of the distribution's own source that replaces those of osv,
+	// or nil.
+	decidedBy *candidate
 }
 
 // addGroups groups the candidates that affect a package, by vulnerability. It does not

@@ -317,13 +317,14 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 		return nil, err
 	}
 	m.trace.join(e, failed)
-	if err := m.dropDecidedGaps(l, found, failed); err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(found.all, func(c *candidate) bool { return c.affected }) {
+	if !slices.ContainsFunc(found.all, func(c *candidate) bool { return c.affected || c.failed }) {
 		return e, nil
 	}
 	found.index()
+	own := m.publisher(l, found)
+	if err := m.dropDecidedGaps(l, found, own, failed); err != nil {
+		return nil, err
+	}
 	groups := make(map[string]*group)
 	if err := m.addGroups(groups, found); err != nil {
 		return nil, err
@@ -334,6 +335,9 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 	}
 	for _, g := range groups {
 		before := m.trace.matching(g)
+		if err := own.dropCopies(g); err != nil {
+			return nil, err
+		}
 		cutoffs := found.decide(g)
 		g.preferExtended(cutoffs, extended)
 		found.preferOverrides(g)

@@ -54,7 +54,7 @@ type TracedEntry struct {
 	// Why is for people: how the versions compare, or why the entry does not apply.
 	Why string
 	// Overruled says, by the id of a vulnerability, why the entry does not count for it
-	// although it affects the package.
+	// although it affects the package or cannot be compared.
 	Overruled map[string]string
 
 	candidate *candidate
@@ -188,20 +188,31 @@ func (t *Trace) decided(e *evaluation, l lookup, g *group, before []*candidate, 
 		if slices.Contains(g.matching, c) {
 			continue
 		}
-		for _, entry := range t.entries[e] {
-			if entry.candidate != c {
-				continue
-			}
-			if entry.Overruled == nil {
-				entry.Overruled = make(map[string]string)
-			}
-			entry.Overruled[g.id] = overruledBy(c, l.version, g, found)
+		t.overrule(e, c, g.id, overruledBy(c, l.version, g, found))
+	}
+}
+
+// overrule records why a candidate does not count for the vulnerability id.
+func (t *Trace) overrule(e *evaluation, c *candidate, id, why string) {
+	if t == nil {
+		return
+	}
+	for _, entry := range t.entries[e] {
+		if entry.candidate != c {
+			continue
 		}
+		if entry.Overruled == nil {
+			entry.Overruled = make(map[string]string)
+		}
+		entry.Overruled[id] = why
 	}
 }
 
 // overruledBy says why a candidate that affects a package does not count.
 func overruledBy(c *candidate, installed string, g *group, found candidates) string {
+	if g.decidedBy.replaces(c) {
+		return g.decidedBy.precedence()
+	}
 	for _, name := range g.names {
 		for _, o := range found.byName[name] {
 			switch {
