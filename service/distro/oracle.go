@@ -14,7 +14,9 @@ var oracleLinux = Distribution{
 	},
 	Kernel:     rpmKernel,
 	OtherBuild: otherOracleBuild,
+	Publisher:  "oracle",
 	Errata:     []string{"ELSA", "ELBA", "ELEA"},
+	Notices:    []string{"ELBA", "ELEA"},
 }
 
 // otherOracleBuild reports whether two versions are of different kinds of build.

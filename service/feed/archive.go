@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -45,6 +46,13 @@ type Entry struct {
 // Bytes reads the file.
 func (e Entry) Bytes() ([]byte, error) { return readAll(e.r, e.Name, e.max) }
 
+// Reader returns a reader of the file, for one that is too large for Bytes. It fails if the
+// file has more bytes than the limit of one file.
+func (e Entry) Reader() io.Reader {
+	left := e.max
+	return bounded{e.r, &left}
+}
+
 // Save writes the file to path, which exists only if it is complete. It is for archives in
 // archives.
 func (e Entry) Save(path string) error {
@@ -63,8 +71,8 @@ func (e Entry) Save(path string) error {
 }
 
 // Archive yields the regular files of an archive on the disk, in its order: zip, or tar
-// that is plain or compressed with gzip or zstd, or one file compressed with gzip or zstd,
-// whose name is empty. It recognises the format by the content. An archive that is
+// that is plain or compressed with gzip, bzip2 or zstd, or one file compressed with one of
+// these, whose name is empty. It recognises the format by the content. An archive that is
 // damaged, or has more than the limits, yields an error at the end: the caller must not
 // use what came before it, and an import ends with it.
 func Archive(path string, limits Limits) iter.Seq2[Entry, error] {
@@ -104,6 +112,8 @@ func archive(f *os.File, limits Limits, emit func(Entry) bool) error {
 			return err
 		}
 		return b.decompressed(z)
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		return b.decompressed(bzip2.NewReader(in))
 	case bytes.Equal(magic, []byte("\x28\xb5\x2f\xfd")):
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"assay/service/feed/endoflife"
 	"assay/service/feed/jenkins"
 	"assay/service/feed/nvd"
+	"assay/service/feed/oracle"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 	"assay/service/feed/wordfence"
@@ -28,6 +29,7 @@ func All() []feed.Source {
 		wpvulnerability.Source(),
 		drupal.Source(),
 		jenkins.Source(),
+		oracle.Source(),
 		endoflife.Source(),
 	}
 }

@@ -161,6 +161,10 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"endoflife": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 3}
 	},
+	"oracle": func(t *testing.T) fixture {
+		erratum := zipMember(t, "testdata/elsa-2018-1196-1.xml.bz2", "feeds", "oracle-oval", "vuln-list-update.zip")
+		return fixture{files: map[string][]byte{"com.oracle.elsa-all.xml.bz2": erratum}, records: 1}
+	},
 	"jenkins": func(t *testing.T) fixture {
 		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
@@ -194,6 +198,26 @@ func zipped(t *testing.T, files map[string][]byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+// zipMember reads a file of an archive of the test data.
+func zipMember(t *testing.T, name string, elem ...string) []byte {
+	t.Helper()
+	z, err := zip.OpenReader(testkit.Path(t, elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // read reads a file of the test data.
