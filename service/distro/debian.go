@@ -2,6 +2,7 @@ package distro
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -20,6 +21,7 @@ var debian = Distribution{
 	Builds:       debianMaintainer,
 	Kernel:       debianKernel,
 	Lacks:        debianLacks,
+	Publisher:    "debian",
 	ListsUnfixed: true,
 	Severities:   map[string]verdict.Severity{"unimportant": verdict.Negligible},
 	Statuses:     map[string]advisory.Status{"end-of-life": advisory.StatusWontFix, "ignored": advisory.StatusWontFix},
@@ -70,18 +72,48 @@ func kernelFlavour(source string) (flavour string, ok bool) {
 	return flavour, ok && flavour != ""
 }
 
+// debianRelease recognises a release of Debian. The os-release of unstable is that of
+// testing ("forky/sid"). An image is of unstable if it is configured to upgrade from it, or
+// if only sid is named. Its packages are those that testing will get, so if there are no
+// entries for unstable, those for testing decide.
 func debianRelease(inv inventory.Inventory) (r Release, reason string) {
-	if r.Name, reason = debianNumber(inv.System); reason != "" {
+	s := inv.System
+	r.Name, reason = debianNumber(s)
+	isUnstable := s.VersionID == "" && (debianCodename(s) == "sid" || debianCodename(s) == unstable ||
+		slices.Contains(s.Repositories, "sid") || slices.Contains(s.Repositories, unstable))
+	switch {
+	case isUnstable && reason != "":
+		r.Ecosystems = main("Debian:" + unstable)
+	case isUnstable:
+		r.Ecosystems = []Ecosystem{{Name: "Debian:" + unstable, Main: true}, {Name: "Debian:" + r.Name, Rank: 1, Main: true}, {Name: "Debian", Rank: 2}}
+	case reason != "":
 		return r, reason
+	default:
+		r.Ecosystems = []Ecosystem{{Name: "Debian:" + r.Name, Main: true}, {Name: "Debian", Rank: 1}}
+		return r, ""
 	}
-	r.Ecosystems = []Ecosystem{{Name: "Debian:" + r.Name, Main: true}, {Name: "Debian", Rank: 1}}
+	r.Name = unstable
 	return r, ""
+}
+
+// debianCodename returns the codename of a release. That of testing and unstable is the
+// codename that testing will have as a release, if any is named.
+func debianCodename(s inventory.System) string {
+	if s.Codename != "" {
+		return s.Codename
+	}
+	// "Debian GNU/Linux buster/sid"
+	words := strings.Fields(s.PrettyName)
+	if len(words) == 0 {
+		return ""
+	}
+	codename, _, _ := strings.Cut(words[len(words)-1], "/")
+	return codename
 }
 
 // debianNumber returns the number of a Debian release: "12" of "12" or "12.5". For
 // testing, whose os-release has no VERSION_ID, it is the number that the codename
-// will get. An image that names testing may be of unstable ("forky/sid"), which it
-// does not show. If only sid is named there are no advisories.
+// will get.
 func debianNumber(s inventory.System) (release, reason string) {
 	if s.VersionID != "" {
 		major, _, _ := strings.Cut(s.VersionID, ".")
@@ -90,37 +122,41 @@ func debianNumber(s inventory.System) (release, reason string) {
 		}
 		return major, ""
 	}
-	codename := s.Codename
-	if codename == "" {
-		// "Debian GNU/Linux buster/sid"
-		words := strings.Fields(s.PrettyName)
-		if len(words) > 0 {
-			codename, _, _ = strings.Cut(words[len(words)-1], "/")
-		}
-	}
-	switch codename {
-	case "wheezy":
-		return "7", ""
-	case "jessie":
-		return "8", ""
-	case "stretch":
-		return "9", ""
-	case "buster":
-		return "10", ""
-	case "bullseye":
-		return "11", ""
-	case "bookworm":
-		return "12", ""
-	case "trixie":
-		return "13", ""
-	case "forky":
-		return "14", ""
-	case "duke":
-		return "15", ""
-	case "sid", "unstable":
-		return "", "debian has no advisories for unstable (sid)"
+	codename := debianCodename(s)
+	if number, ok := debianNumbers[codename]; ok {
+		return number, ""
 	}
 	return "", fmt.Sprintf("unknown release of debian: %q", verdict.Short(codename))
+}
+
+// debianNumbers are the numbers of the releases by codename.
+var debianNumbers = map[string]string{
+	"wheezy":   "7",
+	"jessie":   "8",
+	"stretch":  "9",
+	"buster":   "10",
+	"bullseye": "11",
+	"bookworm": "12",
+	"trixie":   "13",
+	"forky":    "14",
+	"duke":     "15",
+}
+
+// unstable is the name of the release that has no number, no advisories of its own, and no
+// end. Debian's tracker has entries for it.
+const unstable = "unstable"
+
+// DebianEcosystem returns the ecosystem of a release of Debian, by its codename:
+// "Debian:12" of "bookworm", and "Debian:unstable" of "sid". No image is looked up in that
+// of an unknown codename.
+func DebianEcosystem(codename string) string {
+	name := codename
+	if number, ok := debianNumbers[codename]; ok {
+		name = number
+	} else if codename == "sid" {
+		name = unstable
+	}
+	return "Debian:" + name
 }
 
 // debianLacks returns the suite with security updates. Before Debian 11 it was called

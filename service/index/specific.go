@@ -108,12 +108,14 @@ func (s specific) patterns(af advisory.Affected) []string {
 	return patterns
 }
 
-// note returns the note that the conversion of a record about WordPress has left.
+// note returns the note that the conversion of a record has left: about WordPress, and the
+// reason of Debian's and Ubuntu's status.
 func note(af advisory.Affected) string {
 	var specific struct {
 		Note any `json:"note"`
 	}
-	if af.Package.Ecosystem != "WordPress" || len(af.DatabaseSpecific) == 0 || json.Unmarshal(af.DatabaseSpecific, &specific) != nil {
+	base, _, _ := strings.Cut(af.Package.Ecosystem, ":")
+	if !slices.Contains([]string{"WordPress", "Debian", "Ubuntu"}, base) || len(af.DatabaseSpecific) == 0 || json.Unmarshal(af.DatabaseSpecific, &specific) != nil {
 		return ""
 	}
 	text, _ := specific.Note.(string)

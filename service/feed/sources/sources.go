@@ -5,6 +5,7 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
+	"assay/service/feed/debian"
 	"assay/service/feed/drupal"
 	"assay/service/feed/endoflife"
 	"assay/service/feed/jenkins"
@@ -29,6 +30,7 @@ func All() []feed.Source {
 		wpvulnerability.Source(),
 		drupal.Source(),
 		jenkins.Source(),
+		debian.Source(),
 		oracle.Source(),
 		endoflife.Source(),
 	}

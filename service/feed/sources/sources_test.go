@@ -161,6 +161,10 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"endoflife": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 3}
 	},
+	"debian": func(t *testing.T) fixture {
+		tracker := zipMember(t, "input/debian.json", "feeds", "debian-tracker", "vunnel.zip")
+		return fixture{files: map[string][]byte{"data/json": tracker}, records: 6}
+	},
 	"oracle": func(t *testing.T) fixture {
 		erratum := zipMember(t, "testdata/elsa-2018-1196-1.xml.bz2", "feeds", "oracle-oval", "vuln-list-update.zip")
 		return fixture{files: map[string][]byte{"com.oracle.elsa-all.xml.bz2": erratum}, records: 1}
