@@ -14,6 +14,7 @@ var amazonLinux = Distribution{
 	Ecosystem:    "Amazon Linux",
 	Names:        ByName,
 	Release:      amazonRelease,
+	Publisher:    "amazon",
 	Builds:       vendors("Amazon"),
 	Kernel:       amazonKernel,
 	OtherBuild:   otherExtra,

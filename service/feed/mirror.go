@@ -30,7 +30,7 @@ type Mirror interface {
 var (
 	ErrUnchanged = errors.New("unchanged")
 	ErrNotFound  = errors.New("not found")
-	errForbidden = errors.New("forbidden")
+	ErrForbidden = errors.New("forbidden")
 )
 
 // A Version identifies a version of a file. The zero Version matches no file.

@@ -64,7 +64,7 @@ func (p *paced) requests(ctx context.Context, one func() error) error {
 			return err
 		}
 		err := one()
-		if !errors.Is(err, errForbidden) || n == maxRefused {
+		if !errors.Is(err, ErrForbidden) || n == maxRefused {
 			return err
 		}
 		p.refused()

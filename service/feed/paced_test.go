@@ -72,7 +72,7 @@ func TestRefused(t *testing.T) {
 	}
 	forbidden := 0
 	m = pacedAt(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { forbidden++; w.WriteHeader(http.StatusForbidden) }), 5, time.Millisecond)
-	if _, _, err := m.Get(t.Context(), "x", 1, Version{}); !errors.Is(err, errForbidden) || forbidden != maxRefused+1 {
+	if _, _, err := m.Get(t.Context(), "x", 1, Version{}); !errors.Is(err, ErrForbidden) || forbidden != maxRefused+1 {
 		t.Errorf("%v after %d requests", err, forbidden)
 	}
 }

@@ -189,7 +189,7 @@ func (e statusErr) Error() string { return "the server answers " + e.text }
 
 func (e statusErr) Is(target error) bool {
 	return target == ErrNotFound && (e.status == http.StatusNotFound || e.status == http.StatusGone) ||
-		target == errForbidden && e.status == http.StatusForbidden
+		target == ErrForbidden && e.status == http.StatusForbidden
 }
 
 func statusError(resp *http.Response) error {

@@ -102,6 +102,13 @@ func (s *Server) Put(name string, b []byte) {
 	s.files[name] = b
 }
 
+// Remove removes a file.
+func (s *Server) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, name)
+}
+
 // Sent returns how many bytes of files were sent since the last call.
 func (s *Server) Sent() int {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package sources
 
 import (
 	"assay/service/feed"
+	"assay/service/feed/amazon"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
 	"assay/service/feed/debian"
@@ -31,6 +32,8 @@ func All() []feed.Source {
 		drupal.Source(),
 		jenkins.Source(),
 		debian.Source(),
+		amazon.Source(),
+		amazon.Source1(),
 		oracle.Source(),
 		endoflife.Source(),
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"assay/check/testkit"
+	"assay/check/testkit/feedtest"
 	"assay/check/testkit/osvtest"
 	"assay/check/testkit/wordfencetest"
 	"assay/service/feed"
@@ -169,11 +170,33 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		erratum := zipMember(t, "testdata/elsa-2018-1196-1.xml.bz2", "feeds", "oracle-oval", "vuln-list-update.zip")
 		return fixture{files: map[string][]byte{"com.oracle.elsa-all.xml.bz2": erratum}, records: 1}
 	},
+	"amazon": func(t *testing.T) fixture {
+		files := map[string][]byte{"2/extras-catalog.json": []byte(`{"topics":[{"n":"docker"}]}`)}
+		for i, of := range []string{"2/core/latest/x86_64", "2/core/latest/aarch64", "al2023/core/mirrors/latest/x86_64", "al2023/core/mirrors/latest/aarch64",
+			"al2023/kernel-livepatch/mirrors/latest/x86_64", "2/extras/docker/latest/x86_64"} {
+			folder := strings.Replace(of, "latest", "guid", 1) + "/"
+			files[of+"/mirror.list"] = []byte("https://cdn.amazonlinux.com/" + folder)
+			feedtest.AddRepository(t, files, folder, updateinfo(fmt.Sprintf("ALAS2-2024-%d", i)))
+		}
+		return fixture{files: files, records: 6}
+	},
+	"amazon-1": func(t *testing.T) fixture {
+		files := map[string][]byte{}
+		feedtest.AddRepository(t, files, "", updateinfo("ALAS-2018-1"))
+		return fixture{files: files, records: 1}
+	},
 	"jenkins": func(t *testing.T) fixture {
 		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
 		return fixture{files: map[string][]byte{"update-center.actual.json": file}, records: 1511}
 	},
+}
+
+// updateinfo returns an updateinfo.xml with one erratum.
+func updateinfo(id string) string {
+	return `<updates><update status="final" type="security"><id>` + id + `</id><title>Important: a security update</title>` +
+		`<issued date="2024-01-02 03:04:05"/><severity>Important</severity><references><reference id="CVE-2024-1000" type="cve"/></references>` +
+		`<pkglist><collection><package name="a" epoch="0" version="1.2" release="3" arch="x86_64" src="a-1.2-3.src.rpm"/></collection></pkglist></update></updates>`
 }
 
 // namesOf returns the names that a source is asked for.

@@ -1,0 +1,294 @@
+package updateinfo
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"assay/service/advisory"
+	"assay/service/feed/whole"
+	"assay/service/store"
+)
+
+// Bounds of all errata of a source.
+const (
+	maxErrata  = 500_000
+	maxEntries = 10_000_000
+	maxText    = 1 << 30  // bytes of titles and descriptions
+	maxDetails = 64 << 10 // bytes of one description
+)
+
+// Errata collects the errata of a source. The zero value is ready to use.
+type Errata struct {
+	// BySource: records name source packages. Otherwise they name binary packages.
+	BySource bool
+	// Related: records have their CVEs in related, as OSV's records of the distribution
+	// do, in place of upstream.
+	Related bool
+	// Others are architectures of the distribution that the collected errata do not cover.
+	Others []string
+
+	byID          map[string]*erratum
+	entries, text int
+	// epochs are the epochs of source packages that are known from any erratum, by name.
+	epochs map[string]string
+}
+
+// An erratum is one erratum with its parts joined.
+type erratum struct {
+	Erratum
+	entries map[entry]arches
+	// epochs are the epochs of the packages that have the version of their source.
+	epochs map[entry]string
+	// err is why a part of it cannot be converted.
+	err error
+}
+
+// An entry is a fixed build of a package. The version has no epoch if the package is a
+// source package.
+type entry struct{ ecosystem, name, version, module string }
+
+// arches is a set of architectures.
+type arches uint8
+
+const (
+	anyArch arches = 1 << iota
+	x86
+	arm64
+	arm
+	ppc64
+	ppc64le
+	s390x
+	riscv64
+)
+
+// archOf returns the architecture of a package. An image of x86_64 may have packages of
+// the 32-bit architectures. It is not ok if the architecture is unknown.
+func archOf(name string) (arches, bool) {
+	a, ok := map[string]arches{
+		"noarch": anyArch, "x86_64": x86, "x86_64_v2": x86, "i386": x86, "i486": x86, "i586": x86, "i686": x86,
+		"aarch64": arm64, "armv7hl": arm, "ppc64": ppc64, "ppc64le": ppc64le, "s390x": s390x, "riscv64": riscv64,
+	}[name]
+	return a, ok
+}
+
+// names returns the architectures that an entry is limited to, or nil if it is not
+// limited. A build that is there for both x86_64 and aarch64 counts for all.
+func (a arches) names(others []string) []string {
+	if a&anyArch != 0 || a&x86 != 0 && a&arm64 != 0 {
+		return nil
+	}
+	names := slices.Clone(others)
+	for bit, arch := range map[arches][]string{
+		x86: {"x86_64", "i686"}, arm64: {"aarch64"}, arm: {"armv7hl"}, ppc64: {"ppc64"}, ppc64le: {"ppc64le"}, s390x: {"s390x"}, riscv64: {"riscv64"},
+	} {
+		if a&bit != 0 {
+			names = append(names, arch...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Add adds an erratum, or a part of one that was added before, which is about packages of
+// an ecosystem ("AlmaLinux:9"). The error is about the errata as a whole. An erratum that
+// cannot be converted is rejected by Records.
+func (s *Errata) Add(ecosystem string, e Erratum) error {
+	if s.byID == nil {
+		s.byID, s.epochs = make(map[string]*erratum), make(map[string]string)
+	}
+	e.Title = strings.Join(strings.Fields(e.Title), " ")
+	if len(e.Description) > maxDetails {
+		e.Description = strings.ToValidUTF8(e.Description[:maxDetails], "")
+	}
+	packages := e.Packages
+	e.Packages = nil
+	known := s.byID[e.ID]
+	if known == nil {
+		known = &erratum{Erratum: e, entries: make(map[entry]arches), epochs: make(map[entry]string)}
+		s.byID[e.ID] = known
+		s.text += len(e.Title) + len(e.Description)
+	}
+	known.join(e)
+	before := len(known.entries)
+	for _, p := range packages {
+		if err := s.add(known, ecosystem, p); err != nil && known.err == nil {
+			known.err = fmt.Errorf("package %.100q: %w", p.Name, err)
+		}
+	}
+	s.entries += len(known.entries) - before
+	if len(s.byID) > maxErrata || s.entries > maxEntries || s.text > maxText {
+		return errors.New("there are too many errata")
+	}
+	return nil
+}
+
+// join adds what another part of an erratum says about it as a whole.
+func (known *erratum) join(e Erratum) {
+	switch e.Status {
+	case "", "final", "stable":
+	default:
+		known.err = cmp.Or(known.err, fmt.Errorf("unsupported status %.20q", e.Status))
+	}
+	if e.Updated.After(known.Updated) {
+		known.Updated = e.Updated
+	}
+	known.CVEs = append(known.CVEs, e.CVEs...)
+	// A place for a CVE that was not assigned yet is "CVE-PENDING".
+	known.CVEs = slices.DeleteFunc(known.CVEs, func(id string) bool { return !advisory.IsCVE(id) })
+	slices.SortFunc(known.CVEs, advisory.CompareIDs)
+	known.CVEs = slices.Compact(known.CVEs)
+}
+
+// add adds a package of an erratum.
+func (s *Errata) add(known *erratum, ecosystem string, p Package) error {
+	if p.Arch == "src" || p.Arch == "nosrc" {
+		return nil
+	}
+	arch, ok := archOf(p.Arch)
+	switch {
+	case !ok:
+		return fmt.Errorf("unknown architecture %.20q", p.Arch)
+	case !word(p.Name) || !word(p.Version) || !word(p.Release) || strings.Contains(p.Version+p.Release, "-"):
+		return fmt.Errorf("invalid version %.100q", p.Version+"-"+p.Release)
+	case strings.Trim(p.Epoch, "0123456789") != "":
+		return fmt.Errorf("invalid epoch %.20q", p.Epoch)
+	}
+	epoch := strings.TrimLeft(p.Epoch, "0")
+	version := p.Version + "-" + p.Release
+	if !s.BySource {
+		known.entries[entry{ecosystem, p.Name, withEpoch(epoch, version), p.Module}] |= arch
+		return nil
+	}
+	name, sourceVersion, ok := source(p.Source)
+	if !ok {
+		return fmt.Errorf("invalid name of a source package %.100q", p.Source)
+	}
+	en := entry{ecosystem, name, sourceVersion, p.Module}
+	known.entries[en] |= arch
+	if version == sourceVersion {
+		known.epochs[en], s.epochs[name] = epoch, epoch
+	}
+	return nil
+}
+
+// word reports whether s is a part of the name of a package.
+func word(s string) bool {
+	return s != "" && len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' || r == '/' })
+}
+
+// source splits the file name of a source rpm: "lz4-1.8.3-3.el8_4.src.rpm".
+func source(file string) (name, version string, ok bool) {
+	nvr, ok := strings.CutSuffix(file, ".src.rpm")
+	release := strings.LastIndexByte(nvr, '-')
+	if !ok || release < 0 || !word(nvr) {
+		return "", "", false
+	}
+	v := strings.LastIndexByte(nvr[:release], '-')
+	if v <= 0 || v+1 == release || release+1 == len(nvr) {
+		return "", "", false
+	}
+	return nvr[:v], nvr[v+1:], true
+}
+
+func withEpoch(epoch, version string) string {
+	if epoch == "" {
+		return version
+	}
+	return epoch + ":" + version
+}
+
+// fixed returns the fixed version of an entry. The file name of a source rpm has no epoch.
+// It is that of a package with the version of its source in the same erratum, or else in
+// any other.
+func (s *Errata) fixed(e *erratum, en entry) string {
+	if !s.BySource {
+		return en.version
+	}
+	epoch, ok := e.epochs[en]
+	if !ok {
+		epoch = s.epochs[en.name]
+	}
+	return withEpoch(epoch, en.version)
+}
+
+// Records yields the records, sorted by ID.
+func (s *Errata) Records() iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for _, id := range slices.Sorted(maps.Keys(s.byID)) {
+			e := s.byID[id]
+			var a advisory.Advisory
+			err := e.err
+			if err == nil {
+				a = s.convert(e)
+			}
+			if !yield(whole.Converted(id, a, err)) {
+				return
+			}
+		}
+	}
+}
+
+// convert returns the record of an erratum.
+func (s *Errata) convert(e *erratum) advisory.Advisory {
+	a := advisory.Advisory{ID: e.ID, Published: e.Issued, Modified: e.Updated, Summary: e.Title, Details: e.Description}
+	if a.Modified.Before(a.Published) {
+		a.Modified = a.Published
+	}
+	if s.Related {
+		a.Related = e.CVEs
+	} else {
+		a.Upstream = e.CVEs
+	}
+	if e.Link != "" {
+		a.References = []advisory.Reference{{Type: "ADVISORY", URL: e.Link}}
+	}
+	if e.Severity != "" && !strings.EqualFold(e.Severity, "none") {
+		a.DatabaseSpecific = encode(map[string]string{"severity": e.Severity})
+	}
+	var notice json.RawMessage
+	if e.Kind != "security" && len(e.CVEs) == 0 {
+		notice = encode(map[string]string{"informational": "notice"})
+	}
+	for _, en := range slices.SortedFunc(maps.Keys(e.entries), compareEntries) {
+		a.Affected = append(a.Affected, advisory.Affected{
+			Package: advisory.Package{Ecosystem: en.ecosystem, Name: en.name},
+			Ranges: []advisory.Range{{Type: advisory.Ecosystem, Events: []advisory.Event{
+				{Introduced: "0"}, {Fixed: s.fixed(e, en)},
+			}}},
+			EcosystemSpecific: specific(en.module, e.entries[en].names(s.Others)),
+			DatabaseSpecific:  notice,
+		})
+	}
+	return a
+}
+
+func compareEntries(a, b entry) int {
+	return cmp.Or(cmp.Compare(a.ecosystem, b.ecosystem), cmp.Compare(a.name, b.name), cmp.Compare(a.version, b.version), cmp.Compare(a.module, b.module))
+}
+
+// specific returns the ecosystem_specific of an entry, which package index reads.
+func specific(module string, arches []string) json.RawMessage {
+	fields := map[string]any{}
+	if module != "" {
+		fields["rpm_modularity"] = module
+	}
+	if arches != nil {
+		fields["affects"] = map[string][]string{"arch": arches}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return encode(fields)
+}
+
+// encode encodes strings, which cannot fail.
+func encode(v any) json.RawMessage {
+	b, _ := json.Marshal(v)
+	return b
+}

@@ -1,0 +1,255 @@
+package updateinfo
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"assay/service/feed"
+	"assay/service/store"
+)
+
+// maxUpdateinfo bounds updateinfo.xml, compressed. Genuine files have a few MiB.
+const maxUpdateinfo = 256 << 20
+
+var limits = feed.Limits{Entries: 1, Entry: 4 << 30, Total: 4 << 30}
+
+// A Repository is one rpm repository.
+type Repository struct {
+	Name      string // for people, and in the state
+	Ecosystem string // of its packages, "Rocky Linux:9"
+	// Folders are where it may be in the mirror. The first that has it counts.
+	Folders []string
+	// Optional: it may be missing, unless the update before found it.
+	Optional bool
+	// MayLackErrata: it may have no updateinfo.xml.
+	MayLackErrata bool
+}
+
+// A Feed is the feed of a source that is a list of repositories. It implements feed.Feed.
+// If the errata of one repository have changed, those of all are read again.
+type Feed struct {
+	feed.Setup
+	Source string
+	// Repositories returns the repositories of the mirror.
+	Repositories func(ctx context.Context, m feed.Mirror) ([]Repository, error)
+	// Complete, if set, returns an error if repositories are missing, given the names of
+	// those that were found.
+	Complete func(found []string) error
+	// Link returns the page of an erratum.
+	Link func(id string) string
+	// Errata are empty, with the options of the source.
+	Errata Errata
+}
+
+// A state is what an update saves for the next one.
+type state struct {
+	feed.State
+	Repositories map[string]repository `json:"repositories"` // by name
+}
+
+// A repository is a Repository as it was found.
+type repository struct {
+	Folder  string       `json:"folder"`
+	Version feed.Version `json:"version"` // of repomd.xml
+	File    file         `json:"file"`
+	NoFile  bool         `json:"no_file,omitempty"` // it has no errata
+}
+
+// same reports whether two repositories have the same errata.
+func (r repository) same(o repository) bool {
+	return r.Folder == o.Folder && r.File == o.File && r.NoFile == o.NoFile
+}
+
+// Origin implements feed.Feed.
+func (f Feed) Origin() store.Origin { return store.Origin{Source: f.Source} }
+
+// Update implements feed.Feed.
+func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Outcome, error) {
+	before, _, err := feed.LoadState[state](ctx, st, f.Origin(), f.Mirror)
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	repositories, err := f.Repositories(ctx, f.Mirror)
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	s := state{State: feed.State{Place: f.Mirror.String()}}
+	if s.Repositories, err = f.look(ctx, repositories, before.Repositories); err != nil {
+		return feed.Outcome{}, err
+	}
+	encoded, err := feed.EncodeState(s)
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	if unchanged(before.Repositories, s.Repositories) {
+		return feed.Outcome{}, st.FeedState(ctx, f.Origin(), now, encoded)
+	}
+	errata, err := f.read(ctx, repositories, s.Repositories)
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	o := feed.Outcome{Whole: true}
+	im, err := st.Import(ctx, store.Import{Origin: f.Origin(), At: now, Whole: true, State: encoded}, errata.Records())
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	o.Add(im)
+	return o, nil
+}
+
+func unchanged(before, now map[string]repository) bool {
+	if len(before) != len(now) {
+		return false
+	}
+	for name, r := range now {
+		if b, ok := before[name]; !ok || !b.same(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// look reads the repomd.xml of the repositories, and returns those that exist.
+func (f Feed) look(ctx context.Context, repositories []Repository, before map[string]repository) (map[string]repository, error) {
+	found := make(map[string]repository)
+	var names []string
+	for _, r := range repositories {
+		was, known := before[r.Name]
+		now, err := f.repomd(ctx, r, was)
+		if missing(err) && r.Optional && !known {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("repository %q: %w", r.Name, err)
+		}
+		found[r.Name] = now
+		names = append(names, r.Name)
+	}
+	if f.Complete != nil {
+		if err := f.Complete(names); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// missing reports whether an error is about a file that does not exist. Storage services
+// that do not show which files exist answer that it is forbidden.
+func missing(err error) bool {
+	return errors.Is(err, feed.ErrNotFound) || errors.Is(err, feed.ErrForbidden)
+}
+
+// repomd reads repomd.xml in the first folder that has it.
+func (f Feed) repomd(ctx context.Context, r Repository, before repository) (now repository, err error) {
+	err = feed.ErrNotFound // without folders
+	for _, folder := range r.Folders {
+		version := feed.Version{}
+		if before.Folder == folder {
+			version = before.Version
+		}
+		var b []byte
+		b, version, err = f.Mirror.Get(ctx, folder+"repodata/repomd.xml", maxRepomd, version)
+		switch {
+		case missing(err):
+			continue
+		case errors.Is(err, feed.ErrUnchanged):
+			return before, nil
+		case err != nil:
+			return now, err
+		}
+		now = repository{Folder: folder, Version: version}
+		now.File, err = parseRepomd(b)
+		if errors.Is(err, errNoUpdateinfo) && r.MayLackErrata {
+			now.NoFile, err = true, nil
+		}
+		if err != nil {
+			return now, fmt.Errorf("%q: %w", folder+"repodata/repomd.xml", err)
+		}
+		return now, nil
+	}
+	return now, err
+}
+
+// read reads the errata of all repositories that were found.
+func (f Feed) read(ctx context.Context, repositories []Repository, found map[string]repository) (*Errata, error) {
+	errata := f.Errata
+	for _, r := range repositories {
+		now, ok := found[r.Name]
+		if !ok || now.NoFile {
+			continue
+		}
+		if err := f.readOne(ctx, r, now, &errata); err != nil {
+			return nil, fmt.Errorf("repository %q: %w", r.Name, err)
+		}
+	}
+	return &errata, nil
+}
+
+// readOne downloads the updateinfo.xml of a repository and adds its errata.
+func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata *Errata) (err error) {
+	path := filepath.Join(f.Dir, "updateinfo-"+now.File.Checksum)
+	defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
+	if _, err := f.Mirror.Save(ctx, now.Folder+now.File.Href, path, maxUpdateinfo, feed.Version{}); err != nil {
+		return err
+	}
+	if err := now.File.verify(path); err != nil {
+		return err
+	}
+	add := func(in io.Reader) error {
+		for e, err := range Read(in) {
+			if err == nil {
+				e.Link = f.Link(e.ID)
+				err = errata.Add(r.Ecosystem, e)
+			}
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return open(path, add)
+}
+
+// open reads a file that is plain or compressed with gzip or zstd.
+func open(path string, read func(io.Reader) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in := bufio.NewReader(f)
+	magic, err := in.Peek(1)
+	if err != nil {
+		return errors.New("updateinfo.xml is empty")
+	}
+	if slices.Contains([]byte("< \r\n"), magic[0]) {
+		return read(in)
+	}
+	n := 0
+	for e, err := range feed.Archive(path, limits) {
+		if err != nil {
+			return err
+		}
+		if e.Name != "" {
+			return errors.New("updateinfo.xml is in an archive, or has an unsupported compression")
+		}
+		if err := read(e.Reader()); err != nil {
+			return err
+		}
+		n++
+	}
+	if n == 0 {
+		return errors.New("updateinfo.xml is empty, or has an unsupported compression")
+	}
+	return nil
+}
