@@ -129,6 +129,10 @@ func (v Verdict) checkFinding(f Finding) error {
 		return fmt.Errorf("the rule %q with the fix %q", f.Rule, clean(f.Fixed, 40))
 	case f.Rule == RuleBelow && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
+	case f.Rule == RuleBelow && v.Options.FailOnEPSS > 0 && f.EPSS >= v.Options.FailOnEPSS:
+		return fmt.Errorf("EPSS of %g by the rule %q", f.EPSS, f.Rule)
+	case f.Rule == RuleGrace && (v.Options.Grace <= 0 || f.Until == nil || f.KnownExploited):
+		return fmt.Errorf("the rule %q without a grace", f.Rule)
 	}
 	return nil
 }

@@ -13,12 +13,15 @@ import (
 // declared in DeclaredOptions.
 type Options struct {
 	FailOn            Severity `json:"fail_on"`
+	FailOnEPSS        float64  `json:"fail_on_epss,omitempty"` // the probability of exploitation that fails; 0 for none
 	FailOnUnfixed     bool     `json:"fail_on_unfixed"`
 	FailOnEOL         bool     `json:"fail_on_eol"`
 	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
 	Strict            bool     `json:"strict"`
-	Kernel            bool     `json:"kernel"`         // kernel findings are listed and may fail
-	NoOSPackages      bool     `json:"no_os_packages"` // the system may have no package database
+	Kernel            bool     `json:"kernel"`            // kernel findings are listed and may fail
+	NoOSPackages      bool     `json:"no_os_packages"`    // the system may have no package database
+	Grace             Seconds  `json:"grace,omitempty"`   // how long a fix may be known before its finding fails
+	MaxAge            Seconds  `json:"max_age,omitempty"` // the age of data that is trusted; 0 for the service's
 	ContinueOnFailure bool     `json:"continue_on_failure"`
 	Project           string   `json:"project,omitempty"`
 	Ref               string   `json:"ref,omitempty"`
@@ -41,9 +44,13 @@ func (o Options) Threshold() int {
 }
 
 // Describe writes the options that have one of the effects as "fail-on=high strict=false".
+// It leaves out a time that was not given.
 func (o Options) Describe(effects ...Effect) string {
 	var words []string
 	for _, d := range DeclaredOptions() {
+		if s, ok := d.field(&o).(*Seconds); ok && *s == 0 {
+			continue // not given
+		}
 		if slices.Contains(effects, d.Effect) {
 			words = append(words, d.Name+"="+d.Value(o))
 		}
@@ -62,7 +69,7 @@ type Option struct {
 	Env     EnvRule
 
 	none    bool                            // a severity that may also be none
-	field   func(*Options) any              // the field as *Severity, *bool or *string
+	field   func(*Options) any              // the field as *Severity, *bool, *Seconds or *string, or a threshold
 	weakens func(o, byDefault Options) bool // nil if no value lets more through than the default
 }
 
@@ -89,9 +96,9 @@ const (
 func DeclaredOptions() []Option {
 	return []Option{
 		{
-			Name: "fail-on", Usage: "fail on findings of this `SEVERITY` or above: critical, high, medium, low, negligible, none (default high)",
+			Name: "fail-on", Usage: "fail on findings of this `SEVERITY` or above: critical, high, medium, low, negligible, none (default high); with a comma, also on epss=0.5",
 			Effect: Gate, Env: EnvStricter, none: true,
-			field:   func(o *Options) any { return &o.FailOn },
+			field:   func(o *Options) any { return threshold{&o.FailOn, &o.FailOnEPSS} },
 			weakens: func(o, byDefault Options) bool { return o.Threshold() < byDefault.Threshold() },
 		},
 		{
@@ -109,6 +116,17 @@ func DeclaredOptions() []Option {
 			Effect: Gate, Env: EnvStricter,
 			field:   func(o *Options) any { return &o.Unrated },
 			weakens: func(o, byDefault Options) bool { return o.Unrated.Rank() > byDefault.Unrated.Rank() },
+		},
+		{
+			Name: "grace", Usage: "let a finding pass for this `TIME`, such as 7d, after its fix was published or first seen, whichever was earlier",
+			Effect: Gate, Env: EnvStricter,
+			field:   func(o *Options) any { return &o.Grace },
+			weakens: func(o, byDefault Options) bool { return o.Grace > byDefault.Grace },
+		},
+		{
+			Name: "max-age", Usage: "do not trust data that was last updated more than this `TIME` ago, such as 12h or 3d; the service may trust less",
+			Effect: Gate, Env: EnvTaken,
+			field: func(o *Options) any { return &o.MaxAge },
 		},
 		{
 			Name: "strict", Usage: "do not trust a scan that could not read or evaluate everything",
@@ -169,6 +187,14 @@ const maxText = 512
 // leaves o unchanged if not.
 func (d Option) Set(o *Options, value string) bool {
 	switch field := d.field(o).(type) {
+	case threshold:
+		return field.set(value)
+	case *Seconds:
+		s, ok := parseSeconds(value)
+		if !ok {
+			return false
+		}
+		*field = s
 	case *Severity:
 		s := Severity(strings.ToLower(value))
 		if !slices.Contains(d.severities(), s) {
@@ -193,6 +219,10 @@ func (d Option) Set(o *Options, value string) bool {
 // Value returns the field of o as text. Set reads it back.
 func (d Option) Value(o Options) string {
 	switch field := d.field(&o).(type) {
+	case threshold:
+		return field.value()
+	case *Seconds:
+		return field.String()
 	case *Severity:
 		return string(*field)
 	case *bool:
@@ -206,12 +236,17 @@ func (d Option) Value(o Options) string {
 // Takes describes the valid values.
 func (d Option) Takes() string {
 	switch d.field(new(Options)).(type) {
-	case *Severity:
+	case threshold, *Severity:
 		var names []string
 		for _, s := range d.severities() {
 			names = append(names, string(s))
 		}
+		if d.none {
+			return strings.Join(names, ", ") + ", or a list such as critical,epss=0.5"
+		}
 		return strings.Join(names, ", ")
+	case *Seconds:
+		return "a time such as 12h or 7d, of at most ten years"
 	case *bool:
 		return "true or false"
 	}

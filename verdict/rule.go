@@ -29,6 +29,7 @@ const (
 	RuleSeverity       = "severity"
 	RuleKnownExploited = "known-exploited"
 	RuleMalicious      = "malicious"
+	RuleEPSS           = "epss" // the probability of exploitation
 )
 
 // The rules by which a finding does not fail.
@@ -40,6 +41,7 @@ const (
 	RuleIgnored      = "ignored-by-distribution" // the distribution will not fix it
 	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
+	RuleGrace        = "grace"                   // its fix is not known for long
 )
 
 // The other rules of a decision. RuleClean has CodePass, RuleEndOfLife has CodeFail, and
@@ -60,7 +62,7 @@ const (
 // failsFinding reports whether a finding fails by a rule.
 func failsFinding(rule string) bool {
 	switch rule {
-	case RuleSeverity, RuleKnownExploited, RuleMalicious:
+	case RuleSeverity, RuleKnownExploited, RuleMalicious, RuleEPSS:
 		return true
 	}
 	return false
@@ -68,7 +70,7 @@ func failsFinding(rule string) bool {
 
 // passingRules returns the rules by which a finding does not fail, in the order of the log.
 func passingRules() []string {
-	return []string{RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+	return []string{RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
 }
 
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a

@@ -339,10 +339,12 @@ func (t *text) ruleText(rule string) string {
 	case RuleSubscription:
 		return "fix needs a subscription"
 	case RuleBelow:
-		if t.Options.FailOn == "none" {
+		if t.Options.FailOn == FailOnNone && t.Options.FailOnEPSS == 0 {
 			return "no severity fails"
 		}
-		return "below " + clean(cmp.Or(string(t.Options.FailOn), "the threshold"), 15)
+		return "below " + clean(DeclaredOptions()[0].Value(t.Options), 20)
+	case RuleGrace:
+		return "in its grace of " + t.Options.Grace.String()
 	case RuleUnimportant:
 		return "unimportant here"
 	case RuleIgnored:

@@ -126,6 +126,9 @@ type Finding struct {
 	Subscription string `json:"subscription,omitempty"`
 	// FirstSeen is when the service first saw this fix.
 	FirstSeen *time.Time `json:"first_seen,omitempty"`
+	// FixPublished is when the advisory with this fix was published, if it was published
+	// for the fix: an erratum of a distribution, or an advisory about a language's package.
+	FixPublished *time.Time `json:"fix_published,omitempty"`
 
 	Severity Severity `json:"severity"`
 	// SeveritySource is where the severity comes from, such as "debian" or
@@ -141,9 +144,23 @@ type Finding struct {
 	// of those of a finding in rule.go.
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
+	Grounds
 	// Why is the comparison that matched, as text for people:
 	// "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 	Why string `json:"why"`
+}
+
+// Grounds say more about the decision on a finding than its rule. All of them may be empty.
+type Grounds struct {
+	// By is who decided: the team that accepts a finding, or the author of a VEX statement.
+	By string `json:"by,omitempty"`
+	// Reason is why, as that author wrote it, or from when on a finding in its grace fails.
+	Reason string `json:"reason,omitempty"`
+	// Until is when the decision ends: the exception or the grace. After the end of a
+	// grace, it is when the finding began to fail.
+	Until *time.Time `json:"until,omitempty"`
+	// Written is where the rule is written: ".assayignore.yaml line 4".
+	Written string `json:"written,omitempty"`
 }
 
 // A Package is the installed package that a finding is about.

@@ -41,9 +41,25 @@ func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
 		b = append(b, `,"rule":"`...)
 		b = append(b, f.Rule...) // a word of the policy, which needs no escapes
 		b = append(b, '"')
+		if b, err = appendGrounds(b, f.Grounds); err != nil {
+			return nil, fmt.Errorf("encode finding %q: %w", f.ID, err)
+		}
 		b = append(b, e.tail...)
 	}
 	return append(b, ']'), nil
+}
+
+// appendGrounds appends the fields of g that are not empty, each after a comma.
+func appendGrounds(b []byte, g *verdict.Grounds) ([]byte, error) {
+	if g == nil {
+		return b, nil
+	}
+	text, err := json.Marshal(g)
+	if err != nil || string(text) == "{}" {
+		return b, err
+	}
+	b = append(b, ',')
+	return append(b, text[1:len(text)-1]...), nil
 }
 
 // An encoding is the JSON of a match as a finding, without the package and the decision.
@@ -66,7 +82,7 @@ func (c *Match) encode() (*encoding, error) {
 		return e, nil
 	}
 	f := c.Finding
-	f.Package, f.Fails, f.Rule = verdict.Package{}, false, ""
+	f.Package, f.Fails, f.Rule, f.Grounds = verdict.Package{}, false, "", verdict.Grounds{}
 	text, err := json.Marshal(f)
 	if err != nil {
 		return nil, err

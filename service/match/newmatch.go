@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"assay/service/advisory"
+	"assay/service/distro"
 	"assay/service/exploit"
 	"assay/service/index"
 	"assay/service/version"
@@ -50,7 +51,9 @@ func (m *matcher) newMatch(l lookup, compare version.Compare, g *group, found ca
 	if err := m.addExploits(c, g.names); err != nil {
 		return nil, err
 	}
-	c.addFix(l, compare, g, found, cutoffs, paid)
+	if err := m.addFix(c, l, compare, g, found, cutoffs, paid); err != nil {
+		return nil, err
+	}
 	c.Unimportant = unimportant
 	if c.Fixed == "" {
 		c.Status = g.status()
@@ -95,8 +98,8 @@ func (m *matcher) addExploits(c *Match, names []string) error {
 	return nil
 }
 
-// addFix fills in the fix.
-func (c *Match) addFix(l lookup, compare version.Compare, g *group, found candidates, cutoffs []cutoff, paid string) {
+// addFix fills in the fix of c.
+func (m *matcher) addFix(c *Match, l lookup, compare version.Compare, g *group, found candidates, cutoffs []cutoff, paid string) error {
 	for _, by := range cutoffs {
 		if !g.has(by.source) {
 			continue // all of its candidates were dropped
@@ -118,10 +121,45 @@ func (c *Match) addFix(l lookup, compare version.Compare, g *group, found candid
 		if !since.IsZero() {
 			c.FirstSeen = &since
 		}
+		published, err := m.published(l, entries, fixed)
+		if err != nil {
+			return err
+		}
+		c.FixPublished = nil
+		if !published.IsZero() {
+			c.FixPublished = &published
+		}
 	}
 	if paid != "" && c.Fixed != "" {
-		c.Subscription, c.Fixed, c.FirstSeen = paid, "", nil
+		c.Subscription, c.Fixed, c.FirstSeen, c.FixPublished = paid, "", nil, nil
 	}
+	return nil
+}
+
+// published returns when the first of the advisories with a fix was published, or zero. A
+// distribution's record of one vulnerability does not count, because it is usually older
+// than the fix.
+func (m *matcher) published(l lookup, entries []index.Affected, fixed string) (first time.Time, err error) {
+	for _, e := range entries {
+		if l.rules.distribution != nil && distro.Erratum(e.Advisory) == nil || !names(e, fixed) {
+			continue
+		}
+		record, err := m.records.of(e)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if record != nil && !record.Published.IsZero() && (first.IsZero() || record.Published.Before(first)) {
+			first = record.Published
+		}
+	}
+	return first, nil
+}
+
+// names reports whether an entry has a fix.
+func names(e index.Affected, fixed string) bool {
+	return slices.ContainsFunc(e.Ranges, func(r index.Range) bool {
+		return slices.ContainsFunc(r.Events, func(ev advisory.Event) bool { return ev.Fixed == fixed })
+	})
 }
 
 func newer(compare version.Compare, a, b string) bool {

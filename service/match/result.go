@@ -31,15 +31,20 @@ type Result struct {
 type Finding struct {
 	*Match
 	Package *verdict.Package // shared by all findings of the package
-	// Fails and Rule are the policy's decision, as in a verdict.
-	Fails bool
-	Rule  string
+	// Fails, Rule and Grounds are the policy's decision, as in a verdict. Grounds is nil if
+	// they are empty.
+	Fails   bool
+	Rule    string
+	Grounds *verdict.Grounds
 }
 
 // Verdict returns the finding as a verdict has it.
 func (f Finding) Verdict() verdict.Finding {
 	v := f.Match.Finding
 	v.Package, v.Fails, v.Rule = *f.Package, f.Fails, f.Rule
+	if f.Grounds != nil {
+		v.Grounds = *f.Grounds
+	}
 	return v
 }
 

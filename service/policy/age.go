@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"assay/service/exploit"
 	"assay/service/match"
 	"assay/verdict"
 )
@@ -91,6 +92,22 @@ func (in Input) old() []verdict.DataSource {
 		}
 	}
 	return old
+}
+
+// noScores returns a reason if a finding may fail by its EPSS, and the service has none:
+// all of them would pass.
+func noScores(in Input) []verdict.Reason {
+	scores := func(s verdict.DataSource) bool {
+		return s.Name == string(exploit.EPSS) && s.Contributes == verdict.SourceEnrichment
+	}
+	if in.Options.FailOnEPSS <= 0 || slices.ContainsFunc(in.Data.Sources, scores) {
+		return nil
+	}
+	return []verdict.Reason{{
+		Rule: verdict.RuleNoData,
+		Text: "the service has no EPSS, the probability of exploitation that --fail-on names",
+		Hint: "assayd update epss fetches it; or leave epss= out of --fail-on",
+	}}
 }
 
 // markOld marks the parts that need old sources as not evaluated.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
-	"assay/service/advisory"
 	"assay/service/distro"
 	"assay/service/match"
 	"assay/verdict"
@@ -22,6 +21,7 @@ type Input struct {
 	MaxAge     time.Duration // older data is not trusted; zero means any age
 	Ahead      time.Duration // how far in the future the data is dated
 	Options    verdict.Options
+	Now        time.Time
 	// Without lists the ecosystems for which the service may lack advisories.
 	Without []string
 }
@@ -46,20 +46,19 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 		counts.Evaluated += p.Evaluated
 	}
 	for _, f := range in.Result.Findings {
-		name, fails := rule(f, in.Options)
+		f.Fails, f.Rule, f.Grounds = decide(f, in)
 		counts.BySeverity[f.Severity]++
-		if fails {
+		if f.Fails {
 			counts.Failing++
 		}
 		if f.Fixed != "" {
 			counts.Fixable++
 		}
-		folded := f.Kernel && !in.Options.Kernel && !fails
+		folded := f.Kernel && !in.Options.Kernel && !f.Fails
 		if folded || f.Kernel && in.Options.Kernel {
 			counts.Kernel++
 		}
 		if !folded {
-			f.Fails, f.Rule = fails, name
 			findings = append(findings, f)
 		}
 	}
@@ -79,58 +78,6 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	}
 	decision.Code = decision.Outcome.Code()
 	return decision, findings, counts
-}
-
-// rule returns the rule that decides on a finding. It is the first of these that
-// applies:
-//
-//   - A malicious package always fails.
-//   - A finding of a kernel does not fail, even if it is known to be exploited, because
-//     an image does not run its kernel. An option changes that.
-//   - A finding of a part of a package that the distribution built does not fail if the
-//     distribution's advisories do not list that package as affected.
-//   - A finding that the distribution rates unimportant in its build does not fail, even
-//     if it is exploited in other builds.
-//   - A finding that is known to be exploited fails, with or without a fix. It also fails
-//     if the distribution will not fix it: that says what the distribution does, and not
-//     how dangerous the finding is.
-//   - A finding that the distribution will not fix does not fail.
-//   - A finding at or above the threshold fails if it has a fix, or if the options include
-//     unfixed findings. A fix that needs a subscription does not count as a fix, because
-//     the image does not have the subscription. The options say what severity an unrated
-//     finding counts as.
-func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
-	wontFix := f.Status == advisory.StatusWontFix
-	unimportant := f.Severity == verdict.Negligible && (f.Unimportant || wontFix)
-	switch {
-	case f.Malicious:
-		return verdict.RuleMalicious, true
-	case f.Kernel && !o.Kernel:
-		return verdict.RuleKernel, false
-	case f.Owned:
-		return verdict.RuleOwned, false
-	case unimportant:
-		return verdict.RuleUnimportant, false
-	case f.KnownExploited:
-		return verdict.RuleKnownExploited, true
-	case wontFix:
-		return verdict.RuleIgnored, false
-	case counted(f.Severity, o).Rank() > o.Threshold():
-		return verdict.RuleBelow, false
-	case f.Subscription != "" && !o.FailOnUnfixed:
-		return verdict.RuleSubscription, false
-	case f.Fixed == "" && !o.FailOnUnfixed:
-		return verdict.RuleUnfixed, false
-	}
-	return verdict.RuleSeverity, true
-}
-
-// counted returns the severity that a finding counts as.
-func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
-	if s == verdict.Unrated {
-		return o.Unrated
-	}
-	return s
 }
 
 // arrange returns findings in the order of a verdict: failing ones first, then by
@@ -217,17 +164,27 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 			Hint: "upgrade these packages first, and remove those that have no fix",
 		})
 	}
-	if n := by[verdict.RuleSeverity]; n > 0 {
-		text := plural(n, "finding", "findings") + " of severity " + string(o.FailOn) + orWorse(o.FailOn)
-		if !o.FailOnUnfixed {
-			text += form(n, " has a fix", " have a fix")
+	fix := func(n int) string {
+		if o.FailOnUnfixed {
+			return ""
 		}
+		return form(n, " has a fix", " have a fix")
+	}
+	if n := by[verdict.RuleSeverity]; n > 0 {
+		text := plural(n, "finding", "findings") + " of severity " + string(o.FailOn) + orWorse(o.FailOn) + fix(n)
 		if unrated > 0 {
 			text += fmt.Sprintf(" (%d unrated, counted as %s)", unrated, o.Unrated)
 		}
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleSeverity,
 			Text: text,
+			Hint: "upgrade the packages in the Dockerfile, or use a newer base image",
+		})
+	}
+	if n := by[verdict.RuleEPSS]; n > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleEPSS,
+			Text: fmt.Sprintf("%s of EPSS %g or more%s", plural(n, "finding", "findings"), o.FailOnEPSS, fix(n)),
 			Hint: "upgrade the packages in the Dockerfile, or use a newer base image",
 		})
 	}
@@ -275,6 +232,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 	}
 	if !noData {
 		reasons = append(reasons, tooOld(in)...)
+		reasons = append(reasons, noScores(in)...)
 	}
 	if in.Options.Strict {
 		reasons = append(reasons, incomplete(len(in.ScanErrors)-len(unreadable), u.single)...)

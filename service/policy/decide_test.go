@@ -33,6 +33,8 @@ func found(words string) match.Finding {
 			f.Subscription = "Ubuntu Pro"
 		case "owned":
 			f.Owned = true
+		case "probable":
+			f.EPSS = 0.5
 		default:
 			f.Severity = verdict.Severity(w)
 		}
@@ -50,92 +52,6 @@ func scanned(findings ...match.Finding) Input {
 		},
 		Data:    verdict.Data{Records: 1, Updated: time.Unix(1e9, 0), Age: 3600},
 		Options: verdict.DefaultOptions(),
-	}
-}
-
-func TestRule(t *testing.T) {
-	options := func(change func(*verdict.Options)) verdict.Options {
-		o := verdict.DefaultOptions()
-		if change != nil {
-			change(&o)
-		}
-		return o
-	}
-	var (
-		byDefault = options(nil)
-		unfixed   = options(func(o *verdict.Options) { o.FailOnUnfixed = true })
-		low       = options(func(o *verdict.Options) { o.FailOn = verdict.Low })
-		critical  = options(func(o *verdict.Options) { o.FailOn = verdict.Critical })
-		none      = options(func(o *verdict.Options) { o.FailOn = verdict.FailOnNone })
-		lenient   = options(func(o *verdict.Options) { o.Unrated = verdict.Low })
-		alarmed   = options(func(o *verdict.Options) { o.Unrated, o.FailOn = verdict.Critical, verdict.Critical })
-		kernel    = options(func(o *verdict.Options) { o.Kernel = true })
-		all       = options(func(o *verdict.Options) { o.FailOn, o.FailOnUnfixed = verdict.Negligible, true })
-	)
-	tests := []struct {
-		finding string
-		options verdict.Options
-		rule    string
-		fails   bool
-	}{
-		{"critical fixed", byDefault, "severity", true},
-		{"high fixed", byDefault, "severity", true},
-		{"medium fixed", byDefault, "below-threshold", false},
-		{"low fixed", byDefault, "below-threshold", false},
-		{"negligible fixed", byDefault, "below-threshold", false},
-		{"critical", byDefault, "unfixed", false},
-		{"medium", byDefault, "below-threshold", false},
-		{"critical", unfixed, "severity", true},
-		{"medium", unfixed, "below-threshold", false},
-		{"low fixed", low, "severity", true},
-		{"low", low, "unfixed", false},
-		{"negligible fixed", low, "below-threshold", false},
-		{"high fixed", critical, "below-threshold", false},
-		{"critical fixed", critical, "severity", true},
-		{"critical fixed", none, "below-threshold", false},
-
-		{"unrated fixed", byDefault, "severity", true},
-		{"unrated", byDefault, "unfixed", false},
-		{"unrated fixed", lenient, "below-threshold", false},
-		{"unrated fixed", critical, "below-threshold", false},
-		{"unrated fixed", alarmed, "severity", true},
-		{"unrated fixed", none, "below-threshold", false},
-
-		{"low kev", byDefault, "known-exploited", true},
-		{"unrated kev fixed", none, "known-exploited", true},
-		{"low malicious", byDefault, "malicious", true},
-		{"low malicious kev", none, "malicious", true},
-		{"negligible malicious unimportant kernel", byDefault, "malicious", true},
-
-		{"negligible unimportant fixed", byDefault, "unimportant", false},
-		{"negligible unimportant fixed", all, "unimportant", false},
-		{"negligible unimportant kev", byDefault, "unimportant", false},
-		{"negligible wontfix", byDefault, "unimportant", false},
-		{"critical wontfix", byDefault, "ignored-by-distribution", false},
-		{"critical wontfix", all, "ignored-by-distribution", false},
-		{"unrated unimportant kev", byDefault, "known-exploited", true},
-
-		{"critical subscription", byDefault, "needs-subscription", false},
-		{"medium subscription", byDefault, "below-threshold", false},
-		{"critical subscription kev", byDefault, "known-exploited", true},
-		{"critical subscription", unfixed, "severity", true},
-
-		{"critical fixed owned", byDefault, "judged-by-distribution", false},
-		{"critical fixed owned kev", all, "judged-by-distribution", false},
-		{"critical fixed owned malicious", byDefault, "malicious", true},
-
-		{"critical fixed kernel", byDefault, "kernel", false},
-		{"critical fixed kernel kev", byDefault, "kernel", false},
-		{"negligible kernel unimportant", byDefault, "kernel", false},
-		{"critical fixed kernel", kernel, "severity", true},
-		{"critical kernel", kernel, "unfixed", false},
-		{"low fixed kernel kev", kernel, "known-exploited", true},
-		{"negligible kernel unimportant", kernel, "unimportant", false},
-	}
-	for _, tt := range tests {
-		if got, fails := rule(found(tt.finding), tt.options); got != tt.rule || fails != tt.fails {
-			t.Errorf("%s with %+v: %s, fails %v; want %s, %v", tt.finding, tt.options, got, fails, tt.rule, tt.fails)
-		}
 	}
 }
 

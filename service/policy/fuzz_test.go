@@ -32,6 +32,10 @@ func FuzzDecide(f *testing.F) {
 		o.Strict, o.Kernel, o.NoOSPackages, o.FailOnEOL, o.FailOnUnfixed = next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1, next(2) == 1
 		o.FailOn = append(verdict.Severities()[:5], verdict.FailOnNone)[next(6)]
 		o.Unrated = verdict.Severities()[next(5)]
+		o.FailOnEPSS, o.Grace, in.Now = []float64{0, 0.5, 0.9}[next(3)], verdict.Seconds(next(2)*3600), time.Unix(7200, 0)
+		if next(2) == 1 {
+			in.Data.Sources = []verdict.DataSource{{Name: "epss", Contributes: verdict.SourceEnrichment}}
+		}
 		if next(2) == 1 {
 			in.Result.System = verdict.System{ID: "debian", Ended: next(2) == 1, EndOfLife: "2020-01-01"}
 		}
@@ -74,7 +78,7 @@ func FuzzDecide(f *testing.F) {
 			part.State = part.StateOf()
 			in.Result.Parts = slices.Insert(in.Result.Parts, 0, part)
 		}
-		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "wontfix", "owned"}
+		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "wontfix", "owned", "probable"}
 		for range next(5) {
 			var chosen []string
 			for _, w := range words {
@@ -83,7 +87,10 @@ func FuzzDecide(f *testing.F) {
 				}
 			}
 			chosen = append(chosen, string(verdict.Severities()[next(6)]))
-			in.Result.Findings = append(in.Result.Findings, found(strings.Join(chosen, " ")))
+			finding := found(strings.Join(chosen, " "))
+			seen := time.Unix(int64(next(3))*3600, 0)
+			finding.FirstSeen = &seen
+			in.Result.Findings = append(in.Result.Findings, finding)
 		}
 
 		d, findings, counts := Decide(in)

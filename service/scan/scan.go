@@ -94,7 +94,8 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Result:     result,
 		ScanErrors: s.Inventory.ScanErrors,
 		Data:       data,
-		MaxAge:     e.MaxAge,
+		MaxAge:     shorter(e.MaxAge, options.MaxAge.Duration()),
+		Now:        now,
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
@@ -114,6 +115,10 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Ignored:   ignored,
 		Notices:   policy.Notices(result),
 	}
+	if asked := options.MaxAge.Duration(); asked > in.MaxAge {
+		v.Notices = append(v.Notices, fmt.Sprintf("--max-age %s is longer than the service's %s, which counts",
+			options.MaxAge, verdict.Age(int64(in.MaxAge/time.Second))))
+	}
 	if !v.System.Ended { // without security support there are no fixes to install
 		v.System.Repositories = distro.Lacking(s.Inventory)
 	}
@@ -121,4 +126,13 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
 	return Answer{v, findings}, nil
+}
+
+// shorter returns the shorter one of two ages up to which data is trusted. Zero means any
+// age.
+func shorter(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }

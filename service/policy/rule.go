@@ -1,0 +1,103 @@
+package policy
+
+import (
+	"time"
+
+	"assay/service/advisory"
+	"assay/service/match"
+	"assay/verdict"
+)
+
+// decide returns the decision on a finding: whether it fails, the rule by which, and the
+// grounds. The options decide (see rule). A finding that they fail for its severity or its
+// EPSS passes during the grace of its fix.
+func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
+	name, fails = rule(f, in.Options)
+	if name == verdict.RuleSeverity || name == verdict.RuleEPSS {
+		if until, reason := grace(f, in.Options); !until.IsZero() {
+			grounds = &verdict.Grounds{Reason: reason, Until: &until, Written: "--grace " + in.Options.Grace.String()}
+			if in.Now.Before(until) {
+				name, fails = verdict.RuleGrace, false
+			}
+		}
+	}
+	return fails, name, grounds
+}
+
+// rule returns the rule by which the options decide on a finding. It is the first of these
+// that applies:
+//
+//   - A malicious package always fails.
+//   - A finding of a kernel does not fail, even if it is known to be exploited, because
+//     an image does not run its kernel. An option changes that.
+//   - A finding of a part of a package that the distribution built does not fail if the
+//     distribution's advisories do not list that package as affected.
+//   - A finding that the distribution rates unimportant in its build does not fail, even
+//     if it is exploited in other builds.
+//   - A finding that is known to be exploited fails, with or without a fix. It also fails
+//     if the distribution will not fix it: that says what the distribution does, and not
+//     how dangerous the finding is.
+//   - A finding that the distribution will not fix does not fail.
+//   - A finding at or above one of the thresholds fails if it has a fix, or if the options
+//     include unfixed findings. A fix that needs a subscription does not count as a fix,
+//     because the image does not have the subscription. The options say what severity an
+//     unrated finding counts as. A finding without a known EPSS is below any threshold of
+//     it.
+func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
+	wontFix := f.Status == advisory.StatusWontFix
+	unimportant := f.Severity == verdict.Negligible && (f.Unimportant || wontFix)
+	severe := counted(f.Severity, o).Rank() <= o.Threshold()
+	probable := o.FailOnEPSS > 0 && f.EPSS >= o.FailOnEPSS
+	switch {
+	case f.Malicious:
+		return verdict.RuleMalicious, true
+	case f.Kernel && !o.Kernel:
+		return verdict.RuleKernel, false
+	case f.Owned:
+		return verdict.RuleOwned, false
+	case unimportant:
+		return verdict.RuleUnimportant, false
+	case f.KnownExploited:
+		return verdict.RuleKnownExploited, true
+	case wontFix:
+		return verdict.RuleIgnored, false
+	case !severe && !probable:
+		return verdict.RuleBelow, false
+	case f.Subscription != "" && !o.FailOnUnfixed:
+		return verdict.RuleSubscription, false
+	case f.Fixed == "" && !o.FailOnUnfixed:
+		return verdict.RuleUnfixed, false
+	case !severe:
+		return verdict.RuleEPSS, true
+	}
+	return verdict.RuleSeverity, true
+}
+
+// counted returns the severity that a finding counts as.
+func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
+	if s == verdict.Unrated {
+		return o.Unrated
+	}
+	return s
+}
+
+// grace returns when the grace of a finding ends, and the day from which it counts: the
+// earlier one of the publication of the fix and the day on which the service first saw it.
+// It is zero for a finding without grace: one without a fix, and one of which neither day
+// is known.
+func grace(f match.Finding, o verdict.Options) (until time.Time, reason string) {
+	if o.Grace <= 0 || f.Fixed == "" {
+		return time.Time{}, ""
+	}
+	var from time.Time
+	if f.FirstSeen != nil {
+		from, reason = *f.FirstSeen, "this service first saw the fix on "
+	}
+	if p := f.FixPublished; p != nil && (from.IsZero() || p.Before(from)) {
+		from, reason = *p, "the fix was published on "
+	}
+	if from.IsZero() {
+		return time.Time{}, ""
+	}
+	return from.Add(o.Grace.Duration()), reason + from.UTC().Format(time.DateOnly)
+}
