@@ -19,6 +19,7 @@ var alpine = Distribution{
 	Builds:    anyMaintainer,
 	Kernel:    alpineKernel,
 	Lacks:     alpineLacks,
+	Publisher: "alpine",
 	// Source: https://alpinelinux.org/releases/.
 	EndOfLife: map[string]string{
 		"v3.3":  "2017-11-01",
@@ -63,20 +64,23 @@ func alpineKernelName(name string) bool {
 	return false
 }
 
-// alpineRelease recognises a release by its number: "v3.19" of "3.19.1". Edge has no
-// advisories. Its os-release has a version of the next release
-// ("3.20_alpha20231219").
+// alpineRelease recognises a release by its number: "v3.19" of "3.19.1". The os-release of
+// edge has a version of the next release: "3.20_alpha20231219", "3.22.0_alpha20250108".
 func alpineRelease(inv inventory.Inventory) (r Release, reason string) {
 	v := inv.System.VersionID
 	if v == "" { // "Alpine Linux v3.15"
 		_, v, _ = strings.Cut(inv.System.PrettyName, " v")
 	}
 	major, rest, ok := strings.Cut(v, ".")
+	rest, _, edge := strings.Cut(rest, "_alpha")
 	minor, patch, _ := strings.Cut(rest, ".")
 	if !ok || !number(major) || !number(minor) || strings.Contains(patch, "_") {
 		return r, noRelease(inv.System)
 	}
 	r.Name = "v" + major + "." + minor
+	if edge {
+		r.Name = "edge"
+	}
 	r.Ecosystems = main("Alpine:" + r.Name)
 	return r, ""
 }
@@ -95,6 +99,9 @@ func alpineLacks(inv inventory.Inventory) *verdict.Repositories {
 		return nil
 	}
 	branch := "v" + minor + "/main"
+	if strings.Contains(s.VersionID, "_alpha") {
+		branch = "edge/main"
+	}
 	if slices.Contains(s.Repositories, branch) || slices.Contains(s.Repositories, "edge/main") || slices.Contains(s.Repositories, "latest-stable/main") {
 		return nil
 	}

@@ -361,6 +361,7 @@ var list = []*Distribution{
 	&photon,
 	&redHat,
 	&rockyLinux,
+	&secureOS,
 	&suseLinux,
 	&suseLinuxEnterpriseMicro,
 	&suseLinuxMicro,

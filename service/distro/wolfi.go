@@ -1,6 +1,6 @@
 package distro
 
-// Wolfi, Chainguard and MinimOS have no releases. Their records name packages and
+// Wolfi, Chainguard, MinimOS and SecureOS have no releases. Their records name packages and
 // source packages, which have the same versions.
 
 var wolfi = Distribution{
@@ -8,6 +8,7 @@ var wolfi = Distribution{
 	IDs:       []string{"wolfi"},
 	Format:    Apk,
 	Ecosystem: "Wolfi",
+	Publisher: "wolfi",
 	Names:     ByBoth,
 	Builds:    anyMaintainer,
 	Kernel:    alpineKernel,
@@ -28,6 +29,18 @@ var minimOS = Distribution{
 	IDs:       []string{"minimos"},
 	Format:    Apk,
 	Ecosystem: "MinimOS",
+	Publisher: "minimos",
+	Names:     ByBoth,
+	Builds:    anyMaintainer,
+	Kernel:    alpineKernel,
+}
+
+var secureOS = Distribution{
+	Name:      "SecureOS",
+	IDs:       []string{"secureos"},
+	Format:    Apk,
+	Ecosystem: "SecureOS",
+	Publisher: "secureos",
 	Names:     ByBoth,
 	Builds:    anyMaintainer,
 	Kernel:    alpineKernel,

@@ -51,7 +51,7 @@ func For(ecosystem string) (order Order, ok bool) {
 	case "AlmaLinux", "Amazon Linux", "Azure Linux", "Fedora", "Mageia", "openEuler", "openSUSE",
 		"Oracle Linux", "Photon OS", "Red Hat", "Rocky Linux", "rpm", "RPM", "SUSE":
 		return Order{compare: rpm.Compare}, true
-	case "apk", "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi":
+	case "apk", "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "SecureOS", "Wolfi":
 		return Order{compare: apk.Compare}, true
 	case "Bioconductor", "crates.io", "Docker Hardened Images", "GHC", "GitHub Actions", "Go", "Hex",
 		"Kubernetes", "npm", "SemVer", "SwiftURL", "VSCode":

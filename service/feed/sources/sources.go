@@ -14,6 +14,7 @@ import (
 	"assay/service/feed/oracle"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
+	"assay/service/feed/secdb"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
 )
@@ -34,7 +35,11 @@ func All() []feed.Source {
 		debian.Source(),
 		amazon.Source(),
 		amazon.Source1(),
+		secdb.AlpineSource(),
 		oracle.Source(),
+		secdb.WolfiSource(),
+		secdb.MinimOSSource(),
+		secdb.SecureOSSource(),
 		endoflife.Source(),
 	}
 }

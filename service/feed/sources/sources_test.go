@@ -159,6 +159,25 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"drupal": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"HEAD.tar.gz": tarball(t, "wordpress", "feeds", "drupal", "osv")}, records: 48}
 	},
+	"alpine": func(t *testing.T) fixture {
+		files := map[string][]byte{"": []byte(`<html><body><a href="../">../</a> <a href="v3.4/">v3.4/</a> <a href="v3.5/">v3.5/</a></body></html>`)}
+		for _, name := range []string{"v3.4/main.json", "v3.4/community.json", "v3.5/main.json", "v3.5/community.json"} {
+			files[name] = read(t, "feeds", "alpine-secdb", name)
+		}
+		return fixture{files: files, records: 1000}
+	},
+	// The test data has no file of Wolfi. That of MinimOS has the same form.
+	"wolfi": func(t *testing.T) fixture {
+		file := member(t, "input/secdb/security.json", "feeds", "minimos", "vunnel.zip")
+		return fixture{files: map[string][]byte{"security.json": bytes.Replace(file, []byte("packages.mini.dev"), []byte("packages.wolfi.dev"), 1)}, records: 59}
+	},
+	"minimos": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"security.json": member(t, "input/secdb/security.json", "feeds", "minimos", "vunnel.zip")}, records: 59}
+	},
+	"secureos": func(t *testing.T) fixture {
+		packed := compress(t, member(t, "input/secdb/secdb.json", "feeds", "secureos", "vunnel.zip"))
+		return fixture{files: map[string][]byte{"secdb.json.gz": packed}, records: 17}
+	},
 	"endoflife": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 3}
 	},
@@ -255,6 +274,26 @@ func read(t *testing.T, elem ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// member reads a file of an archive of the test data, without space at its end.
+func member(t *testing.T, name string, elem ...string) []byte {
+	t.Helper()
+	z, err := zip.OpenReader(testkit.Path(t, elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(b)
 }
 
 // folder reads all files of a folder.

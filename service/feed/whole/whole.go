@@ -5,14 +5,17 @@ package whole
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"time"
 
 	"assay/service/advisory"
@@ -26,8 +29,14 @@ type Feed struct {
 	feed.Setup
 	Source string
 	Files  []File
+	// List, if set, returns the files in place of Files, for a source that says itself
+	// which files it has.
+	List func(ctx context.Context, m feed.Mirror) ([]File, error)
+	// Keep leaves the files in the folder for downloads, so that an update downloads only
+	// those that have changed. It is for many files of which most never change.
+	Keep bool
 	// Records yields the records in the downloaded files, whose paths are in the order of
-	// Files. An error for one record comes from Rejected.
+	// the files. An error for one record comes from Rejected.
 	Records func(paths []string) iter.Seq2[store.Record, error]
 }
 
@@ -59,78 +68,152 @@ func Converted(name string, a advisory.Advisory, err error) (store.Record, error
 // A state is what an update saves for the next one.
 type state struct {
 	feed.State
-	Versions []feed.Version `json:"versions"`
+	Files map[string]saved `json:"files"` // by name
+}
+
+// A saved file is one that was read.
+type saved struct {
+	Version feed.Version `json:"version"`
+	SHA256  string       `json:"sha256,omitempty"` // of a file that was kept
 }
 
 // Origin implements feed.Feed.
 func (f Feed) Origin() store.Origin { return store.Origin{Source: f.Source} }
 
 // Update implements feed.Feed.
-func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Outcome, error) {
+func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (o feed.Outcome, err error) {
 	s, _, err := feed.LoadState[state](ctx, st, f.Origin(), f.Mirror)
 	if err != nil {
 		return feed.Outcome{}, err
 	}
 	s.Place = f.Mirror.String()
-	if len(s.Versions) != len(f.Files) {
-		s.Versions = make([]feed.Version, len(f.Files))
-	}
-	paths, changed, err := f.save(ctx, s.Versions)
-	defer func() {
-		for _, p := range paths {
-			err = errors.Join(err, os.RemoveAll(p))
+	files := f.Files
+	if f.List != nil {
+		if files, err = f.List(ctx, f.Mirror); err != nil {
+			return feed.Outcome{}, err
 		}
-	}()
-	if err != nil {
+	}
+	d := download{feed: f, files: files, before: s.Files}
+	defer func() { err = errors.Join(err, d.clean()) }()
+	if err = d.save(ctx); err != nil {
 		return feed.Outcome{}, err
 	}
+	s.Files = d.saved
 	encoded, err := feed.EncodeState(s)
 	if err != nil {
 		return feed.Outcome{}, err
 	}
-	if !changed {
+	if !d.changed {
 		return feed.Outcome{}, st.FeedState(ctx, f.Origin(), now, encoded)
 	}
-	o := feed.Outcome{Whole: true}
-	im, err := st.Import(ctx, store.Import{Origin: f.Origin(), At: now, Whole: true, State: encoded}, f.records(paths))
+	im, err := st.Import(ctx, store.Import{Origin: f.Origin(), At: now, Whole: true, State: encoded}, f.records(d.paths()))
 	if err != nil {
 		return feed.Outcome{}, err
 	}
+	o.Whole = true
 	o.Add(im)
 	return o, nil
 }
 
-// save downloads the files, unless none has changed since versions, and replaces versions.
-func (f Feed) save(ctx context.Context, versions []feed.Version) (paths []string, changed bool, err error) {
-	for i := range f.Files {
-		paths = append(paths, filepath.Join(f.Dir, "file"+strconv.Itoa(i)))
+// A download is that of all files of one update.
+type download struct {
+	feed    Feed
+	files   []File
+	before  map[string]saved // what the last update has read
+	saved   map[string]saved
+	changed bool
+}
+
+// path returns where a file is saved.
+func (d *download) path(name string) string {
+	return filepath.Join(d.feed.Dir, "file-"+url.PathEscape(name))
+}
+
+func (d *download) paths() []string {
+	paths := make([]string, len(d.files))
+	for i, f := range d.files {
+		paths[i] = d.path(f.Name)
 	}
-	one := func(i int, before feed.Version) error {
-		v, err := f.Mirror.Save(ctx, f.Files[i].Name, paths[i], f.Files[i].Limit, before)
-		if err == nil {
-			versions[i], changed = v, true
+	return paths
+}
+
+// save downloads the files, unless none has changed.
+func (d *download) save(ctx context.Context) error {
+	d.saved = make(map[string]saved)
+	var unchanged []File
+	for _, f := range d.files {
+		before, known := d.before[f.Name]
+		if d.feed.Keep && known {
+			if sum, err := digest(d.path(f.Name)); err != nil || sum != before.SHA256 {
+				before = saved{}
+			}
 		}
+		d.changed = d.changed || !known
+		err := d.one(ctx, f, before.Version)
+		if errors.Is(err, feed.ErrUnchanged) {
+			unchanged = append(unchanged, f)
+			d.saved[f.Name] = before
+		} else if err != nil {
+			return err
+		}
+	}
+	d.changed = d.changed || len(d.saved) != len(d.before)
+	if !d.changed || d.feed.Keep {
+		return nil
+	}
+	for _, f := range unchanged {
+		if err := d.one(ctx, f, feed.Version{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one downloads a file if it differs from a version.
+func (d *download) one(ctx context.Context, f File, before feed.Version) error {
+	v, err := d.feed.Mirror.Save(ctx, f.Name, d.path(f.Name), f.Limit, before)
+	if err != nil {
 		return err
 	}
-	var unchanged []int
-	for i := range f.Files {
-		err := one(i, versions[i])
-		switch {
-		case errors.Is(err, feed.ErrUnchanged):
-			unchanged = append(unchanged, i)
-		case err != nil:
-			return paths, changed, err
+	d.changed = true
+	s := saved{Version: v}
+	if d.feed.Keep {
+		s.SHA256, err = digest(d.path(f.Name))
+	}
+	d.saved[f.Name] = s
+	return err
+}
+
+// clean removes the files that are not kept.
+func (d *download) clean() error {
+	remove := d.paths()
+	if d.feed.Keep {
+		remove = nil
+		for name := range d.before {
+			if !slices.ContainsFunc(d.files, func(f File) bool { return f.Name == name }) {
+				remove = append(remove, d.path(name))
+			}
 		}
 	}
-	if !changed {
-		return paths, false, nil
+	var failed error
+	for _, path := range remove {
+		failed = errors.Join(failed, os.RemoveAll(path))
 	}
-	for _, i := range unchanged {
-		if err := one(i, feed.Version{}); err != nil {
-			return paths, changed, err
-		}
+	return failed
+}
+
+// digest returns the SHA-256 of a file, in hexadecimal.
+func digest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
-	return paths, changed, nil
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // records yields the records. An ID that is repeated is rejected.
