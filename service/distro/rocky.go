@@ -7,6 +7,7 @@ var rockyLinux = Distribution{
 	Ecosystem: "Rocky Linux",
 	Names:     BySource,
 	Release:   byMajor("Rocky Linux"),
+	Publisher: "rocky",
 	Builds:    vendors("Rocky", "RESF"),
 	Kernel:    rpmKernel,
 	FixesOwn:  true,

@@ -14,6 +14,7 @@ import (
 	"assay/service/feed/oracle"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
+	"assay/service/feed/rocky"
 	"assay/service/feed/secdb"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
@@ -32,11 +33,12 @@ func All() []feed.Source {
 		wpvulnerability.Source(),
 		drupal.Source(),
 		jenkins.Source(),
+		secdb.AlpineSource(),
 		debian.Source(),
 		amazon.Source(),
 		amazon.Source1(),
-		secdb.AlpineSource(),
 		oracle.Source(),
+		rocky.Source(),
 		secdb.WolfiSource(),
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),

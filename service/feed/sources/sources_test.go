@@ -204,6 +204,14 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		feedtest.AddRepository(t, files, "", updateinfo("ALAS-2018-1"))
 		return fixture{files: files, records: 1}
 	},
+	"rocky": func(t *testing.T) fixture {
+		files := map[string][]byte{}
+		for i, minor := range []string{"vault/rocky/8.4", "pub/rocky/9.0", "pub/rocky/10.0"} {
+			feedtest.AddRepository(t, files, minor+"/BaseOS/x86_64/os/", updateinfo(fmt.Sprintf("RLSA-2024:%d", 2*i)))
+			feedtest.AddRepository(t, files, minor+"/AppStream/x86_64/os/", updateinfo(fmt.Sprintf("RLSA-2024:%d", 2*i+1)))
+		}
+		return fixture{files: files, records: 6}
+	},
 	"jenkins": func(t *testing.T) fixture {
 		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))

@@ -28,7 +28,7 @@ type Repository struct {
 	Folders []string
 	// Optional: it may be missing, unless the update before found it.
 	Optional bool
-	// MayLackErrata: it may have no updateinfo.xml.
+	// MayLackErrata: it may have no updateinfo.xml, unless it had one at the update before.
 	MayLackErrata bool
 }
 
@@ -39,9 +39,6 @@ type Feed struct {
 	Source string
 	// Repositories returns the repositories of the mirror.
 	Repositories func(ctx context.Context, m feed.Mirror) ([]Repository, error)
-	// Complete, if set, returns an error if repositories are missing, given the names of
-	// those that were found.
-	Complete func(found []string) error
 	// Link returns the page of an erratum.
 	Link func(id string) string
 	// Errata are empty, with the options of the source.
@@ -119,23 +116,19 @@ func unchanged(before, now map[string]repository) bool {
 // look reads the repomd.xml of the repositories, and returns those that exist.
 func (f Feed) look(ctx context.Context, repositories []Repository, before map[string]repository) (map[string]repository, error) {
 	found := make(map[string]repository)
-	var names []string
 	for _, r := range repositories {
 		was, known := before[r.Name]
 		now, err := f.repomd(ctx, r, was)
 		if missing(err) && r.Optional && !known {
 			continue
 		}
+		if err == nil && known && now.NoFile && !was.NoFile {
+			err = errNoUpdateinfo
+		}
 		if err != nil {
 			return nil, fmt.Errorf("repository %q: %w", r.Name, err)
 		}
 		found[r.Name] = now
-		names = append(names, r.Name)
-	}
-	if f.Complete != nil {
-		if err := f.Complete(names); err != nil {
-			return nil, err
-		}
 	}
 	return found, nil
 }

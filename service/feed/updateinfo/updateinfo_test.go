@@ -414,7 +414,7 @@ func TestMissingRepository(t *testing.T) {
 			Setup: s, Source: "rocky", Link: func(id string) string { return "https://example.com/" + id }, Errata: Errata{BySource: true},
 			Repositories: func(context.Context, feed.Mirror) ([]Repository, error) {
 				return []Repository{
-					{Name: "base", Ecosystem: "Rocky Linux:8", Folders: []string{"old/", "base/"}},
+					{Name: "base", Ecosystem: "Rocky Linux:8", Folders: []string{"old/", "base/"}, MayLackErrata: true},
 					{Name: "more", Ecosystem: "Rocky Linux:8", Folders: []string{"more/"}, Optional: true},
 					{Name: "none", Ecosystem: "Rocky Linux:8", Folders: []string{"none/"}, Optional: true, MayLackErrata: true},
 				}, nil
@@ -437,6 +437,12 @@ func TestMissingRepository(t *testing.T) {
 	if o, err := s.Update(t); err != nil || o.Added != 1 || o.Unchanged != 1 {
 		t.Errorf("a new repository: %+v, %v", o, err)
 	}
+	intact := files["base/repodata/repomd.xml"]
+	s.Put("base/repodata/repomd.xml", []byte("<repomd/>"))
+	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `repository "base": `) {
+		t.Errorf("a repository without errata: %+v, %v", o, err)
+	}
+	s.Put("base/repodata/repomd.xml", intact)
 	s.Remove("more/repodata/repomd.xml")
 	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `repository "more"`) {
 		t.Errorf("a repository that is gone: %+v, %v", o, err)
