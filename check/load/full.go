@@ -66,11 +66,11 @@ func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err
 	if share == 0 {
 		paths = []string{filepath.Join(c.testdata, "osv")}
 	}
-	took, peak, err := assaydRun(ctx, k, append([]string{"import"}, paths...)...)
+	took, err := assaydRun(ctx, k, append([]string{"import"}, paths...)...)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: import %s, peak %d MiB; load average %s\n", what, round(took), peak>>20, loadAverage())
+	fmt.Printf("%s: import %v; load average %s\n", what, took, loadAverage())
 	token, err := k.NewToken(ctx, "full")
 	if err != nil {
 		return err
@@ -114,8 +114,7 @@ func fullShare(ctx context.Context, c config, r *rig, d dataset, share int) (err
 	})
 }
 
-// fullIncrement changes records while scans go on, and prints how long it took until they were
-// served.
+// fullIncrement changes records while scans go on.
 func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *assayd.Server, token, what, archive string) error {
 	dir := filepath.Join(r.dir, "changed")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -125,6 +124,12 @@ func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *as
 	if err := rewrite(archive, path, changed); err != nil {
 		return err
 	}
+	return increment(ctx, c, r, k, s, token, fmt.Sprintf("%s: %d changed records", what, changed), "import", "--add", path)
+}
+
+// increment runs a command of assayd that changes data while scans go on, and prints how
+// long it took until the change was served.
+func increment(ctx context.Context, c config, r *rig, k assayd.Config, s *assayd.Server, token, what string, command ...string) error {
 	before, err := snapshotOf(ctx, s)
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *as
 		t, _ := scanning(scanningCtx, client(c.patience), s.URL, token, r.bodies, 4, 1<<30, time.Hour)
 		scans <- t
 	}()
-	took, peak, err := assaydRun(ctx, k, "import", "--add", path)
+	took, err := assaydRun(ctx, k, command...)
 	imported := time.Now()
 	if err != nil {
 		return err
@@ -159,8 +164,8 @@ func fullIncrement(ctx context.Context, c config, r *rig, k assayd.Config, s *as
 	stop()
 	t := <-scans
 	serving, err := s.Peak()
-	fmt.Printf("%s: %d changed records: import %s (peak %d MiB), served %s later; meanwhile %v; peak of assayd serve %d MiB; load average %s\n",
-		what, changed, round(took), peak>>20, round(live), t, serving>>20, loadAverage())
+	fmt.Printf("%s: %s %v, served %s later; meanwhile %v; peak of assayd serve %d MiB; load average %s\n",
+		what, command[0], took, round(live), t, serving>>20, loadAverage())
 	return err
 }
 
@@ -179,18 +184,29 @@ func snapshotOf(ctx context.Context, s *assayd.Server) (string, error) {
 	return health.Snapshot, nil
 }
 
-// assaydRun runs a command of assayd and returns its time and peak memory.
-func assaydRun(ctx context.Context, k assayd.Config, args ...string) (took time.Duration, peak int64, err error) {
+// A cost is what a command took.
+type cost struct {
+	wall, cpu time.Duration
+	peak      int64 // bytes of memory
+}
+
+func (c cost) String() string {
+	return fmt.Sprintf("%s (CPU %s, peak %d MiB)", round(c.wall), round(c.cpu), c.peak>>20)
+}
+
+// assaydRun runs a command of assayd.
+func assaydRun(ctx context.Context, k assayd.Config, args ...string) (took cost, err error) {
 	cmd := exec.CommandContext(ctx, k.Binary, append(args, "--data", k.Data)...)
 	cmd.Env = append(os.Environ(), "ASSAYD_DATABASE="+k.Database)
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, 0, fmt.Errorf("assayd %s: %w\n%s", args[0], err, out)
+		return took, fmt.Errorf("assayd %s: %w\n%s", args[0], err, out)
 	}
 	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if usage == nil {
-		return 0, 0, errors.New("the system does not report the memory of a process")
+		return took, errors.New("the system does not report the memory of a process")
 	}
-	return time.Since(start), usage.Maxrss << 10, nil // KiB, by getrusage(2)
+	// Maxrss is in KiB, by getrusage(2).
+	return cost{time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss << 10}, nil
 }

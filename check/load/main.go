@@ -10,6 +10,7 @@
 //	year       a SQLite store of a year, copied to PostgreSQL and back while the copy
 //	           is killed several times
 //	full       data sets of 10, 30 and 100 % of the size of all public data
+//	vex        Red Hat's VEX documents in the number of the genuine ones
 //	prune      removes the old scans of both stores of the year during scans
 //
 // With -database postgres, assayd uses a PostgreSQL that this program starts.
@@ -40,6 +41,7 @@ type config struct {
 	scans, flat            int
 	year, packages         int
 	records, ranges        int
+	documents, pairs       int
 	shares, dataset, tools string
 	bound, flatBound       time.Duration
 	patience               time.Duration
@@ -58,7 +60,9 @@ func main() {
 	flag.IntVar(&c.year, "year", 100_000, "`number` of scans of the mode year")
 	flag.IntVar(&c.records, "records", 600_000, "`number` of records of the mode full")
 	flag.IntVar(&c.ranges, "ranges", 5_000_000, "`number` of ranges in the records of the mode full")
-	flag.StringVar(&c.dataset, "dataset", "", "`folder` for the data set of the mode full, which is generated if it is not there; default a temporary one")
+	flag.IntVar(&c.documents, "documents", 63_000, "`number` of documents of the mode vex")
+	flag.IntVar(&c.pairs, "pairs", 9_000_000, "`number` of pairs of product and package in the documents of the mode vex")
+	flag.StringVar(&c.dataset, "dataset", "", "`folder` for the data set of the modes full and vex, which is generated if it is not there; default a temporary one")
 	flag.StringVar(&c.tools, "tools", "", "`folder` with osv-scanner, which is built there if it is missing; the mode full also measures a scan by it")
 	flag.StringVar(&c.shares, "shares", "0,10,30,100", "`percents` of the records that the mode full measures; 0 means the genuine records only")
 	flag.IntVar(&c.scans, "scans", 20_000, "`number` of scans at each level")
@@ -78,7 +82,7 @@ func run(ctx context.Context, c config) (err error) {
 	modes := map[string]mode{
 		"levels": levels, "slow": slowBodies, "get": getFlood, "post": postFlood,
 		"half-open": halfOpen, "flat": flat,
-		"full": full, "year": copyYear, "prune": pruneYear,
+		"full": full, "vex": vex, "year": copyYear, "prune": pruneYear,
 	}
 	var names []string
 	for name := range strings.SplitSeq(c.modes, ",") {
@@ -116,7 +120,9 @@ type rig struct {
 }
 
 // usesRig reports whether a mode uses the store of the rig.
-func usesRig(mode string) bool { return mode != "full" && mode != "year" && mode != "prune" }
+func usesRig(mode string) bool {
+	return mode != "full" && mode != "vex" && mode != "year" && mode != "prune"
+}
 
 // make prepares the rig. It fills the store only if filled is set.
 func (r *rig) make(ctx context.Context, c config, filled bool) (err error) {
