@@ -26,6 +26,8 @@
 # load     puts assayd under load, on loopback: LOAD=flags of check/load
 # verdicts compares the verdicts of the test data with those of an earlier release, whose
 #          programs are in BEFORE=folder
+# verdict-sources  compares the verdicts of the test data with the records of OSV alone, and
+#          with those of the distributions' own sources in addition
 # compare  compares the inventory with the native tools, Syft, Trivy and osv-scanner, and the
 #          findings with osv-scanner (ROOT as for bench; FAT=folder, which is built if it
 #          does not exist: an hour)
@@ -42,7 +44,7 @@ PACKAGES = ./...
 JOBS     ?= 4
 SHELLFILES = .ci/run $(wildcard *.sh deploy/*.sh deploy/*/*.sh docs/patterns/*.sh docs/patterns/*/*.sh testdata/*/*.sh)
 
-.PHONY: help build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts compare kills
+.PHONY: help build release programs image manual demo deps test test-long test-builders lint fuzz bench bench-full load verdicts verdict-sources compare kills
 
 build:
 	$(GOBUILD) -tags urfave_cli_no_docs -o dist/assay .
@@ -175,6 +177,11 @@ bench-full: build
 
 load: build
 	$(GO) run ./check/load -assayd dist/assayd $(LOAD)
+
+verdict-sources: build
+	rm -rf dist/mirrors
+	ASSAY_MIRRORS=$(CURDIR)/dist/mirrors $(GO) test -count 1 ./service/feed/...
+	$(GO) run ./check/verdicts -mirrors dist/mirrors -after dist
 
 verdicts: build
 	$(GO) run ./check/verdicts -before "$(BEFORE)" -after dist -root "$(ROOT)" -popular

@@ -1,6 +1,12 @@
 // Verdicts scans the package databases of the test data, and any root, with two
 // releases of assay and assayd, and prints what differs: the decisions, and the
 // findings in groups. It decides nothing: people say why each group is right.
+//
+// With -mirrors it compares the data instead: the records of osv alone, and with those of
+// the distributions' own sources. The tests of these sources write the mirrors of their
+// genuine documents:
+//
+//	ASSAY_MIRRORS=DIR go test -count 1 ./service/feed/...
 package main
 
 import (
@@ -25,10 +31,10 @@ import (
 )
 
 type config struct {
-	before, after, testdata, records string
-	roots                            []string
-	popular                          bool
-	serve                            string
+	before, after, testdata, records, mirrors string
+	roots                                     []string
+	popular                                   bool
+	serve                                     string
 }
 
 func main() {
@@ -36,6 +42,7 @@ func main() {
 	flag.StringVar(&c.before, "before", "", "`folder` of assay and assayd of the earlier release")
 	flag.StringVar(&c.after, "after", "dist", "`folder` of assay and assayd of the later release")
 	flag.StringVar(&c.records, "records", "", "`folder` of the advisories; default osv of the test data")
+	flag.StringVar(&c.mirrors, "mirrors", "", "`folder` with mirrors of distributions' own sources by their names; compares the data, not two releases")
 	flag.StringVar(&c.serve, "serve", "", "more `flags` of the later assayd serve, separated by spaces")
 	flag.BoolVar(&c.popular, "popular", false, "post the inventories of popular images too")
 	program.TestData(&c.testdata, "")
@@ -50,7 +57,7 @@ type side struct {
 }
 
 func run(ctx context.Context, c config) (err error) {
-	if c.before == "" {
+	if c.before == "" && c.mirrors == "" {
 		return errors.New("-before is missing")
 	}
 	if c.records == "" {
@@ -61,6 +68,9 @@ func run(ctx context.Context, c config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	if c.mirrors != "" {
+		return compareSources(ctx, c, tmp)
+	}
 
 	var sides [2]side
 	for i, dir := range [2]string{c.before, c.after} {
@@ -71,11 +81,8 @@ func run(ctx context.Context, c config) (err error) {
 		if err := d.Import(ctx, c.records); err != nil {
 			return err
 		}
-		s := side{assay: filepath.Join(dir, "assay")}
-		if s.token, err = d.NewToken(ctx, "verdicts"); err != nil {
-			return err
-		}
-		if s.Server, err = d.Serve(ctx); err != nil {
+		s, err := serveSide(ctx, dir, d)
+		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.Close()) }()
@@ -83,11 +90,12 @@ func run(ctx context.Context, c config) (err error) {
 	}
 
 	var r report
-	if err := databases(ctx, c, tmp, sides, &r); err != nil {
+	scan := func(ctx context.Context, name, root string) error { return scanRoot(ctx, name, root, sides, &r) }
+	if err := databases(ctx, c, tmp, scan); err != nil {
 		return err
 	}
 	for _, root := range c.roots {
-		if err := scanRoot(ctx, root, root, sides, &r); err != nil {
+		if err := scan(ctx, root, root); err != nil {
 			return err
 		}
 	}
@@ -99,7 +107,18 @@ func run(ctx context.Context, c config) (err error) {
 	return r.write(os.Stdout)
 }
 
-func databases(ctx context.Context, c config, tmp string, sides [2]side, r *report) error {
+// serveSide starts the assayd in dir with its data.
+func serveSide(ctx context.Context, dir string, d assayd.Config) (s side, err error) {
+	s.assay = filepath.Join(dir, "assay")
+	if s.token, err = d.NewToken(ctx, "verdicts"); err != nil {
+		return s, err
+	}
+	s.Server, err = d.Serve(ctx)
+	return s, err
+}
+
+// databases calls scan with the root of each package database of the test data.
+func databases(ctx context.Context, c config, tmp string, scan func(ctx context.Context, name, root string) error) error {
 	all, err := pkgdb.All(filepath.Join(c.testdata, "pkgdb"))
 	if err != nil {
 		return err
@@ -112,7 +131,7 @@ func databases(ctx context.Context, c config, tmp string, sides [2]side, r *repo
 		if err := nameSystem(root, d); err != nil {
 			return err
 		}
-		if err := scanRoot(ctx, d.String(), root, sides, r); err != nil {
+		if err := scan(ctx, d.String(), root); err != nil {
 			return err
 		}
 	}
@@ -159,17 +178,22 @@ func nameSystem(root string, d pkgdb.Database) error {
 func scanRoot(ctx context.Context, name, root string, sides [2]side, r *report) error {
 	var answers [2]result
 	for i, s := range sides {
-		out, err := exec.CommandContext(ctx, s.assay, "inventory", "--root", root).Output()
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(out) == 0 {
-			answers[i].err = fmt.Sprintf("inventory: code %d: %.200s", exit.ExitCode(), exit.Stderr)
-			continue
-		}
-		if answers[i], err = s.post(ctx, out); err != nil {
+		var err error
+		if answers[i], err = s.scan(ctx, root); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	r.add(name, answers)
 	return nil
+}
+
+// scan makes the inventory of a root and scans it.
+func (s side) scan(ctx context.Context, root string) (r result, err error) {
+	out, err := exec.CommandContext(ctx, s.assay, "inventory", "--root", root).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(out) == 0 {
+		return result{err: fmt.Sprintf("inventory: code %d: %.200s", exit.ExitCode(), exit.Stderr)}, nil
+	}
+	return s.post(ctx, out)
 }
 
 func popular(ctx context.Context, c config, sides [2]side, r *report) error {

@@ -124,6 +124,21 @@ func kind(f verdict.Finding) string {
 
 const examples = 3
 
+// write writes the groups, the largest first, with some members.
+func (g groups) write(b *strings.Builder, title string) {
+	fmt.Fprintf(b, "\n%s\n", title)
+	names := slices.SortedFunc(maps.Keys(g), func(a, b string) int {
+		return cmp.Or(len(g[b])-len(g[a]), cmp.Compare(a, b))
+	})
+	for _, name := range names {
+		members := g[name]
+		fmt.Fprintf(b, "%6d  %s\n", len(members), name)
+		for _, m := range members[:min(examples, len(members))] {
+			fmt.Fprintf(b, "        such as %s\n", verdict.Clean(m))
+		}
+	}
+}
+
 func (r *report) write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d scanned with both releases, %d without a difference; %d findings before, %d after\n\n",
@@ -138,17 +153,7 @@ func (r *report) write(w io.Writer) error {
 		{"Decisions", r.decisions}, {"Findings only after", r.added},
 		{"Findings only before", r.removed}, {"Findings changed", r.changed},
 	} {
-		fmt.Fprintf(&b, "\n%s\n", part.title)
-		names := slices.SortedFunc(maps.Keys(part.groups), func(a, b string) int {
-			return cmp.Or(len(part.groups[b])-len(part.groups[a]), cmp.Compare(a, b))
-		})
-		for _, name := range names {
-			members := part.groups[name]
-			fmt.Fprintf(&b, "%6d  %s\n", len(members), name)
-			for _, m := range members[:min(examples, len(members))] {
-				fmt.Fprintf(&b, "        such as %s\n", verdict.Clean(m))
-			}
-		}
+		part.write(&b, part.title)
 	}
 	if len(r.failed) > 0 {
 		fmt.Fprintf(&b, "\nNot answered\n%s\n", strings.Join(r.failed, "\n"))

@@ -41,6 +41,11 @@ func (c Config) NewToken(ctx context.Context, name string) (string, error) {
 	return string(bytes.TrimSpace(out)), err
 }
 
+// Run runs a command of assayd with more arguments and returns what it printed.
+func (c Config) Run(ctx context.Context, command string, args ...string) ([]byte, error) {
+	return c.output(ctx, append([]string{command}, args...)...)
+}
+
 func (c Config) output(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, c.Binary, append(args, "--data", c.Data)...)
 	cmd.Env = c.env()

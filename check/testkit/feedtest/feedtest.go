@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +44,7 @@ var now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 // New starts a server for a source, with files by name.
 func New(t testing.TB, source feed.Source, files map[string][]byte) *Server {
 	t.Helper()
+	keepMirror(t, source.Name, files)
 	s := &Server{source: source, files: files, dir: t.TempDir()}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -61,6 +66,42 @@ func New(t testing.TB, source feed.Source, files map[string][]byte) *Server {
 		}
 	})
 	return s
+}
+
+// keepMirror writes the files of a source into the folder of its name in ASSAY_MIRRORS, if
+// that is set, for check/verdicts. Of several tests the one with the most data is kept.
+func keepMirror(t testing.TB, source string, files map[string][]byte) {
+	t.Helper()
+	if os.Getenv("ASSAY_MIRRORS") == "" {
+		return
+	}
+	dir := filepath.Join(os.Getenv("ASSAY_MIRRORS"), source)
+	before := 0
+	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if info, statErr := os.Stat(path); err == nil && statErr == nil && !e.IsDir() {
+			before += int(info.Size())
+		}
+		return nil
+	})
+	size := 0
+	for _, b := range files {
+		size += len(b)
+	}
+	if size <= before {
+		return
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range files {
+		if name == "" || strings.HasSuffix(name, "/") {
+			name += "index.html"
+		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // ServeHTTP implements http.Handler.
