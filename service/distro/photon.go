@@ -7,7 +7,8 @@ var photon = Distribution{
 	IDs:       []string{"photon"},
 	Format:    RPM,
 	Ecosystem: "Photon OS",
-	Names:     ByName,
+	Publisher: "photon",
+	Names:     ByBoth, // most entries name the source package
 	Release: func(inv inventory.Inventory) (r Release, reason string) {
 		major, _, ok := majorRelease(inv.System) // "4.0"
 		if !ok {

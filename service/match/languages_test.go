@@ -119,7 +119,7 @@ func TestSystemNames(t *testing.T) {
 		{system("ol", "9.4"), "rpm", "Oracle Linux:9", true, false},
 		{system("amzn", "2"), "rpm", "Amazon Linux:2", true, false},
 		{system("azurelinux", "3.0"), "rpm", "Azure Linux:3", false, true},
-		{system("photon", "4.0"), "rpm", "Photon OS:4.0", true, false},
+		{system("photon", "4.0"), "rpm", "Photon OS:4.0", true, true},
 		{system("mageia", "9"), "rpm", "Mageia:9", false, true},
 		{system("openEuler", "24.03"), "rpm", "openEuler:24.03", true, true},
 		{system("opensuse-leap", "15.5"), "rpm", "openSUSE:Leap 15.5", false, true},

@@ -153,6 +153,9 @@ func (r *reader) file(f io.Reader) error {
 	}
 	r.read[release+"/"+repository] = true
 	if empty(packages.JSON) {
+		if repository == "main" || r.release == nil { // otherwise its packages would lose their fixes
+			return errors.New("the file has no packages")
+		}
 		return nil
 	}
 	for b, err := range whole.Items(packages) {

@@ -150,6 +150,7 @@ func TestBrokenFiles(t *testing.T) {
 		"empty":                    {""},
 		"no packages":              {`{"distroversion":"v3.19","reponame":"main"}`},
 		"packages are a text":      {db("main", `"x"`)},
+		"no packages of main":      {db("main", `{}`)},
 		"packages are a number":    {db("main", `5`)},
 		"another release":          {`{"distroversion":"../x","reponame":"main","packages":[]}`},
 		"no release":               {`{"reponame":"main","packages":[]}`},

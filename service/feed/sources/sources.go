@@ -15,6 +15,7 @@ import (
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 	"assay/service/feed/rocky"
+	"assay/service/feed/photon"
 	"assay/service/feed/secdb"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
@@ -39,6 +40,7 @@ func All() []feed.Source {
 		amazon.Source1(),
 		oracle.Source(),
 		rocky.Source(),
+		photon.Source(),
 		secdb.WolfiSource(),
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),

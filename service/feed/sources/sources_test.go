@@ -166,6 +166,13 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		}
 		return fixture{files: files, records: 1000}
 	},
+	"photon": func(t *testing.T) fixture {
+		files := map[string][]byte{}
+		for _, name := range []string{"photon_versions.json", "cve_data_photon1.0.json", "cve_data_photon2.0.json", "cve_data_photon3.0.json"} {
+			files[name] = member(t, "testdata/"+name, "feeds", "photon", "vuln-list-update.zip")
+		}
+		return fixture{files: files, records: 15}
+	},
 	// The test data has no file of Wolfi. That of MinimOS has the same form.
 	"wolfi": func(t *testing.T) fixture {
 		file := member(t, "input/secdb/security.json", "feeds", "minimos", "vunnel.zip")
