@@ -7,6 +7,7 @@ var almaLinux = Distribution{
 	Ecosystem: "AlmaLinux",
 	Names:     ByName,
 	Release:   byMajor("AlmaLinux"),
+	Publisher: "almalinux",
 	Builds:    vendors("AlmaLinux"),
 	Kernel:    rpmKernel,
 	FixesOwn:  true,

@@ -261,7 +261,7 @@ func (s specific) platforms() (arches []string, ok bool) {
 // Unknown names are returned unchanged.
 func GoArch(arch string) string {
 	switch arch {
-	case "x86_64":
+	case "x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4": // those of AlmaLinux 10
 		return "amd64"
 	case "x86", "i386", "i486", "i586", "i686":
 		return "386"

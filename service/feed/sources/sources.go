@@ -3,6 +3,7 @@ package sources
 
 import (
 	"assay/service/feed"
+	"assay/service/feed/almalinux"
 	"assay/service/feed/amazon"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
@@ -41,6 +42,7 @@ func All() []feed.Source {
 		oracle.Source(),
 		rocky.Source(),
 		photon.Source(),
+		almalinux.Source(),
 		secdb.WolfiSource(),
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),

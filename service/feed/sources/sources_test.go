@@ -219,6 +219,14 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		}
 		return fixture{files: files, records: 6}
 	},
+	"almalinux": func(*testing.T) fixture {
+		files := map[string][]byte{}
+		for _, release := range []string{"8", "9", "10"} {
+			files[release+"/errata.full.json"] = []byte(`{"schema_version":"1.0","data":[{"id":"ALSA-2024:` + release + `","title":"Important: a security update","type":"security",` +
+				`"packages":[{"name":"a","epoch":"0","version":"1.2","release":"3","arch":"x86_64"}],"references":[{"id":"CVE-2024-1000","type":"cve"}]}]}`)
+		}
+		return fixture{files: files, records: 3}
+	},
 	"jenkins": func(t *testing.T) fixture {
 		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"assay/service/advisory"
+	"assay/service/distro"
 	"assay/service/feed/whole"
 	"assay/service/store"
 )
@@ -128,6 +129,14 @@ func (s *Errata) Add(ecosystem string, e Erratum) error {
 	return nil
 }
 
+// Reject rejects an erratum that cannot be read. name is its ID, or says where it is.
+func (s *Errata) Reject(name string, err error) {
+	if s.byID == nil {
+		s.byID, s.epochs = make(map[string]*erratum), make(map[string]string)
+	}
+	s.byID[name] = &erratum{err: err}
+}
+
 // join adds what another part of an erratum says about it as a whole.
 func (known *erratum) join(e Erratum) {
 	switch e.Status {
@@ -161,6 +170,9 @@ func (s *Errata) add(known *erratum, ecosystem string, p Package) error {
 	}
 	epoch := strings.TrimLeft(p.Epoch, "0")
 	version := p.Version + "-" + p.Release
+	if !distro.ModuleBuild(version) {
+		p.Module = "" // AlmaLinux's errata also give it to packages that follow those of a module
+	}
 	if !s.BySource {
 		known.entries[entry{ecosystem, p.Name, withEpoch(epoch, version), p.Module}] |= arch
 		return nil
@@ -224,7 +236,11 @@ func (s *Errata) Records() iter.Seq2[store.Record, error] {
 			e := s.byID[id]
 			var a advisory.Advisory
 			err := e.err
-			if err == nil {
+			switch {
+			case err != nil:
+			case len(e.entries) == 0:
+				err = errors.New("it names no package")
+			default:
 				a = s.convert(e)
 			}
 			if !yield(whole.Converted(id, a, err)) {

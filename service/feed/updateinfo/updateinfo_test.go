@@ -315,7 +315,7 @@ func short(a advisory.Advisory) string {
 	for _, e := range a.Affected {
 		fmt.Fprintf(&b, "%s %s %s\n", e.Package.Name, e.Ranges[0].Events[1].Fixed, e.EcosystemSpecific)
 	}
-	return strings.TrimSpace(b.String())
+	return strings.ReplaceAll(strings.TrimSpace(b.String()), " \n", "\n")
 }
 
 func pkg(name, epoch, version, release, arch, src, module string) Package {
@@ -335,13 +335,16 @@ func TestSources(t *testing.T) {
 			pkg("lz4", "0", "1.8.3", "3.el8_4", "src", "", ""),
 		}},
 		Erratum{ID: "RLSA-2", Kind: "security", Packages: []Package{pkg("perl-Errno", "0", "1.28", "423.el8", "noarch", "perl-5.26.3-423.el8.src.rpm", "")}},
-		Erratum{ID: "RLBA-3", Kind: "bugfix", Severity: "None", Packages: []Package{pkg("a", "", "1", "1", "aarch64", "a-1-1.src.rpm", "m:1")}},
+		Erratum{ID: "RLBA-3", Kind: "bugfix", Severity: "None", Packages: []Package{
+			pkg("a", "", "1", "1.module+el8.1+1+a", "aarch64", "a-1-1.module+el8.1+1+a.src.rpm", "m:1"),
+			pkg("b", "", "1", "1.el8", "noarch", "b-1-1.el8.src.rpm", "m:1"),
+		}},
 	)
 	if len(rejected) != 0 || len(got) != 3 {
 		t.Fatalf("%+v, %q", got, rejected)
 	}
 	for i, want := range []string{
-		`a 1-1 {"affects":{"arch":["aarch64","s390x"]},"rpm_modularity":"m:1"}`,
+		`a 1-1.module+el8.1+1+a {"affects":{"arch":["aarch64","s390x"]},"rpm_modularity":"m:1"}` + "\nb 1-1.el8",
 		"lz4 1.8.3-3.el8_4 {\"affects\":{\"arch\":[\"i686\",\"s390x\",\"x86_64\"]}}\nperl 4:5.26.3-422.el8",
 		"perl 4:5.26.3-423.el8",
 	} {
@@ -367,7 +370,7 @@ func TestJoined(t *testing.T) {
 	first.CVEs, second.CVEs = []string{"CVE-2024-0002"}, []string{"CVE-2024-0001"}
 	first.Issued, second.Updated = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC)
 	got, rejected := records(t, s, first, second, first)
-	if len(got) != 1 || rejected != nil || short(got[0]) != "a 1-2 \nb 2:1-2" {
+	if len(got) != 1 || rejected != nil || short(got[0]) != "a 1-2\nb 2:1-2" {
 		t.Fatalf("%+v, %q", got, rejected)
 	}
 	if a := got[0]; strings.Join(a.Related, " ") != "CVE-2024-0001 CVE-2024-0002" || a.Upstream != nil || a.Summary != "Important: a update" ||
@@ -399,8 +402,9 @@ func TestRejected(t *testing.T) {
 			t.Errorf("%s: %+v, %q", name, got, rejected)
 		}
 	}
-	got, rejected := records(t, &Errata{}, Erratum{ID: "A", Status: "retracted"}, Erratum{ID: "", Packages: []Package{good}}, Erratum{ID: "a b"})
-	if len(got) != 0 || len(rejected) != 3 {
+	got, rejected := records(t, &Errata{}, Erratum{ID: "A", Status: "retracted", Packages: []Package{good}}, Erratum{ID: "", Packages: []Package{good}},
+		Erratum{ID: "a b", Packages: []Package{good}}, Erratum{ID: "B"})
+	if len(got) != 0 || len(rejected) != 4 {
 		t.Errorf("%+v, %q", got, rejected)
 	}
 }

@@ -266,6 +266,105 @@ func Items(v Value) iter.Seq2[json.RawMessage, error] {
 	}
 }
 
+// Nested yields the values of the array that an object has as its member called name, or those
+// of the outermost array, one at a time. Each has at most limit bytes, and so have the other
+// members of the object. An error ends it.
+func Nested(r io.Reader, name string, limit int64) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		n := &nested{in: &boundedReader{r: r, left: limit + readAhead, limit: limit}, yield: func(v json.RawMessage) bool { return yield(v, nil) }}
+		n.d = json.NewDecoder(n.in)
+		if err := n.read(name); err != nil && !n.stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// A nested reads the values for Nested.
+type nested struct {
+	in      *boundedReader
+	d       *json.Decoder
+	yield   func(json.RawMessage) bool
+	stopped bool
+}
+
+func (n *nested) read(name string) error {
+	open, err := n.d.Token()
+	switch {
+	case err != nil:
+		return fmt.Errorf("not JSON: %w", err)
+	case open == json.Delim('['):
+		err = n.values()
+	case open == json.Delim('{'):
+		err = n.member(name)
+	default:
+		return errors.New("neither an object nor an array of records")
+	}
+	if err != nil {
+		return err
+	}
+	n.in.left = n.in.limit + readAhead
+	if _, err := n.d.Token(); err != io.EOF {
+		return errors.New("the records are followed by something else")
+	}
+	return nil
+}
+
+// member yields the values of a member of an object, after its start.
+func (n *nested) member(name string) error {
+	found := false
+	for n.d.More() {
+		n.in.left = n.in.limit + readAhead
+		key, err := n.d.Token()
+		if err != nil {
+			return fmt.Errorf("not JSON: %w", err)
+		}
+		if key != name || found {
+			var other json.RawMessage
+			if err := n.d.Decode(&other); err != nil {
+				return fmt.Errorf("not JSON: %w", err)
+			}
+			continue
+		}
+		found = true
+		if open, err := n.d.Token(); err != nil || open != json.Delim('[') {
+			return fmt.Errorf("%q is not an array", name)
+		}
+		if err := n.values(); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no %q", name)
+	}
+	return n.end()
+}
+
+// values yields the values of an array, after its start.
+func (n *nested) values() error {
+	for n.d.More() {
+		n.in.left = n.in.limit + readAhead
+		var v json.RawMessage
+		if err := n.d.Decode(&v); err != nil {
+			return fmt.Errorf("not JSON after %d bytes: %w", n.d.InputOffset(), err)
+		}
+		if n.stopped = !n.yield(v); n.stopped {
+			return errStopped
+		}
+	}
+	return n.end()
+}
+
+// end reads the end of an array or an object.
+func (n *nested) end() error {
+	n.in.left = n.in.limit + readAhead
+	if _, err := n.d.Token(); err != nil {
+		return fmt.Errorf("not JSON: %w", err)
+	}
+	return nil
+}
+
+var errStopped = errors.New("stopped")
+
 // readAhead is how much a decoder may read beyond a value.
 const readAhead = 64 << 10
 

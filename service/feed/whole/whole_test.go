@@ -127,3 +127,41 @@ func TestKeep(t *testing.T) {
 		t.Errorf("no list: %v", err)
 	}
 }
+
+// TestNested: the values of an array that is a member of an object, or of the outermost array.
+func TestNested(t *testing.T) {
+	for _, tt := range []struct{ text, want, err string }{
+		{`{"version":"1","data":[1,{"a":[2]},"x"],"more":{"data":[9]}}`, `1 {"a":[2]} "x"`, ""},
+		{`[1, 2]`, "1 2", ""},
+		{`{"data":[]}`, "", ""},
+		{`{"more":[1]}`, "", `there is no "data"`},
+		{`{"data":{"a":1}}`, "", "not an array"},
+		{`{"data":[1],"data":[2]}`, "1", ""}, // the second is another member
+		{`{"data":[1]} [2]`, "1", "followed by something else"},
+		{`[1,2`, "1 2", "not JSON"},
+		{`{"data":[1,`, "1", "not JSON"},
+		{`{"data":[1]`, "1", "not JSON"},
+		{`{"other":[`, "", "not JSON"},
+		{`7`, "", "neither"},
+		{``, "", "not JSON"},
+		{`["` + strings.Repeat("x", 300_000) + `"]`, "", "more than 1000 bytes"},
+		{`{"a":"` + strings.Repeat("x", 300_000) + `"}`, "", "more than 1000 bytes"},
+	} {
+		var got []string
+		var failed error
+		for v, err := range whole.Nested(strings.NewReader(tt.text), "data", 1000) {
+			if failed = err; err == nil {
+				got = append(got, string(v))
+			}
+		}
+		if strings.Join(got, " ") != tt.want || (failed == nil) != (tt.err == "") || failed != nil && !strings.Contains(failed.Error(), tt.err) {
+			t.Errorf("%.60s: %q, %v", tt.text, got, failed)
+		}
+	}
+	for v := range whole.Nested(strings.NewReader("[1,2,3]"), "data", 1000) { // stopping early is allowed
+		if string(v) != "1" {
+			t.Errorf("%s", v)
+		}
+		break
+	}
+}
