@@ -15,8 +15,8 @@ import (
 	"assay/service/feed/oracle"
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
-	"assay/service/feed/rocky"
 	"assay/service/feed/photon"
+	"assay/service/feed/rocky"
 	"assay/service/feed/secdb"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
@@ -41,8 +41,8 @@ func All() []feed.Source {
 		amazon.Source1(),
 		oracle.Source(),
 		rocky.Source(),
-		photon.Source(),
 		almalinux.Source(),
+		photon.Source(),
 		secdb.WolfiSource(),
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),
