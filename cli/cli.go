@@ -288,7 +288,7 @@ func (r *run) scan(c *ucli.Context) error {
 	}
 	r.server, r.inventoried = s.server, inv
 	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
-	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
+	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Files: s.files, Client: r.client()})
 	progress("")
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (r *run) doctor(c *ucli.Context) error {
 	}
 	ready := d.bads == 0 // apart from the connection to the service
 	if client != nil && d.examine(c.Context, client) && ready {
-		v, err := client.Try(c.Context, cyclonedx.Scan{Inventory: inv, Options: s.options, Client: r.client()})
+		v, err := client.Try(c.Context, cyclonedx.Scan{Inventory: inv, Options: s.options, Files: s.files, Client: r.client()})
 		if err != nil {
 			d.code = 0
 			d.bad("verdict", err)

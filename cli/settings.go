@@ -33,6 +33,7 @@ type settings struct {
 	quiet, verbose    bool
 	noColor           bool
 	options           []cyclonedx.Option
+	files             []cyclonedx.File
 	notes             []string // about variables that were ignored
 }
 
@@ -61,6 +62,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	s.timeout = v.duration("timeout")
 	s.options = v.decided()
 	s.continueOnFailure = v.toggle("continue-on-failure")
+	s.files = v.files("ignore-file", cyclonedx.FileIgnore)
 	s.outputs = v.outputs()
 	cacert, _ := v.lookup("cacert")
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")
@@ -181,6 +183,22 @@ func (v *values) decided() []cyclonedx.Option {
 		}
 	}
 	return options
+}
+
+// files reads the files that a flag names. No variable can name one: a base image would
+// accept its own findings.
+func (v *values) files(flag, kind string) []cyclonedx.File {
+	v.variable(flag) // for the note alone
+	var files []cyclonedx.File
+	for _, path := range v.c.StringSlice(flag) {
+		body, err := readRegular(path, maxExceptions)
+		if err != nil {
+			v.reject(usage("name a file that the build step can read, of at most 8 MiB", "read --%s: %v", flag, err))
+			continue
+		}
+		files = append(files, cyclonedx.File{Kind: kind, Name: path, Body: body})
+	}
+	return files
 }
 
 func (v *values) outputs() []output {

@@ -17,6 +17,9 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	if v.Counts.Packages != len(inv.Packages) {
 		return fmt.Errorf("%d packages were sent, and the verdict is about %d", len(inv.Packages), v.Counts.Packages)
 	}
+	if len(v.Exceptions) < len(scan.Files) {
+		return fmt.Errorf("%d files of exceptions were sent, and the verdict is about %d", len(scan.Files), len(v.Exceptions))
+	}
 	if v.Decision.Outcome != verdict.Pass {
 		return nil
 	}

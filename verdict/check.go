@@ -131,6 +131,8 @@ func (v Verdict) checkFinding(f Finding) error {
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
 	case f.Rule == RuleBelow && v.Options.FailOnEPSS > 0 && f.EPSS >= v.Options.FailOnEPSS:
 		return fmt.Errorf("EPSS of %g by the rule %q", f.EPSS, f.Rule)
+	case f.Rule == RuleAccepted && f.Written == "":
+		return fmt.Errorf("the rule %q without the place where it is written", f.Rule)
 	case f.Rule == RuleGrace && (v.Options.Grace <= 0 || f.Until == nil || f.KnownExploited):
 		return fmt.Errorf("the rule %q without a grace", f.Rule)
 	}
@@ -188,6 +190,11 @@ func (v Verdict) checkPass() error {
 			Pass, v.Counts.Evaluated, v.Counts.Packages, len(v.ScanErrors))
 	case v.Options.FailOnEOL && v.System.Ended:
 		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
+	}
+	for _, e := range v.Exceptions {
+		if e.Error != "" {
+			return fmt.Errorf("outcome %q although %s could not be read", Pass, clean(e.File, 60))
+		}
 	}
 	for _, e := range v.ScanErrors {
 		if e.Kind == "database" || e.Kind == "system" {

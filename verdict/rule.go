@@ -42,6 +42,7 @@ const (
 	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
 	RuleGrace        = "grace"                   // its fix is not known for long
+	RuleAccepted     = "accepted"                // an exception accepts it
 )
 
 // The other rules of a decision. RuleClean has CodePass, RuleEndOfLife has CodeFail, and
@@ -56,6 +57,7 @@ const (
 	RuleNoData        = "no-data"
 	RuleTooOld        = "data-too-old"
 	RulePartial       = "partial"
+	RuleExceptions    = "exceptions-unreadable"
 	RuleContradiction = "contradiction" // the client does not believe the verdict
 )
 
@@ -70,7 +72,7 @@ func failsFinding(rule string) bool {
 
 // passingRules returns the rules by which a finding does not fail, in the order of the log.
 func passingRules() []string {
-	return []string{RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+	return []string{RuleAccepted, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
 }
 
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a
@@ -81,7 +83,7 @@ func codeOf(rule string) int {
 		return CodePass
 	case RuleEndOfLife:
 		return CodeFail
-	case RuleEndUnknown, RuleNothing, RuleNoPackages, RuleUnreadable, RuleNoData, RuleTooOld, RulePartial, RuleContradiction:
+	case RuleEndUnknown, RuleNothing, RuleNoPackages, RuleUnreadable, RuleNoData, RuleTooOld, RulePartial, RuleExceptions, RuleContradiction:
 		return CodeUntrusted
 	}
 	if failsFinding(rule) {

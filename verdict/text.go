@@ -343,6 +343,8 @@ func (t *text) ruleText(rule string) string {
 			return "no severity fails"
 		}
 		return "below " + clean(DeclaredOptions()[0].Value(t.Options), 20)
+	case RuleAccepted:
+		return "accepted by an exception"
 	case RuleGrace:
 		return "in its grace of " + t.Options.Grace.String()
 	case RuleUnimportant:
@@ -362,6 +364,7 @@ func (t *text) notes() {
 	t.blank()
 	t.evaluated()
 	t.scanErrors()
+	t.exceptions()
 	for i, o := range t.Ignored {
 		if i == maxNotes {
 			t.note("and " + count(len(t.Ignored)-i, "other option") + " not taken")
@@ -445,6 +448,40 @@ func (t *text) because(p Part) string {
 		return ""
 	}
 	return "; " + strings.Join(texts, "; ")
+}
+
+// exceptions names the expired entries of each file, and those that matched nothing.
+func (t *text) exceptions() {
+	for i, f := range t.Exceptions {
+		if i == maxNotes {
+			t.note("and " + count(len(t.Exceptions)-i, "other file") + " of exceptions")
+			break
+		}
+		file := clean(f.File, 60)
+		if f.Expired > 0 {
+			t.note(count(f.Expired, "exception") + " of " + file + " expired: " + t.some(f.ExpiredNames, f.Expired))
+		}
+		if f.Unmatched > 0 {
+			t.note(fmt.Sprintf("%s of %s of %s matched no finding: %s",
+				number(f.Unmatched), count(f.Entries, "exception"), file, t.some(f.UnmatchedNames, f.Unmatched)))
+		}
+	}
+}
+
+// some returns the first of n names; the verbose log has more of them.
+func (t *text) some(names []string, n int) string {
+	most := 3
+	if t.style.Verbose {
+		most = maxNotes
+	}
+	var shown []string
+	for _, name := range names[:min(len(names), most)] {
+		shown = append(shown, clean(name, 80))
+	}
+	if more := n - len(shown); more > 0 {
+		shown = append(shown, "and "+number(more)+" more")
+	}
+	return strings.Join(shown, ", ")
 }
 
 func (t *text) note(s string) { t.add(t.labelled("note:", s, 2)...) }

@@ -41,6 +41,9 @@ type Verdict struct {
 	Options Options `json:"options"`
 	// Ignored are options that the client sent and the service did not use.
 	Ignored []IgnoredOption `json:"ignored,omitempty"`
+	// Exceptions are the files of exceptions and VEX statements, and what became of their
+	// entries.
+	Exceptions []ExceptionFile `json:"exceptions,omitempty"`
 	// Notices are sentences for people that do not change the decision: that security
 	// support has ended, or that the scan was not kept.
 	Notices []string `json:"notices,omitempty"`
@@ -161,6 +164,24 @@ type Grounds struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Written is where the rule is written: ".assayignore.yaml line 4".
 	Written string `json:"written,omitempty"`
+}
+
+// An ExceptionFile is a file of exceptions or VEX statements.
+type ExceptionFile struct {
+	File   string `json:"file"`   // its name, as sent
+	Format string `json:"format"` // "assayignore", "trivyignore", "trivyignore.yaml", "grype" …; empty if unknown
+	// Error is why the file could not be read. None of its entries counts then.
+	Error    string `json:"error,omitempty"`
+	Entries  int    `json:"entries"`
+	Accepted int    `json:"accepted"` // the findings that pass because of the file
+	// Unmatched is the number of entries that matched no finding. UnmatchedNames are some
+	// of them.
+	Unmatched      int      `json:"unmatched"`
+	UnmatchedNames []string `json:"unmatched_names,omitempty"`
+	// Expired is the number of expired entries that match a finding. ExpiredNames are some
+	// of them.
+	Expired      int      `json:"expired"`
+	ExpiredNames []string `json:"expired_names,omitempty"`
 }
 
 // A Package is the installed package that a finding is about.

@@ -1,6 +1,7 @@
 package cyclonedx
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,14 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 				return fmt.Errorf("property %q is not %sORIGIN:NAME", p.Name, propOption)
 			}
 			s.Options = append(s.Options, Option{Name: name, Value: p.Value, Origin: origin})
+		}
+		if key, ok := strings.CutPrefix(p.Name, propFile); ok {
+			kind, name, _ := strings.Cut(key, ":")
+			body, err := base64.StdEncoding.DecodeString(p.Value)
+			if err != nil {
+				return fmt.Errorf("property %q: %w", p.Name, err)
+			}
+			s.Files = append(s.Files, File{Kind: kind, Name: name, Body: body})
 		}
 		if p.Name == propPartial {
 			var v partial

@@ -91,6 +91,7 @@ const (
 	propRepository    = "assay:repository"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // followed by ORIGIN:NAME
+	propFile          = "assay:file:"   // followed by KIND:NAME
 )
 
 // A partial is the value of a propPartial property.

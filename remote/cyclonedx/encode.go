@@ -1,6 +1,7 @@
 package cyclonedx
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -66,6 +67,9 @@ func metadataProperties(s Scan) ([]property, error) {
 			return nil, fmt.Errorf("the origin %q of option %q contains a colon", o.Origin, o.Name)
 		}
 		properties = append(properties, property{propOption + o.Origin + ":" + o.Name, o.Value})
+	}
+	for _, f := range s.Files {
+		properties = append(properties, property{propFile + f.Kind + ":" + f.Name, base64.StdEncoding.EncodeToString(f.Body)})
 	}
 	for _, p := range s.Inventory.ScanErrors {
 		value, err := json.Marshal(partial{p.Path, string(p.Kind), p.Err})

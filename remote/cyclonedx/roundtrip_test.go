@@ -31,6 +31,10 @@ func decode(t testing.TB, doc []byte) cyclonedx.Scan {
 
 var example = cyclonedx.Scan{
 	Client: "assay 0.1.0",
+	Files: []cyclonedx.File{
+		{Kind: cyclonedx.FileIgnore, Name: "dir/a:b.yaml", Body: []byte("exceptions:\n\xff\x00")},
+		{Kind: cyclonedx.FileVEX, Name: "vex.json", Body: []byte("{}")},
+	},
 	Options: []cyclonedx.Option{
 		{Name: "fail-on", Value: "critical", Origin: "flag"},
 		{Name: "strict", Value: "true", Origin: "ASSAY_STRICT"},
@@ -89,7 +93,7 @@ func TestDocument(t *testing.T) {
 	s.Options, s.Inventory.Packages, s.Inventory.ScanErrors = s.Options[:1], s.Inventory.Packages[:1], s.Inventory.ScanErrors[:1]
 	const want = `{"$schema":"http://cyclonedx.org/schema/bom-1.6.schema.json","bomFormat":"CycloneDX","specVersion":"1.6","version":1,` +
 		`"metadata":{"tools":{"components":[{"type":"application","name":"assay","version":"0.1.0"}]},"properties":[` +
-		`{"name":"assay:option:flag:fail-on","value":"critical"},` +
+		`{"name":"assay:option:flag:fail-on","value":"critical"},{"name":"assay:file:ignore:dir/a:b.yaml","value":"ZXhjZXB0aW9uczoK/wA="},{"name":"assay:file:vex:vex.json","value":"e30="},` +
 		`{"name":"assay:partial","value":"{\"path\":\"root\",\"kind\":\"directory\",\"error\":\"permission denied\"}"}]},"components":[` +
 		`{"type":"operating-system","name":"debian","version":"12","description":"Debian GNU/Linux 12 (bookworm)",` +
 		`"cpe":"cpe:/o:debian:debian_linux:12","evidence":{"occurrences":[{"location":"usr/lib/os-release"}]},"properties":[` +
@@ -204,7 +208,7 @@ func TestEveryFieldTravels(t *testing.T) {
 		ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
 		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n",
 	}
-	s := cyclonedx.Scan{Client: "o", Options: example.Options, Inventory: inventory.Inventory{
+	s := cyclonedx.Scan{Client: "o", Options: example.Options, Files: example.Files, Inventory: inventory.Inventory{
 		System: system, Packages: []inventory.Package{full}, ScanErrors: example.Inventory.ScanErrors}}
 	check(reflect.ValueOf(s), "Scan")
 	check(reflect.ValueOf(full), "Package")

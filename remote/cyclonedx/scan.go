@@ -6,10 +6,25 @@ import "assay/inspect/inventory"
 type Scan struct {
 	Inventory inventory.Inventory
 	Options   []Option
+	Files     []File
 	// Client is the name and version of the tool that wrote the document, such as
 	// "assay 0.1.0".
 	Client string
 }
+
+// A File is a file of exceptions or VEX statements. It travels as it is, and the service
+// reads it.
+type File struct {
+	Kind string // FileIgnore or FileVEX
+	Name string // as it was given
+	Body []byte
+}
+
+// The kinds of files.
+const (
+	FileIgnore = "ignore"
+	FileVEX    = "vex"
+)
 
 // An Option is one option of a scan as it travels: its long flag's name, the
 // text given, and who gave it. The service parses it and decides whether to use it.

@@ -1,11 +1,17 @@
 package api
 
+import "assay/remote/cyclonedx"
+
 // The memory that requests need, as measured (docs/budgets.md) and rounded up.
 const (
 	perScan    = 256 << 10 // for any document
 	perByte    = 2         // for a byte of a document
 	perObject  = 768       // for a JSON object in it
 	perFinding = 4 << 10
+
+	perRuleByte  = 64      // for a byte of a file of exceptions
+	perFileByte  = 8       // for a byte of a larger file, which is JSON
+	maxRuleBytes = 1 << 20 // of a file of exceptions
 
 	reportTimes = 3 // bytes for each byte of a verdict that is decoded and rendered
 )
@@ -18,3 +24,17 @@ func findingsNeed(n int) int64 { return perFinding * int64(n) }
 
 // loadNeed returns the memory to read a stored document of size bytes.
 func loadNeed(size int64) int64 { return 64<<10 + 3*size }
+
+// filesNeed returns the memory to read files of exceptions.
+func filesNeed(files []cyclonedx.File) int64 {
+	var need int64
+	for _, f := range files {
+		size := int64(len(f.Body))
+		if f.Kind == cyclonedx.FileIgnore {
+			need += perRuleByte * min(size, maxRuleBytes)
+		} else {
+			need += perFileByte * size
+		}
+	}
+	return need
+}

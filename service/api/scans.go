@@ -92,6 +92,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err != nil {
 		return nil, inventoryError(err)
 	}
+	if err := memory.Grow(filesNeed(s.Files)); err != nil {
+		return nil, err
+	}
 	v, kept, err := a.evaluate(s, t)
 	if err != nil {
 		return nil, err

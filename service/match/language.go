@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -74,6 +75,22 @@ func LanguageEcosystem(name string) (ecosystem string, ok bool) {
 	return "", false
 }
 
+// VersionOrder returns the order of the versions of packages of a purl type. It is not ok
+// for an unknown type.
+func VersionOrder(typ string) (version.Order, bool) {
+	if distro.SystemPackage(typ) {
+		return version.For(typ)
+	}
+	l, ok := languageOf(typ)
+	if !ok {
+		return version.Order{}, false
+	}
+	return version.For(l.versions())
+}
+
+// versions returns the ecosystem of the order of versions.
+func (l language) versions() string { return cmp.Or(l.order, l.ecosystem) }
+
 // rulesFor returns the rules for the packages of a purl type and origin. They are not
 // ok for a type that no advisories exist for.
 func rulesFor(typ string, origin origin) (r rules, ok bool) {
@@ -81,12 +98,8 @@ func rulesFor(typ string, origin origin) (r rules, ok bool) {
 	if !ok {
 		return rules{}, false
 	}
-	order := l.order
-	if order == "" {
-		order = l.ecosystem
-	}
 	r = rules{typ: typ, ecosystems: []distro.Ecosystem{{Name: l.ecosystem}}, spellings: true}
-	r.order, ok = version.For(order)
+	r.order, ok = version.For(l.versions())
 	switch {
 	case origin == fromRoot:
 		r.ecosystems[0].Name = "Root:" + l.ecosystem

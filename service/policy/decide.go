@@ -22,6 +22,9 @@ type Input struct {
 	Ahead      time.Duration // how far in the future the data is dated
 	Options    verdict.Options
 	Now        time.Time
+	// Exceptions accept findings. Decide records in them which entries it used. They may
+	// be nil.
+	Exceptions *Exceptions
 	// Without lists the ecosystems for which the service may lack advisories.
 	Without []string
 }
@@ -201,7 +204,7 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 // distrust returns the reasons for which the answer says nothing about the image. A cause
 // comes before its consequences.
 func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
-	var reasons []verdict.Reason
+	reasons := in.Exceptions.unread()
 	noData := in.Data.Records == 0
 	if noData {
 		reasons = append(reasons, verdict.Reason{

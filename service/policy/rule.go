@@ -9,17 +9,35 @@ import (
 )
 
 // decide returns the decision on a finding: whether it fails, the rule by which, and the
-// grounds. The options decide (see rule). A finding that they fail for its severity or its
-// EPSS passes during the grace of its fix.
+// grounds. In this order:
+//
+//   - A malicious package fails. A finding that does not fail because of what it is
+//     (kernel, part of another package, unimportant) stays so.
+//   - An exception accepts it. One that is known to be exploited needs an exception that
+//     names it.
+//   - The options decide (see rule).
+//   - A finding that they fail for its severity or its EPSS passes during the grace of its
+//     fix.
 func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
 	name, fails = rule(f, in.Options)
+	accepted, expired := in.Exceptions.accept(f, in.Now)
+	switch name {
+	case verdict.RuleMalicious, verdict.RuleKernel, verdict.RuleOwned, verdict.RuleUnimportant:
+		return fails, name, nil
+	}
+	if accepted != nil {
+		return false, verdict.RuleAccepted, accepted
+	}
 	if name == verdict.RuleSeverity || name == verdict.RuleEPSS {
 		if until, reason := grace(f, in.Options); !until.IsZero() {
 			grounds = &verdict.Grounds{Reason: reason, Until: &until, Written: "--grace " + in.Options.Grace.String()}
 			if in.Now.Before(until) {
-				name, fails = verdict.RuleGrace, false
+				return false, verdict.RuleGrace, grounds
 			}
 		}
+	}
+	if fails && expired != nil {
+		grounds = expired
 	}
 	return fails, name, grounds
 }

@@ -96,6 +96,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Data:       data,
 		MaxAge:     shorter(e.MaxAge, options.MaxAge.Duration()),
 		Now:        now,
+		Exceptions: policy.ReadExceptions(s.Files),
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
@@ -115,6 +116,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Ignored:   ignored,
 		Notices:   policy.Notices(result),
 	}
+	v.Exceptions = in.Exceptions.Result(now)
 	if asked := options.MaxAge.Duration(); asked > in.MaxAge {
 		v.Notices = append(v.Notices, fmt.Sprintf("--max-age %s is longer than the service's %s, which counts",
 			options.MaxAge, verdict.Age(int64(in.MaxAge/time.Second))))

@@ -1,0 +1,216 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"assay/remote/cyclonedx"
+	"assay/service/match"
+	"assay/service/policy/ignore"
+	"assay/verdict"
+)
+
+// Bounds of the files of a scan.
+const (
+	maxFiles = 20
+	// maxGeneral bounds the exceptions that name neither a vulnerability nor a package,
+	// because each is compared with each package.
+	maxGeneral = 1000
+	maxNamed   = 20 // entries that a verdict names
+)
+
+// Exceptions are the files of exceptions of one scan. A nil pointer has none.
+type Exceptions struct {
+	files   []*exceptionFile
+	byID    map[string][]*entry
+	byName  map[string][]*entry // of those without an id, by the name of the package
+	general []*entry            // the others
+	// about has the entries without an id that match a package.
+	about map[*verdict.Package][]*entry
+}
+
+type exceptionFile struct {
+	verdict.ExceptionFile
+	entries []*entry
+}
+
+// An entry is one exception, and whether it matched a finding.
+type entry struct {
+	*ignore.Rule
+	file    *exceptionFile
+	matched bool
+}
+
+// ReadExceptions reads the files of a scan. What cannot be read is in the result, and makes
+// the answer untrusted.
+func ReadExceptions(files []cyclonedx.File) *Exceptions {
+	x := &Exceptions{byID: map[string][]*entry{}, byName: map[string][]*entry{}, about: map[*verdict.Package][]*entry{}}
+	for i, f := range files {
+		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}}
+		x.files = append(x.files, read)
+		err := fmt.Errorf("unknown kind %q of file", verdict.Short(f.Kind))
+		switch {
+		case i >= maxFiles:
+			err = fmt.Errorf("more than %d files", maxFiles)
+		case f.Kind == cyclonedx.FileIgnore:
+			err = x.addRules(read, f)
+		}
+		if err != nil {
+			read.Error = err.Error()
+		}
+		if i >= maxFiles {
+			break
+		}
+	}
+	return x
+}
+
+func (x *Exceptions) addRules(read *exceptionFile, f cyclonedx.File) error {
+	parsed, err := ignore.Parse(f.Name, f.Body)
+	read.Format = parsed.Format
+	if err != nil {
+		return err
+	}
+	general := len(x.general)
+	for _, r := range parsed.Rules {
+		if r.ID == "" && r.Package == "" {
+			general++
+		}
+	}
+	if general > maxGeneral {
+		return fmt.Errorf("more than %d exceptions without an id or the name of a package", maxGeneral)
+	}
+	read.Entries = len(parsed.Rules)
+	for _, r := range parsed.Rules {
+		e := &entry{Rule: r, file: read}
+		read.entries = append(read.entries, e)
+		switch {
+		case r.ID != "":
+			x.byID[r.ID] = append(x.byID[r.ID], e)
+		case r.Package != "":
+			x.byName[r.Package] = append(x.byName[r.Package], e)
+		default:
+			x.general = append(x.general, e)
+		}
+	}
+	return nil
+}
+
+// accept returns the grounds of the exception that accepts a finding, or nil. expired are
+// those of one that would if it had not expired.
+func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *verdict.Grounds) {
+	if x == nil || len(x.files) == 0 {
+		return nil, nil
+	}
+	var by *entry
+	look := func(list []*entry) {
+		for _, e := range list {
+			if !e.Matches(f) {
+				continue
+			}
+			e.matched = true
+			switch {
+			case f.Malicious, f.KnownExploited && e.ID == "":
+			case e.Expired(now) && expired == nil:
+				expired = e.grounds("its exception expired on " + e.Expires.UTC().Format(time.DateOnly))
+			case !e.Expired(now) && by == nil:
+				by = e
+			}
+		}
+	}
+	look(x.byID[f.ID])
+	for _, alias := range f.Aliases {
+		look(x.byID[alias])
+	}
+	look(x.of(f.Package))
+	if by == nil {
+		return nil, expired
+	}
+	by.file.Accepted++
+	return by.grounds(""), nil
+}
+
+// of returns the entries without an id that may match a package.
+func (x *Exceptions) of(p *verdict.Package) []*entry {
+	if len(x.byName)+len(x.general) == 0 {
+		return nil
+	}
+	list, ok := x.about[p]
+	if !ok {
+		for _, name := range ignore.PackageNames(p) {
+			list = append(list, x.byName[name]...)
+		}
+		for _, e := range x.general {
+			if e.MatchesPackage(p) {
+				list = append(list, e)
+			}
+		}
+		x.about[p] = list
+	}
+	return list
+}
+
+// grounds returns the grounds of a decision by the entry. what, if not empty, comes before
+// its reason.
+func (e *entry) grounds(what string) *verdict.Grounds {
+	g := &verdict.Grounds{By: e.By, Reason: e.Reason, Written: fmt.Sprintf("%s line %d", e.file.File, e.Line)}
+	if what != "" && g.Reason != "" {
+		what += ": "
+	}
+	g.Reason = what + g.Reason
+	if !e.Expires.IsZero() {
+		g.Until = &e.Expires
+	}
+	return g
+}
+
+// unread returns a reason for each file that could not be read: the answer is not the one
+// that was asked for.
+func (x *Exceptions) unread() []verdict.Reason {
+	if x == nil {
+		return nil
+	}
+	var reasons []verdict.Reason
+	for _, f := range x.files {
+		if f.Error != "" {
+			reasons = append(reasons, verdict.Reason{
+				Rule: verdict.RuleExceptions,
+				Text: fmt.Sprintf("%s cannot be read: %s", verdict.Short(f.File), f.Error),
+				Hint: "docs/policy.md has the formats; assayd policy convert FILE checks a file",
+			})
+		}
+	}
+	return reasons
+}
+
+// Result returns what became of the files, after Decide.
+func (x *Exceptions) Result(now time.Time) []verdict.ExceptionFile {
+	var all []verdict.ExceptionFile
+	for _, f := range x.files {
+		out := f.ExceptionFile
+		for _, e := range f.entries {
+			switch {
+			case e.matched && e.Expired(now):
+				out.Expired++
+				out.ExpiredNames = named(out.ExpiredNames, fmt.Sprintf("%s on %s", e.Title(), e.Expires.UTC().Format(time.DateOnly)))
+			case !e.matched:
+				title := e.Title()
+				if e.Inactive != "" {
+					title += ", " + e.Inactive
+				}
+				out.Unmatched++
+				out.UnmatchedNames = named(out.UnmatchedNames, title)
+			}
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
+// named appends a name to a list that has room.
+func named(list []string, name string) []string {
+	if len(list) == maxNamed {
+		return list
+	}
+	return append(list, name)
+}

@@ -1,0 +1,162 @@
+package ignore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"assay/verdict"
+)
+
+// Bounds of a file.
+const (
+	MaxBytes = 1 << 20
+	// MaxRules bounds the entries. The longest public files have a few hundred.
+	MaxRules = 10_000
+
+	maxValues = 400_000 // with each alias counted as what it stands for
+	maxDepth  = 32
+)
+
+// readYAML reads the only document of a file. The result is nil for an empty file.
+func readYAML(b []byte) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	var doc yaml.Node
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("not YAML: %s", verdict.Short(err.Error()))
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one YAML document")
+	}
+	if len(doc.Content) != 1 {
+		return nil, nil
+	}
+	left := maxValues
+	if err := bounded(doc.Content[0], &left, maxDepth); err != nil {
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+// bounded returns an error if a value is nested too deeply, or has too many values in it.
+func bounded(n *yaml.Node, left *int, depth int) error {
+	if *left--; *left < 0 {
+		return fmt.Errorf("more than %d values, counting each alias as what it stands for", maxValues)
+	}
+	if depth == 0 {
+		return fmt.Errorf("line %d: nested more than %d deep", n.Line, maxDepth)
+	}
+	if n.Alias != nil {
+		return bounded(n.Alias, left, depth-1)
+	}
+	for _, c := range n.Content {
+		if err := bounded(c, left, depth-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// value returns what an alias stands for, and other values as they are.
+func value(n *yaml.Node) *yaml.Node {
+	for n.Alias != nil {
+		n = n.Alias
+	}
+	return n
+}
+
+// fields calls field for each key of a mapping. null has none.
+func fields(n *yaml.Node, field func(key string, v *yaml.Node) error) error {
+	n = value(n)
+	if n.Tag == "!!null" {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: want keys and values", n.Line)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := value(n.Content[i])
+		if key.Kind != yaml.ScalarNode || seen[key.Value] {
+			return fmt.Errorf("line %d: repeated or invalid key %q", key.Line, verdict.Short(key.Value))
+		}
+		seen[key.Value] = true
+		if err := field(key.Value, value(n.Content[i+1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls entry for each element of a list. null has none.
+func each(n *yaml.Node, entry func(v *yaml.Node) error) error {
+	if n.Tag == "!!null" {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		return fmt.Errorf("line %d: want a list", n.Line)
+	}
+	if len(n.Content) > MaxRules {
+		return fmt.Errorf("more than %d entries", MaxRules)
+	}
+	for _, c := range n.Content {
+		if err := entry(value(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text reads a string or a number. null is an empty string.
+func text(n *yaml.Node, to *string) error {
+	if n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: want a text", n.Line)
+	}
+	if n.Tag != "!!null" {
+		*to = n.Value
+	}
+	return nil
+}
+
+// texts reads one string or a list of strings.
+func texts(n *yaml.Node, to *[]string) error {
+	if n.Kind == yaml.ScalarNode {
+		if n.Tag != "!!null" {
+			*to = []string{n.Value}
+		}
+		return nil
+	}
+	return each(n, func(v *yaml.Node) error {
+		var s string
+		err := text(v, &s)
+		*to = append(*to, s)
+		return err
+	})
+}
+
+// day reads a day or a time. A day begins at midnight UTC.
+func day(n *yaml.Node, to *time.Time) error {
+	var s string
+	if err := text(n, &s); err != nil || s == "" {
+		return err
+	}
+	for _, layout := range []string{"2006-1-2", time.RFC3339Nano, "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999"} {
+		if at, err := time.Parse(layout, s); err == nil {
+			*to = at
+			return nil
+		}
+	}
+	return fmt.Errorf("line %d: invalid day %q, want for example 2027-01-31", n.Line, verdict.Short(s))
+}
+
+// unknown is the error for a key that a format does not have. A misspelled condition would
+// accept more than was meant.
+func unknown(key string, v *yaml.Node) error {
+	return fmt.Errorf("line %d: unknown key %q", v.Line, verdict.Short(key))
+}
