@@ -36,8 +36,14 @@ func hasSecurity(s inventory.System) bool {
 	})
 }
 
-// fromPPA is the vendor of packages from a personal package archive of Ubuntu.
-const fromPPA = "a PPA"
+const (
+	// fromPPA is the vendor of packages from a personal package archive of Ubuntu.
+	fromPPA = "a PPA"
+	// fips is the vendor of the validated packages of Ubuntu Pro. Their versions
+	// ("1.1.1f-1ubuntu2.fips.7", "3.0.2-0ubuntu1.18+Fips1") are above the fixes of the
+	// ordinary packages, which they may not have.
+	fips = "Ubuntu Pro FIPS"
+)
 
 // addressVendor returns the vendor that a maintainer's address belongs to, or an empty
 // string.
@@ -112,6 +118,8 @@ func markedVendor(v string, i int) string {
 		}
 	case '.':
 		switch {
+		case strings.HasPrefix(rest, "fips"):
+			return fips
 		case strings.HasPrefix(rest, "pgdg"):
 			return "apt.postgresql.org"
 		case strings.HasPrefix(rest, "sury.org"):
@@ -123,6 +131,8 @@ func markedVendor(v string, i int) string {
 		}
 	case '+', '~':
 		switch {
+		case strings.HasPrefix(rest, "fips"), strings.HasPrefix(rest, "Fips"):
+			return fips
 		case strings.HasPrefix(rest, "maria~"):
 			return "mariadb.org"
 		case numbered(rest, "rpt"), numbered(rest, "rpi"):

@@ -21,6 +21,7 @@ var ubuntu = Distribution{
 	PPA:          true,
 	Kernel:       ubuntuKernel,
 	Lacks:        ubuntuLacks,
+	Publisher:    "ubuntu",
 	ListsUnfixed: true,
 	Severities:   map[string]verdict.Severity{"negligible": verdict.Negligible},
 	Statuses:     map[string]advisory.Status{"ignored": advisory.StatusWontFix},
@@ -102,6 +103,23 @@ func ubuntuRelease(inv inventory.Inventory) (r Release, reason string) {
 	pro.Rank, pro.Subscription = 2, "Ubuntu Pro"
 	r.Ecosystems = append(r.Ecosystems, pro)
 	return r, ""
+}
+
+// ubuntuReleases are the releases by codename.
+var ubuntuReleases = map[string]string{
+	"trusty": "14.04", "xenial": "16.04", "bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04", "resolute": "26.04",
+	"utopic": "14.10", "vivid": "15.04", "wily": "15.10", "yakkety": "16.10", "zesty": "17.04", "artful": "17.10", "cosmic": "18.10",
+	"disco": "19.04", "eoan": "19.10", "groovy": "20.10", "hirsute": "21.04", "impish": "21.10", "kinetic": "22.10", "lunar": "23.04",
+	"mantic": "23.10", "oracular": "24.10", "plucky": "25.04", "questing": "25.10",
+}
+
+// UbuntuEcosystem returns the ecosystem of a release of Ubuntu, by its codename:
+// "Ubuntu:22.04:LTS" of "jammy". No image is looked up in that of an unknown codename.
+func UbuntuEcosystem(codename string) string {
+	if name, ok := ubuntuEcosystem(ubuntuReleases[codename]); ok {
+		return "Ubuntu:" + name
+	}
+	return "Ubuntu:" + codename
 }
 
 // ubuntuEcosystem returns a release as the ecosystems name it: "24.10", and

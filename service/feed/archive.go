@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"compress/gzip"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"os"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
 )
 
 // Limits bound what an archive may have.
@@ -21,18 +23,20 @@ type Limits struct {
 	Entries int   // files
 	Entry   int64 // bytes of one file, decompressed
 	Total   int64 // bytes of all files, decompressed
+	// Ratio is the number of decompressed bytes for each byte of the archive above which it
+	// is not read. The first megabytes are not counted. 0 means 200. JSON compresses to a
+	// twentieth.
+	Ratio int64
 }
 
-// maxRatio is the number of decompressed bytes for each byte of an archive above which it
-// is not read. JSON compresses to a twentieth. The first megabytes are not counted.
 const (
-	maxRatio  = 200
+	maxRatio  = 200 // if Limits has none
 	freeBytes = 16 << 20
 	// maxDirectory bounds the table of contents of a zip archive, which is read at once. It
 	// has directoryEntry bytes for each file at most, on average.
 	maxDirectory   = 128 << 20
 	directoryEntry = 256
-	// maxWindow bounds the memory of a zstd decoder.
+	// maxWindow bounds the memory of a decoder of zstd or xz.
 	maxWindow = 128 << 20
 )
 
@@ -71,7 +75,7 @@ func (e Entry) Save(path string) error {
 }
 
 // Archive yields the regular files of an archive on the disk, in its order: zip, or tar
-// that is plain or compressed with gzip, bzip2 or zstd, or one file compressed with one of
+// that is plain or compressed with gzip, bzip2, xz or zstd, or one file compressed with one of
 // these, whose name is empty. It recognises the format by the content. An archive that is
 // damaged, or has more than the limits, yields an error at the end: the caller must not
 // use what came before it, and an import ends with it.
@@ -96,7 +100,8 @@ func archive(f *os.File, limits Limits, emit func(Entry) bool) error {
 	if err != nil {
 		return err
 	}
-	total := min(limits.Total, freeBytes+maxRatio*info.Size())
+	limits.Ratio = cmp.Or(limits.Ratio, maxRatio)
+	total := min(limits.Total, freeBytes+limits.Ratio*info.Size())
 	b := &budget{limits: limits, emit: emit, stream: total, files: total}
 	in := bufio.NewReaderSize(f, 64<<10)
 	magic, err := in.Peek(4)
@@ -114,6 +119,12 @@ func archive(f *os.File, limits Limits, emit func(Entry) bool) error {
 		return b.decompressed(z)
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		return b.decompressed(bzip2.NewReader(in))
+	case bytes.Equal(magic, []byte("\xfd7zX")):
+		z, err := xz.NewReader(in, maxWindow)
+		if err != nil {
+			return err
+		}
+		return b.decompressed(z)
 	case bytes.Equal(magic, []byte("\x28\xb5\x2f\xfd")):
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
@@ -144,7 +155,7 @@ type bounded struct {
 func (b bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if *b.left -= int64(n); *b.left < 0 {
-		return 0, fmt.Errorf("the files in the archive are too large, or have more than %d bytes for each byte of the archive", int64(maxRatio))
+		return 0, errors.New("the files in the archive are too large, or too large for the size of the archive")
 	}
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"errors"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"assay/check/testkit"
+	"assay/check/testkit/xztest"
 	"assay/service/feed"
 )
 
@@ -118,6 +120,7 @@ func TestArchive(t *testing.T) {
 	const want = `a.json={"id":"A"} b/c.json={"id":"C"}`
 	for name, b := range map[string][]byte{
 		"zip": zipOf(t, small...), "tar": tarOf(t, small...), "tar.gz": gzipOf(t, tarOf(t, small...)), "tar.zst": zstdOf(t, tarOf(t, small...)),
+		"tar.xz": xztest.Pack(tarOf(t, small...), 8),
 	} {
 		if got, err := list(t, b, roomy); got != want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -142,7 +145,7 @@ func TestArchive(t *testing.T) {
 			break
 		}
 	}
-	for name, b := range map[string][]byte{"gz": gzipOf(t, []byte("one")), "zst": zstdOf(t, []byte("one"))} {
+	for name, b := range map[string][]byte{"gz": gzipOf(t, []byte("one")), "zst": zstdOf(t, []byte("one")), "xz": xztest.Pack([]byte("one"), 8)} {
 		if got, err := list(t, b, roomy); got != "=one" || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
@@ -154,6 +157,30 @@ func TestArchive(t *testing.T) {
 	}
 	if _, err := list(t, nil, roomy); err == nil {
 		t.Error("empty: no error")
+	}
+}
+
+// TestArchiveXZ reads an archive that xz itself has compressed. A decoder that would need too
+// much memory is refused.
+func TestArchiveXZ(t *testing.T) {
+	const packed = "/Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4Cf/AIFdADCLiUdz+CpVVJXR/2Ngntwbmkm6j1MQ0APmDspPI+PhwcUxEeiRGx0QWx3qKPAJ+LYJwjNYmDrE0EiHBp253EVraVPgX+rU742qDsp2Zy5iVG9Kr2ItmegJYM3ccWidWSSHiElYwo3Zx+brtiU0HgQ2l96ZePkskMIXP/6QyA6o4AAAAACA4H1ijdGBRAABnQGAUAAAe2Ao3rHEZ/sCAAAAAARZWg=="
+	b, err := base64.StdEncoding.DecodeString(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := list(t, b, roomy); got != `a.json={"id":"A"} b/c.json={"id":"C"}` || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	testkit.Allocates(t, 1<<20, func() {
+		if got, err := list(t, xztest.Pack(tarOf(t, small...), 40), roomy); err == nil {
+			t.Errorf("a dictionary of 4 GiB: %q, no error", got)
+		}
+	})
+	// The ratio that a source allows may be higher than that of most data.
+	zeros := gzipOf(t, tarOf(t, archived{"zeros", make([]byte, 40<<20)}))
+	limits := feed.Limits{Entries: 10, Entry: 1 << 30, Total: 1 << 30, Ratio: 2000}
+	if _, err := list(t, zeros, limits); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -34,6 +34,8 @@ func TestVendors(t *testing.T) {
 		{debian, "deb", "1.6.25-1", "Containerd team <help@containerd.io>", mine}, // not recognised
 		{debian, "deb", "2.36-9+rpt2+deb12u3", "GNU Libc Maintainers <debian-glibc@lists.debian.org>", "built by Raspberry Pi, not by Debian"},
 		{debian, "deb", "8.2.12-1+0~20231026.35+debian12~1.gbpd1d93b", "Debian PHP Maintainers <team+pkg-php@tracker.debian.org>", "built by deb.sury.org, not by Debian"},
+		{ubuntu, "deb", "1.1.1f-1ubuntu2.fips.7.1", "Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>", "built by Ubuntu Pro FIPS, not by Ubuntu"},
+		{ubuntu, "deb", "3.0.2-0ubuntu1.18+Fips1", "Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>", "built by Ubuntu Pro FIPS, not by Ubuntu"},
 		{ubuntu, "deb", "7.4.3-4+ubuntu22.04.1+deb.sury.org+1", "", "built by deb.sury.org, not by Ubuntu"},
 		{ubuntu, "deb", "1:16~++20221206052858+46db90cc71d1-1~exp1~20221206172959.469", "", "built by apt.llvm.org, not by Ubuntu"},
 		{ubuntu, "deb", "1:2.38.1-0ppa1~ubuntu22.04.1", "Ubuntu Git Maintainers <git-core@lists.launchpad.net>", "built by a PPA, not by Ubuntu"},

@@ -18,6 +18,7 @@ import (
 	"assay/service/feed/photon"
 	"assay/service/feed/rocky"
 	"assay/service/feed/secdb"
+	"assay/service/feed/ubuntu"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
 )
@@ -37,6 +38,7 @@ func All() []feed.Source {
 		jenkins.Source(),
 		secdb.AlpineSource(),
 		debian.Source(),
+		ubuntu.Source(),
 		amazon.Source(),
 		amazon.Source1(),
 		oracle.Source(),

@@ -27,6 +27,7 @@ import (
 	"assay/check/testkit/feedtest"
 	"assay/check/testkit/osvtest"
 	"assay/check/testkit/wordfencetest"
+	"assay/check/testkit/xztest"
 	"assay/service/feed"
 	"assay/service/feed/sources"
 	"assay/service/store"
@@ -191,6 +192,25 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"debian": func(t *testing.T) fixture {
 		tracker := zipMember(t, "input/debian.json", "feeds", "debian-tracker", "vunnel.zip")
 		return fixture{files: map[string][]byte{"data/json": tracker}, records: 6}
+	},
+	"ubuntu": func(t *testing.T) fixture {
+		one := func(name string) []byte {
+			var buf bytes.Buffer
+			b := zipMember(t, name, "feeds", "ubuntu", "vunnel.zip")
+			w := tar.NewWriter(&buf)
+			err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(b)), Mode: 0o644})
+			if err == nil {
+				_, err = w.Write(b)
+			}
+			if err = errors.Join(err, w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return xztest.Pack(buf.Bytes(), 8)
+		}
+		return fixture{files: map[string][]byte{
+			"osv/osv-all.tar.xz": one("osv/cve/2021/UBUNTU-CVE-2021-3782.json"),
+			"vex/vex-all.tar.xz": one("vex/cve/2023/CVE-2023-38545.json"),
+		}, records: 1}
 	},
 	"oracle": func(t *testing.T) fixture {
 		erratum := zipMember(t, "testdata/elsa-2018-1196-1.xml.bz2", "feeds", "oracle-oval", "vuln-list-update.zip")
