@@ -87,6 +87,9 @@ type Distribution struct {
 	// none. Where it has an entry about a package and a vulnerability, the copies of the
 	// source osv do not count.
 	Publisher string
+	// OwnNames: the entries of Publisher have a package's own name and version, although
+	// Names is BySource.
+	OwnNames bool
 	// ListsUnfixed: the advisories include vulnerabilities without a fix. If they
 	// find nothing in a package, no vulnerability in it is known.
 	ListsUnfixed bool
@@ -258,6 +261,9 @@ func (d *Distribution) OtherVendor(p inventory.Package) string {
 // Erratum returns the distribution whose announcement of updates has an id, or nil
 // for all other records.
 func Erratum(id string) *Distribution {
+	if advisory.CVEIn(id) != "" { // a record of one vulnerability, such as SUSE-CVE-2024-1
+		return nil
+	}
 	kind, _, _ := strings.Cut(id, "-")
 	all := words()
 	if d := all.errata[kind]; d != nil {

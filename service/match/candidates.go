@@ -63,27 +63,62 @@ func (m *matcher) candidates(l lookup, compare version.Compare, e *evaluation) (
 			if err != nil {
 				return candidates{}, err
 			}
-			found.all = slices.Grow(found.all, len(entries))
-			list := make([]candidate, 0, len(entries))
-			for entry := range m.relevant(l, compare, key, entries, e) {
-				if applies, err := m.applies(ecosystem, entry); err != nil {
-					return candidates{}, err
-				} else if !applies {
-					m.trace.entry(e, key, entry, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
-					continue
-				}
-				out, err := evaluateEntry(compare, l.public(entry), entry)
-				if err != nil {
-					e.addGap(l, ecosystem.Name, gapPrefix(entry.Advisory, name)+err.Error())
-				}
-				list = append(list, candidate{ecosystem, name, entry, out, err != nil})
-				c := &list[len(list)-1]
-				found.all = append(found.all, c)
-				m.trace.compared(e, l, compare, key, c, err)
+			if l.ownVersion == "" {
+				err = m.addCandidates(&found, l, compare, ecosystem, name, entries, e)
+			} else {
+				err = m.addOwnNames(&found, l, compare, ecosystem, name, entries, e)
+			}
+			if err != nil {
+				return candidates{}, err
 			}
 		}
 	}
 	return found, nil
+}
+
+// addOwnNames adds the entries under one name if those of the distribution's own source have
+// the name and the version of the package, and all others those of its source package.
+func (m *matcher) addOwnNames(found *candidates, l lookup, compare version.Compare, ecosystem *distro.Ecosystem, name string, entries []index.Affected, e *evaluation) error {
+	var own, others []index.Affected
+	for _, entry := range entries {
+		switch of := l.ofPublisher(entry.Source); {
+		case of && name == l.name:
+			own = append(own, entry)
+		case !of && name == l.source:
+			others = append(others, entry)
+		}
+	}
+	if len(own) > 0 {
+		of := l.of(own[0].Source)
+		if err := m.addCandidates(found, of, of.comparer(), ecosystem, name, own, e); err != nil {
+			return err
+		}
+	}
+	return m.addCandidates(found, l, compare, ecosystem, name, others, e)
+}
+
+// addCandidates evaluates the entries of an ecosystem under one name.
+func (m *matcher) addCandidates(found *candidates, l lookup, compare version.Compare, ecosystem *distro.Ecosystem, name string, entries []index.Affected, e *evaluation) error {
+	key := index.KeyOf(ecosystem.Name, name)
+	found.all = slices.Grow(found.all, len(entries))
+	list := make([]candidate, 0, len(entries))
+	for entry := range m.relevant(l, compare, key, entries, e) {
+		if applies, err := m.applies(ecosystem, entry); err != nil {
+			return err
+		} else if !applies {
+			m.trace.entry(e, key, entry, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
+			continue
+		}
+		out, err := evaluateEntry(compare, l.public(entry), entry)
+		if err != nil {
+			e.addGap(l, ecosystem.Name, gapPrefix(entry.Advisory, name)+err.Error())
+		}
+		list = append(list, candidate{ecosystem, name, entry, out, err != nil})
+		c := &list[len(list)-1]
+		found.all = append(found.all, c)
+		m.trace.compared(e, l, compare, key, c, err)
+	}
+	return nil
 }
 
 // gapPrefix begins the reason for which an entry about a package could not be evaluated.

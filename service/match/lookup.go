@@ -19,8 +19,11 @@ type lookup struct {
 	name    string
 	source  string
 	version string // of what is looked up
-	stream  string // module stream, "nodejs:18"; empty if there is none or it is unknown
-	module  bool   // it is a module build
+	// ownVersion is the version of the package itself, if the entries of the distribution's
+	// own source are about that, while other entries are about the source package.
+	ownVersion string
+	stream     string // module stream, "nodejs:18"; empty if there is none or it is unknown
+	module     bool   // it is a module build
 	// noEpoch: the epoch of the version is unknown, so epochs are not compared.
 	noEpoch bool
 	// owner is the evaluation of the system package that this package is a part of, and
@@ -40,6 +43,9 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 	l := lookup{rules: by, name: p.Name, source: p.Source, version: p.Version}
 	if l.source == "" {
 		l.source = p.Name
+	}
+	if by.distribution != nil && by.distribution.OwnNames {
+		l.ownVersion = p.Version
 	}
 	switch {
 	case by.names == distro.BySource && p.SourceVersion != "":
@@ -65,12 +71,26 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 // names returns the names under which the package is looked up.
 func (l lookup) names() []string {
 	switch {
-	case l.rules.names == distro.BySource:
+	case l.ownVersion == "" && l.rules.names == distro.BySource:
 		return []string{l.source}
-	case l.rules.names == distro.ByBoth && l.source != l.name:
+	case (l.rules.names == distro.ByBoth || l.ownVersion != "") && l.source != l.name:
 		return []string{l.name, l.source}
 	}
 	return []string{l.name}
+}
+
+// ofPublisher reports whether the entries of a source are about the package itself, while
+// those of other sources are about its source package.
+func (l lookup) ofPublisher(source string) bool {
+	return l.ownVersion != "" && source == l.rules.distribution.Publisher
+}
+
+// of returns the lookup that the entries of a source are compared with.
+func (l lookup) of(source string) lookup {
+	if l.ofPublisher(source) {
+		l.version, l.noEpoch = l.ownVersion, false
+	}
+	return l
 }
 
 // shownName is the name of the package in sentences.

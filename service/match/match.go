@@ -304,8 +304,10 @@ func (m *matcher) evaluate(l lookup) (*evaluation, error) {
 
 func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 	compare := l.comparer()
-	if _, err := compare(l.version, l.version); err != nil {
-		return &evaluation{badVersion: fmt.Sprintf("%s: %v", shown(l.shownName()), err)}, nil
+	for _, v := range [...]string{l.version, cmp.Or(l.ownVersion, l.version)} {
+		if _, err := compare(v, v); err != nil {
+			return &evaluation{badVersion: fmt.Sprintf("%s: %v", shown(l.shownName()), err)}, nil
+		}
 	}
 	e := &evaluation{}
 	failed := e

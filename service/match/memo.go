@@ -84,7 +84,7 @@ func (m *matcher) remember(l lookup, e *evaluation) {
 // valid until the next call.
 func (m *matcher) memoKey(l lookup) []byte {
 	b := append(m.key[:0], byte(boolean(l.module)), byte(boolean(l.noEpoch)))
-	for _, part := range [...]string{l.rules.key, m.arch, l.name, l.source, l.version, l.stream} {
+	for _, part := range [...]string{l.rules.key, m.arch, l.name, l.source, l.version, l.ownVersion, l.stream} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	m.key = b

@@ -112,7 +112,8 @@ func (m *matcher) addFix(c *Match, l lookup, compare version.Compare, g *group, 
 				}
 			}
 		}
-		fixed, since := fix(compare, l, entries)
+		of := l.of(by.source)
+		fixed, since := fix(of.comparer(), of, entries)
 		// A source without a fix does not remove the fix of another.
 		if fixed == "" || c.Fixed != "" && !newer(compare, fixed, c.Fixed) {
 			continue

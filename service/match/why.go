@@ -46,7 +46,7 @@ func why(l lookup, matching []*candidate) string {
 			note += " (" + shown(c.entry.Note) + ")"
 		}
 		for _, part := range [...]string{
-			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(l.version), " ", word, shown(bound), note,
+			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(l.of(c.entry.Source).version), " ", word, shown(bound), note,
 		} {
 			b.WriteString(part)
 		}

@@ -18,6 +18,7 @@ import (
 	"assay/service/feed/photon"
 	"assay/service/feed/rocky"
 	"assay/service/feed/secdb"
+	"assay/service/feed/suse"
 	"assay/service/feed/ubuntu"
 	"assay/service/feed/wordfence"
 	"assay/service/feed/wpvulnerability"
@@ -48,6 +49,7 @@ func All() []feed.Source {
 		secdb.WolfiSource(),
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),
+		suse.Source(),
 		endoflife.Source(),
 	}
 }

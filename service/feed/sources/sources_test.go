@@ -247,6 +247,19 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		}
 		return fixture{files: files, records: 3}
 	},
+	"suse": func(t *testing.T) fixture {
+		const name = "suse.linux.enterprise.12-affected.xml.gz"
+		list := []byte(`<html><body><pre><a href="../">../</a> <a href="` + name + `">` + name + `</a> 26-Nov-2026 05:26 11M</pre></body></html>`)
+		// The first definition of a genuine document, with everything that it refers to.
+		doc := unpack(t, read(t, "feeds", "suse-oval", "claircore-suse.linux.enterprise.desktop.10.xml.gz"))
+		before, rest, _ := bytes.Cut(doc, []byte("</definition>"))
+		_, after, ok := bytes.Cut(rest, []byte("</definitions>"))
+		if !ok {
+			t.Fatal("no definitions")
+		}
+		doc = slices.Concat(before, []byte("</definition></definitions>"), after)
+		return fixture{files: map[string][]byte{"": list, name: compress(t, doc)}, records: 1}
+	},
 	"jenkins": func(t *testing.T) fixture {
 		warnings := read(t, "wordpress", "feeds", "jenkins", "warnings.json")
 		file := slices.Concat([]byte(`{"core":{},"plugins":{},"warnings":`), warnings, []byte("}"))
@@ -369,6 +382,19 @@ func compress(t *testing.T, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+func unpack(t *testing.T, b []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
 }
 
 // tarball packs a folder of the test data as GitHub packs a repository.
