@@ -18,7 +18,6 @@ var foreign = map[string]string{
 	"ignore-states":    "findings without a fix do not fail; with --fail-on-unfixed they do",
 	"ignorefile":       "use --ignore-file FILE, which also reads a .trivyignore",
 	"ignore-policy":    "use --ignore-file FILE to accept findings",
-	"vex":              "exceptions belong to the service, not to the image",
 	"input":            "assay scans a filesystem: --root DIR",
 	"scanners":         "assay looks for vulnerable packages only",
 	"security-checks":  "assay looks for vulnerable packages only",

@@ -53,6 +53,7 @@ func scanOptions() []option {
 	}
 	return append(options, []option{
 		{flag: &ucli.StringSliceFlag{Name: "ignore-file", Usage: "accept the findings that `FILE` lists: .assayignore.yaml, .trivyignore, or Grype's configuration (repeatable)"}},
+		{flag: &ucli.StringSliceFlag{Name: "vex", Usage: "apply the VEX statements in `FILE`: OpenVEX, CycloneDX or CSAF (repeatable)"}},
 		{flag: &ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn if the scan cannot finish", Value: "fail"}, generator: true},
 		{flag: &ucli.StringFlag{Name: "format", Usage: "print `text` or json to standard output", Value: "text"}},
 		{flag: &ucli.StringSliceFlag{Name: "output", Usage: "write a report: `FORMAT=PATH` (repeatable; json, text)"}, env: envRead},

@@ -25,7 +25,7 @@ import (
 // other returns a valid value that is not the default, and which lets more through
 // than the default if there is such a value.
 func other(d verdict.Option) string {
-	for _, value := range []string{"low", "critical", "true", "7d", "something"} {
+	for _, value := range []string{"low", "critical", "true", "7d", "pkg:oci/app", "something"} {
 		o := verdict.DefaultOptions()
 		if d.Set(&o, value) && d.Value(o) != d.Value(verdict.DefaultOptions()) && (d.Weaker(o) || !strings.Contains(d.Takes(), "critical")) {
 			return value

@@ -62,7 +62,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	s.timeout = v.duration("timeout")
 	s.options = v.decided()
 	s.continueOnFailure = v.toggle("continue-on-failure")
-	s.files = v.files("ignore-file", cyclonedx.FileIgnore)
+	s.files = append(v.files("ignore-file", cyclonedx.FileIgnore), v.files("vex", cyclonedx.FileVEX)...)
 	s.outputs = v.outputs()
 	cacert, _ := v.lookup("cacert")
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")

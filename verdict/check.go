@@ -131,7 +131,7 @@ func (v Verdict) checkFinding(f Finding) error {
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
 	case f.Rule == RuleBelow && v.Options.FailOnEPSS > 0 && f.EPSS >= v.Options.FailOnEPSS:
 		return fmt.Errorf("EPSS of %g by the rule %q", f.EPSS, f.Rule)
-	case f.Rule == RuleAccepted && f.Written == "":
+	case (f.Rule == RuleAccepted || f.Rule == RuleVEX) && f.Written == "":
 		return fmt.Errorf("the rule %q without the place where it is written", f.Rule)
 	case f.Rule == RuleGrace && (v.Options.Grace <= 0 || f.Until == nil || f.KnownExploited):
 		return fmt.Errorf("the rule %q without a grace", f.Rule)

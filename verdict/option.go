@@ -18,10 +18,11 @@ type Options struct {
 	FailOnEOL         bool     `json:"fail_on_eol"`
 	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
 	Strict            bool     `json:"strict"`
-	Kernel            bool     `json:"kernel"`            // kernel findings are listed and may fail
-	NoOSPackages      bool     `json:"no_os_packages"`    // the system may have no package database
-	Grace             Seconds  `json:"grace,omitempty"`   // how long a fix may be known before its finding fails
-	MaxAge            Seconds  `json:"max_age,omitempty"` // the age of data that is trusted; 0 for the service's
+	Kernel            bool     `json:"kernel"`                // kernel findings are listed and may fail
+	NoOSPackages      bool     `json:"no_os_packages"`        // the system may have no package database
+	Grace             Seconds  `json:"grace,omitempty"`       // how long a fix may be known before its finding fails
+	MaxAge            Seconds  `json:"max_age,omitempty"`     // the age of data that is trusted; 0 for the service's
+	VEXProduct        string   `json:"vex_product,omitempty"` // the purl of the image in VEX statements
 	ContinueOnFailure bool     `json:"continue_on_failure"`
 	Project           string   `json:"project,omitempty"`
 	Ref               string   `json:"ref,omitempty"`
@@ -44,11 +45,11 @@ func (o Options) Threshold() int {
 }
 
 // Describe writes the options that have one of the effects as "fail-on=high strict=false".
-// It leaves out a time that was not given.
+// It leaves out a time or a product that was not given.
 func (o Options) Describe(effects ...Effect) string {
 	var words []string
 	for _, d := range DeclaredOptions() {
-		if s, ok := d.field(&o).(*Seconds); ok && *s == 0 {
+		if s, ok := d.field(&o).(*Seconds); ok && *s == 0 || d.purl && o.VEXProduct == "" {
 			continue // not given
 		}
 		if slices.Contains(effects, d.Effect) {
@@ -69,6 +70,7 @@ type Option struct {
 	Env     EnvRule
 
 	none    bool                            // a severity that may also be none
+	purl    bool                            // a text that is a package URL
 	field   func(*Options) any              // the field as *Severity, *bool, *Seconds or *string, or a threshold
 	weakens func(o, byDefault Options) bool // nil if no value lets more through than the default
 }
@@ -147,6 +149,12 @@ func DeclaredOptions() []Option {
 			weakens: func(o, _ Options) bool { return o.NoOSPackages },
 		},
 		{
+			Name: "vex-product", Usage: "apply the VEX statements about this product, a `PURL`, to the packages in the image",
+			Effect: Gate, Env: EnvNever, purl: true,
+			field:   func(o *Options) any { return &o.VEXProduct },
+			weakens: func(o, _ Options) bool { return o.VEXProduct != "" },
+		},
+		{
 			Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings",
 			Effect: Exit, Env: EnvStricter,
 			field:   func(o *Options) any { return &o.ContinueOnFailure },
@@ -208,6 +216,9 @@ func (d Option) Set(o *Options, value string) bool {
 		}
 		*field = b
 	case *string:
+		if d.purl && !strings.HasPrefix(value, "pkg:") {
+			return false
+		}
 		if len(value) > maxText || !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return false
 		}
@@ -249,6 +260,9 @@ func (d Option) Takes() string {
 		return "a time such as 12h or 7d, of at most ten years"
 	case *bool:
 		return "true or false"
+	}
+	if d.purl {
+		return "a package URL such as pkg:oci/app"
 	}
 	return fmt.Sprintf("at most %d bytes of printable text", maxText)
 }

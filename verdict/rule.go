@@ -43,6 +43,7 @@ const (
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
 	RuleGrace        = "grace"                   // its fix is not known for long
 	RuleAccepted     = "accepted"                // an exception accepts it
+	RuleVEX          = "vex"                     // a VEX statement says that it does not apply
 )
 
 // The other rules of a decision. RuleClean has CodePass, RuleEndOfLife has CodeFail, and
@@ -72,7 +73,7 @@ func failsFinding(rule string) bool {
 
 // passingRules returns the rules by which a finding does not fail, in the order of the log.
 func passingRules() []string {
-	return []string{RuleAccepted, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+	return []string{RuleAccepted, RuleVEX, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
 }
 
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a

@@ -345,6 +345,8 @@ func (t *text) ruleText(rule string) string {
 		return "below " + clean(DeclaredOptions()[0].Value(t.Options), 20)
 	case RuleAccepted:
 		return "accepted by an exception"
+	case RuleVEX:
+		return "not affected by VEX"
 	case RuleGrace:
 		return "in its grace of " + t.Options.Grace.String()
 	case RuleUnimportant:
@@ -457,13 +459,17 @@ func (t *text) exceptions() {
 			t.note("and " + count(len(t.Exceptions)-i, "other file") + " of exceptions")
 			break
 		}
-		file := clean(f.File, 60)
+		file, noun := clean(f.File, 60), "exception"
+		switch f.Format {
+		case FormatOpenVEX, FormatCycloneDX, FormatCSAF:
+			noun = "VEX statement"
+		}
 		if f.Expired > 0 {
 			t.note(count(f.Expired, "exception") + " of " + file + " expired: " + t.some(f.ExpiredNames, f.Expired))
 		}
 		if f.Unmatched > 0 {
 			t.note(fmt.Sprintf("%s of %s of %s matched no finding: %s",
-				number(f.Unmatched), count(f.Entries, "exception"), file, t.some(f.UnmatchedNames, f.Unmatched)))
+				number(f.Unmatched), count(f.Entries, noun), file, t.some(f.UnmatchedNames, f.Unmatched)))
 		}
 	}
 }

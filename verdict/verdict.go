@@ -166,10 +166,17 @@ type Grounds struct {
 	Written string `json:"written,omitempty"`
 }
 
+// The formats of VEX statements.
+const (
+	FormatOpenVEX   = "openvex"
+	FormatCycloneDX = "cyclonedx"
+	FormatCSAF      = "csaf"
+)
+
 // An ExceptionFile is a file of exceptions or VEX statements.
 type ExceptionFile struct {
 	File   string `json:"file"`   // its name, as sent
-	Format string `json:"format"` // "assayignore", "trivyignore", "trivyignore.yaml", "grype" …; empty if unknown
+	Format string `json:"format"` // "assayignore", "trivyignore", "trivyignore.yaml", "grype", or a format of VEX; empty if unknown
 	// Error is why the file could not be read. None of its entries counts then.
 	Error    string `json:"error,omitempty"`
 	Entries  int    `json:"entries"`

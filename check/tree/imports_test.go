@@ -51,8 +51,9 @@ var allowed = map[string]string{
 
 	// An inventory becomes a verdict.
 	"service/match":         "inspect/inventory remote/purl service/advisory service/distro service/exploit service/index service/version verdict",
+	"service/policy/vex":    "remote/purl service/policy/ignore verdict",
 	"service/policy/ignore": "remote/purl service/advisory service/match verdict",
-	"service/policy":        "inspect/inventory remote/cyclonedx service/advisory service/distro service/exploit service/match service/policy verdict",
+	"service/policy":        "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
 	"service/scan":          "remote/cyclonedx service/distro service/match service/policy service/store verdict",
 	"service/explain":       "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 

@@ -2,11 +2,14 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"assay/remote/cyclonedx"
+	"assay/remote/purl"
 	"assay/service/match"
 	"assay/service/policy/ignore"
+	"assay/service/policy/vex"
 	"assay/verdict"
 )
 
@@ -19,19 +22,23 @@ const (
 	maxNamed   = 20 // entries that a verdict names
 )
 
-// Exceptions are the files of exceptions of one scan. A nil pointer has none.
+// Exceptions are the files of exceptions and VEX statements of one scan. A nil pointer has none.
 type Exceptions struct {
-	files   []*exceptionFile
-	byID    map[string][]*entry
-	byName  map[string][]*entry // of those without an id, by the name of the package
-	general []*entry            // the others
+	files      []*exceptionFile
+	byID       map[string][]*entry
+	byName     map[string][]*entry     // of those without an id, by the name of the package
+	general    []*entry                // the others
+	statements map[string][]*statement // by the ids of their vulnerabilities
+	product    *purl.PURL              // of the image in statements, or nil
+	badProduct error
 	// about has the entries without an id that match a package.
 	about map[*verdict.Package][]*entry
 }
 
 type exceptionFile struct {
 	verdict.ExceptionFile
-	entries []*entry
+	entries    []*entry
+	statements []*statement
 }
 
 // An entry is one exception, and whether it matched a finding.
@@ -41,10 +48,25 @@ type entry struct {
 	matched bool
 }
 
-// ReadExceptions reads the files of a scan. What cannot be read is in the result, and makes
-// the answer untrusted.
-func ReadExceptions(files []cyclonedx.File) *Exceptions {
-	x := &Exceptions{byID: map[string][]*entry{}, byName: map[string][]*entry{}, about: map[*verdict.Package][]*entry{}}
+// A statement is one VEX statement, and whether it is about a finding.
+type statement struct {
+	*vex.Statement
+	file    *exceptionFile
+	matched bool
+}
+
+// ReadExceptions reads the files of a scan. product is the purl of the image in VEX
+// statements, or empty. What cannot be read is in the result, and makes the answer
+// untrusted.
+func ReadExceptions(files []cyclonedx.File, product string) *Exceptions {
+	x := &Exceptions{
+		byID: map[string][]*entry{}, byName: map[string][]*entry{}, about: map[*verdict.Package][]*entry{},
+		statements: map[string][]*statement{},
+	}
+	if product != "" {
+		x.product = new(purl.PURL)
+		x.badProduct = x.product.Parse(product)
+	}
 	for i, f := range files {
 		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}}
 		x.files = append(x.files, read)
@@ -54,6 +76,8 @@ func ReadExceptions(files []cyclonedx.File) *Exceptions {
 			err = fmt.Errorf("more than %d files", maxFiles)
 		case f.Kind == cyclonedx.FileIgnore:
 			err = x.addRules(read, f)
+		case f.Kind == cyclonedx.FileVEX:
+			err = x.addStatements(read, f)
 		}
 		if err != nil {
 			read.Error = err.Error()
@@ -96,9 +120,55 @@ func (x *Exceptions) addRules(read *exceptionFile, f cyclonedx.File) error {
 	return nil
 }
 
-// accept returns the grounds of the exception that accepts a finding, or nil. expired are
-// those of one that would if it had not expired.
-func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *verdict.Grounds) {
+func (x *Exceptions) addStatements(read *exceptionFile, f cyclonedx.File) error {
+	doc, err := vex.Parse(f.Name, f.Body)
+	read.Format = doc.Format
+	if err != nil {
+		return err
+	}
+	read.Entries = len(doc.Statements)
+	for _, s := range doc.Statements {
+		st := &statement{Statement: s, file: read}
+		read.statements = append(read.statements, st)
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(s.IDs))) {
+			x.statements[id] = append(x.statements[id], st)
+		}
+	}
+	return nil
+}
+
+// vex returns the grounds of the newest VEX statement about a finding, if it says that the
+// vulnerability does not apply. If the newest ones contradict each other, none counts.
+func (x *Exceptions) vex(f match.Finding) *acceptance {
+	if x == nil || len(x.statements) == 0 {
+		return nil
+	}
+	var newest *statement
+	contradicted := false
+	for _, id := range append([]string{f.ID}, f.Aliases...) {
+		for _, s := range x.statements[id] {
+			if !s.About(f.Package, x.product) {
+				continue
+			}
+			s.matched = true
+			switch {
+			case newest == nil || s.At.After(newest.At):
+				newest, contradicted = s, false
+			case s.At.Equal(newest.At) && s.Accepts() != newest.Accepts():
+				contradicted = true
+			}
+		}
+	}
+	if newest == nil || contradicted || !newest.Accepts() || f.Malicious {
+		return nil
+	}
+	g := verdict.Grounds{By: newest.By, Reason: newest.Reason, Written: fmt.Sprintf("%s statement %d", newest.file.File, newest.N)}
+	return &acceptance{g, newest.file}
+}
+
+// accept returns the acceptance of a finding by an exception, or nil. expired is that of an
+// exception that would if it had not expired.
+func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *acceptance) {
 	if x == nil || len(x.files) == 0 {
 		return nil, nil
 	}
@@ -112,7 +182,7 @@ func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *
 			switch {
 			case f.Malicious, f.KnownExploited && e.ID == "":
 			case e.Expired(now) && expired == nil:
-				expired = e.grounds("its exception expired on " + e.Expires.UTC().Format(time.DateOnly))
+				expired = e.acceptance("its exception expired on " + e.Expires.UTC().Format(time.DateOnly))
 			case !e.Expired(now) && by == nil:
 				by = e
 			}
@@ -126,8 +196,7 @@ func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *
 	if by == nil {
 		return nil, expired
 	}
-	by.file.Accepted++
-	return by.grounds(""), nil
+	return by.acceptance(""), nil
 }
 
 // of returns the entries without an id that may match a package.
@@ -150,10 +219,16 @@ func (x *Exceptions) of(p *verdict.Package) []*entry {
 	return list
 }
 
-// grounds returns the grounds of a decision by the entry. what, if not empty, comes before
+// An acceptance is the grounds on which a file accepts a finding.
+type acceptance struct {
+	verdict.Grounds
+	file *exceptionFile
+}
+
+// acceptance returns the grounds of a decision by the entry. what, if not empty, comes before
 // its reason.
-func (e *entry) grounds(what string) *verdict.Grounds {
-	g := &verdict.Grounds{By: e.By, Reason: e.Reason, Written: fmt.Sprintf("%s line %d", e.file.File, e.Line)}
+func (e *entry) acceptance(what string) *acceptance {
+	g := verdict.Grounds{By: e.By, Reason: e.Reason, Written: fmt.Sprintf("%s line %d", e.file.File, e.Line)}
 	if what != "" && g.Reason != "" {
 		what += ": "
 	}
@@ -161,7 +236,7 @@ func (e *entry) grounds(what string) *verdict.Grounds {
 	if !e.Expires.IsZero() {
 		g.Until = &e.Expires
 	}
-	return g
+	return &acceptance{g, e.file}
 }
 
 // unread returns a reason for each file that could not be read: the answer is not the one
@@ -171,6 +246,13 @@ func (x *Exceptions) unread() []verdict.Reason {
 		return nil
 	}
 	var reasons []verdict.Reason
+	if x.badProduct != nil {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleExceptions,
+			Text: "--vex-product is invalid: " + verdict.Clean(x.badProduct.Error()),
+			Hint: "give the product of the VEX statements, such as pkg:oci/app",
+		})
+	}
 	for _, f := range x.files {
 		if f.Error != "" {
 			reasons = append(reasons, verdict.Reason{
@@ -200,6 +282,12 @@ func (x *Exceptions) Result(now time.Time) []verdict.ExceptionFile {
 				}
 				out.Unmatched++
 				out.UnmatchedNames = named(out.UnmatchedNames, title)
+			}
+		}
+		for _, s := range f.statements {
+			if !s.matched {
+				out.Unmatched++
+				out.UnmatchedNames = named(out.UnmatchedNames, s.Title())
 			}
 		}
 		all = append(all, out)

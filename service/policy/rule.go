@@ -15,18 +15,23 @@ import (
 //     (kernel, part of another package, unimportant) stays so.
 //   - An exception accepts it. One that is known to be exploited needs an exception that
 //     names it.
+//   - A VEX statement says that it does not apply.
 //   - The options decide (see rule).
 //   - A finding that they fail for its severity or its EPSS passes during the grace of its
 //     fix.
 func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
 	name, fails = rule(f, in.Options)
 	accepted, expired := in.Exceptions.accept(f, in.Now)
-	switch name {
-	case verdict.RuleMalicious, verdict.RuleKernel, verdict.RuleOwned, verdict.RuleUnimportant:
+	stated := in.Exceptions.vex(f)
+	switch {
+	case name == verdict.RuleMalicious, name == verdict.RuleKernel, name == verdict.RuleOwned, name == verdict.RuleUnimportant:
 		return fails, name, nil
-	}
-	if accepted != nil {
-		return false, verdict.RuleAccepted, accepted
+	case accepted != nil:
+		accepted.file.Accepted++
+		return false, verdict.RuleAccepted, &accepted.Grounds
+	case stated != nil:
+		stated.file.Accepted++
+		return false, verdict.RuleVEX, &stated.Grounds
 	}
 	if name == verdict.RuleSeverity || name == verdict.RuleEPSS {
 		if until, reason := grace(f, in.Options); !until.IsZero() {
@@ -37,7 +42,7 @@ func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdic
 		}
 	}
 	if fails && expired != nil {
-		grounds = expired
+		grounds = &expired.Grounds
 	}
 	return fails, name, grounds
 }

@@ -96,7 +96,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Data:       data,
 		MaxAge:     shorter(e.MaxAge, options.MaxAge.Duration()),
 		Now:        now,
-		Exceptions: policy.ReadExceptions(s.Files),
+		Exceptions: policy.ReadExceptions(s.Files, options.VEXProduct),
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
