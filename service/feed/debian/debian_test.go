@@ -395,6 +395,92 @@ func TestVunnel(t *testing.T) {
 	t.Logf("%d entries equal, %d snapshots of another file", compared, other)
 }
 
+// TestGenuineDatabases evaluates two genuine package databases with the records of the test
+// data, and with the same data in the tracker's form in addition. The findings are the same,
+// and those in records of one vulnerability come from the tracker.
+func TestGenuineDatabases(t *testing.T) {
+	osv, tracked := debian12(t)
+	own := converted(t, tracked)
+	for _, tt := range []struct {
+		database string
+		findings int
+	}{{"debian12-minbase", 16}, {"debian12-app", 3828}} {
+		inv := installed(t, tt.database)
+		before, after := scan(t, inv, osv...), scan(t, inv, append(slices.Clone(osv), own...)...)
+		if len(before.Findings) != tt.findings || len(after.Findings) != tt.findings || len(after.NotEvaluated) != 0 {
+			t.Fatalf("%s: %d findings before, %d after, not evaluated: %+v", tt.database, len(before.Findings), len(after.Findings), after.NotEvaluated)
+		}
+		for i, b := range before.Findings {
+			if a := after.Findings[i]; a.ID != b.ID || a.Package.Name != b.Package.Name || a.Fixed != b.Fixed || !slices.Equal(a.Advisories, b.Advisories) {
+				t.Errorf("%s: %s of %s fixed %q by %q, before %s of %s fixed %q", tt.database, a.ID, a.Package.Name, a.Fixed, a.Advisories, b.ID, b.Package.Name, b.Fixed)
+			}
+		}
+	}
+	t.Logf("%d records of osv, %d from the tracker", len(osv), len(own))
+}
+
+// debian12 returns the records about one vulnerability in Debian 12 in the test data, and the
+// same in the form of the tracker.
+func debian12(t testing.TB) (osv []advisory.Advisory, tracked []byte) {
+	t.Helper()
+	z, err := zip.OpenReader(testkit.Path(t, "osv", "Debian", "all.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	packages := make(map[string]map[string]any)
+	for _, f := range z.File {
+		if !strings.HasPrefix(f.Name, "DEBIAN-CVE-") {
+			continue
+		}
+		b, err := fs.ReadFile(z, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := advisory.Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Source = "osv"
+		osv = append(osv, a)
+		for fix := range a.Fixes() {
+			if packages[fix.Package] == nil {
+				packages[fix.Package] = make(map[string]any)
+			}
+			releases := map[string]release{"bookworm": {Status: "resolved", Fixed: fix.Version, Urgency: "not yet assigned"}}
+			packages[fix.Package][a.Upstream[0]] = map[string]any{"releases": releases}
+		}
+	}
+	tracked, err = json.Marshal(packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return osv, tracked
+}
+
+// installed returns an image with the packages of a genuine database.
+func installed(t testing.TB, database string) inventory.Inventory {
+	t.Helper()
+	b, err := os.ReadFile(testkit.Path(t, "pkgdb", "dpkg", database, "expected.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []struct {
+		Name, Version, Arch, Source, Status string
+		SourceVersion                       string `json:"source_version"`
+	}
+	if err := json.Unmarshal(b, &rows); err != nil {
+		t.Fatal(err)
+	}
+	inv := inventory.Inventory{System: inventory.System{ID: "debian", VersionID: "12", Codename: "bookworm"}}
+	for _, r := range rows {
+		if r.Status == "installed" {
+			inv.Packages = append(inv.Packages, inventory.Package{Type: "deb", Name: r.Name, Version: r.Version, Arch: r.Arch, Source: r.Source, SourceVersion: r.SourceVersion})
+		}
+	}
+	return inv
+}
+
 // TestTooMany: more pairs than a genuine file has end the update.
 func TestTooMany(t *testing.T) {
 	tr := tracker{issues: make(map[string]*issue), pairs: maxPairs}
