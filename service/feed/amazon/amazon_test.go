@@ -146,11 +146,11 @@ func TestGenuine(t *testing.T) {
 			t.Errorf("%s: %+v", id, got)
 		}
 	}
+	t.Run("findings", func(t *testing.T) { testFindings(t, all) })
 }
 
-// TestFindings has advisories that were read by hand. OSV has no records of Amazon Linux.
-func TestFindings(t *testing.T) {
-	all := genuine(t)
+// testFindings has advisories that were read by hand. OSV has no records of Amazon Linux.
+func testFindings(t *testing.T, all map[string]advisory.Advisory) {
 	for _, tt := range []struct {
 		why, version string
 		rpm          string
@@ -212,7 +212,7 @@ func TestBroken(t *testing.T) {
 	for name, text := range map[string]string{
 		"entities":          `<!DOCTYPE u [<!ENTITY x "y">]><updates><update><id>&x;</id></update></updates>`,
 		"another XML":       "<repomd/>",
-		"a bomb":            "<updates>" + strings.Repeat(" ", 40<<20) + "</updates>",
+		"a bomb":            "<updates>" + strings.Repeat(" ", 24<<20) + "</updates>",
 		"most are rejected": "<updates>" + update("ALAS2-2024-1", "low", "CVE-2024-1000", "a 0 1 1 vax") + update("ALAS2-2024-2", "low", "CVE-2024-1000", "a 0 1 1 vax") + "</updates>",
 	} {
 		broken := map[string][]byte{}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"assay/service/feed"
@@ -33,7 +34,8 @@ type Repository struct {
 }
 
 // A Feed is the feed of a source that is a list of repositories. It implements feed.Feed.
-// If the errata of one repository have changed, those of all are read again.
+// If the errata of one repository have changed, those of all are read again. The files stay
+// in the folder for downloads, and only those that have changed are downloaded.
 type Feed struct {
 	feed.Setup
 	Source string
@@ -98,8 +100,29 @@ func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Ou
 		return feed.Outcome{}, err
 	}
 	o.Add(im)
-	return o, nil
+	return o, f.clean(s.Repositories)
 }
+
+// clean removes the files of earlier updates from the folder for downloads.
+func (f Feed) clean(found map[string]repository) error {
+	current := make(map[string]bool)
+	for _, r := range found {
+		current[f.path(r)] = true
+	}
+	files, err := os.ReadDir(f.Dir)
+	for _, file := range files {
+		if path := filepath.Join(f.Dir, file.Name()); strings.HasPrefix(file.Name(), prefix) && !current[path] {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	return err
+}
+
+// prefix begins the names of downloads.
+const prefix = "updateinfo-"
+
+// path returns where the updateinfo.xml of a repository is stored.
+func (f Feed) path(r repository) string { return filepath.Join(f.Dir, prefix+r.File.Checksum) }
 
 func unchanged(before, now map[string]repository) bool {
 	if len(before) != len(now) {
@@ -185,15 +208,17 @@ func (f Feed) read(ctx context.Context, repositories []Repository, found map[str
 	return &errata, nil
 }
 
-// readOne downloads the updateinfo.xml of a repository and adds its errata.
-func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata *Errata) (err error) {
-	path := filepath.Join(f.Dir, "updateinfo-"+now.File.Checksum)
-	defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
-	if _, err := f.Mirror.Save(ctx, now.Folder+now.File.Href, path, maxUpdateinfo, feed.Version{}); err != nil {
-		return err
-	}
-	if err := now.File.verify(path); err != nil {
-		return err
+// readOne downloads the updateinfo.xml of a repository, unless it was downloaded before, and
+// adds its errata.
+func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata *Errata) error {
+	path := f.path(now)
+	if now.File.verify(path) != nil {
+		if _, err := f.Mirror.Save(ctx, now.Folder+now.File.Href, path, maxUpdateinfo, feed.Version{}); err != nil {
+			return err
+		}
+		if err := now.File.verify(path); err != nil {
+			return errors.Join(err, os.RemoveAll(path))
+		}
 	}
 	add := func(in io.Reader) error {
 		for e, err := range Read(in) {

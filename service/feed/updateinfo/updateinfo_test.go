@@ -438,8 +438,14 @@ func TestMissingRepository(t *testing.T) {
 		s.Put(name, b)
 	}
 	s.Put("none/repodata/repomd.xml", []byte("<repomd/>"))
-	if o, err := s.Update(t); err != nil || o.Added != 1 || o.Unchanged != 1 {
+	s.Sent()
+	o, err := s.Update(t)
+	if err != nil || o.Added != 1 || o.Unchanged != 1 {
 		t.Errorf("a new repository: %+v, %v", o, err)
+	}
+	// What was downloaded before is not downloaded again.
+	if want := len(more["more/repodata/repomd.xml"]) + len(more["more/repodata/updateinfo.xml.gz"]) + len("<repomd/>"); s.Sent() != want {
+		t.Errorf("the update did not receive %d bytes", want)
 	}
 	intact := files["base/repodata/repomd.xml"]
 	s.Put("base/repodata/repomd.xml", []byte("<repomd/>"))
