@@ -288,7 +288,9 @@ func (r *run) scan(c *ucli.Context) error {
 	}
 	r.server, r.inventoried = s.server, inv
 	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
-	v, raw, err := client.Scan(ctx, cyclonedx.Scan{Inventory: inv, Options: s.options, Files: s.files, Client: r.client()})
+	v, raw, err := client.Scan(ctx, cyclonedx.Scan{
+		Inventory: inv, Options: s.options, Files: s.files, Client: r.client(), Modified: inspect.Modified(c.String("root"), inv),
+	})
 	progress("")
 	if err != nil {
 		return err
@@ -344,7 +346,7 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 		if _, err := verdict.ASCII(r.env.Stdout).Write(raw); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("write the verdict: %w", err))
 		}
-		log, style.Quiet = r.env.Stderr, true
+		log, style.Tail = r.env.Stderr, true
 		style.Color = isTerminal(r.env.Stderr) && !s.noColor
 	}
 	if err := verdict.WriteText(log, v, style); err != nil {

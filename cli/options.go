@@ -60,7 +60,7 @@ func scanOptions() []option {
 		{flag: &ucli.StringFlag{Name: "cacert", Usage: "also trust the certificates in `FILE` (PEM)"}, env: envService, scanned: true},
 		{flag: &ucli.BoolFlag{Name: "no-verify", Aliases: []string{"n"}, Usage: "do not verify the certificate of the service"}, scanned: true, generator: true},
 		{flag: &ucli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`", Value: remote.DefaultTimeout}, env: envRead, scanned: true, generator: true},
-		{flag: &ucli.BoolFlag{Name: "quiet", Usage: "print only the last lines"}, env: envRead, scanned: true, generator: true},
+		{flag: &ucli.BoolFlag{Name: "quiet", Usage: "print only the stable line and the verdict"}, env: envRead, scanned: true, generator: true},
 		{flag: &ucli.BoolFlag{Name: "verbose", Usage: "also list the findings that do not fail"}, env: envRead, generator: true},
 	}...)
 }

@@ -67,7 +67,9 @@ func groups(findings []Finding, options Options) []group {
 		}
 		slices.SortStableFunc(g.vulnerabilities, byID)
 		g.vulnerabilities = slices.CompactFunc(g.vulnerabilities, func(a, b Finding) bool { return a.ID == b.ID })
-		slices.SortStableFunc(g.vulnerabilities, worst)
+		slices.SortStableFunc(g.vulnerabilities, func(a, b Finding) int {
+			return cmp.Or(worst(a, b), strings.Compare(ratedBy(a), ratedBy(b)))
+		})
 	}
 	slices.SortStableFunc(all, func(a, b group) int {
 		return cmp.Or(
@@ -78,6 +80,14 @@ func groups(findings []Finding, options Options) []group {
 		)
 	})
 	return all
+}
+
+// ratedBy returns where a severity comes from, without the id of the vulnerability.
+func ratedBy(f Finding) string {
+	if id, by, found := strings.Cut(f.SeveritySource, ": "); found && !strings.Contains(id, " ") {
+		return by
+	}
+	return f.SeveritySource
 }
 
 // urgency orders findings; 0 is the most urgent. Malicious packages come first, then

@@ -1,16 +1,33 @@
 package verdict
 
-import (
-	"path"
-	"slices"
-	"strings"
-)
+import "strings"
+
+// remedies lists what fixes the failing findings.
+func (t *text) remedies() {
+	if len(t.Remedies) == 0 || t.full {
+		return
+	}
+	t.blank()
+	t.add("What fixes it:")
+	for i, r := range t.Remedies {
+		if i == 2*maxNotes {
+			t.add("  ... and " + number(len(t.Remedies)-i) + " more")
+			break
+		}
+		say := count(r.Findings, "finding") + ": " + r.Text
+		if r.Command != "" {
+			say += ":"
+		}
+		t.add(t.wrap("  ", "    ", sentence(say, 4*maxWidth), 4)...)
+		t.add(t.command("    ", r.Command, 12)...)
+	}
+}
 
 // remedy says what to do first, in at most most lines. most is two or more.
 func (t *text) remedy(most int) []string {
 	var lines []string
 	if t.Decision.Outcome == Fail {
-		lines = t.upgrade(most)
+		lines = t.fix(most)
 	}
 	for _, r := range t.Decision.Reasons {
 		if r.Hint == "" || len(lines) >= most {
@@ -25,174 +42,101 @@ func (t *text) remedy(most int) []string {
 	return lines
 }
 
-// A todo sorts the failing groups by what to do about them. Each entry is text for people.
-type todo struct {
-	remove   []string // malicious packages
-	debs     []string // names of Debian packages to upgrade
-	rebuild  []string // Go programs
-	upgrade  []string // other packages
-	paid     []string // packages of which only subscribers get the fix
-	unfixed  []string
-	ofSystem bool // apk and rpm packages are among upgrade
-}
-
-func (t *text) todo() todo {
-	var d todo
-	for _, g := range t.failing {
-		name := clean(g.name, 50)
-		switch {
-		case g.malicious:
-			d.remove = append(d.remove, name+" "+clean(g.installed, 40))
-		case g.fixed == "" && g.subscription != "":
-			d.paid = append(d.paid, name+" ("+clean(g.subscription, 40)+")")
-		case g.fixed == "":
-			d.unfixed = append(d.unfixed, name)
-		case g.typ == "deb":
-			d.debs = append(d.debs, g.binaries...)
-		case g.typ == "golang" && g.name == "stdlib" && len(g.paths) > 0:
-			// The fix of Go's standard library is in the compiler that builds a program.
-			for _, p := range g.paths {
-				d.rebuild = append(d.rebuild, clean(path.Base(p), 50)+" with Go "+clean(g.fixed, 40))
-			}
-		default:
-			d.upgrade = append(d.upgrade, name+" to "+clean(g.fixed, 40))
-		}
-		d.ofSystem = d.ofSystem || g.fixed != "" && (g.typ == "apk" || g.typ == "rpm")
-	}
-	return d
-}
-
-// upgrade says how to fix the findings, in at most most lines.
-func (t *text) upgrade(most int) []string {
-	d := t.todo()
+// fix says how to fix the findings, in at most most lines: the first remedies whole, and
+// how many there are more.
+func (t *text) fix(most int) []string {
 	var lines []string
-	say := func(s string) {
-		if len(lines) >= most {
-			return
+	for i, r := range t.Remedies {
+		room, more := most-len(lines), len(t.Remedies)-i
+		if more > 1 {
+			room-- // for the number of the others
 		}
-		label := ""
-		if len(lines) == 0 {
-			label = "fix:"
+		part := t.short(r, room)
+		if len(part) == 0 {
+			if len(lines) < most {
+				say := "see \"What fixes it\" above"
+				if i > 0 {
+					say = "and " + number(more) + " more: " + say
+				}
+				lines = append(lines, t.labelled("fix:", say, 1)...)
+			}
+			break
 		}
-		lines = append(lines, t.labelled(label, s, 1)...)
-	}
-	if len(d.remove) > 0 {
-		say("remove " + few(d.remove) + ": malicious; and change every secret that it could read")
-	}
-	blocked := t.System.Repositories
-	if blocked != nil && (len(d.debs) > 0 || d.ofSystem) {
-		lines = append(lines, t.unblock(*blocked, len(d.debs) > 0, most-len(lines), len(lines) == 0)...)
-		d.debs = nil
-	}
-	if room := most - len(lines); len(d.debs) > 0 && room >= 2 {
-		say("add to the Dockerfile before the scan, or --pull a newer base image:")
-		lines = append(lines, t.apt(d.debs, room-1)...)
-	}
-	var byHand []string // no single command does these
-	if len(d.rebuild) > 0 {
-		byHand = append(byHand, "rebuild "+few(d.rebuild))
-	}
-	if len(d.upgrade) > 0 {
-		byHand = append(byHand, "upgrade "+few(d.upgrade))
-	}
-	if len(byHand) > 0 {
-		say(strings.Join(byHand, "; "))
-	}
-	if len(lines) == 0 && len(d.paid) > 0 {
-		say("the fix needs a subscription: " + few(d.paid) + "; leave it out, or use another base image")
-	}
-	if len(lines) == 0 && len(d.unfixed) > 0 {
-		say("no fix exists for " + few(d.unfixed) + ": leave it out, or use another base image")
+		lines = append(lines, part...)
 	}
 	return lines
 }
 
-// unblock says what to do if the repositories of the image do not have the fixes. If
-// there is room, it has the commands for apt.
-func (t *text) unblock(r Repositories, apt bool, most int, first bool) []string {
-	label := ""
-	if first {
-		label = "fix:"
-	}
+// short returns a remedy in at most most lines, or nothing if it does not fit. A command is
+// never cut.
+func (t *text) short(r Remedy, most int) []string {
+	const label = "fix:"
 	if most <= 0 {
 		return nil
 	}
-	missing := clean(r.Missing, 40)
-	switch {
-	case r.Missing == "" || !pasteable(r.Add):
-		return t.labelled(label, "use a newer base image: this one has no package repository with the fixes", most)
-	case !apt:
-		return t.labelled(label, "add "+clean(r.Add, 90)+" to /etc/apk/repositories, which has no "+missing, min(2, most))
-	}
 	indent := pad("", labels)
-	command := []string{
-		indent + "RUN echo '" + r.Add + `' \`,
-		indent + "    >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade",
+	if r.Command == "" {
+		return t.labelled(label, r.Text, min(2, most))
 	}
-	if most > 2 && max(len(command[0]), len(command[1])) <= t.width {
-		say := t.labelled(label, "add to the Dockerfile before the scan (the image's apt sources lack "+missing+"):", 1)
-		return append(say, command...)
-	}
-	short := t.labelled(label, "upgrade after adding '"+r.Add+"' to its apt sources", min(2, most))
-	if strings.HasSuffix(short[len(short)-1], "...") {
-		return t.labelled(label, "add "+missing+" to its apt sources, then upgrade", most)
-	}
-	return short
-}
-
-// pasteable reports whether s is safe to paste into a shell between single quotes.
-func pasteable(s string) bool {
-	return s != "" && len(s) <= 120 && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(" :/.-", r)
-	})
-}
-
-// apt returns the command that upgrades Debian packages, ready to paste. It upgrades all
-// packages if the names do not fit into most lines.
-func (t *text) apt(names []string, most int) []string {
-	const (
-		update = "RUN apt-get update && apt-get "
-		named  = "install -y --only-upgrade"
-		few    = 5
-	)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	indent := pad("", labels)
-	every := []string{indent + update + "-y upgrade"}
-	// The names come from the image and people run this line, so only valid names are in it.
-	if len(names) > few || slices.ContainsFunc(names, func(n string) bool { return !debianName(n) }) {
-		return every
-	}
-	list := strings.Join(names, " ")
-	if one := indent + update + named + " " + list; len(one) <= t.width {
-		return []string{one}
-	}
-	two := []string{indent + update + named + ` \`, indent + "    " + list}
-	if most < 2 || max(len(two[0]), len(two[1])) > t.width {
-		return every
-	}
-	return two
-}
-
-// debianName reports whether s is a valid package name by section 5.6.1 of the Debian
-// policy.
-func debianName(s string) bool {
-	for i, r := range s {
-		switch {
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-		case i > 0 && strings.ContainsRune("+-.", r):
-		default:
-			return false
+	for _, command := range []string{r.Command, r.Short} {
+		if one := t.labelled(label, r.Text+": "+command, 1); command != "" && len(one) == 1 && strings.HasSuffix(one[0], clean(command, 4*maxWidth)) {
+			return one
+		}
+		if lines := t.command(indent, command, min(4, most-1)); len(lines) > 0 {
+			return append(t.labelled(label, r.Text+":", min(2, most-len(lines))), lines...)
 		}
 	}
-	return len(s) >= 2
+	return nil
 }
 
-// few returns the first names and the number of the others.
-func few(names []string) string {
-	const most = 3
-	if more := len(names) - most; more > 0 {
-		return strings.Join(names[:most], ", ") + " and " + number(more) + " more"
+// command returns a command in at most most lines, which end in a backslash but for the
+// last. A word that is too long for the page may have up to 100 columns, so that what people
+// paste is whole. The result is empty if there are more lines.
+func (t *text) command(indent, command string, most int) []string {
+	if command == "" || most <= 0 || len(command) > 10*maxWidth || clean(command, len(command)) != command {
+		return nil
 	}
-	return strings.Join(names, ", ")
+	const end = ` \`
+	rest := indent + "    " // the beginning of the next lines
+	lines, line := []string(nil), indent
+	all := words(command)
+	for i, word := range all {
+		switch room := t.width - len(line) - len(end); {
+		case i == 0:
+			line += word
+		case 1+len(word) > room, all[i-1] == "&&" && step(all[i:]) > room && len(rest)+step(all[i:]) < t.width:
+			lines = append(lines, line+end)
+			line = rest + word
+		default:
+			line += " " + word
+		}
+		if len(line)+len(end) > maxWidth {
+			return nil
+		}
+	}
+	if lines = append(lines, line); len(lines) > most {
+		return nil
+	}
+	return lines
+}
+
+// step returns the length of a command up to the next "&&", with a space before each word.
+func step(words []string) int {
+	n := 0
+	for _, w := range words {
+		n += 1 + len(w)
+		if w == "&&" {
+			break
+		}
+	}
+	return n
+}
+
+// words splits a command at the spaces that are not within single quotes.
+func words(command string) []string {
+	quoted := false
+	return strings.FieldsFunc(command, func(r rune) bool {
+		quoted = quoted != (r == '\'')
+		return r == ' ' && !quoted
+	})
 }

@@ -15,15 +15,16 @@ const tailLines = 10
 // the link and the stable line, which a shortened log loses first.
 func (t *text) tail() {
 	notes := t.caveats()
-	remedy := t.remedy(3 - max(0, len(notes)-1))
 	first := slices.Concat(t.link(), []string{t.stable()})
-	room := tailLines - len(first) - len(remedy) - len(notes) - len(t.inWords())
-	worst := min(3, len(t.failing), room-1)
+	room := tailLines - len(first) - len(notes) - len(t.inWords())
+	remedy := t.remedy(min(5, room-2)) // besides the worst finding and the first reason
+	room -= len(remedy)
+	why := t.why(max(1, min(2, room-min(1, len(t.failing)))))
 	t.add(first...)
-	t.add(t.worst(worst)...)
+	t.add(t.worst(min(3, len(t.failing), room-len(why)))...)
 	t.add(remedy...)
 	t.add(notes...)
-	t.add(t.why(min(2, room-worst))...)
+	t.add(why...)
 	t.add(t.inWords()...)
 }
 

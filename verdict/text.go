@@ -17,10 +17,12 @@ type Style struct {
 	// are taken as the nearest of these. A link and the stable line are never broken and
 	// have at most 100 columns.
 	Width int
-	// Quiet writes only the tail.
+	// Quiet writes only the stable line and the verdict in words.
 	Quiet bool
+	// Tail writes only the tail. Quiet takes precedence.
+	Tail bool
 	// Verbose also lists findings that do not fail, and says why each finding matched.
-	// Quiet takes precedence.
+	// Quiet and Tail take precedence.
 	Verbose bool
 	// Exit is the exit code of the client: that of the decision, or 0 under
 	// --continue-on-failure.
@@ -56,9 +58,15 @@ func WriteText(w io.Writer, v Verdict, style Style) error {
 		failing: groups(failing, v.Options),
 		unrated: unrated(failing),
 	}
-	if !style.Quiet {
+	if style.Quiet {
+		t.add(t.stable())
+		t.add(t.inWords()...)
+		return t.writeTo(w)
+	}
+	if !style.Tail {
 		t.head()
 		t.failed()
+		t.remedies()
 		t.rest()
 		t.notes()
 		t.blank()
@@ -176,6 +184,9 @@ func (t *text) group(g group) []string {
 		for _, f := range same {
 			ids = append(ids, marked(f))
 		}
+		if by := ratedBy(same[0]); by != "" {
+			ids = append(ids, clean("("+by+")", 60))
+		}
 		lines = append(lines, t.row(same[0].Severity, ids, 0)...)
 	}
 	if more := len(g.vulnerabilities) - len(listed); more > 0 {
@@ -189,11 +200,13 @@ func (t *text) row(s Severity, words []string, most int) []string {
 	return t.wrap("  "+t.severity(s, string(s)), pad("", 2+severityColumns), words, most)
 }
 
-// chunk yields runs of findings with the same severity.
+// chunk yields runs of findings with the same severity from the same source.
 func chunk(findings []Finding) func(func([]Finding) bool) {
 	return func(yield func([]Finding) bool) {
 		for len(findings) > 0 {
-			n := slices.IndexFunc(findings, func(f Finding) bool { return f.Severity != findings[0].Severity })
+			n := slices.IndexFunc(findings, func(f Finding) bool {
+				return f.Severity != findings[0].Severity || ratedBy(f) != ratedBy(findings[0])
+			})
 			if n < 0 {
 				n = len(findings)
 			}

@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/inspect/inventory"
+	"assay/service/match"
+	"assay/service/remedy"
 	"assay/verdict"
 )
 
@@ -214,8 +217,9 @@ func parts(v verdict.Verdict, all ...verdict.Part) verdict.Verdict {
 func TestLacking(t *testing.T) {
 	alpine := with([]verdict.Finding{language("CVE-2024-1", "apk", "musl", "1.2.5-r0", "1.2.5-r1", "lib/apk/db/installed")})
 	alpine.System.Repositories = &verdict.Repositories{Missing: "v3.22/main", Add: "https://dl-cdn.alpinelinux.org/alpine/v3.22/main"}
-	if tail := last(text(t, alpine, verdict.Style{Exit: 4})); !strings.Contains(tail, "fix:    add https://dl-cdn.alpinelinux.org/alpine/v3.22/main to /etc/apk/repositories,") ||
-		!strings.Contains(tail, "upgrade musl to 1.2.5-r1") {
+	if tail := last(text(t, alpine, verdict.Style{Exit: 4})); !strings.Contains(tail, "fix:    add to the Dockerfile before the scan (apk has no source v3.22/main here):\n"+
+		"        RUN echo 'https://dl-cdn.alpinelinux.org/alpine/v3.22/main' >>/etc/apk/repositories && \\\n"+
+		"            apk --no-cache upgrade\n") {
 		t.Errorf("Alpine:\n%s", tail)
 	}
 	red := with([]verdict.Finding{language("CVE-2024-1", "rpm", "bash", "5-1", "5-2", "var/lib/rpm")})
@@ -325,22 +329,25 @@ func TestLog(t *testing.T) {
 		{"fail-16", minbase, verdict.Style{Exit: 4}, []string{
 			// 15 vulnerabilities by the order of dpkg; the one of apt is in two packages.
 			"verdict=fail code=4 findings=16 failing=16 ", "perl 5.36.0-7+deb12u3 -> 5.36.0-7+deb12u4, ", " and 12 more",
-			"apt libapt-pkg6.0 libpcre2-8-0 perl-base", "counted as high"}},
+			"RUN apt-get update && \\\n            apt-get install -y --only-upgrade apt libapt-pkg6.0 libpcre2-8-0 perl-base\n", "counted as high"}},
 		{"fail-mixed", given(june()), verdict.Style{Exit: 4}, []string{
-			"code=4", "exploited   glibc 2.36-9 -> 2.36-9+deb12u6, CVE-2023-4911 and 1 more", "apt-get -y upgrade"}},
-		{"fail-mixed-80", given(june()), verdict.Style{Exit: 4, Width: 80}, []string{"code=4", "apt-get -y upgrade"}},
+			"code=4", "exploited   glibc 2.36-9 -> 2.36-9+deb12u6, CVE-2023-4911 and 1 more",
+			"RUN apt-get update && \\\n            apt-get install -y --only-upgrade curl libc-bin libc6 libcurl4 libssl3 openssl\n"}},
+		{"fail-mixed-80", given(june()), verdict.Style{Exit: 4, Width: 80}, []string{"code=4", "only-upgrade curl libc-bin \\\n            libc6 libcurl4"}},
 		{"verbose", given(june()), verdict.Style{Exit: 4, Verbose: true}, []string{"code=4"}},
-		{"quiet", given(june()), verdict.Style{Exit: 4, Quiet: true}, []string{"code=4", "glibc"}},
+		{"quiet", given(june()), verdict.Style{Exit: 4, Quiet: true}, []string{"code=4", "FAIL, exit code 4"}},
+		{"tail", given(june()), verdict.Style{Exit: 4, Tail: true}, []string{"code=4", "glibc", "RUN apt-get update"}},
 		{"continue", given(continued), verdict.Style{Exit: 0}, []string{"verdict=fail code=4 exit=0 ", "THE BUILD GOES ON"}},
-		{"malicious", given(malicious()), verdict.Style{Exit: 4}, []string{"malicious   123bla 0.0.1", "remove 123bla", "upgrade django to 2.2.9"}},
+		{"malicious", given(malicious()), verdict.Style{Exit: 4}, []string{"malicious   123bla 0.0.1", "remove 123bla", "raise in the requirements: django to 2.2.9"}},
 		{"languages", given(languages()), verdict.Style{Exit: 4}, []string{
 			"code=4",
-			"rebuild yq with Go 1.23.8, app with Go 1.23.8; upgrade golang.org/x/net to 0.33.0", "--only-upgrade libssl3"}},
+			"rebuild /usr/local/bin/app with Go 1.23.8 or later, or take a newer release:\n        go get golang.org/x/net@v0.33.0 && go mod tidy\n",
+			"fix:    and 2 more: see", "--only-upgrade libssl3"}},
 		{"no-security", given(lacking(june(), "bookworm-security")), verdict.Style{Exit: 4}, []string{
-			"code=4", "(the image's apt sources lack bookworm-security):\n",
-			"RUN echo 'deb http://deb.debian.org/debian-security bookworm-security main' \\\n            >>/etc/apt/sources.list && apt-get update && apt-get -y upgrade\n"}},
+			"code=4", "(apt-get has no source bookworm-security here):\n",
+			"RUN echo 'deb http://deb.debian.org/debian-security bookworm-security main' \\\n            >>/etc/apt/sources.list && apt-get update && \\\n            apt-get install -y --only-upgrade curl libc-bin libc6 libcurl4 libssl3 openssl\n"}},
 		{"no-security-60", given(lacking(june(), "bookworm-security")), verdict.Style{Exit: 4, Width: 60}, []string{
-			"fix:    add bookworm-security to its apt sources, then\n        upgrade\n"}},
+			"fix:    see \"What fixes it\" above\n"}},
 		{"no-repository", given(lacking(one(), "")), verdict.Style{Exit: 4}, []string{"code=4", "use a newer base image"}},
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
 		{"subscription", given(subscription()), verdict.Style{Exit: 4}, []string{
@@ -354,13 +361,20 @@ func TestLog(t *testing.T) {
 			log := text(t, v, tt.style)
 			hold(t, log, tt.style)
 			tail := last(log)
-			for _, want := range append(tt.tail, "scan="+v.Scan, "report: "+v.Report, "snapshot=9b1e6d2f") {
+			all := append(tt.tail, "scan="+v.Scan, "snapshot=9b1e6d2f")
+			if !tt.style.Quiet {
+				all = append(all, "report: "+v.Report)
+			}
+			for _, want := range all {
 				if !strings.Contains(tail, want) {
 					t.Errorf("the tail lacks %q:\n%s", want, tail)
 				}
 			}
-			if tt.style.Quiet && log != tail {
-				t.Errorf("quiet has more than the tail:\n%s", log)
+			if tt.style.Quiet && strings.Count(log, "\n") > 2 {
+				t.Errorf("quiet has more than two lines:\n%s", log)
+			}
+			if tt.style.Tail && log != tail {
+				t.Errorf("more than the tail:\n%s", log)
 			}
 			golden(t, tt.name, log)
 		})
@@ -427,7 +441,7 @@ func TestLogOfEverything(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 	tail := last(log)
-	for _, want := range []string{"exploited   nginx 1.22.1-9+deb12u9 -> 1.22.1-9+deb12u11, CVE-2023-44487", "RUN apt-get update && apt-get -y upgrade", "in 25 packages"} {
+	for _, want := range []string{"exploited   nginx 1.22.1-9+deb12u9 -> 1.22.1-9+deb12u11, CVE-2023-44487", "RUN apt-get update && apt-get -y --with-new-pkgs upgrade", "in 25 packages"} {
 		if !strings.Contains(tail, want) {
 			t.Errorf("the tail lacks %q:\n%s", want, tail)
 		}
@@ -470,7 +484,7 @@ func TestPaste(t *testing.T) {
 		v := with(debian("CVE-2023-5363", verdict.High, name, "1", "2", name))
 		log := text(t, v, verdict.Style{Exit: 4})
 		hold(t, log, verdict.Style{})
-		if !strings.Contains(log, "        RUN apt-get update && apt-get -y upgrade\n") || strings.Contains(log, "only-upgrade") {
+		if !strings.Contains(log, "        RUN apt-get update && apt-get -y --with-new-pkgs upgrade\n") || strings.Contains(log, "only-upgrade") {
 			t.Errorf("%q:\n%s", name, last(log))
 		}
 	}
@@ -548,10 +562,25 @@ func TestWriteError(t *testing.T) {
 func text(t testing.TB, v verdict.Verdict, style verdict.Style) string {
 	t.Helper()
 	var b strings.Builder
+	if v.Remedies == nil {
+		v.Remedies = remedies(v)
+	}
 	if err := verdict.WriteText(&b, v, style); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// remedies returns what the service says about an image with these findings, in which
+// apt-get, apk, npm, pip and dnf are installed.
+func remedies(v verdict.Verdict) []verdict.Remedy {
+	in := remedy.Input{System: v.System, Inventory: inventory.Inventory{Packages: []inventory.Package{
+		{Type: "deb", Name: "apt"}, {Type: "apk", Name: "apk-tools"}, {Type: "rpm", Name: "dnf"},
+	}}}
+	for _, f := range v.Findings {
+		in.Findings = append(in.Findings, match.Finding{Match: &match.Match{Finding: f}, Package: &f.Package, Fails: f.Fails, Rule: f.Rule})
+	}
+	return remedy.Of(in)
 }
 
 // last returns the lines of a log that a builder repeats.
@@ -589,6 +618,9 @@ func hold(t *testing.T, log string, style verdict.Style) {
 			}
 		}
 		limit := width
+		if strings.HasSuffix(line, "' \\") { // a line that is pasted and cannot be broken
+			limit = 100
+		}
 		if strings.HasPrefix(line, "assay: verdict=") || strings.HasPrefix(line, "report: ") {
 			limit = 100
 		}

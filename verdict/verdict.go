@@ -47,6 +47,8 @@ type Verdict struct {
 	// Notices are sentences for people that do not change the decision: that security
 	// support has ended, or that the scan was not kept.
 	Notices []string `json:"notices,omitempty"`
+	// Remedies say how to fix the findings that fail, what to do first at the beginning.
+	Remedies []Remedy `json:"remedies,omitempty"`
 	// Report is the address of the scan for people, or empty.
 	Report string `json:"report,omitempty"`
 	// Warnings are about the request and not about the image: that the token expires soon.
@@ -216,6 +218,32 @@ type Counts struct {
 	// not run. They are in Verdict.Findings only if Options.Kernel is set.
 	Kernel int `json:"kernel,omitempty"`
 }
+
+// A Remedy is one way to fix findings that fail.
+type Remedy struct {
+	// Action is a stable word, one of those below; new ones may be added.
+	Action string `json:"action"`
+	// Manager is the package manager that does it: "apt-get", "npm".
+	Manager string `json:"manager,omitempty"`
+	Text    string `json:"text"` // what to do, for people: lower case, no period
+	// Command is a command to run or a line for the Dockerfile ("RUN …"), safe to paste. It
+	// is empty if no command would do.
+	Command string `json:"command,omitempty"`
+	// Short is a shorter command that does more than is necessary.
+	Short string `json:"short,omitempty"`
+	// Packages are the names of what it upgrades, Findings the number of what it fixes.
+	Packages []string `json:"packages"`
+	Findings int      `json:"findings"`
+}
+
+// The actions of remedies.
+const (
+	ActionRemove  = "remove"      // remove a malicious package
+	ActionRebuild = "build-again" // the package database is from a cached layer
+	ActionUpgrade = "upgrade"
+	ActionBase    = "base" // only another base image has the fix
+	ActionNone    = "none" // there is no fix that this image can get
+)
 
 // A System is the operating system as which the packages were evaluated.
 type System struct {

@@ -54,7 +54,8 @@ var allowed = map[string]string{
 	"service/policy/vex":    "remote/purl service/policy/ignore verdict",
 	"service/policy/ignore": "remote/purl service/advisory service/match verdict",
 	"service/policy":        "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
-	"service/scan":          "remote/cyclonedx service/distro service/match service/policy service/store verdict",
+	"service/remedy":        "inspect/inventory service/distro service/match service/version verdict",
+	"service/scan":          "remote/cyclonedx service/distro service/match service/policy service/remedy service/store verdict",
 	"service/explain":       "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.

@@ -80,6 +80,8 @@ type Package struct {
 	// Owner is the operating system package that the evidence belongs to. It is nil if
 	// there is none or if it was not looked up.
 	Owner *Owner
+	// Held says that the package manager was told not to upgrade the package.
+	Held bool
 	// EmbeddedIn is the path of the file that contains this package (a jar
 	// within a jar, a module within a program), or empty.
 	EmbeddedIn string

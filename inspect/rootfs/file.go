@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"assay/inspect/inventory"
 
@@ -27,6 +28,7 @@ type File struct {
 	limit int64
 	off   int64
 	id    ID
+	mtime unix.Timespec
 	head  []byte // the beginning, as read by Peek
 }
 
@@ -112,7 +114,7 @@ func (f *File) see() error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return ErrNotRegular
 	}
-	f.size, f.id = st.Size, ID{uint64(st.Dev), uint64(st.Ino)}
+	f.size, f.id, f.mtime = st.Size, ID{uint64(st.Dev), uint64(st.Ino)}, st.Mtim
 	return nil
 }
 
@@ -135,6 +137,9 @@ func (f *File) Content() (io.ReaderAt, int64) {
 	}
 	return f, f.size
 }
+
+// Modified returns when the file was last modified.
+func (f *File) Modified() time.Time { return time.Unix(f.mtime.Unix()) }
 
 // ID returns the ID of the file.
 func (f *File) ID() ID { return f.id }

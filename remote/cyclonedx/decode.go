@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"assay/inspect/inventory"
 	"assay/remote/purl"
@@ -120,6 +121,9 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 				return fmt.Errorf("property %q: %w", p.Name, err)
 			}
 			s.Files = append(s.Files, File{Kind: kind, Name: name, Body: body})
+		}
+		if p.Name == propModified { // a malformed time is like none: it only serves as advice
+			s.Modified, _ = time.Parse(time.RFC3339, p.Value)
 		}
 		if p.Name == propPartial {
 			var v partial

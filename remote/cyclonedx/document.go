@@ -89,6 +89,8 @@ const (
 	propCodename      = "assay:codename"
 	propIDLike        = "assay:id-like"
 	propRepository    = "assay:repository"
+	propHeld          = "assay:held"
+	propModified      = "assay:database-modified"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // followed by ORIGIN:NAME
 	propFile          = "assay:file:"   // followed by KIND:NAME

@@ -9,13 +9,14 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"assay/inspect/inventory"
 	"assay/remote/purl"
 )
 
-// Encode writes a scan as one line of JSON. The output is deterministic, without a time and a
-// serial number. Decode returns the same scan if its inventory is sorted. JSON cannot
+// Encode writes a scan as one line of JSON. The output is deterministic, without a serial
+// number, and without a time other than that of s. Decode returns the same scan if its inventory is sorted. JSON cannot
 // represent invalid UTF-8 in a name or path, so Decode returns U+FFFD for it. Components
 // have no bom-ref, because nothing refers to them and it would repeat each purl.
 func Encode(w io.Writer, s Scan) error {
@@ -70,6 +71,9 @@ func metadataProperties(s Scan) ([]property, error) {
 	}
 	for _, f := range s.Files {
 		properties = append(properties, property{propFile + f.Kind + ":" + f.Name, base64.StdEncoding.EncodeToString(f.Body)})
+	}
+	if !s.Modified.IsZero() {
+		properties = append(properties, property{propModified, s.Modified.UTC().Format(time.RFC3339)})
 	}
 	for _, p := range s.Inventory.ScanErrors {
 		value, err := json.Marshal(partial{p.Path, string(p.Kind), p.Err})
@@ -146,6 +150,9 @@ func packageProperties(p inventory.Package, c *component) []property {
 	}
 	for _, set := range p.ContentSets {
 		add(propContentSet, set)
+	}
+	if p.Held {
+		add(propHeld, "true")
 	}
 	if p.Owner != nil {
 		add(propOwner, p.Owner.Package)

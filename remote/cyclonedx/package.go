@@ -34,6 +34,8 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 	if sets := all(props, propContentSet); sets != nil {
 		p.ContentSets = sets
 	}
+	held, _ := lookup(props, propHeld)
+	p.Held = held == "true"
 	if owner, ok := lookup(props, propOwner); ok {
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: digestOf(digest)}

@@ -1,12 +1,19 @@
 package cyclonedx
 
-import "assay/inspect/inventory"
+import (
+	"time"
+
+	"assay/inspect/inventory"
+)
 
 // A Scan is one request to the service.
 type Scan struct {
 	Inventory inventory.Inventory
 	Options   []Option
 	Files     []File
+	// Modified is when the package databases of the system were last modified, or zero.
+	// The time is beside the inventory, which the same tree always gives.
+	Modified time.Time
 	// Client is the name and version of the tool that wrote the document, such as
 	// "assay 0.1.0".
 	Client string

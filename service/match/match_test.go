@@ -91,7 +91,7 @@ func ids(findings []match.Finding) []string {
 func TestFindingWhole(t *testing.T) {
 	seen := time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC)
 	ix := index.NewMemory([]advisory.Advisory{
-		parse(t, `{"id":"DEBIAN-CVE-2024-0727","upstream":["CVE-2024-0727"],"details":"A NULL\n  dereference.",
+		parse(t, `{"id":"DEBIAN-CVE-2024-0727","published":"2024-01-26T09:15:00Z","upstream":["CVE-2024-0727"],"details":"A NULL\n  dereference.",
 			"severity":[{"type":"CVSS_V3","score":"CVSS:3.1/AV:L/AC:L/PR:N/UI:R/S:U/C:N/I:N/A:H"}],
 			"database_specific":{"known_exploited":{"date_added":"2024-02-02"}},
 			"affected":[`+affects("Debian:12", "openssl", "3.0.13-1")+`]}`),
@@ -120,7 +120,7 @@ func TestFindingWhole(t *testing.T) {
 		Vector:         "CVSS:3.1/AV:L/AC:L/PR:N/UI:R/S:U/C:N/I:N/A:H",
 		KnownExploited: true,
 		Why:            "DEBIAN-CVE-2024-0727: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1",
-	}},
+	}, Published: time.Date(2024, 1, 26, 9, 15, 0, 0, time.UTC)},
 		Package: &verdict.Package{
 			Type: "deb", Name: "libssl3", Version: "3.0.11-1+b1", Arch: "arm64", Source: "openssl", SourceVersion: "3.0.11-1",
 			PURL:  "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=arm64&distro=debian-12&upstream=openssl%403.0.11-1",

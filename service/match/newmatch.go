@@ -47,6 +47,9 @@ func (m *matcher) newMatch(l lookup, compare version.Compare, g *group, found ca
 	for _, k := range known {
 		c.Summary = cmp.Or(c.Summary, k.Summary)
 		c.KnownExploited = c.KnownExploited || k.KnownExploited
+		if at := k.Published; !at.IsZero() && slices.Contains(c.Advisories, k.ID) && (c.Published.IsZero() || at.Before(c.Published)) {
+			c.Published = at
+		}
 	}
 	if err := m.addExploits(c, g.names); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package match
 
 import (
 	"sync/atomic"
+	"time"
 
 	"assay/service/advisory"
 	"assay/verdict"
@@ -53,6 +54,8 @@ func (f Finding) Verdict() verdict.Finding {
 type Match struct {
 	// Finding has no package, and not Fails and Rule, which the policy sets.
 	verdict.Finding
+	// Published is when the first of its advisories was published, or zero if that is unknown.
+	Published time.Time
 	// Kernel: the package is a kernel, its modules or its headers.
 	Kernel bool
 	// Unimportant: the distribution rates it as unimportant or negligible in its package.

@@ -11,6 +11,7 @@ import (
 	"assay/service/distro"
 	"assay/service/match"
 	"assay/service/policy"
+	"assay/service/remedy"
 	"assay/verdict"
 )
 
@@ -124,6 +125,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 	if !v.System.Ended { // without security support there are no fixes to install
 		v.System.Repositories = distro.Lacking(s.Inventory)
 	}
+	v.Remedies = remedy.Of(remedy.Input{
+		Findings: findings, Inventory: s.Inventory, System: v.System, Modified: s.Modified, Now: now,
+	})
 	for _, p := range s.Inventory.ScanErrors {
 		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}

@@ -231,7 +231,14 @@ func (st *stanza) decode(whole, hasStatus bool) (inventory.Package, bool, error)
 		Source:        inventory.Text(source),
 		SourceVersion: inventory.Text(sourceVersion),
 		Vendor:        inventory.Text(st.value[fieldMaintainer]),
+		Held:          strings.EqualFold(wanted(st.value[fieldStatus]), "hold"),
 	}, true, nil
+}
+
+// wanted returns the first word of a status, the wanted state.
+func wanted(status string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(status), " ")
+	return word
 }
 
 var errNoStatus = errors.New("no Status")

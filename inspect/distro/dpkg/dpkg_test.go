@@ -417,3 +417,17 @@ func FuzzReadStatus(f *testing.F) {
 func readStatus(r io.Reader, path string) ([]inventory.Package, error) {
 	return ReadStatus(r, path, nil)
 }
+
+// TestHeld: a package on hold is one that apt-get does not upgrade by itself.
+func TestHeld(t *testing.T) {
+	for status, want := range map[string]bool{"hold ok installed": true, "Hold ok unpacked": true, "install ok installed": false, "": false} {
+		text := strings.Replace(good, "Status: install ok installed\n", "", 1)
+		if status != "" {
+			text += "Status: " + status + "\n"
+		}
+		all, err := ReadStatus(strings.NewReader(text), "status", nil)
+		if err != nil || len(all) != 1 || all[0].Held != want {
+			t.Errorf("%q: %+v, %v", status, all, err)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package remedy
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"assay/service/distro"
+	"assay/verdict"
+)
+
+// languages returns the remedies for packages of languages.
+func (w *work) languages() []verdict.Remedy {
+	var all []verdict.Remedy
+	for _, typ := range w.types {
+		items := w.packages[typ]
+		switch typ {
+		case "npm":
+			all = append(all, w.node(items)...)
+		case "pypi":
+			all = append(all, w.python(items)...)
+		case "gem":
+			all = append(all, w.ruby(items)...)
+		case "golang", "cargo":
+			all = append(all, programs(typ, items)...)
+		case "composer":
+			all = append(all, projects("composer", items, "/vendor/composer/", composer)...)
+		case "nuget":
+			all = append(all, projects("dotnet", items, "", dotnet)...)
+		case "maven":
+			all = append(all, jars(items)...)
+		default:
+			if !distro.SystemPackage(typ) {
+				all = append(all, byHand("", items, "upgrade "+listed(items, target)))
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b verdict.Remedy) int { return cmp.Compare(b.Findings, a.Findings) })
+	return all
+}
+
+// byHand returns a remedy for which there is no command.
+func byHand(manager string, items []*item, text string) verdict.Remedy {
+	return verdict.Remedy{Action: verdict.ActionUpgrade, Manager: manager, Packages: names(items), Findings: count(items), Text: text}
+}
+
+// A place is where several items are, such as a project.
+type place struct {
+	path  string
+	items []*item
+}
+
+// places groups items by a part of their paths. An item in several places belongs to each.
+// A place for which of returns nothing has the items without a known place.
+func places(items []*item, of func(path string) string) []*place {
+	var all []*place
+	for _, it := range items {
+		paths := it.pkg.Paths
+		if len(paths) == 0 {
+			paths = []string{""}
+		}
+		for _, p := range paths {
+			at := of(p)
+			i := slices.IndexFunc(all, func(o *place) bool { return o.path == at })
+			if i < 0 {
+				i = len(all)
+				all = append(all, &place{path: at})
+			}
+			if !slices.Contains(all[i].items, it) {
+				all[i].items = append(all[i].items, it)
+			}
+		}
+	}
+	return all
+}
+
+// arguments returns a safe argument for each package of items, with the newest of its
+// fixes. ok is false if one is not safe.
+func arguments(items []*item, argument func(name, fixed string) string) (all []string, ok bool) {
+	var order []string
+	fixed := map[string]string{}
+	for _, it := range items {
+		name := it.pkg.Name
+		if fixed[name] == "" {
+			order = append(order, name)
+		}
+		if fixed[name] == "" || newer(it.pkg.Type, it.fixed, fixed[name]) {
+			fixed[name] = it.fixed
+		}
+	}
+	for _, name := range order {
+		if !safeAll(name, fixed[name]) {
+			return nil, false
+		}
+		all = append(all, argument(name, fixed[name]))
+	}
+	return all, true
+}
+
+func equals(name, fixed string) string    { return name + "==" + fixed }
+func nameOnly(name, _ string) string      { return name }
+func atVersion(name, fixed string) string { return name + "@" + fixed }
+
+// programs returns the remedies for modules that are compiled into programs. Programs with
+// the same modules have one remedy.
+func programs(typ string, items []*item) []verdict.Remedy {
+	var all []verdict.Remedy
+	same := map[string]int{} // what is to do, and its place in all
+	paths := map[string][]string{}
+	for _, at := range places(items, func(p string) string { return p }) {
+		command, with := toolchain(typ, at.items)
+		key := command + "\n" + with
+		paths[key] = append(paths[key], "/"+verdict.Short(at.path))
+		i, ok := same[key]
+		if !ok {
+			i = len(all)
+			same[key] = i
+			all = append(all, byHand("", nil, ""))
+		}
+		r := &all[i]
+		r.Findings += count(at.items)
+		for _, n := range names(at.items) {
+			if !slices.Contains(r.Packages, n) {
+				r.Packages = append(r.Packages, n)
+			}
+		}
+		what := "the program"
+		if at.path != "" {
+			what = some(paths[key])
+		}
+		r.Manager = typ
+		if typ == "golang" {
+			r.Manager = "go"
+		}
+		r.Command, r.Text = command, "rebuild "+what+with+", or take a newer release"
+	}
+	return all
+}
+
+// toolchain returns the command that upgrades the modules of a program, and what else the
+// program is to be built with.
+func toolchain(typ string, items []*item) (command, with string) {
+	var modules []*item
+	for _, it := range items {
+		if typ == "golang" && it.pkg.Name == "stdlib" {
+			with = " with Go " + verdict.Short(it.fixed) + " or later"
+		} else {
+			modules = append(modules, it)
+		}
+	}
+	if len(modules) == 0 {
+		return "", with
+	}
+	args, ok := arguments(modules, atModule)
+	if typ == "golang" && ok {
+		return "go get " + strings.Join(args, " ") + " && go mod tidy", with
+	}
+	var steps []string
+	for _, it := range modules {
+		ok = ok && safe(it.pkg.Version)
+		steps = append(steps, "cargo update "+it.pkg.Name+"@"+it.pkg.Version+" --precise "+it.fixed)
+	}
+	if typ == "golang" || !ok {
+		return "", " with " + listed(modules, target)
+	}
+	return strings.Join(steps, " && "), with
+}
+
+// atModule is an argument of go get. Versions of advisories have no "v".
+func atModule(name, fixed string) string { return name + "@v" + strings.TrimPrefix(fixed, "v") }
+
+// projects returns the remedies for packages of projects, which are found by the part of
+// their paths before the folder in.
+func projects(manager string, items []*item, in string, command func([]*item) (string, bool)) []verdict.Remedy {
+	var all []verdict.Remedy
+	for _, at := range places(items, func(p string) string { return project(p, in) }) {
+		r := byHand(manager, at.items, "in the project of "+verdict.Short("/"+at.path))
+		if at.path == "" {
+			r.Text = "in its project"
+		}
+		var ok bool
+		if r.Command, ok = command(at.items); !ok {
+			r.Text += ": upgrade " + listed(at.items, target)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// project returns the path of a project: what is before the folder in, or the whole path.
+func project(p, in string) string {
+	if in == "" {
+		return p
+	}
+	before, _, found := strings.Cut("/"+p, in)
+	if !found {
+		return path.Dir(p)
+	}
+	return strings.TrimPrefix(before, "/")
+}
+
+func composer(items []*item) (string, bool) {
+	args, ok := arguments(items, nameOnly)
+	if !ok {
+		return "", false
+	}
+	return "composer update " + strings.Join(args, " ") + " --with-all-dependencies", true
+}
+
+func dotnet(items []*item) (string, bool) {
+	args, ok := arguments(items, func(name, fixed string) string { return "dotnet add package " + name + " --version " + fixed })
+	return strings.Join(args, " && "), ok
+}
+
+// jars returns the remedies for Java libraries: no command changes them in an archive.
+func jars(items []*item) []verdict.Remedy {
+	var all []verdict.Remedy
+	for _, at := range places(items, func(p string) string { return p }) {
+		text := "upgrade " + listed(at.items, target)
+		switch own := len(at.items) == 1 && at.items[0].alone(); {
+		case at.path == "":
+		case own:
+			text += ", /" + verdict.Short(at.path)
+		default:
+			text = "/" + verdict.Short(at.path) + " brings " + listed(at.items, versioned) + ": rebuild it with " +
+				listed(at.items, target) + ", or take a newer release of it"
+		}
+		all = append(all, byHand("", at.items, text))
+	}
+	return all
+}
+
+// alone reports whether the file of a jar is named after the package, so that it is not one
+// of several in it.
+func (it *item) alone() bool {
+	_, artifact, _ := strings.Cut(it.pkg.Name, ":")
+	base := ""
+	if len(it.pkg.Paths) > 0 {
+		base = path.Base(it.pkg.Paths[0])
+	}
+	return base == artifact+"-"+it.pkg.Version+".jar" || base == artifact+".jar"
+}
