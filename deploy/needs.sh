@@ -28,6 +28,7 @@ need runc runc
 need docker-registry docker-registry # what builds push to
 need unshare util-linux
 need rpm rpm # the native order of rpm versions
+need vercmp makepkg # the native order of pacman's versions
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
 need sqlite3 sqlite3
 found() { # PATH… one of which exists

@@ -24,16 +24,17 @@ import (
 
 // The package formats, by the purl types of their packages.
 const (
-	Apk = "apk"
-	Deb = "deb"
-	RPM = "rpm"
+	Alpm = "alpm" // of pacman
+	Apk  = "apk"
+	Deb  = "deb"
+	RPM  = "rpm"
 )
 
 // SystemPackage reports whether packages of a purl type belong to an operating
 // system.
 func SystemPackage(purlType string) bool {
 	switch purlType {
-	case Deb, Apk, RPM, "alpm", "opkg":
+	case Deb, Apk, RPM, Alpm, "opkg":
 		return true
 	}
 	return false
@@ -352,6 +353,7 @@ var list = []*Distribution{
 	&alpaquita,
 	&alpine,
 	&amazonLinux,
+	&archLinux,
 	&azureLinux,
 	&centOS,
 	&chainguard,

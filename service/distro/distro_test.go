@@ -79,7 +79,8 @@ func TestOf(t *testing.T) {
 		{"rhel without a version", system{ID: "rhel"}, "", `rhel has advisories for each release, and "" is not a release`},
 		{"a derivative of rhel", system{ID: "scientific", IDLike: []string{"rhel", "centos", "fedora"}, VersionID: "7.5"}, "", "scientific 7.5 derives from rhel and centos and fedora, whose advisories do not cover its packages"},
 		{"a derivative of alpine", system{ID: "postmarketos", IDLike: []string{"alpine"}, VersionID: "v25.06"}, "", "postmarketos v25.06 derives from alpine, whose advisories do not cover its packages"},
-		{"a system without a version", system{ID: "arch"}, "", "this service has no advisories for arch"},
+		{"arch", system{ID: "arch"}, "Arch Linux", ""},
+		{"a system without a version", system{ID: "gentoo"}, "", "this service has no advisories for gentoo"},
 		{"none", system{}, "", "no operating system was recognised"},
 	}
 	for _, tt := range tests {
@@ -312,7 +313,7 @@ func testRelease(t *testing.T, d *Distribution, id string) {
 // only this format orders so.
 func testOrder(t *testing.T, name, format string) {
 	pair, ok := map[string][2]string{
-		Deb: {"1.0~rc1", "1.0"}, RPM: {"1.0~rc1", "1.0"}, Apk: {"1.0_rc1", "1.0"},
+		Deb: {"1.0~rc1", "1.0"}, RPM: {"1.0~rc1", "1.0"}, Apk: {"1.0_rc1", "1.0"}, Alpm: {"1.0rc1", "1.0"},
 	}[format]
 	if !ok {
 		t.Errorf("unknown package format %q", format)
@@ -328,7 +329,7 @@ func TestErratum(t *testing.T) {
 	for id, want := range map[string]string{
 		"DSA-5500-1": "Debian", "USN-6000-1": "Ubuntu", "ALSA-2024:1": "AlmaLinux", "ALAS-2024-1": "Amazon Linux",
 		"ALAS2POSTGRESQL14-2023-003": "Amazon Linux", "SUSE-SU-2024:1-1": "SUSE", "openSUSE-SU-2024:1-1": "SUSE",
-		"CVE-2024-1": "", "DEBIAN-CVE-2024-1": "", "UBUNTU-CVE-2024-1": "", "GHSA-1-2-3": "", "": "",
+		"CVE-2024-1": "", "DEBIAN-CVE-2024-1": "", "UBUNTU-CVE-2024-1": "", "GHSA-1-2-3": "", "AVG-1": "Arch Linux", "ASA-202401-1": "Arch Linux", "": "",
 	} {
 		got := ""
 		if d := Erratum(id); d != nil {

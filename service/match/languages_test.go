@@ -114,6 +114,7 @@ func TestSystemNames(t *testing.T) {
 		{system("wolfi", "2023"), "apk", "Wolfi", true, true},
 		{system("chainguard", "2023"), "apk", "Chainguard", true, true},
 		{system("minimos", "2024"), "apk", "MinimOS", true, true},
+		{system("arch", ""), "alpm", "Arch Linux", true, false},
 		{system("almalinux", "9.4"), "rpm", "AlmaLinux:9", true, false},
 		{system("rocky", "9.4"), "rpm", "Rocky Linux:9", false, true},
 		{system("ol", "9.4"), "rpm", "Oracle Linux:9", true, false},

@@ -7,7 +7,7 @@ import (
 
 // ecosystems has one ecosystem of each order.
 var ecosystems = []string{
-	"Debian", "RPM", "Alpine", "SemVer", "Julia", "Bitnami", "PyPI", "CRAN", "Hackage", "Maven", "NuGet", "Packagist", "Composer", "RubyGems", "ConanCenter", "WordPress", "Jenkins",
+	"Debian", "RPM", "Arch Linux", "Alpine", "SemVer", "Julia", "Bitnami", "PyPI", "CRAN", "Hackage", "Maven", "NuGet", "Packagist", "Composer", "RubyGems", "ConanCenter", "WordPress", "Jenkins",
 }
 
 // FuzzCompare checks that for all versions an order is reflexive and antisymmetric, that

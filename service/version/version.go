@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/osv-scalibr/semantic"
 
+	"assay/service/version/alpm"
 	"assay/service/version/apk"
 	"assay/service/version/dpkg"
 	"assay/service/version/rpm"
@@ -51,6 +52,8 @@ func For(ecosystem string) (order Order, ok bool) {
 	case "AlmaLinux", "Amazon Linux", "Azure Linux", "Fedora", "Mageia", "openEuler", "openSUSE",
 		"Oracle Linux", "Photon OS", "Red Hat", "Rocky Linux", "rpm", "RPM", "SUSE":
 		return Order{compare: rpm.Compare}, true
+	case "alpm", "Arch Linux":
+		return Order{compare: alpm.Compare}, true
 	case "apk", "Alpaquita", "Alpine", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "SecureOS", "Wolfi":
 		return Order{compare: apk.Compare}, true
 	case "Bioconductor", "crates.io", "Docker Hardened Images", "GHC", "GitHub Actions", "Go", "Hex",

@@ -5,6 +5,7 @@ import (
 	"assay/service/feed"
 	"assay/service/feed/almalinux"
 	"assay/service/feed/amazon"
+	"assay/service/feed/arch"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
 	"assay/service/feed/debian"
@@ -50,6 +51,7 @@ func All() []feed.Source {
 		secdb.MinimOSSource(),
 		secdb.SecureOSSource(),
 		suse.Source(),
+		arch.Source(),
 		endoflife.Source(),
 	}
 }
