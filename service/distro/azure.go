@@ -9,4 +9,5 @@ var azureLinux = Distribution{
 	Release:   byMajor("Azure Linux"),
 	Builds:    vendors("Microsoft"),
 	Kernel:    rpmKernel,
+	Publisher: "azurelinux",
 }

@@ -6,6 +6,7 @@ import (
 	"assay/service/feed/almalinux"
 	"assay/service/feed/amazon"
 	"assay/service/feed/arch"
+	"assay/service/feed/azurelinux"
 	"assay/service/feed/catalog"
 	"assay/service/feed/cve"
 	"assay/service/feed/debian"
@@ -52,6 +53,7 @@ func All() []feed.Source {
 		secdb.SecureOSSource(),
 		suse.Source(),
 		arch.Source(),
+		azurelinux.Source(),
 		endoflife.Source(),
 	}
 }

@@ -251,6 +251,13 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		}
 		return fixture{files: files, records: 3}
 	},
+	"azurelinux": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{
+			"azurelinux-3.0-oval.xml":  read(t, "feeds", "azure-linux", "vunnel", "azure-linux-truncated-3.0-oval.xml"),
+			"cbl-mariner-2.0-oval.xml": read(t, "feeds", "azure-linux", "vunnel", "mariner-truncated-2.0-oval.xml"),
+			"cbl-mariner-1.0-oval.xml": zipMember(t, "testdata/happy/cbl-mariner-1.0-oval.xml", "feeds", "azure-linux", "vuln-list-update.zip"),
+		}, records: 11}
+	},
 	"suse": func(t *testing.T) fixture {
 		const name = "suse.linux.enterprise.12-affected.xml.gz"
 		list := []byte(`<html><body><pre><a href="../">../</a> <a href="` + name + `">` + name + `</a> 26-Nov-2026 05:26 11M</pre></body></html>`)
