@@ -45,9 +45,9 @@ func Source() feed.Source {
 		Contributes: feed.Advisories,
 		Ecosystems:  []string{"AlmaLinux"},
 		Default:     true,
-		First:       feed.Cost{Download: 150 << 20, Disk: 200 << 20, Memory: 256 << 20, Time: time.Minute},
+		First:       feed.Cost{Download: 150 << 20, Disk: 350 << 20, Memory: 256 << 20, Time: time.Minute},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {
-			f := whole.Feed{Setup: s, Source: Name, Records: records}
+			f := whole.Feed{Setup: s, Source: Name, Keep: true, Records: records}
 			for _, r := range releases {
 				f.Files = append(f.Files, whole.File{Name: r + "/errata.full.json", Limit: maxFile})
 			}
