@@ -32,8 +32,12 @@ type Advisory struct {
 	DatabaseSpecific json.RawMessage `json:"database_specific,omitempty"`
 }
 
+// SeverityWord is the type of a rating that is a word of the record's own database, in
+// addition to the types of the schema.
+const SeverityWord = "word"
+
 // A Severity is one rating. Type says what Score is: a CVSS vector for "CVSS_V2",
-// "CVSS_V3" and "CVSS_V4", a word for "Ubuntu".
+// "CVSS_V3" and "CVSS_V4", a word for "Ubuntu" and SeverityWord.
 type Severity struct {
 	Type  string `json:"type"`
 	Score string `json:"score"`
@@ -66,6 +70,10 @@ type Affected struct {
 	// Status is read from EcosystemSpecific.
 	Status Status `json:"-"`
 }
+
+// NoModule is the value of the field rpm_modularity of an entry's ecosystem_specific, in
+// place of a module stream, for a package that belongs to no module.
+const NoModule = "none"
 
 // A Package is named within an ecosystem ("Debian:12", "npm").
 type Package struct {

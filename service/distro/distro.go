@@ -47,6 +47,9 @@ const (
 	ByName   Names = iota // its own
 	BySource              // that of its source package
 	ByBoth                // its own and that of its source package
+	// ByBinary: its own, and that of its source package with SourceSuffix. Entries under the
+	// second are compared with the version of the source package.
+	ByBinary
 )
 
 // A Distribution is one Linux distribution. Distributions are read-only.
@@ -79,6 +82,10 @@ type Distribution struct {
 	// package that the installed version is not, or for a repository that it cannot be
 	// from.
 	OtherBuild func(ecosystem, advisory, fix, installed string) bool
+
+	// WithProducts, if set, returns the release of an image that was built from the
+	// repositories of products with these CPEs, in the place of what Release returns.
+	WithProducts func(inv inventory.Inventory, cpes []string) Release
 
 	// Lacks, if set, returns the repository that an image with known repositories lacks to
 	// upgrade its packages, or nil if it lacks none or that is unknown.

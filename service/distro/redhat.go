@@ -13,15 +13,17 @@ import (
 )
 
 var redHat = Distribution{
-	Name:      "Red Hat",
-	IDs:       []string{"rhel"},
-	Format:    RPM,
-	Ecosystem: "Red Hat",
-	Names:     ByName,
-	Release:   redHatRelease,
-	Builds:    vendors("Red Hat"),
-	Kernel:    rpmKernel,
-	FixesOwn:  true,
+	Name:         "Red Hat",
+	IDs:          []string{"rhel"},
+	Format:       RPM,
+	Ecosystem:    "Red Hat",
+	Names:        ByBinary,
+	Release:      redHatRelease,
+	WithProducts: redHatProducts,
+	Publisher:    "redhat",
+	Builds:       vendors("Red Hat"),
+	Kernel:       rpmKernel,
+	FixesOwn:     true,
 	// GitHub and AlmaLinux, Rocky Linux and others use these words too.
 	Severities: map[string]verdict.Severity{"important": verdict.High, "moderate": verdict.Medium},
 	Statuses:   map[string]advisory.Status{"will not fix": advisory.StatusWontFix, "wont-fix": advisory.StatusWontFix},
@@ -44,8 +46,9 @@ var centOS = Distribution{
 	IDs:       []string{"centos"},
 	Format:    RPM,
 	Ecosystem: "Red Hat",
-	Names:     ByName,
+	Names:     ByBinary,
 	Release:   centOSRelease,
+	Publisher: "redhat",
 	Builds:    vendors("CentOS"),
 	Kernel:    rpmKernel,
 	FixesOwn:  true,
@@ -70,7 +73,12 @@ func redHatRelease(inv inventory.Inventory) (r Release, reason string) {
 	if !ok {
 		return r, noRelease(inv.System)
 	}
-	r.Name = major
+	return redHatOf(major, extendedSupport(inv, major, minor)), ""
+}
+
+// redHatOf returns a release whose image has the extended support of some products.
+func redHatOf(major string, extended []string) Release {
+	r := Release{Name: major}
 	whole := []string{wholeRelease + major}
 	if len(major) > 1 {
 		// Since 10 the products have minor versions, and the fix for an image may be
@@ -80,9 +88,8 @@ func redHatRelease(inv inventory.Inventory) (r Release, reason string) {
 		}
 	}
 	r.Ecosystems = main(repositories(whole...)...)
-	extended := extendedSupport(inv, major, minor)
 	if len(extended) == 0 {
-		return r, ""
+		return r
 	}
 	_, release, _ := strings.Cut(extended[0], ":")
 	r.Extended = release
@@ -92,7 +99,39 @@ func redHatRelease(inv inventory.Inventory) (r Release, reason string) {
 		e.Applies = func(fix string, published time.Time) bool { return inMainPhase(release, fix, published) }
 	}
 	r.Ecosystems = append(main(repositories(extended...)...), r.Ecosystems...)
-	return r, ""
+	return r
+}
+
+// redHatProducts returns the release of an image with packages of products, which the table
+// of repositories gives for the content sets of its packages. The products of extended
+// support for other minor releases than the image's are left out: a repository may belong to
+// all of them. Those of other products are looked up in addition, in the ecosystems of all
+// CPEs that match them.
+func redHatProducts(inv inventory.Inventory, cpes []string) Release {
+	major, minor, _ := majorRelease(inv.System)
+	extended := extendedSupport(inv, major, minor)
+	var layered []string
+	for _, cpe := range cpes {
+		p, ok := productOf(cpe)
+		switch {
+		case !ok || p.name == enterpriseLinux:
+		case !p.extendsSupport():
+			layered = append(layered, p.patterns()...)
+		case p.version == major || p.version == inv.System.VersionID:
+			extended = append(extended, p.name+":"+p.version)
+		}
+	}
+	slices.Sort(extended)
+	r := redHatOf(major, slices.Compact(extended))
+	rank := 0
+	if r.Extended != "" {
+		rank = 1 // as the release, which extended support comes before
+	}
+	slices.Sort(layered)
+	for _, name := range slices.Compact(layered) {
+		r.Ecosystems = append(r.Ecosystems, Ecosystem{Name: name, Rank: rank})
+	}
+	return r
 }
 
 func centOSRelease(inv inventory.Inventory) (r Release, reason string) {
@@ -134,14 +173,19 @@ func extendedSupport(inv inventory.Inventory, major, minor string) []string {
 		}
 	}
 	// "cpe:/o:redhat:rhel_eus:9.2::baseos"
-	if parts := strings.Split(inv.System.CPE, ":"); len(parts) > 4 && strings.HasPrefix(parts[3], "rhel_") {
-		add(parts[3] + ":" + parts[4])
+	if p, ok := productOf(inv.System.CPE); ok && p.extendsSupport() && p.version != "" {
+		add(p.name + ":" + p.version)
 	}
 	if number(minor) {
 		for _, p := range inv.Packages {
 			for _, set := range p.ContentSets {
 				for _, support := range [...]string{"eus", "aus", "tus", "e4s"} {
-					if strings.Contains(set, "-"+support+"-") { // "rhel-9-for-x86_64-baseos-eus-rpms"
+					if !strings.Contains(set, "-"+support+"-") { // "rhel-9-for-x86_64-baseos-eus-rpms"
+						continue
+					}
+					if len(major) > 1 {
+						add(enterpriseLinux + "_" + support + ":" + major + "." + minor)
+					} else {
 						add("rhel_" + support + ":" + major + "." + minor)
 					}
 				}

@@ -18,10 +18,6 @@ const (
 	maxStream  = 128 // bytes of a module stream
 )
 
-// SeverityWord is the type of a rating that is a word of the record's own database, in
-// addition to the types of the schema.
-const SeverityWord = "word"
-
 // An Entry is one affected entry of an advisory with its key.
 type Entry struct {
 	Key
@@ -133,11 +129,11 @@ func Describe(a advisory.Advisory) Vulnerability {
 		})
 		// GitHub's records have a word if they have no vector.
 		if word, ok := specific.Severity.(string); ok && len(v.Severity)+len(v.Ratings) == 0 && word != "" {
-			v.Severity = []advisory.Severity{{Type: SeverityWord, Score: word}}
+			v.Severity = []advisory.Severity{{Type: advisory.SeverityWord, Score: word}}
 		}
 	}
 	if word := summaryWord(a); word != "" {
-		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: SeverityWord, Score: word})
+		v.Severity = append(slices.Clone(v.Severity), advisory.Severity{Type: advisory.SeverityWord, Score: word})
 	}
 	return v
 }
@@ -253,6 +249,9 @@ func summary(a advisory.Advisory) string {
 // a version.
 func (s specific) modules(summary string, ranges []Range) []string {
 	if stream, ok := s.Modularity.(string); ok && stream != "" && len(stream) <= maxStream {
+		if stream == advisory.NoModule {
+			stream = ""
+		}
 		return []string{stream}
 	}
 	if !slices.ContainsFunc(ranges, func(r Range) bool { return distro.ModuleBuild(r.LastFix()) }) {

@@ -37,7 +37,7 @@ type Affected struct {
 	// An entry with StatusNotAffected may have no versions.
 	Status advisory.Status
 	// Modules are the rpm module streams that the entry is about ("nodejs:18"), if the
-	// record names them.
+	// record names them. An empty one stands for packages that belong to no module.
 	Modules []string
 	// Arches are the affected architectures by Go's names ("amd64"), sorted. If it is
 	// empty, all are affected.

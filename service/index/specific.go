@@ -32,8 +32,8 @@ type specific struct {
 	} `json:"affects"`
 	Binaries binaries `json:"binaries"`
 	Patterns any      `json:"patterns"` // Jenkins
-	// Modularity is the module stream of an rpm package ("nodejs:18"). Grype's data has the
-	// field too.
+	// Modularity is the module stream of an rpm package ("nodejs:18"), or
+	// advisory.NoModule. Grype's data has the field too.
 	Modularity any `json:"rpm_modularity"`
 }
 

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -27,10 +28,10 @@ func (m *matcher) ownBuild(l lookup, compare version.Compare, key index.Key, ent
 }
 
 // sameBuild reports whether an entry is about the kind of build that an rpm package is.
-// An entry without a fix is about all of them, unless it names streams or the package
-// is a module build of an unknown stream.
+// An entry without a fix is about all of them, unless it names streams. If the package is a
+// module build of an unknown stream, it is about a stream only if it names one.
 func (l lookup) sameBuild(ecosystem string, e index.Affected) bool {
-	if len(e.Modules) > 0 && l.stream != "" && !slices.Contains(e.Modules, l.stream) {
+	if !l.inModule(e) {
 		return false
 	}
 	fixes, same := 0, false
@@ -40,7 +41,18 @@ func (l lookup) sameBuild(ecosystem string, e index.Affected) bool {
 			same = same || l.rules.distribution.SameBuild(ecosystem, e.Advisory, fix, l.version, l.module)
 		}
 	}
-	return fixes == 0 && !l.unknownStream() || same
+	return fixes == 0 && (!l.unknownStream() || len(e.Modules) > 0) || same
+}
+
+// inModule reports whether the package may be of one of the streams that an entry names.
+func (l lookup) inModule(e index.Affected) bool {
+	if len(e.Modules) == 0 {
+		return true
+	}
+	if l.unknownStream() {
+		return slices.ContainsFunc(e.Modules, func(stream string) bool { return stream != "" })
+	}
+	return slices.Contains(e.Modules, l.stream)
 }
 
 // unknownStream reports whether a package is a module build of an unknown stream.
@@ -48,8 +60,15 @@ func (l lookup) unknownStream() bool { return l.module && l.stream == "" }
 
 // otherBuild says why an entry is not about the build that a package is.
 func (l lookup) otherBuild(e index.Affected) string {
-	if len(e.Modules) > 0 && l.stream != "" && !slices.Contains(e.Modules, l.stream) {
-		return "the entry is about the module stream " + shown(strings.Join(e.Modules, ", ")) + ", the package is of " + shown(l.stream)
+	named := strings.Join(e.Modules, ", ")
+	switch {
+	case l.inModule(e):
+	case named == "":
+		return "the entry is about packages of no module, the package is of " + cmp.Or(shown(l.stream), "one")
+	case l.stream == "":
+		return "the entry is about the module stream " + shown(named) + ", the package is of no module"
+	default:
+		return "the entry is about the module stream " + shown(named) + ", the package is of " + shown(l.stream)
 	}
 	if l.unknownStream() {
 		return "the package is a module build whose stream is unknown"

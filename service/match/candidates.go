@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // package's version is affected by it.
 type candidate struct {
 	ecosystem *distro.Ecosystem
-	name      string // under which it was found
+	name      string  // under which it was found
+	at        *lookup // with the version that it is compared with
 	entry     index.Affected
 	outcome
 	failed bool // it could not be evaluated
@@ -53,72 +55,70 @@ func (f *candidates) index() {
 
 // candidates looks a package up and evaluates the entries that are found. Those that
 // cannot be evaluated are added to the gaps of e.
-func (m *matcher) candidates(l lookup, compare version.Compare, e *evaluation) (candidates, error) {
+func (m *matcher) candidates(l lookup, e *evaluation) (candidates, error) {
 	var found candidates
+	views := l.views()
 	for i := range l.rules.ecosystems {
 		ecosystem := &l.rules.ecosystems[i]
-		for _, name := range l.names() {
-			key := index.KeyOf(ecosystem.Name, name)
-			entries, err := m.ix.Affected(key.Ecosystem, key.Name)
-			if err != nil {
+		begin := len(found.all)
+		var own []*candidate
+		for j := range views {
+			if err := m.addCandidates(&found, &views[j], ecosystem, own, e); err != nil {
 				return candidates{}, err
 			}
-			if l.ownVersion == "" {
-				err = m.addCandidates(&found, l, compare, ecosystem, name, entries, e)
-			} else {
-				err = m.addOwnNames(&found, l, compare, ecosystem, name, entries, e)
-			}
-			if err != nil {
-				return candidates{}, err
+			if l.rules.names == distro.ByBinary {
+				own = found.all[begin:]
 			}
 		}
 	}
 	return found, nil
 }
 
-// addOwnNames adds the entries under one name if those of the distribution's own source have
-// the name and the version of the package, and all others those of its source package.
-func (m *matcher) addOwnNames(found *candidates, l lookup, compare version.Compare, ecosystem *distro.Ecosystem, name string, entries []index.Affected, e *evaluation) error {
-	var own, others []index.Affected
-	for _, entry := range entries {
-		switch of := l.ofPublisher(entry.Source); {
-		case of && name == l.name:
-			own = append(own, entry)
-		case !of && name == l.source:
-			others = append(others, entry)
-		}
+// addCandidates evaluates the entries of an ecosystem under one name. Those of records that
+// have an entry among own, which are sorted, are left out: that one is about the binary
+// package, and they are about its source package.
+func (m *matcher) addCandidates(found *candidates, v *view, ecosystem *distro.Ecosystem, own []*candidate, e *evaluation) error {
+	key := index.KeyOf(ecosystem.Name, v.key)
+	entries, err := m.ix.Affected(key.Ecosystem, key.Name)
+	if err != nil {
+		return err
 	}
-	if len(own) > 0 {
-		of := l.of(own[0].Source)
-		if err := m.addCandidates(found, of, of.comparer(), ecosystem, name, own, e); err != nil {
-			return err
-		}
+	if v.from != nil {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(entry index.Affected) bool { return !v.from(entry.Source) })
 	}
-	return m.addCandidates(found, l, compare, ecosystem, name, others, e)
-}
-
-// addCandidates evaluates the entries of an ecosystem under one name.
-func (m *matcher) addCandidates(found *candidates, l lookup, compare version.Compare, ecosystem *distro.Ecosystem, name string, entries []index.Affected, e *evaluation) error {
-	key := index.KeyOf(ecosystem.Name, name)
+	compare := v.comparer()
 	found.all = slices.Grow(found.all, len(entries))
 	list := make([]candidate, 0, len(entries))
-	for entry := range m.relevant(l, compare, key, entries, e) {
+	for entry := range m.relevant(v.lookup, compare, key, entries, e) {
+		if hasEntry(own, entry) {
+			m.trace.entry(e, key, entry, EntryOtherBuild, "the record has an entry of the binary package", nil)
+			continue
+		}
 		if applies, err := m.applies(ecosystem, entry); err != nil {
 			return err
 		} else if !applies {
 			m.trace.entry(e, key, entry, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
 			continue
 		}
-		out, err := evaluateEntry(compare, l.public(entry), entry)
+		out, err := evaluateEntry(compare, v.public(entry), entry)
 		if err != nil {
-			e.addGap(l, ecosystem.Name, gapPrefix(entry.Advisory, name)+err.Error())
+			e.addGap(v.lookup, ecosystem.Name, gapPrefix(entry.Advisory, v.key)+err.Error())
 		}
-		list = append(list, candidate{ecosystem, name, entry, out, err != nil})
+		list = append(list, candidate{ecosystem, v.key, &v.lookup, entry, out, err != nil})
 		c := &list[len(list)-1]
 		found.all = append(found.all, c)
-		m.trace.compared(e, l, compare, key, c, err)
+		m.trace.compared(e, compare, key, c, err)
 	}
 	return nil
+}
+
+// hasEntry reports whether the record of an entry has one among candidates, which are
+// sorted.
+func hasEntry(sorted []*candidate, entry index.Affected) bool {
+	_, ok := slices.BinarySearchFunc(sorted, entry, func(c *candidate, e index.Affected) int {
+		return cmp.Or(strings.Compare(c.entry.Advisory, e.Advisory), strings.Compare(c.entry.Source, e.Source))
+	})
+	return ok
 }
 
 // gapPrefix begins the reason for which an entry about a package could not be evaluated.

@@ -70,6 +70,17 @@ func (g *group) has(source string) bool {
 	return slices.ContainsFunc(g.matching, func(c *candidate) bool { return c.entry.Source == source })
 }
 
+// at returns the lookup of the first matching candidate of a source: versions of the others
+// may not be comparable with its.
+func (g *group) at(source string) *lookup {
+	for _, c := range g.matching {
+		if c.entry.Source == source {
+			return c.at
+		}
+	}
+	return nil
+}
+
 // status returns the status that all sources give to the package, or StatusAffected if
 // they differ.
 func (g *group) status() advisory.Status {

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ type lookup struct {
 	module     bool   // it is a module build
 	// noEpoch: the epoch of the version is unknown, so epochs are not compared.
 	noEpoch bool
+	// sourceVersion and noSourceEpoch are those of the source package, for entries under its
+	// name. Only distro.ByBinary has them.
+	sourceVersion string
+	noSourceEpoch bool
 	// owner is the evaluation of the system package that this package is a part of, and
 	// owned describes that package; nil if no owner answers for it.
 	owner *evaluation
@@ -50,6 +55,8 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 	switch {
 	case by.names == distro.BySource && p.SourceVersion != "":
 		l.version = p.SourceVersion
+	case by.names == distro.ByBinary:
+		l.sourceVersion = cmp.Or(p.SourceVersion, p.Version)
 	case p.Type == "gem":
 		l.version = gemVersion(p.Version)
 	case p.Type == "golang" && (p.Name == "stdlib" || p.Name == "toolchain"):
@@ -68,29 +75,46 @@ func lookupOf(p inventory.Package, by *rules) lookup {
 	return l
 }
 
+// A view is one of the names under which a package is looked up.
+type view struct {
+	lookup // with the version that entries under the name are compared with
+	key    string
+	// from, if not nil, reports whether the entries of a source count.
+	from func(source string) bool
+}
+
+// views returns the ways in which the package is looked up.
+func (l lookup) views() []view {
+	switch {
+	case l.ownVersion != "":
+		publisher := l.rules.distribution.Publisher
+		own := l
+		own.version, own.noEpoch = l.ownVersion, false
+		return []view{
+			{own, l.name, func(source string) bool { return source == publisher }},
+			{l, l.source, func(source string) bool { return source != publisher }},
+		}
+	case l.rules.names == distro.BySource:
+		return []view{{l, l.source, nil}}
+	case l.rules.names == distro.ByBoth && l.source != l.name:
+		return []view{{l, l.name, nil}, {l, l.source, nil}}
+	case l.rules.names == distro.ByBinary:
+		source := l
+		source.version, source.noEpoch = l.sourceVersion, l.noSourceEpoch
+		return []view{{l, l.name, nil}, {source, l.source + distro.SourceSuffix, nil}}
+	}
+	return []view{{l, l.name, nil}}
+}
+
 // names returns the names under which the package is looked up.
 func (l lookup) names() []string {
-	switch {
-	case l.ownVersion == "" && l.rules.names == distro.BySource:
-		return []string{l.source}
-	case (l.rules.names == distro.ByBoth || l.ownVersion != "") && l.source != l.name:
-		return []string{l.name, l.source}
+	var names []string
+	for _, v := range l.views() {
+		if !slices.Contains(names, v.key) {
+			names = append(names, v.key)
+		}
 	}
-	return []string{l.name}
-}
-
-// ofPublisher reports whether the entries of a source are about the package itself, while
-// those of other sources are about its source package.
-func (l lookup) ofPublisher(source string) bool {
-	return l.ownVersion != "" && source == l.rules.distribution.Publisher
-}
-
-// of returns the lookup that the entries of a source are compared with.
-func (l lookup) of(source string) lookup {
-	if l.ofPublisher(source) {
-		l.version, l.noEpoch = l.ownVersion, false
-	}
-	return l
+	return names
 }
 
 // shownName is the name of the package in sentences.
@@ -272,12 +296,24 @@ func (m *matcher) rulesOf(key languageKey, of func() (r rules, ok bool)) (*rules
 // the source and has its version: of perl-libs 4:5.26.3, but not of perl-Errno 1.28,
 // which has a version of its own.
 func (m *matcher) addEpoch(p inventory.Package, l lookup) lookup {
-	if p.Type != distro.RPM || l.rules.names != distro.BySource || p.SourceVersion == "" || strings.Contains(p.SourceVersion, ":") {
+	if p.Type != distro.RPM || p.SourceVersion == "" || strings.Contains(p.SourceVersion, ":") {
 		return l
 	}
+	epoch, ok := m.sourceEpoch(p)
+	switch l.rules.names {
+	case distro.BySource:
+		l.version, l.noEpoch = epoch+l.version, !ok
+	case distro.ByBinary:
+		l.sourceVersion, l.noSourceEpoch = epoch+l.sourceVersion, !ok
+	}
+	return l
+}
+
+// sourceEpoch returns the epoch of the source package of p with its colon. It is not ok if
+// no installed package shows it.
+func (m *matcher) sourceEpoch(p inventory.Package) (epoch string, ok bool) {
 	if epoch, ok := epochFor(p); ok {
-		l.version = epoch + l.version
-		return l
+		return epoch, true
 	}
 	if m.epochs == nil {
 		m.epochs = make(map[[2]string]string)
@@ -287,9 +323,8 @@ func (m *matcher) addEpoch(p inventory.Package, l lookup) lookup {
 			}
 		}
 	}
-	epoch, ok := m.epochs[[2]string{p.Source, p.SourceVersion}]
-	l.version, l.noEpoch = epoch+l.version, !ok
-	return l
+	epoch, ok = m.epochs[[2]string{p.Source, p.SourceVersion}]
+	return epoch, ok
 }
 
 // epochFor returns the epoch of an rpm package with its colon. It is not ok if the

@@ -304,8 +304,8 @@ func (m *matcher) evaluate(l lookup) (*evaluation, error) {
 
 func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 	compare := l.comparer()
-	for _, v := range [...]string{l.version, cmp.Or(l.ownVersion, l.version)} {
-		if _, err := compare(v, v); err != nil {
+	for _, v := range l.views() {
+		if _, err := v.comparer()(v.version, v.version); err != nil {
 			return &evaluation{badVersion: fmt.Sprintf("%s: %v", shown(l.shownName()), err)}, nil
 		}
 	}
@@ -314,7 +314,7 @@ func (m *matcher) newEvaluation(l lookup) (*evaluation, error) {
 	if l.alone {
 		failed = &evaluation{} // its owner is evaluated in its place
 	}
-	found, err := m.candidates(l, compare, failed)
+	found, err := m.candidates(l, failed)
 	if err != nil {
 		return nil, err
 	}

@@ -83,8 +83,8 @@ func (m *matcher) remember(l lookup, e *evaluation) {
 // memoKey returns everything that an evaluation depends on except for the index. It is
 // valid until the next call.
 func (m *matcher) memoKey(l lookup) []byte {
-	b := append(m.key[:0], byte(boolean(l.module)), byte(boolean(l.noEpoch)))
-	for _, part := range [...]string{l.rules.key, m.arch, l.name, l.source, l.version, l.ownVersion, l.stream} {
+	b := append(m.key[:0], byte(boolean(l.module)), byte(boolean(l.noEpoch)), byte(boolean(l.noSourceEpoch)))
+	for _, part := range [...]string{l.rules.key, m.arch, l.name, l.source, l.version, l.ownVersion, l.sourceVersion, l.stream} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	m.key = b

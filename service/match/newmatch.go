@@ -34,7 +34,7 @@ func (m *matcher) newMatch(l lookup, compare version.Compare, g *group, found ca
 			Score:          rated.score,
 			Vector:         rated.vector,
 			Malicious:      slices.ContainsFunc(g.names, malicious),
-			Why:            why(l, g.matching),
+			Why:            why(g.matching),
 		},
 	}
 	if d := l.rules.distribution; d != nil {
@@ -108,15 +108,15 @@ func (m *matcher) addFix(c *Match, l lookup, compare version.Compare, g *group, 
 			continue // all of its candidates were dropped
 		}
 		var entries []index.Affected
+		at := g.at(by.source)
 		for _, id := range c.Advisories {
 			for _, o := range found.byName[id] {
-				if o.entry.Advisory == id && o.entry.Source == by.source && o.ecosystem.Rank <= by.rank && (paid != "" || o.ecosystem.Subscription == "") {
+				if o.entry.Advisory == id && o.entry.Source == by.source && o.at == at && o.ecosystem.Rank <= by.rank && (paid != "" || o.ecosystem.Subscription == "") {
 					entries = append(entries, o.entry)
 				}
 			}
 		}
-		of := l.of(by.source)
-		fixed, since := fix(of.comparer(), of, entries)
+		fixed, since := fix(at.comparer(), *at, entries)
 		// A source without a fix does not remove the fix of another.
 		if fixed == "" || c.Fixed != "" && !newer(compare, fixed, c.Fixed) {
 			continue

@@ -195,7 +195,7 @@ func (m *matcher) known(e *evaluation) (map[string]bool, error) {
 	if o.known != nil {
 		return o.known, nil
 	}
-	found, err := m.candidates(o.lookup, o.lookup.comparer(), &evaluation{})
+	found, err := m.candidates(o.lookup, &evaluation{})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,9 +72,12 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 	if s.release, s.reason = distro.Of(inv); s.reason != "" {
 		return s, nil
 	}
+	var err error
+	if s.release, err = withProducts(s.release, inv, ix); err != nil {
+		return s, err
+	}
 	d := s.release.Distribution
 	s.verdict.Ecosystem = distro.MainEcosystem(s.release.Ecosystems)
-	var err error
 	if s.verdict.EndOfLife, err = endOfLife(s.release, ix); err != nil {
 		return s, err
 	}
@@ -91,6 +95,37 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 		s.reason = fmt.Sprintf("this service has no advisories for %s", s.verdict.Ecosystem)
 	}
 	return s, nil
+}
+
+// withProducts returns the release of an image, with the products to which the repositories
+// belong that it was built from.
+func withProducts(r distro.Release, inv inventory.Inventory, ix Index) (distro.Release, error) {
+	if r.WithProducts == nil {
+		return r, nil
+	}
+	var sets, cpes []string
+	for _, p := range inv.Packages {
+		if len(p.ContentSets) > 0 && !slices.Equal(p.ContentSets, sets[max(0, len(sets)-len(p.ContentSets)):]) {
+			sets = append(sets, p.ContentSets...)
+		}
+	}
+	slices.Sort(sets)
+	for _, set := range slices.Compact(sets) {
+		entries, err := ix.Affected(distro.RepositoryEcosystem, set)
+		if err != nil {
+			return r, err
+		}
+		for _, e := range entries {
+			cpes = append(cpes, e.Versions...)
+		}
+	}
+	if len(cpes) == 0 {
+		return r, nil
+	}
+	d := r.Distribution
+	r = d.WithProducts(inv, cpes)
+	r.Distribution = d
+	return r, nil
 }
 
 // endOfLife returns the last day of free security support of a release, or an empty string

@@ -44,7 +44,7 @@ func rate(ratings []advisory.Severity, id string) rating {
 	best, newest := rating{severity: verdict.Unrated}, ""
 	word := best
 	for _, s := range ratings {
-		if s.Type == "Ubuntu" || s.Type == index.SeverityWord {
+		if s.Type == "Ubuntu" || s.Type == advisory.SeverityWord {
 			if sev := distro.Severity(s.Score); sev != verdict.Unrated && !word.rated() {
 				word.severity = sev
 				word.source = shown(id) + ": " + strings.ToLower(s.Score)
@@ -254,7 +254,7 @@ func (r records) severityBy(g *group, source string, known []*index.Vulnerabilit
 		if !slices.Contains(g.via, k.ID) && !slices.Contains(g.names, k.ID) {
 			// Another distribution's word is about its own package only.
 			ratings = slices.DeleteFunc(slices.Clone(ratings), func(s advisory.Severity) bool {
-				return s.Type == "Ubuntu" || s.Type == index.SeverityWord
+				return s.Type == "Ubuntu" || s.Type == advisory.SeverityWord
 			})
 		}
 		other = worst(other, rate(ratings, k.ID)) // all sources have records of this id

@@ -121,7 +121,7 @@ func (t *Trace) join(e, other *evaluation) {
 }
 
 // compared records a candidate that was compared with the version of a package.
-func (t *Trace) compared(e *evaluation, l lookup, compare version.Compare, key index.Key, c *candidate, err error) {
+func (t *Trace) compared(e *evaluation, compare version.Compare, key index.Key, c *candidate, err error) {
 	if t == nil {
 		return
 	}
@@ -129,11 +129,11 @@ func (t *Trace) compared(e *evaluation, l lookup, compare version.Compare, key i
 	case err != nil:
 		t.entry(e, key, c.entry, EntryNotComparable, err.Error(), c)
 	case c.affected:
-		t.entry(e, key, c.entry, EntryAffects, why(l, []*candidate{c}), c)
+		t.entry(e, key, c.entry, EntryAffects, why([]*candidate{c}), c)
 	case c.entry.Status == advisory.StatusNotAffected:
 		t.entry(e, key, c.entry, EntryNotAffected, "the entry says that the package is not affected", c)
 	default:
-		t.entry(e, key, c.entry, EntryNotAffected, relations(compare, l.public(c.entry), c.entry), c)
+		t.entry(e, key, c.entry, EntryNotAffected, relations(compare, c.at.public(c.entry), c.entry), c)
 	}
 }
 

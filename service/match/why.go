@@ -11,7 +11,7 @@ const maxWhy = 3
 
 // why returns the comparisons that matched, one for each record:
 // "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
-func why(l lookup, matching []*candidate) string {
+func why(matching []*candidate) string {
 	var b strings.Builder
 	for i := 1; i < len(matching); i++ {
 		if repeats(matching[i-1], matching[i]) {
@@ -46,7 +46,7 @@ func why(l lookup, matching []*candidate) string {
 			note += " (" + shown(c.entry.Note) + ")"
 		}
 		for _, part := range [...]string{
-			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(l.of(c.entry.Source).version), " ", word, shown(bound), note,
+			shown(c.entry.Advisory), ": ", shown(c.ecosystem.Name), " ", shown(c.name), " ", shown(c.at.version), " ", word, shown(bound), note,
 		} {
 			b.WriteString(part)
 		}

@@ -18,6 +18,7 @@ import (
 	"assay/service/feed/osv"
 	"assay/service/feed/overrides"
 	"assay/service/feed/photon"
+	"assay/service/feed/redhat"
 	"assay/service/feed/rocky"
 	"assay/service/feed/secdb"
 	"assay/service/feed/suse"
@@ -40,6 +41,7 @@ func All() []feed.Source {
 		drupal.Source(),
 		jenkins.Source(),
 		secdb.AlpineSource(),
+		redhat.Source(),
 		debian.Source(),
 		ubuntu.Source(),
 		amazon.Source(),

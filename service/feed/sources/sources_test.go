@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"assay/check/testkit"
 	"assay/check/testkit/feedtest"
 	"assay/check/testkit/osvtest"
@@ -189,6 +191,44 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"secureos": func(t *testing.T) fixture {
 		packed := compress(t, member(t, "input/secdb/secdb.json", "feeds", "secureos", "vunnel.zip"))
 		return fixture{files: map[string][]byte{"secdb.json.gz": packed}, records: 17}
+	},
+	"redhat": func(t *testing.T) fixture {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, id := range []string{"2024-0727-openssl", "2026-0968", "2026-2673", "2026-27142"} {
+			name, body := strings.TrimSuffix(id, "-openssl"), read(t, "feeds", "redhat-csaf-vex", "claircore-acceptance-cve-"+id+".json")
+			h := &tar.Header{Typeflag: tar.TypeReg, Name: name[:4] + "/cve-" + name + ".json", Size: int64(len(body)), Mode: 0o644}
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		z, err := zstd.NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		const changed = "2026/cve-2026-27142.json"
+		return fixture{
+			files: map[string][]byte{
+				"csaf/v2/vex/archive_latest.txt":          []byte("csaf_vex_2026-11-30.tar.zst\n"),
+				"csaf/v2/vex/csaf_vex_2026-11-30.tar.zst": z.EncodeAll(b.Bytes(), nil),
+				"csaf/v2/vex/changes.csv":                 []byte(`"` + changed + `","2026-11-30T10:00:00+00:00"` + "\n"),
+				"csaf/v2/vex/deletions.csv":               []byte(`"2026/cve-2026-9999.json","2026-11-30T11:00:00+00:00"` + "\n"),
+				"csaf/v2/vex/" + changed:                  read(t, "feeds", "redhat-csaf-vex", "claircore-acceptance-cve-2026-27142.json"),
+				"metrics/repository-to-cpe.json":          member(t, "oval/testdata/happy/repository-to-cpe.json", "feeds", "redhat", "vuln-list-update.zip"),
+			},
+			records: 5, // four documents and the table of repositories
+			tolerated: map[string]string{
+				"csaf/v2/vex/" + changed:    "the archive has the document, and a later update fetches it again",
+				"csaf/v2/vex/deletions.csv": "there may be no deletions",
+			},
+		}
 	},
 	"endoflife": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"products/full": read(t, "feeds", "eol", "vuln-list-update", "testdata", "eoldata.json")}, records: 3}
