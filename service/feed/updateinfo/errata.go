@@ -36,9 +36,12 @@ type Errata struct {
 
 	byID          map[string]*erratum
 	entries, text int
-	// epochs are the epochs of source packages that are known from any erratum, by name.
-	epochs map[string]string
+	// epochs are the epochs of source packages that are known from any erratum.
+	epochs map[sourceName]string
 }
+
+// A sourceName is a source package of a release.
+type sourceName struct{ ecosystem, name string }
 
 // An erratum is one erratum with its parts joined.
 type erratum struct {
@@ -101,7 +104,7 @@ func (a arches) names(others []string) []string {
 // cannot be converted is rejected by Records.
 func (s *Errata) Add(ecosystem string, e Erratum) error {
 	if s.byID == nil {
-		s.byID, s.epochs = make(map[string]*erratum), make(map[string]string)
+		s.byID, s.epochs = make(map[string]*erratum), make(map[sourceName]string)
 	}
 	e.Title = strings.Join(strings.Fields(e.Title), " ")
 	if len(e.Description) > maxDetails {
@@ -132,7 +135,7 @@ func (s *Errata) Add(ecosystem string, e Erratum) error {
 // Reject rejects an erratum that cannot be read. name is its ID, or says where it is.
 func (s *Errata) Reject(name string, err error) {
 	if s.byID == nil {
-		s.byID, s.epochs = make(map[string]*erratum), make(map[string]string)
+		s.byID, s.epochs = make(map[string]*erratum), make(map[sourceName]string)
 	}
 	s.byID[name] = &erratum{err: err}
 }
@@ -184,7 +187,7 @@ func (s *Errata) add(known *erratum, ecosystem string, p Package) error {
 	en := entry{ecosystem, name, sourceVersion, p.Module}
 	known.entries[en] |= arch
 	if version == sourceVersion {
-		known.epochs[en], s.epochs[name] = epoch, epoch
+		known.epochs[en], s.epochs[sourceName{ecosystem, name}] = epoch, epoch
 	}
 	return nil
 }
@@ -217,16 +220,20 @@ func withEpoch(epoch, version string) string {
 
 // fixed returns the fixed version of an entry. The file name of a source rpm has no epoch.
 // It is that of a package with the version of its source in the same erratum, or else in
-// any other.
-func (s *Errata) fixed(e *erratum, en entry) string {
+// any other of the release. Without an epoch, the versions of a source that has one would all
+// be above the fix, so an unknown one is an error.
+func (s *Errata) fixed(e *erratum, en entry) (string, error) {
 	if !s.BySource {
-		return en.version
+		return en.version, nil
 	}
 	epoch, ok := e.epochs[en]
 	if !ok {
-		epoch = s.epochs[en.name]
+		epoch, ok = s.epochs[sourceName{en.ecosystem, en.name}]
 	}
-	return withEpoch(epoch, en.version)
+	if !ok {
+		return "", fmt.Errorf("the epoch of the source package %.100q is unknown", en.name)
+	}
+	return withEpoch(epoch, en.version), nil
 }
 
 // Records yields the records, sorted by ID.
@@ -241,7 +248,7 @@ func (s *Errata) Records() iter.Seq2[store.Record, error] {
 			case len(e.entries) == 0:
 				err = errors.New("it names no package")
 			default:
-				a = s.convert(e)
+				a, err = s.convert(e)
 			}
 			if !yield(whole.Converted(id, a, err)) {
 				return
@@ -251,7 +258,7 @@ func (s *Errata) Records() iter.Seq2[store.Record, error] {
 }
 
 // convert returns the record of an erratum.
-func (s *Errata) convert(e *erratum) advisory.Advisory {
+func (s *Errata) convert(e *erratum) (advisory.Advisory, error) {
 	a := advisory.Advisory{ID: e.ID, Published: e.Issued, Modified: e.Updated, Summary: e.Title, Details: e.Description}
 	if a.Modified.Before(a.Published) {
 		a.Modified = a.Published
@@ -272,16 +279,20 @@ func (s *Errata) convert(e *erratum) advisory.Advisory {
 		notice = encode(map[string]string{"informational": "notice"})
 	}
 	for _, en := range slices.SortedFunc(maps.Keys(e.entries), compareEntries) {
+		fixed, err := s.fixed(e, en)
+		if err != nil {
+			return a, err
+		}
 		a.Affected = append(a.Affected, advisory.Affected{
 			Package: advisory.Package{Ecosystem: en.ecosystem, Name: en.name},
 			Ranges: []advisory.Range{{Type: advisory.Ecosystem, Events: []advisory.Event{
-				{Introduced: "0"}, {Fixed: s.fixed(e, en)},
+				{Introduced: "0"}, {Fixed: fixed},
 			}}},
 			EcosystemSpecific: specific(en.module, e.entries[en].names(s.Others)),
 			DatabaseSpecific:  notice,
 		})
 	}
-	return a
+	return a, nil
 }
 
 func compareEntries(a, b entry) int {

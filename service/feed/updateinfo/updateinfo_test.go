@@ -326,6 +326,10 @@ func pkg(name, epoch, version, release, arch, src, module string) Package {
 // of the source.
 func TestSources(t *testing.T) {
 	s := &Errata{BySource: true, Others: []string{"s390x"}}
+	// Another release has another epoch.
+	if err := s.Add("Rocky Linux:9", Erratum{ID: "RLSA-9", Packages: []Package{pkg("perl", "9", "5.32", "1.el9", "x86_64", "perl-5.32-1.el9.src.rpm", "")}}); err != nil {
+		t.Fatal(err)
+	}
 	got, rejected := records(t, s,
 		Erratum{ID: "RLSA-1", Kind: "security", CVEs: []string{"CVE-2024-0002", "CVE-2024-0001", "CVE-PENDING"}, Severity: "Important", Packages: []Package{
 			pkg("perl-libs", "4", "5.26.3", "422.el8", "x86_64", "perl-5.26.3-422.el8.src.rpm", ""),
@@ -340,7 +344,7 @@ func TestSources(t *testing.T) {
 			pkg("b", "", "1", "1.el8", "noarch", "b-1-1.el8.src.rpm", "m:1"),
 		}},
 	)
-	if len(rejected) != 0 || len(got) != 3 {
+	if len(rejected) != 0 || len(got) != 4 {
 		t.Fatalf("%+v, %q", got, rejected)
 	}
 	for i, want := range []string{
@@ -394,6 +398,7 @@ func TestRejected(t *testing.T) {
 		"another architecture":  pkg("a", "0", "1", "2", "vax", "a-1-2.src.rpm", ""),
 		"no source":             pkg("a", "0", "1", "2", "x86_64", "", ""),
 		"a binary as source":    pkg("a", "0", "1", "2", "x86_64", "a-1-2.x86_64.rpm", ""),
+		"an unknown epoch":      pkg("c", "0", "1", "3", "x86_64", "b-1-2.src.rpm", ""),
 		"a source of a name":    pkg("a", "0", "1", "2", "x86_64", "a.src.rpm", ""),
 		"a source of no name":   pkg("a", "0", "1", "2", "x86_64", "-1-2.src.rpm", ""),
 	} {
