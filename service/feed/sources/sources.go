@@ -11,6 +11,7 @@ import (
 	"assay/service/feed/cve"
 	"assay/service/feed/debian"
 	"assay/service/feed/drupal"
+	"assay/service/feed/echo"
 	"assay/service/feed/endoflife"
 	"assay/service/feed/jenkins"
 	"assay/service/feed/nvd"
@@ -56,6 +57,7 @@ func All() []feed.Source {
 		suse.Source(),
 		arch.Source(),
 		azurelinux.Source(),
+		echo.Source(),
 		endoflife.Source(),
 	}
 }

@@ -180,6 +180,9 @@ var fixtures = map[string]func(t *testing.T) fixture{
 		file := bytes.TrimSpace(read(t, "feeds", "arch", "vunnel", "input", "arch-advisories", "all.json"))
 		return fixture{files: map[string][]byte{"all.json": file}, records: 5}
 	},
+	"echo": func(t *testing.T) fixture {
+		return fixture{files: map[string][]byte{"data.json": member(t, "input/echo-advisories/data.json", "feeds", "echo", "vunnel.zip")}, records: 25}
+	},
 	// The test data has no file of Wolfi. That of MinimOS has the same form.
 	"wolfi": func(t *testing.T) fixture {
 		file := member(t, "input/secdb/security.json", "feeds", "minimos", "vunnel.zip")
