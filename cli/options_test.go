@@ -64,7 +64,7 @@ func TestOptionsFollowTheirDeclaration(t *testing.T) {
 			if !slices.Equal(sent, []cyclonedx.Option{want}) {
 				t.Fatalf("the flag sends %v, want %v\n%s", sent, want, log)
 			}
-			decided, ignored, err := policy.Options(sent, policy.Allow{})
+			decided, ignored, err := policy.Options(sent, policy.Allow{}, nil)
 			asked := verdict.DefaultOptions()
 			d.Set(&asked, value)
 			if err != nil || len(ignored) > 0 || decided != asked {
@@ -87,7 +87,7 @@ func TestOptionsFollowTheirDeclaration(t *testing.T) {
 			} else if want.Origin = env; !slices.Equal(sent, []cyclonedx.Option{want}) {
 				t.Fatalf("%s sends %v, want %v\n%s", env, sent, want, log)
 			}
-			decided, ignored, err = policy.Options(sent, policy.Allow{})
+			decided, ignored, err = policy.Options(sent, policy.Allow{}, nil)
 			if weaker := d.Weaker(asked); err != nil || weaker != (len(ignored) == 1) || weaker == (decided == asked) {
 				t.Errorf("weaker %v: the policy has %+v, ignored %v, %v", weaker, decided, ignored, err)
 			}
@@ -95,7 +95,7 @@ func TestOptionsFollowTheirDeclaration(t *testing.T) {
 			if (err == nil) != (d.Env == verdict.EnvStricter) {
 				t.Errorf("rule %d, and --allow-env: %v", d.Env, err)
 			} else if err == nil {
-				if decided, ignored, err := policy.Options(sent, allow); err != nil || len(ignored) > 0 || decided != asked {
+				if decided, ignored, err := policy.Options(sent, allow, nil); err != nil || len(ignored) > 0 || decided != asked {
 					t.Errorf("allowed, the policy has %+v, ignored %v, %v", decided, ignored, err)
 				}
 			}

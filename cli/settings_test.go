@@ -27,7 +27,7 @@ func TestDecidedAsTheServiceDoes(t *testing.T) {
 	taken := 0
 	for _, d := range verdict.DeclaredOptions() {
 		for _, text := range texts {
-			_, ignored, err := policy.Options([]cyclonedx.Option{{Name: d.Name, Value: text, Origin: "flag"}}, policy.Allow{})
+			_, ignored, err := policy.Options([]cyclonedx.Option{{Name: d.Name, Value: text, Origin: "flag"}}, policy.Allow{}, nil)
 			if len(ignored) > 0 {
 				t.Fatalf("the service does not know %s", d.Name)
 			}

@@ -45,27 +45,32 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 			return fmt.Errorf("outcome %q although /%s could not be read", v.Decision.Outcome, clean(p.Path))
 		}
 	}
-	return checkOptions(v.Options, scan.Options)
+	return checkOptions(v.Options, scan.Options, v.Policy != nil)
 }
 
 // checkOptions compares the options of a pass with those that were sent. A flag must
-// have been applied. A variable may have been ignored, because the service decides.
-func checkOptions(o verdict.Options, sent []cyclonedx.Option) error {
+// have been applied. A variable may have been ignored, because the service decides. A
+// policy of the service may have other defaults, and may be stricter than a flag.
+func checkOptions(o verdict.Options, sent []cyclonedx.Option, byPolicy bool) error {
 	for _, option := range verdict.DeclaredOptions() {
 		if option.Effect != verdict.Gate {
 			continue
 		}
 		may := []string{option.Value(verdict.DefaultOptions())}
+		var flag *verdict.Options
 		for _, s := range sent {
 			asked := verdict.DefaultOptions()
 			if s.Name != option.Name || !option.Set(&asked, s.Value) {
 				continue
 			}
 			if s.Origin == "flag" {
-				may = []string{option.Value(asked)}
+				may, flag = []string{option.Value(asked)}, &asked
 			} else if option.Env != verdict.EnvNever {
 				may = append(may, option.Value(asked))
 			}
+		}
+		if byPolicy && (flag == nil || !option.WeakerThan(o, *flag)) {
+			continue
 		}
 		if value := option.Value(o); !slices.Contains(may, value) {
 			return fmt.Errorf("it was made with --%s=%s, which was not requested", option.Name, clean(value))

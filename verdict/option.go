@@ -69,10 +69,10 @@ type Option struct {
 	Effect  Effect
 	Env     EnvRule
 
-	none    bool                            // a severity that may also be none
-	purl    bool                            // a text that is a package URL
-	field   func(*Options) any              // the field as *Severity, *bool, *Seconds or *string, or a threshold
-	weakens func(o, byDefault Options) bool // nil if no value lets more through than the default
+	none    bool                       // a severity that may also be none
+	purl    bool                       // a text that is a package URL
+	field   func(*Options) any         // the field as *Severity, *bool, *Seconds or *string, or a threshold
+	weakens func(o, than Options) bool // whether it lets more through; nil for a switch that only makes the gate stricter
 }
 
 // An Effect says what an option changes.
@@ -100,8 +100,10 @@ func DeclaredOptions() []Option {
 		{
 			Name: "fail-on", Usage: "fail on findings of this `SEVERITY` or above: critical, high, medium, low, negligible, none (default high); with a comma, also on epss=0.5",
 			Effect: Gate, Env: EnvStricter, none: true,
-			field:   func(o *Options) any { return threshold{&o.FailOn, &o.FailOnEPSS} },
-			weakens: func(o, byDefault Options) bool { return o.Threshold() < byDefault.Threshold() },
+			field: func(o *Options) any { return threshold{&o.FailOn, &o.FailOnEPSS} },
+			weakens: func(o, than Options) bool {
+				return o.Threshold() < than.Threshold() || than.FailOnEPSS > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > than.FailOnEPSS)
+			},
 		},
 		{
 			Name: "fail-on-unfixed", Usage: "also fail on findings that have no fix",
@@ -128,7 +130,8 @@ func DeclaredOptions() []Option {
 		{
 			Name: "max-age", Usage: "do not trust data that was last updated more than this `TIME` ago, such as 12h or 3d; the service may trust less",
 			Effect: Gate, Env: EnvTaken,
-			field: func(o *Options) any { return &o.MaxAge },
+			field:   func(o *Options) any { return &o.MaxAge },
+			weakens: func(o, than Options) bool { return than.MaxAge > 0 && (o.MaxAge == 0 || o.MaxAge > than.MaxAge) },
 		},
 		{
 			Name: "strict", Usage: "do not trust a scan that could not read or evaluate everything",
@@ -146,19 +149,19 @@ func DeclaredOptions() []Option {
 			Name: "no-os-packages", Usage: "accept an image that names a system and has no package database",
 			Effect: Gate, Env: EnvNever,
 			field:   func(o *Options) any { return &o.NoOSPackages },
-			weakens: func(o, _ Options) bool { return o.NoOSPackages },
+			weakens: func(o, than Options) bool { return o.NoOSPackages && !than.NoOSPackages },
 		},
 		{
 			Name: "vex-product", Usage: "apply the VEX statements about this product, a `PURL`, to the packages in the image",
 			Effect: Gate, Env: EnvNever, purl: true,
 			field:   func(o *Options) any { return &o.VEXProduct },
-			weakens: func(o, _ Options) bool { return o.VEXProduct != "" },
+			weakens: func(o, than Options) bool { return o.VEXProduct != "" && o.VEXProduct != than.VEXProduct },
 		},
 		{
 			Name: "continue-on-failure", Aliases: []string{"c"}, Usage: "exit 0 on findings",
 			Effect: Exit, Env: EnvStricter,
 			field:   func(o *Options) any { return &o.ContinueOnFailure },
-			weakens: func(o, _ Options) bool { return o.ContinueOnFailure },
+			weakens: func(o, than Options) bool { return o.ContinueOnFailure && !than.ContinueOnFailure },
 		},
 		{
 			Name: "project", Usage: "`NAME` of the project that the scan belongs to",
@@ -216,7 +219,7 @@ func (d Option) Set(o *Options, value string) bool {
 		}
 		*field = b
 	case *string:
-		if d.purl && !strings.HasPrefix(value, "pkg:") {
+		if d.purl && value != "" && !strings.HasPrefix(value, "pkg:") {
 			return false
 		}
 		if len(value) > maxText || !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -274,8 +277,31 @@ func (d Option) Switch() bool {
 }
 
 // Weaker reports whether the option in o lets through what the default rejects.
-func (d Option) Weaker(o Options) bool {
-	return d.weakens != nil && d.weakens(o, DefaultOptions())
+func (d Option) Weaker(o Options) bool { return d.WeakerThan(o, DefaultOptions()) }
+
+// WeakerThan reports whether the option in o lets through what it rejects in than.
+func (d Option) WeakerThan(o, than Options) bool {
+	if d.weakens != nil {
+		return d.weakens(o, than)
+	}
+	on, ok := d.field(&o).(*bool)
+	return ok && !*on && *d.field(&than).(*bool)
+}
+
+// Strengthen makes the option in o at least as strict as it is in than.
+func (d Option) Strengthen(o *Options, than Options) {
+	switch {
+	case !d.WeakerThan(*o, than):
+	case d.none: // each of the two parts
+		if o.Threshold() < than.Threshold() {
+			o.FailOn = than.FailOn
+		}
+		if e := than.FailOnEPSS; e > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > e) {
+			o.FailOnEPSS = e
+		}
+	default:
+		d.Set(o, d.Value(than))
+	}
 }
 
 // severities lists the valid severities, from the worst.

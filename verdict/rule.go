@@ -29,7 +29,8 @@ const (
 	RuleSeverity       = "severity"
 	RuleKnownExploited = "known-exploited"
 	RuleMalicious      = "malicious"
-	RuleEPSS           = "epss" // the probability of exploitation
+	RuleEPSS           = "epss"      // the probability of exploitation
+	RuleForbidden      = "forbidden" // the policy of the service
 )
 
 // The rules by which a finding does not fail.
@@ -65,7 +66,7 @@ const (
 // failsFinding reports whether a finding fails by a rule.
 func failsFinding(rule string) bool {
 	switch rule {
-	case RuleSeverity, RuleKnownExploited, RuleMalicious, RuleEPSS:
+	case RuleSeverity, RuleKnownExploited, RuleMalicious, RuleEPSS, RuleForbidden:
 		return true
 	}
 	return false

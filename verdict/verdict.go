@@ -39,6 +39,8 @@ type Verdict struct {
 	Data       Data        `json:"data"`
 	// Options are the options that the decision used.
 	Options Options `json:"options"`
+	// Policy is the policy of the service that the decision used, or nil.
+	Policy *Policy `json:"policy,omitempty"`
 	// Ignored are options that the client sent and the service did not use.
 	Ignored []IgnoredOption `json:"ignored,omitempty"`
 	// Exceptions are the files of exceptions and VEX statements, and what became of their
@@ -166,6 +168,14 @@ type Grounds struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Written is where the rule is written: ".assayignore.yaml line 4".
 	Written string `json:"written,omitempty"`
+}
+
+// A Policy is a version of the policy of the service.
+type Policy struct {
+	Version int `json:"version"`
+	// Sections are those of its sections that are about the scan: "all", "project shop",
+	// "token ci".
+	Sections []string `json:"sections"`
 }
 
 // The formats of VEX statements.

@@ -50,13 +50,15 @@ var allowed = map[string]string{
 	"service/snapshot":      "service/advisory service/exploit service/index service/match service/store verdict",
 
 	// An inventory becomes a verdict.
-	"service/match":         "inspect/inventory remote/purl service/advisory service/distro service/exploit service/index service/version verdict",
-	"service/policy/vex":    "remote/purl service/policy/ignore verdict",
-	"service/policy/ignore": "remote/purl service/advisory service/match verdict",
-	"service/policy":        "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
-	"service/remedy":        "inspect/inventory service/distro service/match service/version verdict",
-	"service/scan":          "remote/cyclonedx service/distro service/match service/policy service/remedy service/store verdict",
-	"service/explain":       "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
+	"service/match":           "inspect/inventory remote/purl service/advisory service/distro service/exploit service/index service/version verdict",
+	"service/policy/yamltext": "verdict",
+	"service/policy/ruleset":  "service/policy/ignore service/policy/yamltext service/store verdict",
+	"service/policy/vex":      "remote/purl service/policy/ignore verdict",
+	"service/policy/ignore":   "remote/purl service/advisory service/match service/policy/yamltext verdict",
+	"service/policy":          "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
+	"service/remedy":          "inspect/inventory service/distro service/match service/version verdict",
+	"service/scan":            "remote/cyclonedx service/distro service/match service/policy service/remedy service/store verdict",
+	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",
@@ -68,7 +70,7 @@ var allowed = map[string]string{
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/lifetime service/registry service/scan service/signin service/store service/tokens verdict",
+		"service/lifetime service/policy/ruleset service/registry service/scan service/signin service/store service/tokens verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

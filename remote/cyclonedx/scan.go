@@ -40,3 +40,15 @@ type Option struct {
 	Value  string // "critical"; "true" for a switch
 	Origin string // "flag", or the name of the environment variable
 }
+
+// Option returns the value of an option that a flag gave, or else a variable; the last one
+// counts. It is empty if nobody gave it.
+func (s Scan) Option(name string) string {
+	value, flag := "", false
+	for _, o := range s.Options {
+		if o.Name == name && (!flag || o.Origin == "flag") {
+			value, flag = o.Value, o.Origin == "flag"
+		}
+	}
+	return value
+}

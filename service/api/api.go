@@ -15,6 +15,7 @@ import (
 	"assay/service/explain"
 	"assay/service/httpserver"
 	"assay/service/match"
+	"assay/service/policy/ruleset"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/service/tokens"
@@ -57,6 +58,8 @@ type Config struct {
 	// Clients are the binaries to serve; nil serves none.
 	Clients   *Clients
 	Evaluator scan.Evaluator
+	// Policy returns the policy of the service, which may be nil.
+	Policy func(context.Context) (*ruleset.Policy, error)
 	// PublicURL is the address of the service for people, without a slash at the end.
 	// It is never taken from a request.
 	PublicURL string

@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -95,7 +97,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err := memory.Grow(filesNeed(s.Files)); err != nil {
 		return nil, err
 	}
-	v, kept, err := a.evaluate(s, t)
+	v, kept, err := a.evaluate(r.Context(), s, t)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +176,7 @@ func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, 
 
 // evaluate evaluates a scan with the current data. It returns the verdict, and the scan
 // to be stored without the text of the verdict.
-func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
+func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
 	none := func(err error) (scan.Answer, store.Scan, error) { return scan.Answer{}, store.Scan{}, err }
 	view, err := a.View()
 	if err != nil {
@@ -182,7 +184,11 @@ func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // the precision of the store, so that a replay has the same time
-	v, err := a.Evaluator.Answer(s, view, view.Memo(), view.Data(), now)
+	evaluator, err := a.evaluator(ctx, s, t)
+	if err != nil {
+		return none(err)
+	}
+	v, err := evaluator.Answer(s, view, view.Memo(), view.Data(), now)
 	if bad, ok := errors.AsType[*scan.BadOptionError](err); ok {
 		return none(httpserver.Problem{Status: http.StatusBadRequest, What: bad.Error(), Hint: "assay --help lists the values"})
 	}
@@ -207,6 +213,20 @@ func (a *api) evaluate(s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
 		Snapshot: v.Data.Snapshot, Seq: view.Seq(),
 	}, nil
+}
+
+// evaluator returns the evaluator with the policy of the service for a scan.
+func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token) (scan.Evaluator, error) {
+	evaluator := a.Evaluator
+	if a.Policy == nil {
+		return evaluator, nil
+	}
+	policy, err := a.Policy(ctx)
+	if err != nil {
+		return evaluator, err
+	}
+	evaluator.Policy = policy.For(cmp.Or(t.Project, s.Option("project")), t.Name)
+	return evaluator, nil
 }
 
 // getScan answers with a stored verdict, unchanged.

@@ -1,13 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"assay/service/policy/ignore"
+	"assay/service/policy/ruleset"
+	"assay/service/scan"
+	"assay/service/store"
 	"assay/verdict"
 	"assay/verdict/hint"
 )
@@ -15,16 +23,232 @@ import (
 func (d *daemon) policyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "policy",
-		Usage: "work with exceptions and policies",
-		Subcommands: []*cli.Command{{
-			Name:      "convert",
-			Usage:     "print a file of exceptions in the format of .assayignore.yaml",
-			ArgsUsage: "FILE",
-			Description: "FILE is a .trivyignore, a .trivyignore.yaml, the configuration of Grype, or an .assayignore.yaml,\n" +
-				"which is checked. Rules that assay does not support are printed as comments.",
-			Action: d.convert,
-		}},
+		Usage: "work with the policy of the service, and with files of exceptions",
+		Subcommands: []*cli.Command{
+			{
+				Name: "set", ArgsUsage: "FILE", Flags: storeFlags(), Action: d.policySet,
+				Usage: "store a new version of the policy, which counts for every scan from then on",
+			},
+			{
+				Name: "show", ArgsUsage: "[VERSION]", Flags: storeFlags(), Action: d.policyShow,
+				Usage: "print the current version of the policy, or another one",
+			},
+			{Name: "list", Usage: "list the versions of the policy", Flags: storeFlags(), Action: d.policyList},
+			{
+				Name: "check", ArgsUsage: "FILE", Action: d.policyCheck,
+				Usage:       "say what contradicts itself in a policy, or has no effect",
+				Description: "The exit code is 1 if there is anything.",
+			},
+			{
+				Name: "test", ArgsUsage: "FILE", Action: d.policyTest,
+				Usage: "decide stored scans again with a policy, and print those that would change",
+				Flags: append(evaluatorFlags(), storeFlags(
+					&cli.IntFlag{Name: "limit", Usage: "decide the newest `N` scans", Value: 100},
+				)...),
+			},
+			{
+				Name: "convert", ArgsUsage: "FILE", Action: d.convert,
+				Usage: "print a file of exceptions in the format of .assayignore.yaml",
+				Description: "FILE is a .trivyignore, a .trivyignore.yaml, the configuration of Grype, or an .assayignore.yaml,\n" +
+					"which is checked. Rules that assay does not support are printed as comments.",
+			},
+		},
 	}
+}
+
+// readPolicy reads and parses the file that a command names.
+func readPolicy(c *cli.Context, command string) (*ruleset.Policy, []byte, error) {
+	if c.NArg() != 1 {
+		return nil, nil, hint.Errorf("assayd policy "+command+" FILE", "one file must be named")
+	}
+	name := c.Args().First()
+	text, err := readBounded(name, ruleset.MaxBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := ruleset.Parse(text)
+	if err != nil {
+		return nil, nil, hint.Errorf("docs/policy.md has the format", "read %q: %w", name, err)
+	}
+	return p, text, nil
+}
+
+func (d *daemon) policySet(c *cli.Context) error {
+	p, text, err := readPolicy(c, "set")
+	if err != nil {
+		return err
+	}
+	for _, problem := range p.Check(d.now()) {
+		fmt.Fprintf(d.stderr, "assayd: note: %s\n", verdict.Clean(problem))
+	}
+	st, err := openExisting(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	version, err := ruleset.Set(c.Context, st, text, fmt.Sprintf("policy set %d", os.Getpid()), d.now())
+	if errors.Is(err, ruleset.ErrBusy) {
+		return hint.Errorf("run the command again", "%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.stdout, "stored version %d of the policy\n", version)
+	return st.AddEvent(c.Context, d.event(store.ActionPolicy, "version "+strconv.Itoa(version), c.Args().First()))
+}
+
+func (d *daemon) policyShow(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return hint.Errorf("assayd policy show [VERSION]", "unexpected argument %q", c.Args().Get(1))
+	}
+	st, err := openExisting(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	all, err := ruleset.Versions(c.Context, st)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return hint.Errorf("assayd policy set FILE stores one", "the service has no policy")
+	}
+	version := all[len(all)-1].Number
+	if c.NArg() == 1 {
+		if version, err = strconv.Atoi(c.Args().First()); err != nil {
+			return hint.Errorf("assayd policy list shows them", "invalid version %q", c.Args().First())
+		}
+	}
+	text, err := ruleset.Text(c.Context, st, version)
+	if err != nil {
+		return hint.Errorf("assayd policy list shows them", "%w", err)
+	}
+	_, err = d.stdout.Write(text)
+	return err
+}
+
+func (d *daemon) policyList(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", c.Args().First())
+	}
+	st, err := openExisting(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	all, err := ruleset.Versions(c.Context, st)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VERSION\tSTORED")
+	for _, v := range all {
+		fmt.Fprintf(w, "%d\t%s\n", v.Number, v.At.UTC().Format(time.RFC3339))
+	}
+	return w.Flush()
+}
+
+func (d *daemon) policyCheck(c *cli.Context) error {
+	p, _, err := readPolicy(c, "check")
+	if err != nil {
+		return err
+	}
+	problems := p.Check(d.now())
+	for _, problem := range problems {
+		fmt.Fprintln(d.stdout, verdict.Clean(problem))
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%d contradictions or rules without effect in %q", len(problems), c.Args().First())
+	}
+	return nil
+}
+
+// policyTest decides stored scans with the current policy and with that of a file, both
+// with the current data.
+func (d *daemon) policyTest(c *cli.Context) (err error) {
+	p, _, err := readPolicy(c, "test")
+	if err != nil {
+		return err
+	}
+	st, err := openExisting(c)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	current, err := (&ruleset.Current{Store: st}).Get(c.Context)
+	if err != nil {
+		return err
+	}
+	head, err := st.Head(c.Context)
+	if err != nil {
+		return fmt.Errorf("read the state of the data: %w", err)
+	}
+	index, discard, err := indexOf(c.Context, st, head.Seq)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, discard()) }()
+	view, err := index.View()
+	if err != nil {
+		return fmt.Errorf("open the snapshot: %w", err)
+	}
+	defer view.Close()
+	eval, err := evaluator(c)
+	if err != nil {
+		return err
+	}
+	if err := replayAge(c, st, &eval, view.Data()); err != nil {
+		return err
+	}
+	scans, err := st.ListScans(c.Context, c.Int("limit"))
+	if err != nil {
+		return err
+	}
+	changed := 0
+	for _, listed := range scans {
+		kept, err := st.Scan(c.Context, listed.ID)
+		if err != nil {
+			return err
+		}
+		sent, _, err := scan.Decode(kept)
+		if err != nil {
+			return err
+		}
+		token, err := tokenName(c.Context, st, kept.Token)
+		if err != nil {
+			return err
+		}
+		var both [2]verdict.Decision
+		for i, policy := range []*ruleset.Policy{current, p} {
+			eval.Policy = policy.For(kept.Project, token)
+			answer, err := eval.Answer(sent, view, view.Memo(), view.Data(), d.now())
+			if err != nil {
+				return fmt.Errorf("decide scan %q: %w", kept.ID, err)
+			}
+			both[i] = answer.Decision
+		}
+		if both[0].Outcome != both[1].Outcome || both[0].Reasons[0].Rule != both[1].Reasons[0].Rule {
+			changed++
+			fmt.Fprintf(d.stdout, "%s %s %s: %s (%s) -> %s (%s)\n", kept.ID, kept.At.UTC().Format(time.RFC3339), printable(kept.Project),
+				both[0].Outcome, both[0].Reasons[0].Rule, both[1].Outcome, both[1].Reasons[0].Rule)
+		}
+	}
+	fmt.Fprintf(d.stdout, "%d of %d scans would change\n", changed, len(scans))
+	return nil
+}
+
+// tokenName returns the name of a token, or "" if it is no longer stored.
+func tokenName(ctx context.Context, st store.Tokens, id string) (string, error) {
+	all, err := st.ListTokens(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the tokens: %w", err)
+	}
+	for _, t := range all {
+		if t.ID == id {
+			return t.Name, nil
+		}
+	}
+	return "", nil
 }
 
 func (d *daemon) convert(c *cli.Context) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"assay/service/policy"
+	"assay/service/policy/ruleset"
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
@@ -88,6 +89,9 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if err := replayAge(c, st, &eval, data); err != nil {
 		return err
 	}
+	if eval.Policy, err = replayPolicy(c, st, kept, before); err != nil {
+		return err
+	}
 	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
@@ -111,6 +115,27 @@ func replayAge(c *cli.Context, st store.Feeds, eval *scan.Evaluator, data verdic
 		eval.MaxAge = 0 // the age of other data at that time is not stored
 	}
 	return nil
+}
+
+// replayPolicy returns what the current policy of the service says about a scan, or the
+// version of the scan's own time if the data is that of the past.
+func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, before verdict.Verdict) (*ruleset.Effective, error) {
+	var policy *ruleset.Policy
+	var err error
+	switch {
+	case c.String("as-of") == "":
+		policy, err = (&ruleset.Current{Store: st}).Get(c.Context)
+	case before.Policy != nil:
+		policy, err = ruleset.At(c.Context, st, before.Policy.Version)
+	}
+	if err != nil || policy == nil {
+		return nil, err
+	}
+	token, err := tokenName(c.Context, st, kept.Token)
+	if err != nil {
+		return nil, err
+	}
+	return policy.For(kept.Project, token), nil
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {

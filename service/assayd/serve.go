@@ -21,6 +21,7 @@ import (
 	"assay/service/httpserver"
 	"assay/service/metrics"
 	"assay/service/oidc"
+	"assay/service/policy/ruleset"
 	"assay/service/retention"
 	"assay/service/scan"
 	"assay/service/signin"
@@ -274,6 +275,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		View:      viewOf(index),
 		Clients:   conf.clients,
 		Evaluator: conf.evaluator,
+		Policy:    (&ruleset.Current{Store: st}).Get,
 		PublicURL: conf.public,
 		Causes:    func() []api.Cause { return append(updated.causes(), behind.causes()...) },
 		Now:       d.now,

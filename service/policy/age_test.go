@@ -53,7 +53,7 @@ func TestOldSources(t *testing.T) {
 		{"of two imports the new one counts", []Source{debian, imported("import", 90*day), imported("other", day)}, nil, "", "", "osv:Debian other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o, _, err := Options(nil, Allow{})
+			o, _, err := Options(nil, Allow{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

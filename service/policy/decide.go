@@ -160,6 +160,13 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 			Hint: "remove the package, and treat what the build had access to as disclosed",
 		})
 	}
+	if n := by[verdict.RuleForbidden]; n > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleForbidden,
+			Text: plural(n, "finding is", "findings are") + " forbidden by the policy of the service",
+			Hint: "upgrade or remove these packages; the verdict names the line of the policy",
+		})
+	}
 	if n := by[verdict.RuleKnownExploited]; n > 0 {
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleKnownExploited,

@@ -9,6 +9,7 @@ import (
 	"assay/remote/purl"
 	"assay/service/match"
 	"assay/service/policy/ignore"
+	"assay/service/policy/ruleset"
 	"assay/service/policy/vex"
 	"assay/verdict"
 )
@@ -24,6 +25,11 @@ const (
 
 // Exceptions are the files of exceptions and VEX statements of one scan. A nil pointer has none.
 type Exceptions struct {
+	// Refused are the files that the policy of the service refuses.
+	Refused []verdict.IgnoredOption
+
+	service    *ruleset.Effective
+	forbidden  []*ignore.Rule
 	files      []*exceptionFile
 	byID       map[string][]*entry
 	byName     map[string][]*entry     // of those without an id, by the name of the package
@@ -56,9 +62,10 @@ type statement struct {
 }
 
 // ReadExceptions reads the files of a scan. product is the purl of the image in VEX
-// statements, or empty. What cannot be read is in the result, and makes the answer
+// statements, or empty. service, which may be nil, is the policy of the service, whose
+// exceptions come first. What cannot be read is in the result, and makes the answer
 // untrusted.
-func ReadExceptions(files []cyclonedx.File, product string) *Exceptions {
+func ReadExceptions(files []cyclonedx.File, product string, service *ruleset.Effective) *Exceptions {
 	x := &Exceptions{
 		byID: map[string][]*entry{}, byName: map[string][]*entry{}, about: map[*verdict.Package][]*entry{},
 		statements: map[string][]*statement{},
@@ -67,6 +74,9 @@ func ReadExceptions(files []cyclonedx.File, product string) *Exceptions {
 		x.product = new(purl.PURL)
 		x.badProduct = x.product.Parse(product)
 	}
+	if service != nil {
+		x.addService(service)
+	}
 	for i, f := range files {
 		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}}
 		x.files = append(x.files, read)
@@ -74,6 +84,8 @@ func ReadExceptions(files []cyclonedx.File, product string) *Exceptions {
 		switch {
 		case i >= maxFiles:
 			err = fmt.Errorf("more than %d files", maxFiles)
+		case x.refused(service, f):
+			err = nil
 		case f.Kind == cyclonedx.FileIgnore:
 			err = x.addRules(read, f)
 		case f.Kind == cyclonedx.FileVEX:
@@ -87,6 +99,52 @@ func ReadExceptions(files []cyclonedx.File, product string) *Exceptions {
 		}
 	}
 	return x
+}
+
+// addService adds the exceptions of the service, and what it forbids.
+func (x *Exceptions) addService(service *ruleset.Effective) {
+	x.service = service
+	by := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: fmt.Sprintf("policy version %d", service.Version)}}
+	for _, r := range service.Exceptions {
+		x.add(by, r)
+	}
+	for _, r := range service.Forbidden {
+		x.forbidden = append(x.forbidden, r)
+	}
+}
+
+// refused reports whether the policy of the service refuses a file.
+func (x *Exceptions) refused(service *ruleset.Effective, f cyclonedx.File) bool {
+	if service == nil {
+		return false
+	}
+	line, flag := service.NoIgnoreFiles, "ignore-file"
+	if f.Kind == cyclonedx.FileVEX {
+		line, flag = service.NoVEX, "vex"
+	}
+	if line == 0 {
+		return false
+	}
+	x.Refused = append(x.Refused, verdict.IgnoredOption{Name: flag, Value: f.Name, Origin: flagOrigin,
+		Reason: "the policy of the service refuses it (" + service.Written(line) + ")"})
+	return true
+}
+
+// forbids returns the grounds on which the policy of the service forbids a finding, or nil.
+func (x *Exceptions) forbids(f match.Finding, now time.Time) *verdict.Grounds {
+	if x == nil {
+		return nil
+	}
+	for _, r := range x.forbidden {
+		if !r.Expired(now) && r.Matches(f) {
+			g := &verdict.Grounds{By: r.By, Reason: r.Reason, Written: x.service.Written(r.Line)}
+			if !r.Expires.IsZero() {
+				g.Until = &r.Expires
+			}
+			return g
+		}
+	}
+	return nil
 }
 
 func (x *Exceptions) addRules(read *exceptionFile, f cyclonedx.File) error {
@@ -106,18 +164,23 @@ func (x *Exceptions) addRules(read *exceptionFile, f cyclonedx.File) error {
 	}
 	read.Entries = len(parsed.Rules)
 	for _, r := range parsed.Rules {
-		e := &entry{Rule: r, file: read}
-		read.entries = append(read.entries, e)
-		switch {
-		case r.ID != "":
-			x.byID[r.ID] = append(x.byID[r.ID], e)
-		case r.Package != "":
-			x.byName[r.Package] = append(x.byName[r.Package], e)
-		default:
-			x.general = append(x.general, e)
-		}
+		read.entries = append(read.entries, x.add(read, r))
 	}
 	return nil
+}
+
+// add adds an entry of a file.
+func (x *Exceptions) add(file *exceptionFile, r *ignore.Rule) *entry {
+	e := &entry{Rule: r, file: file}
+	switch {
+	case r.ID != "":
+		x.byID[r.ID] = append(x.byID[r.ID], e)
+	case r.Package != "":
+		x.byName[r.Package] = append(x.byName[r.Package], e)
+	default:
+		x.general = append(x.general, e)
+	}
+	return e
 }
 
 func (x *Exceptions) addStatements(read *exceptionFile, f cyclonedx.File) error {
@@ -169,7 +232,7 @@ func (x *Exceptions) vex(f match.Finding) *acceptance {
 // accept returns the acceptance of a finding by an exception, or nil. expired is that of an
 // exception that would if it had not expired.
 func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *acceptance) {
-	if x == nil || len(x.files) == 0 {
+	if x == nil {
 		return nil, nil
 	}
 	var by *entry

@@ -18,7 +18,7 @@ func excepted(t *testing.T, files []cyclonedx.File, findings ...match.Finding) v
 	t.Helper()
 	in := scanned(findings...)
 	in.Now = today
-	in.Exceptions = ReadExceptions(files, "")
+	in.Exceptions = ReadExceptions(files, "", nil)
 	v := verdict.Verdict{Data: in.Data, Options: in.Options, System: in.Result.System, Evaluated: Evaluated(in)}
 	d, decided, counts := Decide(in)
 	v.Decision, v.Counts, v.Exceptions = d, counts, in.Exceptions.Result(in.Now)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"assay/remote/cyclonedx"
+	"assay/service/policy/ruleset"
 	"assay/verdict"
 )
 
@@ -54,8 +55,13 @@ func weakenable() []string {
 // service does not know. A flag that the service does not know is an error, because the
 // decision would not be the one that was asked for. An invalid value is an error,
 // wherever it comes from.
-func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.IgnoredOption, error) {
-	options := verdict.DefaultOptions()
+//
+// service, which may be nil, is the policy of the service. Its defaults are those of options
+// that were not sent. An option that is weaker than its mandatory values is returned as
+// ignored, even if it is a flag.
+func Options(sent []cyclonedx.Option, allow Allow, service *ruleset.Effective) (verdict.Options, []verdict.IgnoredOption, error) {
+	byDefault := service.Options()
+	options := byDefault
 	var ignored []verdict.IgnoredOption
 	for _, flags := range []bool{false, true} {
 		for _, o := range sent {
@@ -73,7 +79,7 @@ func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.I
 				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: unknown to this service", short(o.Name), given(o.Origin))
 			case !known:
 				reason = "this service does not know the option"
-			case !flags && !slices.Contains(allow.weaken, o.Name) && option.Weaker(next):
+			case !flags && !slices.Contains(allow.weaken, o.Name) && option.WeakerThan(next, byDefault):
 				reason = "an environment variable may not weaken the gate, a flag in the Dockerfile may"
 			}
 			if reason != "" {
@@ -83,7 +89,26 @@ func Options(sent []cyclonedx.Option, allow Allow) (verdict.Options, []verdict.I
 			options = next
 		}
 	}
+	service.Require(&options, func(required ruleset.Setting, was string) {
+		ignored = append(ignored, verdict.IgnoredOption{
+			Name: required.Option.Name, Value: was, Origin: originOf(sent, required.Option.Name),
+			Reason: fmt.Sprintf("the service requires %s (%s)", required.Value, service.Written(required.Line)),
+		})
+	})
 	return options, ignored, nil
+}
+
+// originOf returns who sent an option last, or "default".
+func originOf(sent []cyclonedx.Option, name string) string {
+	origin := "default"
+	for _, flags := range []bool{false, true} {
+		for _, o := range sent {
+			if o.Name == name && (o.Origin == flagOrigin) == flags {
+				origin = o.Origin
+			}
+		}
+	}
+	return origin
 }
 
 // given says where an option was given.

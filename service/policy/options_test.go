@@ -70,7 +70,7 @@ func TestOptions(t *testing.T) {
 			for _, o := range tt.sent {
 				sent = append(sent, cyclonedx.Option(o))
 			}
-			got, ignored, err := Options(sent, tt.allow)
+			got, ignored, err := Options(sent, tt.allow, nil)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 			}
@@ -103,17 +103,17 @@ func TestOptionsErrors(t *testing.T) {
 		{"fail-on", strings.Repeat("x", 1<<20), `xxx"..., it takes critical`},
 	}
 	for _, tt := range tests {
-		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, Allow{[]string{tt.name}})
+		_, _, err := Options([]cyclonedx.Option{{Name: tt.name, Value: tt.value, Origin: "ASSAY_X"}}, Allow{[]string{tt.name}}, nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 500 {
 			t.Errorf("%s=%.20q: %.300v\nwant %s", tt.name, tt.value, err, tt.want)
 		}
 	}
-	_, _, err := Options([]cyclonedx.Option{{Name: "strict", Value: "x", Origin: "flag"}}, Allow{})
+	_, _, err := Options([]cyclonedx.Option{{Name: "strict", Value: "x", Origin: "flag"}}, Allow{}, nil)
 	if want := `option "strict" of the command line: invalid value "x", it takes true or false`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	// A newer client may have flags that make the gate stricter.
-	_, _, err = Options([]cyclonedx.Option{{Name: "fail-on-fire", Value: "yes", Origin: "flag"}}, Allow{})
+	_, _, err = Options([]cyclonedx.Option{{Name: "fail-on-fire", Value: "yes", Origin: "flag"}}, Allow{}, nil)
 	if want := `option "fail-on-fire" of the command line: unknown to this service`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -127,7 +127,7 @@ func FuzzOptions(f *testing.F) {
 	f.Add("strict", "false", "kernel", "0")
 	f.Add("no-os-packages", "true", "no-os-packages", "1")
 	f.Fuzz(func(t *testing.T, n1, v1, n2, v2 string) {
-		o, ignored, err := Options([]cyclonedx.Option{{Name: n1, Value: v1, Origin: "A"}, {Name: n2, Value: v2, Origin: "B"}}, Allow{})
+		o, ignored, err := Options([]cyclonedx.Option{{Name: n1, Value: v1, Origin: "A"}, {Name: n2, Value: v2, Origin: "B"}}, Allow{}, nil)
 		if err != nil {
 			return
 		}

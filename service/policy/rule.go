@@ -11,8 +11,9 @@ import (
 // decide returns the decision on a finding: whether it fails, the rule by which, and the
 // grounds. In this order:
 //
-//   - A malicious package fails. A finding that does not fail because of what it is
-//     (kernel, part of another package, unimportant) stays so.
+//   - A malicious package fails, and so does what the policy of the service forbids.
+//   - A finding that does not fail because of what it is (kernel, part of another package,
+//     unimportant) stays so.
 //   - An exception accepts it. One that is known to be exploited needs an exception that
 //     names it.
 //   - A VEX statement says that it does not apply.
@@ -23,6 +24,9 @@ func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdic
 	name, fails = rule(f, in.Options)
 	accepted, expired := in.Exceptions.accept(f, in.Now)
 	stated := in.Exceptions.vex(f)
+	if forbidden := in.Exceptions.forbids(f, in.Now); forbidden != nil && !f.Malicious {
+		return true, verdict.RuleForbidden, forbidden
+	}
 	switch {
 	case name == verdict.RuleMalicious, name == verdict.RuleKernel, name == verdict.RuleOwned, name == verdict.RuleUnimportant:
 		return fails, name, nil

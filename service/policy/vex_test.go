@@ -85,14 +85,14 @@ func TestVEXProduct(t *testing.T) {
 	}
 	for _, tt := range tests {
 		in := scanned(in("CVE-2024-1", "lodash", "high fixed"))
-		in.Now, in.Exceptions = today, ReadExceptions([]cyclonedx.File{body(tt.parts)}, tt.product)
+		in.Now, in.Exceptions = today, ReadExceptions([]cyclonedx.File{body(tt.parts)}, tt.product, nil)
 		_, findings, _ := Decide(in)
 		if findings[0].Rule != tt.rule {
 			t.Errorf("%s: %s, want %s", tt.name, findings[0].Rule, tt.rule)
 		}
 	}
 	in := scanned(in("CVE-2024-1", "lodash", "low"))
-	in.Exceptions = ReadExceptions(nil, "pkg:")
+	in.Exceptions = ReadExceptions(nil, "pkg:", nil)
 	if d, _, _ := Decide(in); d.Code != verdict.CodeUntrusted || d.Reasons[0].Rule != verdict.RuleExceptions {
 		t.Errorf("an invalid product: %+v", d)
 	}

@@ -11,6 +11,7 @@ import (
 	"assay/service/distro"
 	"assay/service/match"
 	"assay/service/policy"
+	"assay/service/policy/ruleset"
 	"assay/service/remedy"
 	"assay/verdict"
 )
@@ -24,6 +25,8 @@ type Evaluator struct {
 	// Without lists ecosystems ("PyPI") for which the service may lack advisories. An
 	// answer is trusted even if their packages are not evaluated.
 	Without []string
+	// Policy is what the policy of the service says about the scan, or nil.
+	Policy *ruleset.Effective
 	// Sources returns the sources of the data. It may be nil; the age of the data as a
 	// whole counts then.
 	Sources func() []policy.Source
@@ -75,7 +78,7 @@ func (e *BadOptionError) Unwrap() error { return e.Err }
 // memo is the memo of ix or nil. The caller sets the id of the scan and the address of the
 // report.
 func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, data verdict.Data, now time.Time) (Answer, error) {
-	options, ignored, err := policy.Options(s.Options, e.Allow)
+	options, ignored, err := policy.Options(s.Options, e.Allow, e.Policy)
 	if err != nil {
 		return Answer{}, &BadOptionError{err}
 	}
@@ -97,7 +100,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Data:       data,
 		MaxAge:     shorter(e.MaxAge, options.MaxAge.Duration()),
 		Now:        now,
-		Exceptions: policy.ReadExceptions(s.Files, options.VEXProduct),
+		Exceptions: policy.ReadExceptions(s.Files, options.VEXProduct, e.Policy),
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
@@ -118,6 +121,10 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Notices:   policy.Notices(result),
 	}
 	v.Exceptions = in.Exceptions.Result(now)
+	v.Ignored = append(v.Ignored, in.Exceptions.Refused...)
+	if e.Policy != nil {
+		v.Policy = &e.Policy.Policy
+	}
 	if asked := options.MaxAge.Duration(); asked > in.MaxAge {
 		v.Notices = append(v.Notices, fmt.Sprintf("--max-age %s is longer than the service's %s, which counts",
 			options.MaxAge, verdict.Age(int64(in.MaxAge/time.Second))))

@@ -25,6 +25,7 @@ const (
 	ActionImport      = "source.import" // assayd import
 	ActionDrop        = "source.drop"   // all records of a source were removed
 	ActionRestore     = "store.restore" // assayd restore
+	ActionPolicy      = "policy.set"    // a new version of the policy of the service
 	ActionSettings    = "settings"      // assayd serve was started with other settings
 )
 

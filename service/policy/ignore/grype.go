@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"assay/service/policy/yamltext"
 )
 
 // grypeSection reads the ignore rules of a configuration of Grype. Its other keys are
@@ -33,13 +35,13 @@ func (f *File) grypeSection(key string, v *yaml.Node) error {
 func grypeField(r *Rule, key string, v *yaml.Node) error {
 	switch key {
 	case "vulnerability":
-		return text(v, &r.ID)
+		return yamltext.Text(v, &r.ID)
 	case "include-aliases": // assay always matches aliases, because aliases are one finding
-		return text(v, new(string))
+		return yamltext.Text(v, new(string))
 	case "reason":
-		return text(v, &r.Reason)
+		return yamltext.Text(v, &r.Reason)
 	case "fix-state":
-		if err := text(v, &r.FixState); err != nil {
+		if err := yamltext.Text(v, &r.FixState); err != nil {
 			return err
 		}
 		if !slices.Contains([]string{"", "fixed", "not-fixed", "wont-fix"}, r.FixState) {
@@ -47,10 +49,10 @@ func grypeField(r *Rule, key string, v *yaml.Node) error {
 		}
 		return nil
 	case "package":
-		return fields(v, func(key string, v *yaml.Node) error { return grypePackage(r, key, v) })
+		return yamltext.Fields(v, func(key string, v *yaml.Node) error { return grypePackage(r, key, v) })
 	case "namespace", "match-type", "vex-status", "vex-justification":
 		var s string
-		if err := text(v, &s); err != nil {
+		if err := yamltext.Text(v, &s); err != nil {
 			return err
 		}
 		if s != "" {
@@ -58,12 +60,12 @@ func grypeField(r *Rule, key string, v *yaml.Node) error {
 		}
 		return nil
 	}
-	return unknown(key, v)
+	return yamltext.Unknown(key, v)
 }
 
 func grypePackage(r *Rule, key string, v *yaml.Node) error {
 	var s string
-	if err := text(v, &s); err != nil || s == "" {
+	if err := yamltext.Text(v, &s); err != nil || s == "" {
 		return err
 	}
 	switch key {
@@ -91,7 +93,7 @@ func grypePackage(r *Rule, key string, v *yaml.Node) error {
 		}
 		r.Types = types
 	default:
-		return unknown(key, v)
+		return yamltext.Unknown(key, v)
 	}
 	return nil
 }

@@ -13,7 +13,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"assay/service/policy/yamltext"
 	"assay/verdict"
+)
+
+// Bounds of a file.
+const (
+	MaxBytes = yamltext.MaxBytes
+	MaxRules = yamltext.MaxEntries
 )
 
 // Parse reads a file of exceptions. A YAML file is of the format whose key it has:
@@ -40,7 +47,7 @@ func Parse(name string, b []byte) (File, error) {
 }
 
 func (f *File) parseYAML(b []byte) error {
-	top, err := readYAML(b)
+	top, err := yamltext.Read(b)
 	if err != nil {
 		return err
 	}
@@ -49,29 +56,29 @@ func (f *File) parseYAML(b []byte) error {
 		return nil
 	}
 	has := map[string]bool{}
-	if err := fields(top, func(key string, _ *yaml.Node) error { has[key] = true; return nil }); err != nil {
+	if err := yamltext.Fields(top, func(key string, _ *yaml.Node) error { has[key] = true; return nil }); err != nil {
 		return err
 	}
 	isTrivy := slices.ContainsFunc(trivySections, func(s string) bool { return has[s] })
 	switch {
 	case has["exceptions"]:
 		f.Format = Assay
-		return fields(top, f.assaySection)
+		return yamltext.Fields(top, f.assaySection)
 	case isTrivy && !has["ignore"]:
 		f.Format = TrivyYAML
-		return fields(top, f.trivySection)
+		return yamltext.Fields(top, f.trivySection)
 	case has["ignore"] && !isTrivy:
 		f.Format = Grype
-		return fields(top, f.grypeSection)
+		return yamltext.Fields(top, f.grypeSection)
 	}
 	return fmt.Errorf("line %d: want one of the keys exceptions (assay), vulnerabilities (Trivy) and ignore (Grype)", top.Line)
 }
 
 // entries reads a list of entries, each with its own line.
 func (f *File) entries(list *yaml.Node, read func(r *Rule, key string, v *yaml.Node) error, check func(r *Rule) error) error {
-	return each(list, func(entry *yaml.Node) error {
+	return yamltext.Each(list, func(entry *yaml.Node) error {
 		r := &Rule{Line: entry.Line}
-		err := fields(entry, func(key string, v *yaml.Node) error { return read(r, key, v) })
+		err := yamltext.Fields(entry, func(key string, v *yaml.Node) error { return read(r, key, v) })
 		if err != nil {
 			return err
 		}
@@ -88,9 +95,17 @@ func (f *File) entries(list *yaml.Node, read func(r *Rule, key string, v *yaml.N
 
 func (f *File) assaySection(key string, v *yaml.Node) error {
 	if key != "exceptions" {
-		return unknown(key, v)
+		return yamltext.Unknown(key, v)
 	}
-	return f.entries(v, assayField, func(r *Rule) error {
+	var err error
+	f.Rules, err = ParseRules(v)
+	return err
+}
+
+// ParseRules reads a list of rules in the format of .assayignore.yaml.
+func ParseRules(list *yaml.Node) ([]*Rule, error) {
+	var f File
+	err := f.entries(list, assayField, func(r *Rule) error {
 		switch {
 		case !r.conditions():
 			return fmt.Errorf("an exception without a condition, such as id or package")
@@ -108,38 +123,39 @@ func (f *File) assaySection(key string, v *yaml.Node) error {
 		}
 		return nil
 	})
+	return f.Rules, err
 }
 
 func assayField(r *Rule, key string, v *yaml.Node) error {
 	switch key {
 	case "id":
-		return text(v, &r.ID)
+		return yamltext.Text(v, &r.ID)
 	case "purl":
-		return texts(v, &r.PURLs)
+		return yamltext.Texts(v, &r.PURLs)
 	case "package":
-		return text(v, &r.Package)
+		return yamltext.Text(v, &r.Package)
 	case "package-pattern":
-		return text(v, &r.PackagePattern)
+		return yamltext.Text(v, &r.PackagePattern)
 	case "source":
-		return text(v, &r.Source)
+		return yamltext.Text(v, &r.Source)
 	case "source-pattern":
-		return text(v, &r.SourcePattern)
+		return yamltext.Text(v, &r.SourcePattern)
 	case "type":
-		return texts(v, &r.Types)
+		return yamltext.Texts(v, &r.Types)
 	case "versions":
-		return text(v, &r.Versions)
+		return yamltext.Text(v, &r.Versions)
 	case "path":
-		return texts(v, &r.Paths)
+		return yamltext.Texts(v, &r.Paths)
 	case "fix-state":
-		return text(v, &r.FixState)
+		return yamltext.Text(v, &r.FixState)
 	case "reason":
-		return text(v, &r.Reason)
+		return yamltext.Text(v, &r.Reason)
 	case "by":
-		return text(v, &r.By)
+		return yamltext.Text(v, &r.By)
 	case "expires":
-		return day(v, &r.Expires)
+		return yamltext.Day(v, &r.Expires)
 	}
-	return unknown(key, v)
+	return yamltext.Unknown(key, v)
 }
 
 // trivySections are the keys of .trivyignore.yaml. Those other than the first are about
@@ -148,7 +164,7 @@ var trivySections = []string{"vulnerabilities", "misconfigurations", "secrets", 
 
 func (f *File) trivySection(key string, v *yaml.Node) error {
 	if !slices.Contains(trivySections, key) {
-		return unknown(key, v)
+		return yamltext.Unknown(key, v)
 	}
 	if key != trivySections[0] {
 		return nil
@@ -156,17 +172,17 @@ func (f *File) trivySection(key string, v *yaml.Node) error {
 	read := func(r *Rule, key string, v *yaml.Node) error {
 		switch key {
 		case "id":
-			return text(v, &r.ID)
+			return yamltext.Text(v, &r.ID)
 		case "paths":
-			return texts(v, &r.Paths)
+			return yamltext.Texts(v, &r.Paths)
 		case "purls":
-			return texts(v, &r.PURLs)
+			return yamltext.Texts(v, &r.PURLs)
 		case "expired_at":
-			return day(v, &r.Expires)
+			return yamltext.Day(v, &r.Expires)
 		case "statement":
-			return text(v, &r.Reason)
+			return yamltext.Text(v, &r.Reason)
 		}
-		return unknown(key, v)
+		return yamltext.Unknown(key, v)
 	}
 	return f.entries(v, read, func(r *Rule) error {
 		if r.ID == "" {

@@ -1,4 +1,6 @@
-package ignore
+// Package yamltext reads YAML strictly: one document of bounded size, without keys that the
+// reader does not know.
+package yamltext
 
 import (
 	"bytes"
@@ -15,15 +17,15 @@ import (
 // Bounds of a file.
 const (
 	MaxBytes = 1 << 20
-	// MaxRules bounds the entries. The longest public files have a few hundred.
-	MaxRules = 10_000
+	// MaxEntries bounds a list. The longest public files have a few hundred.
+	MaxEntries = 10_000
 
 	maxValues = 400_000 // with each alias counted as what it stands for
 	maxDepth  = 32
 )
 
-// readYAML reads the only document of a file. The result is nil for an empty file.
-func readYAML(b []byte) (*yaml.Node, error) {
+// Read reads the only document of a file. The result is nil for an empty file.
+func Read(b []byte) (*yaml.Node, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	var doc yaml.Node
 	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
@@ -63,17 +65,17 @@ func bounded(n *yaml.Node, left *int, depth int) error {
 	return nil
 }
 
-// value returns what an alias stands for, and other values as they are.
-func value(n *yaml.Node) *yaml.Node {
+// Value returns what an alias stands for, and other values as they are.
+func Value(n *yaml.Node) *yaml.Node {
 	for n.Alias != nil {
 		n = n.Alias
 	}
 	return n
 }
 
-// fields calls field for each key of a mapping. null has none.
-func fields(n *yaml.Node, field func(key string, v *yaml.Node) error) error {
-	n = value(n)
+// Fields calls field for each key of a mapping. null has none.
+func Fields(n *yaml.Node, field func(key string, v *yaml.Node) error) error {
+	n = Value(n)
 	if n.Tag == "!!null" {
 		return nil
 	}
@@ -82,39 +84,39 @@ func fields(n *yaml.Node, field func(key string, v *yaml.Node) error) error {
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := value(n.Content[i])
+		key := Value(n.Content[i])
 		if key.Kind != yaml.ScalarNode || seen[key.Value] {
 			return fmt.Errorf("line %d: repeated or invalid key %q", key.Line, verdict.Short(key.Value))
 		}
 		seen[key.Value] = true
-		if err := field(key.Value, value(n.Content[i+1])); err != nil {
+		if err := field(key.Value, Value(n.Content[i+1])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// each calls entry for each element of a list. null has none.
-func each(n *yaml.Node, entry func(v *yaml.Node) error) error {
+// Each calls entry for each element of a list. null has none.
+func Each(n *yaml.Node, entry func(v *yaml.Node) error) error {
 	if n.Tag == "!!null" {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
 		return fmt.Errorf("line %d: want a list", n.Line)
 	}
-	if len(n.Content) > MaxRules {
-		return fmt.Errorf("more than %d entries", MaxRules)
+	if len(n.Content) > MaxEntries {
+		return fmt.Errorf("more than %d entries", MaxEntries)
 	}
 	for _, c := range n.Content {
-		if err := entry(value(c)); err != nil {
+		if err := entry(Value(c)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// text reads a string or a number. null is an empty string.
-func text(n *yaml.Node, to *string) error {
+// Text reads a string or a number. null is an empty string.
+func Text(n *yaml.Node, to *string) error {
 	if n.Kind != yaml.ScalarNode {
 		return fmt.Errorf("line %d: want a text", n.Line)
 	}
@@ -124,26 +126,26 @@ func text(n *yaml.Node, to *string) error {
 	return nil
 }
 
-// texts reads one string or a list of strings.
-func texts(n *yaml.Node, to *[]string) error {
+// Texts reads one string or a list of strings.
+func Texts(n *yaml.Node, to *[]string) error {
 	if n.Kind == yaml.ScalarNode {
 		if n.Tag != "!!null" {
 			*to = []string{n.Value}
 		}
 		return nil
 	}
-	return each(n, func(v *yaml.Node) error {
+	return Each(n, func(v *yaml.Node) error {
 		var s string
-		err := text(v, &s)
+		err := Text(v, &s)
 		*to = append(*to, s)
 		return err
 	})
 }
 
-// day reads a day or a time. A day begins at midnight UTC.
-func day(n *yaml.Node, to *time.Time) error {
+// Day reads a day or a time. A day begins at midnight UTC.
+func Day(n *yaml.Node, to *time.Time) error {
 	var s string
-	if err := text(n, &s); err != nil || s == "" {
+	if err := Text(n, &s); err != nil || s == "" {
 		return err
 	}
 	for _, layout := range []string{"2006-1-2", time.RFC3339Nano, "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999"} {
@@ -155,8 +157,8 @@ func day(n *yaml.Node, to *time.Time) error {
 	return fmt.Errorf("line %d: invalid day %q, want for example 2027-01-31", n.Line, verdict.Short(s))
 }
 
-// unknown is the error for a key that a format does not have. A misspelled condition would
+// Unknown is the error for a key that a format does not have. A misspelled condition would
 // accept more than was meant.
-func unknown(key string, v *yaml.Node) error {
+func Unknown(key string, v *yaml.Node) error {
 	return fmt.Errorf("line %d: unknown key %q", v.Line, verdict.Short(key))
 }

@@ -1,0 +1,235 @@
+// Package ruleset reads the policy of the service: what holds for all scans, for those of a
+// project and for those of a token. Its versions are kept in the store.
+package ruleset
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"assay/service/policy/ignore"
+	"assay/service/policy/yamltext"
+	"assay/verdict"
+)
+
+// MaxBytes bounds the file of a policy.
+const MaxBytes = yamltext.MaxBytes
+
+// A Policy is one version of the policy of the service.
+type Policy struct {
+	Version  int // 0 if it is not stored
+	sections []section
+}
+
+// A section holds for all scans, or for those of a project or a token.
+type section struct {
+	kind    string // "all", "project" or "token"
+	pattern string // of the name; empty for all
+	line    int
+
+	defaults, mandatory   []Setting
+	noIgnoreFiles, noVEX  int // the line that says so, or 0
+	exceptions, forbidden []*ignore.Rule
+}
+
+// A Setting is the value of an option.
+type Setting struct {
+	Option verdict.Option
+	Value  string
+	Line   int
+}
+
+// Effective is what a policy says about one scan. A nil pointer says nothing.
+type Effective struct {
+	verdict.Policy
+	// Defaults are the values of options that a build may change, later ones first in
+	// rank. Mandatory are the weakest values that a build may have.
+	Defaults, Mandatory []Setting
+	// NoIgnoreFiles and NoVEX are the lines that forbid a build to bring files, or 0.
+	NoIgnoreFiles, NoVEX int
+	// Exceptions accept findings, and Forbidden make them fail whatever accepts them.
+	Exceptions, Forbidden []*ignore.Rule
+}
+
+// Written says where a line of the policy is.
+func (e *Effective) Written(line int) string {
+	return fmt.Sprintf("policy version %d line %d", e.Version, line)
+}
+
+// Parse reads the file of a policy.
+func Parse(b []byte) (*Policy, error) {
+	if len(b) > MaxBytes {
+		return nil, fmt.Errorf("more than %d bytes", MaxBytes)
+	}
+	if !utf8.Valid(b) {
+		return nil, errors.New("not UTF-8")
+	}
+	top, err := yamltext.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	p := new(Policy)
+	if top == nil {
+		return nil, errors.New("the policy is empty; an empty section \"all:\" has no rules")
+	}
+	err = yamltext.Fields(top, func(key string, v *yaml.Node) error {
+		switch key {
+		case "all":
+			return p.section(v, section{kind: "all", line: v.Line})
+		case "projects", "tokens":
+			return yamltext.Fields(v, func(name string, v *yaml.Node) error {
+				if _, err := path.Match(name, ""); err != nil || name == "" {
+					return fmt.Errorf("line %d: invalid name %q", v.Line, verdict.Short(name))
+				}
+				return p.section(v, section{kind: strings.TrimSuffix(key, "s"), pattern: name, line: v.Line})
+			})
+		}
+		return yamltext.Unknown(key, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rank := []string{"all", "project", "token"}
+	slices.SortStableFunc(p.sections, func(a, b section) int {
+		return cmp.Compare(slices.Index(rank, a.kind), slices.Index(rank, b.kind))
+	})
+	return p, nil
+}
+
+func (p *Policy) section(n *yaml.Node, s section) error {
+	err := yamltext.Fields(n, func(key string, v *yaml.Node) (err error) {
+		switch key {
+		case "default":
+			s.defaults, err = settings(v)
+		case "mandatory":
+			s.mandatory, err = settings(v)
+		case "ignore-files":
+			s.noIgnoreFiles, err = refused(v)
+		case "vex":
+			s.noVEX, err = refused(v)
+		case "exceptions":
+			s.exceptions, err = ignore.ParseRules(v)
+		case "forbidden":
+			s.forbidden, err = ignore.ParseRules(v)
+		default:
+			err = yamltext.Unknown(key, v)
+		}
+		return err
+	})
+	p.sections = append(p.sections, s)
+	return err
+}
+
+// settings reads options by name.
+func settings(n *yaml.Node) ([]Setting, error) {
+	var all []Setting
+	err := yamltext.Fields(n, func(key string, v *yaml.Node) error {
+		option, ok := verdict.DeclaredOption(key)
+		if !ok || option.Effect == verdict.Label || key == "vex-product" {
+			return yamltext.Unknown(key, v)
+		}
+		s := Setting{Option: option, Line: v.Line}
+		if err := yamltext.Text(v, &s.Value); err != nil {
+			return err
+		}
+		if !option.Set(new(verdict.Options), s.Value) {
+			return fmt.Errorf("line %d: invalid value %q of %s, it takes %s", v.Line, verdict.Short(s.Value), key, option.Takes())
+		}
+		all = append(all, s)
+		return nil
+	})
+	return all, err
+}
+
+// refused reads whether builds may do something, and returns the line if they may not.
+func refused(v *yaml.Node) (line int, err error) {
+	var s string
+	if err := yamltext.Text(v, &s); err != nil {
+		return 0, err
+	}
+	switch s {
+	case "allowed":
+		return 0, nil
+	case "refused":
+		return v.Line, nil
+	}
+	return 0, fmt.Errorf("line %d: invalid value %q, want allowed or refused", v.Line, verdict.Short(s))
+}
+
+// about reports whether the section is about a scan.
+func (s section) about(project, token string) bool {
+	switch s.kind {
+	case "project":
+		return project != "" && matches(s.pattern, project)
+	case "token":
+		return token != "" && matches(s.pattern, token)
+	}
+	return true
+}
+
+// matches reports whether a name matches a pattern, in which "*" stands for any characters
+// but a slash.
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+func (s section) name() string { return strings.TrimSpace(s.kind + " " + s.pattern) }
+
+// For returns what the policy says about a scan of a project, with a token. The sections
+// count in the order all, projects, tokens. A later default replaces an earlier one, and
+// mandatory values add up.
+func (p *Policy) For(project, token string) *Effective {
+	if p == nil {
+		return nil
+	}
+	e := &Effective{Policy: verdict.Policy{Version: p.Version, Sections: []string{}}}
+	for _, s := range p.sections {
+		if !s.about(project, token) {
+			continue
+		}
+		e.Sections = append(e.Sections, s.name())
+		e.Defaults = append(e.Defaults, s.defaults...)
+		e.Mandatory = append(e.Mandatory, s.mandatory...)
+		e.NoIgnoreFiles = cmp.Or(e.NoIgnoreFiles, s.noIgnoreFiles)
+		e.NoVEX = cmp.Or(e.NoVEX, s.noVEX)
+		e.Exceptions = append(e.Exceptions, s.exceptions...)
+		e.Forbidden = append(e.Forbidden, s.forbidden...)
+	}
+	return e
+}
+
+// Options returns the options of a scan that sends none.
+func (e *Effective) Options() verdict.Options {
+	o := verdict.DefaultOptions()
+	if e == nil {
+		return o
+	}
+	for _, s := range e.Defaults {
+		s.Option.Set(&o, s.Value)
+	}
+	return o
+}
+
+// Require makes options at least as strict as the mandatory values. It calls changed for
+// each value that it changed.
+func (e *Effective) Require(o *verdict.Options, changed func(s Setting, was string)) {
+	if e == nil {
+		return
+	}
+	for _, s := range e.Mandatory {
+		than := verdict.DefaultOptions()
+		s.Option.Set(&than, s.Value)
+		if s.Option.WeakerThan(*o, than) {
+			was := s.Option.Value(*o)
+			s.Option.Strengthen(o, than)
+			changed(s, was)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package ruleset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"assay/service/store"
+	"assay/verdict"
+)
+
+const example = `
+all:
+  default: {fail-on: "critical,epss=0.5", grace: 7d}
+  mandatory: {fail-on: critical, max-age: 2d, continue-on-failure: false}
+  exceptions:
+    - {id: CVE-2024-1, reason: not reachable, by: security team}
+  forbidden:
+    - {package: xz-utils, versions: 5.6.0, reason: backdoor}
+projects:
+  shop/*:
+    default: {fail-on: high}
+    mandatory: {fail-on-eol: true}
+    vex: refused
+  shop/web:
+    ignore-files: refused
+tokens:
+  nightly:
+    default: {fail-on: none}
+`
+
+func parse(t *testing.T, text string) *Policy {
+	t.Helper()
+	p, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestFor(t *testing.T) {
+	p := parse(t, example)
+	p.Version = 3
+	tests := []struct{ project, token, sections, options, files string }{
+		{"", "", "all", "fail-on=critical,epss=0.5 grace=7d", ""},
+		{"other", "ci", "all", "fail-on=critical,epss=0.5 grace=7d", ""},
+		{"shop/api", "ci", "all, project shop/*", "fail-on=high grace=7d", "vex 13"},
+		{"shop/web", "ci", "all, project shop/*, project shop/web", "fail-on=high grace=7d", "ignore-files 15 vex 13"},
+		{"shop/web/x", "ci", "all", "fail-on=critical,epss=0.5 grace=7d", ""},
+		{"shop/web", "nightly", "all, project shop/*, project shop/web, token nightly", "fail-on=none grace=7d", "ignore-files 15 vex 13"},
+	}
+	for _, tt := range tests {
+		e := p.For(tt.project, tt.token)
+		o := e.Options()
+		option, _ := verdict.DeclaredOption("fail-on")
+		options := fmt.Sprintf("fail-on=%s grace=%s", option.Value(o), o.Grace)
+		files := ""
+		if e.NoIgnoreFiles > 0 {
+			files += fmt.Sprintf("ignore-files %d ", e.NoIgnoreFiles)
+		}
+		if e.NoVEX > 0 {
+			files += fmt.Sprintf("vex %d", e.NoVEX)
+		}
+		if s := strings.Join(e.Sections, ", "); s != tt.sections || options != tt.options || files != tt.files || e.Version != 3 {
+			t.Errorf("%s %s: %s, %s, %s; want %s, %s, %s", tt.project, tt.token, s, options, files, tt.sections, tt.options, tt.files)
+		}
+		if len(e.Exceptions) != 1 || len(e.Forbidden) != 1 || e.Written(7) != "policy version 3 line 7" {
+			t.Errorf("%s: %d exceptions, %d forbidden", tt.project, len(e.Exceptions), len(e.Forbidden))
+		}
+	}
+	if e := (*Policy)(nil).For("a", "b"); e != nil || e.Options() != verdict.DefaultOptions() {
+		t.Error("no policy says something")
+	}
+}
+
+func TestRequire(t *testing.T) {
+	e := parse(t, example).For("shop/api", "")
+	set := func(o verdict.Options, values ...string) verdict.Options {
+		for _, v := range values {
+			name, value, _ := strings.Cut(v, "=")
+			option, _ := verdict.DeclaredOption(name)
+			if !option.Set(&o, value) {
+				t.Fatalf("invalid %s", v)
+			}
+		}
+		return o
+	}
+	tests := []struct{ asked, want []string }{
+		{[]string{"fail-on=none"}, []string{"fail-on=critical", "max-age=2d", "fail-on-eol=true"}},
+		{[]string{"fail-on=low", "max-age=12h", "fail-on-eol=true"}, []string{"fail-on=low", "max-age=12h", "fail-on-eol=true"}},
+		{[]string{"max-age=30d", "continue-on-failure=true"}, []string{"max-age=2d", "fail-on-eol=true"}},
+		{[]string{"fail-on=epss=0.1"}, []string{"fail-on=critical,epss=0.1", "max-age=2d", "fail-on-eol=true"}},
+	}
+	for _, tt := range tests {
+		o, want := set(verdict.DefaultOptions(), tt.asked...), set(verdict.DefaultOptions(), tt.want...)
+		changed := 0
+		e.Require(&o, func(Setting, string) { changed++ })
+		if o != want || (changed == 0) != slices.Equal(tt.asked, tt.want) {
+			t.Errorf("%v: %+v, %d changed; want %+v", tt.asked, o, changed, want)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                 "the policy is empty",
+		"rules: []":                        `line 1: unknown key "rules"`,
+		"all: [x]":                         "line 1: want keys and values",
+		"all: {defaults: {}}":              `unknown key "defaults"`,
+		"all: {default: {fail_on: high}}":  `unknown key "fail_on"`,
+		"all: {default: {project: x}}":     `unknown key "project"`,
+		"all: {default: {fail-on: hgih}}":  `invalid value "hgih" of fail-on`,
+		"all: {vex: no}":                   "want allowed or refused",
+		"all: {exceptions: [{id: CVE-1}]}": "has no reason",
+		"all: {forbidden: [{reason: r}]}":  "without a condition",
+		"projects: {'a[': {}}":             "invalid name",
+		"all: {}\nall: {}":                 "repeated or invalid key",
+		"all: &a {mandatory: *a}":          "nested more than",
+		strings.Repeat("#", MaxBytes+1):    "more than 1048576 bytes",
+		"all: {exceptions: [" + strings.Repeat("{id: C, reason: r},", 10001) + "]}": "more than 10000 entries",
+	} {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		example: "token nightly: the default fail-on=none in line 18 never counts, because line 4 requires critical",
+		"all: {default: {fail-on: high}, mandatory: {fail-on: critical}}":                               "",
+		"all: {default: {fail-on: critical}, mandatory: {fail-on: high}}":                               "all: the default fail-on=critical in line 1 never counts, because line 1 requires high",
+		"all: {mandatory: {grace: 1d}}\nprojects: {a: {mandatory: {grace: 7d}}}":                        "project a: grace=7d in line 2 is weaker than line 1, which holds here too",
+		"all: {exceptions: [{id: CVE-1, reason: r, expires: 2026-01-01}]}":                              "all: the exception of CVE-1 (line 1) expired on 2026-01-01",
+		"all: {exceptions: [{id: CVE-1, reason: r}]}":                                                   "",
+		"all: {forbidden: [{id: CVE-1, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}":             "all: the exception of CVE-1 in a (line 1) never counts, because line 1 forbids the same",
+		"all: {forbidden: [{id: CVE-1, package: b, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}": "",
+		"all: {default: {fail-on: none, fail-on-unfixed: true}}":                                        "all: fail-on-unfixed has no effect, because no severity fails",
+	} {
+		if got := strings.Join(parse(t, text).Check(now), "\n"); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", text, got, want)
+		}
+	}
+}
+
+// memory is a Store.
+type memory struct {
+	files  []store.File
+	locked bool
+}
+
+func (m *memory) PutFile(_ context.Context, f store.File) error {
+	m.files = append(m.files, f)
+	return nil
+}
+
+func (m *memory) File(_ context.Context, name string) (store.File, error) {
+	for _, f := range m.files {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return store.File{}, store.ErrNotFound
+}
+
+func (m *memory) ListFiles(context.Context, string) ([]store.File, error) { return m.files, nil }
+
+func (m *memory) TakeLock(context.Context, string, string, time.Time, time.Time) (bool, error) {
+	return !m.locked, nil
+}
+
+func (m *memory) DropLock(context.Context, string, string) error { return nil }
+
+func TestVersions(t *testing.T) {
+	ctx, m, now := t.Context(), &memory{}, time.Unix(1, 0)
+	current := &Current{Store: m}
+	if p, err := current.Get(ctx); p != nil || err != nil {
+		t.Errorf("no policy: %v, %v", p, err)
+	}
+	for i, text := range []string{"all: {default: {fail-on: low}}", "all: {default: {fail-on: none}}"} {
+		if n, err := Set(ctx, m, []byte(text), "me", now); n != i+1 || err != nil {
+			t.Fatalf("version %d, %v", n, err)
+		}
+		p, err := current.Get(ctx)
+		if err != nil || p.Version != i+1 {
+			t.Errorf("the current version is %+v, %v", p, err)
+		}
+	}
+	p, err := At(ctx, m, 1)
+	if err != nil || p.For("", "").Options().FailOn != verdict.Low {
+		t.Errorf("version 1: %+v, %v", p, err)
+	}
+	if p, err := At(ctx, m, 0); p != nil || err != nil {
+		t.Errorf("version 0: %v, %v", p, err)
+	}
+	if _, err := At(ctx, m, 9); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("version 9: %v", err)
+	}
+	m.locked = true
+	if _, err := Set(ctx, m, nil, "me", now); !errors.Is(err, ErrBusy) {
+		t.Errorf("while locked: %v", err)
+	}
+	m.files = append(m.files, store.File{Name: "policy/x"})
+	if _, err := current.Get(ctx); err == nil {
+		t.Error("an unknown file is no error")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(example)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		p.Check(time.Unix(0, 0))
+		o := p.For("a", "b").Options()
+		e := p.For("a", "b")
+		e.Require(&o, func(Setting, string) {})
+		again := o
+		e.Require(&again, func(s Setting, was string) { t.Errorf("%s=%s changed twice", s.Option.Name, was) })
+	})
+}

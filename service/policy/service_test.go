@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"fmt"
+	"testing"
+
+	"assay/remote/cyclonedx"
+	"assay/service/policy/ruleset"
+	"assay/verdict"
+)
+
+// servicePolicy returns what a policy says about all scans.
+func servicePolicy(t *testing.T, text string) *ruleset.Effective {
+	t.Helper()
+	p, err := ruleset.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Version = 3
+	return p.For("", "")
+}
+
+// A build may be stricter than the mandatory values of the service, and not weaker.
+func TestServiceOptions(t *testing.T) {
+	service := servicePolicy(t, "all:\n  default: {fail-on: medium, strict: true}\n  mandatory: {fail-on: critical, fail-on-eol: true}\n")
+	tests := []struct {
+		sent    []cyclonedx.Option
+		failOn  string
+		strict  bool
+		ignored string
+	}{
+		{nil, "medium", true, "fail-on-eol=false default the service requires true (policy version 3 line 3)"},
+		{[]cyclonedx.Option{{Name: "fail-on", Value: "critical", Origin: "flag"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "critical", true, ""},
+		{[]cyclonedx.Option{{Name: "fail-on", Value: "none", Origin: "flag"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "critical", true,
+			"fail-on=none flag the service requires critical (policy version 3 line 3)"},
+		{[]cyclonedx.Option{{Name: "strict", Value: "false", Origin: "flag"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "medium", false, ""},
+		{[]cyclonedx.Option{{Name: "strict", Value: "false", Origin: "ASSAY_STRICT"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "medium", true,
+			"strict=false ASSAY_STRICT an environment variable may not weaken the gate, a flag in the Dockerfile may"},
+		{[]cyclonedx.Option{{Name: "fail-on", Value: "high", Origin: "ASSAY_FAIL_ON"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "medium", true,
+			"fail-on=high ASSAY_FAIL_ON an environment variable may not weaken the gate, a flag in the Dockerfile may"},
+	}
+	for _, tt := range tests {
+		o, ignored, err := Options(tt.sent, Allow{}, service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, i := range ignored {
+			got += fmt.Sprintf("%s=%s %s %s", i.Name, i.Value, i.Origin, i.Reason)
+		}
+		if string(o.FailOn) != tt.failOn || o.Strict != tt.strict || !o.FailOnEOL || got != tt.ignored {
+			t.Errorf("%v: %+v, ignored %s; want %s", tt.sent, o, got, tt.ignored)
+		}
+	}
+}
+
+// The service accepts and forbids findings, and may refuse the files of builds.
+func TestServiceRules(t *testing.T) {
+	service := servicePolicy(t, `
+all:
+  ignore-files: refused
+  exceptions:
+    - {id: CVE-2024-1, reason: not reachable, by: security team}
+    - {id: CVE-2024-9, reason: not reachable}
+  forbidden:
+    - {package: lodash, versions: < 2, reason: replaced by our own, by: platform team}
+`)
+	files := []cyclonedx.File{ignoring("a.yaml", "exceptions:\n- {id: CVE-2024-2, reason: r}\n- {id: CVE-2024-3, reason: r}\n")}
+	input := scanned(in("CVE-2024-1", "a", "high fixed"), in("CVE-2024-2", "b", "high fixed"), in("CVE-2024-3", "lodash", "low"), in("MAL-1", "lodash", "low malicious"))
+	input.Now, input.Exceptions = today, ReadExceptions(files, "", service)
+	d, findings, _ := Decide(input)
+	want := map[string]string{
+		"CVE-2024-1": "accepted: security team, not reachable, policy version 3 line 5",
+		"CVE-2024-2": "severity: , , ", // the file of the build is refused
+		"CVE-2024-3": "forbidden: platform team, replaced by our own, policy version 3 line 8",
+		"MAL-1":      "malicious: , , ",
+	}
+	for _, f := range findings {
+		v := f.Verdict()
+		if got := fmt.Sprintf("%s: %s, %s, %s", v.Rule, v.By, v.Reason, v.Written); got != want[v.ID] {
+			t.Errorf("%s is %s, want %s", v.ID, got, want[v.ID])
+		}
+	}
+	if d.Code != verdict.CodeFail || len(d.Reasons) != 3 || d.Reasons[1].Rule != verdict.RuleForbidden {
+		t.Errorf("%+v", d)
+	}
+	refused := input.Exceptions.Refused
+	if len(refused) != 1 || refused[0].Name != "ignore-file" || refused[0].Reason != "the policy of the service refuses it (policy version 3 line 3)" {
+		t.Errorf("refused %+v", refused)
+	}
+	// The log of a build does not name what the service accepts elsewhere.
+	if r := input.Exceptions.Result(today); len(r) != 1 || r[0].File != "a.yaml" || r[0].Entries != 0 {
+		t.Errorf("%+v", r)
+	}
+}
