@@ -187,6 +187,7 @@ func TestRejected(t *testing.T) {
 		"statements of no list":  {`{"statements":{}}`, good, 2, "not an array"},
 		"products of no list":    {`{"statements":[{"vulnerability":{"name":"CVE-2024-0002"},"products":{}}]}`, good, 2, `"CVE-2024-0002"`},
 		"another CVE":            {strings.Replace(vex, `[{"vuln`, `[{"vulnerability":{"name":"CVE-2024-0003"}},{"vuln`, 1), good, 2, `"CVE-2024-0002"`},
+		"purls of another form":  {strings.ReplaceAll(vex, "arch=source&distro=jammy", "arch=src?distro=ubuntu/jammy"), good, 2, "no product is a source package"},
 		"a second document":      {someVEX, good, 2, "a second document about CVE-2024-0001"},
 		"a record of no CVE":     {vex, strings.ReplaceAll(good, "UBUNTU-CVE-2024-0002", "USN-1-1"), 1, `"USN-1-1" is not the ID`},
 		"a range without a type": {vex, strings.Replace(good, `{"introduced":"0"}`, `{}`, 1), 1, "an event of package"},
@@ -208,7 +209,10 @@ func TestStatuses(t *testing.T) {
 	statement := func(word, action, products string) string {
 		return `{"vulnerability":{"name":"CVE-2024-0001"},"status":"` + word + `","action_statement":"` + action + `","products":[` + products + `]}`
 	}
-	const a = `{"@id":"pkg:deb/ubuntu/a@1?arch=source&distro=jammy"}`
+	const (
+		a     = `{"@id":"pkg:deb/ubuntu/a@1?arch=source&distro=jammy"}`
+		other = `{"@id":"pkg:deb/ubuntu/other@1?arch=source&distro=esm-infra/jammy"}`
+	)
 	for name, tt := range map[string]struct{ statements, status, note string }{
 		"ignored":             {statement("affected", ignored+".", a), "will not fix", "ignored"},
 		"ignored, why":        {statement("affected", ignored+". CVE Notes / justification: too  intrusive", a), "will not fix", "ignored: too intrusive"},
@@ -218,10 +222,10 @@ func TestStatuses(t *testing.T) {
 		"not known yet":       {statement("under_investigation", "", a), "under investigation", "not yet determined"},
 		"two answers":         {statement("affected", ignored, a) + "," + statement("affected", "needs fixing", a), "affected", ""},
 		"fixed":               {statement("fixed", "", a), "affected", ""},
-		"a binary":            {statement("affected", ignored, `{"@id":"pkg:deb/ubuntu/a@1?arch=amd64&distro=jammy"}`), "affected", ""},
+		"a binary":            {statement("affected", ignored, `{"@id":"pkg:deb/ubuntu/a@1?arch=amd64&distro=jammy"},`+other), "affected", ""},
 		"another pocket":      {statement("affected", ignored, `{"@id":"pkg:deb/ubuntu/a@1?arch=source&distro=esm-apps/jammy"}`), "affected", ""},
 		"another package":     {statement("affected", unsupported, `{"@id":"pkg:deb/ubuntu/b@1?arch=source&distro=jammy"}`), "affected", ""},
-		"no purl":             {statement("affected", ignored, `{"@id":"a"},{}`), "affected", ""},
+		"no purl":             {statement("affected", ignored, `{"@id":"a"},{},`+other), "affected", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := some(t, map[string]string{"vex/cve/2024/CVE-2024-0001.json": `{"statements":[` + tt.statements + `]}`})

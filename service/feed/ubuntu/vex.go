@@ -74,7 +74,7 @@ type statement struct {
 
 // add adds a document, which is about one CVE.
 func (s *statuses) add(document []byte) error {
-	cve := ""
+	cve, products, sources := "", 0, 0
 	found := make(map[status]status) // by release and package
 	for v, err := range whole.Values(bytes.NewReader(document), int64(len(document))) {
 		if err != nil {
@@ -97,11 +97,15 @@ func (s *statuses) add(document []byte) error {
 			if cve != st.Vulnerability.Name || !advisory.IsCVE(cve) {
 				return fmt.Errorf("a statement is about %.40q", st.Vulnerability.Name)
 			}
-			s.collect(st, found)
+			products += len(st.Products)
+			sources += s.collect(st, found)
 		}
 	}
 	if cve == "" {
 		return errors.New("the document has no statements")
+	}
+	if products > 0 && sources == 0 {
+		return errors.New("no product is a source package of a release")
 	}
 	if _, ok := s.cves[cve]; ok {
 		return fmt.Errorf("a second document about %s", cve)
@@ -120,17 +124,18 @@ func (s *statuses) add(document []byte) error {
 	return nil
 }
 
-// collect adds the source packages of a statement. A package with two statuses has none.
-func (s *statuses) collect(st statement, found map[status]status) {
+// collect adds the source packages of a statement, and returns how many there are. A package
+// with two statuses has none.
+func (s *statuses) collect(st statement, found map[status]status) (sources int) {
 	means, note := meaning(st.Status, st.Action)
-	if means == advisory.StatusNotAffected {
-		return
-	}
-	sure := strings.HasPrefix(st.Action, ignored)
-	number := s.number(note)
+	number, sure := s.number(note), strings.HasPrefix(st.Action, ignored)
 	for _, p := range st.Products {
 		name, release, ok := source(p.ID)
 		if !ok {
+			continue
+		}
+		sources++
+		if means == advisory.StatusNotAffected {
 			continue
 		}
 		key := status{release: s.number(release), pkg: s.number(name)}
@@ -140,6 +145,7 @@ func (s *statuses) collect(st statement, found map[status]status) {
 		}
 		found[key] = got
 	}
+	return sources
 }
 
 // The beginnings of action statements with which Canonical says that it will not fix a
