@@ -98,6 +98,9 @@ type Distribution struct {
 	// OwnNames: the entries of Publisher have a package's own name and version, although
 	// Names is BySource.
 	OwnNames bool
+	// OwnUnfixed: a record of Publisher has all products, and includes vulnerabilities
+	// without a fix, in contrast to the copies of osv.
+	OwnUnfixed bool
 	// ListsUnfixed: the advisories include vulnerabilities without a fix. If they
 	// find nothing in a package, no vulnerability in it is known.
 	ListsUnfixed bool

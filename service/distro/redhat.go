@@ -24,6 +24,7 @@ var redHat = Distribution{
 	Builds:       vendors("Red Hat"),
 	Kernel:       rpmKernel,
 	FixesOwn:     true,
+	OwnUnfixed:   true,
 	// GitHub and AlmaLinux, Rocky Linux and others use these words too.
 	Severities: map[string]verdict.Severity{"important": verdict.High, "moderate": verdict.Medium},
 	Statuses:   map[string]advisory.Status{"will not fix": advisory.StatusWontFix, "wont-fix": advisory.StatusWontFix},
@@ -42,16 +43,17 @@ var redHat = Distribution{
 // centOS is CentOS Linux, which rebuilt the packages of Red Hat Enterprise Linux under
 // the same versions.
 var centOS = Distribution{
-	Name:      "CentOS",
-	IDs:       []string{"centos"},
-	Format:    RPM,
-	Ecosystem: "Red Hat",
-	Names:     ByBinary,
-	Release:   centOSRelease,
-	Publisher: "redhat",
-	Builds:    vendors("CentOS"),
-	Kernel:    rpmKernel,
-	FixesOwn:  true,
+	Name:       "CentOS",
+	IDs:        []string{"centos"},
+	Format:     RPM,
+	Ecosystem:  "Red Hat",
+	Names:      ByBinary,
+	Release:    centOSRelease,
+	Publisher:  "redhat",
+	Builds:     vendors("CentOS"),
+	Kernel:     rpmKernel,
+	FixesOwn:   true,
+	OwnUnfixed: true,
 	// Source: https://www.centos.org/centos-linux-eol/.
 	EndOfLife: map[string]string{
 		"5": "2017-03-31",

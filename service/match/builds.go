@@ -2,9 +2,11 @@ package match
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
+	"assay/service/distro"
 	"assay/service/index"
 	"assay/service/version"
 )
@@ -22,7 +24,11 @@ func (m *matcher) ownBuild(l lookup, compare version.Compare, key index.Key, ent
 	if len(own) < 2 {
 		return own
 	}
-	nearest := nearestBuild(compare, l.version, own)
+	among, newest := own, l.rules.names == distro.ByBinary
+	if newest {
+		among = sameMinor(l.version, own)
+	}
+	nearest := nearestBuild(compare, l.version, among, newest)
 	m.trace.nearest(e, key, own, nearest)
 	return nearest
 }
@@ -80,9 +86,11 @@ func (l lookup) otherBuild(e index.Affected) string {
 // the installed build. AlmaLinux's advisories name every fixed build of a package, one
 // for each stream or repository, which only their versions distinguish. It is the entry
 // with the fix that has the longest common prefix with the installed version. Of
-// several such fixes it is the oldest: every version from there on has the fix. If no
-// fix has anything in common with the version, all entries are used.
-func nearestBuild(compare version.Compare, installed string, entries []index.Affected) []index.Affected {
+// several such fixes it is the oldest: every version from there on has the fix. With newest
+// it is the newest: the fixes of Red Hat's documents are those of several minor releases, and
+// a build of a later one need not have the fix of an earlier one. If no fix has anything in
+// common with the version, all entries are used.
+func nearestBuild(compare version.Compare, installed string, entries []index.Affected, newest bool) []index.Affected {
 	best, most := 0, 0
 	for i, e := range entries {
 		if len(e.Ranges) != 1 || e.Ranges[0].LastFix() == "" || e.Ranges[0].Events[0].Introduced != "0" {
@@ -93,7 +101,7 @@ func nearestBuild(compare version.Compare, installed string, entries []index.Aff
 		if shared > most {
 			best, most = i, shared
 		} else if shared == most && most > 0 {
-			if c, err := compare(fix, entries[best].Ranges[0].LastFix()); err == nil && c < 0 {
+			if c, err := compare(fix, entries[best].Ranges[0].LastFix()); err == nil && (c > 0) == newest {
 				best = i
 			}
 		}
@@ -102,6 +110,28 @@ func nearestBuild(compare version.Compare, installed string, entries []index.Aff
 		return entries
 	}
 	return entries[best : best+1]
+}
+
+var minorRelease = regexp.MustCompile(`\.el[0-9]+_[0-9]+`)
+
+// sameMinor returns those of the entries of one advisory whose fixes were built for the minor
+// release of Red Hat Enterprise Linux that the installed build is for ("el9_2"), if it names
+// one and there are any. Later builds for it have their fix.
+func sameMinor(installed string, entries []index.Affected) []index.Affected {
+	minor := minorRelease.FindString(installed)
+	var same []index.Affected
+	for _, e := range entries {
+		if len(e.Ranges) != 1 || e.Ranges[0].LastFix() == "" {
+			return entries
+		}
+		if minor != "" && minorRelease.FindString(e.Ranges[0].LastFix()) == minor {
+			same = append(same, e)
+		}
+	}
+	if len(same) == 0 {
+		return entries
+	}
+	return same
 }
 
 // sharedParts counts the parts that two rpm versions without their epochs have in

@@ -133,9 +133,11 @@ func (e *evaluation) addGap(l lookup, ecosystem, reason string) {
 	}
 }
 
-// applies reports whether an entry of an ecosystem applies to the image's release.
+// applies reports whether an entry of an ecosystem applies to the image's release. Those of
+// the distribution's own source do, if its records have all products: what they leave to
+// extended support, they say there.
 func (m *matcher) applies(ecosystem *distro.Ecosystem, entry index.Affected) (bool, error) {
-	if ecosystem.Applies == nil {
+	if ecosystem.Applies == nil || m.system.distribution.OwnUnfixed && entry.Source == m.system.distribution.Publisher {
 		return true, nil
 	}
 	rec, err := m.records.of(entry)

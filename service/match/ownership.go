@@ -204,7 +204,8 @@ func (m *matcher) known(e *evaluation) (map[string]bool, error) {
 		if c.failed {
 			continue
 		}
-		o.open = o.open || slices.ContainsFunc(c.entry.Ranges, func(r index.Range) bool { return r.LastFix() == "" })
+		d := m.system.distribution
+		o.open = o.open || d.OwnUnfixed && c.entry.Source == d.Publisher || slices.ContainsFunc(c.entry.Ranges, func(r index.Range) bool { return r.LastFix() == "" })
 		about, err := m.records.vulnerabilities(c.entry.Advisory)
 		if err != nil {
 			return nil, err
