@@ -234,36 +234,34 @@ var (
 
 // product returns the release that the test of a release package is met by. The package
 // and its version decide: that of the server is also the test for "SUSE Linux Enterprise
-// Server 15 SP1-BCL". Products with which no image is evaluated are never installed.
+// Server 15 SP1-BCL". Products with which no image is evaluated, such as thin clients, are
+// never installed.
 func product(name string, t oval.Test) (oval.Fact, error) {
 	s := t.State
 	if name == "openSUSE Tumbleweed" && t.Name == "openSUSE-release" && s == (oval.State{EVR: s.EVR}) && s.EVR.Operation == "greater than or equal" {
 		return oval.Fact{Release: "openSUSE:Tumbleweed"}, nil
 	}
-	if s != (oval.State{Version: s.Version}) || s.Version.Operation != "equals" || t.Check != "at least one" {
-		return oval.Fact{}, fmt.Errorf("the test of the product %.100q does not compare its version", name)
-	}
-	release := ""
+	release, version := "", s.Version.Value
 	switch t.Name {
 	case "sles-release":
-		release = "SUSE:Linux Enterprise Server " + servicePack(s.Version.Value)
+		release = "SUSE:Linux Enterprise Server " + servicePack(version)
 	case "sled-release":
-		release = "SUSE:Linux Enterprise Desktop " + servicePack(s.Version.Value)
+		release = "SUSE:Linux Enterprise Desktop " + servicePack(version)
 	default:
 		m := named.FindStringSubmatch(name)
-		if m == nil && !strings.HasPrefix(name, "Open Enterprise Server ") {
-			return oval.Fact{}, fmt.Errorf("unknown product %.100q", name)
-		}
 		if m == nil {
 			return oval.Fact{Never: true}, nil
 		}
 		release = m[1] + ":" + m[2] + " " + m[3] + m[4]
-		if lookedUp.MatchString(release) && m[3] != s.Version.Value && m[3] != servicePack(s.Version.Value) {
-			return oval.Fact{}, fmt.Errorf("the test of the product %.100q is about the version %.20q", name, s.Version.Value)
+		if !lookedUp.MatchString(release) {
+			return oval.Fact{Never: true}, nil
+		}
+		if m[3] != version && m[3] != servicePack(version) {
+			return oval.Fact{}, fmt.Errorf("the test of the product %.100q is about the version %.20q", name, version)
 		}
 	}
-	if !lookedUp.MatchString(release) {
-		return oval.Fact{Never: true}, nil
+	if s != (oval.State{Version: s.Version}) || s.Version.Operation != "equals" || t.Check != "at least one" || !lookedUp.MatchString(release) {
+		return oval.Fact{}, fmt.Errorf("the test of the product %.100q does not compare its version", name)
 	}
 	return oval.Fact{Release: release}, nil
 }

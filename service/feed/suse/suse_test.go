@@ -20,6 +20,7 @@ import (
 	"assay/service/advisory"
 	"assay/service/distro"
 	"assay/service/feed"
+	"assay/service/feed/oval"
 	"assay/service/index"
 	"assay/service/match"
 	"assay/service/store"
@@ -133,7 +134,7 @@ func converted(t testing.TB, line string, doc []byte) (all map[string]advisory.A
 }
 
 // TestDocuments converts every document of the test data. Four definitions of SUSE Linux
-// Enterprise Desktop 10 name a product by a word that is not explained anywhere.
+// Enterprise Desktop 10 are about thin clients, so their records have no entries.
 func TestDocuments(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
@@ -141,7 +142,7 @@ func TestDocuments(t *testing.T) {
 		records, rejected int
 		why, failed       string
 	}{
-		{"SUSE Linux Enterprise Desktop 10", read(t, "claircore-suse.linux.enterprise.desktop.10.xml.gz"), 1869, 4, `unknown product "sled10-sp2-tc"`, ""},
+		{"SUSE Linux Enterprise Desktop 10", read(t, "claircore-suse.linux.enterprise.desktop.10.xml.gz"), 1873, 0, "", ""},
 		{"an excerpt without states", read(t, "vunnel", "suse_truncated.xml"), 0, 4, "is missing", ""},
 		{"the excerpt, completed", truncated(t), 4, 0, "", ""},
 		{"written by hand", completed(t, []byte(samples)), 9, 0, "", ""},
@@ -311,6 +312,47 @@ func TestWorkedByHand(t *testing.T) {
 		}
 		if got := evaluate(t, tt.p, a); got != tt.want {
 			t.Errorf("%s, %+v: %q, want %q", tt.cve, tt.p, got, tt.want)
+		}
+	}
+}
+
+// TestProducts: the tests of products with which images are evaluated must say what their
+// names say. Other products are never installed.
+func TestProducts(t *testing.T) {
+	equals := func(v string) oval.State {
+		return oval.State{Version: oval.Comparison{Operation: "equals", Value: v}}
+	}
+	for _, tt := range []struct {
+		name, pkg string
+		state     oval.State
+		want      string // the release, "never", or the beginning of an error
+	}{
+		{"SUSE Linux Enterprise Server 15 SP1", "sles-release", equals("15.1"), "SUSE:Linux Enterprise Server 15 SP1"},
+		{"SUSE Linux Enterprise Server 15 SP1-BCL", "sles-release", equals("15.1"), "SUSE:Linux Enterprise Server 15 SP1"},
+		{"SUSE Linux Enterprise Server 15 SP1-LTSS", "sles-ltss-release", equals("15.1"), "SUSE:Linux Enterprise Server 15 SP1-LTSS"},
+		{"SUSE Linux Enterprise Server 16.0", "SLES-release", equals("16.0"), "SUSE:Linux Enterprise Server 16.0"},
+		{"SUSE Linux Enterprise Module for Python 3 15 SP6", "sle-module-python3-release", equals("15.6"), "SUSE:Linux Enterprise Module for Python 3 15 SP6"},
+		{"SUSE Linux Enterprise Software Development Kit 12 SP5", "sle-sdk-release", equals("12.5"), "SUSE:Linux Enterprise Software Development Kit 12 SP5"},
+		{"openSUSE Leap 16.0", "Leap-release", equals("16.0"), "openSUSE:Leap 16.0"},
+		{"SUSE Linux Micro 6.1", "SL-Micro-release", equals("6.1"), "SUSE:Linux Micro 6.1"},
+		{"sled10-sp2-tc", "sletc-release", equals("10"), "never"},
+		{"HPE Helion OpenStack 8", "hpe-helion-openstack-release", equals("8"), "never"},
+		{"SUSE Linux Enterprise High Performance Computing 15 SP1-ESPOS", "sle_hpc-espos-release", equals("15.1"), "never"},
+		{"SUSE Linux Enterprise Server LTSS Extended Security 12 SP5", "SLES-LTSS-Extended-Security-release", equals("12.5"), "never"},
+		{"SUSE Linux Enterprise Module for Basesystem 15 SP2", "sle-module-basesystem-release", equals("15.3"), "the test of the product"},
+		{"SUSE Linux Enterprise Server 15 SP1", "sles-release", oval.State{}, "the test of the product"},
+		{"SUSE Linux Enterprise Server 11 SP4", "sles-release", oval.State{EVR: oval.Comparison{Operation: "greater than or equal", Value: "0:11.4-0"}}, "the test of the product"},
+	} {
+		f, err := product(tt.name, oval.Test{Kind: "rpminfo", Check: "at least one", Name: tt.pkg, State: tt.state})
+		got := f.Release
+		switch {
+		case err != nil:
+			got = err.Error()
+		case f.Never:
+			got = "never"
+		}
+		if !strings.HasPrefix(got, tt.want) || err == nil && got != tt.want {
+			t.Errorf("%s, %s: %q, want %q", tt.name, tt.pkg, got, tt.want)
 		}
 	}
 }
