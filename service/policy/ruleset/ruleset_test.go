@@ -133,14 +133,14 @@ func TestCheck(t *testing.T) {
 	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
 		example: "token nightly: the default fail-on=none in line 18 never counts, because line 4 requires critical",
-		"all: {default: {fail-on: high}, mandatory: {fail-on: critical}}":                               "",
-		"all: {default: {fail-on: critical}, mandatory: {fail-on: high}}":                               "all: the default fail-on=critical in line 1 never counts, because line 1 requires high",
-		"all: {mandatory: {grace: 1d}}\nprojects: {a: {mandatory: {grace: 7d}}}":                        "project a: grace=7d in line 2 is weaker than line 1, which holds here too",
-		"all: {exceptions: [{id: CVE-1, reason: r, expires: 2026-01-01}]}":                              "all: the exception of CVE-1 (line 1) expired on 2026-01-01",
-		"all: {exceptions: [{id: CVE-1, reason: r}]}":                                                   "",
+		"all: {default: {fail-on: high}, mandatory: {fail-on: critical}}":                                          "",
+		"all: {default: {fail-on: critical}, mandatory: {fail-on: high}}":                                          "all: the default fail-on=critical in line 1 never counts, because line 1 requires high",
+		"all: {mandatory: {grace: 1d}}\nprojects: {a: {mandatory: {grace: 7d}}}":                                   "project a: grace=7d in line 2 is weaker than line 1, which holds here too",
+		"all: {exceptions: [{id: CVE-1, reason: r, expires: 2026-01-01}]}":                                         "all: the exception of CVE-1 (line 1) expired on 2026-01-01",
+		"all: {exceptions: [{id: CVE-1, reason: r}]}":                                                              "",
 		"all: {forbidden: [{id: CVE-1, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}":             "all: the exception of CVE-1 in a (line 1) never counts, because line 1 forbids the same",
 		"all: {forbidden: [{id: CVE-1, package: b, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}": "",
-		"all: {default: {fail-on: none, fail-on-unfixed: true}}":                                        "all: fail-on-unfixed has no effect, because no severity fails",
+		"all: {default: {fail-on: none, fail-on-unfixed: true}}":                                                   "all: fail-on-unfixed has no effect, because no severity fails",
 	} {
 		if got := strings.Join(parse(t, text).Check(now), "\n"); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", text, got, want)
