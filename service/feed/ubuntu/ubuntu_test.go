@@ -207,7 +207,11 @@ func TestRejected(t *testing.T) {
 // a fix.
 func TestStatuses(t *testing.T) {
 	statement := func(word, action, products string) string {
-		return `{"vulnerability":{"name":"CVE-2024-0001"},"status":"` + word + `","action_statement":"` + action + `","products":[` + products + `]}`
+		field := "action_statement"
+		if word != "affected" {
+			field = "status_notes"
+		}
+		return `{"vulnerability":{"name":"CVE-2024-0001"},"status":"` + word + `","` + field + `":"` + action + `","products":[` + products + `]}`
 	}
 	const (
 		a     = `{"@id":"pkg:deb/ubuntu/a@1?arch=source&distro=jammy"}`
@@ -217,9 +221,9 @@ func TestStatuses(t *testing.T) {
 		"ignored":             {statement("affected", ignored+".", a), "will not fix", "ignored"},
 		"ignored, why":        {statement("affected", ignored+". CVE Notes / justification: too  intrusive", a), "will not fix", "ignored: too intrusive"},
 		"no longer supported": {statement("affected", unsupported+". Please upgrade your system.", a), "will not fix", "no longer supported"},
-		"deferred":            {statement("affected", "This package is vulnerable. The fix was deferred.", a), "fix deferred", "fix deferred"},
+		"deferred":            {statement("under_investigation", "The vulnerability is known but remediation is deferred. CVE notes / justification: low impact", a), "fix deferred", "fix deferred: low impact"},
 		"needs fixing":        {statement("affected", "This package (for the given release) is vulnerable to the CVE and needs fixing.", a), "affected", ""},
-		"not known yet":       {statement("under_investigation", "", a), "under investigation", "not yet determined"},
+		"not known yet":       {statement("under_investigation", "The vulnerability of this package (for the given release) is not known and needs to be evaluated.", a), "under investigation", "not yet determined"},
 		"two answers":         {statement("affected", ignored, a) + "," + statement("affected", "needs fixing", a), "affected", ""},
 		"fixed":               {statement("fixed", "", a), "affected", ""},
 		"a binary":            {statement("affected", ignored, `{"@id":"pkg:deb/ubuntu/a@1?arch=amd64&distro=jammy"},`+other), "affected", ""},

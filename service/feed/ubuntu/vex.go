@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,7 +67,8 @@ type statement struct {
 		Name string `json:"name"`
 	} `json:"vulnerability"`
 	Status   string `json:"status"`
-	Action   string `json:"action_statement"`
+	Action   string `json:"action_statement"` // of an affected package
+	Notes    string `json:"status_notes"`
 	Products []struct {
 		ID string `json:"@id"`
 	} `json:"products"`
@@ -127,7 +129,7 @@ func (s *statuses) add(document []byte) error {
 // collect adds the source packages of a statement, and returns how many there are. A package
 // with two statuses has none.
 func (s *statuses) collect(st statement, found map[status]status) (sources int) {
-	means, note := meaning(st.Status, st.Action)
+	means, note := st.meaning()
 	number, sure := s.number(note), strings.HasPrefix(st.Action, ignored)
 	for _, p := range st.Products {
 		name, release, ok := source(p.ID)
@@ -153,31 +155,34 @@ func (s *statuses) collect(st statement, found map[status]status) (sources int) 
 const (
 	ignored     = "This package (for the given release) is vulnerable to the CVE, the problem is understood, but the Ubuntu Security Team decided to not fix it"
 	unsupported = "This package (for the given release) is no longer supported"
-	reasonMark  = "CVE Notes / justification:"
 	maxNote     = 200
 )
 
-// meaning returns what a status means for packages that the OSV record lists without a fix.
-// For the other statuses, which add nothing, it is StatusNotAffected.
-func meaning(word, action string) (advisory.Status, string) {
-	note := ""
-	if _, reason, ok := strings.Cut(action, reasonMark); ok {
-		note = ": " + strings.Join(strings.Fields(reason), " ")
-	}
-	means := advisory.StatusNotAffected
+// reason matches what Canonical writes before the reason of a status.
+var reason = regexp.MustCompile(`(?i)CVE notes / justification:`)
+
+// meaning returns what a statement means for packages that the OSV record lists without a
+// fix, as Canonical documents it
+// (https://documentation.ubuntu.com/security/security-updates/vex/): a package whose fix is
+// deferred is under investigation. For statuses that add nothing it is StatusNotAffected.
+func (st statement) meaning() (means advisory.Status, note string) {
 	switch {
-	case word == "under_investigation":
+	case st.Status == "under_investigation" && strings.Contains(st.Notes, "deferred"):
+		means, note = advisory.StatusFixDeferred, "fix deferred"
+	case st.Status == "under_investigation":
 		means, note = advisory.StatusUnderInvestigation, "not yet determined"
-	case word != "affected":
+	case st.Status != "affected":
 		return advisory.StatusNotAffected, ""
-	case strings.HasPrefix(action, ignored):
-		means, note = advisory.StatusWontFix, "ignored"+note
-	case strings.HasPrefix(action, unsupported):
-		means, note = advisory.StatusWontFix, "no longer supported"+note
-	case strings.Contains(action, "defer"):
-		means, note = advisory.StatusFixDeferred, "fix deferred"+note
+	case strings.HasPrefix(st.Action, ignored):
+		means, note = advisory.StatusWontFix, "ignored"
+	case strings.HasPrefix(st.Action, unsupported):
+		means, note = advisory.StatusWontFix, "no longer supported"
 	default:
-		means, note = advisory.StatusAffected, ""
+		return advisory.StatusAffected, ""
+	}
+	text := cmp.Or(st.Action, st.Notes)
+	if at := reason.FindStringIndex(text); at != nil {
+		note += ": " + strings.Join(strings.Fields(text[at[1]:]), " ")
 	}
 	if len(note) > maxNote {
 		note = strings.ToValidUTF8(note[:maxNote], "")
