@@ -367,9 +367,23 @@ func TestPassOfAnother(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change  func(*cyclonedx.Scan)
 		options string // of the verdict, in place of the pass's
+		policy  bool   // the verdict names a policy of the service
 		says    string // nothing for a pass
 	}{
-		"as it was sent":  {},
+		"as it was sent":        {},
+		"a policy, and no flag": {policy: true, options: `"fail_on":"none","unrated":"high"`},
+		"a policy that is stricter than a flag": {
+			policy: true, change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "critical") },
+		},
+		"a policy that is weaker than a flag": {
+			policy: true, change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on", "low") }, says: "it was made with --fail-on=high",
+		},
+		"a file that was not read": {
+			change: func(s *cyclonedx.Scan) {
+				s.Files = []cyclonedx.File{{Kind: cyclonedx.FileIgnore, Name: "a.yaml"}}
+			},
+			says: "1 files of exceptions were sent, and the verdict is about 0",
+		},
 		"another system":  {change: func(s *cyclonedx.Scan) { s.Inventory.System.ID = "alpine" }, says: `it is about the system "debian 12", but "alpine 12" was sent`},
 		"another release": {change: func(s *cyclonedx.Scan) { s.Inventory.System.VersionID = "13" }, says: `"debian 13" was sent`},
 		"another type": {change: func(s *cyclonedx.Scan) {
@@ -410,6 +424,9 @@ func TestPassOfAnother(t *testing.T) {
 			body := pass
 			if tt.options != "" {
 				body = strings.Replace(pass, `"fail_on":"high","unrated":"high"`, tt.options, 1)
+			}
+			if tt.policy {
+				body = strings.Replace(body, `"options":`, `"policy":{"version":1,"sections":["all"]},"options":`, 1)
 			}
 			sent := scan
 			sent.Options = nil

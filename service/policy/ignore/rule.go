@@ -79,6 +79,9 @@ func (r *Rule) Title() string {
 			what = s
 		}
 	}
+	if what == "" {
+		what = "an entry"
+	}
 	if r.ID != "" && r.Package != "" {
 		what += " in " + r.Package
 	}
