@@ -5,6 +5,7 @@ var fedora = Distribution{
 	IDs:       []string{"fedora"},
 	Format:    RPM,
 	Ecosystem: "Fedora",
+	Publisher: "fedora",
 	Names:     ByName,
 	Release:   byMajor("Fedora"),
 	Builds:    vendors("Fedora"),

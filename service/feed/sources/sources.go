@@ -13,6 +13,7 @@ import (
 	"assay/service/feed/drupal"
 	"assay/service/feed/echo"
 	"assay/service/feed/endoflife"
+	"assay/service/feed/fedora"
 	"assay/service/feed/jenkins"
 	"assay/service/feed/nvd"
 	"assay/service/feed/oracle"
@@ -58,6 +59,7 @@ func All() []feed.Source {
 		secdb.SecureOSSource(),
 		echo.Source(),
 		arch.Source(),
+		fedora.Source(),
 		endoflife.Source(),
 	}
 }

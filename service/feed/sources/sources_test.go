@@ -184,6 +184,14 @@ var fixtures = map[string]func(t *testing.T) fixture{
 	"echo": func(t *testing.T) fixture {
 		return fixture{files: map[string][]byte{"data.json": member(t, "input/echo-advisories/data.json", "feeds", "echo", "vunnel.zip")}, records: 25}
 	},
+	"fedora": func(t *testing.T) fixture {
+		files := map[string][]byte{}
+		for i, release := range []string{"43", "44"} {
+			feedtest.AddRepository(t, files, release+"/Everything/x86_64/", updateinfo(fmt.Sprintf("FEDORA-2026-%d", 2*i)))
+			feedtest.AddRepository(t, files, release+"/Everything/aarch64/", updateinfo(fmt.Sprintf("FEDORA-2026-%d", 2*i+1)))
+		}
+		return fixture{files: files, records: 4}
+	},
 	// The test data has no file of Wolfi. That of MinimOS has the same form.
 	"wolfi": func(t *testing.T) fixture {
 		file := member(t, "input/secdb/security.json", "feeds", "minimos", "vunnel.zip")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ type Errata struct {
 	// Related: records have their CVEs in related, as OSV's records of the distribution
 	// do, in place of upstream.
 	Related bool
+	// InText: errata name their CVEs in the titles of bugs. If no bug names one, the title or
+	// the description of the erratum does.
+	InText bool
 	// Others are architectures of the distribution that the collected errata do not cover.
 	Others []string
 
@@ -110,8 +114,11 @@ func (s *Errata) Add(ecosystem string, e Erratum) error {
 	if len(e.Description) > maxDetails {
 		e.Description = strings.ToValidUTF8(e.Description[:maxDetails], "")
 	}
+	if s.InText {
+		e.CVEs = slices.Concat(e.CVEs, inText(e))
+	}
 	packages := e.Packages
-	e.Packages = nil
+	e.Packages, e.Bugs = nil, nil
 	known := s.byID[e.ID]
 	if known == nil {
 		known = &erratum{Erratum: e, entries: make(map[entry]arches), epochs: make(map[entry]string)}
@@ -128,6 +135,18 @@ func (s *Errata) Add(ecosystem string, e Erratum) error {
 	s.entries += len(known.entries) - before
 	if len(s.byID) > maxErrata || s.entries > maxEntries || s.text > maxText {
 		return errors.New("there are too many errata")
+	}
+	return nil
+}
+
+var cve = regexp.MustCompile(`\bCVE-[0-9]{4}-[0-9]{4,19}\b`)
+
+// inText returns the CVEs that the texts of an erratum name.
+func inText(e Erratum) []string {
+	for _, text := range []string{strings.Join(e.Bugs, " "), e.Title, e.Description} {
+		if cves := cve.FindAllString(text, -1); len(cves) > 0 {
+			return cves
+		}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type Erratum struct {
 	// Issued and Updated are zero if they are missing or have an unknown form.
 	Issued, Updated time.Time
 	CVEs            []string
+	Bugs            []string // titles of the bugs that it fixes
 	// Link is the page of the erratum.
 	Link     string
 	Packages []Package
@@ -200,8 +201,11 @@ func (d decoder) erratum(update xml.StartElement) (Erratum, error) {
 				return e, fmt.Errorf("%q has more than %d packages", e.ID, maxPackages)
 			}
 		case "reference":
-			if attribute(start, "type") == "cve" {
+			switch attribute(start, "type") {
+			case "cve":
 				e.CVEs = append(e.CVEs, attribute(start, "id"))
+			case "bugzilla":
+				e.Bugs = append(e.Bugs, attribute(start, "title"))
 			}
 		default:
 			if depth > 1 {
