@@ -170,10 +170,13 @@ fuzz:
 bench: build
 	$(GO) run ./check/bench -root "$(ROOT)" -dist dist -profiles dist/profiles
 	$(GO) run ./check/load -assayd dist/assayd -modes full -records 150000 -ranges 600000 -shares 0,100 -scans 1000
+	$(GO) run ./check/load -assayd dist/assayd -modes vex -documents 1000 -pairs 143000 -scans 1000
 
 bench-full: build
 	$(GO) run ./check/load -assayd dist/assayd -modes full -tools dist/tools
 	$(GO) run ./check/load -assayd dist/assayd -modes full -database postgres
+	$(GO) run ./check/load -assayd dist/assayd -modes vex
+	$(GO) run ./check/load -assayd dist/assayd -modes vex -database postgres
 
 load: build
 	$(GO) run ./check/load -assayd dist/assayd $(LOAD)

@@ -82,7 +82,7 @@ func Source() feed.Source {
 		Contributes: feed.Advisories,
 		Ecosystems:  []string{"Red Hat"},
 		Default:     true,
-		First:       feed.Cost{Download: 300 << 20, Disk: 2 << 30, Memory: 1 << 30, Time: 30 * time.Minute},
+		First:       feed.Cost{Download: 420 << 20, Disk: 1 << 30, Memory: 512 << 20, Time: 10 * time.Minute},
 		Timeout:     3 * time.Hour,
 		Feed:        func(s feed.Setup, _ string) (feed.Feed, error) { return &vex{s}, nil },
 	}
