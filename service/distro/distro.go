@@ -370,6 +370,7 @@ var list = []*Distribution{
 	&debian,
 	&echo,
 	&fedora,
+	&hummingbird,
 	&mageia,
 	&minimOS,
 	&openEuler,

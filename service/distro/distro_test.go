@@ -75,6 +75,7 @@ func TestOf(t *testing.T) {
 		{"sle micro", system{ID: "sle-micro", VersionID: "5.3"}, "SUSE:Linux Enterprise Micro 5.3", ""},
 		{"openeuler", system{ID: "openEuler", VersionID: "24.03", PrettyName: "openEuler 24.03 (LTS-SP1)"}, "openEuler:24.03-LTS-SP1", ""},
 		{"openeuler without a service pack", system{ID: "openEuler", VersionID: "23.09", PrettyName: "openEuler 23.09"}, "openEuler:23.09", ""},
+		{"hummingbird", system{ID: "hummingbird", IDLike: []string{"fedora", "rhel"}, VersionID: "20251124", CPE: "cpe:/a:redhat:hummingbird:1"}, "Red Hat:hummingbird:1", ""},
 		{"centos stream", system{ID: "centos", VersionID: "9", PrettyName: "CentOS Stream 9"}, "", "centos stream is ahead of rhel, whose advisories do not cover its packages"},
 		{"rhel without a version", system{ID: "rhel"}, "", `rhel has advisories for each release, and "" is not a release`},
 		{"a derivative of rhel", system{ID: "scientific", IDLike: []string{"rhel", "centos", "fedora"}, VersionID: "7.5"}, "", "scientific 7.5 derives from rhel and centos and fedora, whose advisories do not cover its packages"},

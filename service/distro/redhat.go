@@ -63,6 +63,21 @@ var centOS = Distribution{
 	},
 }
 
+// hummingbird is the system of Red Hat Hardened Images. It has no releases, and is a product
+// in Red Hat's documents.
+var hummingbird = Distribution{
+	Name:       "Hummingbird",
+	IDs:        []string{"hummingbird"},
+	Format:     RPM,
+	Ecosystem:  "Red Hat:hummingbird:1",
+	Names:      ByBinary,
+	Builds:     vendors("Red Hat"),
+	Kernel:     rpmKernel,
+	FixesOwn:   true,
+	Publisher:  "redhat",
+	OwnUnfixed: true,
+}
+
 // wholeRelease begins the products of a whole Red Hat Enterprise Linux, in contrast to
 // those of extended support for a minor release.
 const wholeRelease = "enterprise_linux:"

@@ -69,7 +69,11 @@ func rpm(text string) inventory.Package {
 // severity.
 func found(t testing.TB, ix match.Index, release, cve string, p inventory.Package) string {
 	t.Helper()
-	res, err := match.Inventory(inventory.Inventory{System: inventory.System{ID: "rhel", VersionID: release}, Packages: []inventory.Package{p}}, ix, nil, day)
+	id := "rhel"
+	if strings.HasPrefix(release, "20") {
+		id = "hummingbird"
+	}
+	res, err := match.Inventory(inventory.Inventory{System: inventory.System{ID: id, VersionID: release}, Packages: []inventory.Package{p}}, ix, nil, day)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +166,11 @@ func TestAdvisories(t *testing.T) {
 		// The document is about the stream go-toolset:rhel8 only.
 		{html, "CVE-2026-27142", "8.10", "golang 1.24.4-1.module+el8.10.0+1+a golang-1.24.4-1.module+el8.10.0+1+a go-toolset:rhel8:1:a", "medium fix deferred"},
 		{html, "CVE-2026-27142", "8.10", "golang 1.24.4-1.el8 golang-1.24.4-1.el8", ""},
+		// Red Hat Hardened Images: RHSA-2026:5192.
+		{html, "CVE-2026-27142", "20251124", "golang1.25 1.25.7-1.hum1 golang1.25-1.25.7-1.hum1", "medium 1.25.8-1.1.hum1"},
+		{html, "CVE-2026-27142", "20251124", "golang1.25 1.25.8-1.1.hum1 golang1.25-1.25.8-1.1.hum1", ""},
+		{html, "CVE-2026-27142", "20251124", "golang1.26 1.26.0-1.hum1 golang1.26-1.26.0-1.hum1", ""},
+		{python, "CVE-2026-2297", "20251124", "python3.11-libs 3.11.14-1.hum1 python3.11-3.11.14-1.hum1", "low affected"},
 	} {
 		ix := index.NewMemory(recordsOf(t, tt.file), nil)
 		if got := found(t, ix, tt.release, tt.cve, rpm(tt.pkg)); got != tt.want {

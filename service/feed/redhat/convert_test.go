@@ -2,10 +2,12 @@ package redhat
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,5 +151,51 @@ func TestConvertGenuine(t *testing.T) {
 				t.Errorf("%s, document %d: %s, want %s", name, i, got, want[i])
 			}
 		}
+	}
+}
+
+// TestOtherForms: Red Hat's advisories in the form of CSAF and the answers of its API for a
+// CVE, which other scanners read, are not VEX documents. All are rejected.
+func TestOtherForms(t *testing.T) {
+	docs := map[string][]byte{}
+	dir := testkit.Path(t, "feeds", "redhat-csaf-advisory", "osv-schema", "CSAF")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		docs[f.Name()] = read(t, filepath.Join("..", "redhat-csaf-advisory", "osv-schema", "CSAF", f.Name()))
+	}
+	z, err := zip.OpenReader(testkit.Path(t, "feeds", "redhat", "vunnel.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for _, f := range z.File {
+		if !strings.HasPrefix(f.Name, "csaf/") || !strings.HasSuffix(f.Name, ".json") {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if docs[f.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+	reasons := map[string]int{}
+	for name, doc := range docs {
+		_, ok, _, err := convert(doc)
+		if ok || err == nil {
+			t.Errorf("%s is taken for a VEX document", name)
+			continue
+		}
+		reason, _, _ := strings.Cut(err.Error(), `"`)
+		reasons[reason]++
+	}
+	want := map[string]int{"the tracking ID ": 13, "not a CSAF document: it has no tracking ID": 2, "not a CSAF document: json: cannot unmarshal array into Go value of type struct { Document struct { Category string ": 1}
+	if !maps.Equal(reasons, want) {
+		t.Errorf("%v, want %v", reasons, want)
 	}
 }
