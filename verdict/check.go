@@ -114,10 +114,6 @@ func (v Verdict) checkFindings() error {
 func (v Verdict) checkFinding(f Finding) error {
 	fails := failsFinding(f.Rule)
 	passes := slices.Contains(passingRules(), f.Rule)
-	below := f.Severity
-	if below == Unrated {
-		below = v.Options.Unrated
-	}
 	switch {
 	case f.Rule == "":
 		return errors.New("no rule decided on it")
@@ -125,6 +121,17 @@ func (v Verdict) checkFinding(f Finding) error {
 		return fmt.Errorf("fails is %t by the rule %q", f.Fails, f.Rule)
 	case f.Malicious && !f.Fails:
 		return errors.New("it is malicious and does not fail")
+	}
+	return v.checkRule(f)
+}
+
+// checkRule compares a finding with what its rule needs.
+func (v Verdict) checkRule(f Finding) error {
+	below := f.Severity
+	if below == Unrated {
+		below = v.Options.Unrated
+	}
+	switch {
 	case f.Rule == RuleUnfixed && f.Fixed != "":
 		return fmt.Errorf("the rule %q with the fix %q", f.Rule, clean(f.Fixed, 40))
 	case f.Rule == RuleBelow && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
@@ -191,15 +198,8 @@ func (v Verdict) checkPass() error {
 	case v.Options.FailOnEOL && v.System.Ended:
 		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
 	}
-	for _, e := range v.Exceptions {
-		if e.Error != "" {
-			return fmt.Errorf("outcome %q although %s could not be read", Pass, clean(e.File, 60))
-		}
-	}
-	for _, e := range v.ScanErrors {
-		if e.Kind == "database" || e.Kind == "system" {
-			return fmt.Errorf("outcome %q although /%s could not be read", Pass, clean(e.Path, 60))
-		}
+	if file := v.unread(); file != "" {
+		return fmt.Errorf("outcome %q although %s could not be read", Pass, clean(file, 60))
 	}
 	for _, p := range v.Evaluated {
 		for _, c := range p.Causes {
@@ -216,6 +216,21 @@ func (v Verdict) checkPass() error {
 		return fmt.Errorf("outcome %q without the packages of %s", Pass, clean(v.System.ID, 40))
 	}
 	return nil
+}
+
+// unread returns a file that forbids a pass because it could not be read, or "".
+func (v Verdict) unread() string {
+	for _, e := range v.Exceptions {
+		if e.Error != "" {
+			return e.File
+		}
+	}
+	for _, e := range v.ScanErrors {
+		if e.Kind == "database" || e.Kind == "system" {
+			return "/" + e.Path
+		}
+	}
+	return ""
 }
 
 // forbids reports whether a cause of a part forbids a pass under the options of v.

@@ -108,9 +108,7 @@ func (x *Exceptions) addService(service *ruleset.Effective) {
 	for _, r := range service.Exceptions {
 		x.add(by, r)
 	}
-	for _, r := range service.Forbidden {
-		x.forbidden = append(x.forbidden, r)
-	}
+	x.forbidden = service.Forbidden
 }
 
 // refused reports whether the policy of the service refuses a file.
