@@ -14,6 +14,7 @@ import (
 
 	isatty "github.com/mattn/go-isatty"
 	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"assay/cli/argv"
 	"assay/inspect"
@@ -330,6 +331,7 @@ func exitCode(v verdict.Verdict, continueOnFailure bool) int {
 func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	style := verdict.Style{
 		Color:   isTerminal(r.env.Stdout) && !s.noColor,
+		Width:   width(r.env.Stdout),
 		Quiet:   s.quiet,
 		Verbose: s.verbose,
 		Exit:    r.code,
@@ -347,7 +349,7 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 			failed = errors.Join(failed, fmt.Errorf("write the verdict: %w", err))
 		}
 		log, style.Tail = r.env.Stderr, true
-		style.Color = isTerminal(r.env.Stderr) && !s.noColor
+		style.Color, style.Width = isTerminal(r.env.Stderr) && !s.noColor, width(r.env.Stderr)
 	}
 	if err := verdict.WriteText(log, v, style); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("write the log: %w", err))
@@ -406,6 +408,19 @@ func (r *run) progress(quiet bool) func(string) {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// width returns the columns of a terminal, or 0 if w is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 // fail prints an error with its hint and returns the exit code.

@@ -98,6 +98,11 @@ func (t *text) caveats() []string {
 		ended := cmp.Or(clean(t.System.EndOfLife, 10), "some time ago")
 		lines = append(lines, t.labelled("note:", "security support of "+t.system()+" ended "+ended, 1)...)
 	}
+	for _, f := range t.Exceptions {
+		if f.Expired > 0 && t.Decision.Outcome == Fail && len(lines) < 2 {
+			lines = append(lines, t.labelled("note:", t.expired(f), 1)...)
+		}
+	}
 	if t.Data.Sample {
 		lines = append(lines, t.labelled("note:", "sample data for demonstration: most advisories are not in it", 1)...)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Style is how WriteText writes.
@@ -328,6 +329,7 @@ func (t *text) rest() {
 			}
 		}
 		t.add(t.wrap(pad("  "+t.ruleText(rule), column), pad("", column), words, 2)...)
+		t.grounds(passing[rule])
 	}
 	if folded > 0 && t.style.Verbose {
 		t.blank()
@@ -335,6 +337,61 @@ func (t *text) rest() {
 	} else if folded > 0 {
 		t.add(t.wrap(pad("  "+t.ruleText(RuleKernel), column), pad("", column), strings.Fields(number(folded)+" of kernel packages and headers"), 0)...)
 	}
+}
+
+// grounds says who decided on findings, why and until when, if a person or a date did.
+func (t *text) grounds(findings []Finding) {
+	var said []string
+	ids := map[string][]string{}
+	for _, f := range findings {
+		key := f.Grounds.text()
+		if key == "" {
+			continue
+		}
+		if ids[key] == nil {
+			said = append(said, key)
+		}
+		if id := identity(f); !slices.Contains(ids[key], id) {
+			ids[key] = append(ids[key], id)
+		}
+	}
+	for i, key := range said {
+		if i == maxNotes {
+			t.add("    ... and for " + count(len(said)-i, "more reason"))
+			return
+		}
+		t.add(t.wrap("    ", "      ", sentence(few(ids[key])+key, 4*maxWidth), 3)...)
+	}
+}
+
+// text returns grounds as " until 2027-01-31: not reachable (security team, FILE line 4)".
+func (g Grounds) text() string {
+	text := ""
+	if g.Until != nil {
+		text = " until " + g.Until.UTC().Format(time.DateOnly)
+	}
+	if g.Reason != "" {
+		text += ": " + clean(g.Reason, maxWidth)
+	}
+	var from []string
+	for _, s := range []string{g.By, g.Written} {
+		if s != "" {
+			from = append(from, clean(s, maxWidth))
+		}
+	}
+	if len(from) > 0 {
+		text += " (" + strings.Join(from, ", ") + ")"
+	}
+	return text
+}
+
+// few returns the first ids and the number of the others.
+func few(ids []string) string {
+	const most = 3
+	if more := len(ids) - most; more > 0 {
+		return strings.Join(ids[:most], ", ") + " and " + number(more) + " more"
+	}
+	return strings.Join(ids, ", ")
 }
 
 func ruleOrder(rule string) int {
@@ -478,13 +535,18 @@ func (t *text) exceptions() {
 			noun = "VEX statement"
 		}
 		if f.Expired > 0 {
-			t.note(count(f.Expired, "exception") + " of " + file + " expired: " + t.some(f.ExpiredNames, f.Expired))
+			t.note(t.expired(f))
 		}
 		if f.Unmatched > 0 {
 			t.note(fmt.Sprintf("%s of %s of %s matched no finding: %s",
 				number(f.Unmatched), count(f.Entries, noun), file, t.some(f.UnmatchedNames, f.Unmatched)))
 		}
 	}
+}
+
+// expired names the expired entries of a file.
+func (t *text) expired(f ExceptionFile) string {
+	return count(f.Expired, "exception") + " of " + clean(f.File, 60) + " expired: " + t.some(f.ExpiredNames, f.Expired)
 }
 
 // some returns the first of n names; the verbose log has more of them.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"assay/check/testkit"
 	"assay/inspect/inventory"
@@ -352,6 +353,8 @@ func TestLog(t *testing.T) {
 		{"unfixed", given(unfixed()), verdict.Style{Exit: 4}, []string{"code=4", "perl 5.36.0-7, no fix, CVE-2023-31484", "no fix exists for perl"}},
 		{"subscription", given(subscription()), verdict.Style{Exit: 4}, []string{
 			"code=4", "perl 5.36.0-7, fix needs Ubuntu Pro, CVE-2023-31484", "the fix needs a subscription: perl (Ubuntu Pro)"}},
+		{"accepted", given(accepted()), verdict.Style{Exit: 4}, []string{
+			"code=4", "note:   1 exception of .assayignore.yaml expired: CVE-2023-5363 (line 9) on 2026-11-02\n"}},
 		{"end-of-life", given(ended()), verdict.Style{Exit: 4}, []string{"code=4 findings=0", "hint:", "Debian 12 or later", "2024-06-30"}},
 		{"untrusted", given(untrusted()), verdict.Style{Exit: 5}, []string{"verdict=untrusted code=5 ", "hint: ", "why: ", "UNTRUSTED, exit code 5"}},
 	}
@@ -379,6 +382,21 @@ func TestLog(t *testing.T) {
 			golden(t, tt.name, log)
 		})
 	}
+}
+
+// accepted returns a verdict with accepted findings, and a file with an expired exception.
+func accepted() verdict.Verdict {
+	until := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	reachable := passing(verdict.RuleAccepted, debian("CVE-2023-5678", verdict.Medium, "openssl", "3.0.9-1", "3.0.13-1~deb12u1", "libssl3", "openssl"))
+	waits := passing(verdict.RuleGrace, debian("CVE-2024-1", verdict.High, "curl", "7.88.1-10", "7.88.1-10+deb12u4", "curl"))
+	for i := range reachable {
+		reachable[i].Grounds = verdict.Grounds{By: "security team", Reason: "not reachable", Until: &until, Written: ".assayignore.yaml line 4"}
+	}
+	waits[0].Grounds = verdict.Grounds{Reason: "the fix was published on 2027-01-24", Until: &until}
+	v := with(debian("CVE-2023-5363", verdict.High, "openssl", "3.0.9-1", "3.0.11-1~deb12u2", "libssl3"), reachable, waits)
+	v.Options.Grace = 7 * 24 * 3600
+	v.Exceptions = []verdict.ExceptionFile{{File: ".assayignore.yaml", Entries: 3, Expired: 1, ExpiredNames: []string{"CVE-2023-5363 (line 9) on 2026-11-02"}}}
+	return v
 }
 
 func given(v verdict.Verdict) func(testing.TB) verdict.Verdict {

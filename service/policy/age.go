@@ -156,9 +156,9 @@ func tooOld(in Input) []verdict.Reason {
 		return reason(fmt.Sprintf("%s are dated %s in the future, so their age is unknown", what, verdict.Age(ahead)),
 			"set the clock of the service, and update its advisories")
 	case unknown:
-		return reason(fmt.Sprintf("the age of %s is unknown, and at most %s is trusted", what, limit), "update the advisories of the service")
+		return reason(fmt.Sprintf("the age of %s is unknown, and at most %s is trusted", what, limit), "ask the owner of the service to run assayd update")
 	case age > int64(in.MaxAge/time.Second):
-		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, verdict.Age(age), limit), "update the advisories of the service")
+		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, verdict.Age(age), limit), "ask the owner of the service to run assayd update")
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (w *work) unfixed() []verdict.Remedy {
 	}
 	return []verdict.Remedy{{
 		Action: verdict.ActionNone, Packages: names(w.open), Findings: count(w.open),
-		Text: "no fix exists for " + listed(w.open, (*item).name) + ": leave it out, use another base image, or accept it",
+		Text: "no fix exists for " + listed(w.open, (*item).name) + ": leave it out, use another base image, or accept it with --ignore-file",
 	}}
 }
 

@@ -176,7 +176,7 @@ func TestOf(t *testing.T) {
 			"remove: remove evil 1.0.0: malicious; and change every secret that it could read\n" +
 				"upgrade: " + before + "RUN apt-get update && apt-get install -y --only-upgrade curl\n" +
 				"none: the fix needs a subscription: perl (Ubuntu Pro); leave it out, or use another base image\n" +
-				"none: no fix exists for tar: leave it out, use another base image, or accept it"},
+				"none: no fix exists for tar: leave it out, use another base image, or accept it with --ignore-file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := remedy.Of(remedy.Input{Findings: tt.findings, Inventory: tt.in, System: tt.system})
