@@ -44,9 +44,9 @@ func Source() feed.Source {
 // Releases are looked for from first to last, until gap of them in a row are missing after
 // one that exists. Older releases are in Fedora's archive, on another server.
 const (
-	first = 40
+	first = 43
 	last  = 99
-	gap   = 3
+	gap   = 2
 )
 
 // maxRepomd bounds a repomd.xml.

@@ -150,7 +150,7 @@ func server(t testing.TB, updates []update) *feedtest.Server {
 	return feedtest.New(t, Source(), files)
 }
 
-var numbers = map[string]string{"21": "41", "36": "42", "37": "43", "40": "40"}
+var numbers = map[string]string{"21": "44", "36": "45", "37": "46", "40": "43"}
 
 // TestUpdate converts all genuine updates of Fedora, and compares them with what Grype
 // concludes.
@@ -179,10 +179,10 @@ func TestUpdate(t *testing.T) {
 		want["Fedora:"+numbers[release]+" "+id] = packages
 	}
 	// Bodhi's answer has this CVE only in a field that repositories do not have.
-	if !slices.Equal(want["Fedora:40 CVE-2024-8176"], []string{"expat 2.7.0-1.fc40"}) {
-		t.Errorf("%q", want["Fedora:40 CVE-2024-8176"])
+	if !slices.Equal(want["Fedora:43 CVE-2024-8176"], []string{"expat 2.7.0-1.fc40"}) {
+		t.Errorf("%q", want["Fedora:43 CVE-2024-8176"])
 	}
-	delete(want, "Fedora:40 CVE-2024-8176")
+	delete(want, "Fedora:43 CVE-2024-8176")
 	for _, m := range []map[string][]string{got, want} {
 		for _, packages := range m {
 			slices.Sort(packages)
@@ -195,7 +195,7 @@ func TestUpdate(t *testing.T) {
 	if o, err = s.Update(t); err != nil || o.Added+o.Changed+o.Removed != 0 {
 		t.Errorf("again: %+v, %v", o, err)
 	}
-	s.Broken(t, folder("40", "x86_64")+"repodata/repomd.xml", map[string][]byte{
+	s.Broken(t, folder("43", "x86_64")+"repodata/repomd.xml", map[string][]byte{
 		"with an entity": []byte(`<!DOCTYPE r [<!ENTITY x "y">]><repomd/>`),
 	})
 }
@@ -204,8 +204,8 @@ func TestUpdate(t *testing.T) {
 func TestReleases(t *testing.T) {
 	for _, tt := range []struct{ name, has, want string }{
 		{"none", "", "no release"},
-		{"with a gap before and between", "45 46 48", "45/x86_64 45/aarch64 46/x86_64 46/aarch64 48/x86_64 48/aarch64"},
-		{"after a gap that is too large", "41 45", "41/x86_64 41/aarch64"},
+		{"with a gap before and between", "46 48", "46/x86_64 46/aarch64 48/x86_64 48/aarch64"},
+		{"after a gap that is too large", "43 46", "43/x86_64 43/aarch64"},
 	} {
 		files := make(map[string][]byte)
 		for release := range strings.FieldsSeq(tt.has) {
@@ -243,22 +243,22 @@ func TestByHand(t *testing.T) {
 		want                       string // the fix, or empty if nothing is found
 		severity                   verdict.Severity
 	}{
-		{"40", "CVE-2025-1234", "python3-docs", "3.12.8-1.fc40", "3.12.9-1.fc40", verdict.Medium},
-		{"40", "CVE-2025-1234", "python3-docs", "3.12.9-1.fc40", "", ""},
-		{"40", "CVE-2024-56171", "libxml2", "2.12.9-1.fc40", "2.12.10-1.fc40", verdict.Medium},
-		{"40", "CVE-2025-24928", "libxml2", "2.12.9-1.fc40", "2.12.10-1.fc40", verdict.Medium},
-		{"40", "CVE-2025-24928", "libxml2", "2.12.10-1.fc40", "", ""},
+		{"43", "CVE-2025-1234", "python3-docs", "3.12.8-1.fc40", "3.12.9-1.fc40", verdict.Medium},
+		{"43", "CVE-2025-1234", "python3-docs", "3.12.9-1.fc40", "", ""},
+		{"43", "CVE-2024-56171", "libxml2", "2.12.9-1.fc40", "2.12.10-1.fc40", verdict.Medium},
+		{"43", "CVE-2025-24928", "libxml2", "2.12.9-1.fc40", "2.12.10-1.fc40", verdict.Medium},
+		{"43", "CVE-2025-24928", "libxml2", "2.12.10-1.fc40", "", ""},
 		// The epoch is 1.
-		{"40", "CVE-2025-9999", "java-17-openjdk", "1:17.0.13.0.11-1.fc40", "1:17.0.14.0.7-1.fc40", verdict.High},
-		{"40", "CVE-2025-9999", "java-17-openjdk", "1:17.0.14.0.7-1.fc40", "", ""},
+		{"43", "CVE-2025-9999", "java-17-openjdk", "1:17.0.13.0.11-1.fc40", "1:17.0.14.0.7-1.fc40", verdict.High},
+		{"43", "CVE-2025-9999", "java-17-openjdk", "1:17.0.14.0.7-1.fc40", "", ""},
 		// Without a CVE.
-		{"40", "FEDORA-2025-bbb2222222", "expat", "2.6.4-1.fc40", "2.7.0-1.fc40", verdict.Medium},
-		{"43", "CVE-2022-37436", "httpd", "2.4.54-5.fc37", "2.4.55-1.fc37", verdict.Medium},
-		{"42", "CVE-2006-20001", "httpd", "2.4.55-1.fc36", "", ""},
+		{"43", "FEDORA-2025-bbb2222222", "expat", "2.6.4-1.fc40", "2.7.0-1.fc40", verdict.Medium},
+		{"46", "CVE-2022-37436", "httpd", "2.4.54-5.fc37", "2.4.55-1.fc37", verdict.Medium},
+		{"45", "CVE-2006-20001", "httpd", "2.4.55-1.fc36", "", ""},
 		// The same CVE in two errata about different packages.
-		{"41", "CVE-2012-6662", "drupal7", "7.33-1.fc21", "7.34-1.fc21", verdict.Unrated},
-		{"41", "CVE-2012-6662", "dokuwiki", "0-0.23.20140505.fc21", "0-0.24.20140929c.fc21", verdict.Unrated},
-		{"41", "CVE-2014-9016", "drupal7", "7.34-1.fc21", "", ""},
+		{"44", "CVE-2012-6662", "drupal7", "7.33-1.fc21", "7.34-1.fc21", verdict.Unrated},
+		{"44", "CVE-2012-6662", "dokuwiki", "0-0.23.20140505.fc21", "0-0.24.20140929c.fc21", verdict.Unrated},
+		{"44", "CVE-2014-9016", "drupal7", "7.34-1.fc21", "", ""},
 	} {
 		inv := inventory.Inventory{
 			System:   inventory.System{ID: "fedora", VersionID: tt.release},
