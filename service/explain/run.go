@@ -334,6 +334,12 @@ func (e *explainer) outcome(h *held, entry advisory.Affected, indexed []index.En
 	if t == nil {
 		return NotApplicable, "the matcher did not use the entry for this package"
 	}
+	return e.traced(h, t, s, by)
+}
+
+// traced returns the outcome of an entry that the matcher used for a package.
+func (e *explainer) traced(h *held, t *match.TracedEntry, s *installed, by reading) (outcome, why string) {
+	owner := by.trace.Packages[s.i].Owner
 	switch t.Verdict {
 	case match.EntryAffects:
 		if owner != "" {
