@@ -174,7 +174,7 @@ type affected struct {
 }
 
 var (
-	// id finds CVEs, and IDs of Black Duck. Other texts, such as "UNK-1" and "Re", do not
+	// validID matches CVEs, and IDs of Black Duck. Other texts, such as "UNK-1" and "Re", do not
 	// name a vulnerability.
 	validID = regexp.MustCompile(`^(CVE-[0-9]{4}-[0-9]{4,19}|BDSA-[0-9]{4}-[0-9]{1,10})$`)
 	name    = regexp.MustCompile(`^[^\s/:]{1,200}$`)
