@@ -27,7 +27,7 @@ import (
 func other(d verdict.Option) string {
 	for _, value := range []string{"low", "critical", "true", "7d", "pkg:oci/app", "something"} {
 		o := verdict.DefaultOptions()
-		if d.Set(&o, value) && d.Value(o) != d.Value(verdict.DefaultOptions()) && (d.Weaker(o) || !strings.Contains(d.Takes(), "critical")) {
+		if d.Set(&o, value) && d.Value(o) != d.Value(verdict.DefaultOptions()) && (d.WeakerThan(o, verdict.DefaultOptions()) || !strings.Contains(d.Takes(), "critical")) {
 			return value
 		}
 	}
@@ -88,7 +88,7 @@ func TestOptionsFollowTheirDeclaration(t *testing.T) {
 				t.Fatalf("%s sends %v, want %v\n%s", env, sent, want, log)
 			}
 			decided, ignored, err = policy.Options(sent, policy.Allow{}, nil)
-			if weaker := d.Weaker(asked); err != nil || weaker != (len(ignored) == 1) || weaker == (decided == asked) {
+			if weaker := d.WeakerThan(asked, verdict.DefaultOptions()); err != nil || weaker != (len(ignored) == 1) || weaker == (decided == asked) {
 				t.Errorf("weaker %v: the policy has %+v, ignored %v, %v", weaker, decided, ignored, err)
 			}
 			allow, err := policy.AllowOf(d.Name)

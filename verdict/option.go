@@ -276,9 +276,6 @@ func (d Option) Switch() bool {
 	return ok
 }
 
-// Weaker reports whether the option in o lets through what the default rejects.
-func (d Option) Weaker(o Options) bool { return d.WeakerThan(o, DefaultOptions()) }
-
 // WeakerThan reports whether the option in o lets through what it rejects in than.
 func (d Option) WeakerThan(o, than Options) bool {
 	if d.weakens != nil {

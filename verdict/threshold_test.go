@@ -47,8 +47,8 @@ func TestFailOn(t *testing.T) {
 	// A variable may add EPSS, and may not replace the severity by it.
 	for value, weaker := range map[string]bool{"high,epss=0.5": false, "low,epss=0.1": false, "epss=0.1": true, "critical,epss=0.1": true} {
 		o := verdict.DefaultOptions()
-		if !option.Set(&o, value) || option.Weaker(o) != weaker {
-			t.Errorf("%q: weaker %t", value, option.Weaker(o))
+		if !option.Set(&o, value) || option.WeakerThan(o, verdict.DefaultOptions()) != weaker {
+			t.Errorf("%q: weaker %t", value, option.WeakerThan(o, verdict.DefaultOptions()))
 		}
 	}
 }
