@@ -22,8 +22,7 @@ import (
 // Name is the name of the source.
 const Name = "arch"
 
-// Ecosystem is the ecosystem of the entries.
-const Ecosystem = "Arch Linux"
+const ecosystem = "Arch Linux" // of the entries
 
 // Bounds of what is read. The file has about 1 MiB, with 2,900 groups.
 const (
@@ -45,7 +44,7 @@ func Source() feed.Source {
 		Terms:       "https://github.com/archlinux/arch-security-tracker/blob/master/LICENSE",
 		MayPassOn:   true,
 		Contributes: feed.Advisories,
-		Ecosystems:  []string{Ecosystem},
+		Ecosystems:  []string{ecosystem},
 		Default:     true,
 		First:       feed.Cost{Download: 1 << 20, Disk: 4 << 20, Memory: 16 << 20, Time: 10 * time.Second},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {
@@ -105,7 +104,6 @@ type group struct {
 
 var (
 	groupID     = regexp.MustCompile(`^AVG-[0-9]{1,9}$`)
-	issueID     = regexp.MustCompile(`^CVE-[0-9]{4}-[0-9]{4,19}$`)
 	advisoryID  = regexp.MustCompile(`^ASA-[0-9]{6}-[0-9]{1,9}$`)
 	packageName = regexp.MustCompile(`^[A-Za-z0-9@_+][A-Za-z0-9@._+-]{0,199}$`)
 	version     = regexp.MustCompile(`^[^\s/]{1,200}$`)
@@ -132,7 +130,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 		return a, fmt.Errorf("%d packages and %d issues", len(g.Packages), len(g.Issues))
 	}
 	for _, issue := range g.Issues {
-		if !issueID.MatchString(issue) {
+		if !advisory.IsCVE(issue) {
 			return a, fmt.Errorf("invalid CVE %.40q", issue)
 		}
 	}
@@ -142,7 +140,7 @@ func convert(b []byte) (advisory.Advisory, error) {
 		if !packageName.MatchString(name) {
 			return a, fmt.Errorf("invalid name of a package %.100q", name)
 		}
-		entry.Package = advisory.Package{Ecosystem: Ecosystem, Name: name}
+		entry.Package = advisory.Package{Ecosystem: ecosystem, Name: name}
 		affected = append(affected, entry)
 	}
 	a.Summary, a.Upstream, a.Affected = g.Type, g.Issues, affected
@@ -153,20 +151,16 @@ func convert(b []byte) (advisory.Advisory, error) {
 			a.References = append(a.References, advisory.Reference{Type: "ADVISORY", URL: "https://security.archlinux.org/" + id})
 		}
 	}
-	a.DatabaseSpecific, err = json.Marshal(map[string]string{"severity": strings.ToLower(g.Severity)})
-	return a, err
+	a.DatabaseSpecific = advisory.SeverityField(strings.ToLower(g.Severity))
+	return a, nil
 }
 
 // entry returns what the group says about each of its packages.
 func (g group) entry() (entry advisory.Affected, err error) {
-	events := []advisory.Event{{Introduced: "0"}}
-	if g.Fixed != "" {
-		if !version.MatchString(g.Fixed) {
-			return entry, fmt.Errorf("invalid version %.100q", g.Fixed)
-		}
-		events = append(events, advisory.Event{Fixed: g.Fixed})
+	if g.Fixed != "" && !version.MatchString(g.Fixed) {
+		return entry, fmt.Errorf("invalid version %.100q", g.Fixed)
 	}
-	entry.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: events}}
+	entry.Ranges = []advisory.Range{advisory.Before(g.Fixed)}
 	switch g.Status {
 	case "Vulnerable", "Testing": // the fix of the latter is in the testing repositories
 		return entry, nil
@@ -176,16 +170,12 @@ func (g group) entry() (entry advisory.Affected, err error) {
 		}
 		return entry, nil
 	case "Unknown":
-		entry.EcosystemSpecific = status(advisory.StatusUnderInvestigation)
+		entry.EcosystemSpecific = advisory.StatusField(advisory.StatusUnderInvestigation)
 		return entry, nil
 	case "Not affected":
 		entry.Ranges = nil
-		entry.EcosystemSpecific = status(advisory.StatusNotAffected)
+		entry.EcosystemSpecific = advisory.StatusField(advisory.StatusNotAffected)
 		return entry, nil
 	}
 	return entry, fmt.Errorf("unknown status %.40q", g.Status)
-}
-
-func status(s advisory.Status) json.RawMessage {
-	return json.RawMessage(`{"status":"` + s.String() + `"}`)
 }

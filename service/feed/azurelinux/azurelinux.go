@@ -4,7 +4,6 @@
 package azurelinux
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -117,8 +116,6 @@ func convert(ecosystem string, d oval.Definition) (advisory.Advisory, error) {
 	if a.Affected, err = oval.Entries(affected); err != nil {
 		return a, err
 	}
-	if word := strings.TrimSpace(m.Severity); word != "" {
-		a.DatabaseSpecific, err = json.Marshal(map[string]string{"severity": word})
-	}
-	return a, err
+	a.DatabaseSpecific = advisory.SeverityField(strings.TrimSpace(m.Severity))
+	return a, nil
 }

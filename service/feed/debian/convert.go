@@ -216,16 +216,13 @@ func (d decision) affected(e entry) advisory.Affected {
 	if d.note != "" {
 		af.DatabaseSpecific = encode(map[string]string{"note": d.note})
 	}
-	events := []advisory.Event{{Introduced: "0"}}
 	switch {
 	case d.status == advisory.StatusNotAffected:
-		return af
 	case d.unclear:
-		events = []advisory.Event{{Limit: "*"}}
-	case d.fixed != "":
-		events = append(events, advisory.Event{Fixed: d.fixed})
+		af.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: []advisory.Event{{Limit: "*"}}}}
+	default:
+		af.Ranges = []advisory.Range{advisory.Before(d.fixed)}
 	}
-	af.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: events}}
 	return af
 }
 

@@ -24,8 +24,7 @@ import (
 // Name is the name of the source.
 const Name = "echo"
 
-// Ecosystem is the ecosystem of the entries.
-const Ecosystem = "Echo"
+const ecosystem = "Echo" // of the entries
 
 // Bounds of what is read.
 const (
@@ -46,7 +45,7 @@ func Source() feed.Source {
 		Licence:     "not stated",
 		Terms:       "https://advisory.echohq.com",
 		Contributes: feed.Advisories,
-		Ecosystems:  []string{Ecosystem},
+		Ecosystems:  []string{ecosystem},
 		Default:     true,
 		First:       feed.Cost{Download: 10 << 20, Disk: 32 << 20, Memory: 64 << 20, Time: 20 * time.Second},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {
@@ -132,15 +131,11 @@ func add(all map[string]*advisory.Advisory, pkg string, v whole.Value) error {
 		Status  string `json:"status,omitempty"`
 		Urgency string `json:"urgency,omitempty"`
 	}{Urgency: e.Severity}
-	af := advisory.Affected{Package: advisory.Package{Ecosystem: Ecosystem, Name: pkg}}
-	events := []advisory.Event{{Introduced: "0"}}
-	switch e.Fixed {
-	case "0":
+	af := advisory.Affected{Package: advisory.Package{Ecosystem: ecosystem, Name: pkg}}
+	if e.Fixed == "0" {
 		specific.Status = advisory.StatusNotAffected.String()
-	case "":
-		af.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: events}}
-	default:
-		af.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: append(events, advisory.Event{Fixed: e.Fixed})}}
+	} else {
+		af.Ranges = []advisory.Range{advisory.Before(e.Fixed)}
 	}
 	if specific.Status != "" || specific.Urgency != "" {
 		var err error

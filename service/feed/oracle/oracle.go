@@ -3,7 +3,6 @@
 package oracle
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -118,10 +117,8 @@ func convert(d oval.Definition) (advisory.Advisory, error) {
 	}
 	word := strings.TrimSpace(d.Metadata.Advisory.Severity)
 	a.Summary = strings.TrimSpace(strings.TrimSuffix(summary, "("+word+")"))
-	if word != "" {
-		a.DatabaseSpecific, err = json.Marshal(map[string]string{"severity": word})
-	}
-	return a, err
+	a.DatabaseSpecific = advisory.SeverityField(word)
+	return a, nil
 }
 
 var (

@@ -25,8 +25,7 @@ import (
 // Name is the name of the source.
 const Name = "photon"
 
-// Ecosystem is the ecosystem of the entries, without a release.
-const Ecosystem = "Photon OS"
+const ecosystem = "Photon OS" // of the entries, without a release
 
 // Bounds of what is read. A file has a few MiB, and about 30,000 entries.
 const (
@@ -47,7 +46,7 @@ func Source() feed.Source {
 		Licence:     "not stated",
 		Terms:       "https://github.com/vmware/photon/wiki/Security-Advisories",
 		Contributes: feed.Advisories,
-		Ecosystems:  []string{Ecosystem},
+		Ecosystems:  []string{ecosystem},
 		Default:     true,
 		First:       feed.Cost{Download: 30 << 20, Disk: 100 << 20, Memory: 128 << 20, Time: time.Minute},
 		Feed: func(s feed.Setup, _ string) (feed.Feed, error) {
@@ -208,7 +207,7 @@ func add(all map[string]*vulnerability, release string, b json.RawMessage) (id s
 	if e.Score != nil {
 		v.score = max(v.score, *e.Score)
 	}
-	p := advisory.Package{Ecosystem: Ecosystem + ":" + release, Name: e.Package}
+	p := advisory.Package{Ecosystem: ecosystem + ":" + release, Name: e.Package}
 	if known := v.affected[p]; known != nil { // listed again
 		af.fixed, af.unfixed = append(af.fixed, known.fixed...), af.unfixed || known.unfixed
 	}
@@ -265,9 +264,7 @@ func given(s string) string {
 // advisory returns the advisory of a vulnerability.
 func (v *vulnerability) advisory(id string) advisory.Advisory {
 	a := advisory.Advisory{ID: id, Upstream: []string{strings.TrimPrefix(id, "PHOTON-")}}
-	if word := severity(v.score); word != "" {
-		a.DatabaseSpecific = json.RawMessage(`{"severity":"` + word + `"}`)
-	}
+	a.DatabaseSpecific = advisory.SeverityField(severity(v.score))
 	packages := slices.SortedFunc(maps.Keys(v.affected), func(a, b advisory.Package) int {
 		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name))
 	})
@@ -282,13 +279,13 @@ func (af *affected) entry(p advisory.Package) advisory.Affected {
 	e := advisory.Affected{Package: p}
 	slices.Sort(af.fixed)
 	for _, fixed := range slices.Compact(af.fixed) {
-		e.Ranges = append(e.Ranges, advisory.Range{Type: advisory.Ecosystem, Events: []advisory.Event{{Introduced: "0"}, {Fixed: fixed}}})
+		e.Ranges = append(e.Ranges, advisory.Before(fixed))
 	}
 	if af.unfixed {
-		e.Ranges = append(e.Ranges, advisory.Range{Type: advisory.Ecosystem, Events: []advisory.Event{{Introduced: "0"}}})
+		e.Ranges = append(e.Ranges, advisory.Before(""))
 	}
 	if len(e.Ranges) == 0 {
-		e.EcosystemSpecific = json.RawMessage(`{"status":"` + advisory.StatusNotAffected.String() + `"}`)
+		e.EcosystemSpecific = advisory.StatusField(advisory.StatusNotAffected)
 	}
 	return e
 }

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"assay/service/advisory"
 	"assay/service/distro"
@@ -311,7 +310,7 @@ func (c *converter) describe(a *advisory.Advisory) {
 	a.Upstream = []string{c.doc.ID}
 	a.Summary = cmp.Or(c.v.Title, c.doc.Title)
 	a.Modified = c.doc.Current
-	a.Published = firstTime(c.v.Released.Time, c.doc.Initial)
+	a.Published = cmp.Or(c.v.Released.Time, c.doc.Initial)
 	record := c.record()
 	a.Severity = record.severity()
 	a.Related = c.errata()
@@ -321,15 +320,6 @@ func (c *converter) describe(a *advisory.Advisory) {
 			a.Affected = append(a.Affected, affected(ecosystem, e, entries[e], record))
 		}
 	}
-}
-
-func firstTime(times ...time.Time) time.Time {
-	for _, t := range times {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
 }
 
 // record returns the rating of most products.
@@ -542,11 +532,7 @@ func affected(ecosystem string, e entry, is described, record rating) advisory.A
 		af.EcosystemSpecific, _ = json.Marshal(s) // of strings, cannot fail
 	}
 	if is.status != advisory.StatusNotAffected {
-		events := []advisory.Event{{Introduced: "0"}}
-		if e.fixed != "" {
-			events = append(events, advisory.Event{Fixed: e.fixed})
-		}
-		af.Ranges = []advisory.Range{{Type: advisory.Ecosystem, Events: events}}
+		af.Ranges = []advisory.Range{advisory.Before(e.fixed)}
 		if is.rating != (rating{}) && is.rating != record {
 			af.Severity = is.rating.severity()
 		}

@@ -24,11 +24,14 @@ import (
 // Bounds of what is read. The largest genuine file, Wolfi's, has about 5 MiB. All files of
 // Alpine have about 300,000 fixes.
 const (
-	maxFile   = 64 << 20
-	maxFixes  = 3_000_000
-	maxName   = 200 // bytes of the name of a package, or of a version
-	notListed = "0" // the version under which vulnerabilities are listed that never affected the package
+	maxFile  = 64 << 20
+	maxFixes = 3_000_000
+	maxName  = 200 // bytes of the name of a package, or of a version
 )
+
+// neverAffected is the version under which vulnerabilities are listed that never affected the
+// package.
+const neverAffected = "0"
 
 // A database says how the files of one distribution become advisories.
 type database struct {
@@ -210,7 +213,7 @@ func (r *reader) pkg(ecosystem, release string, b json.RawMessage) error {
 	if p.Pkg.Secfixes[0] != '{' {
 		return r.rejected(release, p.Pkg.Name, errors.New("secfixes is not an object"))
 	}
-	for v, err := range whole.Values(strings.NewReader(string(p.Pkg.Secfixes)), maxFile) {
+	for v, err := range whole.Values(bytes.NewReader(p.Pkg.Secfixes), maxFile) {
 		if err != nil {
 			return err
 		}
@@ -321,18 +324,16 @@ func affected(p advisory.Package, versions []string) advisory.Affected {
 	entry := advisory.Affected{Package: p}
 	slices.Sort(versions)
 	for _, v := range versions {
-		events := []advisory.Event{{Introduced: "0"}}
 		switch v {
-		case notListed:
-			continue
+		case neverAffected:
 		case "None":
+			entry.Ranges = append(entry.Ranges, advisory.Before(""))
 		default:
-			events = append(events, advisory.Event{Fixed: v})
+			entry.Ranges = append(entry.Ranges, advisory.Before(v))
 		}
-		entry.Ranges = append(entry.Ranges, advisory.Range{Type: advisory.Ecosystem, Events: events})
 	}
 	if len(entry.Ranges) == 0 {
-		entry.EcosystemSpecific = json.RawMessage(`{"status":"` + advisory.StatusNotAffected.String() + `"}`)
+		entry.EcosystemSpecific = advisory.StatusField(advisory.StatusNotAffected)
 	}
 	return entry
 }

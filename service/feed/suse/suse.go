@@ -5,7 +5,6 @@ package suse
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -189,10 +188,8 @@ func convert(line string, d oval.Definition) (advisory.Advisory, error) {
 	if a.Affected, err = oval.Entries(distinct(affected)); err != nil {
 		return a, err
 	}
-	if word := strings.TrimSpace(about.Severity); word != "" {
-		a.DatabaseSpecific, err = json.Marshal(map[string]string{"severity": word})
-	}
-	return a, err
+	a.DatabaseSpecific = advisory.SeverityField(strings.TrimSpace(about.Severity))
+	return a, nil
 }
 
 // fact returns what a test means. The comment of the criterion says what the publisher

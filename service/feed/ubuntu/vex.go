@@ -258,12 +258,11 @@ func (s *statuses) missing(cve string, have []advisory.Affected) []advisory.Affe
 			continue
 		}
 		af := advisory.Affected{
-			Package: advisory.Package{Ecosystem: distro.UbuntuEcosystem(release), Name: name},
-			Ranges:  []advisory.Range{{Type: advisory.Ecosystem, Events: []advisory.Event{{Introduced: "0"}}}},
+			Package:           advisory.Package{Ecosystem: distro.UbuntuEcosystem(release), Name: name},
+			Ranges:            []advisory.Range{advisory.Before("")},
+			EcosystemSpecific: advisory.StatusField(st.status),
 		}
-		// Both are objects with a text, which can be encoded.
-		af.EcosystemSpecific, _ = with(nil, "status", st.status.String())
-		af.DatabaseSpecific, _ = with(nil, "note", s.texts[st.note])
+		af.DatabaseSpecific, _ = with(nil, "note", s.texts[st.note]) // a text can always be encoded
 		more = append(more, af)
 	}
 	return more

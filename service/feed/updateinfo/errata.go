@@ -290,8 +290,8 @@ func (s *Errata) convert(e *erratum) (advisory.Advisory, error) {
 	if e.Link != "" {
 		a.References = []advisory.Reference{{Type: "ADVISORY", URL: e.Link}}
 	}
-	if e.Severity != "" && !strings.EqualFold(e.Severity, "none") {
-		a.DatabaseSpecific = encode(map[string]string{"severity": e.Severity})
+	if !strings.EqualFold(e.Severity, "none") {
+		a.DatabaseSpecific = advisory.SeverityField(e.Severity)
 	}
 	var notice json.RawMessage
 	if e.Kind != "security" && len(e.CVEs) == 0 {
@@ -303,10 +303,8 @@ func (s *Errata) convert(e *erratum) (advisory.Advisory, error) {
 			return a, err
 		}
 		a.Affected = append(a.Affected, advisory.Affected{
-			Package: advisory.Package{Ecosystem: en.ecosystem, Name: en.name},
-			Ranges: []advisory.Range{{Type: advisory.Ecosystem, Events: []advisory.Event{
-				{Introduced: "0"}, {Fixed: fixed},
-			}}},
+			Package:           advisory.Package{Ecosystem: en.ecosystem, Name: en.name},
+			Ranges:            []advisory.Range{advisory.Before(fixed)},
 			EcosystemSpecific: specific(en.module, e.entries[en].names(s.Others)),
 			DatabaseSpecific:  notice,
 		})
