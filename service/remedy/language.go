@@ -98,9 +98,8 @@ func arguments(items []*item, argument func(name, fixed string) string) (all []s
 	return all, true
 }
 
-func equals(name, fixed string) string    { return name + "==" + fixed }
-func nameOnly(name, _ string) string      { return name }
-func atVersion(name, fixed string) string { return name + "@" + fixed }
+func equals(name, fixed string) string { return name + "==" + fixed }
+func nameOnly(name, _ string) string   { return name }
 
 // programs returns the remedies for modules that are compiled into programs. Programs with
 // the same modules have one remedy.
