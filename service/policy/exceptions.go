@@ -134,7 +134,7 @@ func (x *Exceptions) forbids(f match.Finding, now time.Time) *verdict.Grounds {
 		return nil
 	}
 	for _, r := range x.forbidden {
-		if !r.Expired(now) && r.Matches(f) {
+		if !r.Expired(now) && r.MayMatch(f) {
 			g := &verdict.Grounds{By: r.By, Reason: r.Reason, Written: x.service.Written(r.Line)}
 			if !r.Expires.IsZero() {
 				g.Until = &r.Expires

@@ -2,6 +2,7 @@ package ignore
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -101,9 +102,13 @@ func grypePackage(r *Rule, key string, v *yaml.Node) error {
 // nameOrPattern takes a name with a special character for a regular expression, as Grype
 // does. A dot alone is not special.
 func nameOrPattern(s string, name, pattern *string) {
-	if strings.ContainsAny(s, `^$*+?[](){}|\`) {
+	switch _, err := regexp.Compile("^" + s + "$"); {
+	case err == nil && strings.Contains(s, "|"):
+		// Grype adds the anchors without parentheses: each is that of one alternative.
+		*pattern = "(?s:.*)(?:^" + s + "$)(?s:.*)"
+	case strings.ContainsAny(s, `^$*+?[](){}|\`):
 		*pattern = s
-	} else {
+	default:
 		*name = s
 	}
 }

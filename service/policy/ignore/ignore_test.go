@@ -48,6 +48,10 @@ func TestMatches(t *testing.T) {
 		{"a.yaml", ours("package: org.apache.logging.log4j:log4j-core"), "log4j"},
 		{"a.yaml", ours("package-pattern: lib.*"), "openssl"},
 		{"a.yaml", ours("package-pattern: ib.*"), ""},
+		{"a.yaml", ours("package-pattern: lib|openssl|xdash"), ""}, // whole names, in each alternative
+		{"a.yaml", ours("package-pattern: lib.*|lodash"), "lodash openssl"},
+		{"a.yaml", ours("package-pattern: 'x)|(?:.*'"), "error"},
+		{"a.yaml", ours("source-pattern: open|x"), ""},
 		{"a.yaml", ours("{id: CVE-2024-1, package: libssl3}"), "error"}, // flow and block mixed
 		{"a.yaml", "exceptions: [{id: CVE-2024-1, package: libssl3, reason: r}]", ""},
 		{"a.yaml", ours("purl: pkg:npm/lodash"), "lodash"},
@@ -90,6 +94,9 @@ func TestMatches(t *testing.T) {
 		{".grype.yaml", grype("package: {name: libssl3}"), "openssl"},
 		{".grype.yaml", grype("package: {name: 'lib.*'}"), "openssl"},
 		{".grype.yaml", grype("package: {name: 'libssl.'}"), ""},
+		{".grype.yaml", grype("package: {name: 'lib|dash'}"), "lodash openssl"}, // ^lib|dash$
+		{".grype.yaml", grype("package: {name: 'ib|das'}"), ""},
+		{".grype.yaml", grype("package: {name: 'x)|(?:.*'}"), ""},
 		{".grype.yaml", grype("package: {upstream-name: openssl}"), "openssl"},
 		{".grype.yaml", grype("package: {name: log4j-core, version: 2.14.1, type: java-archive}"), "log4j"},
 		{".grype.yaml", grype("package: {name: log4j-core, version: 2.14.0}"), ""},
@@ -173,6 +180,25 @@ func TestExpires(t *testing.T) {
 	}
 }
 
+// A rule that forbids is also about a version that cannot be compared.
+func TestMayMatch(t *testing.T) {
+	f, err := Parse("a.yaml", []byte("exceptions: [{package: lodash, versions: '>= 4.17, < 4.17.21', reason: r}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"4.17.20": "true true", "4.17.21": "false false", "4.17": "true true", "latest": "false true", "": "false true"} {
+		p := lodash
+		p.Version = version
+		r := f.Rules[0]
+		if got := fmt.Sprint(r.Matches(finding("CVE-1", p)), r.MayMatch(finding("CVE-1", p))); got != want {
+			t.Errorf("version %q: %s, want %s", version, got, want)
+		}
+		if p.Name = "underscore"; r.MayMatch(finding("CVE-1", p)) {
+			t.Errorf("version %q of another package matches", version)
+		}
+	}
+}
+
 // A file that cannot be read is an error and accepts nothing.
 func TestErrors(t *testing.T) {
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
@@ -198,6 +224,11 @@ func TestErrors(t *testing.T) {
 		{"a.yaml", "exceptions:\n- {id: CVE-1, reason: r, expires: soon}", "line 2: invalid day \"soon\""},
 		{"a.yaml", "exceptions:\n- {id: [CVE-1], reason: r}", "want a text"},
 		{"a.yaml", "exceptions:\n- {purl: 'npm/x', reason: r}", "line 2: purl \"npm/x\""},
+		{"a.yaml", "exceptions:\n- {id: CVE-1, package: '', reason: r}", "line 2: \"package\" has no value"},
+		{"a.yaml", "exceptions:\n- {id: CVE-1, purl: [], reason: r}", "line 2: \"purl\" has no value"},
+		{"a.yaml", "exceptions:\n- {package: x, versions: ' ', reason: r}", "line 2: \"versions\" has no value"},
+		{"a.yaml", "exceptions:\n- id: CVE-1\n  reason: r\n  expires:\n", "\"expires\" has no value"},
+		{"a.yaml", "exceptions:\n- {id: CVE-1, reason: r, expires: 0001-01-01}", "invalid day"},
 		{"a.yaml", "exceptions:\n- {path: 'usr/**', reason: r}", "does not begin with a slash"},
 		{"a.yaml", "exceptions:\n- {path: '/usr/[', reason: r}", "invalid path pattern"},
 		{"a.yaml", "exceptions:\n- {package-pattern: 'x(', reason: r}", "invalid pattern"},

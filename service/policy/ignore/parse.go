@@ -127,6 +127,11 @@ func ParseRules(list *yaml.Node) ([]*Rule, error) {
 }
 
 func assayField(r *Rule, key string, v *yaml.Node) error {
+	// An empty condition, such as that of a template without a value, would accept more than
+	// was meant, and an empty day for ever.
+	if key != "reason" && (strings.TrimSpace(v.Value) == "" && len(v.Content) == 0 || v.Tag == "!!null") {
+		return fmt.Errorf("line %d: %q has no value", v.Line, verdict.Short(key))
+	}
 	switch key {
 	case "id":
 		return yamltext.Text(v, &r.ID)
@@ -221,7 +226,7 @@ func (f *File) parseText(b []byte) error {
 				continue
 			}
 			var err error
-			if r.Expires, err = time.Parse(time.DateOnly, date); err != nil {
+			if r.Expires, err = time.Parse(time.DateOnly, date); err != nil || r.Expires.IsZero() {
 				r.Inactive = fmt.Sprintf("its date %q is invalid", verdict.Short(date)) // Trivy skips the line, too
 			}
 			break

@@ -129,8 +129,7 @@ func (r *Rule) compile() error {
 	return err
 }
 
-// compilePattern compiles a pattern of a name in the way of Grype, which adds the anchors
-// without parentheses.
+// compilePattern compiles a pattern of a whole name.
 func compilePattern(pattern string) (*regexp.Regexp, error) {
 	if pattern == "" {
 		return nil, nil
@@ -138,7 +137,11 @@ func compilePattern(pattern string) (*regexp.Regexp, error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("invalid pattern %q: it has more than %d bytes", verdict.Short(pattern), maxPattern)
 	}
-	re, err := regexp.Compile("^" + pattern + "$")
+	// On its own first: "a)|(b" is only valid within parentheses.
+	if _, err := regexp.Compile(pattern); err != nil {
+		return nil, fmt.Errorf("invalid pattern %q: %w", verdict.Short(pattern), err)
+	}
+	re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {
 		return nil, fmt.Errorf("invalid pattern %q: %w", verdict.Short(pattern), err)
 	}
@@ -152,6 +155,20 @@ func (r *Rule) Matches(f match.Finding) bool {
 		return false
 	}
 	return (r.FixState == "" || r.FixState == fixState(f)) && r.MatchesPackage(f.Package)
+}
+
+// MayMatch is like Matches, but a version that cannot be compared is in the range: a rule
+// that forbids must not miss what it cannot evaluate.
+func (r *Rule) MayMatch(f match.Finding) bool {
+	if r.Matches(f) {
+		return true
+	}
+	if _, ok := r.versions.contains(f.Package); ok {
+		return false
+	}
+	ofAnyVersion := *r
+	ofAnyVersion.versions = nil
+	return ofAnyVersion.Matches(f)
 }
 
 func fixState(f match.Finding) string {
@@ -184,7 +201,8 @@ func (r *Rule) MatchesPackage(p *verdict.Package) bool {
 	if len(r.Paths) > 0 && !slices.ContainsFunc(p.Paths, r.matchesPath) {
 		return false
 	}
-	return r.versions.contains(p)
+	in, ok := r.versions.contains(p)
+	return in && ok
 }
 
 // PackageNames returns the names of a package: its own, and for a Maven package that of its

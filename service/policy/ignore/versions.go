@@ -40,15 +40,15 @@ func parseRange(text string) (versionRange, error) {
 	return all, nil
 }
 
-// contains reports whether the installed version of a package is in the range. A version
-// that cannot be compared is not.
-func (r versionRange) contains(p *verdict.Package) bool {
+// contains reports whether the installed version of a package is in the range. ok is false
+// if it cannot be compared.
+func (r versionRange) contains(p *verdict.Package) (in, ok bool) {
 	if len(r) == 0 {
-		return true
+		return true, true
 	}
 	order, ok := match.VersionOrder(p.Type)
 	if !ok {
-		return false
+		return false, false
 	}
 	compare := order.Comparer()
 	for _, b := range r {
@@ -57,12 +57,12 @@ func (r versionRange) contains(p *verdict.Package) bool {
 		}
 		c, err := compare(p.Version, b.version)
 		if err != nil {
-			return false
+			return false, false
 		}
 		holds := map[string]bool{"<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0}
 		if held, ok := holds[b.op]; ok && !held || !ok && c != 0 {
-			return false
+			return false, true
 		}
 	}
-	return true
+	return true, true
 }

@@ -149,7 +149,7 @@ func Day(n *yaml.Node, to *time.Time) error {
 		return err
 	}
 	for _, layout := range []string{"2006-1-2", time.RFC3339Nano, "2006-1-2t15:4:5.999999999Z07:00", "2006-1-2 15:4:5.999999999"} {
-		if at, err := time.Parse(layout, s); err == nil {
+		if at, err := time.Parse(layout, s); err == nil && !at.IsZero() { // the zero time is no day
 			*to = at
 			return nil
 		}
