@@ -57,6 +57,9 @@ type Effective struct {
 	Exceptions, Forbidden []*ignore.Rule
 }
 
+// loosening are the options with which a build could get around a mandatory fail-on.
+var loosening = []string{"grace", "unrated"}
+
 // Written says where a line of the policy is.
 func (e *Effective) Written(line int) string {
 	return fmt.Sprintf("policy version %d line %d", e.Version, line)
@@ -84,7 +87,7 @@ func Parse(b []byte) (*Policy, error) {
 			return p.section(v, section{kind: "all", line: v.Line})
 		case "projects", "tokens":
 			return yamltext.Fields(v, func(name string, v *yaml.Node) error {
-				if _, err := path.Match(name, ""); err != nil || name == "" {
+				if name == "" {
 					return fmt.Errorf("line %d: invalid name %q", v.Line, verdict.Short(name))
 				}
 				return p.section(v, section{kind: strings.TrimSuffix(key, "s"), pattern: name, line: v.Line})
@@ -176,9 +179,12 @@ func (s section) about(project, token string) bool {
 // matches reports whether a name matches a pattern, in which "*" stands for any characters
 // but a slash.
 func matches(pattern, name string) bool {
-	ok, err := path.Match(pattern, name)
+	ok, err := path.Match(literal.Replace(pattern), name)
 	return ok && err == nil
 }
+
+// literal escapes what else is special in a pattern of package path, because a name may have it.
+var literal = strings.NewReplacer(`\`, `\\`, `?`, `\?`, `[`, `\[`)
 
 func (s section) name() string { return strings.TrimSpace(s.kind + " " + s.pattern) }
 
@@ -217,13 +223,30 @@ func (e *Effective) Options() verdict.Options {
 	return o
 }
 
+// required returns the mandatory values. With a mandatory fail-on, those of the options that
+// could get around it are their defaults, unless they are mandatory themselves.
+func (e *Effective) required() []Setting {
+	i := slices.IndexFunc(e.Mandatory, func(s Setting) bool { return s.Option.Name == "fail-on" })
+	if i < 0 {
+		return e.Mandatory
+	}
+	all := slices.Clone(e.Mandatory)
+	for _, name := range loosening {
+		if !slices.ContainsFunc(e.Mandatory, func(s Setting) bool { return s.Option.Name == name }) {
+			option, _ := verdict.DeclaredOption(name)
+			all = append(all, Setting{Option: option, Value: option.Value(e.Options()), Line: e.Mandatory[i].Line})
+		}
+	}
+	return all
+}
+
 // Require makes options at least as strict as the mandatory values. It calls changed for
 // each value that it changed.
 func (e *Effective) Require(o *verdict.Options, changed func(s Setting, was string)) {
 	if e == nil {
 		return
 	}
-	for _, s := range e.Mandatory {
+	for _, s := range e.required() {
 		than := verdict.DefaultOptions()
 		s.Option.Set(&than, s.Value)
 		if s.Option.WeakerThan(*o, than) {

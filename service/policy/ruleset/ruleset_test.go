@@ -93,6 +93,9 @@ func TestRequire(t *testing.T) {
 		{[]string{"fail-on=none"}, []string{"fail-on=critical", "max-age=2d", "fail-on-eol=true"}},
 		{[]string{"fail-on=low", "max-age=12h", "fail-on-eol=true"}, []string{"fail-on=low", "max-age=12h", "fail-on-eol=true"}},
 		{[]string{"max-age=30d", "continue-on-failure=true"}, []string{"max-age=2d", "fail-on-eol=true"}},
+		// A mandatory fail-on also holds for what could get around it. 7d is the default.
+		{[]string{"grace=30d", "unrated=low"}, []string{"grace=7d", "unrated=high", "max-age=2d", "fail-on-eol=true"}},
+		{[]string{"grace=1d", "unrated=critical"}, []string{"grace=1d", "unrated=critical", "max-age=2d", "fail-on-eol=true"}},
 		{[]string{"fail-on=epss=0.1"}, []string{"fail-on=critical,epss=0.1", "max-age=2d", "fail-on-eol=true"}},
 	}
 	for _, tt := range tests {
@@ -101,6 +104,27 @@ func TestRequire(t *testing.T) {
 		e.Require(&o, func(Setting, string) { changed++ })
 		if o != want || (changed == 0) != slices.Equal(tt.asked, tt.want) {
 			t.Errorf("%v: %+v, %d changed; want %+v", tt.asked, o, changed, want)
+		}
+	}
+}
+
+// Only "*" is special in the name of a project.
+func TestNames(t *testing.T) {
+	for pattern, names := range map[string][2][]string{
+		"shop/*":  {{"shop/web", "shop/"}, {"shop", "shop/a/b", "Shop/web", "xshop/web"}},
+		"a[1]?":   {{"a[1]?"}, {"a1", "a1x", "a[1]"}},
+		`a\b[`:    {{`a\b[`}, {"ab", `a\b`}},
+		"*":       {{"a", "b c"}, {"", "a/b"}},
+		"[*]":     {{"[]", "[x]"}, {"*", "x"}},
+		"shop/**": {{"shop/web"}, {"shop/a/b"}},
+	} {
+		p := parse(t, fmt.Sprintf("projects: {%q: {}}", pattern))
+		for i, want := range []int{1, 0} {
+			for _, name := range names[i] {
+				if got := len(p.For(name, "").Sections); got != want {
+					t.Errorf("%q and the project %q: %d sections, want %d", pattern, name, got, want)
+				}
+			}
 		}
 	}
 }
@@ -117,7 +141,7 @@ func TestParseErrors(t *testing.T) {
 		"all: {vex: no}":                   "want allowed or refused",
 		"all: {exceptions: [{id: CVE-1}]}": "has no reason",
 		"all: {forbidden: [{reason: r}]}":  "without a condition",
-		"projects: {'a[': {}}":             "invalid name",
+		"projects: {'': {}}":               "invalid name",
 		"all: {}\nall: {}":                 "repeated or invalid key",
 		"all: &a {mandatory: *a}":          "nested more than",
 		strings.Repeat("#", MaxBytes+1):    "more than 1048576 bytes",
