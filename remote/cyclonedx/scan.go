@@ -43,12 +43,15 @@ type Option struct {
 
 // Option returns the value of an option that a flag gave, or else a variable; the last one
 // counts. It is empty if nobody gave it.
-func (s Scan) Option(name string) string {
-	value, flag := "", false
+func (s Scan) Option(name string) string { return s.Given(name).Value }
+
+// Given is like Option, with who gave it.
+func (s Scan) Given(name string) Option {
+	var given Option
 	for _, o := range s.Options {
-		if o.Name == name && (!flag || o.Origin == "flag") {
-			value, flag = o.Value, o.Origin == "flag"
+		if o.Name == name && (given.Origin != "flag" || o.Origin == "flag") {
+			given = o
 		}
 	}
-	return value
+	return given
 }

@@ -225,7 +225,7 @@ func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token) (s
 	if err != nil {
 		return evaluator, err
 	}
-	evaluator.Policy = policy.For(cmp.Or(t.Project, s.Option("project")), t.Name)
+	evaluator.Policy = scan.PolicyFor(policy, s, cmp.Or(t.Project, s.Option("project")), t)
 	return evaluator, nil
 }
 

@@ -214,13 +214,13 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		token, err := tokenName(c.Context, st, kept.Token)
+		token, err := tokenOf(c.Context, st, kept.Token)
 		if err != nil {
 			return err
 		}
 		var both [2]verdict.Decision
 		for i, policy := range []*ruleset.Policy{current, p} {
-			eval.Policy = policy.For(kept.Project, token)
+			eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token)
 			answer, err := eval.Answer(sent, view, view.Memo(), view.Data(), d.now())
 			if err != nil {
 				return fmt.Errorf("decide scan %q: %w", kept.ID, err)
@@ -237,18 +237,18 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 	return nil
 }
 
-// tokenName returns the name of a token, or "" if it is no longer stored.
-func tokenName(ctx context.Context, st store.Tokens, id string) (string, error) {
+// tokenOf returns the token with an id, or an empty one if it is no longer stored.
+func tokenOf(ctx context.Context, st store.Tokens, id string) (store.Token, error) {
 	all, err := st.ListTokens(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the tokens: %w", err)
+		return store.Token{}, fmt.Errorf("read the tokens: %w", err)
 	}
 	for _, t := range all {
 		if t.ID == id {
-			return t.Name, nil
+			return t, nil
 		}
 	}
-	return "", nil
+	return store.Token{}, nil
 }
 
 func (d *daemon) convert(c *cli.Context) error {

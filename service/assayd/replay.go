@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"assay/remote/cyclonedx"
 	"assay/service/policy"
 	"assay/service/policy/ruleset"
 	"assay/service/scan"
@@ -89,7 +90,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if err := replayAge(c, st, &eval, data); err != nil {
 		return err
 	}
-	if eval.Policy, err = replayPolicy(c, st, kept, before); err != nil {
+	if eval.Policy, err = replayPolicy(c, st, kept, s, before); err != nil {
 		return err
 	}
 	answer, err := eval.Answer(s, view, nil, data, at)
@@ -119,7 +120,7 @@ func replayAge(c *cli.Context, st store.Feeds, eval *scan.Evaluator, data verdic
 
 // replayPolicy returns what the current policy of the service says about a scan, or the
 // version of the scan's own time if the data is that of the past.
-func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, before verdict.Verdict) (*ruleset.Effective, error) {
+func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, s cyclonedx.Scan, before verdict.Verdict) (*ruleset.Effective, error) {
 	var policy *ruleset.Policy
 	var err error
 	switch {
@@ -131,11 +132,11 @@ func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, before verdic
 	if err != nil || policy == nil {
 		return nil, err
 	}
-	token, err := tokenName(c.Context, st, kept.Token)
+	token, err := tokenOf(c.Context, st, kept.Token)
 	if err != nil {
 		return nil, err
 	}
-	return policy.For(kept.Project, token), nil
+	return scan.PolicyFor(policy, s, kept.Project, token), nil
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {

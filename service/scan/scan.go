@@ -13,6 +13,7 @@ import (
 	"assay/service/policy"
 	"assay/service/policy/ruleset"
 	"assay/service/remedy"
+	"assay/service/store"
 	"assay/verdict"
 )
 
@@ -139,6 +140,15 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
 	return Answer{v, findings}, nil
+}
+
+// PolicyFor returns what the policy of the service says about a scan of a project with a
+// token.
+func PolicyFor(p *ruleset.Policy, s cyclonedx.Scan, project string, t store.Token) *ruleset.Effective {
+	if given := s.Given("project"); t.Project == "" && given.Value != "" && given.Origin != "flag" {
+		return p.ForInherited(project, t.Name)
+	}
+	return p.For(project, t.Name)
 }
 
 // shorter returns the shorter one of two ages up to which data is trusted. Zero means any

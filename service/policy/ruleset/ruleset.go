@@ -191,7 +191,16 @@ func (s section) name() string { return strings.TrimSpace(s.kind + " " + s.patte
 // For returns what the policy says about a scan of a project, with a token. The sections
 // count in the order all, projects, tokens. A later default replaces an earlier one, and
 // mandatory values add up.
-func (p *Policy) For(project, token string) *Effective {
+func (p *Policy) For(project, token string) *Effective { return p.effective(project, token, false) }
+
+// ForInherited is like For, for a project that an environment variable names. A build
+// inherits it from its base image, so the sections of the project may only be stricter: they
+// accept nothing, and their weaker defaults do not count.
+func (p *Policy) ForInherited(project, token string) *Effective {
+	return p.effective(project, token, true)
+}
+
+func (p *Policy) effective(project, token string, inherited bool) *Effective {
 	if p == nil {
 		return nil
 	}
@@ -201,6 +210,9 @@ func (p *Policy) For(project, token string) *Effective {
 			continue
 		}
 		e.Sections = append(e.Sections, s.name())
+		if inherited && s.kind == "project" {
+			s.exceptions, s.defaults = nil, e.notWeaker(s.defaults)
+		}
 		e.Defaults = append(e.Defaults, s.defaults...)
 		e.Mandatory = append(e.Mandatory, s.mandatory...)
 		e.NoIgnoreFiles = cmp.Or(e.NoIgnoreFiles, s.noIgnoreFiles)
@@ -209,6 +221,16 @@ func (p *Policy) For(project, token string) *Effective {
 		e.Forbidden = append(e.Forbidden, s.forbidden...)
 	}
 	return e
+}
+
+// notWeaker returns the defaults that are not weaker than those before them.
+func (e *Effective) notWeaker(defaults []Setting) []Setting {
+	o := e.Options()
+	return slices.DeleteFunc(slices.Clone(defaults), func(s Setting) bool {
+		own := o
+		s.Option.Set(&own, s.Value)
+		return s.Option.WeakerThan(own, o)
+	})
 }
 
 // Options returns the options of a scan that sends none.

@@ -77,6 +77,31 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// A project that a variable names brings only what is stricter.
+func TestForInherited(t *testing.T) {
+	p := parse(t, `
+all: {default: {fail-on: high}}
+projects:
+  lenient: {default: {fail-on: none, grace: 30d}, exceptions: [{id: CVE-1, reason: r}]}
+  strict: {default: {fail-on: low}, mandatory: {fail-on-eol: true}, vex: refused, forbidden: [{id: CVE-1, reason: r}]}
+tokens:
+  nightly: {default: {fail-on: critical}}
+`)
+	for project, want := range map[string]string{"lenient": "high 0d 0 0 0", "strict": "low 0d 0 1 5"} {
+		e := p.ForInherited(project, "")
+		o := e.Options()
+		if got := fmt.Sprint(o.FailOn, " ", o.Grace, " ", len(e.Exceptions), len(e.Forbidden), e.NoVEX); got != want {
+			t.Errorf("%s: %s, want %s", project, got, want)
+		}
+	}
+	if o := p.ForInherited("lenient", "nightly").Options(); o.FailOn != verdict.Critical {
+		t.Errorf("the token's default is %s", o.FailOn)
+	}
+	if o := p.For("lenient", "").Options(); o.FailOn != verdict.FailOnNone {
+		t.Errorf("a flag: %s", o.FailOn)
+	}
+}
+
 func TestRequire(t *testing.T) {
 	e := parse(t, example).For("shop/api", "")
 	set := func(o verdict.Options, values ...string) verdict.Options {
