@@ -45,6 +45,12 @@ func Guard(ctx context.Context, st Store, from store.Origin, acceptShrink bool) 
 	return g, err
 }
 
+// AcceptsShrink reports whether the update of a store may remove any number of records.
+func AcceptsShrink(st Store) bool {
+	g, ok := st.(*Guarded)
+	return ok && g.acceptShrink
+}
+
 // Rejections returns the errors of rejected records, at most maxRejections.
 func (g *Guarded) Rejections() []error { return g.rejections }
 

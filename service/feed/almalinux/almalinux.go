@@ -3,6 +3,7 @@
 package almalinux
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ const address = "https://errata.almalinux.org"
 const (
 	maxFile    = 1 << 30
 	maxErratum = 32 << 20
+	maxObjects = 250_000 // packages and references of an erratum: empty ones need many times their size in memory
 )
 
 // releases are the major releases, each with a file.
@@ -90,10 +92,11 @@ func add(errata *updateinfo.Errata, path, release string) (err error) {
 			if name == "" {
 				name = fmt.Sprintf("erratum %d of release %s", n, release)
 			}
-			errata.Reject(name, err)
-			continue
+			err = errata.Reject(name, err)
+		} else {
+			err = errata.Add("AlmaLinux:"+release, e)
 		}
-		if err := errata.Add("AlmaLinux:"+release, e); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -161,6 +164,9 @@ func (d *date) UnmarshalJSON(b []byte) error {
 
 // parse reads an erratum. With an error it has at most an ID.
 func parse(text []byte, release string) (updateinfo.Erratum, error) {
+	if n := bytes.Count(text, []byte("{")); n > maxObjects {
+		return updateinfo.Erratum{}, fmt.Errorf("it has %d objects, more than %d", n, maxObjects)
+	}
 	var in erratum
 	if err := json.Unmarshal(text, &in); err != nil {
 		return updateinfo.Erratum{ID: in.ID + in.UpdateinfoID}, err

@@ -158,6 +158,9 @@ func (l listed) find(ctx context.Context, m feed.Mirror, arch string) (updateinf
 	r := l.Repository
 	r.Name += "/" + arch
 	r.Optional = r.Optional || arch != "x86_64" && !strings.HasSuffix(l.Name, "/core")
+	if arch != "x86_64" {
+		r.Arch, r.Like = arch, l.Name+"/x86_64"
+	}
 	b, _, err := m.Get(ctx, strings.Replace(l.list, "ARCH", arch, 1), maxMirrors, feed.Version{})
 	if r.Optional && (errors.Is(err, feed.ErrNotFound) || errors.Is(err, feed.ErrForbidden)) {
 		return r, nil

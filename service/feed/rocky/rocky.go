@@ -68,37 +68,46 @@ func repositories(ctx context.Context, m feed.Mirror) ([]updateinfo.Repository, 
 		}
 		for _, folder := range folders {
 			for _, name := range [...]string{"BaseOS", "AppStream", "extras", r.crb} {
-				for _, arch := range [...]string{"x86_64", "aarch64"} {
-					all = append(all, updateinfo.Repository{
-						Name:          folder + name + "/" + arch,
-						Ecosystem:     fmt.Sprintf("Rocky Linux:%d", r.major),
-						Folders:       []string{folder + name + "/" + arch + "/os/"},
-						Optional:      arch != "x86_64" || name != "BaseOS" && name != "AppStream",
-						MayLackErrata: true,
-					})
+				// The name stays when the repository moves to the vault, so that it is not
+				// taken for a new one that may be missing.
+				repository := updateinfo.Repository{
+					Name:          folder.minor + name + "/x86_64",
+					Ecosystem:     fmt.Sprintf("Rocky Linux:%d", r.major),
+					Folders:       []string{folder.tree + folder.minor + name + "/x86_64/os/"},
+					Optional:      name != "BaseOS" && name != "AppStream",
+					MayLackErrata: true,
 				}
+				other := repository
+				other.Arch, other.Like, other.Optional = "aarch64", repository.Name, true
+				other.Name = folder.minor + name + "/aarch64"
+				other.Folders = []string{folder.tree + folder.minor + name + "/aarch64/os/"}
+				all = append(all, repository, other)
 			}
 		}
 	}
 	return all, nil
 }
 
+// A folder is that of a minor release: "8.4/" in "vault/rocky/".
+type folder struct{ tree, minor string }
+
 // minors returns the folders of the minor releases that the mirror has. It is an error if
 // one of them is missing before the newest.
-func (r release) minors(ctx context.Context, m feed.Mirror) ([]string, error) {
-	var folders []string
+func (r release) minors(ctx context.Context, m feed.Mirror) ([]folder, error) {
+	var folders []folder
 	missing := 0 // the first that is missing
 	for minor := r.first; minor <= lastMinor; minor++ {
-		folder, err := find(ctx, m, fmt.Sprintf("%d.%d/", r.major, minor))
+		name := fmt.Sprintf("%d.%d/", r.major, minor)
+		tree, err := find(ctx, m, name)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("release %d.%d: %w", r.major, minor, err)
-		case folder == "" && missing == 0:
+		case tree == "" && missing == 0:
 			missing = minor + 1
-		case folder != "" && missing != 0:
+		case tree != "" && missing != 0:
 			return nil, fmt.Errorf("the mirror has release %d.%d, and lacks %d.%d", r.major, minor, r.major, missing-1)
-		case folder != "":
-			folders = append(folders, folder)
+		case tree != "":
+			folders = append(folders, folder{tree, name})
 		}
 	}
 	if len(folders) == 0 {
@@ -107,12 +116,12 @@ func (r release) minors(ctx context.Context, m feed.Mirror) ([]string, error) {
 	return folders, nil
 }
 
-// find returns the folder of a minor release, or an empty string if the mirror has none.
+// find returns the tree that has a minor release, or an empty string if the mirror lacks it.
 func find(ctx context.Context, m feed.Mirror, minor string) (string, error) {
 	for _, tree := range [...]string{"vault/rocky/", "pub/rocky/"} {
 		_, _, err := m.Get(ctx, tree+minor+"BaseOS/x86_64/os/repodata/repomd.xml", maxRepomd, feed.Version{})
 		if err == nil {
-			return tree + minor, nil
+			return tree, nil
 		}
 		if !errors.Is(err, feed.ErrNotFound) {
 			return "", err

@@ -37,6 +37,7 @@ func files(t *testing.T, base8, app8 string) map[string][]byte {
 	add := func(repository, text string) { feedtest.AddRepository(t, all, repository+"/os/", text) }
 	add("vault/rocky/8.4/BaseOS/x86_64", base8)
 	add("vault/rocky/8.4/AppStream/x86_64", app8)
+	add("vault/rocky/8.4/BaseOS/aarch64", nothing)
 	add("pub/rocky/8.5/BaseOS/x86_64", strings.Replace(perl, "PACKAGES", perlLibs, 1))
 	add("pub/rocky/8.5/AppStream/x86_64", strings.Replace(perl, "PACKAGES", perlErrno, 1))
 	for _, minor := range []string{"9.0", "10.0"} {
@@ -176,7 +177,7 @@ func TestMinors(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"pub/rocky/8.5/BaseOS/x86_64": "has release 8.6, and lacks 8.5", "vault/rocky/8.4/BaseOS/x86_64": "has release 8.5, and lacks 8.4",
-		"pub/rocky/10.0/BaseOS/x86_64": "lacks release 10.0", "pub/rocky/9.0/AppStream/x86_64": `"pub/rocky/9.0/AppStream/x86_64": `,
+		"pub/rocky/10.0/BaseOS/x86_64": "lacks release 10.0", "pub/rocky/9.0/AppStream/x86_64": `"9.0/AppStream/x86_64": `,
 	} {
 		name += "/os/repodata/repomd.xml"
 		s.Remove(name)
@@ -187,5 +188,52 @@ func TestMinors(t *testing.T) {
 	}
 	if o, err := s.Update(t); err != nil || o.Whole {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestMoved: what a minor release had must be there too after it has moved to the vault.
+func TestMoved(t *testing.T) {
+	all := files(t, nothing, nothing)
+	feedtest.AddRepository(t, all, "pub/rocky/8.5/PowerTools/x86_64/os/", nothing)
+	feedtest.AddRepository(t, all, "pub/rocky/8.5/BaseOS/aarch64/os/", nothing)
+	s := feedtest.New(t, Source(), maps.Clone(all))
+	if o, err := s.Update(t); err != nil || o.Added != 3 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	move := func(but string) {
+		for name, b := range all {
+			if rest, ok := strings.CutPrefix(name, "pub/rocky/8.5/"); ok {
+				s.Remove(name)
+				s.Remove("vault/rocky/8.5/" + rest)
+				if but == "" || !strings.HasPrefix(rest, but) {
+					s.Put("vault/rocky/8.5/"+rest, b)
+				}
+			}
+		}
+	}
+	move("BaseOS/aarch64")
+	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `"8.5/BaseOS/aarch64"`) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	move("")
+	s.Put("vault/rocky/8.5/BaseOS/x86_64/os/repodata/repomd.xml", []byte("<repomd/>"))
+	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `"8.5/BaseOS/x86_64"`) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	move("")
+	if o, err := s.Update(t); err != nil || o.Unchanged != 3 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestLacksArchitecture: errata count for the architecture whose repository a mirror lacks.
+func TestLacksArchitecture(t *testing.T) {
+	s := feedtest.New(t, Source(), files(t, nothing, nothing))
+	if _, err := s.Update(t); err != nil {
+		t.Fatal(err)
+	}
+	const old = "perl-libs 4:5.26.3-418.el8 source=perl-5.26.3-418.el8 arch=aarch64"
+	if got := feedtest.Findings(t, s.Advisories(t), "rocky", "8.5", old); len(got) != 1 || got[0] != "perl-libs CVE-2020-10543 medium 4:5.26.3-419.el8" {
+		t.Errorf("%q", got)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	maxEntries = 10_000_000
 	maxText    = 1 << 30  // bytes of titles and descriptions
 	maxDetails = 64 << 10 // bytes of one description
+	maxCVEs    = 10_000   // of one erratum
 )
 
 // Errata collects the errata of a source. The zero value is ready to use.
@@ -50,6 +51,7 @@ type sourceName struct{ ecosystem, name string }
 // An erratum is one erratum with its parts joined.
 type erratum struct {
 	Erratum
+	cves    map[string]bool
 	entries map[entry]arches
 	// epochs are the epochs of the packages that have the version of their source.
 	epochs map[entry]string
@@ -107,32 +109,51 @@ func (a arches) names(others []string) []string {
 // an ecosystem ("AlmaLinux:9"). The error is about the errata as a whole. An erratum that
 // cannot be converted is rejected by Records.
 func (s *Errata) Add(ecosystem string, e Erratum) error {
-	if s.byID == nil {
-		s.byID, s.epochs = make(map[string]*erratum), make(map[sourceName]string)
-	}
 	e.Title = strings.Join(strings.Fields(e.Title), " ")
 	if len(e.Description) > maxDetails {
-		e.Description = strings.ToValidUTF8(e.Description[:maxDetails], "")
+		e.Description = strings.Clone(strings.ToValidUTF8(e.Description[:maxDetails], ""))
 	}
 	if s.InText {
 		e.CVEs = slices.Concat(e.CVEs, inText(e))
 	}
-	packages := e.Packages
-	e.Packages, e.Bugs = nil, nil
-	known := s.byID[e.ID]
-	if known == nil {
-		known = &erratum{Erratum: e, entries: make(map[entry]arches), epochs: make(map[entry]string)}
-		s.byID[e.ID] = known
-		s.text += len(e.Title) + len(e.Description)
-	}
+	known := s.known(e)
 	known.join(e)
+	if d := distro.Erratum(e.ID); d == nil || !strings.HasPrefix(ecosystem, d.Ecosystem+":") {
+		known.reject(fmt.Errorf("it does not have the ID of an erratum of %q", ecosystem))
+	}
 	before := len(known.entries)
-	for _, p := range packages {
-		if err := s.add(known, ecosystem, p); err != nil && known.err == nil {
-			known.err = fmt.Errorf("package %.100q: %w", p.Name, err)
+	for _, p := range e.Packages {
+		if err := s.add(known, ecosystem, p); err != nil {
+			known.reject(fmt.Errorf("package %.100q: %w", p.Name, err))
 		}
 	}
 	s.entries += len(known.entries) - before
+	return s.check()
+}
+
+// Reject rejects an erratum that cannot be read. name is its ID, or says where it is.
+func (s *Errata) Reject(name string, err error) error {
+	s.known(Erratum{ID: name}).reject(err)
+	return s.check()
+}
+
+// known returns what is known of an erratum, which is new if there is nothing.
+func (s *Errata) known(e Erratum) *erratum {
+	if s.byID == nil {
+		s.byID, s.epochs = make(map[string]*erratum), make(map[sourceName]string)
+	}
+	known := s.byID[e.ID]
+	if known == nil {
+		e.Packages, e.CVEs, e.Bugs = nil, nil, nil
+		known = &erratum{Erratum: e, cves: make(map[string]bool), entries: make(map[entry]arches), epochs: make(map[entry]string)}
+		s.byID[e.ID] = known
+		s.text += len(e.ID) + len(e.Title) + len(e.Description) + len(e.Severity) + len(e.Link)
+	}
+	return known
+}
+
+// check returns an error if there is more than a source can have.
+func (s *Errata) check() error {
 	if len(s.byID) > maxErrata || s.entries > maxEntries || s.text > maxText {
 		return errors.New("there are too many errata")
 	}
@@ -151,29 +172,28 @@ func inText(e Erratum) []string {
 	return nil
 }
 
-// Reject rejects an erratum that cannot be read. name is its ID, or says where it is.
-func (s *Errata) Reject(name string, err error) {
-	if s.byID == nil {
-		s.byID, s.epochs = make(map[string]*erratum), make(map[sourceName]string)
-	}
-	s.byID[name] = &erratum{err: err}
-}
+// reject notes why an erratum cannot be converted. The first reason stays.
+func (known *erratum) reject(err error) { known.err = cmp.Or(known.err, err) }
 
 // join adds what another part of an erratum says about it as a whole.
 func (known *erratum) join(e Erratum) {
 	switch e.Status {
 	case "", "final", "stable":
 	default:
-		known.err = cmp.Or(known.err, fmt.Errorf("unsupported status %.20q", e.Status))
+		known.reject(fmt.Errorf("unsupported status %.20q", e.Status))
 	}
 	if e.Updated.After(known.Updated) {
 		known.Updated = e.Updated
 	}
-	known.CVEs = append(known.CVEs, e.CVEs...)
-	// A place for a CVE that was not assigned yet is "CVE-PENDING".
-	known.CVEs = slices.DeleteFunc(known.CVEs, func(id string) bool { return !advisory.IsCVE(id) })
-	slices.SortFunc(known.CVEs, advisory.CompareIDs)
-	known.CVEs = slices.Compact(known.CVEs)
+	for _, id := range e.CVEs {
+		switch {
+		case !advisory.IsCVE(id): // a place for a CVE that was not assigned yet is "CVE-PENDING"
+		case len(known.cves) == maxCVEs:
+			known.reject(fmt.Errorf("it names more than %d CVEs", maxCVEs))
+		default:
+			known.cves[id] = true
+		}
+	}
 }
 
 // add adds a package of an erratum.
@@ -187,8 +207,10 @@ func (s *Errata) add(known *erratum, ecosystem string, p Package) error {
 		return fmt.Errorf("unknown architecture %.20q", p.Arch)
 	case !word(p.Name) || !word(p.Version) || !word(p.Release) || strings.Contains(p.Version+p.Release, "-"):
 		return fmt.Errorf("invalid version %.100q", p.Version+"-"+p.Release)
-	case strings.Trim(p.Epoch, "0123456789") != "":
+	case strings.Trim(p.Epoch, "0123456789") != "" || len(p.Epoch) > maxEpoch:
 		return fmt.Errorf("invalid epoch %.20q", p.Epoch)
+	case len(p.Module) > maxModule:
+		return fmt.Errorf("invalid module stream %.100q", p.Module)
 	}
 	epoch := strings.TrimLeft(p.Epoch, "0")
 	version := p.Version + "-" + p.Release
@@ -206,10 +228,26 @@ func (s *Errata) add(known *erratum, ecosystem string, p Package) error {
 	en := entry{ecosystem, name, sourceVersion, p.Module}
 	known.entries[en] |= arch
 	if version == sourceVersion {
-		known.epochs[en], s.epochs[sourceName{ecosystem, name}] = epoch, epoch
+		raise(known.epochs, en, epoch)
+		raise(s.epochs, sourceName{ecosystem, name}, epoch)
 	}
 	return nil
 }
+
+// raise sets an epoch unless a higher one is known. If packages of one source have several,
+// a fix with a lower one would be below all versions of the others.
+func raise[K comparable](epochs map[K]string, of K, epoch string) {
+	before, ok := epochs[of]
+	if !ok || cmp.Or(cmp.Compare(len(epoch), len(before)), cmp.Compare(epoch, before)) > 0 {
+		epochs[of] = epoch
+	}
+}
+
+// Bounds of texts, in bytes. Epochs are numbers of 32 bits.
+const (
+	maxEpoch  = 10
+	maxModule = 256
+)
 
 // word reports whether s is a part of the name of a package.
 func word(s string) bool {
@@ -276,16 +314,20 @@ func (s *Errata) Records() iter.Seq2[store.Record, error] {
 	}
 }
 
+// notices are the kinds of errata that are not about vulnerabilities. An unknown kind may be.
+var notices = []string{"bugfix", "enhancement", "newpackage", "optional", "recommended", "unspecified"}
+
 // convert returns the record of an erratum.
 func (s *Errata) convert(e *erratum) (advisory.Advisory, error) {
 	a := advisory.Advisory{ID: e.ID, Published: e.Issued, Modified: e.Updated, Summary: e.Title, Details: e.Description}
 	if a.Modified.Before(a.Published) {
 		a.Modified = a.Published
 	}
+	cves := slices.SortedFunc(maps.Keys(e.cves), advisory.CompareIDs)
 	if s.Related {
-		a.Related = e.CVEs
+		a.Related = cves
 	} else {
-		a.Upstream = e.CVEs
+		a.Upstream = cves
 	}
 	if e.Link != "" {
 		a.References = []advisory.Reference{{Type: "ADVISORY", URL: e.Link}}
@@ -294,7 +336,7 @@ func (s *Errata) convert(e *erratum) (advisory.Advisory, error) {
 		a.DatabaseSpecific = advisory.SeverityField(e.Severity)
 	}
 	var notice json.RawMessage
-	if e.Kind != "security" && len(e.CVEs) == 0 {
+	if slices.Contains(notices, e.Kind) && len(cves) == 0 {
 		notice = encode(map[string]string{"informational": "notice"})
 	}
 	for _, en := range slices.SortedFunc(maps.Keys(e.entries), compareEntries) {

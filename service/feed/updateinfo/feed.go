@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"assay/service/feed"
 	"assay/service/store"
+	"assay/verdict/hint"
 )
 
 // maxUpdateinfo bounds updateinfo.xml, compressed. Genuine files have a few MiB.
@@ -31,6 +33,10 @@ type Repository struct {
 	Optional bool
 	// MayLackErrata: it may have no updateinfo.xml, unless it had one at the update before.
 	MayLackErrata bool
+	// Arch is the architecture of an optional repository that another one, called Like, has
+	// for x86_64. Without it, nothing is known about the architecture, so the errata of the
+	// other count for it too.
+	Arch, Like string
 }
 
 // A Feed is the feed of a source that is a list of repositories. It implements feed.Feed.
@@ -55,10 +61,12 @@ type state struct {
 
 // A repository is a Repository as it was found.
 type repository struct {
-	Folder  string       `json:"folder"`
-	Version feed.Version `json:"version"` // of repomd.xml
-	File    file         `json:"file"`
-	NoFile  bool         `json:"no_file,omitempty"` // it has no errata
+	Folder    string       `json:"folder"`
+	Ecosystem string       `json:"ecosystem"`
+	Version   feed.Version `json:"version"` // of repomd.xml
+	File      file         `json:"file"`
+	NoFile    bool         `json:"no_file,omitempty"` // it has no updateinfo.xml
+	Errata    int          `json:"errata"`            // in it
 }
 
 // same reports whether two repositories have the same errata.
@@ -83,14 +91,23 @@ func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Ou
 	if s.Repositories, err = f.look(ctx, repositories, before.Repositories); err != nil {
 		return feed.Outcome{}, err
 	}
-	encoded, err := feed.EncodeState(s)
-	if err != nil {
-		return feed.Outcome{}, err
-	}
 	if unchanged(before.Repositories, s.Repositories) {
+		encoded, err := feed.EncodeState(s)
+		if err != nil {
+			return feed.Outcome{}, err
+		}
 		return feed.Outcome{}, st.FeedState(ctx, f.Origin(), now, encoded)
 	}
 	errata, err := f.read(ctx, repositories, s.Repositories)
+	if err != nil {
+		return feed.Outcome{}, err
+	}
+	if !feed.AcceptsShrink(st) {
+		if err := f.complete(before.Repositories, s.Repositories); err != nil {
+			return feed.Outcome{}, err
+		}
+	}
+	encoded, err := feed.EncodeState(s)
 	if err != nil {
 		return feed.Outcome{}, err
 	}
@@ -101,6 +118,31 @@ func (f Feed) Update(ctx context.Context, st feed.Store, now time.Time) (feed.Ou
 	}
 	o.Add(im)
 	return o, f.clean(s.Repositories)
+}
+
+// complete reports whether a repository has lost all of its errata, or is not listed any more.
+// The whole source may still have most of its records then, so the store would accept it. A
+// release with all of its repositories may end: its images are not evaluated any more.
+func (f Feed) complete(before, now map[string]repository) error {
+	listed := make(map[string]bool)
+	for _, r := range now {
+		listed[r.Ecosystem] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		lost := ""
+		switch r, ok := now[name]; {
+		case !ok && !listed[before[name].Ecosystem]:
+			continue
+		case !ok:
+			lost = "is not listed any more"
+		case before[name].Errata > 0 && r.Errata == 0:
+			lost = "has no errata any more"
+		default:
+			continue
+		}
+		return hint.Errorf(fmt.Sprintf("if the publisher removed them on purpose: assayd update --accept-shrink %s", f.Origin()), "repository %q %s", name, lost)
+	}
+	return nil
 }
 
 // clean removes the files of earlier updates from the folder for downloads.
@@ -151,6 +193,10 @@ func (f Feed) look(ctx context.Context, repositories []Repository, before map[st
 		if err != nil {
 			return nil, fmt.Errorf("repository %q: %w", r.Name, err)
 		}
+		if now.same(was) {
+			now.Errata = was.Errata
+		}
+		now.Ecosystem = r.Ecosystem
 		found[r.Name] = now
 	}
 	return found, nil
@@ -196,34 +242,48 @@ func (f Feed) repomd(ctx context.Context, r Repository, before repository) (now 
 // read reads the errata of all repositories that were found.
 func (f Feed) read(ctx context.Context, repositories []Repository, found map[string]repository) (*Errata, error) {
 	errata := f.Errata
+	uncovered := make(map[string]string) // architectures, by the repository that counts for them
+	for _, r := range repositories {
+		if now, ok := found[r.Name]; r.Arch != "" && (!ok || now.NoFile) {
+			uncovered[r.Like] = r.Arch
+		}
+	}
 	for _, r := range repositories {
 		now, ok := found[r.Name]
 		if !ok || now.NoFile {
 			continue
 		}
-		if err := f.readOne(ctx, r, now, &errata); err != nil {
+		r.Arch = uncovered[r.Name]
+		n, err := f.readOne(ctx, r, now, &errata)
+		if err != nil {
 			return nil, fmt.Errorf("repository %q: %w", r.Name, err)
 		}
+		now.Errata = n
+		found[r.Name] = now
 	}
 	return &errata, nil
 }
 
 // readOne downloads the updateinfo.xml of a repository, unless it was downloaded before, and
-// adds its errata.
-func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata *Errata) error {
+// adds its errata, and for the architecture of r too. It returns how many there are.
+func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata *Errata) (n int, err error) {
 	path := f.path(now)
 	if now.File.verify(path) != nil {
 		if _, err := f.Mirror.Save(ctx, now.Folder+now.File.Href, path, maxUpdateinfo, feed.Version{}); err != nil {
-			return err
+			return 0, err
 		}
 		if err := now.File.verify(path); err != nil {
-			return errors.Join(err, os.RemoveAll(path))
+			return 0, errors.Join(err, os.RemoveAll(path))
 		}
 	}
 	add := func(in io.Reader) error {
 		for e, err := range Read(in) {
 			if err == nil {
+				n++
 				e.Link = f.Link(e.ID)
+				if r.Arch != "" {
+					e.Packages = alsoFor(r.Arch, e.Packages)
+				}
 				err = errata.Add(r.Ecosystem, e)
 			}
 			if err == nil {
@@ -235,7 +295,18 @@ func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata 
 		}
 		return nil
 	}
-	return open(path, add)
+	return n, open(path, add)
+}
+
+// alsoFor returns packages with those of another architecture in addition.
+func alsoFor(arch string, packages []Package) []Package {
+	for _, p := range packages {
+		if p.Arch == "x86_64" {
+			p.Arch = arch
+			packages = append(packages, p)
+		}
+	}
+	return packages
 }
 
 // open reads a file that is plain or compressed with gzip or zstd.

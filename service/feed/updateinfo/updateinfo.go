@@ -43,7 +43,7 @@ type Package struct {
 const (
 	maxErratum  = 32 << 20 // bytes
 	maxPackages = 100_000  // of an erratum
-	maxDepth    = 16       // elements within an erratum
+	maxDepth    = 16       // elements within each other
 	readAhead   = 64 << 10 // bytes that a decoder reads beyond an element, at most
 )
 
@@ -96,7 +96,30 @@ type decoder struct {
 func newDecoder(r io.Reader, limit int64) decoder {
 	in := &bounded{r: r, limit: limit}
 	in.reset()
-	return decoder{xml.NewDecoder(in), in}
+	return decoder{xml.NewTokenDecoder(&guard{d: xml.NewDecoder(in)}), in}
+}
+
+// A guard refuses document types and deep nesting, also in elements that are skipped: the
+// decoder keeps each open element in memory. The decoder that reads it checks the names.
+type guard struct {
+	d     *xml.Decoder
+	depth int
+}
+
+// Token implements xml.TokenReader.
+func (g *guard) Token() (xml.Token, error) {
+	t, err := g.d.RawToken()
+	switch t.(type) {
+	case xml.Directive:
+		return nil, errors.New("a document type is not allowed")
+	case xml.StartElement:
+		if g.depth++; g.depth > maxDepth {
+			return nil, fmt.Errorf("elements are nested deeper than %d levels", maxDepth)
+		}
+	case xml.EndElement:
+		g.depth--
+	}
+	return t, err
 }
 
 // A bounded reader fails after left bytes.
@@ -126,8 +149,6 @@ func (d decoder) next() (xml.Token, error) {
 		switch t.(type) {
 		case xml.StartElement, xml.EndElement:
 			return t, nil
-		case xml.Directive:
-			return nil, errors.New("a document type is not allowed")
 		}
 	}
 }
@@ -184,9 +205,7 @@ func (d decoder) erratum(update xml.StartElement) (Erratum, error) {
 			}
 			continue
 		}
-		if depth++; depth > maxDepth {
-			return e, fmt.Errorf("%q is nested deeper than %d elements", e.ID, maxDepth)
-		}
+		depth++
 		switch start.Name.Local {
 		case "collection":
 			module = ""

@@ -6,11 +6,13 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,8 +103,8 @@ func TestReadBroken(t *testing.T) {
 		"a late document type":  {"<updates><!DOCTYPE x></updates>", "document type"},
 		"a type in an erratum":  {update("<!DOCTYPE x>"), "document type"},
 		"nested":                {update(strings.Repeat("<a>", 100_000)), "nested deeper"},
-		"nested in a field":     {update("<id>" + strings.Repeat("<a>", 100_000)), ""},
-		"nested elsewhere":      {"<updates>" + strings.Repeat("<a>", 100_000), ""},
+		"nested in a field":     {update("<id>" + strings.Repeat("<a>", 100_000)), "nested deeper"},
+		"nested elsewhere":      {"<updates>" + strings.Repeat("<a>", 100_000), "nested deeper"},
 		"a wrong end":           {update("<id>x</title>"), "closed by"},
 		"another encoding":      {`<?xml version="1.0" encoding="ISO-8859-1"?><updates/>`, "encoding"},
 		"control characters":    {update("<id>\x01</id>"), "illegal character"},
@@ -368,7 +370,7 @@ func TestSources(t *testing.T) {
 func TestJoined(t *testing.T) {
 	s := &Errata{Related: true}
 	part := func(p ...Package) Erratum {
-		return Erratum{ID: "ALSA-1", Title: "Important: a\n  update", Kind: "security", Packages: p}
+		return Erratum{ID: "RLSA-1", Title: "Important: a\n  update", Kind: "security", Packages: p}
 	}
 	first, second := part(pkg("a", "0", "1", "2", "x86_64", "", "")), part(pkg("a", "0", "1", "2", "aarch64", "", ""), pkg("b", "2", "1", "2", "noarch", "", ""))
 	first.CVEs, second.CVEs = []string{"CVE-2024-0002"}, []string{"CVE-2024-0001"}
@@ -497,4 +499,135 @@ func FuzzRepomd(f *testing.F) {
 			t.Errorf("%+v", found)
 		}
 	})
+}
+
+// TestLost: a repository that has lost all of its errata, or is not listed any more, ends the
+// update, although most records are there.
+func TestLost(t *testing.T) {
+	files := map[string][]byte{}
+	feedtest.AddRepository(t, files, "a/", small)
+	feedtest.AddRepository(t, files, "b/", strings.ReplaceAll(small, "RLSA-2019:1972", "RLSA-2019:1973"))
+	feedtest.AddRepository(t, files, "9/", strings.ReplaceAll(small, "RLSA-2019:1972", "RLSA-2019:1974"))
+	names := []string{"a", "b", "9"}
+	s := feedtest.New(t, feed.Source{Name: "rocky", Feed: func(s feed.Setup, _ string) (feed.Feed, error) {
+		return Feed{
+			Setup: s, Source: "rocky", Link: func(id string) string { return id },
+			Repositories: func(context.Context, feed.Mirror) (all []Repository, err error) {
+				for _, n := range names {
+					ecosystem := "Rocky Linux:8"
+					if n == "9" {
+						ecosystem = "Rocky Linux:9"
+					}
+					all = append(all, Repository{Name: n, Ecosystem: ecosystem, Folders: []string{n + "/"}})
+				}
+				return all, nil
+			},
+		}, nil
+	}}, files)
+	if o, err := s.Update(t); err != nil || o.Added != 3 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	names = names[:2] // without the only repository of a release
+	if o, err := s.Update(t); err != nil || o.Removed != 1 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	// The same text again, with another version for the server.
+	s.Put("b/repodata/repomd.xml", append(slices.Clone(files["b/repodata/repomd.xml"]), '\n'))
+	if o, err := s.Update(t); err != nil || o.Whole {
+		t.Errorf("%+v, %v", o, err)
+	}
+	emptied := map[string][]byte{}
+	feedtest.AddRepository(t, emptied, "b/", "<updates></updates>")
+	for name, b := range emptied {
+		s.Put(name, b)
+	}
+	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `repository "b" has no errata any more`) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	names = names[:1]
+	if o, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `repository "b" is not listed any more`) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if n := len(s.Advisories(t)); n != 2 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// TestRejectedBefore: an erratum that could not be read stays rejected, whatever its other
+// parts are.
+func TestRejectedBefore(t *testing.T) {
+	good := Erratum{ID: "RLSA-1", Kind: "security", Packages: []Package{pkg("a", "0", "1", "2", "x86_64", "a-1-2.src.rpm", "")}}
+	for _, first := range []bool{true, false} {
+		s := &Errata{}
+		for _, reject := range []bool{first, !first} {
+			var err error
+			if reject {
+				err = s.Reject("RLSA-1", errors.New("not JSON"))
+			} else {
+				err = s.Add("Rocky Linux:8", good)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, rejected := records(t, s); len(got) != 0 || len(rejected) != 1 || !strings.Contains(rejected[0], "not JSON") {
+			t.Errorf("%+v, %q", got, rejected)
+		}
+	}
+}
+
+// TestTooMany: what cannot be read is bounded too.
+func TestTooMany(t *testing.T) {
+	s := &Errata{}
+	for n := range maxErrata {
+		if err := s.Reject(strconv.Itoa(n), io.EOF); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := s.Reject("another", io.EOF); err == nil {
+		t.Error("no error")
+	}
+	s = &Errata{}
+	for n := range maxCVEs + 1 { // each in another part
+		e := Erratum{ID: "RLSA-1", CVEs: []string{"CVE-2024-" + strconv.Itoa(10000+n)}, Packages: []Package{pkg("a", "0", "1", "2", "x86_64", "", "")}}
+		if err := s.Add("Rocky Linux:8", e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, rejected := records(t, s); len(got) != 0 || len(rejected) != 1 || !strings.Contains(rejected[0], "10000 CVEs") {
+		t.Errorf("%d, %q", len(got), rejected)
+	}
+}
+
+// TestForeign: an erratum must have an ID of the distribution, because records of all sources
+// with one ID are about the same.
+func TestForeign(t *testing.T) {
+	for _, id := range []string{"CVE-2024-1000", "DEBIAN-CVE-2024-1000", "ALSA-2024:1", "RHSA-2024:1", "GHSA-aaaa-bbbb-cccc"} {
+		got, rejected := records(t, &Errata{}, Erratum{ID: id, Packages: []Package{pkg("a", "0", "1", "2", "x86_64", "", "")}})
+		if len(got) != 0 || len(rejected) != 1 || !strings.Contains(rejected[0], `an erratum of "Rocky Linux:8"`) {
+			t.Errorf("%s: %+v, %q", id, got, rejected)
+		}
+	}
+}
+
+// TestEpochs: of several epochs of one source, the fix has the highest in any order.
+func TestEpochs(t *testing.T) {
+	one, ten := pkg("a", "1", "1", "2", "x86_64", "s-1-2.src.rpm", ""), pkg("b", "10", "1", "2", "x86_64", "s-1-2.src.rpm", "")
+	none := pkg("c", "0", "1", "2", "x86_64", "s-1-2.src.rpm", "")
+	for _, packages := range [][]Package{{one, ten, none}, {none, ten, one}, {ten, none, one}} {
+		got, rejected := records(t, &Errata{BySource: true}, Erratum{ID: "RLSA-1", Kind: "security", Packages: packages})
+		if len(got) != 1 || short(got[0]) != `s 10:1-2 {"affects":{"arch":["i686","x86_64"]}}` {
+			t.Errorf("%+v, %q", got, rejected)
+		}
+	}
+}
+
+// TestKinds: only known kinds are no vulnerabilities.
+func TestKinds(t *testing.T) {
+	for kind, notice := range map[string]bool{"bugfix": true, "enhancement": true, "security": false, "": false, "Security": false, "critical": false} {
+		got, rejected := records(t, &Errata{}, Erratum{ID: "RLSA-1", Kind: kind, Packages: []Package{pkg("a", "0", "1", "2", "noarch", "", "")}})
+		if len(got) != 1 || (got[0].Affected[0].DatabaseSpecific != nil) != notice {
+			t.Errorf("%q: %+v, %q", kind, got, rejected)
+		}
+	}
 }
