@@ -94,14 +94,25 @@ func (in Input) old() []verdict.DataSource {
 	return old
 }
 
-// noScores returns a reason if a finding may fail by its EPSS, and the service has none:
-// all of them would pass.
+// noScores returns a reason if a finding may fail by its EPSS, and the service has none, so
+// that all of them would pass, or one that is older than MaxAge, so that new ones would.
 func noScores(in Input) []verdict.Reason {
-	scores := func(s verdict.DataSource) bool {
-		return s.Name == string(exploit.EPSS) && s.Contributes == verdict.SourceEnrichment
-	}
-	if in.Options.FailOnEPSS <= 0 || slices.ContainsFunc(in.Data.Sources, scores) {
+	if in.Options.FailOnEPSS <= 0 {
 		return nil
+	}
+	i := slices.IndexFunc(in.Data.Sources, func(s verdict.DataSource) bool {
+		return s.Name == string(exploit.EPSS) && s.Contributes == verdict.SourceEnrichment
+	})
+	if i >= 0 {
+		age, most := in.Data.Sources[i].Age, int64(in.MaxAge/time.Second)
+		if in.MaxAge <= 0 || age <= most {
+			return nil
+		}
+		return []verdict.Reason{{
+			Rule: verdict.RuleTooOld,
+			Text: fmt.Sprintf("the EPSS, which --fail-on names, is %s old, and at most %s is trusted", verdict.Age(age), verdict.Age(most)),
+			Hint: "ask the owner of the service to run assayd update",
+		}}
 	}
 	return []verdict.Reason{{
 		Rule: verdict.RuleNoData,

@@ -199,13 +199,15 @@ func (x *Exceptions) addStatements(read *exceptionFile, f cyclonedx.File) error 
 }
 
 // vex returns the grounds of the newest VEX statement about a finding, if it says that the
-// vulnerability does not apply. If the newest ones contradict each other, none counts.
-func (x *Exceptions) vex(f match.Finding) *acceptance {
+// vulnerability does not apply. If the newest ones contradict each other, none counts. A
+// statement without a time that says otherwise may be the newest, and one that accepts only
+// counts from its time on.
+func (x *Exceptions) vex(f match.Finding, now time.Time) *acceptance {
 	if x == nil || len(x.statements) == 0 {
 		return nil
 	}
 	var newest *statement
-	contradicted := false
+	contradicted, undated := false, false
 	for _, id := range append([]string{f.ID}, f.Aliases...) {
 		for _, s := range x.statements[id] {
 			if !s.About(f.Package, x.product) {
@@ -213,6 +215,9 @@ func (x *Exceptions) vex(f match.Finding) *acceptance {
 			}
 			s.matched = true
 			switch {
+			case s.Accepts() && s.At.After(now.Add(verdict.ClockSkew)):
+			case s.At.IsZero() && !s.Accepts():
+				undated = true
 			case newest == nil || s.At.After(newest.At):
 				newest, contradicted = s, false
 			case s.At.Equal(newest.At) && s.Accepts() != newest.Accepts():
@@ -220,7 +225,7 @@ func (x *Exceptions) vex(f match.Finding) *acceptance {
 			}
 		}
 	}
-	if newest == nil || contradicted || !newest.Accepts() || f.Malicious {
+	if newest == nil || contradicted || undated || !newest.Accepts() || f.Malicious {
 		return nil
 	}
 	g := verdict.Grounds{By: newest.By, Reason: newest.Reason, Written: fmt.Sprintf("%s statement %d", newest.file.File, newest.N)}

@@ -23,7 +23,7 @@ import (
 func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
 	name, fails = rule(f, in.Options)
 	accepted, expired := in.Exceptions.accept(f, in.Now)
-	stated := in.Exceptions.vex(f)
+	stated := in.Exceptions.vex(f, in.Now)
 	if forbidden := in.Exceptions.forbids(f, in.Now); forbidden != nil && !f.Malicious {
 		return true, verdict.RuleForbidden, forbidden
 	}
@@ -38,7 +38,7 @@ func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdic
 		return false, verdict.RuleVEX, &stated.Grounds
 	}
 	if name == verdict.RuleSeverity || name == verdict.RuleEPSS {
-		if until, reason := grace(f, in.Options); !until.IsZero() {
+		if until, reason := grace(f, in.Options, in.Now); !until.IsZero() {
 			grounds = &verdict.Grounds{Reason: reason, Until: &until, Written: "--grace " + in.Options.Grace.String()}
 			if in.Now.Before(until) {
 				return false, verdict.RuleGrace, grounds
@@ -111,16 +111,18 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 // grace returns when the grace of a finding ends, and the day from which it counts: the
 // earlier one of the publication of the fix and the day on which the service first saw it.
 // It is zero for a finding without grace: one without a fix, and one of which neither day
-// is known.
-func grace(f match.Finding, o verdict.Options) (until time.Time, reason string) {
+// is known. A day in the future is not known.
+func grace(f match.Finding, o verdict.Options, now time.Time) (until time.Time, reason string) {
 	if o.Grace <= 0 || f.Fixed == "" {
 		return time.Time{}, ""
 	}
 	var from time.Time
-	if f.FirstSeen != nil {
+	// A publisher's day may be tomorrow here. A later one would be a grace without an end.
+	known := func(t *time.Time) bool { return t != nil && !t.After(now.Add(24*time.Hour)) }
+	if known(f.FirstSeen) {
 		from, reason = *f.FirstSeen, "this service first saw the fix on "
 	}
-	if p := f.FixPublished; p != nil && (from.IsZero() || p.Before(from)) {
+	if p := f.FixPublished; known(p) && (from.IsZero() || p.Before(from)) {
 		from, reason = *p, "the fix was published on "
 	}
 	if from.IsZero() {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,7 +141,9 @@ func TestGrace(t *testing.T) {
 		{"malicious", dated("high fixed malicious", ago(1), ago(1)), "malicious", true, "", ""},
 		{"below", dated("low fixed", ago(1), ago(1)), "below-threshold", false, "", ""},
 		{"by EPSS", dated("low fixed probable", ago(1), nil), "grace", false, "2026-12-05", "this service first saw the fix on 2026-11-28"},
-		{"future", dated("high fixed", ago(-2), nil), "grace", false, "2026-12-08", "this service first saw the fix on 2026-12-01"},
+		{"tomorrow", dated("high fixed", nil, ago(-1)), "grace", false, "2026-12-07", "the fix was published on 2026-11-30"},
+		{"future", dated("high fixed", ago(-2), ago(-3000)), "severity", true, "", ""},
+		{"published in the future", dated("high fixed", ago(8), ago(-3000)), "severity", true, "2026-11-28", "this service first saw the fix on 2026-11-21"},
 	}
 	for _, tt := range tests {
 		in := scanned(tt.finding)
@@ -174,5 +178,12 @@ func TestNoScores(t *testing.T) {
 	in.Data.Sources = []verdict.DataSource{{Name: "epss", Contributes: verdict.SourceEnrichment}}
 	if d, _, _ := Decide(in); d.Code != verdict.CodePass {
 		t.Errorf("with scores: %+v", d)
+	}
+	in.Data.Sources[0].Age, in.MaxAge = 3601, time.Hour
+	in.Data.Updated = in.Now
+	if d, _, _ := Decide(in); d.Code != verdict.CodeUntrusted || !slices.ContainsFunc(d.Reasons, func(r verdict.Reason) bool {
+		return r.Rule == verdict.RuleTooOld && strings.Contains(r.Text, "EPSS")
+	}) {
+		t.Errorf("with old scores: %+v", d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"assay/remote/purl"
 	"assay/verdict"
 )
 
@@ -68,7 +69,9 @@ func (d *Document) parseCycloneDX(b []byte) error {
 	var collect func(parts []part)
 	collect = func(parts []part) {
 		for _, p := range parts {
-			purls[p.Ref] = p.PURL
+			if p.Ref != "" {
+				purls[p.Ref] = p.PURL
+			}
 			collect(p.Components)
 		}
 	}
@@ -105,11 +108,10 @@ func (d *Document) parseCycloneDX(b []byte) error {
 			}
 		}
 		for _, affected := range from.Affects {
-			p := parsePURL(purlOf(affected.Ref, purls))
-			if p == nil {
+			about, ok := productOf(affected.Ref, purls, doc.Metadata.Component)
+			if !ok {
 				continue
 			}
-			about := product{purl: *p}
 			for _, v := range affected.Versions {
 				about.versions = append(about.versions, v.Version) // empty for a range, which matches nothing
 			}
@@ -120,6 +122,23 @@ func (d *Document) parseCycloneDX(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// productOf returns what a reference is about. A component of the document is a part of its
+// subject, if the document names one: it may be vulnerable in another product.
+func productOf(ref string, purls map[string]string, subject *part) (product, bool) {
+	p := parsePURL(purlOf(ref, purls))
+	if p == nil {
+		return product{}, false
+	}
+	if _, component := purls[ref]; !component || subject == nil || subject.Ref == ref {
+		return product{purl: *p}, true
+	}
+	whole := parsePURL(subject.PURL)
+	if whole == nil {
+		return product{}, false
+	}
+	return product{purl: *whole, components: []purl.PURL{*p}}, true
 }
 
 // purlOf returns the purl that a reference is about: that of a component of the document,

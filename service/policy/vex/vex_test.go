@@ -85,6 +85,35 @@ func TestCSAFRelationships(t *testing.T) {
 	}
 }
 
+// A component of a CycloneDX document is a part of the document's subject.
+func TestCycloneDXSubject(t *testing.T) {
+	const state = `"analysis":{"state":"not_affected"},"affects":`
+	document := func(subject, affects string) string {
+		return `{"bomFormat":"CycloneDX",` + subject + `"components":[{"bom-ref":"c","purl":"pkg:rpm/redhat/curl"},{"purl":"pkg:rpm/redhat/curl"}],
+			"vulnerabilities":[{"id":"CVE-1",` + state + affects + `}]}`
+	}
+	const app, nameless = `"metadata":{"component":{"bom-ref":"a","purl":"pkg:oci/app"}},`, `"metadata":{"component":{"bom-ref":"a","name":"app"}},`
+	image, other := parsePURL("pkg:oci/app@1"), parsePURL("pkg:oci/other@1")
+	for _, tt := range []struct{ subject, affects, want string }{
+		{"", `[{"ref":"c"}]`, "true true true"},
+		{app, `[{"ref":"c"}]`, "false true false"},
+		{nameless, `[{"ref":"c"}]`, "false false false"},
+		{app, `[{"ref":"a"}]`, "false true false"}, // all of the image
+		{app, `[{"ref":"pkg:rpm/redhat/curl"}]`, "true true true"},
+		{"", `[{"ref":""}]`, "false false false"},
+		{"", `[{}]`, "false false false"},
+	} {
+		d, err := Parse("vex.json", []byte(document(tt.subject, tt.affects)))
+		if err != nil || len(d.Statements) != 1 {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		s := d.Statements[0]
+		if got := fmt.Sprint(s.About(&curl, nil), s.About(&curl, image), s.About(&curl, other)); got != tt.want {
+			t.Errorf("%s %s: %s, want %s", tt.subject, tt.affects, got, tt.want)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	statements := strings.TrimSuffix(strings.Repeat(`{"vulnerability":"CVE-1","status":"affected"},`, maxStatements+1), ",")
 	products := strings.TrimSuffix(strings.Repeat(`"pkg:npm/x",`, maxProducts+1), ",")
