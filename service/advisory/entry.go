@@ -1,6 +1,14 @@
 package advisory
 
-import "encoding/json"
+import (
+	"cmp"
+	"encoding/json"
+)
+
+// Compare orders packages by ecosystem and name.
+func (p Package) Compare(o Package) int {
+	return cmp.Or(cmp.Compare(p.Ecosystem, o.Ecosystem), cmp.Compare(p.Name, o.Name))
+}
 
 // Before returns the range of every version before a fix, or of every version if fixed is
 // empty.

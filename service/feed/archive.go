@@ -92,6 +92,40 @@ func Archive(path string, limits Limits) iter.Seq2[Entry, error] {
 	}
 }
 
+// Text calls read with the content of a file on the disk, which is XML or JSON, plain or
+// compressed as Archive reads it. limit bounds the decompressed bytes.
+func Text(path string, limit int64, read func(io.Reader) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var first [1]byte
+	if _, err := f.ReadAt(first[:], 0); err != nil {
+		return fmt.Errorf("the file is empty: %w", err)
+	}
+	if bytes.IndexByte([]byte("<{[ \t\r\n\xef"), first[0]) >= 0 { // \xef begins a byte order mark
+		return read(f)
+	}
+	n := 0
+	for e, err := range Archive(path, Limits{Entries: 1, Entry: limit, Total: limit}) {
+		if err != nil {
+			return err
+		}
+		if e.Name != "" {
+			return fmt.Errorf("an archive with the file %.100q in place of a file", e.Name)
+		}
+		if err := read(e.Reader()); err != nil {
+			return err
+		}
+		n++
+	}
+	if n == 0 {
+		return errors.New("the archive has no files")
+	}
+	return nil
+}
+
 // errEnough ends the reading of an archive when the caller wants no more.
 var errEnough = errors.New("enough")
 

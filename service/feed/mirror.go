@@ -27,6 +27,22 @@ type Mirror interface {
 	String() string
 }
 
+// IndexPage returns the page that lists the folder of a mirror: that of a web server, or the
+// file index.html of a copy on the disk.
+func IndexPage(ctx context.Context, m Mirror, limit int64) (string, error) {
+	page, _, err := m.Get(ctx, "", limit, Version{})
+	if err != nil {
+		var onDisk error
+		if page, _, onDisk = m.Get(ctx, "index.html", limit, Version{}); onDisk != nil {
+			return "", errors.Join(err, onDisk)
+		}
+	}
+	if !strings.Contains(strings.ToLower(string(page)), "</html>") {
+		return "", errors.New("the index page is incomplete")
+	}
+	return string(page), nil
+}
+
 var (
 	ErrUnchanged = errors.New("unchanged")
 	ErrNotFound  = errors.New("not found")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,23 +60,14 @@ func Source() feed.Source {
 // records yields an advisory for each group of a file.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		defer f.Close()
 		i := 0
-		for v, err := range whole.Values(f, maxGroup) {
-			if err == nil && v.Name != "" {
-				err = errors.New("the file is not a list")
-			}
+		for b, err := range whole.ListIn(path, maxGroup) {
 			if err != nil {
 				yield(store.Record{}, err)
 				return
 			}
 			i++
-			a, err := convert(v.JSON)
+			a, err := convert(b)
 			name := a.ID
 			if name == "" {
 				name = fmt.Sprintf("group %d", i)

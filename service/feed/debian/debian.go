@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"time"
 
 	"assay/service/feed"
@@ -55,14 +54,8 @@ func Source() feed.Source {
 // it is read before the first record.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		defer f.Close()
 		t := tracker{issues: make(map[string]*issue)}
-		for v, err := range whole.Values(f, maxPackage) {
+		for v, err := range whole.ValuesIn(path, maxPackage) {
 			if err != nil {
 				yield(store.Record{}, err)
 				return

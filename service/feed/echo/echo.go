@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,14 +73,8 @@ var (
 // records yields an advisory for each vulnerability of a file.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		defer f.Close()
 		all, n := make(map[string]*advisory.Advisory), 0
-		for p, err := range whole.Values(f, maxPackage) {
+		for p, err := range whole.ValuesIn(path, maxPackage) {
 			if err == nil && (p.Name == "" || !bytes.HasPrefix(p.JSON, []byte("{"))) {
 				err = errors.New("the file is not an object of packages")
 			}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,14 +57,8 @@ func Source() feed.Source {
 // records yields a record for each product that is a distribution.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		defer f.Close()
 		found := false
-		for v, err := range whole.Values(f, maxFile) {
+		for v, err := range whole.ValuesIn(path, maxFile) {
 			if err != nil {
 				yield(store.Record{}, err)
 				return

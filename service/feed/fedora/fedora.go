@@ -49,9 +49,6 @@ const (
 	gap   = 2
 )
 
-// maxRepomd bounds a repomd.xml.
-const maxRepomd = 1 << 20
-
 // repositories returns the repositories of the releases that the mirror has.
 func repositories(ctx context.Context, m feed.Mirror) ([]updateinfo.Repository, error) {
 	var all []updateinfo.Repository
@@ -80,13 +77,12 @@ func repositories(ctx context.Context, m feed.Mirror) ([]updateinfo.Repository, 
 // exists reports whether the mirror has a release. A release that has one architecture must
 // have all of them, since otherwise its packages would lose their errata.
 func exists(ctx context.Context, m feed.Mirror, release string) (bool, error) {
-	_, _, err := m.Get(ctx, folder(release, "x86_64")+"repodata/repomd.xml", maxRepomd, feed.Version{})
-	if !errors.Is(err, feed.ErrNotFound) {
-		return err == nil, err
+	ok, err := updateinfo.Exists(ctx, m, folder(release, "x86_64"))
+	if ok || err != nil {
+		return ok, err
 	}
-	_, _, other := m.Get(ctx, folder(release, "aarch64")+"repodata/repomd.xml", maxRepomd, feed.Version{})
-	if errors.Is(other, feed.ErrNotFound) {
-		return false, nil
+	if ok, err = updateinfo.Exists(ctx, m, folder(release, "aarch64")); ok {
+		err = errors.New("the mirror has aarch64 only")
 	}
 	return false, err
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -62,18 +61,12 @@ func Source() feed.Source {
 // data, or the file warnings.json from which it is made, which is the list alone.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		defer f.Close()
 		one := func(b json.RawMessage) bool {
 			a, err := convert(b)
 			return yield(whole.Converted(a.ID, a, err))
 		}
 		found := false
-		for v, err := range whole.Values(f, maxRecord) {
+		for v, err := range whole.ValuesIn(path, maxRecord) {
 			switch {
 			case err != nil:
 				yield(store.Record{}, err)

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +44,6 @@ type Definition struct {
 // A Metadata describes a definition. Each publisher uses some of the fields.
 type Metadata struct {
 	Title       string      `xml:"title"`
-	Platforms   []string    `xml:"affected>platform"`
 	References  []Reference `xml:"reference"`
 	Description string      `xml:"description"`
 	Advisory    struct {
@@ -72,13 +70,9 @@ type Reference struct {
 	URL    string `xml:"ref_url,attr"`
 }
 
-// A CVE is one of those that a definition is about. CVSS3 and CVSS4 are a score, a slash
-// and a vector.
+// A CVE is one of those that a definition is about.
 type CVE struct {
-	Text  string `xml:",chardata"`
-	Href  string `xml:"href,attr"`
-	CVSS3 string `xml:"cvss3,attr"`
-	CVSS4 string `xml:"cvss4,attr"`
+	Text string `xml:",chardata"`
 }
 
 // Criteria are a tree of conditions.
@@ -123,10 +117,10 @@ type Comparison struct{ Operation, Value string }
 func Read(path, namespace string) iter.Seq2[Definition, error] {
 	return func(yield func(Definition, error) bool) {
 		l := &lists{namespace: namespace, tests: map[uint64]test{}, objects: map[uint64]object{}, states: map[uint64]state{}}
-		err := open(path, l.read)
+		err := feed.Text(path, maxDocument, l.read)
 		found := false
 		if err == nil {
-			err = open(path, func(in io.Reader) error {
+			err = feed.Text(path, maxDocument, func(in io.Reader) error {
 				return l.definitions(in, func(d Definition) bool {
 					found = true
 					return yield(d, nil)
@@ -144,35 +138,6 @@ func Read(path, namespace string) iter.Seq2[Definition, error] {
 
 // errEnough ends the reading of a document when the caller wants no more.
 var errEnough = errors.New("enough")
-
-// open calls read with the text of a document.
-func open(path string, read func(io.Reader) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var head [1]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return errors.New("the document is empty")
-	}
-	if strings.IndexByte("<\xef \t\r\n", head[0]) >= 0 { // XML, possibly after a byte order mark
-		return read(f)
-	}
-	limits := feed.Limits{Entries: 1, Entry: maxDocument, Total: maxDocument}
-	for e, err := range feed.Archive(path, limits) {
-		if err != nil {
-			return err
-		}
-		if e.Name != "" {
-			return fmt.Errorf("an archive with the file %.100q in place of a document", e.Name)
-		}
-		if err := read(e.Reader()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // Lists are the tests, objects and states of a document by their numbers. Each has in
 // broken why it cannot be evaluated: an element that this package does not know, or an ID

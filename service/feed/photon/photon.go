@@ -3,14 +3,12 @@
 package photon
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,7 +100,7 @@ func records(releases, paths []string) iter.Seq2[store.Record, error] {
 		all, n := make(map[string]*vulnerability), 0
 		for i, path := range paths {
 			valid := 0
-			for e, err := range entries(path) {
+			for e, err := range whole.ListIn(path, maxEntry) {
 				if n++; err == nil && n > maxEntries {
 					err = fmt.Errorf("more than %d entries", maxEntries)
 				}
@@ -124,26 +122,6 @@ func records(releases, paths []string) iter.Seq2[store.Record, error] {
 		}
 		for _, id := range slices.Sorted(maps.Keys(all)) {
 			if !yield(whole.Converted(id, all[id].advisory(id), nil)) {
-				return
-			}
-		}
-	}
-}
-
-// entries yields the entries of a file.
-func entries(path string) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer f.Close()
-		for v, err := range whole.Values(f, maxEntry) {
-			if err == nil && v.Name != "" {
-				err = errors.New("the file is not a list")
-			}
-			if !yield(v.JSON, err) {
 				return
 			}
 		}
@@ -265,9 +243,7 @@ func given(s string) string {
 func (v *vulnerability) advisory(id string) advisory.Advisory {
 	a := advisory.Advisory{ID: id, Upstream: []string{strings.TrimPrefix(id, "PHOTON-")}}
 	a.DatabaseSpecific = advisory.SeverityField(severity(v.score))
-	packages := slices.SortedFunc(maps.Keys(v.affected), func(a, b advisory.Package) int {
-		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name))
-	})
+	packages := slices.SortedFunc(maps.Keys(v.affected), advisory.Package.Compare)
 	for _, p := range packages {
 		a.Affected = append(a.Affected, v.affected[p].entry(p))
 	}

@@ -8,7 +8,6 @@ package rocky
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -54,9 +53,6 @@ type release struct {
 var releases = []release{{8, 4, "PowerTools"}, {9, 0, "CRB"}, {10, 0, "CRB"}}
 
 const lastMinor = 10
-
-// maxRepomd bounds a repomd.xml.
-const maxRepomd = 1 << 20
 
 // repositories returns the repositories of all minor releases.
 func repositories(ctx context.Context, m feed.Mirror) ([]updateinfo.Repository, error) {
@@ -119,12 +115,12 @@ func (r release) minors(ctx context.Context, m feed.Mirror) ([]folder, error) {
 // find returns the tree that has a minor release, or an empty string if the mirror lacks it.
 func find(ctx context.Context, m feed.Mirror, minor string) (string, error) {
 	for _, tree := range [...]string{"vault/rocky/", "pub/rocky/"} {
-		_, _, err := m.Get(ctx, tree+minor+"BaseOS/x86_64/os/repodata/repomd.xml", maxRepomd, feed.Version{})
-		if err == nil {
-			return tree, nil
-		}
-		if !errors.Is(err, feed.ErrNotFound) {
+		ok, err := updateinfo.Exists(ctx, m, tree+minor+"BaseOS/x86_64/os/")
+		if err != nil {
 			return "", err
+		}
+		if ok {
+			return tree, nil
 		}
 	}
 	return "", nil

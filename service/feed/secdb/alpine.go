@@ -2,11 +2,9 @@ package secdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"assay/service/feed"
@@ -49,24 +47,16 @@ const (
 	maxReleases = 200
 )
 
-var alpineFolder = regexp.MustCompile(`href="(v[0-9]{1,3}\.[0-9]{1,3}|edge)/"`)
+var alpineFolder = regexp.MustCompile(`(?i:href)="(v[0-9]{1,3}\.[0-9]{1,3}|edge)/"`)
 
-// alpineFiles returns the files of every release that the index page names. In a folder the
-// page is index.html.
+// alpineFiles returns the files of every release that the index page names.
 func alpineFiles(ctx context.Context, m feed.Mirror) ([]whole.File, error) {
-	page, _, err := m.Get(ctx, "", maxIndex, feed.Version{})
+	page, err := feed.IndexPage(ctx, m, maxIndex)
 	if err != nil {
-		var err2 error
-		if page, _, err2 = m.Get(ctx, "index.html", maxIndex, feed.Version{}); err2 != nil {
-			return nil, errors.Join(err, err2)
-		}
-	}
-	text := strings.ToLower(strings.TrimSpace(string(page)))
-	if !strings.HasSuffix(text, "</html>") {
-		return nil, errors.New("the index page is not complete")
+		return nil, err
 	}
 	var releases []string
-	for _, m := range alpineFolder.FindAllStringSubmatch(text, -1) {
+	for _, m := range alpineFolder.FindAllStringSubmatch(page, -1) {
 		releases = append(releases, m[1])
 	}
 	slices.Sort(releases)

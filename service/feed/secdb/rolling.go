@@ -18,7 +18,7 @@ const (
 var (
 	wolfi    = database{prefix: "WOLFI", ecosystem: "Wolfi", packages: "https://packages.wolfi.dev"}
 	minimOS  = database{prefix: "MINIMOS", ecosystem: "MinimOS", packages: "https://packages.mini.dev"}
-	secureOS = database{prefix: "SECUREOS", ecosystem: "SecureOS", packages: "https://apk.cve0.io", page: "https://security.secureos.io/", compressed: true}
+	secureOS = database{prefix: "SECUREOS", ecosystem: "SecureOS", packages: "https://apk.cve0.io", page: "https://security.secureos.io/"}
 )
 
 // WolfiSource describes the source. Its data is generated from Wolfi's advisories, whose

@@ -10,7 +10,6 @@ import (
 	"io"
 	"iter"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,8 +44,6 @@ type database struct {
 	// packages is the address of the packages as the file names it. It shows that the file is
 	// not that of another distribution. It may be empty if the release shows that.
 	packages string
-	// compressed: the file is compressed.
-	compressed bool
 }
 
 // records yields an advisory for each vulnerability in the files.
@@ -55,7 +52,7 @@ func (d database) records(paths []string) iter.Seq2[store.Record, error] {
 		r := reader{database: d, vulnerabilities: make(map[string]*vulnerability), read: make(map[string]bool)}
 		r.reject = func(name string, err error) bool { return yield(store.Record{}, whole.Rejected(name, err)) }
 		for _, path := range paths {
-			if err := r.open(path); errors.Is(err, errEnough) {
+			if err := feed.Text(path, maxFile, r.file); errors.Is(err, errEnough) {
 				return
 			} else if err != nil {
 				yield(store.Record{}, err)
@@ -88,31 +85,6 @@ type reader struct {
 type vulnerability struct {
 	related []string // other IDs beside its ID
 	fixed   map[advisory.Package][]string
-}
-
-// open reads a file on the disk.
-func (r *reader) open(path string) error {
-	if r.compressed {
-		for e, err := range feed.Archive(path, feed.Limits{Entries: 1, Entry: maxFile, Total: maxFile}) {
-			if err != nil {
-				return err
-			}
-			b, err := e.Bytes()
-			if err != nil {
-				return err
-			}
-			if err := r.file(bytes.NewReader(b)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return r.file(f)
 }
 
 // file reads one file.
@@ -299,12 +271,7 @@ func (v *vulnerability) advisory(d database, id string) advisory.Advisory {
 	if d.page != "" && advisory.IsCVE(upstream) {
 		a.References = []advisory.Reference{{Type: "ADVISORY", URL: d.page + upstream}}
 	}
-	packages := slices.SortedFunc(maps.Keys(v.fixed), func(a, b advisory.Package) int {
-		if a.Ecosystem != b.Ecosystem {
-			return strings.Compare(a.Ecosystem, b.Ecosystem)
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	packages := slices.SortedFunc(maps.Keys(v.fixed), advisory.Package.Compare)
 	for _, p := range packages {
 		a.Affected = append(a.Affected, affected(p, v.fixed[p]))
 	}

@@ -71,17 +71,13 @@ type document struct {
 	line string // "SLE-15"
 }
 
-// list returns the documents to read, which the page of the publisher's folder names. In a
-// copy in a folder the page is a file.
+// list returns the documents to read, which the index page names.
 func list(ctx context.Context, m feed.Mirror) ([]document, error) {
-	page, _, err := m.Get(ctx, "", maxList, feed.Version{})
+	page, err := feed.IndexPage(ctx, m, maxList)
 	if err != nil {
-		var err2 error
-		if page, _, err2 = m.Get(ctx, "index.html", maxList, feed.Version{}); err2 != nil {
-			return nil, errors.Join(err, err2)
-		}
+		return nil, err
 	}
-	return documents(string(page))
+	return documents(page)
 }
 
 // link finds the documents of the product lines that images are of. A name with the number
@@ -102,9 +98,6 @@ var lines = map[string]string{
 // with unfixed vulnerabilities if there is one ("-affected"), and compressed if possible. A
 // document of a minor version is left out if there is one of all minor versions.
 func documents(page string) ([]document, error) {
-	if !strings.Contains(page, "</html>") {
-		return nil, errors.New("the list of files is incomplete")
-	}
 	type choice struct {
 		document
 		rank int

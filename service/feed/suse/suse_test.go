@@ -489,7 +489,7 @@ func TestList(t *testing.T) {
 	if !slices.Equal(all, want) {
 		t.Errorf("%q, want %q", all, want)
 	}
-	for _, page := range []string{"", "<html></html>", strings.TrimSuffix(listing, "</html>"), `{"files":[]}`} {
+	for _, page := range []string{"", "<html></html>", `{"files":[]}`} {
 		if _, err := documents(page); err == nil {
 			t.Errorf("%.40q: no error", page)
 		}

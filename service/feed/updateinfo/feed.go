@@ -1,7 +1,6 @@
 package updateinfo
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +17,11 @@ import (
 	"assay/verdict/hint"
 )
 
-// maxUpdateinfo bounds updateinfo.xml, compressed. Genuine files have a few MiB.
-const maxUpdateinfo = 256 << 20
-
-var limits = feed.Limits{Entries: 1, Entry: 4 << 30, Total: 4 << 30}
+// Bounds of updateinfo.xml. Genuine files have a few MiB, compressed.
+const (
+	maxUpdateinfo   = 256 << 20
+	maxDecompressed = 4 << 30
+)
 
 // A Repository is one rpm repository.
 type Repository struct {
@@ -217,7 +217,7 @@ func (f Feed) repomd(ctx context.Context, r Repository, before repository) (now 
 			version = before.Version
 		}
 		var b []byte
-		b, version, err = f.Mirror.Get(ctx, folder+"repodata/repomd.xml", maxRepomd, version)
+		b, version, err = f.Mirror.Get(ctx, folder+repomdFile, maxRepomd, version)
 		switch {
 		case missing(err):
 			continue
@@ -232,7 +232,7 @@ func (f Feed) repomd(ctx context.Context, r Repository, before repository) (now 
 			now.NoFile, err = true, nil
 		}
 		if err != nil {
-			return now, fmt.Errorf("%q: %w", folder+"repodata/repomd.xml", err)
+			return now, fmt.Errorf("%q: %w", folder+repomdFile, err)
 		}
 		return now, nil
 	}
@@ -295,7 +295,7 @@ func (f Feed) readOne(ctx context.Context, r Repository, now repository, errata 
 		}
 		return nil
 	}
-	return n, open(path, add)
+	return n, feed.Text(path, maxDecompressed, add)
 }
 
 // alsoFor returns packages with those of another architecture in addition.
@@ -307,38 +307,4 @@ func alsoFor(arch string, packages []Package) []Package {
 		}
 	}
 	return packages
-}
-
-// open reads a file that is plain or compressed with gzip or zstd.
-func open(path string, read func(io.Reader) error) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	in := bufio.NewReader(f)
-	magic, err := in.Peek(1)
-	if err != nil {
-		return errors.New("updateinfo.xml is empty")
-	}
-	if slices.Contains([]byte("< \r\n"), magic[0]) {
-		return read(in)
-	}
-	n := 0
-	for e, err := range feed.Archive(path, limits) {
-		if err != nil {
-			return err
-		}
-		if e.Name != "" {
-			return errors.New("updateinfo.xml is in an archive, or has an unsupported compression")
-		}
-		if err := read(e.Reader()); err != nil {
-			return err
-		}
-		n++
-	}
-	if n == 0 {
-		return errors.New("updateinfo.xml is empty, or has an unsupported compression")
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package updateinfo
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -14,10 +15,23 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"assay/service/feed"
 )
 
-// maxRepomd bounds repomd.xml. Genuine files have a few KiB.
-const maxRepomd = 1 << 20
+const (
+	repomdFile = "repodata/repomd.xml" // in a repository
+	maxRepomd  = 1 << 20               // bytes; genuine files have a few KiB
+)
+
+// Exists reports whether a folder of a mirror has a repository.
+func Exists(ctx context.Context, m feed.Mirror, folder string) (bool, error) {
+	_, _, err := m.Get(ctx, folder+repomdFile, maxRepomd, feed.Version{})
+	if errors.Is(err, feed.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // errNoUpdateinfo is about a repository without errata.
 var errNoUpdateinfo = errors.New("repomd.xml names no updateinfo.xml")

@@ -253,7 +253,7 @@ func TestOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		err := open(path, func(r io.Reader) error {
+		err := feed.Text(path, maxDecompressed, func(r io.Reader) error {
 			for _, err := range Read(r) {
 				if err != nil {
 					return err

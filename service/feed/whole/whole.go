@@ -244,6 +244,34 @@ func Values(r io.Reader, limit int64) iter.Seq2[Value, error] {
 	}
 }
 
+// ValuesIn is Values of a file on the disk.
+func ValuesIn(path string, limit int64) iter.Seq2[Value, error] {
+	return func(yield func(Value, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(Value{}, err)
+			return
+		}
+		defer f.Close()
+		Values(f, limit)(yield)
+	}
+}
+
+// ListIn yields the values of the array in a file on the disk, one at a time. Each has at most
+// limit bytes. An error ends it.
+func ListIn(path string, limit int64) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for v, err := range ValuesIn(path, limit) {
+			if err == nil && v.Name != "" {
+				err = errors.New("the file is not a list")
+			}
+			if !yield(v.JSON, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // A Value is one value of an array or an object.
 type Value struct {
 	Name string // of the member of an object

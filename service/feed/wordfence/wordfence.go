@@ -10,7 +10,6 @@ import (
 	"iter"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -101,13 +100,7 @@ func records(paths []string) iter.Seq2[store.Record, error] {
 
 func open(path string) iter.Seq2[whole.Value, error] {
 	return func(yield func(whole.Value, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(whole.Value{}, err)
-			return
-		}
-		defer f.Close()
-		for v, err := range whole.Values(f, maxRecord) {
+		for v, err := range whole.ValuesIn(path, maxRecord) {
 			if err == nil && v.Name == "" {
 				err = errors.New("the records are not members of an object by their ID")
 			}
