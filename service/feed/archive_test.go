@@ -160,6 +160,40 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestText: a file is read whole, plain or compressed, and nothing else is.
+func TestText(t *testing.T) {
+	const limit = 1000
+	xml, json := []byte("<a>"+strings.Repeat("x", 600)+"</a>"), []byte(`["one"]`)
+	for name, tt := range map[string]struct{ b, want []byte }{
+		"XML": {xml, xml}, "JSON": {json, json},
+		"gzip": {gzipOf(t, xml), xml}, "zstd": {zstdOf(t, json), json}, "xz": {xztest.Pack(xml, 8), xml},
+		"empty": {nil, nil}, "another format": {[]byte("\x00ZCK1" + strings.Repeat("x", 600)), nil},
+		"tar": {gzipOf(t, tarOf(t, small[0])), nil}, "no files": {gzipOf(t, tarOf(t)), nil}, "zip": {zipOf(t, small[0]), nil},
+		"too large": {gzipOf(t, make([]byte, limit+1)), nil}, "cut off": {gzipOf(t, xml)[:20], nil},
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, tt.b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		err := feed.Text(path, limit, func(r io.Reader) (err error) {
+			got, err = io.ReadAll(r)
+			return err
+		})
+		if (err == nil) != (tt.want != nil) || err == nil && !bytes.Equal(got, tt.want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	stop := errors.New("stop")
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, gzipOf(t, json), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := feed.Text(path, limit, func(io.Reader) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v, want that of the reader", err)
+	}
+}
+
 // TestArchiveXZ reads an archive that xz itself has compressed. A decoder that would need too
 // much memory is refused.
 func TestArchiveXZ(t *testing.T) {
