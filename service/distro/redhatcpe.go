@@ -76,7 +76,7 @@ func (p product) ecosystem() string {
 }
 
 // RedHatEcosystem returns the ecosystem in which records have the packages of the product
-// with a CPE. It is not ok if that is no product of Red Hat.
+// with a CPE. It is not ok for other CPEs than those of Red Hat.
 func RedHatEcosystem(cpe string) (ecosystem string, ok bool) {
 	p, ok := productOf(cpe)
 	return p.ecosystem(), ok

@@ -145,7 +145,7 @@ func (m *matcher) addFix(c *Match, l lookup, compare version.Compare, g *group, 
 // than the fix.
 func (m *matcher) published(l lookup, entries []index.Affected, fixed string) (first time.Time, err error) {
 	for _, e := range entries {
-		if l.rules.distribution != nil && distro.Erratum(e.Advisory) == nil || !names(e, fixed) {
+		if l.rules.distribution != nil && distro.Erratum(e.Advisory) == nil || !hasFix(e, fixed) {
 			continue
 		}
 		record, err := m.records.of(e)
@@ -159,8 +159,8 @@ func (m *matcher) published(l lookup, entries []index.Affected, fixed string) (f
 	return first, nil
 }
 
-// names reports whether an entry has a fix.
-func names(e index.Affected, fixed string) bool {
+// hasFix reports whether an entry has a fix in the version fixed.
+func hasFix(e index.Affected, fixed string) bool {
 	return slices.ContainsFunc(e.Ranges, func(r index.Range) bool {
 		return slices.ContainsFunc(r.Events, func(ev advisory.Event) bool { return ev.Fixed == fixed })
 	})

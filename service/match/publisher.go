@@ -111,7 +111,7 @@ func (p *publisher) dropCopies(g *group) (err error) {
 	return err
 }
 
-// precedence says for people that an entry replaces others.
+// precedence explains to the user why an entry replaces others.
 func (by *candidate) precedence() string {
 	return shown(by.entry.Advisory) + " takes precedence, because its source " + shown(by.entry.Source) + " is the distribution's own"
 }

@@ -97,14 +97,15 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 	return s, nil
 }
 
-// withProducts returns the release of an image, with the products to which the repositories
-// belong that it was built from.
+// withProducts returns the release of an image, with the products of the repositories that
+// the image was built from.
 func withProducts(r distro.Release, inv inventory.Inventory, ix Index) (distro.Release, error) {
 	if r.WithProducts == nil {
 		return r, nil
 	}
 	var sets, cpes []string
 	for _, p := range inv.Packages {
+		// The packages of one layer have the same list, which is added once.
 		if len(p.ContentSets) > 0 && !slices.Equal(p.ContentSets, sets[max(0, len(sets)-len(p.ContentSets)):]) {
 			sets = append(sets, p.ContentSets...)
 		}

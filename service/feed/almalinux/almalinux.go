@@ -101,7 +101,7 @@ func add(errata *updateinfo.Errata, path, release string) (err error) {
 		}
 	}
 	if n == 0 {
-		return errors.New("there are none")
+		return errors.New("the file has no errata")
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (d *date) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &of) == nil && of.Milliseconds != 0 {
 		d.Time = time.UnixMilli(of.Milliseconds).UTC().Truncate(time.Second)
 	}
-	return nil // a date of another form decides nothing
+	return nil // no decision depends on a date
 }
 
 // parse reads an erratum. With an error it has at most an ID.

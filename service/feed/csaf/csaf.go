@@ -62,7 +62,7 @@ type Product struct {
 type Component struct {
 	Product
 	// Of is the product at the end of the relationships, such as a distribution, and
-	// Through those between, such as a module. Of has no ID if the product stands alone.
+	// Through those between, such as a module. Of has no ID if the product has no relationship.
 	Of      Product
 	Through []Product
 }
@@ -107,8 +107,8 @@ type Vector struct {
 	Text string `json:"vectorString"`
 }
 
-// A Time is a date of a document. Text that is no date is the zero time: dates decide
-// nothing.
+// A Time is a date of a document. An invalid date is the zero time and not an error, because
+// no decision depends on a date.
 type Time struct{ time.Time }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -144,7 +144,7 @@ type relationship struct {
 
 type relation struct{ part, whole string }
 
-// Parse parses a document. It checks the product tree only: what IDs mean is clear.
+// Parse parses a document. It checks the product tree only: that each ID has one meaning.
 func Parse(b []byte) (*Document, error) {
 	if len(b) > MaxSize {
 		return nil, fmt.Errorf("the document has %d bytes, more than %d", len(b), MaxSize)

@@ -94,7 +94,7 @@ type Test struct {
 	Kind string
 	// Comment is that of the criterion which refers to the test.
 	Comment string
-	// Check says how many of the packages called Name must be in the state.
+	// Check says how many of the packages called Name must have the state.
 	Check string
 	// Name is that of the package, or the path of the file.
 	Name  string
@@ -139,9 +139,9 @@ func Read(path, namespace string) iter.Seq2[Definition, error] {
 // errEnough ends the reading of a document when the caller wants no more.
 var errEnough = errors.New("enough")
 
-// Lists are the tests, objects and states of a document by their numbers. Each has in
-// broken why it cannot be evaluated: an element that this package does not know, or an ID
-// that is repeated with another content.
+// lists are the tests, objects and states of a document by their numbers. The field broken of
+// each says why it cannot be evaluated: an unsupported element, or an ID that is repeated with
+// another content.
 type lists struct {
 	namespace string
 	tests     map[uint64]test

@@ -44,7 +44,7 @@ type item struct {
 	module module
 	// fixed is the version with the fix. It is empty for all other statuses.
 	fixed   string
-	version string // of the package of which it is said; empty for the package in any version
+	version string // of the package that the document names; empty for any version
 	status  advisory.Status
 	rating  rating
 }
@@ -197,9 +197,9 @@ func (c *converter) add(list, id string) {
 	p.items = append(p.items, it)
 }
 
-// item returns what a list says about a component. It is not ok if the component is no
-// package: an image, a module, a Java archive or a product as a whole. It may be ok with an
-// error: then all of its module streams are meant.
+// item returns what a list says about a component. It is not ok if the component is not a
+// package but an image, a module, a Java archive or a product as a whole. It may be ok with an
+// error, which is about its module stream: the item is then about all streams.
 func (c *converter) item(list, id string, of csaf.Component) (it item, ok bool, err error) {
 	it = item{status: c.statuses[id], rating: c.ratings[id]}
 	if of.PURL == "" {
@@ -236,7 +236,7 @@ func (c *converter) item(list, id string, of csaf.Component) (it item, ok bool, 
 	case csaf.KnownNotAffected:
 		it.status = advisory.StatusNotAffected
 		if err != nil {
-			return it, false, err // of which stream is unknown
+			return it, false, err // the stream is unknown, and other streams may be affected
 		}
 	case csaf.KnownAffected:
 		it.version = ""
@@ -299,7 +299,7 @@ type entry struct {
 	fixed  string
 }
 
-// described is what is said of it.
+// described is what the document says about an entry.
 type described struct {
 	status advisory.Status
 	rating rating
@@ -311,19 +311,20 @@ func (c *converter) describe(a *advisory.Advisory) {
 	a.Summary = cmp.Or(c.v.Title, c.doc.Title)
 	a.Modified = c.doc.Current
 	a.Published = cmp.Or(c.v.Released.Time, c.doc.Initial)
-	record := c.record()
-	a.Severity = record.severity()
+	common := c.commonRating()
+	a.Severity = common.severity()
 	a.Related = c.errata()
 	for _, ecosystem := range slices.Sorted(maps.Keys(c.products)) {
 		entries := c.products[ecosystem].entries()
 		for _, e := range slices.SortedFunc(maps.Keys(entries), entry.compare) {
-			a.Affected = append(a.Affected, affected(ecosystem, e, entries[e], record))
+			a.Affected = append(a.Affected, affected(ecosystem, e, entries[e], common))
 		}
 	}
 }
 
-// record returns the rating of most products.
-func (c *converter) record() rating {
+// commonRating returns the rating of most products, which the record has. Only entries with
+// another one have their own.
+func (c *converter) commonRating() rating {
 	counts := make(map[rating]int)
 	for _, r := range c.ratings {
 		counts[r]++
@@ -436,7 +437,7 @@ func (p *product) settleKinds() {
 	}
 }
 
-// A group are the items of a product that a source package can be among.
+// A group identifies what a document says about the packages of a product.
 type group struct {
 	module module
 	class  class
@@ -519,7 +520,7 @@ type specific struct {
 	Module string `json:"rpm_modularity,omitempty"`
 }
 
-func affected(ecosystem string, e entry, is described, record rating) advisory.Affected {
+func affected(ecosystem string, e entry, is described, common rating) advisory.Affected {
 	af := advisory.Affected{Package: advisory.Package{Ecosystem: ecosystem, Name: e.name}}
 	var s specific
 	if is.status != advisory.StatusAffected {
@@ -533,7 +534,7 @@ func affected(ecosystem string, e entry, is described, record rating) advisory.A
 	}
 	if is.status != advisory.StatusNotAffected {
 		af.Ranges = []advisory.Range{advisory.Before(e.fixed)}
-		if is.rating != (rating{}) && is.rating != record {
+		if is.rating != (rating{}) && is.rating != common {
 			af.Severity = is.rating.severity()
 		}
 	}

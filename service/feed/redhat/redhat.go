@@ -56,7 +56,7 @@ const (
 	// overlap is the time before an archive's day, and before the last change that was
 	// read, from which changes are read again.
 	overlap = time.Hour
-	// keepBehind is how long a document is awaited that is listed and not there.
+	// keepBehind is how long updates try again to fetch a document that is listed and missing.
 	keepBehind = 48 * time.Hour
 	maxBehind  = 1000
 
@@ -65,8 +65,8 @@ const (
 	conversion = 1
 )
 
-// limits are those of the archive. It has as much text again and again: the documents of
-// one product name the same packages.
+// limits are those of the archive. It compresses well, because the documents of one product
+// repeat the same packages.
 var limits = feed.Limits{Entries: 2 << 20, Entry: csaf.MaxSize, Total: 512 << 30, Ratio: 2000}
 
 // Source describes the source.
@@ -100,7 +100,7 @@ type state struct {
 	Changes      feed.Version `json:"changes"` // set only if everything in it was read
 	Deletions    feed.Version `json:"deletions"`
 	Repositories feed.Version `json:"repositories"`
-	// Behind are documents that are listed and were not there.
+	// Behind are documents that are listed and were missing.
 	Behind map[string]time.Time `json:"behind,omitempty"`
 }
 
@@ -180,7 +180,7 @@ func (u *update) latest(ctx context.Context) (day, file string, err error) {
 		return "", "", fmt.Errorf("%q does not name an archive: %.100q", latestFile, file)
 	}
 	if _, err := time.Parse(time.DateOnly, m[1]); err != nil {
-		return "", "", fmt.Errorf("%q names an archive of no day: %.100q", latestFile, file)
+		return "", "", fmt.Errorf("%q names an archive with an invalid date: %.100q", latestFile, file)
 	}
 	return m[1], documents + file, nil
 }
@@ -374,7 +374,7 @@ func (u *update) put(ctx context.Context, entire bool, records iter.Seq2[store.R
 	return nil
 }
 
-// A converted is a record or why it is rejected.
+// A converted is a record, or the error that rejects it.
 type converted struct {
 	record store.Record
 	err    error
@@ -404,7 +404,7 @@ func (u *update) increments(ctx context.Context, changes map[string]time.Time) e
 				return err
 			}
 			if !json.Valid(b) {
-				// Not a bad document, but the answer of something in between.
+				// Not a bad document, but probably the answer of a proxy.
 				return fmt.Errorf("%q is not JSON", documents+name)
 			}
 			delete(u.state.Behind, name)
@@ -424,7 +424,7 @@ func (u *update) increments(ctx context.Context, changes map[string]time.Time) e
 	return nil
 }
 
-// late notes that a document is listed and not there. It is awaited for a while.
+// late notes that a document is listed and missing. Later updates try it again for a while.
 func (u *update) late(name string, listed time.Time) {
 	if listed.IsZero() {
 		listed = u.state.Behind[name]

@@ -88,7 +88,7 @@ func archOf(name string) (arches, bool) {
 }
 
 // names returns the architectures that an entry is limited to, or nil if it is not
-// limited. A build that is there for both x86_64 and aarch64 counts for all.
+// limited. A build for both x86_64 and aarch64 counts for all.
 func (a arches) names(others []string) []string {
 	if a&anyArch != 0 || a&x86 != 0 && a&arm64 != 0 {
 		return nil
@@ -187,7 +187,7 @@ func (known *erratum) join(e Erratum) {
 	}
 	for _, id := range e.CVEs {
 		switch {
-		case !advisory.IsCVE(id): // a place for a CVE that was not assigned yet is "CVE-PENDING"
+		case !advisory.IsCVE(id): // "CVE-PENDING" is a placeholder
 		case len(known.cves) == maxCVEs:
 			known.reject(fmt.Errorf("it names more than %d CVEs", maxCVEs))
 		default:
