@@ -21,6 +21,8 @@ const (
 	// because each is compared with each package.
 	maxGeneral = 1000
 	maxNamed   = 20 // entries that a verdict names
+	// maxWork bounds the comparisons with packages, which then take some ten seconds.
+	maxWork = 30_000_000
 )
 
 // Exceptions are the files of exceptions and VEX statements of one scan. A nil pointer has none.
@@ -37,6 +39,7 @@ type Exceptions struct {
 	statements map[string][]*statement // by the ids of their vulnerabilities
 	product    *purl.PURL              // of the image in statements, or nil
 	badProduct error
+	work       int // comparisons so far
 	// about has the entries without an id that match a package.
 	about map[*verdict.Package][]*entry
 }
@@ -210,7 +213,7 @@ func (x *Exceptions) vex(f match.Finding, now time.Time) *acceptance {
 	contradicted, undated := false, false
 	for _, id := range append([]string{f.ID}, f.Aliases...) {
 		for _, s := range x.statements[id] {
-			if !s.About(f.Package, x.product) {
+			if !x.affords(s.Size) || !s.About(f.Package, x.product) {
 				continue
 			}
 			s.matched = true
@@ -241,7 +244,7 @@ func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *
 	var by *entry
 	look := func(list []*entry) {
 		for _, e := range list {
-			if !e.Matches(f) {
+			if !x.affords(e.Size()) || !e.Matches(f) {
 				continue
 			}
 			e.matched = true
@@ -276,13 +279,19 @@ func (x *Exceptions) of(p *verdict.Package) []*entry {
 			list = append(list, x.byName[name]...)
 		}
 		for _, e := range x.general {
-			if e.MatchesPackage(p) {
+			if x.affords(e.Size()) && e.MatchesPackage(p) {
 				list = append(list, e)
 			}
 		}
 		x.about[p] = list
 	}
 	return list
+}
+
+// affords reports whether there is room for some comparisons, and counts them.
+func (x *Exceptions) affords(comparisons int) bool {
+	x.work += comparisons
+	return x.work <= maxWork
 }
 
 // An acceptance is the grounds on which a file accepts a finding.
@@ -317,6 +326,13 @@ func (x *Exceptions) unread() []verdict.Reason {
 			Rule: verdict.RuleExceptions,
 			Text: "--vex-product is invalid: " + verdict.Clean(x.badProduct.Error()),
 			Hint: "give the product of the VEX statements, such as pkg:oci/app",
+		})
+	}
+	if x.work > maxWork {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleExceptions,
+			Text: fmt.Sprintf("the exceptions and VEX statements need more than %d comparisons with packages", maxWork),
+			Hint: "name an id or a package in each, and leave out those of other images",
 		})
 	}
 	for _, f := range x.files {

@@ -42,6 +42,28 @@ func ignoring(name, text string) cyclonedx.File {
 	return cyclonedx.File{Kind: cyclonedx.FileIgnore, Name: name, Body: []byte(text)}
 }
 
+// Files that need too many comparisons make the answer untrusted, and soon.
+func TestTooMuchWork(t *testing.T) {
+	purls := strings.Repeat("pkg:gem/a,", 10_000)
+	products := strings.TrimSuffix(strings.Repeat(`"pkg:gem/a",`, 190_000), ",")
+	files := map[string]cyclonedx.File{
+		"without an id": ignoring("a.yaml", "exceptions:\n"+strings.Repeat("- {reason: r, purl: ["+purls+"]}\n", 9)),
+		"of one id":     ignoring("a.yaml", "exceptions:\n"+strings.Repeat("- {id: CVE-2024-1, reason: r, purl: ["+purls+"]}\n", 9)),
+		"VEX": {Kind: cyclonedx.FileVEX, Name: "vex.json", Body: []byte(
+			`{"@context":"https://openvex.dev/ns/v0.2.0","statements":[{"vulnerability":"CVE-2024-1","status":"not_affected","products":[` + products + `]}]}`)},
+	}
+	var findings []match.Finding
+	for i := range 400 {
+		findings = append(findings, in("CVE-2024-1", fmt.Sprint("a", i), "low"))
+	}
+	for name, f := range files {
+		v := excepted(t, []cyclonedx.File{f}, findings...)
+		if v.Decision.Code != verdict.CodeUntrusted || !strings.Contains(v.Decision.Reasons[0].Text, "comparisons") {
+			t.Errorf("%s: %+v, %+v", name, v.Decision, v.Exceptions[0])
+		}
+	}
+}
+
 func TestExceptions(t *testing.T) {
 	const day = "2027-01-31"
 	high := in("CVE-2024-1", "lodash", "high fixed")

@@ -68,6 +68,9 @@ type Rule struct {
 	versions        versionRange
 }
 
+// Size is about how many comparisons a match takes.
+func (r *Rule) Size() int { return 1 + len(r.PURLs) + len(r.Paths) }
+
 // Expired reports whether the rule has expired.
 func (r *Rule) Expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
 

@@ -57,6 +57,7 @@ type Statement struct {
 	At       time.Time // zero if unknown
 	By       string
 	Reason   string
+	Size     int // about how many comparisons About takes
 	products []product
 }
 
@@ -150,9 +151,11 @@ func (d *Document) add(s *Statement) error {
 	if s.N > maxStatements {
 		return fmt.Errorf("more than %d statements", maxStatements)
 	}
+	s.Size = 1
 	for _, p := range s.products {
-		d.products += 1 + len(p.components)
+		s.Size += 1 + len(p.components) + len(p.versions)
 	}
+	d.products += s.Size - 1
 	if d.products > maxProducts {
 		return fmt.Errorf("more than %d products", maxProducts)
 	}
