@@ -24,7 +24,7 @@ func TestLog(t *testing.T) {
 	if os.Geteuid() != 0 {
 		testkit.Missing(t, "root: an engine is started")
 	}
-	for _, tool := range []string{"dockerd", "docker", runc} {
+	for _, tool := range []string{"dockerd", "docker", "debootstrap", runc} {
 		if _, err := exec.LookPath(tool); err != nil {
 			testkit.Missing(t, "%s: deploy/needs.sh installs it", tool)
 		}
@@ -58,6 +58,8 @@ func TestLog(t *testing.T) {
 	})
 	r.docker = startDocker(t, dir, "/etc/ssl/certs/ca-certificates.crt")
 	builders := []builder{classic{r.docker}, debianBuildKit{r.docker}}
+
+	t.Run("fixes", func(t *testing.T) { testFixes(t, r, debianBuildKit{r.docker}, server.URL) })
 
 	const buster = "ID=debian\nVERSION_ID=\"10\"\nVERSION_CODENAME=buster\nPRETTY_NAME=\"Debian GNU/Linux 10 (buster)\"\n"
 	accept := func(expires string) map[string]string {
@@ -126,6 +128,34 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// testFixes runs the commands of the log in a Debian and scans again.
+func testFixes(t *testing.T, r *rig, b debianBuildKit, server string) {
+	r.load(t, r.archive(t, slim(t, r.project)), base)
+	context := t.TempDir()
+	must(t, nil, nil, "/bin/cp", filepath.Join(r.dir, "assay"), context)
+	for _, tt := range []struct{ name, before, want string }{
+		{"an upgrade", "", "apt-get install -y --only-upgrade perl-base"},
+		{"a package on hold", "RUN apt-mark hold perl-base\n", "--allow-change-held-packages perl-base"},
+		{"from another repository", "RUN find /etc/apt -name '*.list' | xargs sed -i /security/d\n", "RUN echo 'deb http://deb.debian.org/debian-security bookworm-security main' \\\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			build := func(fix string) outcome {
+				return b.build(t, job{context: context, args: map[string]string{"ASSAY_TOKEN": r.token},
+					dockerfile: "FROM " + base + "\n" + tt.before + fix + "COPY assay /assay\nARG ASSAY_TOKEN\nRUN [\"/assay\", \"--server\", \"" + server + "\"]\n"})
+			}
+			got := build("")
+			wantFailed(t, b, got, 4)
+			fix := fixLines.FindString(b.step(got.log))
+			if !strings.Contains(fix, tt.want) {
+				t.Fatalf("the fix is %q, want %q", fix, tt.want)
+			}
+			if got = build(fix); got.code != 0 || !strings.Contains(got.log, "PASS, exit code 0") {
+				t.Errorf("after the fix %q: exit code %d\n%s", fix, got.code, last(got.log, 40))
+			}
+		})
+	}
+}
+
 // bookworm has the files of a small Debian with apt.
 var bookworm = map[string]string{
 	"etc/os-release":       "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
@@ -182,7 +212,7 @@ func madeUp(t *testing.T) string {
 	)
 	add("CVE-2025-1001", "Debian:12", "curl", "7.88.1-10+deb12u14", critical)
 	add("CVE-2025-1002", "Debian:12", "libssl3", "3.0.11-1~deb12u2", high)
-	add("CVE-2025-1005", "Debian:12", "perl", "5.36.0-7+deb12u4", high)
+	add("CVE-2025-1005", "Debian:12", "perl", "5.36.0-7+deb12u4", high) // of a real Debian, in bookworm-security
 	add("CVE-2025-1003", "Debian:12", "perl-base", "", high)
 	add("CVE-2025-1004", "Debian:10", "bash", "5.0-5", high)
 	for i := range 300 {
