@@ -199,6 +199,15 @@ func Parse(b []byte) (*Document, error) {
 	if err := d.walk(in.Tree.Branches, 0); err != nil {
 		return nil, err
 	}
+	listed := 0
+	for _, v := range d.Vulnerabilities {
+		for _, ids := range v.Status {
+			listed += len(ids)
+		}
+	}
+	if listed > maxProducts {
+		return nil, fmt.Errorf("the document has the status of %d products, more than %d", listed, maxProducts)
+	}
 	return d, d.relate(in.Tree.Relationships)
 }
 

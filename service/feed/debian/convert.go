@@ -21,6 +21,7 @@ import (
 // all vulnerabilities that one upload fixes, have the same decision, which is kept once.
 type tracker struct {
 	issues map[string]*issue
+	read   map[string]bool // packages
 	pairs  int
 }
 
@@ -53,6 +54,7 @@ const (
 	maxDescription = 600
 	maxNote        = 200
 	maxName        = 100
+	maxReleases    = 100 // and other objects; genuine lists have six releases
 )
 
 var (
@@ -71,6 +73,8 @@ func (t *tracker) add(pkg whole.Value) error {
 	if !bytes.HasPrefix(pkg.JSON, []byte("{")) {
 		return errors.New("a package must have an object of vulnerabilities")
 	}
+	repeated := t.read[pkg.Name]
+	t.read[pkg.Name] = true
 	for v, err := range whole.Values(bytes.NewReader(pkg.JSON), int64(len(pkg.JSON))) {
 		if err != nil {
 			return err
@@ -83,7 +87,11 @@ func (t *tracker) add(pkg whole.Value) error {
 			i = &issue{}
 			t.issues[v.Name] = i
 		}
-		if err := i.add(pkg.Name, v); err != nil && i.err == nil {
+		err := i.add(pkg.Name, v)
+		if repeated {
+			err = errRepeated
+		}
+		if err != nil && i.err == nil {
 			i.err = fmt.Errorf("package %q: %w", pkg.Name, err)
 		}
 	}
@@ -114,6 +122,8 @@ type release struct {
 	Point bool `json:"next_point_update"`
 }
 
+var errRepeated = errors.New("the package is repeated")
+
 // add adds what the tracker says about an issue in a package.
 func (i *issue) add(pkg string, v whole.Value) error {
 	if !issueID.MatchString(v.Name) {
@@ -129,11 +139,14 @@ func (i *issue) add(pkg string, v whole.Value) error {
 	if i.description == "" {
 		i.description = clip(in.Description, maxDescription)
 	}
-	if slices.ContainsFunc(i.entries, func(e entry) bool { return e.pkg == pkg }) {
-		return errors.New("the package is repeated")
+	if n := len(i.entries); n > 0 && i.entries[n-1].pkg == pkg {
+		return errRepeated
 	}
 	if string(in.Releases) == "[]" {
 		return nil
+	}
+	if n := bytes.Count(in.Releases, []byte("{")); n > maxReleases {
+		return fmt.Errorf("releases: there are more than %d values", maxReleases)
 	}
 	var releases map[string]release
 	if err := json.Unmarshal(in.Releases, &releases); err != nil {

@@ -54,7 +54,7 @@ func Source() feed.Source {
 // it is read before the first record.
 func records(path string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		t := tracker{issues: make(map[string]*issue)}
+		t := tracker{issues: make(map[string]*issue), read: make(map[string]bool)}
 		for v, err := range whole.ValuesIn(path, maxPackage) {
 			if err != nil {
 				yield(store.Record{}, err)

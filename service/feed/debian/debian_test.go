@@ -105,6 +105,8 @@ func TestRejected(t *testing.T) {
 		"name of a release":    {`"bad":{"CVE-2024-0009":{"releases":{"../12":{"status":"open"}}}}`, `invalid name of a release`},
 		"also in good package": {`"bad":{"CVE-2024-0009":` + open + `},"worse":{"CVE-2024-0009":null}`, `package "worse"`},
 		"repeated":             {`"bad":{"CVE-2024-0009":` + open + `,"CVE-2024-0009":` + open + `}`, "the package is repeated"},
+		"package is repeated":  {`"bad":{},"bad":{"CVE-2024-0009":` + open + `}`, "the package is repeated"},
+		"many releases":        {`"bad":{"CVE-2024-0009":{"releases":{` + strings.Repeat(`"sid":{},`, 101) + `"sid":{}}}}`, "more than 100"},
 		"name of a package":    {`"a b":{"CVE-2024-0009":` + open + `}`, `"a b": not the name of a source package`},
 		"package is a list":    {`"bad":[]`, `"bad": a package must have an object`},
 	} {
@@ -483,7 +485,7 @@ func installed(t testing.TB, database string) inventory.Inventory {
 
 // TestTooMany: more pairs than a genuine file has end the update.
 func TestTooMany(t *testing.T) {
-	tr := tracker{issues: make(map[string]*issue), pairs: maxPairs}
+	tr := tracker{issues: make(map[string]*issue), read: make(map[string]bool), pairs: maxPairs}
 	err := tr.add(valueOf("bash", `{"CVE-2024-0001":{"releases":{}}}`))
 	if !errors.Is(err, errTooMany) {
 		t.Error(err)

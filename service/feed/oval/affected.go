@@ -42,6 +42,10 @@ type Affected struct {
 // dozen products.
 const maxTerms = 1 << 18
 
+// maxWork bounds the pairs of alternatives of one definition that are joined: many tests can
+// follow after many alternatives.
+const maxWork = 1 << 23
+
 // Affected returns what a definition affects, sorted. fact says what a test means. The
 // criteria become alternatives, in each of which a release and a package must be named. It
 // is an error if they cannot be expressed in this form, since the definition would say
@@ -65,6 +69,7 @@ func (d Definition) Affected(fact func(Test) (Fact, error)) ([]Affected, error) 
 
 // An evaluator evaluates the criteria of one definition.
 type evaluator struct {
+	work  int // pairs of alternatives that were joined
 	lists *lists
 	fact  func(Test) (Fact, error)
 }
@@ -98,6 +103,9 @@ func (e *evaluator) criteria(c criteria) ([]term, error) {
 		if or {
 			all = append(all, terms...)
 		} else {
+			if e.work += len(all) * len(terms); e.work > maxWork {
+				return fmt.Errorf("the criteria need more than %d combinations of alternatives", maxWork)
+			}
 			all, err = product(all, terms)
 		}
 		if len(all) > maxTerms {

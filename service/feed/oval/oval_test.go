@@ -162,6 +162,14 @@ func TestAlternatives(t *testing.T) {
 	}
 }
 
+// TestWork: the combinations are bounded too, if few alternatives are left of them.
+func TestWork(t *testing.T) {
+	both := or(slices.Repeat([]string{test1(4)}, 1<<13)...)
+	if _, err := affected(t, document(and(append([]string{both}, slices.Repeat([]string{or(test1(1))}, 1<<11)...)...))); err == nil || !strings.Contains(err.Error(), "combinations") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestDocuments(t *testing.T) {
 	good := document(and(test1(1), test1(4)))
 	replaced := func(old, new string) string { return strings.Replace(good, old, new, 1) }

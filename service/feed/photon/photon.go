@@ -187,7 +187,7 @@ func add(all map[string]*vulnerability, release string, b json.RawMessage) (id s
 	}
 	p := advisory.Package{Ecosystem: ecosystem + ":" + release, Name: e.Package}
 	if known := v.affected[p]; known != nil { // listed again
-		af.fixed, af.unfixed = append(af.fixed, known.fixed...), af.unfixed || known.unfixed
+		af.fixed, af.unfixed = append(known.fixed, af.fixed...), af.unfixed || known.unfixed
 	}
 	v.affected[p] = &af
 	return id, nil

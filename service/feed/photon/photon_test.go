@@ -319,3 +319,18 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestListedAgain: entries about one package and vulnerability do not take quadratic time.
+func TestListedAgain(t *testing.T) {
+	all := make(map[string]*vulnerability)
+	for n := range 200_000 {
+		b := fmt.Sprintf(`{"cve_id":"CVE-2024-0001","pkg":"a","aff_ver":"NA","res_ver":"%d-1.ph4"}`, n)
+		if _, err := add(all, "4.0", []byte(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := all["PHOTON-CVE-2024-0001"].advisory("PHOTON-CVE-2024-0001")
+	if len(a.Affected) != 1 || len(a.Affected[0].Ranges) != 200_000 {
+		t.Errorf("%d entries", len(a.Affected))
+	}
+}

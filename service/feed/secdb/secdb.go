@@ -26,6 +26,7 @@ const (
 	maxFile  = 64 << 20
 	maxFixes = 3_000_000
 	maxName  = 200 // bytes of the name of a package, or of a version
+	maxIDs   = 100 // in one text; genuine ones have a few
 )
 
 // neverAffected is the version under which vulnerabilities are listed that never affected the
@@ -83,7 +84,7 @@ type reader struct {
 
 // A vulnerability is what the files say about one vulnerability.
 type vulnerability struct {
-	related []string // other IDs beside its ID
+	related []string // other IDs beside its ID, each as often as it is named
 	fixed   map[advisory.Package][]string
 }
 
@@ -223,6 +224,9 @@ func (r *reader) version(p advisory.Package, release string, fixed whole.Value) 
 	}
 	for _, text := range list {
 		cves, others, bad := identify(text)
+		if len(cves)+len(others) > maxIDs {
+			cves, others, bad = nil, nil, true
+		}
 		if bad || len(cves)+len(others) == 0 {
 			if err := r.rejected(release, p.Name, fmt.Errorf("version %.100q: no valid ID in %.100q", fixed.Name, text)); err != nil {
 				return err
@@ -252,14 +256,8 @@ func (r *reader) add(id string, related []string, p advisory.Package, version st
 		v = &vulnerability{fixed: make(map[advisory.Package][]string)}
 		r.vulnerabilities[id] = v
 	}
-	for _, other := range related {
-		if !slices.Contains(v.related, other) {
-			v.related = append(v.related, other)
-		}
-	}
-	if !slices.Contains(v.fixed[p], version) {
-		v.fixed[p] = append(v.fixed[p], version)
-	}
+	v.related = append(v.related, related...)
+	v.fixed[p] = append(v.fixed[p], version)
 	return nil
 }
 
@@ -267,7 +265,7 @@ func (r *reader) add(id string, related []string, p advisory.Package, version st
 func (v *vulnerability) advisory(d database, id string) advisory.Advisory {
 	upstream := strings.TrimPrefix(id, d.prefix+"-")
 	slices.Sort(v.related)
-	a := advisory.Advisory{ID: id, Upstream: []string{upstream}, Related: v.related}
+	a := advisory.Advisory{ID: id, Upstream: []string{upstream}, Related: slices.Compact(v.related)}
 	if d.page != "" && advisory.IsCVE(upstream) {
 		a.References = []advisory.Reference{{Type: "ADVISORY", URL: d.page + upstream}}
 	}
@@ -290,7 +288,7 @@ func (v *vulnerability) advisory(d database, id string) advisory.Advisory {
 func affected(p advisory.Package, versions []string) advisory.Affected {
 	entry := advisory.Affected{Package: p}
 	slices.Sort(versions)
-	for _, v := range versions {
+	for _, v := range slices.Compact(versions) {
 		switch v {
 		case neverAffected:
 		case "None":

@@ -246,3 +246,19 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestHuge: a text with many IDs is rejected, and many versions with one ID do not take
+// quadratic time.
+func TestHuge(t *testing.T) {
+	var ids, versions strings.Builder
+	for n := range 20_000 {
+		fmt.Fprintf(&ids, "CVE-2024-%d XSA-%d ", 10000+n, n)
+	}
+	for n := range 200_000 {
+		fmt.Fprintf(&versions, `,"1.%d-r0":["CVE-2024-0001 XSA-%d"]`, n, n)
+	}
+	all, rejected, err := convert(t, alpine, db("main", "["+pkg("a", `{"1-r0":["`+ids.String()+`"],"2-r0":["CVE-2024-0002"]`+versions.String()+"}")+"]"))
+	if err != nil || len(rejected) != 2 || len(all) != 1 || all["ALPINE-CVE-2024-0002"].ID == "" { // one record is too large
+		t.Errorf("%d records, %.300q, %v", len(all), rejected, err)
+	}
+}

@@ -133,6 +133,11 @@ func (s *statuses) record(b []byte) (store.Record, error) {
 	if !ok || !advisory.IsCVE(cve) {
 		return store.Record{}, fmt.Errorf("%.100q is not the ID of a CVE record of Ubuntu", a.ID)
 	}
+	for _, af := range a.Affected {
+		if base, _, _ := strings.Cut(af.Package.Ecosystem, ":"); base != "Ubuntu" {
+			return store.Record{}, fmt.Errorf("it has packages of %.40q", af.Package.Ecosystem)
+		}
+	}
 	more := s.missing(cve, a.Affected)
 	changed := len(more) > 0
 	for i := range a.Affected {

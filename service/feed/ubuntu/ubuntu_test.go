@@ -191,6 +191,7 @@ func TestRejected(t *testing.T) {
 		"a second document":      {someVEX, good, 2, "a second document about CVE-2024-0001"},
 		"a record of no CVE":     {vex, strings.ReplaceAll(good, "UBUNTU-CVE-2024-0002", "USN-1-1"), 1, `"USN-1-1" is not the ID`},
 		"a range without a type": {vex, strings.Replace(good, `{"introduced":"0"}`, `{}`, 1), 1, "an event of package"},
+		"another distribution":   {vex, strings.Replace(good, `"ecosystem":"Ubuntu`, `"ecosystem":"Debian`, 1), 1, "it has packages of \"Debian"},
 		"specific of no object":  {vex, strings.Replace(good, `"ranges"`, `"ecosystem_specific":[],"ranges"`, 1), 1, "ecosystem_specific"},
 	} {
 		t.Run(name, func(t *testing.T) {
