@@ -347,11 +347,7 @@ func (d *daemon) update(c *cli.Context) error {
 			}
 			if err != nil {
 				fmt.Fprintf(d.stderr, "assayd: %s: failed: %s\n", from, feed.OneLine(err))
-				next := hint.Of(err)
-				if next == "" && errors.Is(err, feed.ErrNotFound) {
-					next = "docs/feeds.md lists the files of a mirror"
-				}
-				if next != "" {
+				if next := nextStep(err); next != "" {
 					fmt.Fprintf(d.stderr, "hint: %s\n", next)
 				}
 				return
@@ -365,6 +361,19 @@ func (d *daemon) update(c *cli.Context) error {
 		return hint.Errorf("wait until the other update ends", "%w", err)
 	}
 	return err
+}
+
+// nextStep returns what to do about the failed update of a source, or "".
+func nextStep(err error) string {
+	switch next := hint.Of(err); {
+	case next != "":
+		return next
+	case errors.Is(err, feed.ErrNotFound):
+		return "docs/feeds.md lists the files of a mirror"
+	case errors.Is(err, feed.ErrPage):
+		return "check the address of the mirror, and whether a proxy asks to sign in"
+	}
+	return ""
 }
 
 // behind returns a note about records that a source lists and does not have.

@@ -67,7 +67,7 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("progress without a terminal: %q", stderr)
 	}
 	status := must(t, "status", "--data", data)
-	for _, want := range []string{"advisories     49\n", "\nosv:CRAN     14 ", `"CRAN/modified_id.csv": line 1: "<html>" is not a time and an id`, "\nosv:Hackage  35 "} {
+	for _, want := range []string{"advisories     49\n", "\nosv:CRAN     14 ", `"CRAN/modified_id.csv": a web page is in the place of the file`, "\nosv:Hackage  35 "} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status lacks %q:\n%s", want, status)
 		}
@@ -218,6 +218,20 @@ func TestUpdateSources(t *testing.T) {
 		if _, _, err := assayd(t, args...); err == nil || hint.Of(err) == "" {
 			t.Errorf("%q: %v, without a hint", args, err)
 		}
+	}
+}
+
+// A page in the place of a file, such as that of a proxy, is named as such, with a hint.
+func TestUpdatePage(t *testing.T) {
+	from := t.TempDir()
+	if err := os.WriteFile(filepath.Join(from, "known_exploited_vulnerabilities.json"), []byte("<!DOCTYPE html><html>Sign in</html>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, err := assayd(t, "update", "--source", "kev", "--mirror", "kev="+from, "--data", t.TempDir())
+	const want = "assayd: kev: failed: \"known_exploited_vulnerabilities.json\": a web page is in the place of the file\n" +
+		"hint: check the address of the mirror, and whether a proxy asks to sign in\n"
+	if err == nil || !strings.HasSuffix(stderr, want) {
+		t.Errorf("%q, %v, want %q", stderr, err, want)
 	}
 }
 

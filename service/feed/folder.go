@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 )
 
-// A folder is a Mirror on the disk. It does not follow links that lead out of it.
+// A folder is a Mirror on the disk. It does not follow links that lead out of it. The page
+// that a server has at its address is the file index.html.
 type folder struct {
 	path string
 	root *os.Root
@@ -34,6 +35,9 @@ func (f *folder) String() string { return f.path }
 func (f *folder) open(ctx context.Context, name string, limit int64, before Version) (*os.File, Version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Version{}, err
+	}
+	if name == "" {
+		name = "index.html"
 	}
 	file, err := f.root.Open(filepath.FromSlash(name))
 	if errors.Is(err, fs.ErrNotExist) {

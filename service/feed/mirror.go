@@ -32,13 +32,10 @@ type Mirror interface {
 func IndexPage(ctx context.Context, m Mirror, limit int64) (string, error) {
 	page, _, err := m.Get(ctx, "", limit, Version{})
 	if err != nil {
-		var onDisk error
-		if page, _, onDisk = m.Get(ctx, "index.html", limit, Version{}); onDisk != nil {
-			return "", errors.Join(err, onDisk)
-		}
+		return "", err
 	}
 	if !strings.Contains(strings.ToLower(string(page)), "</html>") {
-		return "", errors.New("the index page is incomplete")
+		return "", errors.New("the index page is incomplete: it has no </html>")
 	}
 	return string(page), nil
 }
@@ -95,7 +92,11 @@ func DefaultConfig() Config {
 // Open returns the mirror at an http or https address, or in a folder.
 func Open(where string, c Config) (Mirror, error) {
 	if !strings.Contains(where, "://") {
-		return openFolder(where)
+		f, err := openFolder(where)
+		if err != nil {
+			return nil, err
+		}
+		return pages{f}, nil
 	}
 	u, err := url.Parse(where)
 	if err != nil { // the error has the address, which may have a password
@@ -104,5 +105,5 @@ func Open(where string, c Config) (Mirror, error) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is neither a folder nor an http or https address", u.Redacted())
 	}
-	return newWeb(u, c), nil
+	return pages{newWeb(u, c)}, nil
 }

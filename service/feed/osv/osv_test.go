@@ -264,7 +264,7 @@ func TestBroken(t *testing.T) {
 		held bool
 	}{
 		{"no list", list, func([]byte) http.HandlerFunc { return http.NotFound }, "404", false},
-		{"list is a page", list, func([]byte) http.HandlerFunc { return page }, "line 1", false},
+		{"list is a page", list, func([]byte) http.HandlerFunc { return page }, "a web page", false},
 		{"list is empty", list, func([]byte) http.HandlerFunc { return text("") }, "empty", true},
 		{"list with garbage", list, func(good []byte) http.HandlerFunc { return text(string(good) + "garbage\n") }, "garbage", true},
 		{"list with an invalid time", list, func(good []byte) http.HandlerFunc { return text("yesterday,RSEC-1\n" + string(good)) }, "invalid time", true},
@@ -274,7 +274,7 @@ func TestBroken(t *testing.T) {
 		{"list cut off", list, func(good []byte) http.HandlerFunc { return text(string(good[:len(good)-3])) }, "cut off", true},
 		{"list: 500", list, func([]byte) http.HandlerFunc { return status(500) }, "500", true},
 		{"no archive", archive, func([]byte) http.HandlerFunc { return http.NotFound }, "404", false},
-		{"archive is a page", archive, func([]byte) http.HandlerFunc { return page }, "zip: not a valid zip file", false},
+		{"archive is a page", archive, func([]byte) http.HandlerFunc { return page }, "a web page", false},
 		{"archive cut off", archive, func(good []byte) http.HandlerFunc { return text(string(good[:len(good)/2])) }, "zip: not a valid zip file", false},
 		{"archive of a few", archive, func([]byte) http.HandlerFunc {
 			return text(string(zipOf(t, map[string][]byte{"RSEC-2026-1": []byte(record("RSEC-2026-1", "2026-01-01T00:00:00Z", "CRAN"))})))
@@ -296,7 +296,7 @@ func TestBroken(t *testing.T) {
 		}, "nothing received", false},
 		{"bomb", archive, func([]byte) http.HandlerFunc { return text(string(bomb(t))) }, "all 3 files were rejected", false},
 		{"record: 500", one, func([]byte) http.HandlerFunc { return status(500) }, "500", true},
-		{"record is a page", one, func([]byte) http.HandlerFunc { return page }, "not JSON", true},
+		{"record is a page", one, func([]byte) http.HandlerFunc { return page }, "a web page", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBucket(t, "CRAN")

@@ -62,7 +62,7 @@ func alpineFiles(ctx context.Context, m feed.Mirror) ([]whole.File, error) {
 	slices.Sort(releases)
 	releases = slices.Compact(releases)
 	if len(releases) == 0 || len(releases) > maxReleases {
-		return nil, fmt.Errorf("the index page names %d releases", len(releases))
+		return nil, fmt.Errorf("the index page has links to %d releases", len(releases))
 	}
 	var files []whole.File
 	for _, r := range releases {

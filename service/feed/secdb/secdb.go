@@ -56,7 +56,7 @@ func (d database) records(paths []string) iter.Seq2[store.Record, error] {
 			if err := feed.Text(path, maxFile, r.file); errors.Is(err, errEnough) {
 				return
 			} else if err != nil {
-				yield(store.Record{}, err)
+				yield(store.Record{}, fmt.Errorf("%q: %w", whole.Name(path), err))
 				return
 			}
 		}

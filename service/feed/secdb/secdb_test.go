@@ -176,6 +176,11 @@ func TestAlpineBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Broken(t, "v3.19/main.json", map[string][]byte{"community's": []byte(db("community", "[]"))})
+	s.Put("v3.19/main.json", []byte(db("main", "[]")))
+	if _, err := s.Update(t); err == nil || !strings.Contains(err.Error(), `"v3.19/main.json": the file has no packages`) {
+		t.Errorf("%v, want the name of the file", err)
+	}
+	s.Put("v3.19/main.json", []byte(good))
 	// A release without one of its files.
 	s.Put("", indexPage("v3.19", "v3.20"))
 	s.Put("v3.20/main.json", []byte(strings.ReplaceAll(good, "v3.19", "v3.20")))

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"assay/service/advisory"
@@ -124,9 +125,20 @@ type download struct {
 	changed bool
 }
 
+const filePrefix = "file-"
+
 // path returns where a file is saved.
 func (d *download) path(name string) string {
-	return filepath.Join(d.feed.Dir, "file-"+url.PathEscape(name))
+	return filepath.Join(d.feed.Dir, filePrefix+url.PathEscape(name))
+}
+
+// Name returns the name in the mirror of a downloaded file, for an error about it.
+func Name(path string) string {
+	name := strings.TrimPrefix(filepath.Base(path), filePrefix)
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	return name
 }
 
 func (d *download) paths() []string {
