@@ -344,7 +344,7 @@ func (t *text) grounds(findings []Finding) {
 	var said []string
 	ids := map[string][]string{}
 	for _, f := range findings {
-		key := f.Grounds.text()
+		key := f.Grounds.Text()
 		if key == "" {
 			continue
 		}
@@ -364,8 +364,9 @@ func (t *text) grounds(findings []Finding) {
 	}
 }
 
-// text returns grounds as " until 2027-01-31: not reachable (security team, FILE line 4)".
-func (g Grounds) text() string {
+// Text returns grounds as " until 2027-01-31: not reachable (security team, FILE line 4)", to
+// follow what was decided.
+func (g Grounds) Text() string {
 	text := ""
 	if g.Until != nil {
 		text = " until " + g.Until.UTC().Format(time.DateOnly)

@@ -158,7 +158,7 @@ func (d *daemon) policyCheck(c *cli.Context) error {
 		fmt.Fprintln(d.stdout, verdict.Clean(problem))
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("%d contradictions or rules without effect in %q", len(problems), c.Args().First())
+		return fmt.Errorf("contradictions or rules without effect in %q: %d", c.Args().First(), len(problems))
 	}
 	return nil
 }

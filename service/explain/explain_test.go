@@ -311,6 +311,28 @@ GHSA-aaaa-bbbb-cccc, modified 2024-02-03
 	}
 }
 
+// The text says who decided on a finding, and why. The end of an exception that no longer
+// counts is not that of the failure.
+func TestTextGrounds(t *testing.T) {
+	e := explainIn(t, image, "CVE-2024-1000")
+	f := &e.Findings[0]
+	f.Fails, f.Rule, f.Grounds = false, "accepted", verdict.Grounds{By: "security team", Reason: "not reachable", Until: &scanned, Written: "a.yaml line 2"}
+	until := scanned.UTC().Format(time.DateOnly)
+	for _, want := range []string{
+		`unrated; does not fail by the rule "accepted" until ` + until + ": not reachable (security team, a.yaml line 2)",
+		`unrated; fails by the rule "severity": not reachable (security team, a.yaml line 2)`,
+	} {
+		var b bytes.Buffer
+		if err := explain.WriteText(&b, e); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+		f.Fails, f.Rule = true, "severity"
+	}
+}
+
 // ofTwo has the records of osv and those of another source.
 type ofTwo struct{ osv, own memory }
 

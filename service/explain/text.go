@@ -95,11 +95,11 @@ func (t *text) finding(f verdict.Finding) {
 	if f.Score > 0 {
 		words += fmt.Sprintf(", score %.1f", f.Score)
 	}
-	fails := "does not fail"
-	if f.Fails {
-		fails = "fails"
+	fails, grounds := "does not fail", f.Grounds
+	if f.Fails { // until names the end of a grace or of an exception that no longer counts
+		fails, grounds.Until = "fails", nil
 	}
-	t.line(2, fmt.Sprintf("%s; %s by the rule %q", words, fails, f.Rule))
+	t.line(2, fmt.Sprintf("%s; %s by the rule %q%s", words, fails, f.Rule, grounds.Text()))
 	for _, why := range strings.Split(f.Why, "; ") {
 		t.line(2, cleanLong(why))
 	}

@@ -139,6 +139,28 @@ func byPackage(a, b match.Finding) int {
 	return cmp.Or(strings.Compare(a.Package.Name, b.Package.Name), strings.Compare(a.Package.Version, b.Package.Version))
 }
 
+// forbiddenBy says by which rule of the service findings are forbidden, and how many more
+// rules there are.
+func forbiddenBy(findings []match.Finding) string {
+	var rules []string
+	for _, f := range findings {
+		if f.Rule != verdict.RuleForbidden || f.Grounds == nil {
+			continue
+		}
+		if text := f.Grounds.Text(); !slices.Contains(rules, text) {
+			rules = append(rules, text)
+		}
+	}
+	if len(rules) == 0 {
+		return ""
+	}
+	text := rules[0]
+	if n := len(rules) - 1; n > 0 {
+		text += " and " + plural(n, "more rule", "more rules")
+	}
+	return text
+}
+
 // failures returns the reasons for which the image fails.
 func failures(in Input, findings []match.Finding) []verdict.Reason {
 	o := in.Options
@@ -163,7 +185,7 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 	if n := by[verdict.RuleForbidden]; n > 0 {
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleForbidden,
-			Text: plural(n, "finding is", "findings are") + " forbidden by the policy of the service",
+			Text: plural(n, "finding is", "findings are") + " forbidden by the policy of the service" + forbiddenBy(findings),
 			Hint: "upgrade or remove these packages; the verdict names the line of the policy",
 		})
 	}

@@ -46,6 +46,7 @@ type Exceptions struct {
 
 type exceptionFile struct {
 	verdict.ExceptionFile
+	kind       string // of cyclonedx.File
 	entries    []*entry
 	statements []*statement
 }
@@ -81,7 +82,7 @@ func ReadExceptions(files []cyclonedx.File, product string, service *ruleset.Eff
 		x.addService(service)
 	}
 	for i, f := range files {
-		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}}
+		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}, kind: f.Kind}
 		x.files = append(x.files, read)
 		err := fmt.Errorf("unknown kind %q of file", verdict.Short(f.Kind))
 		switch {
@@ -337,10 +338,14 @@ func (x *Exceptions) unread() []verdict.Reason {
 	}
 	for _, f := range x.files {
 		if f.Error != "" {
+			next := "docs/policy.md has the formats; assayd policy convert FILE checks a file"
+			if f.kind == cyclonedx.FileVEX {
+				next = "--vex reads OpenVEX, CycloneDX and CSAF in JSON, and --ignore-file reads exceptions"
+			}
 			reasons = append(reasons, verdict.Reason{
 				Rule: verdict.RuleExceptions,
 				Text: fmt.Sprintf("%s cannot be read: %s", verdict.Short(f.File), f.Error),
-				Hint: "docs/policy.md has the formats; assayd policy convert FILE checks a file",
+				Hint: next,
 			})
 		}
 	}

@@ -152,10 +152,14 @@ func TestUnreadExceptions(t *testing.T) {
 		{"an unknown kind", []cyclonedx.File{{Kind: "rego", Name: "x"}}, `unknown kind "rego" of file`},
 		{"too many files", many, "more than 20 files"},
 		{"too many patterns", []cyclonedx.File{ignoring("b.yaml", general)}, "more than 1000 exceptions without an id"},
+		{"VEX in YAML", []cyclonedx.File{{Kind: cyclonedx.FileVEX, Name: "v.yaml", Body: []byte("statements: []")}}, "not a VEX document in JSON"},
 		{"an image", []cyclonedx.File{ignoring("x", "\x89PNG\r\n\x1a\n")}, "not UTF-8"},
 	}
 	for _, tt := range tests {
 		v := excepted(t, tt.files)
+		if strings.Contains(v.Decision.Reasons[0].Hint, "policy convert") != (tt.name != "VEX in YAML") {
+			t.Errorf("%s: hint %q", tt.name, v.Decision.Reasons[0].Hint)
+		}
 		if r := v.Decision.Reasons[0]; v.Decision.Code != verdict.CodeUntrusted || r.Rule != verdict.RuleExceptions || !strings.Contains(r.Text, tt.want) {
 			t.Errorf("%s: %+v", tt.name, v.Decision)
 		}

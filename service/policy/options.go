@@ -90,17 +90,21 @@ func Options(sent []cyclonedx.Option, allow Allow, service *ruleset.Effective) (
 		}
 	}
 	service.Require(&options, func(required ruleset.Setting, was string) {
+		origin := originOf(sent, required.Option.Name)
+		if origin == "" { // nobody asked for the default
+			return
+		}
 		ignored = append(ignored, verdict.IgnoredOption{
-			Name: required.Option.Name, Value: was, Origin: originOf(sent, required.Option.Name),
+			Name: required.Option.Name, Value: was, Origin: origin,
 			Reason: fmt.Sprintf("the service requires %s (%s)", required.Value, service.Written(required.Line)),
 		})
 	})
 	return options, ignored, nil
 }
 
-// originOf returns who sent an option last, or "default".
+// originOf returns who sent an option last, or "" if nobody did.
 func originOf(sent []cyclonedx.Option, name string) string {
-	origin := "default"
+	origin := ""
 	for _, flags := range []bool{false, true} {
 		for _, o := range sent {
 			if o.Name == name && (o.Origin == flagOrigin) == flags {

@@ -29,7 +29,9 @@ func TestServiceOptions(t *testing.T) {
 		strict  bool
 		ignored string
 	}{
-		{nil, "medium", true, "fail-on-eol=false default the service requires true (policy version 3 line 3)"},
+		{nil, "medium", true, ""}, // the defaults are not what the build asked for
+		{[]cyclonedx.Option{{Name: "fail-on-eol", Value: "false", Origin: "flag"}}, "medium", true,
+			"fail-on-eol=false flag the service requires true (policy version 3 line 3)"},
 		{[]cyclonedx.Option{{Name: "fail-on", Value: "critical", Origin: "flag"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "critical", true, ""},
 		{[]cyclonedx.Option{{Name: "fail-on", Value: "none", Origin: "flag"}, {Name: "fail-on-eol", Value: "true", Origin: "flag"}}, "critical", true,
 			"fail-on=none flag the service requires critical (policy version 3 line 3)"},
@@ -83,6 +85,9 @@ all:
 	}
 	if d.Code != verdict.CodeFail || len(d.Reasons) != 3 || d.Reasons[1].Rule != verdict.RuleForbidden {
 		t.Errorf("%+v", d)
+	}
+	if want := "1 finding is forbidden by the policy of the service: replaced by our own (platform team, policy version 3 line 8)"; d.Reasons[1].Text != want {
+		t.Errorf("%q, want %q", d.Reasons[1].Text, want)
 	}
 	refused := input.Exceptions.Refused
 	if len(refused) != 1 || refused[0].Name != "ignore-file" || refused[0].Reason != "the policy of the service refuses it (policy version 3 line 3)" {

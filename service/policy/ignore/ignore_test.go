@@ -245,9 +245,9 @@ func TestErrors(t *testing.T) {
 		{".trivyignore.yaml", "vulnerabilities: []\nvulnerabilites: []", "unknown key"},
 		{".grype.yaml", "ignore:\n- {vulnerability: CVE-1, packge: {name: x}}", "unknown key \"packge\""},
 		{".grype.yaml", "ignore:\n- {vulnerability: CVE-1, package: {nam: x}}", "unknown key \"nam\""},
-		{".trivyignore", "exceptions:\n- id: CVE-1\n", "line 1: \"exceptions:\" is not an id"},
+		{".trivyignore", "exceptions:\n- id: CVE-1\n", "line 1: \"exceptions:\" is not an id; the name of a YAML file ends in .yaml or .yml"},
 		{".trivyignore", "<html>", "is not an id"},
-		{".trivyignore", "{\"exceptions\": []}", "is not an id"},
+		{".trivyignore", "{\"exceptions\": []}", "line 1: it is JSON; --vex reads VEX statements"},
 		{".trivyignore", strings.Repeat("CVE-1\n", MaxRules+1), "more than 10000 entries"},
 		{".trivyignore", strings.Repeat("C", 100<<10), "read the lines"},
 	}

@@ -213,7 +213,13 @@ func (f *File) parseText(b []byte) error {
 			continue
 		}
 		words := strings.Fields(line)
-		if !id.MatchString(words[0]) {
+		switch {
+		case id.MatchString(words[0]):
+		case strings.HasPrefix(line, "{"):
+			return fmt.Errorf("line %d: it is JSON; --vex reads VEX statements", n)
+		case strings.HasSuffix(words[0], ":"):
+			return fmt.Errorf("line %d: %q is not an id; the name of a YAML file ends in .yaml or .yml", n, verdict.Short(words[0]))
+		default:
 			return fmt.Errorf("line %d: %q is not an id", n, verdict.Short(words[0]))
 		}
 		if len(f.Rules) == MaxRules {
