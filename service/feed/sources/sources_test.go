@@ -588,6 +588,7 @@ type rig struct {
 	source  feed.Source
 	store   *sqlite.Store
 	updater feed.Updater
+	patient feed.Mirror // for correct data
 	now     time.Time
 }
 
@@ -606,7 +607,12 @@ func newRig(t *testing.T, s feed.Source, where string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, source: s, store: st, now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	c.StallTimeout, c.RequestTimeout = 20*time.Second, 20*time.Second
+	patient, err := feed.Open(where, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, source: s, store: st, patient: patient, now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 	r.updater = feed.Updater{
 		Plans:   []feed.Plan{{Source: s, Setup: feed.Setup{Mirror: m, Dir: filepath.Join(dir, "feed"), HasKey: s.Key == feed.RequiredKey, Names: namesOf(s)}, Named: true}},
 		Store:   st,
@@ -621,6 +627,8 @@ func newRig(t *testing.T, s feed.Source, where string) *rig {
 func (r *rig) good() error {
 	r.now = r.now.Add(time.Hour)
 	u := r.updater
+	u.Plans = slices.Clone(u.Plans)
+	u.Plans[0].Setup.Mirror = r.patient
 	u.Timeout = time.Minute
 	return u.Update(r.t.Context(), feed.Events{})
 }
