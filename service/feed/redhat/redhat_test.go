@@ -188,7 +188,7 @@ func TestBadFiles(t *testing.T) {
 	good := packed(t, docs)
 	for name, tt := range map[string]struct{ file, content, err string }{
 		"no archive named":     {latestFile, "../../etc/passwd", "does not name an archive"},
-		"an archive of no day": {latestFile, "csaf_vex_2026-13-45.tar.zst", "no day"},
+		"an archive of no day": {latestFile, "csaf_vex_2026-13-45.tar.zst", "an invalid date"},
 		"no documents":         {documents + "csaf_vex_2026-11-20.tar.zst", string(packed(t, map[string]string{"README": "x"})), "has no documents"},
 		"an archive cut off":   {documents + "csaf_vex_2026-11-20.tar.zst", string(good[:len(good)/2]), "read archive"},
 		"no list":              {changesFile, "<html>", "not a list of documents"},
