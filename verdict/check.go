@@ -142,6 +142,8 @@ func (v Verdict) checkRule(f Finding) error {
 		return fmt.Errorf("the rule %q without the place where it is written", f.Rule)
 	case f.Rule == RuleGrace && (v.Options.Grace <= 0 || f.Until == nil || f.KnownExploited):
 		return fmt.Errorf("the rule %q without a grace", f.Rule)
+	case f.Rule == RuleRatchet && (v.Ratchet == nil || v.Ratchet.Scan == "" || f.Until == nil || f.KnownExploited):
+		return fmt.Errorf("the rule %q without a reference or a grace", f.Rule)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ const (
 	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
 	RuleGrace        = "grace"                   // its fix is not known for long
+	RuleRatchet      = "known"                   // the reference of the ratchet has its package, and its grace is not over
 	RuleAccepted     = "accepted"                // an exception accepts it
 	RuleVEX          = "vex"                     // a VEX statement says that it does not apply
 )
@@ -74,7 +75,7 @@ func failsFinding(rule string) bool {
 
 // passingRules returns the rules by which a finding does not fail, in the order of the log.
 func passingRules() []string {
-	return []string{RuleAccepted, RuleVEX, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+	return []string{RuleAccepted, RuleVEX, RuleRatchet, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
 }
 
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a

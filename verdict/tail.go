@@ -103,6 +103,9 @@ func (t *text) caveats() []string {
 			lines = append(lines, t.labelled("note:", t.expired(f), 1)...)
 		}
 	}
+	if r := t.Ratchet; r != nil && t.Decision.Outcome == Fail && r.Introduced+r.Known > 0 && len(lines) < 2 {
+		lines = append(lines, t.labelled("note:", r.text(), 1)...)
+	}
 	if t.Data.Sample {
 		lines = append(lines, t.labelled("note:", "sample data for demonstration: most advisories are not in it", 1)...)
 	}

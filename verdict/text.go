@@ -386,6 +386,36 @@ func (g Grounds) Text() string {
 	return text
 }
 
+// text returns the counts as "2 introduced by this build, 31 known (30 in their grace, the
+// first until 2026-12-05; 1 overdue since 2026-11-02)", and names the reference.
+func (r Ratchet) text() string {
+	day := func(before string, t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+		return before + t.UTC().Format(time.DateOnly)
+	}
+	text := number(r.Introduced) + " introduced by this build, "
+	if r.Scan == "" {
+		return text + "0 known: nothing to compare with in " + clean(r.Against, 40) + ", because " + clean(r.Missing, maxWidth)
+	}
+	text += number(r.Known) + " known"
+	var parts []string
+	if r.InGrace > 0 {
+		parts = append(parts, number(r.InGrace)+" in their grace"+day(", the first until ", r.Ends))
+	}
+	if r.Overdue > 0 {
+		parts = append(parts, number(r.Overdue)+" overdue"+day(" since ", r.OverdueSince))
+	}
+	if n := r.Known - r.InGrace - r.Overdue; n > 0 {
+		parts = append(parts, number(n)+" without a known date of the fix")
+	}
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, "; ") + ")"
+	}
+	return text + ", compared with scan " + clean(r.Scan, 40) + " of " + clean(r.Against, 40) + day(" on ", r.At)
+}
+
 // few returns the first ids and the number of the others.
 func few(ids []string) string {
 	const most = 3
@@ -418,6 +448,11 @@ func (t *text) ruleText(rule string) string {
 		return "accepted by an exception"
 	case RuleVEX:
 		return "not affected by VEX"
+	case RuleRatchet:
+		if t.Ratchet == nil {
+			return "known, in its grace"
+		}
+		return "known, in its grace of " + t.Ratchet.Grace.String()
 	case RuleGrace:
 		return "in its grace of " + t.Options.Grace.String()
 	case RuleUnimportant:
@@ -438,6 +473,9 @@ func (t *text) notes() {
 	t.evaluated()
 	t.scanErrors()
 	t.exceptions()
+	if r := t.Ratchet; r != nil {
+		t.note(r.text())
+	}
 	for i, o := range t.Ignored {
 		if i == maxNotes {
 			t.note("and " + count(len(t.Ignored)-i, "other option") + " not taken")

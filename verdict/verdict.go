@@ -41,6 +41,8 @@ type Verdict struct {
 	Options Options `json:"options"`
 	// Policy is the policy of the service that the decision used, or nil.
 	Policy *Policy `json:"policy,omitempty"`
+	// Ratchet is what the ratchet of that policy counted, or nil if it has none.
+	Ratchet *Ratchet `json:"ratchet,omitempty"`
 	// Ignored are options that the client sent and the service did not use.
 	Ignored []IgnoredOption `json:"ignored,omitempty"`
 	// Exceptions are the files of exceptions and VEX statements, and what became of their
@@ -176,6 +178,26 @@ type Policy struct {
 	// Sections are those of its sections that are about the scan: "all", "project shop",
 	// "token ci".
 	Sections []string `json:"sections"`
+}
+
+// A Ratchet says how many of the findings that fail by severity or EPSS are in components
+// that its reference has: known ones have a grace, and introduced ones do not.
+type Ratchet struct {
+	Against string  `json:"against"` // the ref of the reference
+	Grace   Seconds `json:"grace"`
+	// Scan is the id of the reference, the newest scan that passed, and At its time. They
+	// are empty if there is none. Missing then says why, and all findings are introduced.
+	Scan    string     `json:"scan,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+	Missing string     `json:"missing,omitempty"`
+
+	Introduced int `json:"introduced"`
+	Known      int `json:"known"`
+	InGrace    int `json:"in_grace"` // of the known ones
+	Overdue    int `json:"overdue"`  // of the known ones
+	// Ends is when the first grace ends. OverdueSince is when the first one ended.
+	Ends         *time.Time `json:"ends,omitempty"`
+	OverdueSince *time.Time `json:"overdue_since,omitempty"`
 }
 
 // The formats of VEX statements.

@@ -31,6 +31,7 @@ type Store interface {
 	FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error)
 	ScanVerdict(ctx context.Context, id string) ([]byte, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
+	PassedScan(ctx context.Context, project, ref string, before time.Time) (store.Scan, store.Sizes, error)
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]store.Scan, error)
 	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 	Sources(ctx context.Context) ([]store.Source, error)
@@ -78,10 +79,11 @@ type Config struct {
 
 type api struct {
 	Config
-	tokens  *tokens.Manager
-	server  *httpserver.Server
-	keeping keeping
-	buffers sync.Pool // of *buffers
+	tokens     *tokens.Manager
+	server     *httpserver.Server
+	keeping    keeping
+	references scan.References
+	buffers    sync.Pool // of *buffers
 }
 
 // Stages of a scan before and after its evaluation.
@@ -99,6 +101,7 @@ func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 	}
 	c.Evaluator.Timed = c.Timed
 	a := &api{Config: c, server: s, tokens: &tokens.Manager{Store: c.Store, Now: c.Now, Random: rand.Reader, Scopes: httpserver.Scopes()}}
+	a.references.Store = c.Store
 	s.Handle("GET /healthz", a.health)
 	s.Handle("GET /readyz", a.ready)
 	s.HandleAuthenticated("POST /api/v1/scans", httpserver.ScopeScan, a.postScan)

@@ -25,6 +25,10 @@ func findingsNeed(n int) int64 { return perFinding * int64(n) }
 // loadNeed returns the memory to read a stored document of size bytes.
 func loadNeed(size int64) int64 { return 64<<10 + 3*size }
 
+// referenceNeed returns the memory to read the packages of the stored document of another
+// scan, of size bytes.
+func referenceNeed(size int64) int64 { return loadNeed(size) + scanNeed(size, size/100) }
+
 // filesNeed returns the memory to read files of exceptions.
 func filesNeed(files []cyclonedx.File) int64 {
 	var need int64

@@ -97,7 +97,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err := memory.Grow(filesNeed(s.Files)); err != nil {
 		return nil, err
 	}
-	v, kept, err := a.evaluate(r.Context(), s, t)
+	v, kept, err := a.evaluate(r.Context(), s, t, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, 
 
 // evaluate evaluates a scan with the current data. It returns the verdict, and the scan
 // to be stored without the text of the verdict.
-func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token) (scan.Answer, store.Scan, error) {
+func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, memory *httpserver.Lease) (scan.Answer, store.Scan, error) {
 	none := func(err error) (scan.Answer, store.Scan, error) { return scan.Answer{}, store.Scan{}, err }
 	view, err := a.View()
 	if err != nil {
@@ -184,7 +184,7 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token) (sc
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // the precision of the store, so that a replay has the same time
-	evaluator, err := a.evaluator(ctx, s, t)
+	evaluator, err := a.evaluator(ctx, s, t, now, memory)
 	if err != nil {
 		return none(err)
 	}
@@ -216,7 +216,7 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token) (sc
 }
 
 // evaluator returns the evaluator with the policy of the service for a scan.
-func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token) (scan.Evaluator, error) {
+func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, now time.Time, memory *httpserver.Lease) (scan.Evaluator, error) {
 	evaluator := a.Evaluator
 	if a.Policy == nil {
 		return evaluator, nil
@@ -225,8 +225,12 @@ func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token) (s
 	if err != nil {
 		return evaluator, err
 	}
-	evaluator.Policy = scan.PolicyFor(policy, s, cmp.Or(t.Project, s.Option("project")), t)
-	return evaluator, nil
+	project := cmp.Or(t.Project, s.Option("project"))
+	evaluator.Policy = scan.PolicyFor(policy, s, project, t)
+	evaluator.Ratchet, err = a.references.Ratchet(ctx, evaluator.Policy, project, now, func(reference store.Sizes) error {
+		return memory.Grow(referenceNeed(reference.Request))
+	})
+	return evaluator, err
 }
 
 // getScan answers with a stored verdict, unchanged.

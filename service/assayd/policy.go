@@ -204,6 +204,7 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	references := scan.References{Store: st}
 	changed := 0
 	for _, listed := range scans {
 		kept, err := st.Scan(c.Context, listed.ID)
@@ -221,6 +222,9 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		var both [2]verdict.Decision
 		for i, policy := range []*ruleset.Policy{current, p} {
 			eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token)
+			if eval.Ratchet, err = references.Ratchet(c.Context, eval.Policy, kept.Project, kept.At, nil); err != nil {
+				return err
+			}
 			answer, err := eval.Answer(sent, view, view.Memo(), view.Data(), d.now())
 			if err != nil {
 				return fmt.Errorf("decide scan %q: %w", kept.ID, err)

@@ -93,6 +93,9 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if eval.Policy, err = replayPolicy(c, st, kept, s, before); err != nil {
 		return err
 	}
+	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before); err != nil {
+		return err
+	}
 	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
@@ -137,6 +140,20 @@ func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, s cyclonedx.S
 		return nil, err
 	}
 	return scan.PolicyFor(policy, s, kept.Project, token), nil
+}
+
+// replayRatchet returns the ratchet of a policy with the reference that the scan had, or
+// under today's policy with that of its time.
+func replayRatchet(c *cli.Context, st store.Store, rules *ruleset.Effective, kept store.Scan, before verdict.Verdict) (*policy.Ratchet, error) {
+	references := scan.References{Store: st}
+	if c.String("as-of") == "" {
+		return references.Ratchet(c.Context, rules, kept.Project, kept.At, nil)
+	}
+	ratchet, err := references.RatchetOf(c.Context, rules, before)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, hint.Errorf("it was removed because of its age; without --as-of, the ratchet uses what is still stored", "%w", err)
+	}
+	return ratchet, err
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {

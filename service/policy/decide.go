@@ -25,6 +25,8 @@ type Input struct {
 	// Exceptions accept findings. Decide records in them which entries it used. They may
 	// be nil.
 	Exceptions *Exceptions
+	// Ratchet gives known findings a grace. Decide counts in it. It may be nil.
+	Ratchet *Ratchet
 	// Without lists the ecosystems for which the service may lack advisories.
 	Without []string
 }

@@ -18,8 +18,8 @@ import (
 //     names it.
 //   - A VEX statement says that it does not apply.
 //   - The options decide (see rule).
-//   - A finding that they fail for its severity or its EPSS passes during the grace of its
-//     fix.
+//   - A finding that they fail for its severity or its EPSS passes during the grace of the
+//     ratchet, if it is known, or during that of its fix.
 func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
 	name, fails = rule(f, in.Options)
 	accepted, expired := in.Exceptions.accept(f, in.Now)
@@ -38,17 +38,34 @@ func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdic
 		return false, verdict.RuleVEX, &stated.Grounds
 	}
 	if name == verdict.RuleSeverity || name == verdict.RuleEPSS {
-		if until, reason := grace(f, in.Options, in.Now); !until.IsZero() {
-			grounds = &verdict.Grounds{Reason: reason, Until: &until, Written: "--grace " + in.Options.Grace.String()}
-			if in.Now.Before(until) {
-				return false, verdict.RuleGrace, grounds
-			}
+		var waits string
+		if waits, grounds = wait(f, in); waits != "" {
+			return false, waits, grounds
 		}
 	}
 	if fails && expired != nil {
 		grounds = &expired.Grounds
 	}
 	return fails, name, grounds
+}
+
+// wait returns the rule by which a finding that would fail still passes, or "", and the
+// grounds of its grace, which may be over.
+func wait(f match.Finding, in Input) (name string, grounds *verdict.Grounds) {
+	grounds, waits := in.Ratchet.grace(f, in.Now)
+	if waits {
+		return verdict.RuleRatchet, grounds
+	}
+	if until, reason := graceOf(f, in.Options.Grace, in.Now); !until.IsZero() {
+		g := &verdict.Grounds{Reason: reason, Until: &until, Written: "--grace " + in.Options.Grace.String()}
+		if in.Now.Before(until) {
+			return verdict.RuleGrace, g
+		}
+		if grounds == nil || grounds.Until.Before(until) {
+			grounds = g
+		}
+	}
+	return "", grounds
 }
 
 // rule returns the rule by which the options decide on a finding. It is the first of these
@@ -108,12 +125,12 @@ func counted(s verdict.Severity, o verdict.Options) verdict.Severity {
 	return s
 }
 
-// grace returns when the grace of a finding ends, and the day from which it counts: the
+// graceOf returns when the grace of a finding ends, and the day from which it counts: the
 // earlier one of the publication of the fix and the day on which the service first saw it.
 // It is zero for a finding without grace: one without a fix, and one of which neither day
 // is known. A day in the future is not known.
-func grace(f match.Finding, o verdict.Options, now time.Time) (until time.Time, reason string) {
-	if o.Grace <= 0 || f.Fixed == "" {
+func graceOf(f match.Finding, lasts verdict.Seconds, now time.Time) (until time.Time, reason string) {
+	if lasts <= 0 || f.Fixed == "" {
 		return time.Time{}, ""
 	}
 	var from time.Time
@@ -128,5 +145,5 @@ func grace(f match.Finding, o verdict.Options, now time.Time) (until time.Time, 
 	if from.IsZero() {
 		return time.Time{}, ""
 	}
-	return from.Add(o.Grace.Duration()), reason + from.UTC().Format(time.DateOnly)
+	return from.Add(lasts.Duration()), reason + from.UTC().Format(time.DateOnly)
 }

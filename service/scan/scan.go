@@ -28,6 +28,9 @@ type Evaluator struct {
 	Without []string
 	// Policy is what the policy of the service says about the scan, or nil.
 	Policy *ruleset.Effective
+	// Ratchet is that of the policy of the service, with its reference, or nil. It counts one
+	// scan.
+	Ratchet *policy.Ratchet
 	// Sources returns the sources of the data. It may be nil; the age of the data as a
 	// whole counts then.
 	Sources func() []policy.Source
@@ -102,6 +105,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		MaxAge:     shorter(e.MaxAge, options.MaxAge.Duration()),
 		Now:        now,
 		Exceptions: policy.ReadExceptions(s.Files, options.VEXProduct, e.Policy),
+		Ratchet:    e.Ratchet,
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
@@ -125,6 +129,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 	v.Ignored = append(v.Ignored, in.Exceptions.Refused...)
 	if e.Policy != nil {
 		v.Policy = &e.Policy.Policy
+	}
+	if e.Ratchet != nil {
+		v.Ratchet = &e.Ratchet.Ratchet
 	}
 	if asked := options.MaxAge.Duration(); asked > in.MaxAge {
 		v.Notices = append(v.Notices, fmt.Sprintf("--max-age %s is longer than the service's %s, which counts",

@@ -271,6 +271,10 @@ type Scans interface {
 	// ScansOfCommit returns the newest scans of a commit first, without Request and
 	// Verdict. If project is not empty, it returns only scans of the project.
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]Scan, error)
+	// PassedScan returns the newest scan of a project and a ref that was made before a
+	// time and whose verdict is a pass, as FindScan does. Scans that were kept by versions
+	// without this method do not count. It returns ErrNotFound if there is none.
+	PassedScan(ctx context.Context, project, ref string, before time.Time) (Scan, Sizes, error)
 }
 
 // Sizes are the sizes of the documents of a scan, in bytes. If a scan was stored without

@@ -36,6 +36,16 @@ type section struct {
 	defaults, mandatory   []Setting
 	noIgnoreFiles, noVEX  int // the line that says so, or 0
 	exceptions, forbidden []*ignore.Rule
+	ratchet               *Ratchet
+}
+
+// A Ratchet is the rule that findings in components which a reference has get a grace.
+type Ratchet struct {
+	// Against is the ref whose newest scan that passed is the reference. It is empty if the
+	// section turns off the ratchet of an earlier one.
+	Against string
+	Grace   verdict.Seconds
+	Line    int
 }
 
 // A Setting is the value of an option.
@@ -55,6 +65,11 @@ type Effective struct {
 	NoIgnoreFiles, NoVEX int
 	// Exceptions accept findings, and Forbidden make them fail whatever accepts them.
 	Exceptions, Forbidden []*ignore.Rule
+	// Inherited says that the project may come from the base image. The scans of the
+	// project are then no reference of a ratchet.
+	Inherited bool
+	// Ratchet is nil if there is none.
+	Ratchet *Ratchet
 }
 
 // loosening are the options with which a build could get around a mandatory fail-on.
@@ -120,6 +135,8 @@ func (p *Policy) section(n *yaml.Node, s section) error {
 			s.exceptions, err = ignore.ParseRules(v)
 		case "forbidden":
 			s.forbidden, err = ignore.ParseRules(v)
+		case "ratchet":
+			s.ratchet, err = ratchet(v)
 		default:
 			err = yamltext.Unknown(key, v)
 		}
@@ -148,6 +165,38 @@ func settings(n *yaml.Node) ([]Setting, error) {
 		return nil
 	})
 	return all, err
+}
+
+// ratchet reads a ratchet, or "off".
+func ratchet(n *yaml.Node) (*Ratchet, error) {
+	r := &Ratchet{Line: n.Line}
+	var word string
+	if yamltext.Text(n, &word) == nil {
+		if word != "off" {
+			return nil, fmt.Errorf("line %d: invalid value %q of ratchet, want off, or against and grace", n.Line, verdict.Short(word))
+		}
+		return r, nil
+	}
+	err := yamltext.Fields(n, func(key string, v *yaml.Node) error {
+		switch key {
+		case "against":
+			return yamltext.Text(v, &r.Against)
+		case "grace":
+			var text string
+			if err := yamltext.Text(v, &text); err != nil {
+				return err
+			}
+			if r.Grace.UnmarshalText([]byte(text)) != nil || r.Grace <= 0 {
+				return fmt.Errorf("line %d: invalid value %q of grace, it takes a time such as 14d", v.Line, verdict.Short(text))
+			}
+			return nil
+		}
+		return yamltext.Unknown(key, v)
+	})
+	if err == nil && (r.Against == "" || r.Grace == 0) {
+		err = fmt.Errorf("line %d: a ratchet needs against and grace", n.Line)
+	}
+	return r, err
 }
 
 // refused reads whether builds may do something, and returns the line if they may not.
@@ -189,7 +238,7 @@ var literal = strings.NewReplacer(`\`, `\\`, `?`, `\?`, `[`, `\[`)
 func (s section) name() string { return strings.TrimSpace(s.kind + " " + s.pattern) }
 
 // For returns what the policy says about a scan of a project, with a token. The sections
-// count in the order all, projects, tokens. A later default replaces an earlier one, and
+// count in the order all, projects, tokens. A later default or ratchet replaces an earlier one, and
 // mandatory values add up.
 func (p *Policy) For(project, token string) *Effective { return p.effective(project, token, false) }
 
@@ -204,7 +253,7 @@ func (p *Policy) effective(project, token string, inherited bool) *Effective {
 	if p == nil {
 		return nil
 	}
-	e := &Effective{Policy: verdict.Policy{Version: p.Version, Sections: []string{}}}
+	e := &Effective{Policy: verdict.Policy{Version: p.Version, Sections: []string{}}, Inherited: inherited}
 	for _, s := range p.sections {
 		if !s.about(project, token) {
 			continue
@@ -219,6 +268,10 @@ func (p *Policy) effective(project, token string, inherited bool) *Effective {
 		e.NoVEX = cmp.Or(e.NoVEX, s.noVEX)
 		e.Exceptions = append(e.Exceptions, s.exceptions...)
 		e.Forbidden = append(e.Forbidden, s.forbidden...)
+		e.Ratchet = cmp.Or(s.ratchet, e.Ratchet)
+	}
+	if e.Ratchet != nil && e.Ratchet.Against == "" {
+		e.Ratchet = nil
 	}
 	return e
 }

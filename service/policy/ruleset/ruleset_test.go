@@ -102,6 +102,22 @@ tokens:
 	}
 }
 
+// The last section with a ratchet counts, and "off" turns off an earlier one.
+func TestRatchet(t *testing.T) {
+	p := parse(t, "all:\n  ratchet: {against: main, grace: 14d}\nprojects:\n  a: {ratchet: off}\n  b: {ratchet: {against: stable, grace: 7d}}\ntokens:\n  t: {ratchet: off}\n")
+	for _, tt := range []struct{ project, token, want string }{
+		{"", "", "main 14d 2"}, {"a", "", ""}, {"b", "", "stable 7d 5"}, {"b", "t", ""}, {"c", "", "main 14d 2"},
+	} {
+		got := ""
+		if r := p.For(tt.project, tt.token).Ratchet; r != nil {
+			got = fmt.Sprint(r.Against, " ", r.Grace, " ", r.Line)
+		}
+		if got != tt.want {
+			t.Errorf("%+v: %s", tt, got)
+		}
+	}
+}
+
 func TestRequire(t *testing.T) {
 	e := parse(t, example).For("shop/api", "")
 	set := func(o verdict.Options, values ...string) verdict.Options {
@@ -156,20 +172,25 @@ func TestNames(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                 "the policy is empty",
-		"rules: []":                        `line 1: unknown key "rules"`,
-		"all: [x]":                         "line 1: want keys and values",
-		"all: {defaults: {}}":              `unknown key "defaults"`,
-		"all: {default: {fail_on: high}}":  `unknown key "fail_on"`,
-		"all: {default: {project: x}}":     `unknown key "project"`,
-		"all: {default: {fail-on: hgih}}":  `invalid value "hgih" of fail-on`,
-		"all: {vex: no}":                   "want allowed or refused",
-		"all: {exceptions: [{id: CVE-1}]}": "has no reason",
-		"all: {forbidden: [{reason: r}]}":  "without a condition",
-		"projects: {'': {}}":               "invalid name",
-		"all: {}\nall: {}":                 "repeated or invalid key",
-		"all: &a {mandatory: *a}":          "nested more than",
-		strings.Repeat("#", MaxBytes+1):    "more than 1048576 bytes",
+		"":                                           "the policy is empty",
+		"rules: []":                                  `line 1: unknown key "rules"`,
+		"all: [x]":                                   "line 1: want keys and values",
+		"all: {defaults: {}}":                        `unknown key "defaults"`,
+		"all: {default: {fail_on: high}}":            `unknown key "fail_on"`,
+		"all: {default: {project: x}}":               `unknown key "project"`,
+		"all: {default: {fail-on: hgih}}":            `invalid value "hgih" of fail-on`,
+		"all: {vex: no}":                             "want allowed or refused",
+		"all: {exceptions: [{id: CVE-1}]}":           "has no reason",
+		"all: {forbidden: [{reason: r}]}":            "without a condition",
+		"projects: {'': {}}":                         "invalid name",
+		"all: {}\nall: {}":                           "repeated or invalid key",
+		"all: &a {mandatory: *a}":                    "nested more than",
+		strings.Repeat("#", MaxBytes+1):              "more than 1048576 bytes",
+		"all: {ratchet: on}":                         `invalid value "on" of ratchet`,
+		"all: {ratchet: {against: main}}":            "needs against and grace",
+		"all: {ratchet: {grace: 14d}}":               "needs against and grace",
+		"all: {ratchet: {against: main, grace: 0d}}": `invalid value "0d" of grace`,
+		"all: {ratchet: {ref: main}}":                `unknown key "ref"`,
 		"all: {exceptions: [" + strings.Repeat("{id: C, reason: r},", 10001) + "]}": "more than 10000 entries",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,8 +17,8 @@ import (
 const (
 	addRequest = `INSERT INTO request (hash, body, size) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size, passed)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -56,7 +57,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	var batch pgx.Batch
 	batch.Queue(addRequest, hash[:], request, len(scan.Request))
 	batch.Queue(addScan, scan.ID, scan.At, text(scan.Token), text(scan.Key), label(scan.Project), label(scan.Ref), label(scan.Commit),
-		scan.Snapshot, scan.Seq, hash[:], buf.verdict, len(scan.Verdict))
+		scan.Snapshot, scan.Seq, hash[:], buf.verdict, len(scan.Verdict), encode.Passed(scan.Verdict))
 	written, err := s.send(ctx, &batch)
 	if err != nil {
 		return store.Scan{}, err
@@ -96,6 +97,9 @@ const (
 		FROM scan JOIN request ON request.hash = scan.request WHERE scan.id = $1`
 	findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict
 		FROM scan JOIN request ON request.hash = scan.request WHERE scan.id = $1`
+	findPassed = `SELECT ` + scanColumns + `, request.size, scan.size
+		FROM scan JOIN request ON request.hash = scan.request
+		WHERE scan.project = $1 AND scan.ref = $2 AND scan.passed AND scan.at < $3 ORDER BY scan.at DESC, scan.n DESC LIMIT 1`
 	findVerdict = `SELECT verdict FROM scan WHERE id = $1`
 )
 
@@ -104,6 +108,15 @@ func (s *Store) FindScan(ctx context.Context, id string) (store.Scan, store.Size
 	scan, sizes, err := s.findScan(ctx, findByID, text(id))
 	if err != nil {
 		return store.Scan{}, store.Sizes{}, fmt.Errorf("scan %q: %w", id, err)
+	}
+	return scan, sizes, nil
+}
+
+// PassedScan implements store.Scans.
+func (s *Store) PassedScan(ctx context.Context, project, ref string, before time.Time) (store.Scan, store.Sizes, error) {
+	scan, sizes, err := s.findScan(ctx, findPassed, label(project), label(ref), before)
+	if err != nil {
+		return store.Scan{}, store.Sizes{}, fmt.Errorf("newest scan of %q and %q that passed: %w", project, ref, err)
 	}
 	return scan, sizes, nil
 }

@@ -44,3 +44,18 @@ func TestPlanOfChanges(t *testing.T) {
 		}
 	}
 }
+
+// Finding the reference of a ratchet must not read other scans.
+func TestPlanOfPassedScan(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var id, parent, unused int
+	var detail string
+	err = s.state.reader.QueryRow("EXPLAIN QUERY PLAN "+findPassed, "shop", "main", 1).Scan(&id, &parent, &unused, &detail)
+	if want := "SEARCH scan USING INDEX scan_passed (project=? AND ref=? AND at<?)"; err != nil || detail != want {
+		t.Errorf("the plan begins with %q, %v; want %q", detail, err, want)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"assay/service/store"
 	"assay/service/store/encode"
@@ -14,8 +15,8 @@ import (
 const (
 	addRequest = `INSERT INTO request (hash, body, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum)
-	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12, ?13, ?14 FROM request WHERE hash = ?1
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum, passed)
+	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12, ?13, ?14, ?15 FROM request WHERE hash = ?1
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -58,7 +59,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
 			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict),
-			scanSum(scan, toMicro(scan.At)), new(encode.Sum).Bytes(hash[:]).Int64())
+			scanSum(scan, toMicro(scan.At)), new(encode.Sum).Bytes(hash[:]).Int64(), boolean(encode.Passed(scan.Verdict)))
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}
@@ -92,6 +93,10 @@ const findByID = `SELECT ` + scanColumns + `, request.size, scan.size
 const findScan = `SELECT ` + scanColumns + `, request.body, scan.verdict, scan.size, request.hash, scan.request_sum
 	FROM scan JOIN request ON request.n = scan.request WHERE scan.id = ?`
 
+const findPassed = `SELECT ` + scanColumns + `, request.size, scan.size
+	FROM scan JOIN request ON request.n = scan.request
+	WHERE scan.project = ? AND scan.ref = ? AND scan.passed = 1 AND scan.at < ? ORDER BY scan.at DESC, scan.n DESC LIMIT 1`
+
 const findVerdict = `SELECT verdict, size FROM scan WHERE id = ?`
 
 // maxDocument is larger than any document that was stored without its size.
@@ -105,6 +110,18 @@ func (s *Store) FindScan(ctx context.Context, id string) (store.Scan, store.Size
 	}
 	if err != nil {
 		return store.Scan{}, store.Sizes{}, fmt.Errorf("scan %q: %w", id, err)
+	}
+	return scan, sizes, nil
+}
+
+// PassedScan implements store.Scans.
+func (s *Store) PassedScan(ctx context.Context, project, ref string, before time.Time) (store.Scan, store.Sizes, error) {
+	scan, sizes, err := s.findScan(ctx, findPassed, project, ref, toMicro(before))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return store.Scan{}, store.Sizes{}, fmt.Errorf("newest scan of %q and %q that passed: %w", project, ref, err)
 	}
 	return scan, sizes, nil
 }

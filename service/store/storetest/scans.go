@@ -167,6 +167,45 @@ func scansOfCommit(t *testing.T, open Open) {
 	}
 }
 
+func passedScan(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	const pass, fail = `{"version":1,"decision":{"outcome":"pass","code":0}}`, `{"version":1,"decision":{"outcome":"fail","code":4}}`
+	for i, scan := range []store.Scan{
+		{ID: "a", At: day(1), Project: "shop", Ref: "main", Verdict: []byte(pass)},
+		{ID: "b", At: day(3), Project: "shop", Ref: "main", Verdict: []byte(pass)},
+		{ID: "c", At: day(2), Project: "shop", Ref: "main", Verdict: []byte(pass)}, // kept late
+		{ID: "d", At: day(4), Project: "shop", Ref: "main", Verdict: []byte(fail)},
+		{ID: "e", At: day(5), Project: "shop", Ref: "next", Verdict: []byte(pass)},
+		{ID: "f", At: day(6), Project: "blog", Ref: "main", Verdict: []byte(fail)},
+	} {
+		scan.Request = fmt.Appendf(nil, `{"n":%d}`, i)
+		if _, err := s.KeepScan(t.Context(), scan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		project, ref string
+		before       int
+		want         string
+	}{
+		{"shop", "main", 9, "b"},
+		{"shop", "main", 3, "c"}, // not one of the same time
+		{"shop", "main", 2, "a"},
+		{"shop", "main", 1, ""},
+		{"shop", "next", 9, "e"},
+		{"blog", "main", 9, ""},
+		{"", "", 9, ""},
+	} {
+		scan, sizes, err := s.PassedScan(t.Context(), tt.project, tt.ref, day(tt.before))
+		if scan.ID != tt.want || (err != nil) != (tt.want == "") || err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%+v: %q, %v", tt, scan.ID, err)
+		}
+		if err == nil && (sizes.Request != int64(len(`{"n":0}`)) || sizes.Verdict != int64(len(pass))) {
+			t.Errorf("%+v: %+v", tt, sizes)
+		}
+	}
+}
+
 func idempotency(t *testing.T, open Open) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)

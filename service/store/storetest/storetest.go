@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		{"scans/kept", scans},
 		{"scans/listed", listOfScans},
 		{"scans/of a commit", scansOfCommit},
+		{"scans/passed", passedScan},
 		{"scans/idempotency", idempotency},
 		{"scans/idempotency at once", idempotencyAtOnce},
 		{"concurrency/readers", readers},

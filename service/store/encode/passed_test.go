@@ -1,0 +1,25 @@
+package encode
+
+import "testing"
+
+func TestPassed(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"version":1,"scan":"a","decision":{"outcome":"pass","code":0},"findings":[]}`: true,
+		`{"decision":{"outcome":"pass","code":0}} and what is never read`:               true,
+		`{"decision":{"outcome":"pass","code":4}}`:                                      false,
+		`{"decision":{"outcome":"fail","code":4}}`:                                      false,
+		`{"decision":{"outcome":"untrusted","code":5}}`:                                 false,
+		`{"scan":{"decision":{"outcome":"pass","code":0}}}`:                             false,
+		`{"scan":"decision","a":1}`:                                                     false,
+		`{"decision":"pass"}`:                                                           false,
+		`{"decision":{"outcome":"pass"`:                                                 false,
+		`[]`:                                                                            false,
+		`{"a`:                                                                           false,
+		`{"a":}`:                                                                        false,
+		``:                                                                              false,
+	} {
+		if got := Passed([]byte(text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
