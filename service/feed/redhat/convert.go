@@ -235,8 +235,11 @@ func (c *converter) item(list, id string, of csaf.Component) (it item, ok bool, 
 		it.status = advisory.StatusUnderInvestigation
 	case csaf.KnownNotAffected:
 		it.status = advisory.StatusNotAffected
+		if err == nil && !it.module.known {
+			err = errors.New("the module stream of a package that is not affected is unknown")
+		}
 		if err != nil {
-			return it, false, err // the stream is unknown, and other streams may be affected
+			return it, false, err // other streams may be affected
 		}
 	case csaf.KnownAffected:
 		it.version = ""

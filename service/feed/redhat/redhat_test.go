@@ -168,7 +168,7 @@ func TestInterrupted(t *testing.T) {
 	changes.WriteString(`"2024/cve-2024-0002.json","2026-11-28T00:00:00+00:00"` + "\n")
 	s.Put(changesFile, []byte(changes.String()))
 	s.Put(documents+"2024/cve-2024-0002.json", []byte("<html>"))
-	if _, err := s.Update(t); err == nil || !strings.Contains(err.Error(), "is not JSON") {
+	if _, err := s.Update(t); err == nil || !strings.Contains(err.Error(), "a web page is in the place of the file") {
 		t.Fatalf("%v", err)
 	}
 	if n := len(s.Advisories(t)); n != 3+batchSize {
@@ -191,7 +191,8 @@ func TestBadFiles(t *testing.T) {
 		"an archive of no day": {latestFile, "csaf_vex_2026-13-45.tar.zst", "an invalid date"},
 		"no documents":         {documents + "csaf_vex_2026-11-20.tar.zst", string(packed(t, map[string]string{"README": "x"})), "has no documents"},
 		"an archive cut off":   {documents + "csaf_vex_2026-11-20.tar.zst", string(good[:len(good)/2]), "read archive"},
-		"no list":              {changesFile, "<html>", "not a list of documents"},
+		"no list":              {changesFile, "hello", "not a list of documents"},
+		"a page":               {changesFile, "<html>", "a web page is in the place of the file"},
 		"a list elsewhere":     {changesFile, `"../cve-2024-0001.json","2026-11-01T00:00:00+00:00"`, "invalid name"},
 		"a list without times": {changesFile, `"2024/cve-2024-0001.json","today"`, "invalid time"},
 		"no changes at all":    {changesFile, "", "is empty"},
