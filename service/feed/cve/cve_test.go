@@ -348,7 +348,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatalf("%+v", f.last)
 	}
 	f.repo.instead[fileOf("CVE-2023-45628")] = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }
-	if err := f.update(f.url); err == nil || !strings.Contains(err.Error(), "is not JSON") {
+	if err := f.update(f.url); err == nil || !strings.Contains(err.Error(), "a web page is in the place of the file") {
 		t.Fatalf("%+v, %v", f.last, err)
 	}
 	clear(f.repo.instead)
