@@ -138,6 +138,13 @@ func (v Verdict) checkRule(f Finding) error {
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
 	case f.Rule == RuleBelow && v.Options.FailOnEPSS > 0 && f.EPSS >= v.Options.FailOnEPSS:
 		return fmt.Errorf("EPSS of %g by the rule %q", f.EPSS, f.Rule)
+	}
+	return v.checkGrounds(f)
+}
+
+// checkGrounds returns an error if the rule of a finding needs grounds that are not there.
+func (v Verdict) checkGrounds(f Finding) error {
+	switch {
 	case (f.Rule == RuleAccepted || f.Rule == RuleVEX) && f.Written == "":
 		return fmt.Errorf("the rule %q without the place where it is written", f.Rule)
 	case f.Rule == RuleGrace && (v.Options.Grace <= 0 || f.Until == nil || f.KnownExploited):
