@@ -58,6 +58,7 @@ var allowed = map[string]string{
 	"service/policy":          "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
 	"service/remedy":          "inspect/inventory service/distro service/match service/version verdict",
 	"service/scan":            "remote/cyclonedx service/distro service/match service/policy service/remedy service/store verdict",
+	"service/report":          "remote/cyclonedx service/report verdict",
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.
@@ -70,7 +71,7 @@ var allowed = map[string]string{
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/lifetime service/policy/ruleset service/registry service/scan service/signin service/store service/tokens verdict",
+		"service/lifetime service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

@@ -64,6 +64,8 @@ type Config struct {
 	// PublicURL is the address of the service for people, without a slash at the end.
 	// It is never taken from a request.
 	PublicURL string
+	// Version is the version of assayd, for reports.
+	Version string
 	// SignIn exchanges JWTs for tokens; nil does not.
 	SignIn SignIn
 	// Scanned, if set, is called with the outcome of each verdict that is sent.

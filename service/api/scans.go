@@ -11,14 +11,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"assay/remote/cyclonedx"
 	"assay/service/httpserver"
 	"assay/service/match"
+	"assay/service/report"
+	"assay/service/report/formats"
 	"assay/service/scan"
 	"assay/service/store"
-	"assay/verdict"
 )
 
 // postScan evaluates an inventory and stores the scan. It reads the body first, and then
@@ -266,45 +268,51 @@ func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) e
 	if err != nil {
 		return err
 	}
-	format := r.URL.Query().Get("format")
-	if format != "" && format != "text" && format != "json" {
-		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("unknown report format %q", format), Hint: "use text or json"}
+	name := cmp.Or(r.URL.Query().Get("format"), "text")
+	format, ok := formats.Find(name)
+	if !ok {
+		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("unknown report format %q", name), Hint: "use one of " + strings.Join(formats.Names(), ", ")}
 	}
 	memory := a.server.WorkMemory(t)
 	defer memory.Free()
-	text, err := a.report(w, r, t, s, sizes.Verdict, format, memory)
+	text, err := a.report(w, r, t, s, sizes, format, memory)
 	if err != nil {
 		return err
 	}
 	memory.Resize(int64(cap(text)))
-	contentType := "text/plain; charset=utf-8"
-	if format == "json" {
-		contentType = "application/json"
-	}
-	httpserver.Send(w, contentType, text)
+	httpserver.Send(w, format.Type, text)
 	return nil
 }
 
-func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan, size int64, format string, memory *httpserver.Lease) ([]byte, error) {
+// report renders a kept scan.
+func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s store.Scan, sizes store.Sizes, format report.Format, memory *httpserver.Lease) ([]byte, error) {
 	slot, err := a.server.Slot(r.Context(), t)
 	if err != nil {
 		return nil, err
 	}
 	defer slot.Free()
-	text, err := a.verdictOf(w, r, s, size, memory, reportTimes)
+	text, err := a.verdictOf(w, r, s, sizes.Verdict, memory, reportTimes)
 	if err != nil {
 		return nil, err
 	}
-	var v verdict.Verdict
-	if err := json.Unmarshal(text, &v); err != nil {
+	rendered := report.Scan{At: s.At, PublicURL: a.PublicURL, Service: a.Version}
+	if err := json.Unmarshal(text, &rendered.Verdict); err != nil {
 		return nil, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
 	}
-	var b bytes.Buffer
-	if format == "json" {
-		err = verdict.WriteJSON(&b, v)
-	} else {
-		err = verdict.WriteText(&b, v, verdict.Style{Verbose: true, Exit: v.Decision.Code})
+	if format.Inventory {
+		if err := memory.Grow(referenceNeed(sizes.Request)); err != nil {
+			return nil, err
+		}
+		whole, err := a.Store.Scan(r.Context(), s.ID)
+		if err != nil {
+			return nil, err
+		}
+		if rendered.Sent, err = cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits()); err != nil {
+			return nil, fmt.Errorf("decode the inventory of scan %q: %w", s.ID, err)
+		}
 	}
+	var b bytes.Buffer
+	err = format.Render(&b, rendered)
 	return b.Bytes(), err
 }
 

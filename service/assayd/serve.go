@@ -277,6 +277,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		Evaluator: conf.evaluator,
 		Policy:    (&ruleset.Current{Store: st}).Get,
 		PublicURL: conf.public,
+		Version:   buildinfo.Version(version),
 		Causes:    func() []api.Cause { return append(updated.causes(), behind.causes()...) },
 		Now:       d.now,
 		Log:       log,

@@ -1,0 +1,36 @@
+// Package formats lists all formats of reports.
+package formats
+
+import (
+	"slices"
+
+	"assay/service/report"
+	"assay/service/report/plain"
+)
+
+// All returns the formats in the order of the documentation.
+func All() []report.Format {
+	return []report.Format{
+		plain.Text(),
+		plain.JSON(),
+	}
+}
+
+// Find returns the format with a name.
+func Find(name string) (report.Format, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(f report.Format) bool { return f.Name == name })
+	if i < 0 {
+		return report.Format{}, false
+	}
+	return all[i], true
+}
+
+// Names returns the names of all formats.
+func Names() []string {
+	var names []string
+	for _, f := range All() {
+		names = append(names, f.Name)
+	}
+	return names
+}
