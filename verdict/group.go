@@ -6,29 +6,30 @@ import (
 	"strings"
 )
 
-// A group is the findings that one upgrade fixes: those of one installed version of a
+// A Group is the findings that one upgrade fixes: those of one installed version of a
 // source package, or of the package itself if it has no source package.
-type group struct {
-	typ, name, installed string
-	fixed                string   // the highest fixed version, or empty
-	subscription         string   // the subscription that the fix needs, or empty
-	malicious            bool     // a finding says that the package is malicious
-	binaries             []string // names of the installed packages, sorted and unique
-	paths                []string // of packages without a source package
-	findings             []Finding
-	// vulnerabilities has one finding for each id, the worst first.
-	vulnerabilities []Finding
+type Group struct {
+	Type, Name, Installed string
+	// Fixed is the highest version that fixes one of the findings, or empty.
+	Fixed string
+	// Subscription is what the fix needs, or empty.
+	Subscription string
+	Binaries     []string // names of the installed packages, sorted and unique
+	Paths        []string // of packages without a source package, sorted and unique
+	Findings     []Finding
+	// Vulnerabilities has one finding for each id, the worst first.
+	Vulnerabilities []Finding
 }
 
-// groups returns the groups of findings, the worst first.
-func groups(findings []Finding, options Options) []group {
+// Groups returns the groups of findings, the worst first.
+func Groups(findings []Finding, options Options) []Group {
 	type key struct {
 		typ, name, installed string
 		fixable              bool
 		subscription         string
 	}
 	index := map[key]int{}
-	var all []group
+	var all []Group
 	for _, f := range findings {
 		name, installed := f.Package.Name, f.Package.Version
 		if f.Package.Source != "" {
@@ -39,17 +40,16 @@ func groups(findings []Finding, options Options) []group {
 		if !ok {
 			i = len(all)
 			index[k] = i
-			all = append(all, group{typ: k.typ, name: name, installed: installed, subscription: k.subscription})
+			all = append(all, Group{Type: k.typ, Name: name, Installed: installed, Subscription: k.subscription})
 		}
 		g := &all[i]
-		g.findings = append(g.findings, f)
-		if natural(g.fixed, f.Fixed) < 0 {
-			g.fixed = f.Fixed
+		g.Findings = append(g.Findings, f)
+		if natural(g.Fixed, f.Fixed) < 0 {
+			g.Fixed = f.Fixed
 		}
-		g.malicious = g.malicious || f.Malicious
-		g.binaries = append(g.binaries, f.Package.Name)
+		g.Binaries = append(g.Binaries, f.Package.Name)
 		if f.Package.Source == "" {
-			g.paths = append(g.paths, f.Package.Paths...)
+			g.Paths = append(g.Paths, f.Package.Paths...)
 		}
 	}
 	worst := func(a, b Finding) int {
@@ -57,33 +57,33 @@ func groups(findings []Finding, options Options) []group {
 	}
 	for i := range all {
 		g := &all[i]
-		slices.Sort(g.binaries)
-		g.binaries = slices.Compact(g.binaries)
-		slices.Sort(g.paths)
-		g.paths = slices.Compact(g.paths)
-		g.vulnerabilities = slices.Clone(g.findings)
+		slices.Sort(g.Binaries)
+		g.Binaries = slices.Compact(g.Binaries)
+		slices.Sort(g.Paths)
+		g.Paths = slices.Compact(g.Paths)
+		g.Vulnerabilities = slices.Clone(g.Findings)
 		byID := func(a, b Finding) int {
 			return cmp.Or(natural(a.ID, b.ID), strings.Compare(a.ID, b.ID), worst(a, b))
 		}
-		slices.SortStableFunc(g.vulnerabilities, byID)
-		g.vulnerabilities = slices.CompactFunc(g.vulnerabilities, func(a, b Finding) bool { return a.ID == b.ID })
-		slices.SortStableFunc(g.vulnerabilities, func(a, b Finding) int {
-			return cmp.Or(worst(a, b), strings.Compare(ratedBy(a), ratedBy(b)))
+		slices.SortStableFunc(g.Vulnerabilities, byID)
+		g.Vulnerabilities = slices.CompactFunc(g.Vulnerabilities, func(a, b Finding) bool { return a.ID == b.ID })
+		slices.SortStableFunc(g.Vulnerabilities, func(a, b Finding) int {
+			return cmp.Or(worst(a, b), strings.Compare(a.RatedBy(), b.RatedBy()))
 		})
 	}
-	slices.SortStableFunc(all, func(a, b group) int {
+	slices.SortStableFunc(all, func(a, b Group) int {
 		return cmp.Or(
-			worst(a.vulnerabilities[0], b.vulnerabilities[0]),
-			cmp.Compare(len(b.vulnerabilities), len(a.vulnerabilities)),
-			strings.Compare(a.name, b.name),
-			natural(a.installed, b.installed),
+			worst(a.Vulnerabilities[0], b.Vulnerabilities[0]),
+			cmp.Compare(len(b.Vulnerabilities), len(a.Vulnerabilities)),
+			strings.Compare(a.Name, b.Name),
+			natural(a.Installed, b.Installed),
 		)
 	})
 	return all
 }
 
-// ratedBy returns where a severity comes from, without the id of the vulnerability.
-func ratedBy(f Finding) string {
+// RatedBy returns where a severity comes from, without the id of the vulnerability.
+func (f Finding) RatedBy() string {
 	if id, by, found := strings.Cut(f.SeveritySource, ": "); found && !strings.Contains(id, " ") {
 		return by
 	}

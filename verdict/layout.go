@@ -145,8 +145,8 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-len(s)))
 }
 
-// number formats n in groups of three digits.
-func number(n int) string {
+// Number formats n in groups of three digits.
+func Number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -154,12 +154,12 @@ func number(n int) string {
 	return s
 }
 
-// count returns a number with its noun: "1 finding", "2,017 findings".
-func count(n int, noun string) string {
+// Count returns a number with its noun: "1 finding", "2,017 findings".
+func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return number(n) + " " + noun
+	return Number(n) + " " + noun
 }
 
 // Age returns a number of seconds as text, in the unit that people would use.
@@ -169,9 +169,9 @@ func Age(seconds int64) string {
 	case seconds < minute:
 		return "less than a minute"
 	case seconds < 2*hour:
-		return count(int(seconds/minute), "minute")
+		return Count(int(seconds/minute), "minute")
 	case seconds < 2*day:
-		return count(int(seconds/hour), "hour")
+		return Count(int(seconds/hour), "hour")
 	}
-	return count(int(seconds/day), "day")
+	return Count(int(seconds/day), "day")
 }

@@ -14,7 +14,7 @@ func TestRatchetText(t *testing.T) {
 		"3 introduced by this build, 0 known: nothing to compare with in main, because no stored scan of main has passed": {
 			Against: "main", Introduced: 3, Missing: "no stored scan of main has passed"},
 	} {
-		if got := r.text(); got != want {
+		if got := r.Text(); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}

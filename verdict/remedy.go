@@ -11,10 +11,10 @@ func (t *text) remedies() {
 	t.add("What fixes it:")
 	for i, r := range t.Remedies {
 		if i == 2*maxNotes {
-			t.add("  ... and " + number(len(t.Remedies)-i) + " more")
+			t.add("  ... and " + Number(len(t.Remedies)-i) + " more")
 			break
 		}
-		say := count(r.Findings, "finding") + ": " + r.Text
+		say := Count(r.Findings, "finding") + ": " + r.Text
 		if r.Command != "" {
 			say += ":"
 		}
@@ -56,7 +56,7 @@ func (t *text) fix(most int) []string {
 			if len(lines) < most {
 				say := "see \"What fixes it\" above"
 				if i > 0 {
-					say = "and " + number(more) + " more: " + say
+					say = "and " + Number(more) + " more: " + say
 				}
 				lines = append(lines, t.labelled("fix:", say, 1)...)
 			}

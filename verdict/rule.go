@@ -73,8 +73,8 @@ func failsFinding(rule string) bool {
 	return false
 }
 
-// passingRules returns the rules by which a finding does not fail, in the order of the log.
-func passingRules() []string {
+// PassingRules returns the rules by which a finding does not fail, in the order of the log.
+func PassingRules() []string {
 	return []string{RuleAccepted, RuleVEX, RuleRatchet, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
 }
 

@@ -72,7 +72,7 @@ func (t *text) worst(most int) []string {
 		if i == 0 {
 			label = "worst:"
 		}
-		f := g.vulnerabilities[0]
+		f := g.Vulnerabilities[0]
 		word := string(f.Severity)
 		switch {
 		case f.Malicious:
@@ -81,8 +81,8 @@ func (t *text) worst(most int) []string {
 			word = "exploited"
 		}
 		id := identity(f)
-		if more := len(g.vulnerabilities) - 1; more > 0 {
-			id += " and " + number(more) + " more"
+		if more := len(g.Vulnerabilities) - 1; more > 0 {
+			id += " and " + Number(more) + " more"
 		}
 		title := strings.Join(g.title(), " ") + ","
 		lines = append(lines, t.wrap(pad(label, labels)+t.severity(f.Severity, word), "", strings.Fields(title+" "+id), 1)...)
@@ -104,7 +104,7 @@ func (t *text) caveats() []string {
 		}
 	}
 	if r := t.Ratchet; r != nil && t.Decision.Outcome == Fail && r.Introduced+r.Known > 0 && len(lines) < 2 {
-		lines = append(lines, t.labelled("note:", r.text(), 1)...)
+		lines = append(lines, t.labelled("note:", r.Text(), 1)...)
 	}
 	if t.Data.Sample {
 		lines = append(lines, t.labelled("note:", "sample data for demonstration: most advisories are not in it", 1)...)
@@ -138,7 +138,7 @@ func (t *text) inWords() []string {
 		words += t.howMuch() + ", "
 		switch {
 		case c.Findings > 1:
-			words += "none of " + number(c.Findings) + " findings fails"
+			words += "none of " + Number(c.Findings) + " findings fails"
 		case c.Findings == 1:
 			words += "one finding, which does not fail"
 		default:
@@ -150,12 +150,12 @@ func (t *text) inWords() []string {
 			words = "FAIL, yet THE BUILD GOES ON (--continue-on-failure): "
 		}
 		if c.Failing > 0 {
-			words += number(c.Failing) + " of " + count(c.Findings, "finding") + " fail"
+			words += Number(c.Failing) + " of " + Count(c.Findings, "finding") + " fail"
 			if c.Failing == 1 {
 				words += "s"
 			}
 			if n := len(t.failing); n > 0 {
-				words += ", in " + count(n, "package")
+				words += ", in " + Count(n, "package")
 			}
 		} else {
 			words += "the policy forbids this image"
@@ -172,11 +172,11 @@ func (t *text) howMuch() string {
 	c := t.Counts
 	switch {
 	case t.Evaluated == nil: // from a service of an earlier version
-		return count(c.Packages, "package")
+		return Count(c.Packages, "package")
 	case c.Evaluated == c.Packages:
-		return count(c.Packages, "package") + " evaluated"
+		return Count(c.Packages, "package") + " evaluated"
 	}
-	return number(c.Evaluated) + " of " + count(c.Packages, "package") + " evaluated"
+	return Number(c.Evaluated) + " of " + Count(c.Packages, "package") + " evaluated"
 }
 
 // howMuchNot says what was not evaluated, and why.
@@ -186,7 +186,7 @@ func (t *text) howMuchNot() string {
 	}
 	text := ""
 	if n := t.Counts.Packages - t.Counts.Evaluated; n > 0 {
-		text = "; " + number(n) + " not evaluated"
+		text = "; " + Number(n) + " not evaluated"
 		if causes := t.causes(); causes != "" {
 			text += " (" + causes + ")"
 		}
@@ -235,7 +235,7 @@ func (t *text) causes() string {
 			texts = append(texts, "other causes")
 			break
 		}
-		texts = append(texts, number(c.packages)+" "+c.words)
+		texts = append(texts, Number(c.packages)+" "+c.words)
 	}
 	return strings.Join(texts, ", ")
 }

@@ -56,7 +56,7 @@ func WriteText(w io.Writer, v Verdict, style Style) error {
 		page:    newPage(style),
 		Verdict: v,
 		style:   style,
-		failing: groups(failing, v.Options),
+		failing: Groups(failing, v.Options),
 		unrated: unrated(failing),
 	}
 	if style.Quiet {
@@ -81,7 +81,7 @@ type text struct {
 	*page
 	Verdict
 	style   Style
-	failing []group
+	failing []Group
 	unrated int  // the number of unrated findings that fail by their severity
 	full    bool // there is no room for more findings
 }
@@ -102,13 +102,13 @@ func (t *text) head() {
 	case n == 1:
 		data = "1 advisory"
 	case n > 1:
-		data = number(n) + " advisories"
+		data = Number(n) + " advisories"
 	}
 	if !t.Data.Updated.IsZero() {
 		data += ", updated " + Age(t.Data.Age) + " ago"
 	}
 	t.add(t.wrap("assay: ", "       ", sentence(fmt.Sprintf("%s: %s, %s",
-		t.system(), count(t.Counts.Packages, "package"), data), 3*maxWidth), 2)...)
+		t.system(), Count(t.Counts.Packages, "package"), data), 3*maxWidth), 2)...)
 	if !t.style.Verbose {
 		return
 	}
@@ -139,7 +139,7 @@ func (t *text) countsAs() string {
 }
 
 // list adds groups while there is room.
-func (t *text) list(all []group) {
+func (t *text) list(all []Group) {
 	for i, g := range all {
 		lines := t.group(g)
 		size := 0
@@ -150,12 +150,12 @@ func (t *text) list(all []group) {
 			t.full = true // a smaller group must not follow a more urgent one that did not fit
 			findings := 0
 			for _, g := range all[i:] {
-				findings += len(g.findings)
+				findings += len(g.Findings)
 			}
 			t.blank()
 			t.add(t.wrap("... and ", "    ", strings.Fields(fmt.Sprintf(
 				"%s in %s more: the JSON has all of them (--output json=PATH, or the report with ?format=json)",
-				count(findings, "finding"), count(len(all)-i, "package"))), 0)...)
+				Count(findings, "finding"), Count(len(all)-i, "package"))), 0)...)
 			return
 		}
 		t.blank()
@@ -165,15 +165,15 @@ func (t *text) list(all []group) {
 
 // group returns the lines of a group: one that names it, and a paragraph for each severity
 // with its vulnerabilities.
-func (t *text) group(g group) []string {
+func (t *text) group(g Group) []string {
 	head := g.title()
-	if len(g.binaries) > 1 || g.binaries[0] != g.name {
-		head = append(head, among(g.binaries, 20))
-	} else if len(g.paths) > 0 {
-		head = append(head, among(g.paths, 3))
+	if len(g.Binaries) > 1 || g.Binaries[0] != g.Name {
+		head = append(head, among(g.Binaries, 20))
+	} else if len(g.Paths) > 0 {
+		head = append(head, among(g.Paths, 3))
 	}
 	lines := t.wrap("", "    ", strings.Fields(strings.Join(head, " ")), 4)
-	listed := g.vulnerabilities[:min(len(g.vulnerabilities), maxIDs)]
+	listed := g.Vulnerabilities[:min(len(g.Vulnerabilities), maxIDs)]
 	for same := range chunk(listed) {
 		if t.style.Verbose {
 			for _, f := range same {
@@ -185,13 +185,13 @@ func (t *text) group(g group) []string {
 		for _, f := range same {
 			ids = append(ids, marked(f))
 		}
-		if by := ratedBy(same[0]); by != "" {
+		if by := same[0].RatedBy(); by != "" {
 			ids = append(ids, clean("("+by+")", 60))
 		}
 		lines = append(lines, t.row(same[0].Severity, ids, 0)...)
 	}
-	if more := len(g.vulnerabilities) - len(listed); more > 0 {
-		lines = append(lines, "  ... and "+number(more)+" more in this package")
+	if more := len(g.Vulnerabilities) - len(listed); more > 0 {
+		lines = append(lines, "  ... and "+Number(more)+" more in this package")
 	}
 	return lines
 }
@@ -206,7 +206,7 @@ func chunk(findings []Finding) func(func([]Finding) bool) {
 	return func(yield func([]Finding) bool) {
 		for len(findings) > 0 {
 			n := slices.IndexFunc(findings, func(f Finding) bool {
-				return f.Severity != findings[0].Severity || ratedBy(f) != ratedBy(findings[0])
+				return f.Severity != findings[0].Severity || f.RatedBy() != findings[0].RatedBy()
 			})
 			if n < 0 {
 				n = len(findings)
@@ -220,15 +220,15 @@ func chunk(findings []Finding) func(func([]Finding) bool) {
 }
 
 // title returns the words that name a group: "openssl 3.0.11-1 -> 3.0.13-1".
-func (g group) title() []string {
-	name, installed := clean(g.name, 50), clean(g.installed, 40)
-	if g.fixed == "" && g.subscription != "" {
-		return []string{name, installed + ",", "fix needs", clean(g.subscription, 40)}
+func (g Group) title() []string {
+	name, installed := clean(g.Name, 50), clean(g.Installed, 40)
+	if g.Fixed == "" && g.Subscription != "" {
+		return []string{name, installed + ",", "fix needs", clean(g.Subscription, 40)}
 	}
-	if g.fixed == "" {
+	if g.Fixed == "" {
 		return []string{name, installed + ",", "no fix"}
 	}
-	return []string{name, installed, "->", clean(g.fixed, 40)}
+	return []string{name, installed, "->", clean(g.Fixed, 40)}
 }
 
 // among returns the first most names in parentheses, and the number of the others.
@@ -307,13 +307,13 @@ func (t *text) rest() {
 	const column = 32
 	for i, rule := range rules {
 		if i == maxNotes {
-			t.add("  ... and for " + count(len(rules)-i, "more reason"))
+			t.add("  ... and for " + Count(len(rules)-i, "more reason"))
 			break
 		}
 		if t.style.Verbose {
 			t.blank()
-			t.add("Not failing, " + t.ruleText(rule) + ":")
-			t.list(groups(passing[rule], t.Options))
+			t.add("Not failing, " + t.RuleText(rule) + ":")
+			t.list(Groups(passing[rule], t.Options))
 			continue
 		}
 		var words []string
@@ -325,17 +325,17 @@ func (t *text) rest() {
 				}
 			}
 			if n > 0 {
-				words = append(words, number(n)+" "+t.paint(s, string(s)))
+				words = append(words, Number(n)+" "+t.paint(s, string(s)))
 			}
 		}
-		t.add(t.wrap(pad("  "+t.ruleText(rule), column), pad("", column), words, 2)...)
+		t.add(t.wrap(pad("  "+t.RuleText(rule), column), pad("", column), words, 2)...)
 		t.grounds(passing[rule])
 	}
 	if folded > 0 && t.style.Verbose {
 		t.blank()
-		t.add(t.wrap("Not failing, ", "  ", strings.Fields(t.ruleText(RuleKernel)+": "+count(folded, "finding")+" of kernel packages and headers"), 0)...)
+		t.add(t.wrap("Not failing, ", "  ", strings.Fields(t.RuleText(RuleKernel)+": "+Count(folded, "finding")+" of kernel packages and headers"), 0)...)
 	} else if folded > 0 {
-		t.add(t.wrap(pad("  "+t.ruleText(RuleKernel), column), pad("", column), strings.Fields(number(folded)+" of kernel packages and headers"), 0)...)
+		t.add(t.wrap(pad("  "+t.RuleText(RuleKernel), column), pad("", column), strings.Fields(Number(folded)+" of kernel packages and headers"), 0)...)
 	}
 }
 
@@ -357,7 +357,7 @@ func (t *text) grounds(findings []Finding) {
 	}
 	for i, key := range said {
 		if i == maxNotes {
-			t.add("    ... and for " + count(len(said)-i, "more reason"))
+			t.add("    ... and for " + Count(len(said)-i, "more reason"))
 			return
 		}
 		t.add(t.wrap("    ", "      ", sentence(few(ids[key])+key, 4*maxWidth), 3)...)
@@ -386,29 +386,29 @@ func (g Grounds) Text() string {
 	return text
 }
 
-// text returns the counts as "2 introduced by this build, 31 known (30 in their grace, the
+// Text returns the counts as "2 introduced by this build, 31 known (30 in their grace, the
 // first until 2026-12-05; 1 overdue since 2026-11-02)", and names the reference.
-func (r Ratchet) text() string {
+func (r Ratchet) Text() string {
 	day := func(before string, t *time.Time) string {
 		if t == nil {
 			return ""
 		}
 		return before + t.UTC().Format(time.DateOnly)
 	}
-	text := number(r.Introduced) + " introduced by this build, "
+	text := Number(r.Introduced) + " introduced by this build, "
 	if r.Scan == "" {
 		return text + "0 known: nothing to compare with in " + clean(r.Against, 40) + ", because " + clean(r.Missing, maxWidth)
 	}
-	text += number(r.Known) + " known"
+	text += Number(r.Known) + " known"
 	var parts []string
 	if r.InGrace > 0 {
-		parts = append(parts, number(r.InGrace)+" in their grace"+day(", the first until ", r.Ends))
+		parts = append(parts, Number(r.InGrace)+" in their grace"+day(", the first until ", r.Ends))
 	}
 	if r.Overdue > 0 {
-		parts = append(parts, number(r.Overdue)+" overdue"+day(" since ", r.OverdueSince))
+		parts = append(parts, Number(r.Overdue)+" overdue"+day(" since ", r.OverdueSince))
 	}
 	if n := r.Known - r.InGrace - r.Overdue; n > 0 {
-		parts = append(parts, number(n)+" without a known date of the fix")
+		parts = append(parts, Number(n)+" without a known date of the fix")
 	}
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, "; ") + ")"
@@ -420,41 +420,42 @@ func (r Ratchet) text() string {
 func few(ids []string) string {
 	const most = 3
 	if more := len(ids) - most; more > 0 {
-		return strings.Join(ids[:most], ", ") + " and " + number(more) + " more"
+		return strings.Join(ids[:most], ", ") + " and " + Number(more) + " more"
 	}
 	return strings.Join(ids, ", ")
 }
 
 func ruleOrder(rule string) int {
-	rules := passingRules()
+	rules := PassingRules()
 	if i := slices.Index(rules, rule); i >= 0 {
 		return i
 	}
 	return len(rules)
 }
 
-func (t *text) ruleText(rule string) string {
+// RuleText returns in a few words why a finding does not fail by a rule.
+func (v Verdict) RuleText(rule string) string {
 	switch rule {
 	case RuleUnfixed:
 		return "no fix yet"
 	case RuleSubscription:
 		return "fix needs a subscription"
 	case RuleBelow:
-		if t.Options.FailOn == FailOnNone && t.Options.FailOnEPSS == 0 {
+		if v.Options.FailOn == FailOnNone && v.Options.FailOnEPSS == 0 {
 			return "no severity fails"
 		}
-		return "below " + clean(DeclaredOptions()[0].Value(t.Options), 20)
+		return "below " + clean(DeclaredOptions()[0].Value(v.Options), 20)
 	case RuleAccepted:
 		return "accepted by an exception"
 	case RuleVEX:
 		return "not affected by VEX"
 	case RuleRatchet:
-		if t.Ratchet == nil {
+		if v.Ratchet == nil {
 			return "known, in its grace"
 		}
-		return "known, in its grace of " + t.Ratchet.Grace.String()
+		return "known, in its grace of " + v.Ratchet.Grace.String()
 	case RuleGrace:
-		return "in its grace of " + t.Options.Grace.String()
+		return "in its grace of " + v.Options.Grace.String()
 	case RuleUnimportant:
 		return "unimportant here"
 	case RuleIgnored:
@@ -474,11 +475,11 @@ func (t *text) notes() {
 	t.scanErrors()
 	t.exceptions()
 	if r := t.Ratchet; r != nil {
-		t.note(r.text())
+		t.note(r.Text())
 	}
 	for i, o := range t.Ignored {
 		if i == maxNotes {
-			t.note("and " + count(len(t.Ignored)-i, "other option") + " not taken")
+			t.note("and " + Count(len(t.Ignored)-i, "other option") + " not taken")
 			break
 		}
 		t.note(fmt.Sprintf("not taken: %s=%s of %s (%s)",
@@ -486,7 +487,7 @@ func (t *text) notes() {
 	}
 	for i, s := range t.Notices {
 		if i == maxNotes {
-			t.note("and " + count(len(t.Notices)-i, "other notice"))
+			t.note("and " + Count(len(t.Notices)-i, "other notice"))
 			break
 		}
 		t.note(s)
@@ -515,12 +516,12 @@ func (t *text) evaluated() {
 		if p.Part == PartSystem && p.Ecosystem == "" {
 			name = t.system()
 		}
-		head := fmt.Sprintf("%s: %s of %s evaluated", name, number(p.Evaluated), count(p.Packages, "package"))
+		head := fmt.Sprintf("%s: %s of %s evaluated", name, Number(p.Evaluated), Count(p.Packages, "package"))
 		switch {
 		case p.Packages == 0:
 			head = name + ": not evaluated"
 		case p.State == Evaluated:
-			head = fmt.Sprintf("%s: %s evaluated", name, count(p.Packages, "package"))
+			head = fmt.Sprintf("%s: %s evaluated", name, Count(p.Packages, "package"))
 		}
 		if !t.style.Verbose || len(p.Causes) == 0 {
 			t.note(head + t.because(p))
@@ -530,7 +531,7 @@ func (t *text) evaluated() {
 		for _, c := range p.Causes {
 			text := clean(c.Text, maxWidth)
 			if c.Packages > 0 {
-				text = number(c.Packages) + ": " + text
+				text = Number(c.Packages) + ": " + text
 			}
 			if len(c.Names) > 0 {
 				text += " " + among(c.Names, maxNotes)
@@ -546,12 +547,12 @@ func (t *text) because(p Part) string {
 	var texts []string
 	for i, c := range p.Causes {
 		if i == most {
-			texts = append(texts, "and "+count(len(p.Causes)-most, "more reason"))
+			texts = append(texts, "and "+Count(len(p.Causes)-most, "more reason"))
 			break
 		}
 		text := clean(c.Text, maxWidth)
 		if len(p.Causes) > 1 && c.Packages > 0 {
-			text = number(c.Packages) + " " + text
+			text = Number(c.Packages) + " " + text
 		}
 		texts = append(texts, text)
 	}
@@ -565,7 +566,7 @@ func (t *text) because(p Part) string {
 func (t *text) exceptions() {
 	for i, f := range t.Exceptions {
 		if i == maxNotes {
-			t.note("and " + count(len(t.Exceptions)-i, "other file") + " of exceptions")
+			t.note("and " + Count(len(t.Exceptions)-i, "other file") + " of exceptions")
 			break
 		}
 		file, noun := clean(f.File, 60), "exception"
@@ -578,14 +579,14 @@ func (t *text) exceptions() {
 		}
 		if f.Unmatched > 0 {
 			t.note(fmt.Sprintf("%s of %s of %s matched no finding: %s",
-				number(f.Unmatched), count(f.Entries, noun), file, t.some(f.UnmatchedNames, f.Unmatched)))
+				Number(f.Unmatched), Count(f.Entries, noun), file, t.some(f.UnmatchedNames, f.Unmatched)))
 		}
 	}
 }
 
 // expired names the expired entries of a file.
 func (t *text) expired(f ExceptionFile) string {
-	return count(f.Expired, "exception") + " of " + clean(f.File, 60) + " expired: " + t.some(f.ExpiredNames, f.Expired)
+	return Count(f.Expired, "exception") + " of " + clean(f.File, 60) + " expired: " + t.some(f.ExpiredNames, f.Expired)
 }
 
 // some returns the first of n names; the verbose log has more of them.
@@ -599,7 +600,7 @@ func (t *text) some(names []string, n int) string {
 		shown = append(shown, clean(name, 80))
 	}
 	if more := n - len(shown); more > 0 {
-		shown = append(shown, "and "+number(more)+" more")
+		shown = append(shown, "and "+Number(more)+" more")
 	}
 	return strings.Join(shown, ", ")
 }
@@ -621,9 +622,9 @@ func (t *text) scanErrors() {
 		places = append(places, fmt.Sprintf("%s (%s)", clean("/"+p.Path, 60), clean(p.Err, 60)))
 	}
 	if more := len(t.ScanErrors) - len(places); more > 0 {
-		places = append(places, "and "+number(more)+" more")
+		places = append(places, "and "+Number(more)+" more")
 	}
-	sum := count(len(t.ScanErrors), "place") + " could not be read"
+	sum := Count(len(t.ScanErrors), "place") + " could not be read"
 	if !t.style.Verbose {
 		t.note(sum + ": " + strings.Join(places, ", "))
 		return
