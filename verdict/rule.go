@@ -43,7 +43,7 @@ const (
 	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
 	RuleGrace        = "grace"                   // its fix is not known for long
-	RuleRatchet      = "known"                   // the reference of the ratchet has its package, and its grace is not over
+	RuleRatchet      = "known"                   // the reference of the ratchet has it as well, and its grace is not over
 	RuleAccepted     = "accepted"                // an exception accepts it
 	RuleVEX          = "vex"                     // a VEX statement says that it does not apply
 )

@@ -20,6 +20,10 @@ const ClockSkew = 5 * time.Minute
 type Verdict struct {
 	Version int    `json:"version"`
 	Scan    string `json:"scan"` // id of the kept scan
+	// ProjectInherited says that a variable names the project, which may come from the base
+	// image, and that the token is for every project. Such a scan is no reference of a
+	// ratchet. The store reads this field, which comes before the decision.
+	ProjectInherited bool `json:"project_inherited,omitempty"`
 
 	Decision Decision `json:"decision"`
 	// Findings are sorted: failing ones first, then by severity from the worst,
@@ -180,8 +184,8 @@ type Policy struct {
 	Sections []string `json:"sections"`
 }
 
-// A Ratchet says how many of the findings that fail by severity or EPSS are in components
-// that its reference has: known ones have a grace, and introduced ones do not.
+// A Ratchet says how many of the findings that fail by severity or EPSS its reference has
+// as well: known ones have a grace, and introduced ones do not.
 type Ratchet struct {
 	Against string  `json:"against"` // the ref of the reference
 	Grace   Seconds `json:"grace"`

@@ -186,7 +186,7 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 	}
 	defer view.Close()
 	now := a.Now().Truncate(time.Microsecond) // the precision of the store, so that a replay has the same time
-	evaluator, err := a.evaluator(ctx, s, t, now, memory)
+	evaluator, err := a.evaluator(ctx, s, t, view, now, memory)
 	if err != nil {
 		return none(err)
 	}
@@ -206,6 +206,7 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 		}
 		v.Options.Project = t.Project
 	}
+	v.ProjectInherited = scan.ProjectInherited(s, t)
 	if v.Scan, err = store.NewID(rand.Reader); err != nil {
 		return none(err)
 	}
@@ -217,8 +218,9 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 	}, nil
 }
 
-// evaluator returns the evaluator with the policy of the service for a scan.
-func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, now time.Time, memory *httpserver.Lease) (scan.Evaluator, error) {
+// evaluator returns the evaluator with the policy of the service for a scan, whose data is
+// that of view.
+func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, view View, now time.Time, memory *httpserver.Lease) (scan.Evaluator, error) {
 	evaluator := a.Evaluator
 	if a.Policy == nil {
 		return evaluator, nil
@@ -229,8 +231,9 @@ func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, no
 	}
 	project := cmp.Or(t.Project, s.Option("project"))
 	evaluator.Policy = scan.PolicyFor(policy, s, project, t)
-	evaluator.Ratchet, err = a.references.Ratchet(ctx, evaluator.Policy, project, now, func(reference store.Sizes) error {
-		return memory.Grow(referenceNeed(reference.Request))
+	evaluator.Ratchet, err = a.references.Ratchet(ctx, evaluator.Policy, project, now, scan.Matching{
+		Index: view, Memo: view.Memo(), Snapshot: view.Data().Snapshot, Now: now,
+		Need: func(reference store.Sizes) error { return memory.Grow(referenceNeed(reference.Request)) },
 	})
 	return evaluator, err
 }

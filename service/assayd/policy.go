@@ -222,7 +222,7 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		var both [2]verdict.Decision
 		for i, policy := range []*ruleset.Policy{current, p} {
 			eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token)
-			if eval.Ratchet, err = references.Ratchet(c.Context, eval.Policy, kept.Project, kept.At, nil); err != nil {
+			if eval.Ratchet, err = references.Ratchet(c.Context, eval.Policy, kept.Project, kept.At, matching(view, d.now())); err != nil {
 				return err
 			}
 			answer, err := eval.Answer(sent, view, view.Memo(), view.Data(), d.now())

@@ -11,6 +11,7 @@ import (
 	"assay/service/policy"
 	"assay/service/policy/ruleset"
 	"assay/service/scan"
+	"assay/service/snapshot"
 	"assay/service/store"
 	"assay/verdict"
 	"assay/verdict/hint"
@@ -93,7 +94,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if eval.Policy, err = replayPolicy(c, st, kept, s, before); err != nil {
 		return err
 	}
-	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before); err != nil {
+	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before, matching(view, at)); err != nil {
 		return err
 	}
 	answer, err := eval.Answer(s, view, nil, data, at)
@@ -101,7 +102,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
 	}
 	v := answer.Whole()
-	v.Scan, v.Report = before.Scan, before.Report
+	v.Scan, v.Report, v.ProjectInherited = before.Scan, before.Report, before.ProjectInherited
 	v.Options.Project = before.Options.Project // it may have come from the token
 	return d.printReplay(c, kept, before, v)
 }
@@ -142,14 +143,19 @@ func replayPolicy(c *cli.Context, st store.Store, kept store.Scan, s cyclonedx.S
 	return scan.PolicyFor(policy, s, kept.Project, token), nil
 }
 
+// matching returns what the references of ratchets are matched with.
+func matching(view *snapshot.View, now time.Time) scan.Matching {
+	return scan.Matching{Index: view, Memo: view.Memo(), Snapshot: view.Data().Snapshot, Now: now}
+}
+
 // replayRatchet returns the ratchet of a policy with the reference that the scan had, or
 // under today's policy with that of its time.
-func replayRatchet(c *cli.Context, st store.Store, rules *ruleset.Effective, kept store.Scan, before verdict.Verdict) (*policy.Ratchet, error) {
+func replayRatchet(c *cli.Context, st store.Store, rules *ruleset.Effective, kept store.Scan, before verdict.Verdict, with scan.Matching) (*policy.Ratchet, error) {
 	references := scan.References{Store: st}
 	if c.String("as-of") == "" {
-		return references.Ratchet(c.Context, rules, kept.Project, kept.At, nil)
+		return references.Ratchet(c.Context, rules, kept.Project, kept.At, with)
 	}
-	ratchet, err := references.RatchetOf(c.Context, rules, before)
+	ratchet, err := references.RatchetOf(c.Context, rules, before, with)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, hint.Errorf("it was removed because of its age; without --as-of, the ratchet uses what is still stored", "%w", err)
 	}

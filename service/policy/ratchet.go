@@ -13,14 +13,19 @@ import (
 	"assay/verdict"
 )
 
-// A Ratchet gives findings in components that a reference has a grace, while those in
-// other components fail at once. Decide counts in it. A nil pointer gives none.
+// A Ratchet gives the findings that a reference has as well a grace, while others fail at
+// once. Decide counts in it. A nil pointer gives none.
 type Ratchet struct {
 	verdict.Ratchet
-	// Components are those of the reference, or nil without one: every finding is then
-	// introduced by the build.
-	Components *Components
-	written    string
+	// Reference has the findings of the reference, or is nil without one: every finding is
+	// then introduced by the build.
+	Reference *Reference
+	// Arch is the architecture of the build, as NativeArch returns it.
+	Arch    string
+	written string
+	// places has the packages of the reference that a package may have been, for each of
+	// its paths.
+	places map[*verdict.Package][][]*installed
 }
 
 // NewRatchet returns the ratchet of the policy of the service, without a reference.
@@ -29,74 +34,153 @@ func NewRatchet(service *ruleset.Effective) *Ratchet {
 	return &Ratchet{
 		Ratchet: verdict.Ratchet{Against: rule.Against, Grace: rule.Grace},
 		written: service.Written(rule.Line),
+		places:  make(map[*verdict.Package][][]*installed),
 	}
 }
 
-// Components are the packages of a reference.
-type Components struct {
-	versions map[component][]string
+// Bounds of the comparison with a reference. What is beyond them is introduced.
+const (
+	maxPaths    = 100 // of a package
+	maxVersions = 16  // of a package that is installed several times at one path
+)
+
+// A Reference has the findings of the scan that a ratchet compares with.
+type Reference struct {
+	arch      string
+	installed map[component][]*installed
+	size      int
 }
 
 // A component is a digest of a package without its version, and of one of its paths.
 type component [16]byte
 
-func componentOf(typ, name, arch, path string) component {
+// An installed package of a reference, and the ids of its vulnerabilities, sorted.
+type installed struct {
+	version string
+	ids     []string
+}
+
+// NewReference returns the reference of an inventory, whose findings were matched with the
+// data of today: a vulnerability that only later versions of a package have is not among
+// them. Those that the distribution says not to affect the reference, or rates unimportant
+// there, are left out.
+func NewReference(inv inventory.Inventory, findings []match.Finding) *Reference {
+	ref := &Reference{arch: NativeArch(inv), installed: make(map[component][]*installed)}
+	of := make(map[*verdict.Package]*installed)
+	for _, f := range findings {
+		if f.Owned || f.Unimportant {
+			continue
+		}
+		p := of[f.Package]
+		if p == nil {
+			p = &installed{version: strings.Clone(f.Package.Version)}
+			of[f.Package] = p
+			ref.add(f.Package, p)
+		}
+		p.ids = append(p.ids, strings.Clone(f.ID))
+		ref.size++
+	}
+	for _, p := range of {
+		slices.Sort(p.ids)
+	}
+	return ref
+}
+
+func (ref *Reference) add(p *verdict.Package, as *installed) {
+	if len(p.Paths) > maxPaths {
+		return
+	}
+	for _, path := range paths(p) {
+		c := componentOf(p, path, ref.arch)
+		if len(ref.installed[c]) < maxVersions {
+			ref.installed[c] = append(ref.installed[c], as)
+			ref.size++
+		}
+	}
+}
+
+// Size returns the number of findings and places.
+func (ref *Reference) Size() int { return ref.size }
+
+// paths returns the paths of a package, or an empty one.
+func paths(p *verdict.Package) []string {
+	if len(p.Paths) == 0 {
+		return []string{""}
+	}
+	return p.Paths
+}
+
+// componentOf returns the component of a package at a path, in an image of an architecture.
+func componentOf(p *verdict.Package, path, arch string) component {
+	of := p.Arch
+	if of == arch && of != "" {
+		of = "native"
+	}
 	var c component
-	sum := sha256.Sum256([]byte(strings.Join([]string{typ, name, arch, path}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{p.Type, p.Name, of, path}, "\x00")))
 	copy(c[:], sum[:])
 	return c
 }
 
-// ComponentsOf returns the components of an inventory.
-func ComponentsOf(inv inventory.Inventory) *Components {
-	all := &Components{versions: make(map[component][]string, len(inv.Packages))}
-	add := func(p inventory.Package, path string) {
-		c := componentOf(p.Type, p.Name, p.Arch, path)
-		if !slices.Contains(all.versions[c], p.Version) {
-			all.versions[c] = append(all.versions[c], strings.Clone(p.Version))
-		}
-	}
+// NativeArch returns the architecture that most packages of an image have, or "". An image
+// that is built for several platforms has the same packages in each.
+func NativeArch(inv inventory.Inventory) string {
+	packages := make(map[string]int)
+	native := ""
 	for _, p := range inv.Packages {
-		for _, e := range p.Evidence {
-			add(p, e.Path)
+		if p.Arch == "" || p.Arch == "all" || p.Arch == "noarch" {
+			continue
 		}
-		if len(p.Evidence) == 0 {
-			add(p, "")
+		packages[p.Arch]++
+		if n := packages[p.Arch] - packages[native]; n > 0 || n == 0 && p.Arch < native {
+			native = p.Arch
 		}
 	}
-	return all
+	return native
 }
 
-// Len returns the number of components.
-func (c *Components) Len() int { return len(c.versions) }
-
-// have reports whether the reference has a package at each of its paths, in the same
-// version or an earlier one. A version that cannot be compared is a new one.
-func (c *Components) have(p *verdict.Package) bool {
-	if c == nil {
+// known reports whether the reference has a finding as well: the same vulnerability in the
+// same package at each of its paths, in the same version or an earlier one. A version that
+// cannot be compared is a new one.
+func (r *Ratchet) known(f match.Finding) bool {
+	if r.Reference == nil || len(f.Package.Paths) > maxPaths {
 		return false
 	}
-	notLower := func(than string) bool {
-		if than == p.Version {
-			return true
+	places, ok := r.places[f.Package]
+	if !ok {
+		for _, path := range paths(f.Package) {
+			places = append(places, r.Reference.notLater(f.Package, r.Reference.installed[componentOf(f.Package, path, r.Arch)]))
 		}
-		order, ok := match.VersionOrder(p.Type)
-		if !ok {
-			return false
-		}
-		n, err := order.Comparer()(p.Version, than)
-		return err == nil && n >= 0
+		r.places[f.Package] = places
 	}
-	paths := p.Paths
-	if len(paths) == 0 {
-		paths = []string{""}
-	}
-	for _, path := range paths {
-		if !slices.ContainsFunc(c.versions[componentOf(p.Type, p.Name, p.Arch, path)], notLower) {
+	for _, place := range places {
+		if !slices.ContainsFunc(place, func(p *installed) bool {
+			_, has := slices.BinarySearch(p.ids, f.ID)
+			return has
+		}) {
 			return false
 		}
 	}
 	return true
+}
+
+// notLater returns the installed packages whose versions are not later than that of p.
+func (ref *Reference) notLater(p *verdict.Package, all []*installed) []*installed {
+	var found []*installed
+	for _, i := range all {
+		if i.version == p.Version {
+			found = append(found, i)
+			continue
+		}
+		order, ok := match.VersionOrder(p.Type)
+		if !ok {
+			continue
+		}
+		if n, err := order.Comparer()(p.Version, i.version); err == nil && n >= 0 {
+			found = append(found, i)
+		}
+	}
+	return found
 }
 
 // grace returns the grounds on which a finding that would fail has a grace or had one, or
@@ -105,7 +189,7 @@ func (r *Ratchet) grace(f match.Finding, now time.Time) (grounds *verdict.Ground
 	if r == nil {
 		return nil, false
 	}
-	if !r.Components.have(f.Package) {
+	if !r.known(f) {
 		r.Introduced++
 		return nil, false
 	}

@@ -5,24 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"assay/remote/cyclonedx"
+	"assay/service/match"
 	"assay/service/policy"
 	"assay/service/policy/ruleset"
 	"assay/service/store"
 	"assay/verdict"
 )
 
-// Bounds of the references that are remembered.
+// Bounds of the references.
 const (
-	maxReferences = 16
-	maxComponents = 500_000 // of all of them
+	maxReferences = 16        // that are remembered
+	maxSize       = 1_000_000 // of all of them, as policy.Reference counts
+	maxUnreadable = 3         // scans in a row that cannot be read
 )
 
-// References finds the scans that ratchets compare with, and remembers the components of
-// the last ones. A stored scan never changes, so they are never out of date.
+// References finds the scans that ratchets compare with. It matches their packages with
+// the data of today, and remembers the last results.
 type References struct {
 	Store interface {
 		PassedScan(ctx context.Context, project, ref string, before time.Time) (store.Scan, store.Sizes, error)
@@ -35,14 +38,23 @@ type References struct {
 }
 
 type reference struct {
-	scan       string
-	components *policy.Components
+	scan, snapshot string
+	*policy.Reference
+}
+
+// Matching is what the packages of a reference are matched with, as those of the scan are.
+type Matching struct {
+	Index    match.Index
+	Memo     *match.Memo // or nil
+	Snapshot string      // names the state of the data
+	Now      time.Time
+	// Need, if set, is called with the sizes of a scan before it is read.
+	Need func(store.Sizes) error
 }
 
 // Ratchet returns the ratchet of a policy for a scan of a project at a time, or nil if the
-// policy has none. Its reference is the newest earlier scan that passed. need, if set, is
-// called with the sizes of a scan before it is read.
-func (r *References) Ratchet(ctx context.Context, service *ruleset.Effective, project string, at time.Time, need func(store.Sizes) error) (*policy.Ratchet, error) {
+// policy has none. Its reference is the newest earlier scan that passed and can be read.
+func (r *References) Ratchet(ctx context.Context, service *ruleset.Effective, project string, at time.Time, with Matching) (*policy.Ratchet, error) {
 	if service == nil || service.Ratchet == nil {
 		return nil, nil
 	}
@@ -55,23 +67,32 @@ func (r *References) Ratchet(ctx context.Context, service *ruleset.Effective, pr
 		ratchet.Missing = "a variable names the project"
 		return ratchet, nil
 	}
-	kept, sizes, err := r.Store.PassedScan(ctx, project, ratchet.Against, at)
-	if errors.Is(err, store.ErrNotFound) {
-		ratchet.Missing = fmt.Sprintf("no stored scan of %s has passed", verdict.Short(ratchet.Against))
-		return ratchet, nil
-	}
-	if err == nil {
-		err = r.compareWith(ctx, ratchet, kept, sizes, need)
-	}
-	if err != nil {
-		return nil, err
+	ref := verdict.Short(ratchet.Against)
+	ratchet.Missing = fmt.Sprintf("no stored scan of %s has passed", ref)
+	for n := 0; n < maxUnreadable; n++ {
+		kept, sizes, err := r.Store.PassedScan(ctx, project, ratchet.Against, at)
+		if errors.Is(err, store.ErrNotFound) {
+			return ratchet, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = r.compareWith(ctx, ratchet, kept, sizes, with)
+		if !errors.Is(err, errUnreadable) && !errors.Is(err, store.ErrNotFound) { // it may be removed meanwhile
+			return ratchet, err
+		}
+		at = kept.At
+		ratchet.Missing = fmt.Sprintf("the last scan of %s that passed, %s, cannot be read", ref, kept.ID)
+		if n > 0 {
+			ratchet.Missing = fmt.Sprintf("the last %d scans of %s that passed cannot be read", n+1, ref)
+		}
 	}
 	return ratchet, nil
 }
 
 // RatchetOf returns the ratchet of a policy with the reference of an earlier verdict. The
 // error is store.ErrNotFound, wrapped, if the reference is no longer stored.
-func (r *References) RatchetOf(ctx context.Context, service *ruleset.Effective, before verdict.Verdict) (*policy.Ratchet, error) {
+func (r *References) RatchetOf(ctx context.Context, service *ruleset.Effective, before verdict.Verdict, with Matching) (*policy.Ratchet, error) {
 	if service == nil || service.Ratchet == nil {
 		return nil, nil
 	}
@@ -85,7 +106,7 @@ func (r *References) RatchetOf(ctx context.Context, service *ruleset.Effective, 
 	}
 	kept, sizes, err := r.Store.FindScan(ctx, before.Ratchet.Scan)
 	if err == nil {
-		err = r.compareWith(ctx, ratchet, kept, sizes, nil)
+		err = r.compareWith(ctx, ratchet, kept, sizes, with)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the reference of the ratchet: %w", err)
@@ -93,57 +114,73 @@ func (r *References) RatchetOf(ctx context.Context, service *ruleset.Effective, 
 	return ratchet, nil
 }
 
-// compareWith sets the reference of a ratchet. A damaged one is said to be missing, so that
-// everything is introduced.
-func (r *References) compareWith(ctx context.Context, ratchet *policy.Ratchet, kept store.Scan, sizes store.Sizes, need func(store.Sizes) error) error {
-	components := r.remembered(kept.ID)
-	if components == nil {
-		if need != nil {
-			if err := need(sizes); err != nil {
+// errUnreadable is about a stored scan that is damaged, or cannot be matched.
+var errUnreadable = errors.New("the stored scan cannot be read")
+
+// compareWith sets the reference of a ratchet.
+func (r *References) compareWith(ctx context.Context, ratchet *policy.Ratchet, kept store.Scan, sizes store.Sizes, with Matching) error {
+	ref := r.remembered(kept.ID, with.Snapshot)
+	if ref == nil {
+		if with.Need != nil {
+			if err := with.Need(sizes); err != nil {
 				return err
 			}
 		}
-		whole, err := r.Store.Scan(ctx, kept.ID)
-		if err == nil {
-			var sent cyclonedx.Scan
-			if sent, err = cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits()); err != nil {
-				err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
-			}
-			components = policy.ComponentsOf(sent.Inventory)
-		}
-		if errors.Is(err, store.ErrDamaged) {
-			ratchet.Missing = fmt.Sprintf("the stored scan %s cannot be read", kept.ID)
-			return nil
-		}
-		if err != nil {
+		var err error
+		if ref, err = r.read(ctx, kept.ID, with); err != nil {
 			return err
 		}
-		r.remember(kept.ID, components)
+		r.remember(reference{kept.ID, with.Snapshot, ref})
 	}
-	ratchet.Scan, ratchet.At, ratchet.Components = kept.ID, &kept.At, components
+	ratchet.Scan, ratchet.At, ratchet.Missing, ratchet.Reference = kept.ID, &kept.At, "", ref
 	return nil
 }
 
-func (r *References) remembered(id string) *policy.Components {
+// read reads a stored scan and matches its packages.
+func (r *References) read(ctx context.Context, id string, with Matching) (*policy.Reference, error) {
+	whole, err := r.Store.Scan(ctx, id)
+	if errors.Is(err, store.ErrDamaged) {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sent, err := cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	result, err := match.Inventory(sent.Inventory, with.Index, with.Memo, with.Now)
+	if errors.Is(err, match.ErrTooMany) {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("match the reference of the ratchet: %w", err)
+	}
+	return policy.NewReference(sent.Inventory, result.Findings), nil
+}
+
+func (r *References) remembered(scan, snapshot string) *policy.Reference {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, known := range r.recent {
-		if known.scan == id {
+		if known.scan == scan && known.snapshot == snapshot {
 			copy(r.recent[1:i+1], r.recent[:i])
 			r.recent[0] = known
-			return known.components
+			return known.Reference
 		}
 	}
 	return nil
 }
 
-func (r *References) remember(id string, c *policy.Components) {
+func (r *References) remember(ref reference) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.recent = append([]reference{{id, c}}, r.recent...)
+	// One of the same scan is about earlier data.
+	r.recent = slices.DeleteFunc(r.recent, func(other reference) bool { return other.scan == ref.scan })
+	r.recent = slices.Insert(r.recent, 0, ref)
 	total := 0
 	for i, known := range r.recent {
-		if total += known.components.Len(); i == maxReferences || i > 0 && total > maxComponents {
+		if total += known.Size(); i == maxReferences || i > 0 && total > maxSize {
 			clear(r.recent[i:])
 			r.recent = r.recent[:i]
 			return

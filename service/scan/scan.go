@@ -110,6 +110,9 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Options:    options,
 		Without:    e.Without,
 	}
+	if e.Ratchet != nil {
+		e.Ratchet.Arch = policy.NativeArch(s.Inventory)
+	}
 	start = time.Now()
 	decision, findings, counts := policy.Decide(in)
 	e.timed(StagePolicy, start)
@@ -152,10 +155,17 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 // PolicyFor returns what the policy of the service says about a scan of a project with a
 // token.
 func PolicyFor(p *ruleset.Policy, s cyclonedx.Scan, project string, t store.Token) *ruleset.Effective {
-	if given := s.Given("project"); t.Project == "" && given.Value != "" && given.Origin != "flag" {
+	if ProjectInherited(s, t) {
 		return p.ForInherited(project, t.Name)
 	}
 	return p.For(project, t.Name)
+}
+
+// ProjectInherited reports whether a variable names the project of a scan, and not the
+// token or a flag. The base image may then have named it.
+func ProjectInherited(s cyclonedx.Scan, t store.Token) bool {
+	given := s.Given("project")
+	return t.Project == "" && given.Value != "" && given.Origin != "flag"
 }
 
 // shorter returns the shorter one of two ages up to which data is trusted. Zero means any

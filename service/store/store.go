@@ -272,8 +272,9 @@ type Scans interface {
 	// Verdict. If project is not empty, it returns only scans of the project.
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]Scan, error)
 	// PassedScan returns the newest scan of a project and a ref that was made before a
-	// time and whose verdict is a pass, as FindScan does. Scans that were kept by versions
-	// without this method do not count. It returns ErrNotFound if there is none.
+	// time and whose verdict is a pass, as FindScan does. Scans whose project a base image
+	// may have named do not count, and neither do those that were kept by versions without
+	// this method. It returns ErrNotFound if there is none.
 	PassedScan(ctx context.Context, project, ref string, before time.Time) (Scan, Sizes, error)
 }
 

@@ -39,7 +39,7 @@ type section struct {
 	ratchet               *Ratchet
 }
 
-// A Ratchet is the rule that findings in components which a reference has get a grace.
+// A Ratchet is the rule that findings which a reference has as well get a grace.
 type Ratchet struct {
 	// Against is the ref whose newest scan that passed is the reference. It is empty if the
 	// section turns off the ratchet of an earlier one.
@@ -65,8 +65,8 @@ type Effective struct {
 	NoIgnoreFiles, NoVEX int
 	// Exceptions accept findings, and Forbidden make them fail whatever accepts them.
 	Exceptions, Forbidden []*ignore.Rule
-	// Inherited says that the project may come from the base image. The scans of the
-	// project are then no reference of a ratchet.
+	// Inherited says that the project may come from the base image. A ratchet then has no
+	// reference.
 	Inherited bool
 	// Ratchet is nil if there is none.
 	Ratchet *Ratchet

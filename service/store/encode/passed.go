@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 )
 
-// Passed reports whether the JSON of a verdict is that of a pass. It reads no further than
-// the decision, which is at the beginning.
+// Passed reports whether the JSON of a verdict is that of a pass, of a scan whose project no
+// base image can have named. It reads no further than the decision, which is at the
+// beginning.
 func Passed(text []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -25,7 +26,7 @@ func Passed(text []byte) bool {
 			return d.Decode(&decision) == nil && decision.Outcome == "pass" && decision.Code == 0
 		}
 		var other json.RawMessage
-		if d.Decode(&other) != nil {
+		if d.Decode(&other) != nil || name == "project_inherited" && string(other) != "false" {
 			return false
 		}
 	}

@@ -6,6 +6,8 @@ func TestPassed(t *testing.T) {
 	for text, want := range map[string]bool{
 		`{"version":1,"scan":"a","decision":{"outcome":"pass","code":0},"findings":[]}`: true,
 		`{"decision":{"outcome":"pass","code":0}} and what is never read`:               true,
+		`{"scan":"a","project_inherited":true,"decision":{"outcome":"pass","code":0}}`:  false,
+		`{"scan":"a","project_inherited":false,"decision":{"outcome":"pass","code":0}}`: true,
 		`{"decision":{"outcome":"pass","code":4}}`:                                      false,
 		`{"decision":{"outcome":"fail","code":4}}`:                                      false,
 		`{"decision":{"outcome":"untrusted","code":5}}`:                                 false,
