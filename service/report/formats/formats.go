@@ -6,6 +6,7 @@ import (
 
 	"assay/service/report"
 	"assay/service/report/plain"
+	"assay/service/report/sarif"
 )
 
 // All returns the formats in the order of the documentation.
@@ -13,6 +14,7 @@ func All() []report.Format {
 	return []report.Format{
 		plain.Text(),
 		plain.JSON(),
+		sarif.Format(),
 	}
 }
 
