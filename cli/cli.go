@@ -289,16 +289,17 @@ func (r *run) scan(c *ucli.Context) error {
 	}
 	r.server, r.inventoried = s.server, inv
 	progress(fmt.Sprintf("%d packages, asking %s", len(inv.Packages), s.server))
-	v, raw, err := client.Scan(ctx, cyclonedx.Scan{
+	result, err := client.Scan(ctx, cyclonedx.Scan{
 		Inventory: inv, Options: s.options, Files: s.files, Client: r.client(), Modified: inspect.Modified(c.String("root"), inv),
-	})
+	}, s.rendered()...)
 	progress("")
 	if err != nil {
+		discard(s.outputs)
 		return err
 	}
-	r.answer = v
-	r.code = exitCode(v, s.continueOnFailure)
-	return r.print(v, raw, s)
+	r.answer = result.Verdict
+	r.code = exitCode(r.answer, s.continueOnFailure)
+	return r.print(result, s)
 }
 
 // remote returns the configuration of the client for the service.
@@ -328,7 +329,8 @@ func exitCode(v verdict.Verdict, continueOnFailure bool) int {
 
 // print writes the reports and the log. The log comes last, because builders repeat the
 // last lines of a failed step.
-func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
+func (r *run) print(result remote.Result, s settings) error {
+	v := result.Verdict
 	style := verdict.Style{
 		Color:   isTerminal(r.env.Stdout) && !s.noColor,
 		Width:   width(r.env.Stdout),
@@ -339,15 +341,11 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	}
 	var failed error
 	for _, o := range s.outputs {
-		if err := r.writeOutput(o, v, raw); err != nil {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, r.writeOutput(o, result))
 	}
 	log := r.env.Stdout
-	if s.format == "json" {
-		if _, err := verdict.ASCII(r.env.Stdout).Write(raw); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("write the verdict: %w", err))
-		}
+	if s.format != verdict.ReportText {
+		failed = errors.Join(failed, r.writeOutput(output{s.format, "/dev/stdout"}, result))
 		log, style.Tail = r.env.Stderr, true
 		style.Color, style.Width = isTerminal(r.env.Stderr) && !s.noColor, width(r.env.Stderr)
 	}
@@ -358,40 +356,12 @@ func (r *run) print(v verdict.Verdict, raw []byte, s settings) error {
 	// replace the exit code of the findings.
 	if failed != nil && r.code != codePass {
 		fmt.Fprintf(r.env.Stderr, "assay: error: %s\n", verdict.Clean(failed.Error()))
+		if next := hint.Of(failed); next != "" {
+			fmt.Fprintf(r.env.Stderr, "hint: %s\n", verdict.Clean(next))
+		}
 		return nil
 	}
 	return failed
-}
-
-// writeOutput writes a report to a file, or to the standard output or error.
-func (r *run) writeOutput(o output, v verdict.Verdict, raw []byte) (err error) {
-	var w io.Writer
-	switch stream(o.path) {
-	case 1:
-		w = r.env.Stdout
-	case 2:
-		w = r.env.Stderr
-	default:
-		var f *os.File
-		if f, err = createRegular(o.path); err != nil {
-			return fmt.Errorf("write report: %w", err)
-		}
-		defer func() {
-			if cerr := f.Close(); err == nil && cerr != nil {
-				err = fmt.Errorf("write report: %w", cerr)
-			}
-		}()
-		w = f
-	}
-	if o.format == "json" {
-		_, err = verdict.ASCII(w).Write(raw)
-	} else {
-		err = verdict.WriteText(w, v, verdict.Style{Verbose: true, Exit: v.Decision.Code})
-	}
-	if err != nil {
-		return fmt.Errorf("write report %q: %w", o.path, err)
-	}
-	return nil
 }
 
 // progress returns a function that shows a text on a terminal, in place of the previous

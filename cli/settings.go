@@ -17,8 +17,6 @@ import (
 	"assay/verdict"
 )
 
-type output struct{ format, path string }
-
 // settings are the resolved flags and variables of a scan.
 type settings struct {
 	server            string
@@ -53,7 +51,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	}
 	s.noVerify = v.toggle("no-verify")
 	s.onErrorWarn = v.choice("on-error", "fail", "warn") == "warn"
-	s.format = v.choice("format", "text", "json")
+	s.format = v.format()
 	s.quiet, s.verbose = v.toggle("quiet"), v.toggle("verbose")
 	if s.onErrorWarn {
 		// Otherwise a base image could make every scan time out, and so pass.
@@ -146,6 +144,21 @@ func (v *values) choice(name string, choices ...string) string {
 	return value
 }
 
+// format returns the format of the standard output. --html is MicroScanner's flag.
+func (v *values) format() string {
+	format, origin := v.lookup("format")
+	if v.toggle("html") {
+		if origin != "" && format != "html" {
+			v.reject(usage("give one of the two", "--html and --format %s contradict each other", format))
+		}
+		format = "html"
+	}
+	if !slices.Contains(verdict.ReportNames(), format) {
+		v.reject(badValue("format", format, origin, "one of "+formatNames()))
+	}
+	return format
+}
+
 func (v *values) toggle(name string) bool {
 	value, origin := v.lookup(name)
 	on, err := strconv.ParseBool(value)
@@ -212,8 +225,8 @@ func (v *values) outputs() []output {
 	var outputs []output
 	for _, o := range given {
 		format, path, ok := strings.Cut(o, "=")
-		if !ok || path == "" || format != "json" && format != "text" {
-			v.reject(badValue("output", o, origin, "json=PATH or text=PATH"))
+		if !ok || path == "" || !slices.Contains(verdict.ReportNames(), format) {
+			v.reject(badValue("output", o, origin, "FORMAT=PATH, such as json=PATH; the formats are "+formatNames()))
 		} else if err := checkOutput(path); err != nil {
 			v.reject(err)
 		} else {

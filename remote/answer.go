@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"assay/verdict"
@@ -14,23 +15,23 @@ import (
 
 const hintOther = "is this assayd? the answer may come from a proxy or a login page; check --server"
 
-// verdict reads the verdict from the answer that ended the attempts.
-func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
+// result reads the answer that ended the attempts.
+func (a *attempts) result(resp *http.Response) (Result, error) {
 	c := a.client
 	if a.body == nil {
 		// The answer of the last attempt has not been read: it was one to retry.
 		if err := a.read(resp); err != nil {
-			return verdict.Verdict{}, c.classify(err)
+			return Result{}, c.classify(err)
 		}
 	}
 	if text := c.otherVersion(resp); text != "" {
 		c.config.Notice(text)
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return verdict.Verdict{}, a.patient(c.refusal(resp, a.body))
+		return Result{}, a.patient(c.refusal(resp, a.body))
 	}
-	bad := func(hint, format string, args ...any) (verdict.Verdict, error) {
-		return verdict.Verdict{}, c.errorf(Answer, hint, nil, format, args...)
+	bad := func(hint, format string, args ...any) (Result, error) {
+		return Result{}, c.errorf(Answer, hint, nil, format, args...)
 	}
 	if media := mediaType(resp); media != "application/json" {
 		return bad(hintOther, "%s answered with %s instead of a verdict", c.address(), media)
@@ -55,19 +56,53 @@ func (a *attempts) verdict(resp *http.Response) (verdict.Verdict, error) {
 	if text := string(a.body); scrub(text, c.config.Token) != text {
 		return bad("this is a bug in the service; see its log", "the verdict of %s repeats the token in an encoded form", c.address())
 	}
-	err := v.Check()
-	if err == nil {
-		err = checkSent(v, a.scan)
+	result := Result{Verdict: v, JSON: a.body, Reports: v.Reports}
+	result.Verdict.Reports = nil
+	if v.Reports != nil {
+		result.JSON = withoutReports(a.body)
 	}
-	if err != nil {
-		v = v.Distrusted(err)
+	result.Distrusted = v.Check()
+	if result.Distrusted == nil {
+		result.Distrusted = checkSent(v, a.scan)
+	}
+	if result.Distrusted != nil {
+		result.Verdict, result.Reports = result.Verdict.Distrusted(result.Distrusted), nil
 		var b bytes.Buffer
-		if err := verdict.WriteJSON(&b, v); err != nil {
+		if err := verdict.WriteJSON(&b, result.Verdict); err != nil {
 			return bad("this is a bug in assay; please report it", "%v", err)
 		}
-		a.body = b.Bytes()
+		result.JSON = b.Bytes()
 	}
-	return v, nil
+	return result, nil
+}
+
+// withoutReports returns the JSON of a verdict without its reports. decode has accepted
+// the body.
+func withoutReports(body []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if _, err := d.Token(); err != nil {
+		return body
+	}
+	for first := true; d.More(); first = false {
+		begin := d.InputOffset() // before the comma
+		key, err := d.Token()
+		if err != nil {
+			return body
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return body
+		}
+		if name, _ := key.(string); !strings.EqualFold(name, "reports") {
+			continue
+		}
+		rest := body[d.InputOffset():]
+		if first {
+			rest = bytes.TrimPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(","))
+		}
+		return slices.Concat(body[:begin], rest)
+	}
+	return body
 }
 
 // mediaType returns the media type of an answer without parameters.

@@ -19,11 +19,12 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"assay/remote/cyclonedx"
+	"assay/verdict"
 )
 
 const (
-	// maxAnswer limits the size of a verdict. The largest images have about 10 MiB.
-	maxAnswer = 64 << 20
+	// maxAnswer limits the size of a verdict with its reports.
+	maxAnswer = verdict.MaxAnswer
 	// maxRefusal limits how much is read of any other answer.
 	maxRefusal = 64 << 10
 )

@@ -140,28 +140,45 @@ func parseServer(server string) (*url.URL, error) {
 	return u, nil
 }
 
-// Scan sends a scan. It returns the verdict, and the JSON that it was read from. Its errors
-// are of type *Error.
-func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, []byte, error) {
-	return c.post(ctx, scan, "")
+// A Result is the answer of the service to a scan.
+type Result struct {
+	// Verdict has no Reports.
+	Verdict verdict.Verdict
+	// JSON is what the verdict was read from, without reports.
+	JSON []byte
+	// Reports are the reports that were asked for and that the service sent, by format.
+	Reports map[string]string
+	// Distrusted is why the client does not believe the answer, or nil. Verdict and JSON
+	// say so. Reports is empty then: the service rendered them before.
+	Distrusted error
+}
+
+// Scan sends a scan, and asks for reports in the given formats. Its errors are of type
+// *Error. A report that the service did not send is not an error.
+func (c *Client) Scan(ctx context.Context, scan cyclonedx.Scan, reports ...string) (Result, error) {
+	query := url.Values{"report": reports}.Encode()
+	if query != "" {
+		query = "?" + query
+	}
+	return c.post(ctx, scan, query)
 }
 
 // Try returns the verdict that Scan would return, but the service does not store the scan.
 func (c *Client) Try(ctx context.Context, scan cyclonedx.Scan) (verdict.Verdict, error) {
-	v, _, err := c.post(ctx, scan, "?keep=false")
-	return v, err
+	result, err := c.post(ctx, scan, "?keep=false")
+	return result.Verdict, err
 }
 
-func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (verdict.Verdict, []byte, error) {
+func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (Result, error) {
 	body, err := compress(scan)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.errorf(Internal, "this is a bug in assay; please report it", err, "%v", err)
+		return Result{}, c.errorf(Internal, "this is a bug in assay; please report it", err, "%v", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+query, body)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.errorf(Setup, "check --server", err, "%v", err)
+		return Result{}, c.errorf(Setup, "check --server", err, "%v", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.config.Token)
 	req.Header.Set("Content-Type", "application/vnd.cyclonedx+json; version=1.6")
@@ -179,13 +196,13 @@ func (c *Client) post(ctx context.Context, scan cyclonedx.Scan, query string) (v
 		defer resp.Body.Close()
 	}
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(a.failed(ctx, err))
+		return Result{}, c.scrub(a.failed(ctx, err))
 	}
-	v, err := a.verdict(resp)
+	result, err := a.result(resp)
 	if err != nil {
-		return verdict.Verdict{}, nil, c.scrub(c.asError(err))
+		return Result{}, c.scrub(c.asError(err))
 	}
-	return v, a.body, nil
+	return result, nil
 }
 
 // clean returns a text as one short line without the token.

@@ -76,7 +76,8 @@ func send(t *testing.T, c remote.Config) (verdict.Verdict, []byte, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Scan(t.Context(), scan)
+	result, err := client.Scan(t.Context(), scan)
+	return result.Verdict, result.JSON, err
 }
 
 // fails sends a scan that must fail, and checks the form and the content of the error.
@@ -437,11 +438,11 @@ func TestPassOfAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, _, err := client.Scan(t.Context(), sent)
+			result, err := client.Scan(t.Context(), sent)
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := v.Decision
+			d := result.Verdict.Decision
 			if tt.says == "" {
 				if d.Outcome != verdict.Pass {
 					t.Errorf("%+v", d)
@@ -529,7 +530,7 @@ func TestCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = client.Scan(ctx, scan)
+	_, err = client.Scan(ctx, scan)
 	check(t, err, remote.Interrupted, "interrupted", "again")
 }
 

@@ -62,6 +62,9 @@ type Verdict struct {
 	// Warnings are about the request and not about the image: that the token expires soon.
 	// They do not change the decision, and are not stored with the scan.
 	Warnings []Warning `json:"warnings,omitempty"`
+	// Reports are the reports that the request asked for, by format. They are not stored
+	// with the scan. One that could not be rendered is missing, and a warning says why.
+	Reports map[string]string `json:"reports,omitempty"`
 }
 
 // A Warning is something that the owner of the build should do.

@@ -178,6 +178,7 @@ func TestEnvironment(t *testing.T) {
 		"ASSAY_TOKEN":               {hostileToken: {}},
 		"ASSAY_TOKEN_FILE":          {fifo: {codes: []int{2}}, "/dev/zero": {codes: []int{2}}, never: {codes: []int{2}}},
 		"ASSAY_FORMAT":              {"json": {say: "ASSAY_FORMAT is set and was ignored"}},
+		"ASSAY_HTML":                {"true": {say: "ASSAY_HTML is set and was ignored"}},
 		"ASSAY_OUTPUT":              {"json=" + fifo: {codes: []int{2}}, "json=/dev/zero": {codes: []int{2}}, "json=/dev/stdout": {}, "text=/dev/stderr": {}},
 		"ASSAY_ON_ERROR":            {"warn": {say: "ASSAY_ON_ERROR is set and was ignored"}},
 		"ASSAY_NO_VERIFY":           {"true": {say: "ASSAY_NO_VERIFY is set and was ignored"}},

@@ -65,7 +65,7 @@ func (w waiting) ask(ctx context.Context, notice func(string)) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = c.Scan(ctx, w.scan)
+	_, err = c.Scan(ctx, w.scan)
 	return err
 }
 

@@ -35,6 +35,10 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return err
 	}
+	reports, err := wanted(r)
+	if err != nil {
+		return err
+	}
 	zipped, err := encodingOf(r)
 	if err != nil {
 		return err
@@ -48,13 +52,20 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	}
 	memory := a.server.WorkMemory(t)
 	defer memory.Free()
-	text, err := a.answer(w, r, t, key, zipped, keep, memory, buf)
-	if err == nil {
-		text, err = addWarnings(text, warnings(t, a.Now()))
-	}
+	slot, err := a.server.Slot(r.Context(), t)
 	if err != nil {
 		return err
 	}
+	defer slot.Free()
+	s, err := a.answer(w, r, t, key, zipped, keep, slot, memory, buf)
+	if err != nil {
+		return err
+	}
+	text, err := a.complete(s, warnings(t, a.Now()), reports, memory)
+	if err != nil {
+		return err
+	}
+	slot.Free()
 	if buf.Cap() > maxKept { // the request is not needed while the answer is sent
 		buf = &buffers{verdict: text}
 		body.Free()
@@ -79,33 +90,29 @@ func keeps(r *http.Request) (bool, error) {
 
 // answer decodes and evaluates what was sent, stores it unless keep is false, and returns
 // the JSON of the verdict. That is usually in buf, and memory accounts for it.
-func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, memory *httpserver.Lease, buf *buffers) ([]byte, error) {
-	slot, err := a.server.Slot(r.Context(), t)
-	if err != nil {
-		return nil, err
-	}
-	defer slot.Free()
+func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key string, zipped, keep bool, slot, memory *httpserver.Lease, buf *buffers) (answered, error) {
+	none := func(err error) (answered, error) { return answered{}, err }
 	start := time.Now()
 	body, err := buf.Document(r.Context(), zipped, memory, documentNeed)
 	if err != nil {
-		return nil, err
+		return none(err)
 	}
 	s, err := cyclonedx.Decode(bytes.NewReader(body), cyclonedx.DefaultLimits())
 	a.timed(StageQueue, slot.Waited()+memory.Waited())
 	a.timed(StageDecode, time.Since(start)-memory.Waited())
 	if err != nil {
-		return nil, inventoryError(err)
+		return none(inventoryError(err))
 	}
 	if err := memory.Grow(filesNeed(s.Files)); err != nil {
-		return nil, err
+		return none(err)
 	}
 	v, kept, err := a.evaluate(r.Context(), s, t, memory)
 	if err != nil {
-		return nil, err
+		return none(err)
 	}
 	s = cyclonedx.Scan{}
 	if err := memory.Grow(findingsNeed(v.Count())); err != nil {
-		return nil, err
+		return none(err)
 	}
 	httpserver.LogVerdict(w, v.Options.Project, string(v.Decision.Outcome))
 	if a.Scanned != nil {
@@ -115,11 +122,11 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 		v.Scan, v.Report = "", ""
 	}
 	if kept.Verdict, err = v.AppendJSON(buf.verdict[:0]); err != nil {
-		return nil, err
+		return none(err)
 	}
 	buf.verdict = kept.Verdict
 	if !keep {
-		return kept.Verdict, nil
+		return answered{kept.Verdict, kept.At, body}, nil
 	}
 	httpserver.LogScan(w, kept.ID)
 	kept.Key, kept.Request = keyOf(key), body
@@ -131,16 +138,18 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	a.timed(StageStore, time.Since(start))
 	switch {
 	case r.Context().Err() != nil:
-		return nil, r.Context().Err()
+		return none(r.Context().Err())
 	case errors.Is(err, store.ErrUnavailable):
-		return nil, err // the client sends it again, and it is stored then
+		return none(err) // the client sends it again, and it is stored then
 	case err != nil:
-		return a.unkept(v, kept, err, buf)
+		text, err := a.unkept(v, kept, err, buf)
+		return answered{text, kept.At, body}, err
 	case stored.ID != kept.ID:
-		return a.again(w, r, stored, body, memory)
+		earlier, err := a.again(w, r, stored, body, memory)
+		return answered{earlier.Verdict, earlier.At, body}, err
 	}
 	a.keeping.works(a.Log)
-	return kept.Verdict, nil
+	return answered{kept.Verdict, kept.At, body}, nil
 }
 
 // unkept answers a scan that could not be stored. The verdict is still valid.
@@ -155,25 +164,26 @@ func (a *api) unkept(v scan.Answer, kept store.Scan, cause error, buf *buffers) 
 
 const noticeUnkept = "this scan was not kept: the service could not write it. There is no report of it, and it cannot be explained or replayed"
 
-// again answers a request with a key that was used before, with the earlier verdict.
-func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, body []byte, memory *httpserver.Lease) ([]byte, error) {
+// again returns the earlier scan for a request with a key that was used before.
+func (a *api) again(w http.ResponseWriter, r *http.Request, earlier store.Scan, body []byte, memory *httpserver.Lease) (store.Scan, error) {
+	none := func(err error) (store.Scan, error) { return store.Scan{}, err }
 	other := httpserver.Problem{Status: http.StatusUnprocessableEntity, What: "this idempotency key was used for another inventory", Hint: "use a new key for each scan"}
 	_, sizes, err := a.Store.FindScan(r.Context(), earlier.ID)
 	if err != nil {
-		return nil, err
+		return none(err)
 	}
 	if err := memory.Grow(loadNeed(sizes.Request) + loadNeed(sizes.Verdict)); err != nil {
-		return nil, err
+		return none(err)
 	}
 	whole, err := a.Store.Scan(r.Context(), earlier.ID)
 	if err != nil {
-		return nil, err
+		return none(err)
 	}
 	if !bytes.Equal(whole.Request, body) {
-		return nil, other
+		return none(other)
 	}
 	httpserver.LogScan(w, whole.ID)
-	return whole.Verdict, nil
+	return whole, nil
 }
 
 // evaluate evaluates a scan with the current data. It returns the verdict, and the scan
