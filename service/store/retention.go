@@ -11,7 +11,8 @@ const (
 	// DefaultKeep is how long a new store keeps scans.
 	DefaultKeep = 90 * 24 * time.Hour
 	// KeepNewest is the least time for which the newest scan of each project and ref is
-	// kept, because it describes what is deployed.
+	// kept, because it describes what is deployed, and the newest that passed, because a
+	// ratchet compares with it.
 	KeepNewest = 365 * 24 * time.Hour
 	// keepVersions is how long a version of an advisory or a list is kept after a newer
 	// one has replaced it, even if no stored scan refers to it. A scan that is being

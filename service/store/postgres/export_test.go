@@ -2,6 +2,9 @@ package postgres
 
 import "time"
 
+// FindPassed is the query of PassedScan.
+const FindPassed = findPassed
+
 // ShortLease makes the term of leases a third of what it is.
 func (s *Store) ShortLease() (term time.Duration) {
 	for _, d := range []*time.Duration{&s.lease.term, &s.lease.renew, &s.lease.answer, &s.lease.margin} {

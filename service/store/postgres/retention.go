@@ -123,9 +123,11 @@ func (x *pruner) step(ctx context.Context, f func(transaction) error, committed 
 }
 
 // expired is true for a scan s to be removed: it is older than $1, and it is either older
-// than $2 or not the newest of its ref.
+// than $2, or neither the newest of its ref nor the newest that passed.
 const expired = `(s.at < $1 AND (s.at < $2 OR EXISTS (
-	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at, w.n) > (s.at, s.n))))`
+	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at, w.n) > (s.at, s.n))
+	AND (s.passed IS NOT TRUE OR EXISTS (
+	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND w.passed AND (w.at, w.n) > (s.at, s.n)))))`
 
 const (
 	findExpired = `SELECT s.n, s.at, s.request FROM scan s WHERE ` + expired + ` AND (s.at, s.n) > ($3, $4) ORDER BY s.at, s.n LIMIT $5`

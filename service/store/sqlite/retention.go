@@ -110,10 +110,12 @@ func (x *pruner) step(ctx context.Context, d *database, f func(transaction, *sto
 	return ctx.Err()
 }
 
-// expired is true for a scan s to be removed: older than ?1, and not the newest of its
-// ref unless older than ?2, too.
+// expired is true for a scan s to be removed: older than ?1, and neither the newest of its
+// ref nor the newest that passed, unless older than ?2, too.
 const expired = `(s.at < ?1 AND (s.at < ?2 OR EXISTS (
-	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at > s.at OR w.at = s.at AND w.n > s.n))))`
+	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND (w.at > s.at OR w.at = s.at AND w.n > s.n))
+	AND (s.passed IS NOT 1 OR EXISTS (
+	SELECT 1 FROM scan w WHERE w.project = s.project AND w.ref = s.ref AND w.passed = 1 AND (w.at > s.at OR w.at = s.at AND w.n > s.n)))))`
 
 const (
 	findExpired = `SELECT s.n, s.at, s.request FROM scan s
