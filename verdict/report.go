@@ -30,6 +30,7 @@ func ReportFormats() []ReportFormat {
 	return []ReportFormat{
 		{Name: ReportText},
 		{Name: ReportJSON, JSON: true},
+		{Name: "sarif", JSON: true},
 	}
 }
 
