@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"assay/service/distro"
@@ -155,15 +156,69 @@ func toolchain(typ string, items []*item) (command, with string) {
 	if typ == "golang" && ok {
 		return "go get " + strings.Join(args, " ") + " && go mod tidy", with
 	}
-	var steps []string
-	for _, it := range modules {
-		ok = ok && safe(it.pkg.Version)
-		steps = append(steps, "cargo update "+it.pkg.Name+"@"+it.pkg.Version+" --precise "+it.fixed)
-	}
 	if typ == "golang" || !ok {
 		return "", " with " + listed(modules, target)
 	}
+	near, far := byRange(modules)
+	var steps []string
+	for _, it := range near {
+		if !safe(it.pkg.Version) {
+			return "", " with " + listed(modules, target)
+		}
+		steps = append(steps, "cargo update "+it.pkg.Name+"@"+it.pkg.Version+" --precise "+it.fixed)
+	}
+	if len(far) > 0 {
+		with = " with " + listed(far, target) + " in Cargo.toml, or with a newer release of what requires it (cargo tree -i)"
+	}
 	return strings.Join(steps, " && "), with
+}
+
+// byRange divides items into those whose fix is in the range that npm, Composer and Cargo
+// write for the installed version, ^1.2.3, and the others. A command that upgrades within
+// the ranges of a project does not reach the fix of the others.
+func byRange(items []*item) (near, far []*item) {
+	for _, it := range items {
+		if inCaret(it.pkg.Version, it.fixed) {
+			near = append(near, it)
+		} else {
+			far = append(far, it)
+		}
+	}
+	return near, far
+}
+
+// inCaret reports whether a newer version is in the range ^version: up to the first number
+// that is not 0, both are equal. What is not a version is in no range.
+func inCaret(version, newer string) bool {
+	have, newest := release(version), release(newer)
+	if have == nil || newest == nil {
+		return false
+	}
+	for i, n := range have {
+		if newest[i] != n {
+			return false
+		}
+		if n != 0 {
+			return true
+		}
+	}
+	return true
+}
+
+// release returns the three numbers at the beginning of a version, or nil.
+func release(version string) []int {
+	version, _, _ = strings.Cut(strings.TrimPrefix(version, "v"), "+")
+	version, _, _ = strings.Cut(version, "-")
+	parts := strings.SplitN(version, ".", 4)
+	numbers := make([]int, 3)
+	for i := range min(len(parts), 3) {
+		n, err := strconv.Atoi(parts[i])
+		if err != nil || n < 0 {
+			return nil
+		}
+		numbers[i] = n
+	}
+	return numbers
 }
 
 // atModule is an argument of go get. Versions of advisories have no "v".
@@ -174,17 +229,32 @@ func atModule(name, fixed string) string { return name + "@v" + strings.TrimPref
 func projects(manager string, items []*item, in string, command func([]*item) (string, bool)) []verdict.Remedy {
 	var all []verdict.Remedy
 	for _, at := range places(items, func(p string) string { return project(p, in) }) {
-		r := byHand(manager, at.items, "in the project of "+verdict.Short("/"+at.path))
+		where := "in the project of " + verdict.Short("/"+at.path)
 		if at.path == "" {
-			r.Text = "in its project"
+			where = "in its project"
 		}
-		var ok bool
-		if r.Command, ok = command(at.items); !ok {
-			r.Text += ": upgrade " + listed(at.items, target)
+		near, far := at.items, []*item(nil)
+		if manager == "composer" {
+			near, far = byRange(at.items)
 		}
-		all = append(all, r)
+		if len(near) > 0 {
+			r := byHand(manager, near, where)
+			var ok bool
+			if r.Command, ok = command(near); !ok {
+				r.Text += ": upgrade " + listed(near, target)
+			}
+			all = append(all, r)
+		}
+		if len(far) > 0 {
+			all = append(all, byHand(manager, far, where+beyond(far, "composer.json", "composer why")))
+		}
 	}
 	return all
+}
+
+// beyond says what to do about fixes that are not in the ranges of a project.
+func beyond(items []*item, file, why string) string {
+	return ": raise " + listed(items, target) + " in " + file + ", or upgrade what requires it (" + why + " NAME)"
 }
 
 // project returns the path of a project: what is before the folder in, or the whole path.

@@ -24,7 +24,7 @@ func (w *work) node(items []*item) []verdict.Remedy {
 			all = append(all, byHand("npm", at.items, "corepack's copy in /"+verdict.Short(at.path)+" brings "+
 				listed(at.items, versioned)+": remove it from the final image"))
 		default:
-			all = append(all, nodeProject(at))
+			all = append(all, nodeProject(at)...)
 		}
 	}
 	return all
@@ -89,19 +89,32 @@ func (w *work) global(at *place, prefix, carrier string) verdict.Remedy {
 	return r
 }
 
-// nodeProject returns the remedy for packages of a project.
-func nodeProject(at *place) verdict.Remedy {
-	r := byHand("npm", at.items, "in the project of "+verdict.Short("/"+at.path))
-	args, ok := arguments(at.items, nameOnly)
-	switch {
-	case !ok:
-		r.Text += ": upgrade " + listed(at.items, target)
-	case at.items[0].pnpm():
-		r.Manager, r.Command = "pnpm", "pnpm update --recursive --depth Infinity "+strings.Join(args, " ")
-	default:
-		r.Command = "npm update " + strings.Join(args, " ")
+// nodeProject returns the remedies for packages of a project.
+func nodeProject(at *place) []verdict.Remedy {
+	where := "in the project of " + verdict.Short("/"+at.path)
+	manager := "npm"
+	if at.items[0].pnpm() {
+		manager = "pnpm"
 	}
-	return r
+	var all []verdict.Remedy
+	near, far := byRange(at.items)
+	if len(near) > 0 {
+		r := byHand(manager, near, where)
+		args, ok := arguments(near, nameOnly)
+		switch {
+		case !ok:
+			r.Text += ": upgrade " + listed(near, target)
+		case manager == "pnpm":
+			r.Command = "pnpm update --recursive --depth Infinity " + strings.Join(args, " ")
+		default:
+			r.Command = "npm update " + strings.Join(args, " ")
+		}
+		all = append(all, r)
+	}
+	if len(far) > 0 {
+		all = append(all, byHand(manager, far, where+beyond(far, "package.json", manager+" why")))
+	}
+	return all
 }
 
 // pnpm reports whether pnpm has installed a package.

@@ -107,6 +107,12 @@ func TestOf(t *testing.T) {
 			finding("npm", "minimist", "1.2.5", "1.2.6", "srv/app/node_modules/mkdirp/node_modules/minimist/package.json"),
 			finding("npm", "@babel/traverse", "7.1.0", "7.23.2", "srv/app/node_modules/@babel/traverse/package.json"),
 		}, "upgrade: in the project of /srv/app: npm update minimist @babel/traverse"},
+		{"a fix beyond the range of a project", installed(npm), verdict.System{}, []match.Finding{
+			finding("npm", "jquery", "2.2.4", "3.0.0", "app/node_modules/jquery/package.json"),
+			finding("npm", "mixin-deep", "1.3.1", "1.3.2", "app/node_modules/mixin-deep/package.json"),
+			finding("npm", "ini", "0.3.1", "0.4.0", "app/node_modules/ini/package.json"),
+		}, "upgrade: in the project of /app: raise jquery to 3.0.0 and ini to 0.4.0 in package.json, or upgrade what requires it (npm why NAME)\n" +
+			"upgrade: in the project of /app: npm update mixin-deep"},
 		{"what npm brings", installed(npm), verdict.System{}, []match.Finding{
 			finding("npm", "tar", "6.1.0", "6.2.1", "usr/local/lib/node_modules/npm/node_modules/tar/package.json"),
 			finding("npm", "ip", "1.1.5", "1.1.9", "usr/local/lib/node_modules/npm/node_modules/ip/package.json"),
@@ -124,8 +130,8 @@ func TestOf(t *testing.T) {
 			finding("npm", "tar", "6.1.0", "6.2.1", "app/node_modules/.pnpm/tar@6.1.0/node_modules/tar/package.json"),
 		}, "upgrade: in the project of /app: pnpm update --recursive --depth Infinity tar"},
 		{"a strange module", installed(npm), verdict.System{}, []match.Finding{
-			finding("npm", "a; reboot", "1", "2", "app/node_modules/a/package.json"),
-		}, "upgrade: in the project of /app: upgrade a; reboot to 2"},
+			finding("npm", "a; reboot", "1", "1.2", "app/node_modules/a/package.json"),
+		}, "upgrade: in the project of /app: upgrade a; reboot to 1.2"},
 
 		{"pip", installed("pypi pip " + site + "pip-24.0.dist-info/METADATA"), verdict.System{}, []match.Finding{
 			finding("pypi", "django", "2.2.8", "2.2.9", site+"django-2.2.8.dist-info/METADATA"),
@@ -146,7 +152,7 @@ func TestOf(t *testing.T) {
 
 		{"gem", installed(), verdict.System{}, []match.Finding{
 			finding("gem", "rack", "2.0.1", "2.2.9", "var/lib/gems/3.1.0/specifications/rack-2.0.1.gemspec"),
-		}, "upgrade: add to the Dockerfile after the gems are installed: RUN gem install -i /var/lib/gems/3.1.0 rack:2.2.9 && gem uninstall -i /var/lib/gems/3.1.0 -I -x rack -v 2.0.1"},
+		}, "upgrade: add to the Dockerfile after the gems are installed: RUN export GEM_HOME=/var/lib/gems/3.1.0 && gem install rack:2.2.9 && gem uninstall -I -x rack -v 2.0.1"},
 		{"Bundler", installed(), verdict.System{}, []match.Finding{
 			finding("gem", "rack", "2.0.1", "2.2.9", "usr/local/bundle/specifications/rack-2.0.1.gemspec"),
 		}, "upgrade: in the project with the Gemfile: bundle update --conservative rack"},
@@ -159,8 +165,13 @@ func TestOf(t *testing.T) {
 			finding("golang", "stdlib", "1.22.1", "1.23.8", "bin/a"), finding("golang", "stdlib", "1.22.1", "1.23.8", "bin/b"),
 		}, "upgrade: rebuild /app with Go 1.23.8 or later, or take a newer release: go get golang.org/x/net@v0.33.0 && go mod tidy\n" +
 			"upgrade: rebuild /bin/a and /bin/b with Go 1.23.8 or later, or take a newer release"},
-		{"cargo", installed(), verdict.System{}, []match.Finding{finding("cargo", "time", "0.1.0", "0.2.23", "usr/bin/rg")},
-			"upgrade: rebuild /usr/bin/rg, or take a newer release: cargo update time@0.1.0 --precise 0.2.23"},
+		{"cargo", installed(), verdict.System{}, []match.Finding{finding("cargo", "time", "0.2.0", "0.2.23", "usr/bin/rg")},
+			"upgrade: rebuild /usr/bin/rg, or take a newer release: cargo update time@0.2.0 --precise 0.2.23"},
+		{"cargo, beyond the range", installed(), verdict.System{}, []match.Finding{
+			finding("cargo", "time", "0.1.43", "0.2.23", "usr/bin/rg"), finding("cargo", "smallvec", "1.6.0", "1.6.1", "usr/bin/rg"),
+		}, "upgrade: rebuild /usr/bin/rg with time to 0.2.23 in Cargo.toml, or with a newer release of what requires it (cargo tree -i), or take a newer release: cargo update smallvec@1.6.0 --precise 1.6.1"},
+		{"composer, beyond the range", installed(), verdict.System{}, []match.Finding{finding("composer", "twig/twig", "v2.0.0", "3.1.0", "var/www/vendor/composer/installed.json")},
+			"upgrade: in the project of /var/www: raise twig/twig to 3.1.0 in composer.json, or upgrade what requires it (composer why NAME)"},
 		{"composer", installed(), verdict.System{}, []match.Finding{finding("composer", "guzzlehttp/psr7", "1.0", "1.9", "var/www/vendor/composer/installed.json")},
 			"upgrade: in the project of /var/www: composer update guzzlehttp/psr7 --with-all-dependencies"},
 		{"dotnet", installed(), verdict.System{}, []match.Finding{finding("nuget", "Newtonsoft.Json", "12.0.1", "13.0.1", "app/a.deps.json")},

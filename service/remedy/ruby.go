@@ -58,7 +58,8 @@ func bundled(dir string) bool {
 }
 
 // gemCommand installs the fixed version of each gem into a folder of gems and removes the
-// old one, which would stay otherwise.
+// old one, which would stay otherwise. gem looks for what it removes only in its own folders,
+// even with -i, and reports no failure if it finds nothing, so the folder becomes one of them.
 func gemCommand(dir string, items []*item) (string, bool) {
 	var install, remove []string
 	for _, it := range items {
@@ -66,7 +67,7 @@ func gemCommand(dir string, items []*item) (string, bool) {
 			return "", false
 		}
 		install = append(install, it.pkg.Name+":"+it.fixed)
-		remove = append(remove, "gem uninstall -i "+dir+" -I -x "+it.pkg.Name+" -v "+it.pkg.Version)
+		remove = append(remove, "gem uninstall -I -x "+it.pkg.Name+" -v "+it.pkg.Version)
 	}
-	return "RUN gem install -i " + dir + " " + strings.Join(install, " ") + " && " + strings.Join(remove, " && "), dir != "/"
+	return "RUN export GEM_HOME=" + dir + " && gem install " + strings.Join(install, " ") + " && " + strings.Join(remove, " && "), dir != "/"
 }
