@@ -117,6 +117,12 @@ func Rules(t testing.TB) report.Scan {
 		},
 	}
 	sent.Inventory.Sort()
+	return Answer(t, sent, RulesIndex(t))
+}
+
+// RulesIndex is the index of the records of Rules.
+func RulesIndex(t testing.TB) match.Index {
+	t.Helper()
 	record := func(id, ecosystem, name, events, more string) string {
 		quoted, err := json.Marshal(name)
 		if err != nil {
@@ -132,14 +138,14 @@ func Rules(t testing.TB) report.Scan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Answer(t, sent, Index(t,
+	return Index(t,
 		record("CVE-2024-1", "Debian:12", "failing", fixed, critical+`"summary":`+string(summary)+`,`),
 		record("CVE-2024-2", "Debian:12", "accepted", fixed, critical),
 		record("CVE-2024-3", "Debian:12", "low", fixed, low),
 		record("CVE-2024-4", "Debian:12", "unfixed", "", critical),
 		record("CVE-2024-5", "Debian:12", "vexed", fixed, critical),
 		record("CVE-2024-6", "PyPI", "hostile-"+Hostile, fixed, critical),
-	))
+	)
 }
 
 // Untrusted is a scan of an image whose package database could not be read. It has no

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"assay/service/report"
+	"assay/service/report/cyclonedx"
+	"assay/service/report/openvex"
 	"assay/service/report/plain"
 	"assay/service/report/sarif"
 )
@@ -15,6 +17,8 @@ func All() []report.Format {
 		plain.Text(),
 		plain.JSON(),
 		sarif.Format(),
+		cyclonedx.Format(),
+		openvex.Format(),
 	}
 }
 

@@ -3,7 +3,6 @@ package sarif
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,11 +89,12 @@ func (v *vulnerability) rule() rule {
 	if v.fails {
 		level = "error"
 	}
+	_, page := report.Page(v.id)
 	r := rule{
 		ID:               v.id,
 		ShortDescription: text{Text: plain(title, maxText)},
 		FullDescription:  text{Text: plain(cmp.Or(v.summary, title), maxText)},
-		HelpURI:          helpURI(v.id),
+		HelpURI:          page,
 		Default:          configuration{level},
 	}
 	r.Help = v.help(r.HelpURI)
@@ -192,12 +192,4 @@ func (v *vulnerability) tags() []string {
 	tags = append(tags, v.types...)
 	slices.Sort(tags[2:])
 	return slices.Compact(tags)
-}
-
-// helpURI returns the page about a vulnerability.
-func helpURI(id string) string {
-	if strings.HasPrefix(id, "CVE-") {
-		return "https://nvd.nist.gov/vuln/detail/" + url.PathEscape(id)
-	}
-	return "https://osv.dev/vulnerability/" + url.PathEscape(id)
 }
