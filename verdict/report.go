@@ -31,6 +31,8 @@ func ReportFormats() []ReportFormat {
 		{Name: ReportText},
 		{Name: ReportJSON, JSON: true},
 		{Name: "sarif", JSON: true},
+		{Name: "cyclonedx", JSON: true},
+		{Name: "openvex", JSON: true},
 	}
 }
 
