@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"assay/inspect/app/wordpress"
 	"assay/inspect/inventory"
 	"assay/inspect/lang/java"
 	"assay/inspect/rootfs"
@@ -161,6 +162,7 @@ func (c *collector) inventory() Inventory {
 		}
 	}
 	nameSources(c.packages)
+	c.packages = wordpress.Installed(c.packages)
 	inv := Inventory{Packages: withoutHeld(merge(c.packages))}
 	for kind, e := range c.scanErrors {
 		inv.ScanErrors = append(inv.ScanErrors, e.list(kind)...)

@@ -108,7 +108,7 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 func rules(readers []reader) []walk.Rule {
 	rules := make([]walk.Rule, len(readers))
 	for i, r := range readers {
-		rules[i] = walk.Rule{Bases: r.bases, Exts: r.exts, Programs: r.programs, Wants: r.wants, Limit: r.limit, Probes: r.probes}
+		rules[i] = walk.Rule{Bases: r.bases, Exts: r.exts, Folders: r.folders, Programs: r.programs, Wants: r.wants, Limit: r.limit, Probes: r.probes}
 	}
 	return rules
 }

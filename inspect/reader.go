@@ -39,6 +39,9 @@ type reader struct {
 	// the tree.
 	bases []string
 	exts  []string
+	// folders, if not empty, are the names of folders: a file with one of exts is wanted
+	// only if its folder or the one above has such a name.
+	folders []string
 	// wants, if not nil, reports for the path of such a file whether the reader wants
 	// it.
 	wants func(path string) bool

@@ -2,7 +2,9 @@ package inspect
 
 import (
 	"iter"
+	"slices"
 
+	"assay/inspect/app/wordpress"
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
@@ -20,7 +22,7 @@ import (
 )
 
 // readers returns all readers. A new format is added to one of these lists.
-func readers() []reader { return append(distributions(), languages()...) }
+func readers() []reader { return slices.Concat(distributions(), languages(), applications()) }
 
 // distributions returns the readers of operating system databases.
 func distributions() []reader {
@@ -200,6 +202,33 @@ func languages() []reader {
 			limit:    maxProgram,
 			kind:     inventory.KindFile,
 			read:     programReader(),
+		},
+	}
+}
+
+// applications returns the readers of applications that no package manager has recorded.
+func applications() []reader {
+	return []reader{
+		{
+			bases:   wordpress.Bases(),
+			wants:   wordpress.Wants,
+			context: wordpress.InContext,
+			probes: []string{
+				"version.php", "wp-includes/version.php",
+				"style.css", "x/style.css", "themes/x/style.css", "wp-content/themes/x/style.css",
+			},
+			limit: wordpress.Limit,
+			kind:  inventory.KindFile,
+			read:  stream(wordpress.Read),
+		},
+		{
+			exts:    wordpress.Exts(),
+			folders: wordpress.Folders(),
+			wants:   wordpress.WantsPlugin,
+			probes:  []string{"x.php", "x/x.php", "plugins/x.php", "plugins/x/x.php", "wp-content/plugins/x.php", "wp-content/mu-plugins/x.php"},
+			limit:   wordpress.Limit,
+			kind:    inventory.KindFile,
+			read:    stream(wordpress.ReadPlugin),
 		},
 	}
 }

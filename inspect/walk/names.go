@@ -1,11 +1,18 @@
 package walk
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A Rule says which files one reader wants.
 type Rule struct {
 	Bases []string // whole file names, "package.json"
 	Exts  []string // extensions, from the last dot on, ".jar"
+	// Folders, if not empty, are names of folders. A file with one of Exts is wanted only if
+	// its folder or the one above has such a name. For extensions of which there are very
+	// many files this costs less than Wants.
+	Folders []string
 	// Programs wants the programs and libraries that no rule wants by name: ELF files
 	// of at least minProgram bytes, and executable scripts and archives. Only one rule
 	// may set it.
@@ -77,6 +84,17 @@ func (n *names) match(name []byte) match {
 		m.bulk, m.data = n.data[string(name)]
 	}
 	return m
+}
+
+// near returns rules if one of them may want a file in d.
+func (n *names) near(rules []int, d *dir) []int {
+	for _, i := range rules {
+		folders := n.rules[i].Folders
+		if len(folders) == 0 || slices.Contains(folders, d.name) || d.parent != nil && slices.Contains(folders, d.parent.name) {
+			return rules
+		}
+	}
+	return nil
 }
 
 // byExt returns the rules for an extension, ignoring case.

@@ -204,6 +204,7 @@ func (w *walker) entries(d *dir, entries []byte, children []*dir, buf buffers) [
 // regular opens the regular file name in d if a rule may want it.
 func (w *walker) regular(d *dir, name []byte, buf buffers) {
 	m := w.names.match(name)
+	m.byExt = w.names.near(m.byExt, d)
 	named := len(m.byBase) > 0 || len(m.byExt) > 0
 	data := m.data || d.data
 	if !named && (w.names.programs < 0 || m.bulk && d.bulk || data && d.isTerminal(name)) {

@@ -31,6 +31,8 @@ func (w *work) languages() []verdict.Remedy {
 			all = append(all, projects("dotnet", items, "", dotnet)...)
 		case "maven":
 			all = append(all, jars(items)...)
+		case "wordpress":
+			all = append(all, wordPress(items)...)
 		default:
 			if !distro.SystemPackage(typ) {
 				all = append(all, byHand("", items, "upgrade "+listed(items, target)))

@@ -100,6 +100,7 @@ func (w *work) sort() {
 var ecosystems = map[string]string{
 	"npm": "npm", "pypi": "PyPI", "gem": "RubyGems", "golang": "Go", "cargo": "crates.io",
 	"composer": "Packagist", "nuget": "NuGet", "maven": "Maven",
+	"wordpress": "WordPress", "jenkins": "Jenkins",
 }
 
 func newer(purlType, a, b string) bool {

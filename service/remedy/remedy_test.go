@@ -172,6 +172,31 @@ func TestOf(t *testing.T) {
 		}, "upgrade: rebuild /usr/bin/rg with time to 0.2.23 in Cargo.toml, or with a newer release of what requires it (cargo tree -i), or take a newer release: cargo update smallvec@1.6.0 --precise 1.6.1"},
 		{"composer, beyond the range", installed(), verdict.System{}, []match.Finding{finding("composer", "twig/twig", "v2.0.0", "3.1.0", "var/www/vendor/composer/installed.json")},
 			"upgrade: in the project of /var/www: raise twig/twig to 3.1.0 in composer.json, or upgrade what requires it (composer why NAME)"},
+		{"wordpress", installed(), verdict.System{}, []match.Finding{
+			finding("wordpress", "plugin/contact-form-7", "4.3", "5.9", "var/www/html/wp-content/plugins/contact-form-7/wp-contact-form-7.php"),
+			finding("wordpress", "core", "6.8.5", "6.8.6", "var/www/html/wp-includes/version.php"),
+			finding("wordpress", "plugin/hello-dolly", "1.6", "1.7.2", "srv/two/wp-content/plugins/hello.php"),
+		},
+			"upgrade: in the site of /var/www/html, with wp-cli or with the archive of the release: wp plugin update contact-form-7 --version=5.9 --path=/var/www/html && wp core update --version=6.8.6 --path=/var/www/html\n" +
+				"upgrade: in the site of /srv/two, with wp-cli or with the archive of the release: wp plugin update hello --version=1.7.2 --path=/srv/two"},
+		{"wordpress with other folders", installed(), verdict.System{}, []match.Finding{
+			finding("wordpress", "theme/sage", "1", "2", "srv/web/app/themes/sage/style.css"),
+			finding("wordpress", "plugin/akismet", "5.0", "5.3", "srv/web/app/plugins/akismet/akismet.php", "srv/vendor/composer/installed.json"),
+		},
+			"upgrade: in the site of /srv/web/app, with wp-cli or with the archive of the release: wp theme update sage --version=2\n" +
+				"upgrade: in the project of /srv: upgrade plugin/akismet to 5.3"},
+		{"wordpress without a command", installed(), verdict.System{}, []match.Finding{
+			finding("wordpress", "plugin/loader", "1", "2", "a/wp-content/mu-plugins/loader.php"),
+			finding("wordpress", "plugin/x;reboot", "1", "2", "b/wp-content/plugins/x;reboot/x.php"),
+			finding("wordpress", "plugin/y", "1", "2", "c $(d)/wp-content/plugins/y/y.php"),
+			finding("wordpress", "plugin/z", "1", "2"),
+		},
+			"upgrade: in the site of /a: upgrade plugin/loader to 2\n" +
+				"upgrade: in the site of /b: upgrade plugin/x;reboot to 2\n" +
+				"upgrade: in the site of /c $(d): upgrade plugin/y to 2\n" +
+				"upgrade: in its site: upgrade plugin/z to 2"},
+		{"wordpress in the root", installed(), verdict.System{}, []match.Finding{finding("wordpress", "core", "5.7.4", "5.8.3", "wp-includes/version.php")},
+			"upgrade: in the site of /, with wp-cli or with the archive of the release: wp core update --version=5.8.3 --path=/"},
 		{"composer", installed(), verdict.System{}, []match.Finding{finding("composer", "guzzlehttp/psr7", "1.0", "1.9", "var/www/vendor/composer/installed.json")},
 			"upgrade: in the project of /var/www: composer update guzzlehttp/psr7 --with-all-dependencies"},
 		{"dotnet", installed(), verdict.System{}, []match.Finding{finding("nuget", "Newtonsoft.Json", "12.0.1", "13.0.1", "app/a.deps.json")},
@@ -260,10 +285,14 @@ func TestStale(t *testing.T) {
 
 // TestUnsafe: what people paste has no name that a shell reads as something else.
 func TestUnsafe(t *testing.T) {
-	for _, typ := range []string{"deb", "apk", "rpm", "npm", "pypi", "gem", "golang", "cargo", "composer", "nuget", "maven"} {
+	for _, typ := range []string{"deb", "apk", "rpm", "npm", "pypi", "gem", "golang", "cargo", "composer", "nuget", "maven", "wordpress"} {
 		for _, name := range []string{"a b", "$(id)", "`id`", "a;b", "-o", "--force", "~root", "a&b", "a|b", "a\nb", "a'b", `a"b`, "a>b", "Ünï", "a*", ""} {
 			for _, place := range []string{"srv/node_modules/x/package.json", "usr/local/lib/node_modules/" + name + "/package.json",
 				name + "/lib/python3.12/site-packages/x.dist-info/METADATA", name + "/specifications/x.gemspec", name} {
+				name := name
+				if typ == "wordpress" {
+					name, place = "plugin/"+name, place+"/wp-content/plugins/"+name+"/x.php"
+				}
 				in := remedy.Input{
 					Inventory: installed("deb apt", "apk apk-tools", "rpm dnf", "npm npm usr/local/lib/node_modules/npm/package.json"),
 					Findings:  []match.Finding{finding(typ, name, "1", "2", place), finding(typ, "ok", name, name, place)},
