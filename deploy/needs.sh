@@ -41,6 +41,7 @@ found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the 
 need haproxy haproxy # in front of replicas
 need promtool prometheus # the alert rules
 need python3 python3
+need chromium chromium # opens the pages of the service
 # the shells and download tools that install.sh supports
 need busybox busybox-static
 need dash dash

@@ -30,6 +30,7 @@ func ReportFormats() []ReportFormat {
 	return []ReportFormat{
 		{Name: ReportText},
 		{Name: ReportJSON, JSON: true},
+		{Name: "html"},
 		{Name: "sarif", JSON: true},
 		{Name: "cyclonedx", JSON: true},
 		{Name: "openvex", JSON: true},

@@ -6,6 +6,7 @@ import (
 
 	"assay/service/report"
 	"assay/service/report/cyclonedx"
+	"assay/service/report/html"
 	"assay/service/report/openvex"
 	"assay/service/report/plain"
 	"assay/service/report/sarif"
@@ -16,6 +17,7 @@ func All() []report.Format {
 	return []report.Format{
 		plain.Text(),
 		plain.JSON(),
+		html.Format(),
 		sarif.Format(),
 		cyclonedx.Format(),
 		openvex.Format(),

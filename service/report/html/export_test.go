@@ -1,0 +1,4 @@
+package html
+
+// Link is link, for tests.
+var Link = link
