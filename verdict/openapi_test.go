@@ -139,7 +139,7 @@ func TestAPIDoc(t *testing.T) {
 	for _, rule := range []string{
 		"severity", "known-exploited", "malicious", "end-of-life", "nothing-recognised", "database-unreadable", "no-data",
 		"data-too-old", "partial", "clean", "unfixed", "below-threshold", "unimportant", "kernel", "ignored-by-distribution",
-		"judged-by-distribution", "needs-subscription", "no-os-packages", "contradiction", "end-of-life-unknown", "epss", "grace", "known", "accepted", "vex", "forbidden", "exceptions-unreadable",
+		"judged-by-distribution", "not-in-program", "needs-subscription", "no-os-packages", "contradiction", "end-of-life-unknown", "epss", "grace", "known", "accepted", "vex", "forbidden", "exceptions-unreadable",
 	} {
 		if !strings.Contains(codes, "`"+rule+"`") {
 			t.Errorf("exit-codes.md does not name the rule %s", rule)

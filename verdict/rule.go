@@ -41,6 +41,7 @@ const (
 	RuleUnimportant  = "unimportant"             // the distribution rates it so
 	RuleIgnored      = "ignored-by-distribution" // the distribution will not fix it
 	RuleOwned        = "judged-by-distribution"  // it is part of a package that the distribution built
+	RuleNotLinked    = "not-in-program"          // the program has no function of the affected Go packages
 	RuleKernel       = "kernel"                  // a kernel package or kernel headers
 	RuleGrace        = "grace"                   // its fix is not known for long
 	RuleRatchet      = "known"                   // the reference of the ratchet has it as well, and its grace is not over
@@ -75,7 +76,7 @@ func failsFinding(rule string) bool {
 
 // PassingRules returns the rules by which a finding does not fail, in the order of the log.
 func PassingRules() []string {
-	return []string{RuleAccepted, RuleVEX, RuleRatchet, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleKernel}
+	return []string{RuleAccepted, RuleVEX, RuleRatchet, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleNotLinked, RuleKernel}
 }
 
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a

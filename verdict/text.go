@@ -462,6 +462,8 @@ func (v Verdict) RuleText(rule string) string {
 		return "ignored by the distribution"
 	case RuleOwned:
 		return "left to the distribution"
+	case RuleNotLinked:
+		return "not in the program"
 	case RuleKernel:
 		return "kernel, which no image runs"
 	}

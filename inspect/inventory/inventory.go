@@ -85,6 +85,8 @@ type Package struct {
 	// EmbeddedIn is the path of the file that contains this package (a jar
 	// within a jar, a module within a program), or empty.
 	EmbeddedIn string
+	// Linked says which parts of the package are in the program that EmbeddedIn names.
+	Linked Linked
 }
 
 // Evidence is a place where a package was found.
@@ -172,6 +174,7 @@ func comparePackages(a, b *Package) int {
 		strings.Compare(a.CPE, b.CPE),
 		slices.Compare(a.ContentSets, b.ContentSets),
 		slices.Compare(a.Hashes, b.Hashes),
+		cmp.Compare(a.Linked, b.Linked),
 	)
 }
 

@@ -90,6 +90,7 @@ const (
 	propIDLike        = "assay:id-like"
 	propRepository    = "assay:repository"
 	propHeld          = "assay:held"
+	propLinked        = "assay:linked"
 	propModified      = "assay:database-modified"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // followed by ORIGIN:NAME

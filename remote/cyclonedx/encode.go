@@ -154,6 +154,9 @@ func packageProperties(p inventory.Package, c *component) []property {
 	if p.Held {
 		add(propHeld, "true")
 	}
+	if p.Linked.Known() {
+		add(propLinked, string(p.Linked))
+	}
 	if p.Owner != nil {
 		add(propOwner, p.Owner.Package)
 		add(propOwnerDigest, string(p.Owner.Digest))

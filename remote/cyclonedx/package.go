@@ -36,6 +36,8 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 	}
 	held, _ := lookup(props, propHeld)
 	p.Held = held == "true"
+	linked, _ := lookup(props, propLinked)
+	p.Linked = inventory.Linked(linked)
 	if owner, ok := lookup(props, propOwner); ok {
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: digestOf(digest)}

@@ -161,7 +161,7 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 	for range r.IntN(4) {
 		p := inventory.Package{
 			Type: types[r.IntN(len(types))], Name: word(), Version: word(), Arch: word(), Source: word(), SourceVersion: word(),
-			Vendor: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0,
+			Vendor: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0, Linked: inventory.Linked(word()),
 		}
 		for range r.IntN(3) {
 			p.Evidence = append(p.Evidence, inventory.Evidence{Path: word(), Kind: word()})
@@ -212,7 +212,7 @@ func TestEveryFieldTravels(t *testing.T) {
 	system := example.Inventory.System
 	full := inventory.Package{
 		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", Module: "e", CPE: "f",
-		ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
+		Linked: "http2", ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
 		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n", Held: true,
 	}
 	s := cyclonedx.Scan{Client: "o", Options: example.Options, Files: example.Files, Modified: time.Unix(1e9, 0).UTC(), Inventory: inventory.Inventory{

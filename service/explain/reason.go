@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"assay/verdict"
 )
 
 // reason returns the explanation in one sentence.
@@ -16,6 +18,9 @@ func reason(e Explanation, folded bool) string {
 			}
 		}
 		switch {
+		case failing == 0 && e.Findings[0].Rule == verdict.RuleNotLinked:
+			why := e.Findings[0].Why
+			return "a finding of this scan that does not fail it: " + why[max(0, strings.LastIndex(why, "; ")+2):]
 		case failing == 0:
 			return fmt.Sprintf("a finding of this scan that does not fail it, by the rule %q", e.Findings[0].Rule)
 		case failing == len(e.Findings):

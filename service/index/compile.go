@@ -86,6 +86,7 @@ func Entries(a advisory.Advisory, firstSeen func(ecosystem, pkg, version string)
 				Arches:   arches,
 				Binaries: specific.binaries(af),
 				Patterns: patterns,
+				Imports:  specific.imports(p.Name),
 				Note:     note(af),
 			},
 		})

@@ -49,6 +49,10 @@ type Affected struct {
 	// Patterns are regular expressions of affected versions, which match a whole version.
 	// Only the ecosystem Jenkins has them.
 	Patterns []string
+	// Imports are the affected packages of a Go module on Linux, as import paths relative to
+	// that of the module, sorted, and "." for its root: see inventory.Linked. Without them,
+	// any package of the module may be affected.
+	Imports []string
 	// Note is what a finding says about the entry, if its publisher or the conversion has
 	// left one ("the record contradicts itself").
 	Note string

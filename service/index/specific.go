@@ -19,6 +19,7 @@ type specific struct {
 	// Imports are the affected packages of a Go module, each with the systems and
 	// architectures that it is limited to.
 	Imports []struct {
+		Path   string   `json:"path"`
 		GOOS   []string `json:"goos"`
 		GOARCH []string `json:"goarch"`
 	} `json:"imports"`
@@ -255,6 +256,35 @@ func (s specific) platforms() (arches []string, ok bool) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), true
+}
+
+// maxImports bounds the imports of an entry. Real ones have up to 200.
+const maxImports = 2000
+
+// imports returns the affected packages of a Go module on Linux, as index.Affected has them.
+// It returns none if a path is not that of a package of the module.
+func (s specific) imports(module string) []string {
+	if len(s.Imports) > maxImports {
+		return nil
+	}
+	var paths []string
+	for _, im := range s.Imports {
+		if len(im.GOOS) > 0 && !slices.Contains(im.GOOS, "linux") {
+			continue
+		}
+		path, ok := im.Path, im.Path != "" && !strings.ContainsAny(im.Path, " \x00")
+		if module != "stdlib" {
+			path, ok = strings.CutPrefix(im.Path, module)
+			ok = ok && (path == "" || path[0] == '/' && len(path) > 1) && !strings.ContainsAny(path, " \x00")
+			path = cmp.Or(strings.TrimPrefix(path, "/"), ".")
+		}
+		if !ok {
+			return nil
+		}
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // GoArch returns Go's name of an architecture, given the name in Debian, rpm, apk or Rust.

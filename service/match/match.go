@@ -184,6 +184,9 @@ func (m *matcher) findings(evaluations []*evaluation, total int) []Finding {
 		twins = twins || k > 0 && byName(found[k-1], i) == 0
 		about := m.describe(m.packages[i])
 		for _, c := range evaluations[i].matches {
+			if c.absent(&m.packages[i]) {
+				c = c.notLinked(&m.packages[i])
+			}
 			all = append(all, Finding{Match: c, Package: about})
 		}
 	}

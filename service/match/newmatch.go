@@ -43,6 +43,7 @@ func (m *matcher) newMatch(l lookup, compare version.Compare, g *group, found ca
 	if l.unknownStream() {
 		c.Why += "; uncertain, since the package's module stream is unknown"
 	}
+	c.imports = importsOf(g.matching)
 	c.addNames(g)
 	for _, k := range known {
 		c.Summary = cmp.Or(c.Summary, k.Summary)

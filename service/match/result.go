@@ -65,7 +65,12 @@ type Match struct {
 	// Owned: the package is part of one that the distribution built, and the
 	// distribution's advisories do not say that it is affected. Why has the reason.
 	Owned bool
+	// NotLinked: the package is a Go module in a program that has no function of the packages
+	// that are affected. Why has the reason.
+	NotLinked bool
 
+	// imports are the affected packages of a Go module, or empty if any may be affected.
+	imports []string
 	encoded atomic.Pointer[encoding] // see AppendJSON; nil until it is needed
 }
 

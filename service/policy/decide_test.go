@@ -33,6 +33,8 @@ func found(words string) match.Finding {
 			f.Subscription = "Ubuntu Pro"
 		case "owned":
 			f.Owned = true
+		case "absent":
+			f.NotLinked = true
 		case "probable":
 			f.EPSS = 0.5
 		default:

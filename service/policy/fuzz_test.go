@@ -78,7 +78,7 @@ func FuzzDecide(f *testing.F) {
 			part.State = part.StateOf()
 			in.Result.Parts = slices.Insert(in.Result.Parts, 0, part)
 		}
-		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "wontfix", "owned", "probable"}
+		words := []string{"fixed", "kev", "malicious", "kernel", "unimportant", "wontfix", "owned", "absent", "probable"}
 		for range next(5) {
 			var chosen []string
 			for _, w := range words {

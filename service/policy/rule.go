@@ -28,7 +28,7 @@ func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdic
 		return true, verdict.RuleForbidden, forbidden
 	}
 	switch {
-	case name == verdict.RuleMalicious, name == verdict.RuleKernel, name == verdict.RuleOwned, name == verdict.RuleUnimportant:
+	case name == verdict.RuleMalicious, name == verdict.RuleKernel, name == verdict.RuleOwned, name == verdict.RuleNotLinked, name == verdict.RuleUnimportant:
 		return fails, name, nil
 	case accepted != nil:
 		accepted.file.Accepted++
@@ -76,6 +76,8 @@ func wait(f match.Finding, in Input) (name string, grounds *verdict.Grounds) {
 //     an image does not run its kernel. An option changes that.
 //   - A finding of a part of a package that the distribution built does not fail if the
 //     distribution's advisories do not list that package as affected.
+//   - A finding of a Go module does not fail if the program has no function of the affected
+//     packages, even if it is exploited in other programs.
 //   - A finding that the distribution rates unimportant in its build does not fail, even
 //     if it is exploited in other builds.
 //   - A finding that is known to be exploited fails, with or without a fix. It also fails
@@ -99,6 +101,8 @@ func rule(f match.Finding, o verdict.Options) (name string, fails bool) {
 		return verdict.RuleKernel, false
 	case f.Owned:
 		return verdict.RuleOwned, false
+	case f.NotLinked:
+		return verdict.RuleNotLinked, false
 	case unimportant:
 		return verdict.RuleUnimportant, false
 	case f.KnownExploited:

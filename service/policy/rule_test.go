@@ -91,6 +91,9 @@ func TestRule(t *testing.T) {
 
 		{"critical fixed owned", byDefault, "judged-by-distribution", false},
 		{"critical fixed owned kev", all, "judged-by-distribution", false},
+		{"critical fixed absent", byDefault, "not-in-program", false},
+		{"critical fixed absent kev", all, "not-in-program", false},
+		{"critical fixed absent malicious", byDefault, "malicious", true},
 		{"critical fixed owned malicious", byDefault, "malicious", true},
 
 		{"critical fixed kernel", byDefault, "kernel", false},

@@ -157,8 +157,9 @@ func encodeEntries(key []byte, entries []index.Affected) []byte {
 		body = appendUint(body, number(e.Modules))
 		body = appendUint(body, number(e.Arches))
 		body = appendUint(body, number(e.Binaries))
-		if len(e.Patterns) > 0 || e.Note != "" {
+		if len(e.Patterns)+len(e.Imports) > 0 || e.Note != "" {
 			more = appendUint(appendUint(more, i), number(e.Patterns))
+			more = appendUint(more, number(e.Imports))
 			more = appendUint(more, strings.number(e.Note))
 			mores++
 		}
@@ -237,14 +238,14 @@ func decodeEntries(key, value []byte) ([]index.Affected, error) {
 	}
 	for range r.count() {
 		i := r.int(len(entries))
-		patterns, note := versions[r.int(len(versions)-1)], r.tableString()
+		patterns, imports, note := versions[r.int(len(versions)-1)], versions[r.int(len(versions)-1)], r.tableString()
 		if i >= len(entries) {
 			r.fail(errShort)
 		}
 		if r.err != nil {
 			break
 		}
-		entries[i].Patterns, entries[i].Note = patterns, note
+		entries[i].Patterns, entries[i].Imports, entries[i].Note = patterns, imports, note
 	}
 	return entries, r.end(key)
 }

@@ -126,11 +126,11 @@ func other(f *elf.File) bool {
 
 // sections returns the names of sections that only Go programs have.
 func sections() []string {
-	return []string{".gopclntab", ".gosymtab", ".typelink", ".itablink", ".note.go.buildid", ".go.fipsinfo"}
+	return []string{tableSection, ".gosymtab", ".typelink", ".itablink", ".note.go.buildid", ".go.fipsinfo"}
 }
 
 // Sections returns the section names to pass to elf.Open before Read.
-func Sections() []string { return append(sections(), Section) }
+func Sections() []string { return append(sections(), Section, relocatedSection, relocatedTable) }
 
 // buffers are reused: a system has hundreds of programs, few of them written in Go.
 var buffers = sync.Pool{New: func() any { return new([searchSize]byte) }}

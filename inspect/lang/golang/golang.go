@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"assay/inspect/elf"
@@ -27,7 +28,8 @@ const Stdlib = "stdlib"
 const noVersion = "(devel)"
 
 // Read returns the modules in the program at path, like "go version -m", including the
-// program's own, and the toolchain as the package stdlib. For a replaced module it
+// program's own, and the toolchain as the package stdlib. Each package says which of its Go
+// packages are linked, if the program's table of functions can be read. For a replaced module it
 // returns the replacement. If the replacement is a folder, the version is "(devel)",
 // which is often also the version of the program itself. A program that is not written
 // in Go has no modules, which is not an error.
@@ -41,16 +43,29 @@ func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go build information: %w", err)
 	}
-	return packages(toolchain, text, path)
+	found, info, err := packages(toolchain, text, path)
+	if err != nil {
+		return found, err
+	}
+	linked, err := linkedPackages(f)
+	if errors.Is(err, errNoTable) {
+		return found, nil // nothing is known of what is linked, and nothing is claimed
+	}
+	if err != nil {
+		return found, fmt.Errorf("go table of functions: %w", err)
+	}
+	setLinked(found, info, linked)
+	return found, nil
 }
 
-// packages returns the packages in the build information: the version of the toolchain,
-// and the list of modules in the format of runtime/debug.
-func packages(toolchain, modules, path string) ([]inventory.Package, error) {
+// packages returns the packages in the build information: the version of the toolchain, the
+// program's own module if it has one, and the others in the order of the list. The list of
+// modules has the format of runtime/debug.
+func packages(toolchain, modules, path string) ([]inventory.Package, *debug.BuildInfo, error) {
 	found := []inventory.Package{pack(Stdlib, release(toolchain), path)}
 	info, err := debug.ParseBuildInfo(modules)
 	if err != nil {
-		return found, fmt.Errorf("go build information: %w", err)
+		return found, nil, fmt.Errorf("go build information: %w", err)
 	}
 	if info.Main.Path != "" {
 		found = append(found, module(&info.Main, path))
@@ -58,7 +73,24 @@ func packages(toolchain, modules, path string) ([]inventory.Package, error) {
 	for _, dep := range info.Deps {
 		found = append(found, module(dep, path))
 	}
-	return found, nil
+	return found, info, nil
+}
+
+// setLinked sets what is linked of the packages that the function packages returned, except
+// of the program's own module. In a program that does not name its own module, the packages
+// of the standard library cannot be told apart from its own, which are private.
+func setLinked(found []inventory.Package, info *debug.BuildInfo, linked []string) {
+	var modules []string
+	for _, dep := range info.Deps {
+		modules = append(modules, dep.Path) // import paths are those before a replacement
+	}
+	in := linkedOf(linked, info.Main.Path, modules)
+	if info.Main.Path != "" && !standard(info.Main.Path) {
+		found[0].Linked = inventory.LinkedOf(in[Stdlib])
+	}
+	for i, path := range modules {
+		found[len(found)-len(modules)+i].Linked = inventory.LinkedOf(in[path])
+	}
 }
 
 func module(m *debug.Module, path string) inventory.Package {
@@ -70,6 +102,23 @@ func module(m *debug.Module, path string) inventory.Package {
 		version = noVersion // the path of the replacement is that of a folder
 	}
 	return pack(name, version, path)
+}
+
+// standard reports whether the path of a program's own module may be the beginning of import
+// paths of the standard library, whose packages then cannot be told apart from its own.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return slices.Contains(roots(), first)
+}
+
+// roots returns the first elements of the import paths of the standard library.
+func roots() []string {
+	return []string{
+		"archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug", "embed",
+		"encoding", "errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io", "iter", "log",
+		"maps", "math", "mime", "net", "os", "path", "plugin", "reflect", "regexp", "runtime", "slices", "sort", "strconv",
+		"strings", "structs", "sync", "syscall", "testing", "text", "time", "unicode", "unique", "unsafe", "vendor", "weak",
+	}
 }
 
 func pack(name, version, path string) inventory.Package {

@@ -30,7 +30,7 @@ func TestRecords(t *testing.T) {
 	for _, dir := range dirs {
 		t.Run(dir.Name(), func(t *testing.T) {
 			toolchain, modules := printed(t, filepath.Join(root, dir.Name(), "go-version-m.txt"))
-			found, err := packages(toolchain, modules, "app")
+			found, _, err := packages(toolchain, modules, "app")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,6 +230,15 @@ example.com/old
 				t.Fatal(err)
 			}
 			equal(t, found, want)
+			for _, p := range found {
+				want := map[string]inventory.Linked{"example.com/local": "-", "example.com/new": "-"}[p.Name] // constants alone
+				if p.Name != Stdlib && p.Linked != want {
+					t.Errorf("%s: linked %q, want %q", p.Name, p.Linked, want)
+				}
+				if p.Name == Stdlib && (!p.Linked.Has("runtime") || !p.Linked.Has("internal/abi") || p.Linked.Has("net/http")) {
+					t.Errorf("linked of the standard library: %q", p.Linked)
+				}
+			}
 
 			// A program also runs if its sections have no names.
 			switch arch {
@@ -278,7 +287,7 @@ func TestDamaged(t *testing.T) {
 		})
 	}
 	t.Run("not a list", func(t *testing.T) {
-		found, err := packages("go1.22", "mod\tx\n", "app")
+		found, _, err := packages("go1.22", "mod\tx\n", "app")
 		if err == nil || len(found) != 1 || found[0].Name != Stdlib {
 			t.Errorf("got %+v, %v", found, err)
 		}
@@ -343,8 +352,11 @@ func FuzzRead(f *testing.F) {
 }
 
 // image returns a program with content as build information, at address 4096.
-func image(content []byte) []byte {
-	const names = "\x00" + Section + "\x00.shstrtab\x00"
+func image(content []byte) []byte { return programWith(Section, content) }
+
+// programWith returns a program with one section, at address 4096.
+func programWith(name string, content []byte) []byte {
+	names := "\x00" + name + "\x00.shstrtab\x00"
 	const segments, sections = 64, 64 + 56
 	const text, info = sections + 3*64, sections + 3*64 + 32
 	b := make([]byte, info+len(content))
@@ -374,7 +386,7 @@ func image(content []byte) []byte {
 		le.PutUint64(s[32:], size)
 	}
 	section(1, 1, 1, 4096, info, uint64(len(content)))
-	section(2, uint32(len(Section)+2), 3, 0, text, uint64(len(names)))
+	section(2, uint32(len(name)+2), 3, 0, text, uint64(len(names)))
 	copy(b[text:], names)
 	copy(b[info:], content)
 	return b
