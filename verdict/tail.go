@@ -93,23 +93,41 @@ func (t *text) worst(most int) []string {
 // caveats returns notes that a reader must not miss.
 func (t *text) caveats() []string {
 	var lines []string
-	said := slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == RuleEndOfLife })
-	if t.System.Ended && !said {
+	if t.System.Ended && !t.endOfLife() {
 		ended := cmp.Or(clean(t.System.EndOfLife, 10), "some time ago")
 		lines = append(lines, t.labelled("note:", "security support of "+t.system()+" ended "+ended, 1)...)
 	}
-	for _, f := range t.Exceptions {
-		if f.Expired > 0 && t.Decision.Outcome == Fail && len(lines) < 2 {
-			lines = append(lines, t.labelled("note:", t.expired(f), 1)...)
+	if t.Decision.Outcome == Fail {
+		for _, note := range t.toFailing() {
+			if len(lines) < 2 {
+				lines = append(lines, t.labelled("note:", note, 2-len(lines))...)
+			}
 		}
-	}
-	if r := t.Ratchet; r != nil && t.Decision.Outcome == Fail && r.Introduced+r.Known > 0 && len(lines) < 2 {
-		lines = append(lines, t.labelled("note:", r.Text(), 1)...)
 	}
 	if t.Data.Sample {
 		lines = append(lines, t.labelled("note:", "sample data for demonstration: most advisories are not in it", 1)...)
 	}
 	return lines
+}
+
+// toFailing returns notes that matter to a failing image, the most important first: what
+// came of the ratchet and of the exceptions.
+func (t *text) toFailing() []string {
+	var notes []string
+	if r := t.Ratchet; r != nil && r.Introduced+r.Known > 0 {
+		notes = append(notes, r.short())
+	}
+	for _, f := range t.Exceptions {
+		if f.Expired > 0 {
+			notes = append(notes, t.expired(f))
+		}
+	}
+	for _, f := range t.Exceptions {
+		if f.Unmatched > 0 && !f.vex() {
+			notes = append(notes, t.unmatched(f))
+		}
+	}
+	return notes
 }
 
 // why returns the reasons of the decision.
@@ -149,22 +167,35 @@ func (t *text) inWords() []string {
 		if t.style.Exit == 0 {
 			words = "FAIL, yet THE BUILD GOES ON (--continue-on-failure): "
 		}
-		if c.Failing > 0 {
-			words += Number(c.Failing) + " of " + Count(c.Findings, "finding") + " fail"
-			if c.Failing == 1 {
-				words += "s"
-			}
-			if n := len(t.failing); n > 0 {
-				words += ", in " + Count(n, "package")
-			}
-		} else {
-			words += "the policy forbids this image"
-		}
-		words += t.howMuchNot()
+		words += t.whatFails() + t.howMuchNot()
 	case Untrusted:
 		words += "this answer says nothing about the image"
 	}
 	return t.wrap("assay: ", "       ", strings.Fields(words), 2)
+}
+
+// whatFails says in a few words what fails an image.
+func (t *text) whatFails() string {
+	c := t.Counts
+	if c.Failing == 0 {
+		if t.endOfLife() {
+			return "no finding fails, but security support of the system has ended"
+		}
+		return "the policy forbids this image"
+	}
+	words := Number(c.Failing) + " of " + Count(c.Findings, "finding") + " fail"
+	if c.Failing == 1 {
+		words += "s"
+	}
+	if n := len(t.failing); n > 0 {
+		words += ", in " + Count(n, "package")
+	}
+	return words
+}
+
+// endOfLife reports whether the image fails because the support of its system has ended.
+func (t *text) endOfLife() bool {
+	return slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == RuleEndOfLife })
 }
 
 // howMuch says how many packages were evaluated.

@@ -189,9 +189,31 @@ func (t *text) group(g Group) []string {
 			ids = append(ids, clean("("+by+")", 60))
 		}
 		lines = append(lines, t.row(same[0].Severity, ids, 0)...)
+		lines = append(lines, t.failedBy(same)...)
 	}
 	if more := len(g.Vulnerabilities) - len(listed); more > 0 {
 		lines = append(lines, "  ... and "+Number(more)+" more in this package")
+	}
+	return lines
+}
+
+// failedBy says who decided that findings fail, and why, if that is not for their severity
+// alone: what the policy forbids, what a build introduced, a grace or an exception that is
+// over.
+func (t *text) failedBy(findings []Finding) []string {
+	var lines []string
+	indent := pad("", 2+severityColumns)
+	ids, said := byGrounds(slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !f.Fails }))
+	for i, key := range said {
+		if i == 3 {
+			return append(lines, indent+"... and for "+Count(len(said)-i, "more reason"))
+		}
+		of := few(ids[key])
+		if len(said) == 1 && len(ids[key]) == len(findings) {
+			of = ""
+		}
+		words := sentence(strings.TrimPrefix(of+key, ": "), 4*maxWidth)
+		lines = append(lines, t.wrap(indent, indent, words, 2)...)
 	}
 	return lines
 }
@@ -341,8 +363,20 @@ func (t *text) rest() {
 
 // grounds says who decided on findings, why and until when, if a person or a date did.
 func (t *text) grounds(findings []Finding) {
-	var said []string
-	ids := map[string][]string{}
+	ids, said := byGrounds(findings)
+	for i, key := range said {
+		if i == maxNotes {
+			t.add("    ... and for " + Count(len(said)-i, "more reason"))
+			return
+		}
+		t.add(t.wrap("    ", "      ", sentence(few(ids[key])+key, 4*maxWidth), 3)...)
+	}
+}
+
+// byGrounds returns the ids of findings by the text of their grounds, and these texts in
+// their order.
+func byGrounds(findings []Finding) (ids map[string][]string, said []string) {
+	ids = map[string][]string{}
 	for _, f := range findings {
 		key := f.Grounds.Text()
 		if key == "" {
@@ -355,13 +389,7 @@ func (t *text) grounds(findings []Finding) {
 			ids[key] = append(ids[key], id)
 		}
 	}
-	for i, key := range said {
-		if i == maxNotes {
-			t.add("    ... and for " + Count(len(said)-i, "more reason"))
-			return
-		}
-		t.add(t.wrap("    ", "      ", sentence(few(ids[key])+key, 4*maxWidth), 3)...)
-	}
+	return ids, said
 }
 
 // Text returns grounds as " until 2027-01-31: not reachable (security team, FILE line 4)", to
@@ -414,6 +442,33 @@ func (r Ratchet) Text() string {
 		text += " (" + strings.Join(parts, "; ") + ")"
 	}
 	return text + ", compared with scan " + clean(r.Scan, 40) + " of " + clean(r.Against, 40) + day(" on ", r.At)
+}
+
+// short is text in a line: "2 introduced by this build, 31 known in main: 1 overdue since
+// 2026-11-02, 30 in their grace".
+func (r Ratchet) short() string {
+	if r.Scan == "" {
+		return r.Text()
+	}
+	text := Number(r.Introduced) + " introduced by this build, " + Number(r.Known) + " known in " + clean(r.Against, 40)
+	var parts []string
+	if r.Overdue > 0 {
+		part := Number(r.Overdue) + " overdue"
+		if r.OverdueSince != nil {
+			part += " since " + r.OverdueSince.UTC().Format(time.DateOnly)
+		}
+		parts = append(parts, part)
+	}
+	if n := r.Known - r.InGrace - r.Overdue; n > 0 {
+		parts = append(parts, Number(n)+" without a day of the fix")
+	}
+	if r.InGrace > 0 {
+		parts = append(parts, Number(r.InGrace)+" in their grace")
+	}
+	if len(parts) == 0 {
+		return text
+	}
+	return text + ": " + strings.Join(parts, ", ")
 }
 
 // few returns the first ids and the number of the others.
@@ -571,19 +626,28 @@ func (t *text) exceptions() {
 			t.note("and " + Count(len(t.Exceptions)-i, "other file") + " of exceptions")
 			break
 		}
-		file, noun := clean(f.File, 60), "exception"
-		switch f.Format {
-		case FormatOpenVEX, FormatCycloneDX, FormatCSAF:
-			noun = "VEX statement"
-		}
 		if f.Expired > 0 {
 			t.note(t.expired(f))
 		}
 		if f.Unmatched > 0 {
-			t.note(fmt.Sprintf("%s of %s of %s matched no finding: %s",
-				Number(f.Unmatched), Count(f.Entries, noun), file, t.some(f.UnmatchedNames, f.Unmatched)))
+			t.note(t.unmatched(f))
 		}
 	}
+}
+
+// vex reports whether a file has VEX statements.
+func (f ExceptionFile) vex() bool {
+	return f.Format == FormatOpenVEX || f.Format == FormatCycloneDX || f.Format == FormatCSAF
+}
+
+// unmatched names the entries of a file that matched no finding.
+func (t *text) unmatched(f ExceptionFile) string {
+	noun := "exception"
+	if f.vex() {
+		noun = "VEX statement"
+	}
+	return fmt.Sprintf("%s of %s of %s matched no finding: %s",
+		Number(f.Unmatched), Count(f.Entries, noun), clean(f.File, 60), t.some(f.UnmatchedNames, f.Unmatched))
 }
 
 // expired names the expired entries of a file.

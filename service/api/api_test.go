@@ -49,7 +49,7 @@ func (view) Close()            {}
 // A rig is a service under test.
 type rig struct {
 	t     testing.TB
-	store *sqlite.Store
+	store store.Store
 	srv   *httptest.Server
 	log   *bytes.Buffer
 }

@@ -1,6 +1,9 @@
 package distro
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // EndOfLifeEcosystem is the ecosystem of records with the end of life of releases. It has
 // no package that an image has: a name is a product and a release ("ubuntu/22.04"), and
@@ -22,6 +25,22 @@ var products = map[string]string{
 	"Rocky Linux":  "rocky-linux",
 	"Ubuntu":       "ubuntu",
 	"openSUSE":     "opensuse",
+}
+
+// Newest returns the release of the distribution with an ID of os-release that has free
+// security support for the longest time after today ("Debian 13"), as far as this version
+// of the program knows, and the last day of it. They are empty if it knows none.
+func Newest(id string, today time.Time) (release, last string) {
+	d := byID(id)
+	if d == nil {
+		return "", ""
+	}
+	for name, end := range d.EndOfLife {
+		if end > last && end >= today.UTC().Format(time.DateOnly) {
+			release, last = d.Name+" "+strings.TrimPrefix(name, "v"), end
+		}
+	}
+	return release, last
 }
 
 // HasProduct reports whether a product of endoflife.date is a distribution.

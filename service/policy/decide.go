@@ -225,8 +225,8 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 	if o.FailOnEOL && in.Result.System.Ended {
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleEndOfLife,
-			Text: ended(in.Result.System),
-			Hint: "move to a release that still gets security updates",
+			Text: ended(in.Result.System) + ", and fail-on-eol is set",
+			Hint: newer(in.Result.System, in.Now),
 		})
 	}
 	return reasons

@@ -119,7 +119,7 @@ func TestDecide(t *testing.T) {
 		}}, 4, "severity end-of-life", "1 finding of severity high or worse has a fix"},
 		{"end of life alone", nil, []func(*Input){func(in *Input) {
 			in.Result.System.Ended, in.Result.System.EndOfLife, in.Options.FailOnEOL = true, "2020-01-01", true
-		}}, 4, "end-of-life", "debian 12 has had no free security support since 2020-01-01"},
+		}}, 4, "end-of-life", "debian 12 has had no free security support since 2020-01-01, and fail-on-eol is set"},
 		{"security support continues", nil, []func(*Input){func(in *Input) {
 			in.Result.System.EndOfLife, in.Options.FailOnEOL = "2999-01-01", true
 		}}, 0, "clean", "no findings in 3 packages"},

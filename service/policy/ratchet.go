@@ -183,20 +183,23 @@ func (ref *Reference) notLater(p *verdict.Package, all []*installed) []*installe
 	return found
 }
 
-// grace returns the grounds on which a finding that would fail has a grace or had one, or
-// nil, and whether it still has it.
+// grace returns the grounds on which a finding that would fail has a grace, had one or has
+// none, and whether it still has it. They are nil without a reference.
 func (r *Ratchet) grace(f match.Finding, now time.Time) (grounds *verdict.Grounds, waits bool) {
 	if r == nil {
 		return nil, false
 	}
 	if !r.known(f) {
 		r.Introduced++
-		return nil, false
+		if r.Reference == nil {
+			return nil, false
+		}
+		return &verdict.Grounds{Reason: "introduced by this build", Written: r.written}, false
 	}
 	r.Known++
 	until, reason := graceOf(f, r.Grace, now)
 	if until.IsZero() {
-		return nil, false
+		return &verdict.Grounds{Reason: fmt.Sprintf("known in %s, without a known day of the fix", r.Against), Written: r.written}, false
 	}
 	grounds = &verdict.Grounds{Reason: fmt.Sprintf("known in %s; %s", r.Against, reason), Until: &until, Written: r.written}
 	if now.Before(until) {
@@ -204,6 +207,7 @@ func (r *Ratchet) grace(f match.Finding, now time.Time) (grounds *verdict.Ground
 		r.Ends = earlier(r.Ends, until)
 		return grounds, true
 	}
+	grounds.Reason = fmt.Sprintf("known in %s, and its grace is over; %s", r.Against, reason)
 	r.Overdue++
 	r.OverdueSince = earlier(r.OverdueSince, until)
 	return grounds, false

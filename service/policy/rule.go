@@ -61,7 +61,7 @@ func wait(f match.Finding, in Input) (name string, grounds *verdict.Grounds) {
 		if in.Now.Before(until) {
 			return verdict.RuleGrace, g
 		}
-		if grounds == nil || grounds.Until.Before(until) {
+		if grounds == nil || grounds.Until == nil || grounds.Until.Before(until) {
 			grounds = g
 		}
 	}

@@ -3,7 +3,9 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	"assay/service/distro"
 	"assay/verdict"
 )
 
@@ -49,6 +51,14 @@ func system(s verdict.System) string {
 		return verdict.Clean(s.PrettyName)
 	}
 	return verdict.Clean(strings.TrimSpace(s.ID + " " + s.VersionID))
+}
+
+// newer says which release to build on if the support of a system has ended.
+func newer(s verdict.System, now time.Time) string {
+	if release, last := distro.Newest(s.ID, now); release != "" {
+		return fmt.Sprintf("change FROM to a newer release: %s has security updates until %s", release, last)
+	}
+	return "change FROM to a release that still has security updates"
 }
 
 func ended(s verdict.System) string {

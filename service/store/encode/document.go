@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/s2"
+
+	"assay/service/store"
 )
 
 // A document of a scan is stored as
@@ -40,25 +41,27 @@ func PackDocument(form byte, buf, document []byte) []byte {
 }
 
 // UnpackDocument decodes what PackDocument encoded, or gzip. Its input was written by
-// this program, or read by it before.
+// this program, or read by it before. An error wraps store.ErrDamaged.
 func UnpackDocument(packed []byte) (form byte, document []byte, err error) {
 	if len(packed) > 0 && packed[0] == formGzip {
 		r, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 		}
-		document, err = io.ReadAll(r)
-		return FormWhole, document, err
+		if document, err = io.ReadAll(r); err != nil {
+			return 0, nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		}
+		return FormWhole, document, nil
 	}
 	if len(packed) < documentTop || packed[0] != FormWhole && packed[0] != FormFrame {
-		return 0, nil, errors.New("unknown form of a document")
+		return 0, nil, fmt.Errorf("%w: unknown form of a document", store.ErrDamaged)
 	}
 	document, err = s2.Decode(nil, packed[documentTop:])
 	if err != nil {
-		return 0, nil, fmt.Errorf("decode s2: %w", err)
+		return 0, nil, fmt.Errorf("%w: decode s2: %w", store.ErrDamaged, err)
 	}
 	if CRC(document) != binary.BigEndian.Uint32(packed[1:]) {
-		return 0, nil, errors.New("damaged document: checksum does not match")
+		return 0, nil, fmt.Errorf("%w: checksum does not match", store.ErrDamaged)
 	}
 	return packed[0], document, nil
 }

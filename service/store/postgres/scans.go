@@ -179,12 +179,9 @@ func scanIn(tx transaction, id string) (store.Scan, error) {
 func document(packed []byte) ([]byte, error) {
 	form, text, err := encode.UnpackDocument(packed)
 	if err == nil && form != encode.FormWhole {
-		err = errors.New("unknown form of a document")
+		err = fmt.Errorf("%w: unknown form of a document", store.ErrDamaged)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
-	}
-	return text, nil
+	return text, err
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"assay/service/store"
 	"assay/service/store/encode"
 )
 
@@ -166,7 +168,7 @@ func appendFrame(buf, verdict, head []byte, list []piece, tail []byte) []byte {
 	return buf
 }
 
-var errFrame = errors.New("the frame is damaged")
+var errFrame = fmt.Errorf("%w: the frame of a verdict", store.ErrDamaged)
 
 // use sets the day of use in the rows of pieces. A piece that was removed meanwhile is
 // written into the frame.
@@ -253,7 +255,11 @@ func (s *Store) verdict(ctx context.Context, packed []byte, size int64) ([]byte,
 	verdict := make([]byte, 0, min(max(size, 0), maxDocument))
 	err = parts(frame[4:], func(text []byte) { verdict = append(verdict, text...) }, func(n int64) error {
 		var body []byte
-		if err := s.state.read.row(ctx, findPiece, []any{n}, &body); err != nil {
+		err := s.state.read.row(ctx, findPiece, []any{n}, &body)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%w: piece %d is missing", store.ErrDamaged, n)
+		}
+		if err != nil {
 			return fmt.Errorf("piece %d: %w", n, err)
 		}
 		_, text, err := encode.UnpackDocument(body)
