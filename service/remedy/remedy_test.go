@@ -195,6 +195,8 @@ func TestOf(t *testing.T) {
 				"upgrade: in the site of /b: upgrade plugin/x;reboot to 2\n" +
 				"upgrade: in the site of /c $(d): upgrade plugin/y to 2\n" +
 				"upgrade: in its site: upgrade plugin/z to 2"},
+		{"wordpress of Debian", installed(), verdict.System{}, []match.Finding{finding("wordpress", "plugin/a", "1", "2", "var/lib/wordpress/wp-content/plugins/a/a.php")},
+			"upgrade: in the site of /var/lib/wordpress, with wp-cli or with the archive of the release: wp plugin update a --version=2 --path=/usr/share/wordpress"},
 		{"wordpress in the root", installed(), verdict.System{}, []match.Finding{finding("wordpress", "core", "5.7.4", "5.8.3", "wp-includes/version.php")},
 			"upgrade: in the site of /, with wp-cli or with the archive of the release: wp core update --version=5.8.3 --path=/"},
 		{"composer", installed(), verdict.System{}, []match.Finding{finding("composer", "guzzlehttp/psr7", "1.0", "1.9", "var/www/vendor/composer/installed.json")},

@@ -83,6 +83,9 @@ func wp(at *place) (command string, ok bool) {
 			return "", false
 		}
 		in = " --path=" + at.path
+		if at.path == "/var/lib/wordpress" {
+			in = " --path=/usr/share/wordpress" // where Debian has WordPress itself
+		}
 	}
 	var steps []string
 	for _, it := range at.items {
