@@ -42,6 +42,8 @@ need haproxy haproxy # in front of replicas
 need promtool prometheus # the alert rules
 need python3 python3
 need chromium chromium # opens the pages of the service
+need xmllint libxml2-utils # the schema of JUnit
+need jq jq # what scripts read reports with
 # the shells and download tools that install.sh supports
 need busybox busybox-static
 need dash dash

@@ -34,6 +34,12 @@ func ReportFormats() []ReportFormat {
 		{Name: "sarif", JSON: true},
 		{Name: "cyclonedx", JSON: true},
 		{Name: "openvex", JSON: true},
+		{Name: "csv"},
+		{Name: "markdown"},
+		{Name: "junit"},
+		{Name: "gitlab", JSON: true},
+		{Name: "microscanner", JSON: true},
+		{Name: "copa", JSON: true},
 	}
 }
 

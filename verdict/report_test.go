@@ -4,7 +4,7 @@ import "testing"
 
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
-		"a\tb\nc é 漢":     "a\tb\nc é 漢",
+		"a\tb\nc é 漢":      "a\tb\nc é 漢",
 		"\x1b[31mred":      `\u001b[31mred`,
 		"a\rb\u202ec\x9b":  `a\u000db\u202ec\x9b`,
 		"\u009b1m \ufffd!": `\u009b1m ` + "\ufffd!",

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -30,6 +31,23 @@ func Line(s string, most int) string {
 		}
 		b.WriteRune(r)
 		n++
+	}
+	return b.String()
+}
+
+// Markdown returns text from outside for GitHub-flavoured Markdown. Every punctuation
+// character is escaped, so that it begins no markup, link, mention or HTML.
+func Markdown(s string, most int) string {
+	var b strings.Builder
+	for _, r := range Line(s, most) {
+		switch {
+		case r < 0x80 && strings.ContainsRune("<>&{}", r):
+			fmt.Fprintf(&b, "&#%d;", r)
+			continue
+		case r < 0x80 && strings.ContainsRune("!\"#$%'()*+,-./:;=?@[\\]^_`|~", r):
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }

@@ -5,8 +5,14 @@ import (
 	"slices"
 
 	"assay/service/report"
+	"assay/service/report/copa"
+	"assay/service/report/csv"
 	"assay/service/report/cyclonedx"
+	"assay/service/report/gitlab"
 	"assay/service/report/html"
+	"assay/service/report/junit"
+	"assay/service/report/markdown"
+	"assay/service/report/microscanner"
 	"assay/service/report/openvex"
 	"assay/service/report/plain"
 	"assay/service/report/sarif"
@@ -21,6 +27,12 @@ func All() []report.Format {
 		sarif.Format(),
 		cyclonedx.Format(),
 		openvex.Format(),
+		csv.Format(),
+		markdown.Format(),
+		junit.Format(),
+		gitlab.Format(),
+		microscanner.Format(),
+		copa.Format(),
 	}
 }
 

@@ -1,7 +1,6 @@
 package sarif
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
@@ -15,23 +14,6 @@ func plain(s string, most int) string {
 }
 
 var escapePlain = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `{`, `{{`, `}`, `}}`)
-
-// markdown returns text from outside for GitHub-flavoured Markdown. Every punctuation
-// character is escaped, so that it begins no markup, link, mention or HTML.
-func markdown(s string, most int) string {
-	var b strings.Builder
-	for _, r := range report.Line(s, most) {
-		switch {
-		case r < 0x80 && strings.ContainsRune("<>&{}", r):
-			fmt.Fprintf(&b, "&#%d;", r)
-			continue
-		case r < 0x80 && strings.ContainsRune("!\"#$%'()*+,-./:;=?@[\\]^_`|~", r):
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
 
 // relative returns a path of the image as a relative reference (RFC 3986), which stays below
 // the root.

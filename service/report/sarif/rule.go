@@ -116,22 +116,22 @@ func (v *vulnerability) help(uri string) text {
 	}
 	var t, m strings.Builder
 	t.WriteString(plain(v.summary, maxText))
-	m.WriteString(markdown(v.summary, maxText))
+	m.WriteString(report.Markdown(v.summary, maxText))
 	for _, f := range facts {
 		fmt.Fprintf(&t, "\n%s: %s", f[0], plain(f[1], maxText))
-		fmt.Fprintf(&m, "\n\n**%s**: %s", f[0], markdown(f[1], maxText))
+		fmt.Fprintf(&m, "\n\n**%s**: %s", f[0], report.Markdown(f[1], maxText))
 	}
 	t.WriteString("\nPackages:")
 	m.WriteString("\n\n**Packages**:\n")
 	for _, p := range v.packages {
 		fmt.Fprintf(&t, "\n- %s", plain(p, 2*maxName))
-		fmt.Fprintf(&m, "\n- %s", markdown(p, 2*maxName))
+		fmt.Fprintf(&m, "\n- %s", report.Markdown(p, 2*maxName))
 	}
 	if v.more > 0 {
 		fmt.Fprintf(&t, "\n- and %d more", v.more)
 		fmt.Fprintf(&m, "\n- and %d more", v.more)
 	}
-	fmt.Fprintf(&m, "\n\n[%s](%s)", markdown(v.id, maxName), uri)
+	fmt.Fprintf(&m, "\n\n[%s](%s)", report.Markdown(v.id, maxName), uri)
 	return text{Text: strings.TrimLeft(t.String(), "\n"), Markdown: strings.TrimLeft(m.String(), "\n")}
 }
 
