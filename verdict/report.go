@@ -10,7 +10,7 @@ import (
 
 // MaxAnswer is the most bytes of an answer to a scan, with its reports. The client accepts
 // no longer one. The verdicts of the largest images have about 10 MiB.
-const MaxAnswer = 64 << 20
+const MaxAnswer = 128 << 20
 
 // A ReportFormat is a format that --format and --output accept.
 type ReportFormat struct {
