@@ -192,4 +192,5 @@ verdicts: build
 compare: build
 	$(GO) run ./check/peers/inventory -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
 	$(GO) test -count 1 -tags fat ./inspect/lang/...
+	$(GO) run ./check/peers/linked -tools dist/tools
 	$(GO) run ./check/peers/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
