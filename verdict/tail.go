@@ -123,6 +123,9 @@ func (t *text) toFailing() []string {
 		}
 	}
 	for _, f := range t.Exceptions {
+		if f.empty() {
+			notes = append(notes, f.nothing())
+		}
 		if f.Unmatched > 0 && !f.vex() {
 			notes = append(notes, t.unmatched(f))
 		}

@@ -629,6 +629,9 @@ func (t *text) exceptions() {
 		if f.Expired > 0 {
 			t.note(t.expired(f))
 		}
+		if f.empty() {
+			t.note(f.nothing())
+		}
 		if f.Unmatched > 0 {
 			t.note(t.unmatched(f))
 		}
@@ -640,14 +643,24 @@ func (f ExceptionFile) vex() bool {
 	return f.Format == FormatOpenVEX || f.Format == FormatCycloneDX || f.Format == FormatCSAF
 }
 
+// empty reports whether a file was read and has no entries.
+func (f ExceptionFile) empty() bool { return f.Entries == 0 && f.Format != "" && f.Error == "" }
+
+// nothing says that a file has no entries.
+func (f ExceptionFile) nothing() string { return clean(f.File, 60) + " has no " + f.noun() + "s" }
+
+// noun returns what the entries of a file are.
+func (f ExceptionFile) noun() string {
+	if f.vex() {
+		return "VEX statement"
+	}
+	return "exception"
+}
+
 // unmatched names the entries of a file that matched no finding.
 func (t *text) unmatched(f ExceptionFile) string {
-	noun := "exception"
-	if f.vex() {
-		noun = "VEX statement"
-	}
 	return fmt.Sprintf("%s of %s of %s matched no finding: %s",
-		Number(f.Unmatched), Count(f.Entries, noun), clean(f.File, 60), t.some(f.UnmatchedNames, f.Unmatched))
+		Number(f.Unmatched), Count(f.Entries, f.noun()), clean(f.File, 60), t.some(f.UnmatchedNames, f.Unmatched))
 }
 
 // expired names the expired entries of a file.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,7 +206,7 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		return err
 	}
 	references := scan.References{Store: st}
-	changed := 0
+	changed, used := 0, map[string]bool{}
 	for _, listed := range scans {
 		kept, err := st.Scan(c.Context, listed.ID)
 		if err != nil {
@@ -222,6 +223,11 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		var both [2]verdict.Decision
 		for i, policy := range []*ruleset.Policy{current, p} {
 			eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token)
+			if i == 1 && eval.Policy != nil {
+				for _, name := range eval.Policy.Sections {
+					used[name] = true
+				}
+			}
 			if eval.Ratchet, err = references.Ratchet(c.Context, eval.Policy, kept.Project, kept.At, matching(view, d.now())); err != nil {
 				return err
 			}
@@ -233,8 +239,13 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		}
 		if both[0].Outcome != both[1].Outcome || both[0].Reasons[0].Rule != both[1].Reasons[0].Rule {
 			changed++
-			fmt.Fprintf(d.stdout, "%s %s %s: %s (%s) -> %s (%s)\n", kept.ID, kept.At.UTC().Format(time.RFC3339), printable(kept.Project),
+			fmt.Fprintf(d.stdout, "%s %s %s: %s (%s) -> %s (%s)\n", kept.ID, kept.At.UTC().Format(time.RFC3339), cmp.Or(printable(kept.Project), "(no project)"),
 				both[0].Outcome, both[0].Reasons[0].Rule, both[1].Outcome, both[1].Reasons[0].Rule)
+		}
+	}
+	for _, name := range p.Sections() {
+		if !used[name] {
+			fmt.Fprintf(d.stdout, "%s: the section is about none of these scans\n", verdict.Clean(name))
 		}
 	}
 	fmt.Fprintf(d.stdout, "%d of %d scans would change\n", changed, len(scans))

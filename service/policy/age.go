@@ -110,7 +110,7 @@ func noScores(in Input) []verdict.Reason {
 		}
 		return []verdict.Reason{{
 			Rule: verdict.RuleTooOld,
-			Text: fmt.Sprintf("the EPSS, which --fail-on names, is %s old, and at most %s is trusted", verdict.Age(age), verdict.Age(most)),
+			Text: fmt.Sprintf("the EPSS, which --fail-on names, is %s old, and at most %s is trusted", ageWords(age), ageWords(most)),
 			Hint: "ask the owner of the service to run assayd update",
 		}}
 	}
@@ -144,7 +144,7 @@ func tooOld(in Input) []verdict.Reason {
 	if in.MaxAge <= 0 {
 		return nil
 	}
-	limit := verdict.Age(int64(in.MaxAge / time.Second))
+	limit := ageWords(int64(in.MaxAge / time.Second))
 	reason := func(text, hint string) []verdict.Reason {
 		return []verdict.Reason{{Rule: verdict.RuleTooOld, Text: text, Hint: hint}}
 	}
@@ -169,7 +169,7 @@ func tooOld(in Input) []verdict.Reason {
 	case unknown:
 		return reason(fmt.Sprintf("the age of %s is unknown, and at most %s is trusted", what, limit), "ask the owner of the service to run assayd update")
 	case age > int64(in.MaxAge/time.Second):
-		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, verdict.Age(age), limit), "ask the owner of the service to run assayd update")
+		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, ageWords(age), limit), "ask the owner of the service to run assayd update")
 	}
 	return nil
 }

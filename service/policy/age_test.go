@@ -97,3 +97,12 @@ func TestOldSources(t *testing.T) {
 		})
 	}
 }
+
+// Two ages that are compared are not both "less than a minute".
+func TestAgeWords(t *testing.T) {
+	for seconds, want := range map[int64]string{0: "0 seconds", 1: "1 second", 59: "59 seconds", 90: "90 seconds", 120: "2 minutes", 7200: "2 hours"} {
+		if got := ageWords(seconds); got != want {
+			t.Errorf("%d: %q", seconds, got)
+		}
+	}
+}

@@ -53,6 +53,15 @@ func system(s verdict.System) string {
 	return verdict.Clean(strings.TrimSpace(s.ID + " " + s.VersionID))
 }
 
+// ageWords returns an age in seconds for people. Below two minutes, it has seconds: two ages
+// that are compared must not both be less than a minute.
+func ageWords(seconds int64) string {
+	if seconds < 120 {
+		return plural(int(seconds), "second", "seconds")
+	}
+	return verdict.Age(seconds)
+}
+
 // newer says which release to build on if the support of a system has ended.
 func newer(s verdict.System, now time.Time) string {
 	if release, last := distro.Newest(s.ID, now); release != "" {

@@ -98,6 +98,31 @@ func first(list []string) string {
 	return list[0]
 }
 
+// The forms of ids.
+var (
+	anyID  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[-:][A-Za-z0-9][A-Za-z0-9._:-]*$`)
+	cveID  = regexp.MustCompile(`^CVE-[0-9]{4}-[0-9]{4,19}$`)
+	ghsaID = regexp.MustCompile(`^GHSA(-[0-9a-z]{4}){3}$`)
+)
+
+// UnknownID says why no vulnerability can have the id of the rule, or returns "". Ids are
+// compared as they are written.
+func (r *Rule) UnknownID() string {
+	prefix, _, _ := strings.Cut(strings.ToUpper(r.ID), "-")
+	switch {
+	case r.ID == "":
+	case !anyID.MatchString(r.ID):
+		return "an id has a form such as CVE-2024-1234"
+	case prefix == "CVE" && !cveID.MatchString(r.ID):
+		return "the id of a CVE has the form CVE-2024-1234, in upper case"
+	case prefix == "GHSA" && !ghsaID.MatchString(r.ID):
+		return "the id of a GHSA has the form GHSA-xxxx-xxxx-xxxx, in lower case after the first hyphen"
+	case r.ID == strings.ToLower(r.ID):
+		return "ids are not in lower case"
+	}
+	return ""
+}
+
 // conditions reports whether the rule has any. One without accepts nothing.
 func (r *Rule) conditions() bool {
 	return r.ID != "" || r.Package != "" || r.Source != "" || r.PackagePattern != "" || r.SourcePattern != "" ||

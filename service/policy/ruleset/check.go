@@ -2,7 +2,10 @@ package ruleset
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"assay/service/policy/ignore"
 	"assay/verdict"
@@ -41,7 +44,80 @@ func (p *Policy) Check(now time.Time) []string {
 		if o.FailOn == verdict.FailOnNone && o.FailOnEPSS == 0 && o.FailOnUnfixed {
 			found = append(found, s.name()+": fail-on-unfixed has no effect, because no severity fails")
 		}
+		found = append(found, s.checkName()...)
+		found = append(found, s.checkRatchet(all, e)...)
 		found = append(found, s.checkRules(e, now)...)
+	}
+	return found
+}
+
+// checkName returns what is wrong with the pattern of a section.
+func (s section) checkName() []string {
+	problem := ""
+	switch p := s.pattern; {
+	case s.kind == "all":
+	case strings.TrimSpace(p) != p, strings.ContainsFunc(p, func(r rune) bool { return !unicode.IsPrint(r) }):
+		problem = "no name has spaces around it or characters that cannot be printed, so the section is never about a scan"
+	case strings.Contains(p, "**"):
+		problem = "\"**\" is like \"*\", which stands for no slash: name each number of folders"
+	case strings.HasPrefix(p, "/"), strings.HasSuffix(p, "/"):
+		problem = "the slash at the beginning or the end is part of the name"
+	case strings.ContainsAny(p, "?[]{}^$+|\\"):
+		problem = "only \"*\" is special, the other characters are part of the name"
+	}
+	if problem == "" {
+		return nil
+	}
+	return []string{s.name() + ": " + problem}
+}
+
+// longGrace is the grace of a ratchet from which known findings hardly ever fail.
+const longGrace = 365 * 24 * time.Hour
+
+// checkRatchet returns contradictions of the ratchet of a section. all is what the section
+// all says, and e what it says together with s.
+func (s section) checkRatchet(all, e *Effective) []string {
+	r := s.ratchet
+	if r == nil {
+		return nil
+	}
+	var found []string
+	add := func(format string, args ...any) {
+		found = append(found, fmt.Sprintf("%s: ", s.name())+fmt.Sprintf(format, args...))
+	}
+	if r.Against == "" {
+		if s.kind == "all" || all.Ratchet == nil && s.kind == "project" {
+			add("the ratchet that line %d turns off is on nowhere before", r.Line)
+		}
+		return found
+	}
+	if s.pattern == r.Against && s.kind == "project" {
+		add("line %d names the project %s as the ref to compare with", r.Line, r.Against)
+	}
+	held := func(name string) *Setting {
+		for i, m := range e.Mandatory {
+			if m.Option.Name == name && (s.kind != "token" || slices.ContainsFunc(all.Mandatory, func(o Setting) bool { return o.Line == m.Line })) {
+				return &e.Mandatory[i]
+			}
+		}
+		return nil
+	}
+	if m := held("fail-on"); m == nil || m.Value == string(verdict.FailOnNone) {
+		add("a build can pass as %s with weaker options and so make its findings known, because no mandatory fail-on holds for all tokens", r.Against)
+	}
+	if r.Grace.Duration() > longGrace {
+		add("the grace of the ratchet, %s in line %d, is longer than a year", r.Grace, r.Line)
+	}
+	o := e.Options()
+	if o.Grace > r.Grace {
+		add("what a build introduces has a grace of %s by default, which is longer than the %s of the ratchet in line %d", o.Grace, r.Grace, r.Line)
+	}
+	if m := held("grace"); m != nil {
+		most := verdict.DefaultOptions()
+		m.Option.Set(&most, m.Value)
+		if r.Grace > most.Grace {
+			add("the grace of the ratchet, %s in line %d, is longer than the %s that line %d requires, and known findings have it", r.Grace, r.Line, most.Grace, m.Line)
+		}
 	}
 	return found
 }
@@ -79,9 +155,19 @@ func (e *Effective) weaker(d verdict.Option, o verdict.Options) *Setting {
 	return nil
 }
 
-// checkRules returns the exceptions of a section that accept nothing.
+// checkRules returns the exceptions and forbidden findings of a section that have no effect.
 func (s section) checkRules(e *Effective, now time.Time) []string {
 	var found []string
+	for _, r := range slices.Concat(s.exceptions, s.forbidden) {
+		if why := r.UnknownID(); why != "" {
+			found = append(found, fmt.Sprintf("%s: %s matches no finding, because %s", s.name(), r.Title(), why))
+		}
+	}
+	for _, r := range s.forbidden {
+		if r.Expired(now) {
+			found = append(found, fmt.Sprintf("%s: %s is forbidden no longer since %s", s.name(), r.Title(), r.Expires.UTC().Format(time.DateOnly)))
+		}
+	}
 	for _, r := range s.exceptions {
 		if r.Expired(now) {
 			found = append(found, fmt.Sprintf("%s: the exception of %s expired on %s", s.name(), r.Title(), r.Expires.UTC().Format(time.DateOnly)))

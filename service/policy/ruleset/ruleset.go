@@ -180,7 +180,13 @@ func ratchet(n *yaml.Node) (*Ratchet, error) {
 	err := yamltext.Fields(n, func(key string, v *yaml.Node) error {
 		switch key {
 		case "against":
-			return yamltext.Text(v, &r.Against)
+			if err := yamltext.Text(v, &r.Against); err != nil {
+				return err
+			}
+			if ref, _ := verdict.DeclaredOption("ref"); !ref.Set(new(verdict.Options), r.Against) {
+				return fmt.Errorf("line %d: invalid value %q of against, it takes %s", v.Line, verdict.Short(r.Against), ref.Takes())
+			}
+			return nil
 		case "grace":
 			var text string
 			if err := yamltext.Text(v, &text); err != nil {
@@ -234,6 +240,15 @@ func matches(pattern, name string) bool {
 
 // literal escapes what else is special in a pattern of package path, because a name may have it.
 var literal = strings.NewReplacer(`\`, `\\`, `?`, `\?`, `[`, `\[`)
+
+// Sections returns the names of the sections, as verdicts have them.
+func (p *Policy) Sections() []string {
+	var names []string
+	for _, s := range p.sections {
+		names = append(names, s.name())
+	}
+	return names
+}
 
 func (s section) name() string { return strings.TrimSpace(s.kind + " " + s.pattern) }
 

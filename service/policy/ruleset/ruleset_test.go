@@ -18,7 +18,7 @@ all:
   default: {fail-on: "critical,epss=0.5", grace: 7d}
   mandatory: {fail-on: critical, max-age: 2d, continue-on-failure: false}
   exceptions:
-    - {id: CVE-2024-1, reason: not reachable, by: security team}
+    - {id: CVE-2024-1111, reason: not reachable, by: security team}
   forbidden:
     - {package: xz-utils, versions: 5.6.0, reason: backdoor}
 projects:
@@ -172,25 +172,26 @@ func TestNames(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                           "the policy is empty",
-		"rules: []":                                  `line 1: unknown key "rules"`,
-		"all: [x]":                                   "line 1: want keys and values",
-		"all: {defaults: {}}":                        `unknown key "defaults"`,
-		"all: {default: {fail_on: high}}":            `unknown key "fail_on"`,
-		"all: {default: {project: x}}":               `unknown key "project"`,
-		"all: {default: {fail-on: hgih}}":            `invalid value "hgih" of fail-on`,
-		"all: {vex: no}":                             "want allowed or refused",
-		"all: {exceptions: [{id: CVE-1}]}":           "has no reason",
-		"all: {forbidden: [{reason: r}]}":            "without a condition",
-		"projects: {'': {}}":                         "invalid name",
-		"all: {}\nall: {}":                           "repeated or invalid key",
-		"all: &a {mandatory: *a}":                    "nested more than",
-		strings.Repeat("#", MaxBytes+1):              "more than 1048576 bytes",
-		"all: {ratchet: on}":                         `invalid value "on" of ratchet`,
-		"all: {ratchet: {against: main}}":            "needs against and grace",
-		"all: {ratchet: {grace: 14d}}":               "needs against and grace",
-		"all: {ratchet: {against: main, grace: 0d}}": `invalid value "0d" of grace`,
-		"all: {ratchet: {ref: main}}":                `unknown key "ref"`,
+		"":                                                   "the policy is empty",
+		"rules: []":                                          `line 1: unknown key "rules"`,
+		"all: [x]":                                           "line 1: want keys and values",
+		"all: {defaults: {}}":                                `unknown key "defaults"`,
+		"all: {default: {fail_on: high}}":                    `unknown key "fail_on"`,
+		"all: {default: {project: x}}":                       `unknown key "project"`,
+		"all: {default: {fail-on: hgih}}":                    `invalid value "hgih" of fail-on`,
+		"all: {vex: no}":                                     "want allowed or refused",
+		"all: {exceptions: [{id: CVE-1}]}":                   "has no reason",
+		"all: {forbidden: [{reason: r}]}":                    "without a condition",
+		"projects: {'': {}}":                                 "invalid name",
+		"all: {}\nall: {}":                                   "repeated or invalid key",
+		"all: &a {mandatory: *a}":                            "nested more than",
+		strings.Repeat("#", MaxBytes+1):                      "more than 1048576 bytes",
+		"all: {ratchet: on}":                                 `invalid value "on" of ratchet`,
+		"all: {ratchet: {against: main}}":                    "needs against and grace",
+		"all: {ratchet: {grace: 14d}}":                       "needs against and grace",
+		"all: {ratchet: {against: main, grace: 0d}}":         `invalid value "0d" of grace`,
+		"all: {ratchet: {against: \"a\\u0007\", grace: 1d}}": `of against, it takes`,
+		"all: {ratchet: {ref: main}}":                        `unknown key "ref"`,
 		"all: {exceptions: [" + strings.Repeat("{id: C, reason: r},", 10001) + "]}": "more than 10000 entries",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -203,14 +204,40 @@ func TestCheck(t *testing.T) {
 	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
 		example: "token nightly: the default fail-on=none in line 18 never counts, because line 4 requires critical",
-		"all: {default: {fail-on: high}, mandatory: {fail-on: critical}}":                                          "",
-		"all: {default: {fail-on: critical}, mandatory: {fail-on: high}}":                                          "all: the default fail-on=critical in line 1 never counts, because line 1 requires high",
-		"all: {mandatory: {grace: 1d}}\nprojects: {a: {mandatory: {grace: 7d}}}":                                   "project a: grace=7d in line 2 is weaker than line 1, which holds here too",
-		"all: {exceptions: [{id: CVE-1, reason: r, expires: 2026-01-01}]}":                                         "all: the exception of CVE-1 (line 1) expired on 2026-01-01",
-		"all: {exceptions: [{id: CVE-1, reason: r}]}":                                                              "",
-		"all: {forbidden: [{id: CVE-1, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}":             "all: the exception of CVE-1 in a (line 1) never counts, because line 1 forbids the same",
-		"all: {forbidden: [{id: CVE-1, package: b, reason: r}], exceptions: [{id: CVE-1, package: a, reason: r}]}": "",
-		"all: {default: {fail-on: none, fail-on-unfixed: true}}":                                                   "all: fail-on-unfixed has no effect, because no severity fails",
+		"all: {default: {fail-on: high}, mandatory: {fail-on: critical}}":                                                                                                                 "",
+		"all: {default: {fail-on: critical}, mandatory: {fail-on: high}}":                                                                                                                 "all: the default fail-on=critical in line 1 never counts, because line 1 requires high",
+		"all: {mandatory: {grace: 1d}}\nprojects: {a: {mandatory: {grace: 7d}}}":                                                                                                          "project a: grace=7d in line 2 is weaker than line 1, which holds here too",
+		"all: {exceptions: [{id: CVE-2024-1111, reason: r, expires: 2026-01-01}]}":                                                                                                        "all: the exception of CVE-2024-1111 (line 1) expired on 2026-01-01",
+		"all: {exceptions: [{id: CVE-2024-1111, reason: r}]}":                                                                                                                             "",
+		"all: {forbidden: [{id: CVE-2024-1111, reason: r}], exceptions: [{id: CVE-2024-1111, package: a, reason: r}]}":                                                                    "all: the exception of CVE-2024-1111 in a (line 1) never counts, because line 1 forbids the same",
+		"all: {forbidden: [{id: CVE-2024-1111, package: b, reason: r}], exceptions: [{id: CVE-2024-1111, package: a, reason: r}]}":                                                        "",
+		"all: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 14d}}":                                                                                                         "",
+		"all: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 14d}}\nprojects: {a: {ratchet: off}, b: {ratchet: {against: stable, grace: 7d}}}\ntokens: {t: {ratchet: off}}": "",
+		"all: {ratchet: {against: main, grace: 14d}}":                                                                                                                                     "all: a build can pass as main with weaker options and so make its findings known, because no mandatory fail-on holds for all tokens",
+		"all: {mandatory: {fail-on: none}, ratchet: {against: main, grace: 14d}}":                                                                                                         "all: a build can pass as main with weaker options and so make its findings known, because no mandatory fail-on holds for all tokens",
+		"tokens: {ci: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 14d}}}":                                                                                                "token ci: a build can pass as main with weaker options and so make its findings known, because no mandatory fail-on holds for all tokens",
+		"projects: {a: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 14d}}}":                                                                                               "",
+		"all: {mandatory: {fail-on: high}}\ntokens: {ci: {ratchet: {against: main, grace: 14d}}}":                                                                                         "",
+		"projects: {main: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 14d}}}":                                                                                            "project main: line 1 names the project main as the ref to compare with",
+		"all: {ratchet: off}":           "all: the ratchet that line 1 turns off is on nowhere before",
+		"projects: {a: {ratchet: off}}": "project a: the ratchet that line 1 turns off is on nowhere before",
+		"all: {mandatory: {fail-on: high}, ratchet: {against: main, grace: 400d}}":                                                     "all: the grace of the ratchet, 400d in line 1, is longer than a year",
+		"all: {mandatory: {fail-on: high}, default: {grace: 30d}, ratchet: {against: main, grace: 14d}}":                               "all: what a build introduces has a grace of 30d by default, which is longer than the 14d of the ratchet in line 1",
+		"all: {mandatory: {fail-on: high, grace: 7d}, ratchet: {against: main, grace: 14d}}":                                           "all: the grace of the ratchet, 14d in line 1, is longer than the 7d that line 1 requires, and known findings have it",
+		"all: {forbidden: [{id: cve-2024-1234, reason: r}]}":                                                                           "all: cve-2024-1234 (line 1) matches no finding, because the id of a CVE has the form CVE-2024-1234, in upper case",
+		"all: {forbidden: [{id: CVE-2024-1234, reason: r}, {id: 'RHSA-2024:1234', reason: r}, {id: openSUSE-SU-2024:1-1, reason: r}]}": "",
+		"all: {forbidden: [{id: CVE-2024-123, reason: r}]}":                                                                            "all: CVE-2024-123 (line 1) matches no finding, because the id of a CVE has the form CVE-2024-1234, in upper case",
+		"all: {exceptions: [{id: GHSA-ABCD-abcd-abcd, reason: r}]}":                                                                    "all: GHSA-ABCD-abcd-abcd (line 1) matches no finding, because the id of a GHSA has the form GHSA-xxxx-xxxx-xxxx, in lower case after the first hyphen",
+		"all: {forbidden: [{id: 'CVE-2024-*', reason: r}]}":                                                                            "all: CVE-2024-* (line 1) matches no finding, because an id has a form such as CVE-2024-1234",
+		"all: {forbidden: [{id: log4shell, reason: r}]}":                                                                               "all: log4shell (line 1) matches no finding, because an id has a form such as CVE-2024-1234",
+		"all: {forbidden: [{id: mal-2024-1, reason: r}]}":                                                                              "all: mal-2024-1 (line 1) matches no finding, because ids are not in lower case",
+		"all: {forbidden: [{package: a, reason: r, expires: 2026-01-01}]}":                                                             "all: a (line 1) is forbidden no longer since 2026-01-01",
+		"projects: {' a': {}}":                                   "project  a: no name has spaces around it or characters that cannot be printed, so the section is never about a scan",
+		"projects: {'shop/**': {}}":                              `project shop/**: "**" is like "*", which stands for no slash: name each number of folders`,
+		"projects: {'shop/': {}}":                                "project shop/: the slash at the beginning or the end is part of the name",
+		"tokens: {'ci-?': {}}":                                   `token ci-?: only "*" is special, the other characters are part of the name`,
+		"projects: {'shop/*': {}, 'a.b_c-d': {}}":                "",
+		"all: {default: {fail-on: none, fail-on-unfixed: true}}": "all: fail-on-unfixed has no effect, because no severity fails",
 	} {
 		if got := strings.Join(parse(t, text).Check(now), "\n"); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", text, got, want)
