@@ -112,7 +112,7 @@ func Model(version string) *ucli.App {
 	return &ucli.App{
 		Name:      "assay",
 		Usage:     "fails the build of an image that has known vulnerabilities",
-		UsageText: "assay [flags] [TOKEN]\nassay inventory [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay scanned --commit SHA [TOKEN]\nassay slot --show [FILE]",
+		UsageText: "assay [flags] [TOKEN]\nassay inventory [--output FILE] [flags]\nassay doctor [flags of a scan] [TOKEN]\nassay scanned --commit SHA [TOKEN]\nassay slot --show [FILE]",
 		Description: "The token is taken from the argument, --token-file, /run/secrets/assay_token or ASSAY_TOKEN.\n" +
 			"Exit codes: 0 passed, 1 could not finish, 2 usage, 3 token refused, 4 findings, 5 not to be trusted.",
 		Version:                version,
@@ -122,7 +122,7 @@ func Model(version string) *ucli.App {
 		OnUsageError:           usageFrom,
 		ExitErrHandler:         func(*ucli.Context, error) {},
 		Commands: []*ucli.Command{
-			command("inventory", "print what is installed as CycloneDX 1.6 JSON, without contacting the service", "", flagsOf(func(o option) bool { return o.inventory })),
+			command("inventory", "print what is installed as CycloneDX 1.6 JSON, without contacting the service", "", inventoryFlags()),
 			command("doctor", "show what a scan would read and use, and what would go wrong", "[TOKEN]", scanFlags()),
 			hidden(command("buildkit", "scan what BuildKit has built, as its SBOM generator", "", nil)),
 			command("scanned", "fail unless the service has a passing scan of a commit", "[TOKEN]", flagsOf(func(o option) bool { return o.scanned })),
@@ -174,11 +174,19 @@ func (r *run) inventory(c *ucli.Context) error {
 	if c.NArg() > 0 {
 		return usage("assay inventory takes flags only", "unexpected argument %q", c.Args().First())
 	}
+	path := c.String("output")
+	if c.IsSet("output") {
+		if err := checkOutput(path); err != nil {
+			return err
+		}
+	}
 	inv, err := r.inspect(c)
 	if err != nil {
 		return err
 	}
-	if err := cyclonedx.Encode(verdict.ASCII(r.env.Stdout), cyclonedx.Scan{Inventory: inv, Client: r.client()}); err != nil {
+	if err := r.writeInventory(cmp.Or(path, "/dev/stdout"), func(w io.Writer) error {
+		return cyclonedx.Encode(verdict.ASCII(w), cyclonedx.Scan{Inventory: inv, Client: r.client()})
+	}); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
 	for _, p := range inv.ScanErrors {

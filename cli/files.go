@@ -15,7 +15,8 @@ const (
 	maxTokenFile = 4 << 10 // bytes; a token has 44
 	maxCAFile    = 4 << 20 // bytes; Mozilla's certificates have 220 KB
 
-	maxExceptions = 8 << 20 // bytes of a file of exceptions or VEX statements; the service bounds each format
+	maxExceptions = 8 << 20  // bytes of a file of exceptions or VEX statements; the service bounds each format
+	maxBaseline   = 16 << 20 // bytes of the inventory of a base image, as the service has it
 )
 
 // notRegular returns the error for a FIFO, device, directory or socket in place of a file.

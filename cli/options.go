@@ -54,6 +54,7 @@ func scanOptions() []option {
 	return append(options, []option{
 		{flag: &ucli.StringSliceFlag{Name: "ignore-file", Usage: "accept the findings that `FILE` lists: .assayignore.yaml, .trivyignore, or Grype's configuration (repeatable)"}},
 		{flag: &ucli.StringSliceFlag{Name: "vex", Usage: "apply the VEX statements in `FILE`: OpenVEX, CycloneDX or CSAF (repeatable)"}},
+		{flag: &ucli.StringFlag{Name: "baseline", Usage: "tell findings of the base image apart: `FILE` is its inventory, or the id of a stored scan of it"}, generator: true},
 		{flag: &ucli.StringFlag{Name: "on-error", Usage: "`fail` or warn if the scan cannot finish", Value: "fail"}, generator: true},
 		{flag: &ucli.StringFlag{Name: "format", Usage: "print the report in this `FORMAT` to standard output: " + formatNames(), Value: "text"}},
 		{flag: &ucli.BoolFlag{Name: "html", Aliases: []string{"H"}, Usage: "the same as --format html"}},
@@ -64,6 +65,12 @@ func scanOptions() []option {
 		{flag: &ucli.BoolFlag{Name: "quiet", Usage: "print only the stable line and the verdict"}, env: envRead, scanned: true, generator: true},
 		{flag: &ucli.BoolFlag{Name: "verbose", Usage: "also list the findings that do not fail"}, env: envRead, generator: true},
 	}...)
+}
+
+// inventoryFlags returns the flags of assay inventory.
+func inventoryFlags() []ucli.Flag {
+	return append(flagsOf(func(o option) bool { return o.inventory }),
+		&ucli.StringFlag{Name: "output", Usage: "write to `FILE` in place of the standard output"})
 }
 
 func flagOf(d verdict.Option) ucli.Flag {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,4 +95,23 @@ func (r *run) writeOutput(o output, result remote.Result) error {
 		return fmt.Errorf("write report %s=%q: %w", o.format, o.path, err)
 	}
 	return nil
+}
+
+// writeInventory writes to the file that assay inventory --output names, or to the standard
+// output or error. It removes a file that it could not write to its end.
+func (r *run) writeInventory(path string, write func(io.Writer) error) error {
+	switch stream(path) {
+	case 1:
+		return write(r.env.Stdout)
+	case 2:
+		return write(r.env.Stderr)
+	}
+	f, err := createRegular(path)
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(write(f), f.Close()); err != nil {
+		discard([]output{{path: path}})
+	}
+	return err
 }

@@ -60,7 +60,7 @@ func (r *run) settings(c *ucli.Context) (settings, error) {
 	s.timeout = v.duration("timeout")
 	s.options = v.decided()
 	s.continueOnFailure = v.toggle("continue-on-failure")
-	s.files = append(v.files("ignore-file", cyclonedx.FileIgnore), v.files("vex", cyclonedx.FileVEX)...)
+	s.files = slices.Concat(v.files("ignore-file", cyclonedx.FileIgnore), v.files("vex", cyclonedx.FileVEX), v.baseline())
 	s.outputs = v.outputs()
 	cacert, _ := v.lookup("cacert")
 	_, s.noColor = r.env.LookupEnv("NO_COLOR")
@@ -212,6 +212,32 @@ func (v *values) files(flag, kind string) []cyclonedx.File {
 		files = append(files, cyclonedx.File{Kind: kind, Name: path, Body: body})
 	}
 	return files
+}
+
+// baseline returns what --baseline names: the id of a stored scan, or a file. No variable can
+// name it: a base image would choose what counts as base.
+func (v *values) baseline() []cyclonedx.File {
+	const flag = "baseline"
+	v.variable(flag) // for the note alone
+	if !v.c.IsSet(flag) {
+		return nil
+	}
+	name := v.c.String(flag)
+	if isScan(name) {
+		return []cyclonedx.File{{Kind: cyclonedx.FileBaselineScan, Name: name, Body: []byte{}}}
+	}
+	body, err := readRegular(name, maxBaseline)
+	if err != nil {
+		v.reject(usage("name the id of a stored scan, or a file of at most 16 MiB that assay inventory --output has written", "read --baseline: %v", err))
+		return nil
+	}
+	return []cyclonedx.File{{Kind: cyclonedx.FileBaseline, Name: name, Body: body}}
+}
+
+// isScan reports whether a text has the form of the id of a stored scan. A file of such a name
+// is named with its folder.
+func isScan(s string) bool {
+	return len(s) == 16 && !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '2' || r > '7') })
 }
 
 func (v *values) outputs() []output {

@@ -365,10 +365,12 @@ func TestPassOfAnother(t *testing.T) {
 	variable := func(name, value string) []cyclonedx.Option {
 		return []cyclonedx.Option{{Name: name, Value: value, Origin: "ASSAY_X"}}
 	}
+	baseline := func(kind, name string) []cyclonedx.File { return []cyclonedx.File{{Kind: kind, Name: name}} }
 	for name, tt := range map[string]struct {
 		change  func(*cyclonedx.Scan)
 		options string // of the verdict, in place of the pass's
 		policy  bool   // the verdict names a policy of the service
+		more    string // further members of the verdict
 		says    string // nothing for a pass
 	}{
 		"as it was sent":        {},
@@ -384,6 +386,37 @@ func TestPassOfAnother(t *testing.T) {
 				s.Files = []cyclonedx.File{{Kind: cyclonedx.FileIgnore, Name: "a.yaml"}}
 			},
 			says: "1 files of exceptions were sent, and the verdict is about 0",
+		},
+		"a baseline that was not read": {
+			change: func(s *cyclonedx.Scan) { s.Files = baseline("baseline", "base.json") },
+			says:   "the baseline \"base.json\" was sent, and the verdict is about another one",
+		},
+		"a baseline that was read": {
+			change: func(s *cyclonedx.Scan) { s.Files = baseline("baseline", "base.json") },
+			more:   `"baseline":{"file":"base.json","packages":1,"own":0,"own_failing":0,"base":0,"base_failing":0}`,
+		},
+		"a baseline that was not sent": {
+			more: `"baseline":{"file":"base.json","packages":1,"own":0,"own_failing":0,"base":0,"base_failing":0}`, says: "the verdict is about another one",
+		},
+		"another scan as the baseline": {
+			change: func(s *cyclonedx.Scan) { s.Files = baseline("baseline-scan", "mzxw6ytboi3dgnbv") },
+			more:   `"baseline":{"scan":"nko7osn6n35jje5w","packages":1,"own":0,"own_failing":0,"base":0,"base_failing":0}`, says: "the verdict is about another one",
+		},
+		"weaker for the base image": {options: `"fail_on":"high","fail_on_base":"none","unrated":"high"`, says: "--fail-on-base=none, which was not requested"},
+		"as asked for the base image": {
+			change:  func(s *cyclonedx.Scan) { s.Options = flag("fail-on-base", "critical") },
+			options: `"fail_on":"high","fail_on_base":"critical","unrated":"high"`,
+		},
+		"another one for the base image": {
+			change:  func(s *cyclonedx.Scan) { s.Options = flag("fail-on-base", "critical") },
+			options: `"fail_on":"high","fail_on_base":"none","unrated":"high"`, says: "--fail-on-base=none",
+		},
+		"a policy that is stricter for the base image": {
+			policy: true, change: func(s *cyclonedx.Scan) { s.Options = flag("fail-on-base", "none") },
+		},
+		"by a variable for the base image": {
+			change:  func(s *cyclonedx.Scan) { s.Options = variable("fail-on-base", "none") },
+			options: `"fail_on":"high","fail_on_base":"none","unrated":"high"`, says: "--fail-on-base=none",
 		},
 		"another system":  {change: func(s *cyclonedx.Scan) { s.Inventory.System.ID = "alpine" }, says: `it is about the system "debian 12", but "alpine 12" was sent`},
 		"another release": {change: func(s *cyclonedx.Scan) { s.Inventory.System.VersionID = "13" }, says: `"debian 13" was sent`},
@@ -428,6 +461,9 @@ func TestPassOfAnother(t *testing.T) {
 			}
 			if tt.policy {
 				body = strings.Replace(body, `"options":`, `"policy":{"version":1,"sections":["all"]},"options":`, 1)
+			}
+			if tt.more != "" {
+				body = strings.Replace(body, `"options":`, tt.more+`,"options":`, 1)
 			}
 			sent := scan
 			sent.Options = nil

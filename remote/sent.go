@@ -17,8 +17,22 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	if v.Counts.Packages != len(inv.Packages) {
 		return fmt.Errorf("%d packages were sent, and the verdict is about %d", len(inv.Packages), v.Counts.Packages)
 	}
-	if len(v.Exceptions) < len(scan.Files) {
-		return fmt.Errorf("%d files of exceptions were sent, and the verdict is about %d", len(scan.Files), len(v.Exceptions))
+	files, baseline, stored := 0, "", ""
+	for _, f := range scan.Files {
+		if f.Baseline() {
+			baseline = f.Name
+			if f.Kind == cyclonedx.FileBaselineScan {
+				stored = f.Name
+			}
+		} else {
+			files++
+		}
+	}
+	if len(v.Exceptions) < files {
+		return fmt.Errorf("%d files of exceptions were sent, and the verdict is about %d", files, len(v.Exceptions))
+	}
+	if (baseline != "") != (v.Baseline != nil) || stored != "" && v.Baseline.Scan != stored {
+		return fmt.Errorf("the baseline %q was sent, and the verdict is about another one", clean(baseline))
 	}
 	if v.Decision.Outcome != verdict.Pass {
 		return nil

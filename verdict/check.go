@@ -68,6 +68,9 @@ func (v Verdict) checkDecision() error {
 
 func (v Verdict) checkFindings() error {
 	c := v.Counts
+	if err := v.checkBaseline(); err != nil {
+		return err
+	}
 	failing, malicious := 0, 0
 	for _, f := range v.Findings {
 		if f.Fails {
@@ -127,16 +130,16 @@ func (v Verdict) checkFinding(f Finding) error {
 
 // checkRule compares a finding with what its rule needs.
 func (v Verdict) checkRule(f Finding) error {
-	below := f.Severity
+	below, options := f.Severity, v.Options.For(f.Origin)
 	if below == Unrated {
-		below = v.Options.Unrated
+		below = options.Unrated
 	}
 	switch {
 	case f.Rule == RuleUnfixed && f.Fixed != "":
 		return fmt.Errorf("the rule %q with the fix %q", f.Rule, clean(f.Fixed, 40))
-	case f.Rule == RuleBelow && below.Rank() >= 0 && below.Rank() <= v.Options.FailOn.Rank():
+	case f.Rule == RuleBelow && below.Rank() >= 0 && below.Rank() <= options.FailOn.Rank():
 		return fmt.Errorf("severity %q by the rule %q", below, f.Rule)
-	case f.Rule == RuleBelow && v.Options.FailOnEPSS > 0 && f.EPSS >= v.Options.FailOnEPSS:
+	case f.Rule == RuleBelow && options.FailOnEPSS > 0 && f.EPSS >= options.FailOnEPSS:
 		return fmt.Errorf("EPSS of %g by the rule %q", f.EPSS, f.Rule)
 	}
 	return v.checkGrounds(f)
@@ -153,6 +156,39 @@ func (v Verdict) checkGrounds(f Finding) error {
 		return fmt.Errorf("the rule %q without a reference or a grace", f.Rule)
 	}
 	return nil
+}
+
+// checkBaseline compares the origins of the findings with the baseline: a finding may count
+// as one of the base image only if there is one.
+func (v Verdict) checkBaseline() error {
+	var count Baseline
+	for _, f := range v.Findings {
+		count.Count(f.Origin, f.Fails)
+		switch known := v.Baseline != nil && v.Baseline.Error == ""; {
+		case known && f.Origin != OriginBase && f.Origin != OriginOwn, !known && f.Origin != "":
+			return fmt.Errorf("finding %q has the origin %q", clean(f.ID, 40), clean(f.Origin, 20))
+		}
+	}
+	if b := v.Baseline; b != nil && (b.Own != count.Own || b.OwnFailing != count.OwnFailing || b.Base != count.Base || b.BaseFailing != count.BaseFailing) {
+		return fmt.Errorf("%d own findings and %d of the base image are counted, and the verdict has %d and %d", b.Own, b.Base, count.Own, count.Base)
+	}
+	return nil
+}
+
+// Count counts a finding.
+func (b *Baseline) Count(origin string, fails bool) {
+	n := 0
+	if fails {
+		n = 1
+	}
+	switch origin {
+	case OriginOwn:
+		b.Own++
+		b.OwnFailing += n
+	case OriginBase:
+		b.Base++
+		b.BaseFailing += n
+	}
 }
 
 // checkEvaluated compares the parts of the image with the counts.
@@ -206,6 +242,9 @@ func (v Verdict) checkPass() error {
 			Pass, v.Counts.Evaluated, v.Counts.Packages, len(v.ScanErrors))
 	case v.Options.FailOnEOL && v.System.Ended:
 		return fmt.Errorf("outcome %q on a system whose support has ended", Pass)
+	}
+	if b := v.Baseline; b != nil && b.Error != "" {
+		return fmt.Errorf("outcome %q although the baseline %s could not be read", Pass, clean(b.Name(), 60))
 	}
 	if file := v.unread(); file != "" {
 		return fmt.Errorf("outcome %q although %s could not be read", Pass, clean(file, 60))

@@ -7,9 +7,10 @@ import (
 )
 
 // A Group is the findings that one upgrade fixes: those of one installed version of a
-// source package, or of the package itself if it has no source package.
+// source package, or of the package itself if it has no source package, and of one origin.
 type Group struct {
 	Type, Name, Installed string
+	Origin                string // of the findings
 	// Fixed is the highest version that fixes one of the findings, or empty.
 	Fixed string
 	// Subscription is what the fix needs, or empty.
@@ -26,7 +27,7 @@ func Groups(findings []Finding, options Options) []Group {
 	type key struct {
 		typ, name, installed string
 		fixable              bool
-		subscription         string
+		subscription, origin string
 	}
 	index := map[key]int{}
 	var all []Group
@@ -35,12 +36,12 @@ func Groups(findings []Finding, options Options) []Group {
 		if f.Package.Source != "" {
 			name, installed = f.Package.Source, cmp.Or(f.Package.SourceVersion, installed)
 		}
-		k := key{f.Package.Type, name, installed, f.Fixed != "", f.Subscription}
+		k := key{f.Package.Type, name, installed, f.Fixed != "", f.Subscription, f.Origin}
 		i, ok := index[k]
 		if !ok {
 			i = len(all)
 			index[k] = i
-			all = append(all, Group{Type: k.typ, Name: name, Installed: installed, Subscription: k.subscription})
+			all = append(all, Group{Type: k.typ, Name: name, Installed: installed, Subscription: k.subscription, Origin: k.origin})
 		}
 		g := &all[i]
 		g.Findings = append(g.Findings, f)
@@ -74,6 +75,7 @@ func Groups(findings []Finding, options Options) []Group {
 	slices.SortStableFunc(all, func(a, b Group) int {
 		return cmp.Or(
 			worst(a.Vulnerabilities[0], b.Vulnerabilities[0]),
+			strings.Compare(b.Origin, a.Origin), // own ones first
 			cmp.Compare(len(b.Vulnerabilities), len(a.Vulnerabilities)),
 			strings.Compare(a.Name, b.Name),
 			natural(a.Installed, b.Installed),

@@ -123,7 +123,7 @@ func TestAPIDoc(t *testing.T) {
 	}
 	api := read("api.md")
 	schemas := openAPI(t).at("components", "schemas")
-	for _, name := range []string{"Verdict", "Decision", "Reason", "Finding", "Package", "Counts", "Part", "PartCause", "System", "Partial", "Data", "IgnoredOption", "ExceptionFile"} {
+	for _, name := range []string{"Verdict", "Decision", "Reason", "Finding", "Package", "Counts", "Part", "PartCause", "System", "Partial", "Data", "IgnoredOption", "ExceptionFile", "Baseline", "Remedy"} {
 		for _, property := range schemas.at(name, "properties").keys {
 			if !strings.Contains(api, "`"+property+"`") {
 				t.Errorf("api.md does not name %s.%s", name, property)
@@ -139,7 +139,7 @@ func TestAPIDoc(t *testing.T) {
 	for _, rule := range []string{
 		"severity", "known-exploited", "malicious", "end-of-life", "nothing-recognised", "database-unreadable", "no-data",
 		"data-too-old", "partial", "clean", "unfixed", "below-threshold", "unimportant", "kernel", "ignored-by-distribution",
-		"judged-by-distribution", "not-in-program", "needs-subscription", "no-os-packages", "contradiction", "end-of-life-unknown", "epss", "grace", "known", "accepted", "vex", "forbidden", "exceptions-unreadable",
+		"judged-by-distribution", "not-in-program", "needs-subscription", "no-os-packages", "contradiction", "end-of-life-unknown", "epss", "grace", "known", "accepted", "vex", "forbidden", "exceptions-unreadable", "baseline-unreadable",
 	} {
 		if !strings.Contains(codes, "`"+rule+"`") {
 			t.Errorf("exit-codes.md does not name the rule %s", rule)

@@ -12,8 +12,12 @@ import (
 // Options are the options of a scan that the service decides on. Each field is
 // declared in DeclaredOptions.
 type Options struct {
-	FailOn            Severity `json:"fail_on"`
-	FailOnEPSS        float64  `json:"fail_on_epss,omitempty"` // the probability of exploitation that fails; 0 for none
+	FailOn     Severity `json:"fail_on"`
+	FailOnEPSS float64  `json:"fail_on_epss,omitempty"` // the probability of exploitation that fails; 0 for none
+	// FailOnBase and FailOnBaseEPSS count for findings of the base image in place of FailOn and
+	// FailOnEPSS, unless FailOnBase is empty.
+	FailOnBase        Severity `json:"fail_on_base,omitempty"`
+	FailOnBaseEPSS    float64  `json:"fail_on_base_epss,omitempty"`
 	FailOnUnfixed     bool     `json:"fail_on_unfixed"`
 	FailOnEOL         bool     `json:"fail_on_eol"`
 	Unrated           Severity `json:"unrated"` // what an unrated finding counts as
@@ -44,12 +48,27 @@ func (o Options) Threshold() int {
 	return o.FailOn.Rank()
 }
 
+// For returns the options that count for findings of an origin: FailOn and FailOnEPSS of the
+// result are those of the base image for OriginBase.
+func (o Options) For(origin string) Options {
+	if origin == OriginBase && o.FailOnBase != "" {
+		o.FailOn, o.FailOnEPSS = o.FailOnBase, o.FailOnBaseEPSS
+	}
+	return o
+}
+
+// weaker reports whether a finding that fails by its severity or EPSS under than passes
+// under o.
+func (o Options) weaker(than Options) bool {
+	return o.Threshold() < than.Threshold() || than.FailOnEPSS > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > than.FailOnEPSS)
+}
+
 // Describe writes the options that have one of the effects as "fail-on=high strict=false".
-// It leaves out a time or a product that was not given.
+// It leaves out a time, a product or a threshold that was not given.
 func (o Options) Describe(effects ...Effect) string {
 	var words []string
 	for _, d := range DeclaredOptions() {
-		if s, ok := d.field(&o).(*Seconds); ok && *s == 0 || d.purl && o.VEXProduct == "" {
+		if s, ok := d.field(&o).(*Seconds); ok && *s == 0 || d.Value(o) == "" && d.Effect == Gate {
 			continue // not given
 		}
 		if slices.Contains(effects, d.Effect) {
@@ -100,10 +119,16 @@ func DeclaredOptions() []Option {
 		{
 			Name: "fail-on", Usage: "fail on findings of this `SEVERITY` or above: critical, high, medium, low, negligible, none (default high); with a comma, also on epss=0.5",
 			Effect: Gate, Env: EnvStricter, none: true,
-			field: func(o *Options) any { return threshold{&o.FailOn, &o.FailOnEPSS} },
-			weakens: func(o, than Options) bool {
-				return o.Threshold() < than.Threshold() || than.FailOnEPSS > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > than.FailOnEPSS)
-			},
+			field:   func(o *Options) any { return threshold{&o.FailOn, &o.FailOnEPSS} },
+			weakens: Options.weaker,
+		},
+		{
+			// Only a flag sets it: a variable that is not weaker than the default could still
+			// be weaker than a --fail-on.
+			Name: "fail-on-base", Usage: "with --baseline, use this `SEVERITY` in place of that of --fail-on for findings of the base image",
+			Effect: Gate, Env: EnvNever, none: true,
+			field:   func(o *Options) any { return threshold{&o.FailOnBase, &o.FailOnBaseEPSS} },
+			weakens: func(o, than Options) bool { return o.For(OriginBase).weaker(than.For(OriginBase)) },
 		},
 		{
 			Name: "fail-on-unfixed", Usage: "also fail on findings that have no fix",
@@ -289,15 +314,24 @@ func (d Option) WeakerThan(o, than Options) bool {
 func (d Option) Strengthen(o *Options, than Options) {
 	switch {
 	case !d.WeakerThan(*o, than):
-	case d.none: // each of the two parts
-		if o.Threshold() < than.Threshold() {
-			o.FailOn = than.FailOn
-		}
-		if e := than.FailOnEPSS; e > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > e) {
-			o.FailOnEPSS = e
-		}
+	case d.Name == "fail-on-base":
+		base := o.For(OriginBase)
+		base.strengthen(than.For(OriginBase))
+		o.FailOnBase, o.FailOnBaseEPSS = base.FailOn, base.FailOnEPSS
+	case d.none:
+		o.strengthen(than)
 	default:
 		d.Set(o, d.Value(than))
+	}
+}
+
+// strengthen makes each of the two parts of fail-on at least as strict as in than.
+func (o *Options) strengthen(than Options) {
+	if o.Threshold() < than.Threshold() {
+		o.FailOn = than.FailOn
+	}
+	if e := than.FailOnEPSS; e > 0 && (o.FailOnEPSS == 0 || o.FailOnEPSS > e) {
+		o.FailOnEPSS = e
 	}
 }
 

@@ -62,6 +62,7 @@ const (
 	RuleTooOld        = "data-too-old"
 	RulePartial       = "partial"
 	RuleExceptions    = "exceptions-unreadable"
+	RuleBaseline      = "baseline-unreadable"
 	RuleContradiction = "contradiction" // the client does not believe the verdict
 )
 
@@ -87,7 +88,7 @@ func codeOf(rule string) int {
 		return CodePass
 	case RuleEndOfLife:
 		return CodeFail
-	case RuleEndUnknown, RuleNothing, RuleNoPackages, RuleUnreadable, RuleNoData, RuleTooOld, RulePartial, RuleExceptions, RuleContradiction:
+	case RuleEndUnknown, RuleNothing, RuleNoPackages, RuleUnreadable, RuleNoData, RuleTooOld, RulePartial, RuleExceptions, RuleBaseline, RuleContradiction:
 		return CodeUntrusted
 	}
 	if failsFinding(rule) {

@@ -85,6 +85,9 @@ func (t *text) worst(most int) []string {
 			id += " and " + Number(more) + " more"
 		}
 		title := strings.Join(g.title(), " ") + ","
+		if g.Origin == OriginBase {
+			title = strings.TrimSuffix(title, ",") + " (base image),"
+		}
 		lines = append(lines, t.wrap(pad(label, labels)+t.severity(f.Severity, word), "", strings.Fields(title+" "+id), 1)...)
 	}
 	return lines
@@ -159,9 +162,9 @@ func (t *text) inWords() []string {
 		words += t.howMuch() + ", "
 		switch {
 		case c.Findings > 1:
-			words += "none of " + Number(c.Findings) + " findings fails"
+			words += "none of " + Number(c.Findings) + " findings fails" + t.origins(t.own())
 		case c.Findings == 1:
-			words += "one finding, which does not fail"
+			words += "one finding, which does not fail" + t.origins(t.own())
 		default:
 			words += "no findings"
 		}
@@ -190,6 +193,9 @@ func (t *text) whatFails() string {
 	if c.Failing == 1 {
 		words += "s"
 	}
+	if t.known() {
+		words += t.origins(t.Baseline.OwnFailing, t.Baseline.BaseFailing)
+	}
 	if n := len(t.failing); n > 0 {
 		words += ", in " + Count(n, "package")
 	}
@@ -199,6 +205,14 @@ func (t *text) whatFails() string {
 // endOfLife reports whether the image fails because the support of its system has ended.
 func (t *text) endOfLife() bool {
 	return slices.ContainsFunc(t.Decision.Reasons, func(r Reason) bool { return r.Rule == RuleEndOfLife })
+}
+
+// own returns the numbers of own findings and of those from the base image.
+func (t *text) own() (own, base int) {
+	if t.Baseline == nil {
+		return 0, 0
+	}
+	return t.Baseline.Own, t.Baseline.Base
 }
 
 // howMuch says how many packages were evaluated.

@@ -122,16 +122,32 @@ func (t *text) system() string {
 
 // failed lists the findings that fail.
 func (t *text) failed() {
-	if len(t.failing) == 0 {
+	if !t.known() {
+		t.section("Failing", t.failing)
 		return
 	}
-	title := "Failing, worst first, by the package to upgrade"
+	of := func(origin string) []Group {
+		return slices.DeleteFunc(slices.Clone(t.failing), func(g Group) bool { return g.Origin != origin })
+	}
+	t.section("Failing in what the build adds", of(OriginOwn))
+	t.section("Failing in the base image", of(OriginBase))
+}
+
+// known reports whether the findings have origins.
+func (t *text) known() bool { return t.Baseline != nil && t.Baseline.Error == "" }
+
+// section lists failing groups under a title.
+func (t *text) section(title string, groups []Group) {
+	if len(groups) == 0 {
+		return
+	}
+	title += ", worst first, by the package to upgrade"
 	if t.unrated > 0 {
 		title += fmt.Sprintf(" (unrated counts as %s)", t.countsAs())
 	}
 	t.blank()
 	t.add(t.wrap("", "", strings.Fields(title+":"), 2)...)
-	t.list(t.failing)
+	t.list(groups)
 }
 
 func (t *text) countsAs() string {
@@ -306,11 +322,16 @@ func (t *text) detail(f Finding) []string {
 
 // rest says how many findings do not fail, by rule.
 func (t *text) rest() {
-	passing := map[string][]Finding{}
+	passing := map[passingFor][]Finding{}
 	for _, f := range t.Findings {
-		if !f.Fails {
-			passing[f.Rule] = append(passing[f.Rule], f)
+		if f.Fails {
+			continue
 		}
+		p := passingFor{rule: f.Rule}
+		if f.Rule == RuleBelow && t.Options.FailOnBase != "" {
+			p.origin = f.Origin
+		}
+		passing[p] = append(passing[p], f)
 	}
 	folded := t.Counts.Kernel
 	if t.Options.Kernel {
@@ -323,8 +344,8 @@ func (t *text) rest() {
 		t.blank()
 		t.add("Not failing:")
 	}
-	rules := slices.SortedFunc(maps.Keys(passing), func(a, b string) int {
-		return cmp.Or(cmp.Compare(ruleOrder(a), ruleOrder(b)), strings.Compare(a, b))
+	rules := slices.SortedFunc(maps.Keys(passing), func(a, b passingFor) int {
+		return cmp.Or(cmp.Compare(ruleOrder(a.rule), ruleOrder(b.rule)), strings.Compare(a.rule, b.rule), strings.Compare(b.origin, a.origin))
 	})
 	const column = 32
 	for i, rule := range rules {
@@ -334,7 +355,7 @@ func (t *text) rest() {
 		}
 		if t.style.Verbose {
 			t.blank()
-			t.add("Not failing, " + t.RuleText(rule) + ":")
+			t.add("Not failing, " + t.passingText(rule) + ":")
 			t.list(Groups(passing[rule], t.Options))
 			continue
 		}
@@ -350,7 +371,7 @@ func (t *text) rest() {
 				words = append(words, Number(n)+" "+t.paint(s, string(s)))
 			}
 		}
-		t.add(t.wrap(pad("  "+t.RuleText(rule), column), pad("", column), words, 2)...)
+		t.add(t.wrap(pad("  "+t.passingText(rule), column), pad("", column), words, 2)...)
 		t.grounds(passing[rule])
 	}
 	if folded > 0 && t.style.Verbose {
@@ -359,6 +380,19 @@ func (t *text) rest() {
 	} else if folded > 0 {
 		t.add(t.wrap(pad("  "+t.RuleText(RuleKernel), column), pad("", column), strings.Fields(Number(folded)+" of kernel packages and headers"), 0)...)
 	}
+}
+
+// A passingFor is a rule by which findings do not fail, with their origin if the rule has
+// another threshold for each.
+type passingFor struct{ rule, origin string }
+
+func (t *text) passingText(p passingFor) string {
+	if p.origin != OriginBase {
+		return t.RuleText(p.rule)
+	}
+	base := t.Verdict
+	base.Options = t.Options.For(OriginBase)
+	return "base: " + base.RuleText(p.rule)
 }
 
 // grounds says who decided on findings, why and until when, if a person or a date did.
@@ -471,6 +505,32 @@ func (r Ratchet) short() string {
 	return text + ": " + strings.Join(parts, ", ")
 }
 
+// text returns the counts as "2 own findings (1 fails), 31 from the base image (12 fail); baseline
+// base.json, 88 packages".
+func (b *Baseline) text() string {
+	failing := func(n int) string {
+		if n == 1 {
+			return " (1 fails)"
+		}
+		return " (" + Number(n) + " fail)"
+	}
+	by := clean(b.Name(), 60)
+	if b.Scan != "" && b.At != nil {
+		by = "scan " + clean(b.Scan, 40) + " of " + b.At.UTC().Format(time.DateOnly)
+	}
+	return Count(b.Own, "own finding") + failing(b.OwnFailing) + ", " + Number(b.Base) + " from the base image" + failing(b.BaseFailing) +
+		"; baseline " + by + ", " + Count(b.Packages, "package")
+}
+
+// origins returns numbers of findings as " (2 own, 31 from the base image)", or nothing if
+// origins are unknown.
+func (t *text) origins(own, base int) string {
+	if !t.known() {
+		return ""
+	}
+	return " (" + Number(own) + " own, " + Number(base) + " from the base image)"
+}
+
 // few returns the first ids and the number of the others.
 func few(ids []string) string {
 	const most = 3
@@ -533,6 +593,9 @@ func (t *text) notes() {
 	t.exceptions()
 	if r := t.Ratchet; r != nil {
 		t.note(r.Text())
+	}
+	if t.known() {
+		t.note(t.Baseline.text())
 	}
 	for i, o := range t.Ignored {
 		if i == maxNotes {

@@ -596,7 +596,7 @@ func remedies(v verdict.Verdict) []verdict.Remedy {
 		{Type: "deb", Name: "apt"}, {Type: "apk", Name: "apk-tools"}, {Type: "rpm", Name: "dnf"},
 	}}}
 	for _, f := range v.Findings {
-		in.Findings = append(in.Findings, match.Finding{Match: &match.Match{Finding: f}, Package: &f.Package, Fails: f.Fails, Rule: f.Rule})
+		in.Findings = append(in.Findings, match.Finding{Match: &match.Match{Finding: f}, Package: &f.Package, Fails: f.Fails, Rule: f.Rule, Origin: f.Origin})
 	}
 	return remedy.Of(in)
 }

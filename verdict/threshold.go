@@ -45,7 +45,11 @@ func (t threshold) set(value string) bool {
 	return true
 }
 
+// value returns the text that set reads, or "" if nothing was set.
 func (t threshold) value() string {
+	if *t.severity == "" {
+		return ""
+	}
 	var words []string
 	if *t.severity != FailOnNone || *t.epss == 0 {
 		words = append(words, string(*t.severity))

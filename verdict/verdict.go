@@ -4,6 +4,7 @@
 package verdict
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -47,6 +48,9 @@ type Verdict struct {
 	Policy *Policy `json:"policy,omitempty"`
 	// Ratchet is what the ratchet of that policy counted, or nil if it has none.
 	Ratchet *Ratchet `json:"ratchet,omitempty"`
+	// Baseline is what the findings were compared with to tell those of the base image apart,
+	// or nil if the client sent none.
+	Baseline *Baseline `json:"baseline,omitempty"`
 	// Ignored are options that the client sent and the service did not use.
 	Ignored []IgnoredOption `json:"ignored,omitempty"`
 	// Exceptions are the files of exceptions and VEX statements, and what became of their
@@ -160,11 +164,19 @@ type Finding struct {
 	// of those of a finding in rule.go.
 	Fails bool   `json:"fails"`
 	Rule  string `json:"rule"`
+	// Origin is OriginBase or OriginOwn. It is empty without a baseline.
+	Origin string `json:"origin,omitempty"`
 	Grounds
 	// Why is the comparison that matched, as text for people:
 	// "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".
 	Why string `json:"why"`
 }
+
+// The origins of findings.
+const (
+	OriginOwn  = "own"  // the build adds the package, or this version of it
+	OriginBase = "base" // the baseline has the same version of the package at the same paths
+)
 
 // Grounds say more about the decision on a finding than its rule. All of them may be empty.
 type Grounds struct {
@@ -206,6 +218,25 @@ type Ratchet struct {
 	Ends         *time.Time `json:"ends,omitempty"`
 	OverdueSince *time.Time `json:"overdue_since,omitempty"`
 }
+
+// A Baseline is the inventory of the base image, and how many of the listed findings are in
+// packages that it has too.
+type Baseline struct {
+	File string     `json:"file,omitempty"` // the name of the file, as sent
+	Scan string     `json:"scan,omitempty"` // or the id of a stored scan, and its time
+	At   *time.Time `json:"at,omitempty"`
+	// Error is why it could not be read. No finding has an origin then.
+	Error    string `json:"error,omitempty"`
+	Packages int    `json:"packages"`
+	// Own and Base count the findings by origin, OwnFailing and BaseFailing those that fail.
+	Own         int `json:"own"`
+	OwnFailing  int `json:"own_failing"`
+	Base        int `json:"base"`
+	BaseFailing int `json:"base_failing"`
+}
+
+// Name returns the name of the file or the id of the scan.
+func (b *Baseline) Name() string { return cmp.Or(b.File, b.Scan) }
 
 // The formats of VEX statements.
 const (
@@ -273,6 +304,8 @@ type Remedy struct {
 	// Packages are the names of what it upgrades, Findings the number of what it fixes.
 	Packages []string `json:"packages"`
 	Findings int      `json:"findings"`
+	// Base is how many of Findings are of the base image.
+	Base int `json:"base,omitempty"`
 }
 
 // The actions of remedies.

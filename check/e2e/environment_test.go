@@ -192,6 +192,8 @@ func TestEnvironment(t *testing.T) {
 		"ASSAY_IGNORE_FILE":         {fifo: {say: "ASSAY_IGNORE_FILE is set and was ignored"}},
 		"ASSAY_VEX":                 {fifo: {say: "ASSAY_VEX is set and was ignored"}},
 		"ASSAY_VEX_PRODUCT":         {"pkg:oci/x": {say: "ASSAY_VEX_PRODUCT is set and was ignored"}},
+		"ASSAY_BASELINE":            {fifo: {say: "ASSAY_BASELINE is set and was ignored"}},
+		"ASSAY_FAIL_ON_BASE":        {"none": {say: "ASSAY_FAIL_ON_BASE is set and was ignored"}},
 		"ASSAY_CONTINUE_ON_FAILURE": {"true": {}, "x": {codes: []int{2}}},
 		"ASSAY_FAIL_ON_UNFIXED":     {"false": {}},
 		"ASSAY_FAIL_ON_EOL":         {"false": {}},

@@ -35,6 +35,8 @@ var example = cyclonedx.Scan{
 	Files: []cyclonedx.File{
 		{Kind: cyclonedx.FileIgnore, Name: "dir/a:b.yaml", Body: []byte("exceptions:\n\xff\x00")},
 		{Kind: cyclonedx.FileVEX, Name: "vex.json", Body: []byte("{}")},
+		{Kind: cyclonedx.FileBaseline, Name: "/tmp/base.json", Body: []byte(`{"bomFormat":"CycloneDX"}`)},
+		{Kind: cyclonedx.FileBaselineScan, Name: "mzxw6ytboi3dgnbv", Body: []byte{}},
 	},
 	Options: []cyclonedx.Option{
 		{Name: "fail-on", Value: "critical", Origin: "flag"},

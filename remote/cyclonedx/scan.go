@@ -19,11 +19,11 @@ type Scan struct {
 	Client string
 }
 
-// A File is a file of exceptions or VEX statements. It travels as it is, and the service
-// reads it.
+// A File is a file of exceptions, VEX statements, or the inventory of the base image. It
+// travels as it is, and the service reads it.
 type File struct {
-	Kind string // FileIgnore or FileVEX
-	Name string // as it was given
+	Kind string // one of those below
+	Name string // as it was given; the id of a FileBaselineScan
 	Body []byte
 }
 
@@ -31,7 +31,14 @@ type File struct {
 const (
 	FileIgnore = "ignore"
 	FileVEX    = "vex"
+	// FileBaseline is the inventory of the base image, and FileBaselineScan, which has no
+	// body, names a stored scan in its place.
+	FileBaseline     = "baseline"
+	FileBaselineScan = "baseline-scan"
 )
+
+// Baseline reports whether the file is or names the inventory of the base image.
+func (f File) Baseline() bool { return f.Kind == FileBaseline || f.Kind == FileBaselineScan }
 
 // An Option is one option of a scan as it travels: its long flag's name, the
 // text given, and who gave it. The service parses it and decides whether to use it.

@@ -1,6 +1,9 @@
 package api
 
-import "assay/remote/cyclonedx"
+import (
+	"assay/remote/cyclonedx"
+	"assay/service/httpserver"
+)
 
 // The memory that requests need, as measured (docs/budgets.md) and rounded up.
 const (
@@ -29,14 +32,17 @@ func loadNeed(size int64) int64 { return 64<<10 + 3*size }
 // scan, of size bytes.
 func referenceNeed(size int64) int64 { return loadNeed(size) + scanNeed(size, size/100) }
 
-// filesNeed returns the memory to read files of exceptions.
+// filesNeed returns the memory to read files of exceptions, and a baseline.
 func filesNeed(files []cyclonedx.File) int64 {
 	var need int64
 	for _, f := range files {
 		size := int64(len(f.Body))
-		if f.Kind == cyclonedx.FileIgnore {
+		switch f.Kind {
+		case cyclonedx.FileIgnore:
 			need += perRuleByte * min(size, maxRuleBytes)
-		} else {
+		case cyclonedx.FileBaseline:
+			need += scanNeed(size, httpserver.CountObjects(f.Body))
+		default:
 			need += perFileByte * size
 		}
 	}

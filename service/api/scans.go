@@ -232,8 +232,11 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 // that of view.
 func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, view View, now time.Time, memory *httpserver.Lease) (scan.Evaluator, error) {
 	evaluator := a.Evaluator
-	if a.Policy == nil {
-		return evaluator, nil
+	need := func(stored store.Sizes) error { return memory.Grow(referenceNeed(stored.Request)) }
+	var err error
+	evaluator.Baseline, err = a.references.Baseline(ctx, s.Files, func(stored store.Scan) bool { return mayRead(t, stored) }, need)
+	if err != nil || a.Policy == nil {
+		return evaluator, err
 	}
 	policy, err := a.Policy(ctx)
 	if err != nil {
@@ -243,7 +246,7 @@ func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, vi
 	evaluator.Policy = scan.PolicyFor(policy, s, project, t)
 	evaluator.Ratchet, err = a.references.Ratchet(ctx, evaluator.Policy, project, now, scan.Matching{
 		Index: view, Memo: view.Memo(), Snapshot: view.Data().Snapshot, Now: now,
-		Need: func(reference store.Sizes) error { return memory.Grow(referenceNeed(reference.Request)) },
+		Need: need,
 	})
 	return evaluator, err
 }

@@ -212,12 +212,16 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		sent, _, err := scan.Decode(kept)
+		sent, answered, err := scan.Decode(kept)
 		if err != nil {
 			return err
 		}
 		token, err := tokenOf(c.Context, st, kept.Token)
 		if err != nil {
+			return err
+		}
+		// One that was removed makes both answers untrusted.
+		if eval.Baseline, _, err = references.BaselineOf(c.Context, sent.Files, answered); err != nil {
 			return err
 		}
 		var both [2]verdict.Decision

@@ -97,6 +97,9 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before, matching(view, at)); err != nil {
 		return err
 	}
+	if eval.Baseline, err = replayBaseline(c, st, s, before); err != nil {
+		return err
+	}
 	answer, err := eval.Answer(s, view, nil, data, at)
 	if err != nil {
 		return fmt.Errorf("replay %q: %w", kept.ID, err)
@@ -160,6 +163,16 @@ func replayRatchet(c *cli.Context, st store.Store, rules *ruleset.Effective, kep
 		return nil, hint.Errorf("it was removed because of its age; without --as-of, the ratchet uses what is still stored", "%w", err)
 	}
 	return ratchet, err
+}
+
+// replayBaseline returns the stored scan that a scan named as its baseline.
+func replayBaseline(c *cli.Context, st store.Store, s cyclonedx.Scan, before verdict.Verdict) (*policy.Baseline, error) {
+	references := scan.References{Store: st}
+	baseline, ok, err := references.BaselineOf(c.Context, s.Files, before)
+	if err == nil && !ok {
+		err = hint.Errorf("a stored scan is removed because of its age; a file of --baseline is stored with each scan", "the baseline, scan %q, cannot be read any more", baseline.Scan)
+	}
+	return baseline, err
 }
 
 func (d *daemon) printReplay(c *cli.Context, kept store.Scan, before, v verdict.Verdict) error {

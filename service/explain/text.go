@@ -95,6 +95,12 @@ func (t *text) finding(f verdict.Finding) {
 	if f.Score > 0 {
 		words += fmt.Sprintf(", score %.1f", f.Score)
 	}
+	switch f.Origin {
+	case verdict.OriginBase:
+		words += ", from the base image"
+	case verdict.OriginOwn:
+		words += ", in what the build adds"
+	}
 	fails, grounds := "does not fail", f.Grounds
 	if f.Fails { // until names the end of a grace or of an exception that no longer counts
 		fails, grounds.Until = "fails", nil

@@ -41,6 +41,11 @@ func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
 		b = append(b, `,"rule":"`...)
 		b = append(b, f.Rule...) // a word of the policy, which needs no escapes
 		b = append(b, '"')
+		if f.Origin != "" {
+			b = append(b, `,"origin":"`...)
+			b = append(b, f.Origin...) // as the rule
+			b = append(b, '"')
+		}
 		if b, err = appendGrounds(b, f.Grounds); err != nil {
 			return nil, fmt.Errorf("encode finding %q: %w", f.ID, err)
 		}
@@ -82,7 +87,7 @@ func (c *Match) encode() (*encoding, error) {
 		return e, nil
 	}
 	f := c.Finding
-	f.Package, f.Fails, f.Rule, f.Grounds = verdict.Package{}, false, "", verdict.Grounds{}
+	f.Package, f.Fails, f.Rule, f.Origin, f.Grounds = verdict.Package{}, false, "", "", verdict.Grounds{}
 	text, err := json.Marshal(f)
 	if err != nil {
 		return nil, err

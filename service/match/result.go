@@ -37,12 +37,13 @@ type Finding struct {
 	Fails   bool
 	Rule    string
 	Grounds *verdict.Grounds
+	Origin  string // of the package; the policy sets it
 }
 
 // Verdict returns the finding as a verdict has it.
 func (f Finding) Verdict() verdict.Finding {
 	v := f.Match.Finding
-	v.Package, v.Fails, v.Rule = *f.Package, f.Fails, f.Rule
+	v.Package, v.Fails, v.Rule, v.Origin = *f.Package, f.Fails, f.Rule, f.Origin
 	if f.Grounds != nil {
 		v.Grounds = *f.Grounds
 	}
@@ -52,7 +53,7 @@ func (f Finding) Verdict() verdict.Finding {
 // A Match is one vulnerability in all packages with the same lookup. It must not be
 // changed, because scans share it through a Memo.
 type Match struct {
-	// Finding has no package, and not Fails and Rule, which the policy sets.
+	// Finding has no package, and not Fails, Rule and Origin, which the policy sets.
 	verdict.Finding
 	// Published is when the first of its advisories was published, or zero if that is unknown.
 	Published time.Time

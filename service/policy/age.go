@@ -97,7 +97,8 @@ func (in Input) old() []verdict.DataSource {
 // noScores returns a reason if a finding may fail by its EPSS, and the service has none, so
 // that all of them would pass, or one that is older than MaxAge, so that new ones would.
 func noScores(in Input) []verdict.Reason {
-	if in.Options.FailOnEPSS <= 0 {
+	base := in.Baseline != nil && in.Options.FailOnBaseEPSS > 0
+	if in.Options.FailOnEPSS <= 0 && !base {
 		return nil
 	}
 	i := slices.IndexFunc(in.Data.Sources, func(s verdict.DataSource) bool {

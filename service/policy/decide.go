@@ -27,6 +27,8 @@ type Input struct {
 	Exceptions *Exceptions
 	// Ratchet gives known findings a grace. Decide counts in it. It may be nil.
 	Ratchet *Ratchet
+	// Baseline tells findings of the base image apart. Decide counts in it. It may be nil.
+	Baseline *Baseline
 	// Without lists the ecosystems for which the service may lack advisories.
 	Without []string
 }
@@ -50,7 +52,13 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 	for _, p := range parts {
 		counts.Evaluated += p.Evaluated
 	}
+	var of *verdict.Package // the findings of a package follow each other
+	origin := ""
 	for _, f := range in.Result.Findings {
+		if f.Package != of {
+			of, origin = f.Package, in.Baseline.origin(f.Package)
+		}
+		f.Origin = origin
 		f.Fails, f.Rule, f.Grounds = decide(f, in)
 		counts.BySeverity[f.Severity]++
 		if f.Fails {
@@ -64,6 +72,7 @@ func Decide(in Input) (verdict.Decision, []match.Finding, verdict.Counts) {
 			counts.Kernel++
 		}
 		if !folded {
+			in.Baseline.count(f.Origin, f.Fails)
 			findings = append(findings, f)
 		}
 	}
@@ -165,15 +174,10 @@ func forbiddenBy(findings []match.Finding) string {
 
 // failures returns the reasons for which the image fails.
 func failures(in Input, findings []match.Finding) []verdict.Reason {
-	o := in.Options
 	by := make(map[string]int)
-	unrated := 0
 	for _, f := range findings {
 		if f.Fails {
 			by[f.Rule]++
-			if f.Rule == verdict.RuleSeverity && f.Severity == verdict.Unrated {
-				unrated++
-			}
 		}
 	}
 	var reasons []verdict.Reason
@@ -198,31 +202,8 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 			Hint: "upgrade these packages first, and remove those that have no fix",
 		})
 	}
-	fix := func(n int) string {
-		if o.FailOnUnfixed {
-			return ""
-		}
-		return form(n, " has a fix", " have a fix")
-	}
-	if n := by[verdict.RuleSeverity]; n > 0 {
-		text := plural(n, "finding", "findings") + " of severity " + string(o.FailOn) + orWorse(o.FailOn) + fix(n)
-		if unrated > 0 {
-			text += fmt.Sprintf(" (%d unrated, counted as %s)", unrated, o.Unrated)
-		}
-		reasons = append(reasons, verdict.Reason{
-			Rule: verdict.RuleSeverity,
-			Text: text,
-			Hint: "upgrade the packages in the Dockerfile, or use a newer base image",
-		})
-	}
-	if n := by[verdict.RuleEPSS]; n > 0 {
-		reasons = append(reasons, verdict.Reason{
-			Rule: verdict.RuleEPSS,
-			Text: fmt.Sprintf("%s of EPSS %g or more%s", plural(n, "finding", "findings"), o.FailOnEPSS, fix(n)),
-			Hint: "upgrade the packages in the Dockerfile, or use a newer base image",
-		})
-	}
-	if o.FailOnEOL && in.Result.System.Ended {
+	reasons = append(reasons, overThreshold(in, findings)...)
+	if in.Options.FailOnEOL && in.Result.System.Ended {
 		reasons = append(reasons, verdict.Reason{
 			Rule: verdict.RuleEndOfLife,
 			Text: ended(in.Result.System) + ", and fail-on-eol is set",
@@ -232,10 +213,71 @@ func failures(in Input, findings []match.Finding) []verdict.Reason {
 	return reasons
 }
 
+// An over counts the findings that are at or above the thresholds.
+type over struct {
+	severe, unrated int // unrated are of the severe ones
+	probable        int
+}
+
+func (o *over) count(f match.Finding) {
+	switch f.Rule {
+	case verdict.RuleSeverity:
+		o.severe++
+		if f.Severity == verdict.Unrated {
+			o.unrated++
+		}
+	case verdict.RuleEPSS:
+		o.probable++
+	}
+}
+
+// overThreshold returns the reasons that findings are at or above the thresholds. If those of
+// the base image have thresholds of their own, they have reasons of their own.
+func overThreshold(in Input, findings []match.Finding) []verdict.Reason {
+	var all, base over
+	for _, f := range findings {
+		switch {
+		case !f.Fails:
+		case f.Origin == verdict.OriginBase && in.Options.FailOnBase != "":
+			base.count(f)
+		default:
+			all.count(f)
+		}
+	}
+	reasons := all.reasons(in.Options, "")
+	return append(reasons, base.reasons(in.Options.For(verdict.OriginBase), " of the base image")...)
+}
+
+func (o over) reasons(options verdict.Options, of string) []verdict.Reason {
+	const hint = "upgrade the packages in the Dockerfile, or use a newer base image"
+	fix := func(n int) string {
+		if options.FailOnUnfixed {
+			return ""
+		}
+		return form(n, " has a fix", " have a fix")
+	}
+	var reasons []verdict.Reason
+	if n := o.severe; n > 0 {
+		text := plural(n, "finding", "findings") + of + " of severity " + string(options.FailOn) + orWorse(options.FailOn) + fix(n)
+		if o.unrated > 0 {
+			text += fmt.Sprintf(" (%d unrated, counted as %s)", o.unrated, options.Unrated)
+		}
+		reasons = append(reasons, verdict.Reason{Rule: verdict.RuleSeverity, Text: text, Hint: hint})
+	}
+	if n := o.probable; n > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleEPSS,
+			Text: fmt.Sprintf("%s%s of EPSS %g or more%s", plural(n, "finding", "findings"), of, options.FailOnEPSS, fix(n)),
+			Hint: hint,
+		})
+	}
+	return reasons
+}
+
 // distrust returns the reasons for which the answer says nothing about the image. A cause
 // comes before its consequences.
 func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
-	reasons := in.Exceptions.unread()
+	reasons := append(in.Exceptions.unread(), in.Baseline.unread()...)
 	noData := in.Data.Records == 0
 	if noData {
 		reasons = append(reasons, verdict.Reason{

@@ -81,6 +81,7 @@ func ReadExceptions(files []cyclonedx.File, product string, service *ruleset.Eff
 	if service != nil {
 		x.addService(service)
 	}
+	files = slices.DeleteFunc(slices.Clone(files), cyclonedx.File.Baseline) // see ReadBaseline
 	for i, f := range files {
 		read := &exceptionFile{ExceptionFile: verdict.ExceptionFile{File: f.Name}, kind: f.Kind}
 		x.files = append(x.files, read)

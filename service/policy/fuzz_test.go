@@ -92,6 +92,14 @@ func FuzzDecide(f *testing.F) {
 			finding.FirstSeen = &seen
 			in.Result.Findings = append(in.Result.Findings, finding)
 		}
+		o.FailOnBase = append(verdict.Severities()[:5], verdict.FailOnNone, "")[next(7)]
+		if next(2) == 1 {
+			in.Baseline = &Baseline{Baseline: verdict.Baseline{File: "x", Error: []string{"", "x"}[next(2)]}}
+			in.Baseline.Components = ComponentsOf(inventory.Inventory{Packages: []inventory.Package{{Name: "p", Version: "1"}}})
+			for _, f := range in.Result.Findings {
+				f.Package.Version = []string{"1", "2"}[next(2)]
+			}
+		}
 
 		d, findings, counts := Decide(in)
 		v := verdict.Verdict{
@@ -100,6 +108,9 @@ func FuzzDecide(f *testing.F) {
 		}
 		for _, f := range findings {
 			v.Findings = append(v.Findings, f.Verdict())
+		}
+		if in.Baseline != nil {
+			v.Baseline = &in.Baseline.Baseline
 		}
 		for _, p := range in.ScanErrors {
 			v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind)})

@@ -17,6 +17,10 @@ import (
 // Dockerfile.
 const flagOrigin = "flag"
 
+// failOnBase is the option that no variable sets at all: one that is not weaker than the
+// default could still be weaker than a flag --fail-on.
+const failOnBase = "fail-on-base"
+
 // Allow names the options that an environment variable may weaken. The zero value names
 // none.
 type Allow struct {
@@ -79,6 +83,8 @@ func Options(sent []cyclonedx.Option, allow Allow, service *ruleset.Effective) (
 				return verdict.Options{}, nil, fmt.Errorf("option %s of %s: unknown to this service", short(o.Name), given(o.Origin))
 			case !known:
 				reason = "this service does not know the option"
+			case !flags && o.Name == failOnBase:
+				reason = "only a flag in the Dockerfile sets it"
 			case !flags && !slices.Contains(allow.weaken, o.Name) && option.WeakerThan(next, byDefault):
 				reason = "an environment variable may not weaken the gate, a flag in the Dockerfile may"
 			}

@@ -17,11 +17,11 @@ import (
 //   - An exception accepts it. One that is known to be exploited needs an exception that
 //     names it.
 //   - A VEX statement says that it does not apply.
-//   - The options decide (see rule).
+//   - The options decide (see rule), those of the base image for its findings.
 //   - A finding that they fail for its severity or its EPSS passes during the grace of the
 //     ratchet, if it is known, or during that of its fix.
 func decide(f match.Finding, in Input) (fails bool, name string, grounds *verdict.Grounds) {
-	name, fails = rule(f, in.Options)
+	name, fails = rule(f, in.Options.For(f.Origin))
 	accepted, expired := in.Exceptions.accept(f, in.Now)
 	stated := in.Exceptions.vex(f, in.Now)
 	if forbidden := in.Exceptions.forbids(f, in.Now); forbidden != nil && !f.Malicious {

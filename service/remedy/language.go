@@ -11,36 +11,101 @@ import (
 	"assay/verdict"
 )
 
-// languages returns the remedies for packages of languages.
+// languages returns the remedies for packages of languages. Those of the base image come last.
 func (w *work) languages() []verdict.Remedy {
-	var all []verdict.Remedy
+	var all, base []verdict.Remedy
+	var brought []*item
 	for _, typ := range w.types {
-		items := w.packages[typ]
-		switch typ {
-		case "npm":
-			all = append(all, w.node(items)...)
-		case "pypi":
-			all = append(all, w.python(items)...)
-		case "gem":
-			all = append(all, w.ruby(items)...)
-		case "golang", "cargo":
-			all = append(all, programs(typ, items)...)
-		case "composer":
-			all = append(all, projects("composer", items, "/vendor/composer/", composer)...)
-		case "nuget":
-			all = append(all, projects("dotnet", items, "", dotnet)...)
-		case "maven":
-			all = append(all, jars(items)...)
-		case "wordpress":
-			all = append(all, wordPress(items)...)
-		default:
-			if !distro.SystemPackage(typ) {
-				all = append(all, byHand("", items, "upgrade "+listed(items, target)))
+		if distro.SystemPackage(typ) {
+			continue
+		}
+		var own, rest []*item
+		for _, it := range w.packages[typ] {
+			if it.origin == verdict.OriginBase {
+				rest = append(rest, it)
+			} else {
+				own = append(own, it)
+			}
+		}
+		if len(own) > 0 {
+			all = append(all, w.language(typ, own)...)
+		}
+		if len(rest) > 0 {
+			inImage, others := w.inBase(typ, rest)
+			base, brought = append(base, inImage...), append(brought, others...)
+		}
+	}
+	if len(brought) > 0 {
+		base = append(base, verdict.Remedy{
+			Action: verdict.ActionBase, Packages: names(brought), Findings: count(brought), Base: count(brought),
+			Text: "the base image brings " + listed(brought, versioned) + at(brought) + ": use a newer one (FROM) if it has the fixes, or remove what brings it",
+		})
+	}
+	byFindings := func(a, b verdict.Remedy) int { return cmp.Compare(b.Findings, a.Findings) }
+	slices.SortStableFunc(all, byFindings)
+	slices.SortStableFunc(base, byFindings)
+	return append(all, base...)
+}
+
+// inBase returns the remedies for packages of the base image that a step of the Dockerfile can
+// upgrade, and the other packages: no project of the build brings those.
+func (w *work) inBase(typ string, items []*item) (remedies []verdict.Remedy, others []*item) {
+	brought := map[string]bool{}
+	for _, r := range w.language(typ, items) {
+		if !strings.HasPrefix(r.Command, "RUN ") {
+			for _, name := range r.Packages {
+				brought[name] = true
+			}
+			continue
+		}
+		r.Base, r.Text = r.Findings, "from the base image: use a newer one (FROM) if it has the fixes, or "+r.Text
+		remedies = append(remedies, r)
+	}
+	for _, it := range items {
+		if brought[it.name()] {
+			others = append(others, it)
+		}
+	}
+	return remedies, others
+}
+
+// at names the files that items are in, after a space, or is empty if they are unknown.
+func at(items []*item) string {
+	var paths []string
+	for _, it := range items {
+		for _, p := range it.pkg.Paths {
+			if p = "/" + verdict.Short(p); !slices.Contains(paths, p) {
+				paths = append(paths, p)
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b verdict.Remedy) int { return cmp.Compare(b.Findings, a.Findings) })
-	return all
+	if len(paths) == 0 {
+		return ""
+	}
+	return " in " + some(paths)
+}
+
+// language returns the remedies for packages of a language.
+func (w *work) language(typ string, items []*item) []verdict.Remedy {
+	switch typ {
+	case "npm":
+		return w.node(items)
+	case "pypi":
+		return w.python(items)
+	case "gem":
+		return w.ruby(items)
+	case "golang", "cargo":
+		return programs(typ, items)
+	case "composer":
+		return projects("composer", items, "/vendor/composer/", composer)
+	case "nuget":
+		return projects("dotnet", items, "", dotnet)
+	case "maven":
+		return jars(items)
+	case "wordpress":
+		return wordPress(items)
+	}
+	return []verdict.Remedy{byHand("", items, "upgrade "+listed(items, target))}
 }
 
 // byHand returns a remedy for which there is no command.

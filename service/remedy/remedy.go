@@ -39,6 +39,7 @@ func Of(in Input) []verdict.Remedy {
 // An item is what has to be upgraded: one version of a package.
 type item struct {
 	pkg      *verdict.Package
+	origin   string // of its findings
 	fixed    string // the newest of its fixes
 	findings []match.Finding
 }
@@ -68,7 +69,7 @@ func (w *work) sort() {
 		k := key{f.Package.Type, f.Package.Name, f.Package.Version, strings.Join(f.Package.Paths, "\n"), f.Fixed != "" && !f.Malicious}
 		it := index[k]
 		if it == nil {
-			it = &item{pkg: f.Package}
+			it = &item{pkg: f.Package, origin: f.Origin}
 			index[k] = it
 			w.items = append(w.items, it)
 		}
@@ -117,7 +118,7 @@ func (w *work) malicious() []verdict.Remedy {
 		return nil
 	}
 	return []verdict.Remedy{{
-		Action: verdict.ActionRemove, Packages: names(w.remove), Findings: count(w.remove),
+		Action: verdict.ActionRemove, Packages: names(w.remove), Findings: count(w.remove), Base: ofBase(w.remove),
 		Text: "remove " + listed(w.remove, versioned) + ": malicious; and change every secret that it could read",
 	}}
 }
@@ -128,7 +129,7 @@ func (w *work) paid() []verdict.Remedy {
 	}
 	needs := func(it *item) string { return it.name() + " (" + verdict.Short(it.findings[0].Subscription) + ")" }
 	return []verdict.Remedy{{
-		Action: verdict.ActionNone, Packages: names(w.pay), Findings: count(w.pay),
+		Action: verdict.ActionNone, Packages: names(w.pay), Findings: count(w.pay), Base: ofBase(w.pay),
 		Text: "the fix needs a subscription: " + listed(w.pay, needs) + "; leave it out, or use another base image",
 	}}
 }
@@ -137,9 +138,13 @@ func (w *work) unfixed() []verdict.Remedy {
 	if len(w.open) == 0 {
 		return nil
 	}
+	base := "use another base image, "
+	if origin(w.open) == verdict.OriginOwn {
+		base = ""
+	}
 	return []verdict.Remedy{{
-		Action: verdict.ActionNone, Packages: names(w.open), Findings: count(w.open),
-		Text: "no fix exists for " + listed(w.open, (*item).name) + ": leave it out, use another base image, or accept it with --ignore-file",
+		Action: verdict.ActionNone, Packages: names(w.open), Findings: count(w.open), Base: ofBase(w.open),
+		Text: "no fix exists for " + listed(w.open, (*item).name) + ": leave it out, " + base + "or accept it with --ignore-file",
 	}}
 }
 
@@ -167,6 +172,26 @@ func count(items []*item) int {
 		n += len(it.findings)
 	}
 	return n
+}
+
+// ofBase returns the number of findings of the base image.
+func ofBase(items []*item) int {
+	n := 0
+	for _, it := range items {
+		if it.origin == verdict.OriginBase {
+			n += len(it.findings)
+		}
+	}
+	return n
+}
+
+// origin returns the origin that all items have, or "" if they differ or it is unknown.
+func origin(items []*item) string {
+	of := items[0].origin
+	if slices.ContainsFunc(items, func(it *item) bool { return it.origin != of }) {
+		return ""
+	}
+	return of
 }
 
 // listed returns the first items, each by words once, and the number of the others.

@@ -311,3 +311,51 @@ func TestUnsafe(t *testing.T) {
 		}
 	}
 }
+
+// A newer base image is named for what is of the base image alone, and no project of the build
+// is told to change it.
+func TestOrigins(t *testing.T) {
+	of := func(origin string, f match.Finding) match.Finding {
+		f.Origin = origin
+		return f
+	}
+	const own, base = verdict.OriginOwn, verdict.OriginBase
+	const newer = "from the base image: use a newer one (FROM) if it has the fixes, or "
+	const only = "RUN apt-get update && apt-get install -y --only-upgrade "
+	site := "usr/local/lib/python3.12/site-packages/"
+	pips := installed("deb apt", "pypi pip "+site+"pip-24.0.dist-info/METADATA")
+	for _, tt := range []struct {
+		name     string
+		in       inventory.Inventory
+		findings []match.Finding
+		want     string
+		base     string // of each remedy
+	}{
+		{"own", installed("deb apt"), []match.Finding{of(own, finding("deb", "curl", "1", "2"))},
+			"upgrade: add to the Dockerfile before the scan: " + only + "curl", "0"},
+		{"base", installed("deb apt"), []match.Finding{of(base, finding("deb", "libc6", "1", "2"))},
+			"upgrade: from the base image: use a newer one (FROM, --pull) if it has the fixes, or add to the Dockerfile before the scan: " + only + "libc6", "1"},
+		{"both", installed("deb apt"), []match.Finding{of(own, finding("deb", "curl", "1", "2")), of(base, finding("deb", "libc6", "1", "2"))},
+			"upgrade: add to the Dockerfile before the scan; a newer base image (FROM, --pull) may fix 1 of them: " + only + "curl libc6", "1"},
+		{"no apt", installed("deb libc6"), []match.Finding{of(base, finding("deb", "libc6", "1", "2"))},
+			"base: use a newer base image: this one has no package manager that could upgrade it", "1"},
+		{"a program of each", installed(), []match.Finding{
+			of(base, finding("golang", "stdlib", "1.18.2", "1.23.8", "usr/local/bin/gosu")), of(own, finding("golang", "golang.org/x/net", "v0.17.0", "0.33.0", "app/server")),
+		}, "upgrade: rebuild /app/server, or take a newer release: go get golang.org/x/net@v0.33.0 && go mod tidy\n" +
+			"base: the base image brings stdlib 1.18.2 in /usr/local/bin/gosu: use a newer one (FROM) if it has the fixes, or remove what brings it", "0 1"},
+		{"pip of the base image", pips, []match.Finding{of(base, finding("pypi", "pip", "24.0", "25.3", site+"pip-24.0.dist-info/METADATA"))},
+			"upgrade: " + newer + "add to the Dockerfile after the packages are installed, or raise in the requirements: RUN pip install pip==25.3", "1"},
+		{"no fix", installed(), []match.Finding{of(own, finding("deb", "perl", "1", ""))}, "none: no fix exists for perl: leave it out, or accept it with --ignore-file", "0"},
+		{"no fix in the base image", installed(), []match.Finding{of(base, finding("deb", "perl", "1", ""))},
+			"none: no fix exists for perl: leave it out, use another base image, or accept it with --ignore-file", "1"},
+	} {
+		got := remedy.Of(remedy.Input{Findings: tt.findings, Inventory: tt.in})
+		var counts []string
+		for _, r := range got {
+			counts = append(counts, fmt.Sprint(r.Base))
+		}
+		if s := shown(got); s != tt.want || strings.Join(counts, " ") != tt.base {
+			t.Errorf("%s: %v\n%s\nwant\n%s", tt.name, counts, s, tt.want)
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (w *work) system() []verdict.Remedy {
 // upgrade returns how to upgrade the packages of a type.
 func (w *work) upgrade(typ string, items []*item) []verdict.Remedy {
 	m := w.manager(typ)
-	r := verdict.Remedy{Action: verdict.ActionBase, Packages: names(items), Findings: count(items)}
+	r := verdict.Remedy{Action: verdict.ActionBase, Packages: names(items), Findings: count(items), Base: ofBase(items)}
 	lacks := w.System.Repositories
 	switch {
 	case w.System.Ended:
@@ -81,13 +81,13 @@ func (w *work) upgrade(typ string, items []*item) []verdict.Remedy {
 	default:
 		r.Action, r.Manager = verdict.ActionUpgrade, m.name
 		r.Command, r.Short = m.commands(w.toUpgrade(typ, items))
-		r.Text = "add to the Dockerfile before the scan, or --pull a newer base image"
+		r.Text = where(items)
 		if !w.stale(items) {
 			return []verdict.Remedy{r}
 		}
 		r.Text = "if no step before the scan upgrades yet, add"
 		again := verdict.Remedy{
-			Action: verdict.ActionRebuild, Manager: m.name, Packages: r.Packages, Findings: r.Findings,
+			Action: verdict.ActionRebuild, Manager: m.name, Packages: r.Packages, Findings: r.Findings, Base: r.Base,
 			Text: "the packages are of " + w.Modified.UTC().Format(time.DateOnly) +
 				" and the fixes are newer: the layer is from the build cache or the base",
 			Command: "docker build --pull --no-cache .",
@@ -95,6 +95,21 @@ func (w *work) upgrade(typ string, items []*item) []verdict.Remedy {
 		return []verdict.Remedy{again, r}
 	}
 	return []verdict.Remedy{r}
+}
+
+// where says where packages of the system are upgraded. It promises no newer base image: that
+// there is one with the fixes is not known.
+func where(items []*item) string {
+	const here = "add to the Dockerfile before the scan"
+	switch of, n := origin(items), ofBase(items); {
+	case of == verdict.OriginBase:
+		return "from the base image: use a newer one (FROM, --pull) if it has the fixes, or " + here
+	case of == verdict.OriginOwn:
+		return here
+	case n > 0:
+		return here + "; a newer base image (FROM, --pull) may fix " + number(n) + " of them"
+	}
+	return here + ", or --pull a newer base image"
 }
 
 // unblock returns how to upgrade after adding a repository.

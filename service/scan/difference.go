@@ -93,6 +93,7 @@ func changes(all ...Change) []Change {
 
 func changesOf(before, after verdict.Finding) []Change {
 	return changes(
+		Change{"origin", cmp.Or(before.Origin, "unknown"), cmp.Or(after.Origin, "unknown")},
 		Change{"fails", strconv.FormatBool(before.Fails), strconv.FormatBool(after.Fails)},
 		Change{"rule", before.Rule, after.Rule},
 		Change{"severity", string(before.Severity), string(after.Severity)},

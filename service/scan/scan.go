@@ -31,6 +31,9 @@ type Evaluator struct {
 	// Ratchet is that of the policy of the service, with its reference, or nil. It counts one
 	// scan.
 	Ratchet *policy.Ratchet
+	// Baseline is the stored scan that the client named as its baseline, or nil. A file is
+	// read by Answer.
+	Baseline *policy.Baseline
 	// Sources returns the sources of the data. It may be nil; the age of the data as a
 	// whole counts then.
 	Sources func() []policy.Source
@@ -106,6 +109,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Now:        now,
 		Exceptions: policy.ReadExceptions(s.Files, options.VEXProduct, e.Policy),
 		Ratchet:    e.Ratchet,
+		Baseline:   e.baseline(s),
 		Ahead:      ahead,
 		Options:    options,
 		Without:    e.Without,
@@ -136,6 +140,12 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 	if e.Ratchet != nil {
 		v.Ratchet = &e.Ratchet.Ratchet
 	}
+	if in.Baseline != nil {
+		v.Baseline = &in.Baseline.Baseline
+		v.Notices = append(v.Notices, in.Baseline.Notices(result.System)...)
+	} else if s.Option("fail-on-base") != "" {
+		v.Notices = append(v.Notices, "--fail-on-base changes nothing without --baseline")
+	}
 	if asked := options.MaxAge.Duration(); asked > in.MaxAge {
 		v.Notices = append(v.Notices, fmt.Sprintf("--max-age %s is longer than the service's %s, which counts",
 			options.MaxAge, verdict.Age(int64(in.MaxAge/time.Second))))
@@ -150,6 +160,16 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		v.ScanErrors = append(v.ScanErrors, verdict.ScanError{Path: p.Path, Kind: string(p.Kind), Err: p.Err})
 	}
 	return Answer{v, findings}, nil
+}
+
+// baseline returns the baseline of a scan, or nil. Decide may count in it.
+func (e Evaluator) baseline(s cyclonedx.Scan) *policy.Baseline {
+	b := policy.ReadBaseline(s.Files)
+	if id := b.Wanted(); id != "" && e.Baseline != nil && e.Baseline.Scan == id {
+		stored := *e.Baseline
+		return &stored
+	}
+	return b
 }
 
 // PolicyFor returns what the policy of the service says about a scan of a project with a

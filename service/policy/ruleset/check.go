@@ -145,11 +145,12 @@ func earlier(all *Effective, s section) []Setting {
 
 // weaker returns the mandatory value that an option is weaker than, or nil.
 func (e *Effective) weaker(d verdict.Option, o verdict.Options) *Setting {
-	for i, m := range e.Mandatory {
+	required := e.required()
+	for i, m := range required {
 		than := verdict.DefaultOptions()
 		m.Option.Set(&than, m.Value)
 		if m.Option.Name == d.Name && d.WeakerThan(o, than) {
-			return &e.Mandatory[i]
+			return &required[i]
 		}
 	}
 	return nil

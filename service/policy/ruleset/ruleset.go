@@ -61,6 +61,8 @@ type Effective struct {
 	// Defaults are the values of options that a build may change, later ones first in
 	// rank. Mandatory are the weakest values that a build may have.
 	Defaults, Mandatory []Setting
+	// loosened are the options of loosening that are mandatory themselves.
+	loosened []string
 	// NoIgnoreFiles and NoVEX are the lines that forbid a build to bring files, or 0.
 	NoIgnoreFiles, NoVEX int
 	// Exceptions accept findings, and Forbidden make them fail whatever accepts them.
@@ -73,7 +75,9 @@ type Effective struct {
 }
 
 // loosening are the options with which a build could get around a mandatory fail-on.
-var loosening = []string{"grace", "unrated"}
+var loosening = []string{"grace", "unrated", failOnBase}
+
+const failOnBase = "fail-on-base"
 
 // Written says where a line of the policy is.
 func (e *Effective) Written(line int) string {
@@ -279,6 +283,11 @@ func (p *Policy) effective(project, token string, inherited bool) *Effective {
 		}
 		e.Defaults = append(e.Defaults, s.defaults...)
 		e.Mandatory = append(e.Mandatory, s.mandatory...)
+		for _, m := range s.mandatory {
+			if !inherited || s.kind != "project" { // which only makes the policy stricter
+				e.loosened = append(e.loosened, m.Option.Name)
+			}
+		}
 		e.NoIgnoreFiles = cmp.Or(e.NoIgnoreFiles, s.noIgnoreFiles)
 		e.NoVEX = cmp.Or(e.NoVEX, s.noVEX)
 		e.Exceptions = append(e.Exceptions, s.exceptions...)
@@ -297,7 +306,8 @@ func (e *Effective) notWeaker(defaults []Setting) []Setting {
 	return slices.DeleteFunc(slices.Clone(defaults), func(s Setting) bool {
 		own := o
 		s.Option.Set(&own, s.Value)
-		return s.Option.WeakerThan(own, o)
+		// A value for the base image could become weaker than a later fail-on.
+		return s.Option.Name == failOnBase || s.Option.WeakerThan(own, o)
 	})
 }
 
@@ -314,21 +324,34 @@ func (e *Effective) Options() verdict.Options {
 }
 
 // required returns the mandatory values. With a mandatory fail-on, those of the options that
-// could get around it are their defaults, unless they are mandatory themselves.
+// could get around it are their defaults, unless they are mandatory themselves. Findings of the
+// base image have no default of their own then: each mandatory fail-on holds for them, because
+// a build chooses what it calls its base image.
 func (e *Effective) required() []Setting {
-	i := slices.IndexFunc(e.Mandatory, func(s Setting) bool { return s.Option.Name == "fail-on" })
-	if i < 0 {
-		return e.Mandatory
-	}
 	all := slices.Clone(e.Mandatory)
+	first := slices.IndexFunc(all, isFailOn)
+	if first < 0 {
+		return all
+	}
 	for _, name := range loosening {
-		if !slices.ContainsFunc(e.Mandatory, func(s Setting) bool { return s.Option.Name == name }) {
-			option, _ := verdict.DeclaredOption(name)
-			all = append(all, Setting{Option: option, Value: option.Value(e.Options()), Line: e.Mandatory[i].Line})
+		if slices.Contains(e.loosened, name) {
+			continue
+		}
+		option, _ := verdict.DeclaredOption(name)
+		if name != failOnBase {
+			all = append(all, Setting{Option: option, Value: option.Value(e.Options()), Line: all[first].Line})
+			continue
+		}
+		for _, s := range e.Mandatory {
+			if isFailOn(s) {
+				all = append(all, Setting{Option: option, Value: s.Value, Line: s.Line})
+			}
 		}
 	}
 	return all
 }
+
+func isFailOn(s Setting) bool { return s.Option.Name == "fail-on" }
 
 // Require makes options at least as strict as the mandatory values. It calls changed for
 // each value that it changed.
@@ -336,7 +359,16 @@ func (e *Effective) Require(o *verdict.Options, changed func(s Setting, was stri
 	if e == nil {
 		return
 	}
-	for _, s := range e.required() {
+	all := e.required()
+	// fail-on first, because it counts for the base image unless fail-on-base is given.
+	last := func(s Setting) int {
+		if s.Option.Name == failOnBase {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b Setting) int { return cmp.Compare(last(a), last(b)) })
+	for _, s := range all {
 		than := verdict.DefaultOptions()
 		s.Option.Set(&than, s.Value)
 		if s.Option.WeakerThan(*o, than) {

@@ -102,6 +102,34 @@ tokens:
 	}
 }
 
+// The sections of an inherited project do not loosen what is mandatory, as those of another
+// project do.
+func TestInheritedBase(t *testing.T) {
+	p := parse(t, `
+all: {mandatory: {fail-on: high}}
+projects:
+  shop: {default: {fail-on-base: low}, mandatory: {fail-on-base: none, grace: 30d, unrated: low}}
+`)
+	asked := verdict.DefaultOptions()
+	for _, v := range []struct{ name, value string }{{"fail-on-base", "none"}, {"grace", "10d"}, {"unrated", "low"}} {
+		option, _ := verdict.DeclaredOption(v.name)
+		option.Set(&asked, v.value)
+	}
+	for _, tt := range []struct {
+		e    *Effective
+		want string
+	}{{p.For("shop", ""), "high none 10d low"}, {p.ForInherited("shop", ""), "high high 0d high"}, {p.For("", ""), "high high 0d high"}} {
+		o := asked
+		tt.e.Require(&o, func(Setting, string) {})
+		if got := fmt.Sprint(o.FailOn, " ", o.For(verdict.OriginBase).FailOn, " ", o.Grace, " ", o.Unrated); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.e.Sections, got, tt.want)
+		}
+	}
+	if o := p.ForInherited("shop", "").Options(); o.FailOnBase != "" {
+		t.Errorf("an inherited default: %s", o.FailOnBase)
+	}
+}
+
 // The last section with a ratchet counts, and "off" turns off an earlier one.
 func TestRatchet(t *testing.T) {
 	p := parse(t, "all:\n  ratchet: {against: main, grace: 14d}\nprojects:\n  a: {ratchet: off}\n  b: {ratchet: {against: stable, grace: 7d}}\ntokens:\n  t: {ratchet: off}\n")
