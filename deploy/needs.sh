@@ -29,6 +29,9 @@ need docker-registry docker-registry # what builds push to
 need unshare util-linux
 need rpm rpm # the native order of rpm versions
 need vercmp makepkg # the native order of pacman's versions
+need pacman pacman-package-manager
+need bsdtar libarchive-tools # for makepkg
+need fakeroot fakeroot
 need db5.3_dump db5.3-util # Berkeley DB files of other page sizes and byte orders
 need sqlite3 sqlite3
 found() { # PATH… one of which exists

@@ -8,6 +8,7 @@ import (
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
+	"assay/inspect/distro/pacman"
 	"assay/inspect/distro/redhat"
 	"assay/inspect/distro/rpm"
 	"assay/inspect/inventory"
@@ -94,6 +95,13 @@ func distributions() []reader {
 			limit: rpm.ManifestLimit,
 			kind:  inventory.KindDatabase,
 			read:  stream(rpm.ReadManifest),
+		},
+		{
+			bases: pacman.Bases(),
+			wants: pacman.Wants,
+			limit: pacman.Limit,
+			kind:  inventory.KindDatabase,
+			read:  stream(pacman.Read),
 		},
 		{
 			files:       redhat.ManifestFiles(),

@@ -2,8 +2,8 @@
 // the file is still as it was installed.
 //
 // It runs after the readers, when the files in question are known: a few thousand out
-// of hundreds of thousands. It reads the file lists of the packages of dpkg, rpm and
-// apk once and keeps only what concerns these files. Memory thus grows with the number
+// of hundreds of thousands. It reads the file lists of the packages of dpkg, rpm, apk
+// and pacman once and keeps only what concerns these files. Memory thus grows with the number
 // of files in question and not with the lists.
 package owner
 
@@ -23,6 +23,7 @@ import (
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
 	"assay/inspect/distro/dpkg"
+	"assay/inspect/distro/pacman"
 	"assay/inspect/distro/rpm"
 	"assay/inspect/inventory"
 	"assay/inspect/rootfs"
@@ -93,6 +94,7 @@ func Join(ctx context.Context, tree Tree, packages []inventory.Package) {
 	unlisted := j.dpkg(ctx)
 	j.rpm(ctx)
 	j.apk()
+	j.pacman(ctx, packages)
 	j.compare(ctx)
 	j.shareNames(ctx)
 	if unlisted {
@@ -115,7 +117,7 @@ func (j *join) anchorOf(p inventory.Package) (path string, ok bool) {
 		return "", false
 	}
 	switch e := p.Evidence[0]; e.Kind {
-	case dpkg.Kind, chisel.Kind, rpm.Kind, apk.Kind:
+	case dpkg.Kind, chisel.Kind, rpm.Kind, apk.Kind, pacman.Kind:
 		return "", false
 	default:
 		return cmp.Or(j.Real[e.Path], e.Path), true
