@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 
+	"assay/inspect/app/drupal"
 	"assay/inspect/app/wordpress"
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
@@ -217,6 +218,22 @@ func languages() []reader {
 // applications returns the readers of applications that no package manager has recorded.
 func applications() []reader {
 	return []reader{
+		{
+			bases: drupal.Bases(),
+			wants: drupal.WantsCore,
+			limit: drupal.Limit,
+			kind:  inventory.KindFile,
+			read:  stream(drupal.ReadCore),
+		},
+		{
+			exts:    drupal.Exts(),
+			wants:   drupal.WantsInfo,
+			context: drupal.InContext,
+			probes:  []string{"x.info.yml", "x/x.info.yml", "modules/x.info.yml"},
+			limit:   drupal.Limit,
+			kind:    inventory.KindFile,
+			read:    stream(drupal.ReadInfo),
+		},
 		{
 			bases:   wordpress.Bases(),
 			wants:   wordpress.Wants,

@@ -3,12 +3,14 @@ package walk
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // A Rule says which files one reader wants.
 type Rule struct {
 	Bases []string // whole file names, "package.json"
-	Exts  []string // extensions, from the last dot on, ".jar"
+	// Exts are extensions, from the last dot on, ".jar", or from the last but one, ".info.yml".
+	Exts []string
 	// Folders, if not empty, are names of folders. A file with one of Exts is wanted only if
 	// its folder or the one above has such a name. For extensions of which there are very
 	// many files this costs less than Wants.
@@ -33,6 +35,7 @@ type names struct {
 	rules    []Rule
 	bases    map[string][]int
 	exts     map[string][]int // in lower case
+	doubles  map[string]bool  // the last parts of extensions with two dots
 	maxBase  int              // length of the longest name in bases
 	maxExt   int              // length of the longest extension in exts
 	programs int              // the rule that wants programs, or -1
@@ -44,7 +47,7 @@ func newNames(rules []Rule, context func(string) bool) *names {
 	if context == nil {
 		context = func(string) bool { return false }
 	}
-	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, programs: -1, context: context}
+	n := &names{rules: rules, bases: map[string][]int{}, exts: map[string][]int{}, doubles: map[string]bool{}, programs: -1, context: context}
 	for i, r := range rules {
 		for _, base := range r.Bases {
 			n.bases[base] = append(n.bases[base], i)
@@ -53,6 +56,9 @@ func newNames(rules []Rule, context func(string) bool) *names {
 		for _, ext := range r.Exts {
 			n.exts[ext] = append(n.exts[ext], i)
 			n.maxExt = max(n.maxExt, len(ext))
+			if dot := strings.LastIndexByte(ext, '.'); dot > 0 {
+				n.doubles[ext[dot:]] = true
+			}
 		}
 		if r.Programs && n.programs < 0 {
 			n.programs, n.data = i, dataNames()
@@ -79,6 +85,11 @@ func (n *names) match(name []byte) match {
 	case dot > 0:
 		ext := name[dot:]
 		m.byExt = n.byExt(ext)
+		if n.doubles[string(ext)] {
+			if dot = bytes.LastIndexByte(name[:dot], '.'); dot > 0 && n.exts[string(name[dot:])] != nil {
+				m.byExt = n.exts[string(name[dot:])]
+			}
+		}
 		m.bulk, m.data = n.data[string(ext)]
 	case dot < 0:
 		m.bulk, m.data = n.data[string(name)]

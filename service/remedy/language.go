@@ -97,7 +97,7 @@ func (w *work) language(typ string, items []*item) []verdict.Remedy {
 	case "golang", "cargo":
 		return programs(typ, items)
 	case "composer":
-		return projects("composer", items, "/vendor/composer/", composer)
+		return projectsOfComposer(items)
 	case "nuget":
 		return projects("dotnet", items, "", dotnet)
 	case "maven":

@@ -199,6 +199,13 @@ func TestOf(t *testing.T) {
 			"upgrade: in the site of /var/lib/wordpress, with wp-cli or with the archive of the release: wp plugin update a --version=2 --path=/usr/share/wordpress"},
 		{"wordpress in the root", installed(), verdict.System{}, []match.Finding{finding("wordpress", "core", "5.7.4", "5.8.3", "wp-includes/version.php")},
 			"upgrade: in the site of /, with wp-cli or with the archive of the release: wp core update --version=5.8.3 --path=/"},
+		{"drupal", installed(), verdict.System{}, []match.Finding{
+			finding("composer", "drupal/core", "10.2.5", "10.2.11", "var/www/core/lib/Drupal.php"),
+			finding("composer", "drupal/colorbox", "1.0.0", "2.1.5", "var/www/modules/contrib/colorbox/colorbox.info.yml"),
+			finding("composer", "drupal/webform", "6.2.0", "6.2.9", "srv/vendor/composer/installed.json", "srv/web/modules/contrib/webform/webform.info.yml"),
+		},
+			"upgrade: in the site of /var/www, with the archives of the releases: upgrade drupal/core to 10.2.11 and drupal/colorbox to 2.1.5\n" +
+				"upgrade: in the project of /srv: composer update drupal/webform --with-all-dependencies"},
 		{"composer", installed(), verdict.System{}, []match.Finding{finding("composer", "guzzlehttp/psr7", "1.0", "1.9", "var/www/vendor/composer/installed.json")},
 			"upgrade: in the project of /var/www: composer update guzzlehttp/psr7 --with-all-dependencies"},
 		{"dotnet", installed(), verdict.System{}, []match.Finding{finding("nuget", "Newtonsoft.Json", "12.0.1", "13.0.1", "app/a.deps.json")},

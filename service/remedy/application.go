@@ -35,20 +35,51 @@ func wordPress(items []*item) []verdict.Remedy {
 	}
 	if len(recorded) > 0 {
 		none := func([]*item) (string, bool) { return "", false } // its name for Composer depends on the repository
-		projectOf := func(it *item) *item {
-			own := *it
-			pkg := *it.pkg
-			pkg.Paths = slices.DeleteFunc(slices.Clone(pkg.Paths), func(p string) bool { return !isComposer(p) })
-			own.pkg = &pkg
-			return &own
+		for i := range recorded {
+			recorded[i] = recorded[i].onlyIn(isComposer)
 		}
-		var in []*item
-		for _, it := range recorded {
-			in = append(in, projectOf(it))
-		}
-		all = append(all, projects("composer", in, "/vendor/composer/", none)...)
+		all = append(all, projects("composer", recorded, "/vendor/composer/", none)...)
 	}
 	return all
+}
+
+// projectsOfComposer returns the remedies for packages of Composer. Drupal and its modules may
+// have been unpacked from their own archives instead.
+func projectsOfComposer(items []*item) []verdict.Remedy {
+	var recorded, unpacked []*item
+	for _, it := range items {
+		if strings.HasPrefix(it.pkg.Name, "drupal/") && len(it.pkg.Paths) > 0 && !slices.ContainsFunc(it.pkg.Paths, isComposer) {
+			unpacked = append(unpacked, it)
+		} else {
+			recorded = append(recorded, it.onlyIn(isComposer))
+		}
+	}
+	all := projects("composer", recorded, "/vendor/composer/", composer)
+	for _, at := range places(unpacked, drupalSite) {
+		all = append(all, byHand("", at.items, "in the site of "+verdict.Short("/"+at.path)+", with the archives of the releases: upgrade "+listed(at.items, target)))
+	}
+	return all
+}
+
+// drupalSite returns the folder of the site that a file of Drupal is in.
+func drupalSite(p string) string {
+	for _, folder := range [...]string{"/core/lib/", "/includes/", "/sites/", "/modules/", "/themes/", "/profiles/"} {
+		if site, _, found := strings.Cut("/"+p, folder); found {
+			return strings.TrimPrefix(site, "/")
+		}
+	}
+	return path.Dir(p)
+}
+
+// onlyIn returns the item with those of its paths that are wanted, if there are any.
+func (it *item) onlyIn(wanted func(string) bool) *item {
+	if !slices.ContainsFunc(it.pkg.Paths, wanted) {
+		return it
+	}
+	own, pkg := *it, *it.pkg
+	pkg.Paths = slices.DeleteFunc(slices.Clone(pkg.Paths), func(p string) bool { return !wanted(p) })
+	own.pkg = &pkg
+	return &own
 }
 
 func isComposer(p string) bool { return strings.HasSuffix(p, "/composer/installed.json") }
