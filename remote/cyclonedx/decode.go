@@ -3,7 +3,6 @@ package cyclonedx
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,15 +10,12 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/remote/jsonread"
 	"assay/remote/purl"
 )
 
 // Limits limit the size of a document. Decode rejects a larger one.
-type Limits struct {
-	Bytes  int64 // of the uncompressed document
-	Values int   // JSON values at any depth
-	Depth  int   // levels of nesting
-}
+type Limits = jsonread.Limits
 
 // DefaultLimits returns limits for the bills of materials of the largest images, in the most
 // verbose format: about 20,000 packages of Syft. Each value needs at most about 300 bytes of
@@ -27,10 +23,10 @@ type Limits struct {
 func DefaultLimits() Limits { return Limits{Bytes: 64 << 20, Values: 2_000_000, Depth: 64} }
 
 // ErrTooLarge is returned for a document that exceeds the limits.
-var ErrTooLarge = errors.New("the document is too large")
+var ErrTooLarge = jsonread.ErrTooLarge
 
 // ErrTooDeep is returned for a document that is nested more deeply than the limits.
-var ErrTooDeep = errors.New("the document is nested too deeply")
+var ErrTooDeep = jsonread.ErrTooDeep
 
 // Decode reads a CycloneDX 1.x document in JSON, written by Encode or by another tool. The
 // purl of a component says which package it is. Decode also reads the properties of Syft and
@@ -39,13 +35,13 @@ var ErrTooDeep = errors.New("the document is nested too deeply")
 // the component that the document describes. The inventory is sorted. Its strings share the
 // memory of the whole document: clone one that is kept for longer than the scan.
 func Decode(from io.Reader, limits Limits) (Scan, error) {
-	text, err := readText(from, limits.Bytes)
+	text, err := jsonread.Text(from, limits.Bytes)
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
 	var s Scan
-	r := documentReader{reader: newReader(text, limits)}
-	d := decoder{inventory: &s.Inventory, reader: &r.reader}
+	r := documentReader{Reader: jsonread.New(text, limits)}
+	d := decoder{inventory: &s.Inventory, reader: &r.Reader}
 	doc, err := r.document(&d)
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
@@ -71,19 +67,6 @@ func Decode(from io.Reader, limits Limits) (Scan, error) {
 	return s, nil
 }
 
-// readText reads all of r, up to limit bytes.
-func readText(r io.Reader, limit int64) (string, error) {
-	var b strings.Builder
-	if sized, ok := r.(interface{ Len() int }); ok { // a reader of memory
-		b.Grow(int(min(int64(sized.Len()), limit+1)))
-	}
-	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
-	}
-	return b.String(), err
-}
-
 func clientOf(t tools) string {
 	if len(t.Components) == 0 {
 		return ""
@@ -100,7 +83,7 @@ type decoder struct {
 	inventory  *inventory.Inventory
 	hasSystem  bool
 	guess      inventory.System     // from the first package of a distribution
-	reader     *reader              // for the position in the text
+	reader     *jsonread.Reader     // for the position in the text
 	evidence   []inventory.Evidence // memory for the evidence of the next packages
 	qualifiers []purl.Qualifier     // memory for the qualifiers of a purl
 }
@@ -188,7 +171,7 @@ func (d *decoder) grow() {
 	if len(packages) < cap(packages) {
 		return
 	}
-	read, rest := d.reader.i, len(d.reader.s)-d.reader.i
+	read, rest := d.reader.Position()
 	expected := len(packages) * rest / read
 	d.inventory.Packages = slices.Grow(packages, min(max(16, expected+expected/8), 1024))
 }

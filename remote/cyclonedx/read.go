@@ -1,5 +1,7 @@
 package cyclonedx
 
+import "assay/remote/jsonread"
+
 // A taker receives the components of a document one after another.
 type taker interface {
 	// reset forgets all components: a second list replaces the first.
@@ -10,7 +12,7 @@ type taker interface {
 
 // A documentReader reads the structs of a document. It skips unknown members.
 type documentReader struct {
-	reader
+	jsonread.Reader
 	slab []component // memory for the next components
 }
 
@@ -19,42 +21,42 @@ type documentReader struct {
 // Strings share the memory of the text.
 func (r *documentReader) document(to taker) (document, error) {
 	var d document
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "bomFormat":
-			r.text(&d.BOMFormat)
+			r.String(&d.BOMFormat)
 		case "specVersion":
-			r.text(&d.SpecVersion)
+			r.String(&d.SpecVersion)
 		case "metadata":
 			r.metadata(&d.Metadata)
 		case "components":
 			r.taken(to)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
-	return d, r.end()
+	return d, r.End()
 }
 
 // taken reads all components into the memory of one, which stays in the CPU cache.
 func (r *documentReader) taken(to taker) {
 	to.reset()
 	var c component
-	r.array(func() {
-		if r.peek() != '{' {
-			r.object(nil) // null, or an error
+	r.Array(func() {
+		if r.Peek() != '{' {
+			r.Object(nil) // null, or an error
 			return
 		}
 		c = component{Hashes: c.Hashes[:0], Evidence: evidence{c.Evidence.Occurrences[:0]}, Properties: c.Properties[:0]}
 		r.component(&c)
-		if r.err == nil {
+		if r.Err() == nil {
 			to.take(&c)
 		}
 	})
 }
 
 func (r *documentReader) metadata(m *metadata) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "tools":
 			r.tools(&m.Tools)
@@ -63,48 +65,48 @@ func (r *documentReader) metadata(m *metadata) {
 		case "properties":
 			r.properties(&m.Properties)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }
 
 // tools reads an object with components (since 1.5) or a list (before).
 func (r *documentReader) tools(t *tools) {
-	if r.peek() == '[' {
-		list(&r.reader, &t.Components, r.tool)
+	if r.Peek() == '[' {
+		jsonread.List(&r.Reader, &t.Components, r.tool)
 		return
 	}
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		if key != "components" {
-			r.skip()
+			r.Skip()
 			return
 		}
-		list(&r.reader, &t.Components, r.tool)
+		jsonread.List(&r.Reader, &t.Components, r.tool)
 	})
 }
 
 func (r *documentReader) tool(t *tool) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "type":
-			r.text(&t.Type)
+			r.String(&t.Type)
 		case "name":
-			r.text(&t.Name)
+			r.String(&t.Name)
 		case "version":
-			r.text(&t.Version)
+			r.String(&t.Version)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }
 
-func (r *documentReader) components(to *[]*component) { list(&r.reader, to, r.pointed) }
+func (r *documentReader) components(to *[]*component) { jsonread.List(&r.Reader, to, r.pointed) }
 
 // pointed reads a component. null means that there is none.
 func (r *documentReader) pointed(to **component) {
-	if r.peek() != '{' {
+	if r.Peek() != '{' {
 		*to = nil
-		r.object(nil) // null, or an error
+		r.Object(nil) // null, or an error
 		return
 	}
 	if *to == nil {
@@ -117,105 +119,105 @@ func (r *documentReader) pointed(to **component) {
 }
 
 func (r *documentReader) component(c *component) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "type":
-			r.text(&c.Type)
+			r.String(&c.Type)
 		case "supplier":
-			if r.peek() != '{' {
+			if r.Peek() != '{' {
 				c.Supplier = nil
 			} else if c.Supplier == nil {
 				c.Supplier = &organization{}
 			}
 			r.named(c.Supplier)
 		case "publisher":
-			r.text(&c.Publisher)
+			r.String(&c.Publisher)
 		case "group":
-			r.text(&c.Group)
+			r.String(&c.Group)
 		case "name":
-			r.text(&c.Name)
+			r.String(&c.Name)
 		case "version":
-			r.text(&c.Version)
+			r.String(&c.Version)
 		case "description":
-			r.text(&c.Description)
+			r.String(&c.Description)
 		case "hashes":
-			list(&r.reader, &c.Hashes, r.hash)
+			jsonread.List(&r.Reader, &c.Hashes, r.hash)
 		case "cpe":
-			r.text(&c.CPE)
+			r.String(&c.CPE)
 		case "purl":
-			r.text(&c.PURL)
+			r.String(&c.PURL)
 		case "components":
 			r.components(&c.Components)
 		case "evidence":
-			if r.peek() != '{' {
+			if r.Peek() != '{' {
 				c.Evidence = evidence{} // null
 			}
 			r.evidence(&c.Evidence)
 		case "properties":
 			r.properties(&c.Properties)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }
 
 func (r *documentReader) named(o *organization) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		if key != "name" {
-			r.skip()
+			r.Skip()
 			return
 		}
-		r.text(&o.Name)
+		r.String(&o.Name)
 	})
 }
 
 func (r *documentReader) hash(h *hash) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "alg":
-			r.text(&h.Alg)
+			r.String(&h.Alg)
 		case "content":
-			r.text(&h.Content)
+			r.String(&h.Content)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }
 
 func (r *documentReader) evidence(e *evidence) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		if key != "occurrences" {
-			r.skip()
+			r.Skip()
 			return
 		}
-		list(&r.reader, &e.Occurrences, r.occurrence)
+		jsonread.List(&r.Reader, &e.Occurrences, r.occurrence)
 	})
 }
 
 func (r *documentReader) occurrence(o *occurrence) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "location":
-			r.text(&o.Location)
+			r.String(&o.Location)
 		case "additionalContext":
-			r.text(&o.Context)
+			r.String(&o.Context)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }
 
-func (r *documentReader) properties(to *[]property) { list(&r.reader, to, r.property) }
+func (r *documentReader) properties(to *[]property) { jsonread.List(&r.Reader, to, r.property) }
 
 func (r *documentReader) property(p *property) {
-	r.object(func(key string) {
+	r.Object(func(key string) {
 		switch key {
 		case "name":
-			r.text(&p.Name)
+			r.String(&p.Name)
 		case "value":
-			r.text(&p.Value)
+			r.String(&p.Value)
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 }

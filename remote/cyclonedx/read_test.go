@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"assay/remote/jsonread"
 )
 
 // FuzzReadDocument compares the reader with encoding/json. The reader must reject what is not
@@ -57,7 +59,7 @@ func FuzzReadDocument(f *testing.F) {
 // readDocument reads a document with its components.
 func readDocument(text string, limits Limits) (document, error) {
 	var to collector
-	r := documentReader{reader: newReader(text, limits)}
+	r := documentReader{Reader: jsonread.New(text, limits)}
 	d, err := r.document(&to)
 	d.Components = to
 	return d, err

@@ -1,17 +1,47 @@
-package cyclonedx
+// Package jsonread reads JSON texts (RFC 8259) from outside in one pass, without reflection, and
+// with limits on their values and nesting.
+package jsonread
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
 
-// A reader reads a JSON text (RFC 8259) once. Each of object, array, text and skip reads the
-// next value. The first three ignore null, as encoding/json does. Keys are case-sensitive.
-// After the first error the reader skips the rest.
-type reader struct {
+// Limits limit the size of a document. A reader rejects a larger one.
+type Limits struct {
+	Bytes  int64 // of the uncompressed document
+	Values int   // JSON values at any depth
+	Depth  int   // levels of nesting
+}
+
+// ErrTooLarge is returned for a document that exceeds the limits.
+var ErrTooLarge = errors.New("the document is too large")
+
+// ErrTooDeep is returned for a document that is nested more deeply than the limits.
+var ErrTooDeep = errors.New("the document is nested too deeply")
+
+// Text reads all of r, up to limit bytes.
+func Text(r io.Reader, limit int64) (string, error) {
+	var b strings.Builder
+	if sized, ok := r.(interface{ Len() int }); ok { // a reader of memory
+		b.Grow(int(min(int64(sized.Len()), limit+1)))
+	}
+	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return b.String(), err
+}
+
+// A Reader reads a JSON text once. Each of Object, Array, String and Skip reads the next value.
+// The first three ignore null, as encoding/json does. Keys are case-sensitive. After the first
+// error the reader skips the rest. Strings share the memory of the text.
+type Reader struct {
 	s             string
 	i             int
 	limits        Limits
@@ -19,30 +49,37 @@ type reader struct {
 	err           error
 }
 
-func newReader(s string, limits Limits) reader { return reader{s: s, limits: limits} }
+// New returns a reader of a text. The limit of bytes is that of Text.
+func New(s string, limits Limits) Reader { return Reader{s: s, limits: limits} }
 
-// end returns the first error. Data after the text is an error.
-func (r *reader) end() error {
-	r.peek()
+// Err returns the first error so far.
+func (r *Reader) Err() error { return r.err }
+
+// Position returns how many bytes were read, and how many follow.
+func (r *Reader) Position() (read, rest int) { return r.i, len(r.s) - r.i }
+
+// End returns the first error. Data after the text is an error.
+func (r *Reader) End() error {
+	r.Peek()
 	if r.i < len(r.s) {
 		r.unexpected("the end")
 	}
 	return r.err
 }
 
-func (r *reader) fail(format string, args ...any) {
+func (r *Reader) fail(format string, args ...any) {
 	r.stop(fmt.Errorf("at byte %d: %s", r.i, fmt.Sprintf(format, args...)))
 }
 
-func (r *reader) stop(err error) {
+func (r *Reader) stop(err error) {
 	if r.err == nil {
 		r.err = err
 	}
 	r.i = len(r.s)
 }
 
-// peek returns the next byte that is not a space, or 0 at the end.
-func (r *reader) peek() byte {
+// Peek returns the next byte that is not a space, or 0 at the end.
+func (r *Reader) Peek() byte {
 	if r.i < len(r.s) && r.s[r.i] > ' ' { // the usual case
 		return r.s[r.i]
 	}
@@ -50,7 +87,7 @@ func (r *reader) peek() byte {
 }
 
 // space skips spaces and returns the next byte, or 0 at the end.
-func (r *reader) space() byte {
+func (r *Reader) space() byte {
 	for ; r.i < len(r.s); r.i++ {
 		switch c := r.s[r.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -62,8 +99,8 @@ func (r *reader) space() byte {
 }
 
 // accept skips c if it is next.
-func (r *reader) accept(c byte) bool {
-	if r.peek() != c {
+func (r *Reader) accept(c byte) bool {
+	if r.Peek() != c {
 		return false
 	}
 	r.i++
@@ -71,17 +108,17 @@ func (r *reader) accept(c byte) bool {
 }
 
 // value counts one more value.
-func (r *reader) value() {
+func (r *Reader) value() {
 	if r.values++; r.values > r.limits.Values {
 		r.stop(fmt.Errorf("%w: more than %d values", ErrTooLarge, r.limits.Values))
 	}
 }
 
-// object calls member for each member of an object, also for a repeated key. member must read
+// Object calls member for each member of an object, also for a repeated key. member must read
 // the value.
-func (r *reader) object(member func(key string)) {
+func (r *Reader) Object(member func(key string)) {
 	for more := r.open('{', '}', "an object"); more; more = r.more('}', "an object") {
-		if r.peek() != '"' {
+		if r.Peek() != '"' {
 			r.unexpected("a name")
 			continue
 		}
@@ -94,8 +131,8 @@ func (r *reader) object(member func(key string)) {
 	}
 }
 
-// array calls element for each element of an array. element must read the value.
-func (r *reader) array(element func()) {
+// Array calls element for each element of an array. element must read the value.
+func (r *Reader) Array(element func()) {
 	for more := r.open('[', ']', "a list"); more; more = r.more(']', "a list") {
 		element()
 	}
@@ -103,7 +140,7 @@ func (r *reader) array(element func()) {
 
 // open reads the start of an object or array. It reports whether that has content. what is
 // for errors.
-func (r *reader) open(opening, closing byte, what string) bool {
+func (r *Reader) open(opening, closing byte, what string) bool {
 	if !r.accept(opening) {
 		r.null(what)
 		return false
@@ -121,7 +158,7 @@ func (r *reader) open(opening, closing byte, what string) bool {
 
 // more reads a comma or the end of an object or array. It reports whether something
 // follows.
-func (r *reader) more(closing byte, what string) bool {
+func (r *Reader) more(closing byte, what string) bool {
 	if r.accept(',') {
 		return true
 	}
@@ -132,19 +169,19 @@ func (r *reader) more(closing byte, what string) bool {
 	return false
 }
 
-// list reads an array into to. It replaces the elements of to and reuses their memory.
-func list[T any](r *reader, to *[]T, element func(*T)) {
+// List reads an array into to. It replaces the elements of to and reuses their memory.
+func List[T any](r *Reader, to *[]T, element func(*T)) {
 	*to = (*to)[:0]
-	r.array(func() {
+	r.Array(func() {
 		var none T
 		*to = append(*to, none)
 		element(&(*to)[len(*to)-1])
 	})
 }
 
-// text reads a string.
-func (r *reader) text(to *string) {
-	if r.peek() != '"' {
+// String reads a string.
+func (r *Reader) String(to *string) {
+	if r.Peek() != '"' {
 		r.null("a string")
 		return
 	}
@@ -153,7 +190,7 @@ func (r *reader) text(to *string) {
 }
 
 // null reads null in place of the wanted value.
-func (r *reader) null(wanted string) {
+func (r *Reader) null(wanted string) {
 	r.value()
 	at := r.i
 	if r.word() != "null" {
@@ -163,21 +200,21 @@ func (r *reader) null(wanted string) {
 }
 
 // unexpected reports that something other than the wanted value is next.
-func (r *reader) unexpected(wanted string) {
-	if r.peek() == 0 && r.i == len(r.s) {
+func (r *Reader) unexpected(wanted string) {
+	if r.Peek() == 0 && r.i == len(r.s) {
 		r.fail("unexpected end, want %s", wanted)
 		return
 	}
 	r.fail("unexpected %.20q, want %s", r.s[r.i:], wanted)
 }
 
-// skip skips a value of any type.
-func (r *reader) skip() {
-	switch r.peek() {
+// Skip skips a value of any type.
+func (r *Reader) Skip() {
+	switch r.Peek() {
 	case '{':
-		r.object(func(string) { r.skip() })
+		r.Object(func(string) { r.Skip() })
 	case '[':
-		r.array(r.skip)
+		r.Array(r.Skip)
 	case '"':
 		r.value()
 		r.quoted()
@@ -192,8 +229,8 @@ func (r *reader) skip() {
 }
 
 // word reads a number or a literal name without checking it.
-func (r *reader) word() string {
-	r.peek()
+func (r *Reader) word() string {
+	r.Peek()
 	rest := r.s[r.i:]
 	n := strings.IndexAny(rest, " \t\n\r,:\"[]{}")
 	if n < 0 {
@@ -205,7 +242,7 @@ func (r *reader) word() string {
 
 // quoted reads the next string. It leaves a string with escapes or invalid UTF-8 to
 // encoding/json, which replaces invalid bytes by U+FFFD.
-func (r *reader) quoted() string {
+func (r *Reader) quoted() string {
 	start, escapes, ascii := r.i, false, true
 	for i := plain(r.s, start+1); i < len(r.s); i = plain(r.s, i+1) {
 		switch c := r.s[i]; {
