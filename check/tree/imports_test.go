@@ -58,8 +58,8 @@ var allowed = map[string]string{
 	"service/policy/ignore":   "remote/purl service/advisory service/match service/policy/yamltext verdict",
 	"service/policy":          "inspect/inventory remote/cyclonedx remote/purl service/advisory service/distro service/exploit service/match service/policy verdict",
 	"service/remedy":          "inspect/inventory service/distro service/match service/version verdict",
-	"service/scan":            "remote/cyclonedx service/distro service/match service/policy service/remedy service/store verdict",
-	"service/report":          "remote/cyclonedx service/report verdict",
+	"service/scan":            "remote/cyclonedx remote/jsonread remote/spdx service/distro service/match service/policy service/remedy service/store verdict",
+	"service/report":          "remote/cyclonedx remote/spdx service/report verdict",
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.

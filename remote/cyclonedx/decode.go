@@ -39,6 +39,11 @@ func Decode(from io.Reader, limits Limits) (Scan, error) {
 	if err != nil {
 		return Scan{}, fmt.Errorf("read the CycloneDX document: %w", err)
 	}
+	return DecodeText(text, limits)
+}
+
+// DecodeText is Decode for a text that was read, within the limit of bytes.
+func DecodeText(text string, limits Limits) (Scan, error) {
 	var s Scan
 	r := documentReader{Reader: jsonread.New(text, limits)}
 	d := decoder{inventory: &s.Inventory, reader: &r.Reader}
@@ -109,11 +114,11 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 			s.Modified, _ = time.Parse(time.RFC3339, p.Value)
 		}
 		if p.Name == propPartial {
-			var v partial
-			if err := json.Unmarshal([]byte(p.Value), &v); err != nil {
+			e, err := ScanErrorOf(p.Value)
+			if err != nil {
 				return fmt.Errorf("property %q: %w", p.Name, err)
 			}
-			d.inventory.ScanErrors = append(d.inventory.ScanErrors, inventory.ScanError{Path: v.Path, Kind: errorKindOf(v.Kind), Err: v.Err})
+			d.inventory.ScanErrors = append(d.inventory.ScanErrors, e)
 		}
 	}
 	return nil
@@ -123,6 +128,21 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 func isImage(text string) bool {
 	typ, _, _ := strings.Cut(strings.TrimPrefix(text, "pkg:"), "/")
 	return strings.EqualFold(typ, "oci") || strings.EqualFold(typ, "docker")
+}
+
+// ScanErrorOf returns the scan error that the value of a property "assay:partial" describes.
+func ScanErrorOf(value string) (inventory.ScanError, error) {
+	var v partial
+	if err := json.Unmarshal([]byte(value), &v); err != nil {
+		return inventory.ScanError{}, err
+	}
+	return inventory.ScanError{Path: v.Path, Kind: errorKindOf(v.Kind), Err: v.Err}, nil
+}
+
+// ScanErrorText is the reverse of ScanErrorOf.
+func ScanErrorText(e inventory.ScanError) (string, error) {
+	value, err := json.Marshal(partial{e.Path, string(e.Kind), e.Err})
+	return string(value), err
 }
 
 // errorKindOf returns the kind of a scan error. One that this version does not know may

@@ -76,11 +76,11 @@ func metadataProperties(s Scan) ([]property, error) {
 		properties = append(properties, property{propModified, s.Modified.UTC().Format(time.RFC3339)})
 	}
 	for _, p := range s.Inventory.ScanErrors {
-		value, err := json.Marshal(partial{p.Path, string(p.Kind), p.Err})
+		value, err := ScanErrorText(p)
 		if err != nil {
 			return nil, err
 		}
-		properties = append(properties, property{propPartial, string(value)})
+		properties = append(properties, property{propPartial, value})
 	}
 	return properties, nil
 }

@@ -19,15 +19,21 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 	if len(c.Properties) == 0 { // the usual case for assay's own documents
 		return err
 	}
-	for _, property := range slices.Backward(c.Properties) { // the first one wins
+	if applyProperties(p, c.Properties) {
+		return nil
+	}
+	return err
+}
+
+// applyProperties sets what assay's own properties of a package say. It reports whether they say
+// which type the package has.
+func applyProperties(p *inventory.Package, props []property) (typed bool) {
+	for _, property := range slices.Backward(props) { // the first one wins
 		if of := overridden(p, property.Name); of != nil {
 			*of = property.Value
-			if property.Name == propType {
-				err = nil
-			}
+			typed = typed || property.Name == propType
 		}
 	}
-	props := c.Properties
 	if hashes := all(props, propHash); hashes != nil {
 		p.Hashes = hashes
 	}
@@ -42,7 +48,7 @@ func (d *decoder) packageOf(p *inventory.Package, u *purl.PURL, c *component) er
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: digestOf(digest)}
 	}
-	return err
+	return typed
 }
 
 // digestOf returns how a file compares with the one that its owner installed. An unknown

@@ -24,7 +24,7 @@ func systemOf(c *component) inventory.System {
 	s.Codename, _ = first(c.Properties, propCodename, "syft:distro:versionCodename")
 
 	if _, ok := lookup(c.Properties, "aquasecurity:trivy:Type"); ok {
-		s.ID = trivyID(s.ID)
+		s.ID = TrivyID(s.ID)
 	}
 	if id, ok := lookup(c.Properties, "syft:distro:id"); ok {
 		s.ID = id
@@ -43,8 +43,8 @@ func systemOf(c *component) inventory.System {
 	return s
 }
 
-// trivyID returns the os-release ID for Trivy's name of a system.
-func trivyID(name string) string {
+// TrivyID returns the os-release ID for Trivy's name of a system.
+func TrivyID(name string) string {
 	switch name = strings.ToLower(name); name {
 	case "redhat":
 		return "rhel"

@@ -68,10 +68,11 @@ func (r *Reader) End() error {
 }
 
 func (r *Reader) fail(format string, args ...any) {
-	r.stop(fmt.Errorf("at byte %d: %s", r.i, fmt.Sprintf(format, args...)))
+	r.Stop(fmt.Errorf("at byte %d: %s", r.i, fmt.Sprintf(format, args...)))
 }
 
-func (r *Reader) stop(err error) {
+// Stop ends the reading with an error.
+func (r *Reader) Stop(err error) {
 	if r.err == nil {
 		r.err = err
 	}
@@ -110,7 +111,7 @@ func (r *Reader) accept(c byte) bool {
 // value counts one more value.
 func (r *Reader) value() {
 	if r.values++; r.values > r.limits.Values {
-		r.stop(fmt.Errorf("%w: more than %d values", ErrTooLarge, r.limits.Values))
+		r.Stop(fmt.Errorf("%w: more than %d values", ErrTooLarge, r.limits.Values))
 	}
 }
 
@@ -147,7 +148,7 @@ func (r *Reader) open(opening, closing byte, what string) bool {
 	}
 	r.value()
 	if r.depth++; r.depth > r.limits.Depth {
-		r.stop(fmt.Errorf("%w: more than %d levels", ErrTooDeep, r.limits.Depth))
+		r.Stop(fmt.Errorf("%w: more than %d levels", ErrTooDeep, r.limits.Depth))
 	}
 	if r.accept(closing) {
 		r.depth--
@@ -253,7 +254,7 @@ func (r *Reader) quoted() string {
 			}
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start:r.i]), &s); err != nil {
-				r.stop(fmt.Errorf("at byte %d: %w", start, err))
+				r.Stop(fmt.Errorf("at byte %d: %w", start, err))
 			}
 			return s
 		case c == '\\':

@@ -319,7 +319,8 @@ func TestBadBodies(t *testing.T) {
 		want   int
 	}{
 		{"not JSON", []byte("{"), nil, 400},
-		{"no CycloneDX", []byte(`{"spdxVersion":"SPDX-2.3"}`), nil, 400},
+		{"neither CycloneDX nor SPDX", []byte(`{"document":{}}`), nil, 400},
+		{"another version of SPDX", []byte(`{"spdxVersion":"SPDX-3.0"}`), nil, 400},
 		{"not gzip", document(t), []string{"Content-Encoding", "gzip"}, 400},
 		{"an encoding", document(t), []string{"Content-Encoding", "br"}, 415},
 		{"a type", document(t), []string{"Content-Type", "text/html"}, 415},

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"assay/remote/cyclonedx"
 	"assay/service/httpserver"
+	"assay/service/scan"
 )
 
 // buffers are the memory of one scan, which the next one uses again.
@@ -33,16 +35,21 @@ func (a *api) free(b *buffers) {
 	}
 }
 
+// mediaTypes returns the content types of documents. The content says which format it is.
+func mediaTypes() []string {
+	return []string{"application/json", "application/vnd.cyclonedx+json", "application/spdx+json", "application/vnd.in-toto+json"}
+}
+
 // encodingOf reports whether the body of a request is in gzip. The error says why the
 // body is not read at all.
 func encodingOf(r *http.Request) (zipped bool, err error) {
 	unsupported := func(what, value string) error {
 		return httpserver.Problem{Status: http.StatusUnsupportedMediaType, What: fmt.Sprintf("unsupported content %s %q", what, value),
-			Hint: "send CycloneDX JSON, as it is or with gzip"}
+			Hint: "send CycloneDX or SPDX as JSON, as it is or with gzip"}
 	}
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || media != "application/json" && media != "application/vnd.cyclonedx+json" {
+		if err != nil || !slices.Contains(mediaTypes(), media) {
 			return false, unsupported("type", ct)
 		}
 	}
@@ -74,9 +81,12 @@ func documentNeed(size, objects int64) (int64, error) {
 	return scanNeed(size, objects), nil
 }
 
+// readDocument reads a document that was sent, in any format.
+func readDocument(document []byte) (cyclonedx.Scan, error) { return scan.Read(document) }
+
 // inventoryError is the answer to a document that cannot be decoded.
 func inventoryError(err error) error {
-	p := httpserver.Problem{Status: http.StatusBadRequest, What: "invalid inventory: " + err.Error(), Hint: "send CycloneDX 1.4 to 1.6 as JSON"}
+	p := httpserver.Problem{Status: http.StatusBadRequest, What: "invalid inventory: " + err.Error(), Hint: "send CycloneDX 1.4 to 1.6, or SPDX 2.2 or 2.3, as JSON"}
 	switch {
 	case errors.Is(err, cyclonedx.ErrTooDeep):
 		p.Hint = "nest components less deeply"

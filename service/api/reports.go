@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"assay/remote/cyclonedx"
 	"assay/service/httpserver"
 	"assay/service/report"
 	"assay/service/report/formats"
@@ -143,10 +142,11 @@ func (l *limited) render(name string, scan *report.Scan, document []byte) error 
 		if err := l.memory.Grow(referenceNeed(int64(len(document)))); err != nil {
 			return err
 		}
-		var err error
-		if scan.Sent, err = cyclonedx.Decode(bytes.NewReader(document), cyclonedx.DefaultLimits()); err != nil {
+		sent, err := readDocument(document)
+		if err != nil {
 			return fmt.Errorf("decode the inventory to report: %w", err)
 		}
+		scan.Sent = sent
 		l.decoded = true
 	}
 	l.text.Reset()

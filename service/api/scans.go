@@ -97,7 +97,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	if err != nil {
 		return none(err)
 	}
-	s, err := cyclonedx.Decode(bytes.NewReader(body), cyclonedx.DefaultLimits())
+	s, err := readDocument(body)
 	a.timed(StageQueue, slot.Waited()+memory.Waited())
 	a.timed(StageDecode, time.Since(start)-memory.Waited())
 	if err != nil {
@@ -323,7 +323,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s st
 		if err != nil {
 			return nil, err
 		}
-		if rendered.Sent, err = cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits()); err != nil {
+		if rendered.Sent, err = readDocument(whole.Request); err != nil {
 			return nil, fmt.Errorf("decode the inventory of scan %q: %w", s.ID, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"assay/remote/cyclonedx"
 	"assay/service/match"
 	"assay/service/policy"
 	"assay/service/policy/ruleset"
@@ -145,7 +143,7 @@ func (r *References) read(ctx context.Context, id string, with Matching) (*polic
 	if err != nil {
 		return nil, err
 	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits())
+	sent, err := Read(whole.Request)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
