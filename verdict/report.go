@@ -33,6 +33,7 @@ func ReportFormats() []ReportFormat {
 		{Name: "html"},
 		{Name: "sarif", JSON: true},
 		{Name: "cyclonedx", JSON: true},
+		{Name: "spdx", JSON: true},
 		{Name: "openvex", JSON: true},
 		{Name: "csv"},
 		{Name: "markdown"},

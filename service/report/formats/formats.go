@@ -16,6 +16,7 @@ import (
 	"assay/service/report/openvex"
 	"assay/service/report/plain"
 	"assay/service/report/sarif"
+	"assay/service/report/spdx"
 )
 
 // All returns the formats in the order of the documentation.
@@ -26,6 +27,7 @@ func All() []report.Format {
 		html.Format(),
 		sarif.Format(),
 		cyclonedx.Format(),
+		spdx.Format(),
 		openvex.Format(),
 		csv.Format(),
 		markdown.Format(),
