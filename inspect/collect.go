@@ -183,7 +183,7 @@ var errNoPackages = errors.New("contains no installed package")
 // An empty database next to one with packages is normal.
 func (c *collector) emptyDatabases() {
 	for _, p := range c.packages {
-		if p.Type == "deb" || p.Type == "apk" || p.Type == "rpm" {
+		if p.Type == "deb" || p.Type == "apk" || p.Type == "rpm" || p.Type == "alpm" {
 			return
 		}
 	}

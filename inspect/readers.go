@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 
+	"assay/inspect/app/bitnami"
 	"assay/inspect/app/drupal"
 	"assay/inspect/app/wordpress"
 	"assay/inspect/distro/apk"
@@ -233,6 +234,14 @@ func applications() []reader {
 			limit:   drupal.Limit,
 			kind:    inventory.KindFile,
 			read:    stream(drupal.ReadInfo),
+		},
+		{
+			bases: bitnami.Bases(),
+			exts:  bitnami.Exts(),
+			wants: bitnami.Wants,
+			limit: bitnami.Limit,
+			kind:  inventory.KindFile,
+			read:  stream(bitnami.Read),
 		},
 		{
 			bases:   wordpress.Bases(),
