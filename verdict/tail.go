@@ -113,10 +113,18 @@ func (t *text) caveats() []string {
 	return lines
 }
 
-// toFailing returns notes that matter to a failing image, the most important first: what
-// came of the ratchet and of the exceptions.
+// toFailing returns notes that matter to a failing image, the most important first: what the
+// policy refused, and what came of the ratchet and of the exceptions.
 func (t *text) toFailing() []string {
-	var notes []string
+	var notes, refused []string
+	for _, o := range t.Ignored {
+		if o.Origin == "flag" { // which the build gave on purpose
+			refused = append(refused, clean(o.Name, 30)+"="+clean(o.Value, 40))
+		}
+	}
+	if len(refused) > 0 {
+		notes = append(notes, "not taken because of the policy: "+few(refused))
+	}
 	if r := t.Ratchet; r != nil && r.Introduced+r.Known > 0 {
 		notes = append(notes, r.short())
 	}

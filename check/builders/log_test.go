@@ -1,6 +1,7 @@
 package builders
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +67,22 @@ func TestLog(t *testing.T) {
 	accept := func(expires string) map[string]string {
 		return map[string]string{"ignore.yaml": "exceptions:\n  - id: CVE-2025-1001\n    reason: not reachable\n    by: security team\n    expires: " + expires + "\n"}
 	}
+	const ratchet = "all:\n  ratchet: {against: main, grace: 14d}\n"
+	// policies are set before the cases of these names, and references are packages that passed
+	// as main before.
+	policies := map[string]string{
+		"policy of the service": "all:\n  mandatory: {fail-on: high}\n  ignore-files: refused\n  forbidden:\n    - {package: libssl3, reason: use openssl 3.5, by: security team}\n",
+		"ratchet":               ratchet,
+		"ratchet passing":       ratchet,
+		"ratchet overdue":       ratchet,
+		"ratchet without main":  ratchet,
+	}
+	policy := "all:\n" // which is like none
+	references := map[string][]string{
+		"ratchet":         {"curl 7.88.1-10+deb12u5", "bind9 1:9.18.19-1"},
+		"ratchet passing": {"curl 7.88.1-10+deb12u5"},
+		"ratchet overdue": {"bind9 1:9.18.19-1"},
+	}
 	for _, tt := range []struct {
 		name  string
 		files map[string]string // beside those of bookworm; an empty text removes one
@@ -84,31 +102,51 @@ func TestLog(t *testing.T) {
 			"THIS IMAGE WAS NOT SCANNED, yet THE BUILD GOES ON (--on-error warn)"},
 		{"data too old", packages("curl 7.88.1-10+deb12u5"), []string{"--max-age", "1s"}, 5, "UNTRUSTED, exit code 5"},
 		{"end of life", join(packages("curl 7.64.0-4"), map[string]string{"etc/os-release": buster}), []string{"--fail-on-eol"}, 4, "has had no free security support since"},
+		{"unreadable exceptions", join(packages("curl 7.88.1-10+deb12u5"), map[string]string{"ignore.yaml": "exceptions:\n  - id: CVE-2025-1001\n"}),
+			[]string{"--ignore-file", "/ignore.yaml"}, 5, "the exception has no reason"},
+		{"unused exception", join(packages("curl 7.88.1-10+deb12u5"), map[string]string{"ignore.yaml": "exceptions:\n  - id: CVE-2025-9999\n    reason: not reachable\n"}),
+			[]string{"--ignore-file", "/ignore.yaml"}, 4, "1 of 1 exception of /ignore.yaml matched no finding: CVE-2025-9999"},
+		{"cached", packages("curl 7.88.1-10+deb12u14"), nil, 0, ""},
+		{"policy of the service", join(packages("curl 7.88.1-10+deb12u5", "libssl3 3.0.9-1"), accept("2099-01-31")),
+			[]string{"--ignore-file", "/ignore.yaml", "--fail-on", "none"}, 4, "not taken because of the policy: fail-on=none, ignore-file=/ignore.yaml"},
+		{"ratchet", packages("curl 7.88.1-10+deb12u5", "bind9 1:9.18.19-1", "libssl3 3.0.9-1"), []string{"--project", "ratchet", "--ref", "topic"}, 4,
+			"1 introduced by this build, 2 known in main: 1 overdue since DAY, 1 in their grace"},
+		{"ratchet passing", packages("curl 7.88.1-10+deb12u5"), []string{"--project", "passing", "--ref", "topic"}, 0, "PASS, exit code 0"},
+		{"ratchet overdue", packages("bind9 1:9.18.19-1"), []string{"--project", "overdue", "--ref", "topic"}, 4, "1 overdue since DAY"},
+		{"ratchet without main", packages("curl 7.88.1-10+deb12u5"), []string{"--project", "without", "--ref", "topic"}, 4, "nothing to compare with in main"},
 		{"nothing recognised", map[string]string{"etc/os-release": "", "var/lib/dpkg/status": "", "etc/motd": "hello\n"}, nil, 5, "UNTRUSTED, exit code 5"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			context := t.TempDir()
-			for path, text := range join(bookworm, tt.files) {
-				if text == "" {
-					continue
-				}
-				path = filepath.Join(context, "root", path)
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			writeRoot(t, filepath.Join(context, "root"), join(bookworm, tt.files))
+			if text := cmp.Or(policies[tt.name], "all:\n"); text != policy {
+				policy = text
+				file := filepath.Join(t.TempDir(), "policy.yaml")
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				if _, err := config.Run(t.Context(), "policy", "set", file); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if passed := references[tt.name]; passed != nil {
+				root := t.TempDir()
+				writeRoot(t, root, join(bookworm, packages(passed...)))
+				must(t, nil, nil, filepath.Join(dir, "assay"), append([]string{r.token, "--server", server.URL, "--root", root, "--fail-on", "none"},
+					slices.Concat(tt.flags, []string{"--ref", "main"})...)...)
 			}
 			must(t, nil, nil, "/bin/cp", filepath.Join(dir, "assay"), context)
 			command, err := json.Marshal(append([]string{"/assay", "--server", server.URL}, tt.flags...))
 			if err != nil {
 				t.Fatal(err)
 			}
-			j := job{context: context, args: map[string]string{"ASSAY_TOKEN": r.token}, noCache: true,
+			j := job{context: context, args: map[string]string{"ASSAY_TOKEN": r.token}, noCache: tt.name != "cached",
 				dockerfile: "FROM scratch\nCOPY root /\nCOPY assay /assay\nARG ASSAY_TOKEN\nRUN " + string(command) + "\n"}
 			for _, b := range builders {
 				got := b.build(t, j)
+				if !j.noCache {
+					got = b.build(t, j)
+				}
 				if tt.code != 0 {
 					wantFailed(t, b, got, tt.code)
 				} else if got.code != 0 {
@@ -125,6 +163,23 @@ func TestLog(t *testing.T) {
 				sameLog(t, strings.ReplaceAll(tt.name, " ", "-")+"."+strings.Fields(b.name())[0]+".txt", transcript)
 			}
 		})
+	}
+}
+
+// writeRoot writes files below a folder. Those without a text are left out.
+func writeRoot(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		if text == "" {
+			continue
+		}
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -194,17 +249,20 @@ func thirty() (all []string) {
 func madeUp(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	add := func(cve, ecosystem, pkg, fixed, vector string) {
+	write := func(id, cve, ecosystem, pkg, fixed, vector string) {
 		events := `{"introduced":"0"}`
 		if fixed != "" {
 			events += `,{"fixed":"` + fixed + `"}`
 		}
-		record := `{"schema_version":"1.7.0","id":"DEBIAN-` + cve + `","upstream":["` + cve + `"],"published":"2025-01-02T03:04:05Z","modified":"2025-02-03T04:05:06Z",` +
+		record := `{"schema_version":"1.7.0","id":"` + id + `","upstream":["` + cve + `"],"published":"2025-01-02T03:04:05Z","modified":"2025-02-03T04:05:06Z",` +
 			`"severity":[{"type":"CVSS_V3","score":"` + vector + `"}],"affected":[{"package":{"ecosystem":"` + ecosystem + `","name":"` + pkg + `"},` +
 			`"ranges":[{"type":"ECOSYSTEM","events":[` + events + `]}]}]}`
-		if err := os.WriteFile(filepath.Join(dir, "DEBIAN-"+cve+".json"), []byte(record), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, id+".json"), []byte(record), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	add := func(cve, ecosystem, pkg, fixed, vector string) {
+		write("DEBIAN-"+cve, cve, ecosystem, pkg, fixed, vector)
 	}
 	const (
 		critical = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
@@ -214,6 +272,7 @@ func madeUp(t *testing.T) string {
 	add("CVE-2025-1002", "Debian:12", "libssl3", "3.0.11-1~deb12u2", high)
 	add("CVE-2025-1005", "Debian:12", "perl", "5.36.0-7+deb12u4", high) // of a real Debian, in bookworm-security
 	add("CVE-2025-1003", "Debian:12", "perl-base", "", high)
+	write("DSA-9001-1", "CVE-2025-1006", "Debian:12", "bind9", "1:9.18.24-1", high) // published long ago
 	add("CVE-2025-1004", "Debian:10", "bash", "5.0-5", high)
 	for i := range 300 {
 		add(fmt.Sprintf("CVE-2025-%d", 20000+i), "Debian:12", fmt.Sprintf("lib%02d", i%30), "1.0-2", high)
@@ -228,12 +287,14 @@ var differing = []struct {
 }{
 	{regexp.MustCompile(`scan=[a-z0-9]{16}`), "scan=SCAN"},
 	{regexp.MustCompile(`/scans/[a-z0-9]{16}`), "/scans/SCAN"},
+	{regexp.MustCompile(`[a-z2-7]{16} of main`), "SCAN of main"},
+	{regexp.MustCompile(`version \d line`), "version N line"},
 	{regexp.MustCompile(`snapshot=\w+`), "snapshot=SNAPSHOT"},
 	{regexp.MustCompile(`updated [a-z0-9 ]+ ago`), "updated TIME ago"},
 	{regexp.MustCompile(`assay_[0-9A-Za-z]+`), "TOKEN"},
 	{regexp.MustCompile(`(?s)import are (less|\d)[^;]* old, and .*?has a fix`), "import are TOO OLD; 1 finding has a fix"}, // its lines break elsewhere
 	{regexp.MustCompile(`(?m)^#\d+ \d+\.\d+ `), "#6 0.000 "},
-	{regexp.MustCompile(`(?m)^#\d+ (ERROR|\[3/3\])`), "#6 $1"},
+	{regexp.MustCompile(`(?m)^#\d+ (ERROR|CACHED|\[3/3\])`), "#6 $1"},
 	{regexp.MustCompile(`\b\d+\.\d+s\b`), "0.0s"},
 	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "ID"},
