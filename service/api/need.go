@@ -16,7 +16,9 @@ const (
 	perFileByte  = 8       // for a byte of a larger file, which is JSON
 	maxRuleBytes = 1 << 20 // of a file of exceptions
 
-	reportTimes = 3 // bytes for each byte of a verdict that is decoded and rendered
+	reportTimes    = 3 // bytes for each byte of a verdict that is decoded and rendered as text
+	formatTimes    = 9 // and in another format
+	inventoryTimes = 8 // for each byte of a document that is rendered, as SPDX at most
 )
 
 // scanNeed returns the memory to decode and evaluate a document, without its findings.
@@ -31,6 +33,9 @@ func loadNeed(size int64) int64 { return 64<<10 + 3*size }
 // referenceNeed returns the memory to read the packages of the stored document of another
 // scan, of size bytes.
 func referenceNeed(size int64) int64 { return loadNeed(size) + scanNeed(size, size/100) }
+
+// inventoryNeed returns the memory to read the stored document of a scan and to render it.
+func inventoryNeed(size int64) int64 { return referenceNeed(size) + inventoryTimes*size }
 
 // filesNeed returns the memory to read files of exceptions, and a baseline.
 func filesNeed(files []cyclonedx.File) int64 {

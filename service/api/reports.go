@@ -139,7 +139,7 @@ func (l *limited) render(name string, scan *report.Scan, document []byte) error 
 		return errNoFormat
 	}
 	if format.Inventory && !l.decoded {
-		if err := l.memory.Grow(referenceNeed(int64(len(document)))); err != nil {
+		if err := l.memory.Grow(inventoryNeed(int64(len(document)))); err != nil {
 			return err
 		}
 		sent, err := readDocument(document)

@@ -21,6 +21,7 @@ import (
 	"assay/service/report/formats"
 	"assay/service/scan"
 	"assay/service/store"
+	"assay/verdict"
 )
 
 // postScan evaluates an inventory and stores the scan. It reads the body first, and then
@@ -307,7 +308,11 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s st
 		return nil, err
 	}
 	defer slot.Free()
-	text, err := a.verdictOf(w, r, s, sizes.Verdict, memory, reportTimes)
+	times := int64(formatTimes)
+	if format.Name == verdict.ReportText {
+		times = reportTimes
+	}
+	text, err := a.verdictOf(w, r, s, sizes.Verdict, memory, times)
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +321,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, t store.Token, s st
 		return nil, fmt.Errorf("decode the verdict of scan %q: %w", s.ID, err)
 	}
 	if format.Inventory {
-		if err := memory.Grow(referenceNeed(sizes.Request)); err != nil {
+		if err := memory.Grow(inventoryNeed(sizes.Request)); err != nil {
 			return nil, err
 		}
 		whole, err := a.Store.Scan(r.Context(), s.ID)

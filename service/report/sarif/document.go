@@ -2,29 +2,18 @@ package sarif
 
 // The structs hold the parts of SARIF 2.1.0 (OASIS) that are written.
 
-type log struct {
-	Schema  string `json:"$schema"`
-	Version string `json:"version"`
-	Runs    []run  `json:"runs"`
-}
-
+// A run lacks its tool and its results, which are written before it.
 type run struct {
-	Tool        tool           `json:"tool"`
-	Automation  *automation    `json:"automationDetails,omitempty"`
+	Automation  automation     `json:"automationDetails"`
 	Invocations []invocation   `json:"invocations"`
-	Results     any            `json:"results"` // encoded
-	Properties  map[string]any `json:"properties,omitempty"`
+	Properties  map[string]any `json:"properties"`
 }
 
-type tool struct {
-	Driver driver `json:"driver"`
-}
-
+// A driver lacks its rules, which are written after it.
 type driver struct {
 	Name           string `json:"name"`
 	Version        string `json:"version,omitempty"`
 	InformationURI string `json:"informationUri,omitempty"`
-	Rules          any    `json:"rules"` // encoded
 }
 
 type automation struct {

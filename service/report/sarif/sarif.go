@@ -40,27 +40,31 @@ func render(w io.Writer, s report.Scan, most limits) error {
 	if err != nil {
 		return fmt.Errorf("encode SARIF: %w", err)
 	}
-	doc := run{
-		Tool: tool{driver{
-			Name: "assay", Version: s.Service, InformationURI: s.PublicURL, Rules: json.RawMessage(rules),
-		}},
-		Automation:  &automation{ID: automationID(v)},
+	head, err := encode(driver{Name: "assay", Version: s.Service, InformationURI: s.PublicURL})
+	if err != nil {
+		return fmt.Errorf("encode SARIF: %w", err)
+	}
+	rest, err := encode(run{
+		Automation:  automation{ID: automationID(v)},
 		Invocations: []invocation{invocationOf(s, n)},
-		Results:     json.RawMessage(results),
 		Properties: map[string]any{
 			"outcome": v.Decision.Outcome, "findings": v.Counts.Findings, "failing": v.Counts.Failing,
 			"packages": v.Counts.Packages, "evaluatedPackages": v.Counts.Evaluated,
 			"scan": v.Scan, "snapshot": v.Data.Snapshot, "dataUpdated": v.Data.Updated,
 		},
-	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(log{
-		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
-		Version: "2.1.0",
-		Runs:    []run{doc},
-	}); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("encode SARIF: %w", err)
+	}
+	// The lists are most of the file, and are not copied once more: the last brace of the driver
+	// and the first one of the rest are left out.
+	for _, part := range [][]byte{
+		[]byte(`{"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[{"tool":{"driver":`),
+		head[:len(head)-1], []byte(`,"rules":`), rules, []byte(`}},"results":`), results, []byte(`,`), rest[1:], []byte("]}\n"),
+	} {
+		if _, err := w.Write(part); err != nil {
+			return fmt.Errorf("write SARIF: %w", err)
+		}
 	}
 	return nil
 }
@@ -96,7 +100,7 @@ func findings(v verdict.Verdict, most limits) (rules, results []byte, n int, err
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		if fits, err := size.add(newRule, newResult); err != nil || !fits {
+		if fits, err := size.add(rules, results, newRule, newResult); err != nil || !fits {
 			return append(rules, ']'), append(results, ']'), n, err
 		}
 		if !known {
@@ -113,31 +117,27 @@ func findings(v verdict.Verdict, most limits) (rules, results []byte, n int, err
 // text itself is small enough.
 type sizer struct {
 	most    int
-	plain   [][]byte // not compressed yet
-	size    int      // of plain
 	zip     *gzip.Writer
 	zipped  counter
-	flushed int // parts since the last flush
+	flushed int // elements since the last flush
 }
 
-// add adds a text, and reports whether all of it is small enough.
-func (s *sizer) add(texts ...[]byte) (bool, error) {
-	for _, b := range texts {
-		s.plain = append(s.plain, b)
-		s.size += len(b)
-	}
-	if s.zip == nil && s.size <= s.most {
-		return true, nil
-	}
+// add adds the elements of one result to the lists that were added before. It reports whether
+// all of it is small enough.
+func (s *sizer) add(rules, results, newRule, newResult []byte) (bool, error) {
+	added := [][]byte{newRule, newResult}
 	if s.zip == nil {
+		if len(rules)+len(results)+len(newRule)+len(newResult) <= s.most {
+			return true, nil
+		}
 		s.zip = gzip.NewWriter(&s.zipped)
+		added = [][]byte{rules, results, newRule, newResult}
 	}
-	for _, b := range s.plain {
+	for _, b := range added {
 		if _, err := s.zip.Write(b); err != nil {
 			return false, err
 		}
 	}
-	s.plain = s.plain[:0]
 	if s.flushed++; s.flushed%64 == 0 { // each flush makes the output larger
 		if err := s.zip.Flush(); err != nil {
 			return false, err
