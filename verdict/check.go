@@ -16,6 +16,9 @@ func (v Verdict) Check() error {
 	if err := v.checkFindings(); err != nil {
 		return err
 	}
+	if err := v.checkRatchet(); err != nil {
+		return err
+	}
 	if err := v.checkEvaluated(); err != nil {
 		return err
 	}
@@ -189,6 +192,29 @@ func (b *Baseline) Count(origin string, fails bool) {
 		b.Base++
 		b.BaseFailing += n
 	}
+}
+
+// checkRatchet compares what the ratchet counted with the findings.
+func (v Verdict) checkRatchet() error {
+	r := v.Ratchet
+	if r == nil {
+		return nil
+	}
+	waiting := 0
+	for _, f := range v.Findings {
+		if f.Rule == RuleRatchet {
+			waiting++
+		}
+	}
+	switch {
+	case min(r.Introduced, r.Known, r.InGrace, r.Overdue) < 0 || r.InGrace+r.Overdue > r.Known || r.Introduced+r.Known > v.Counts.Findings:
+		return fmt.Errorf("the ratchet counts %d introduced and %d known findings, %d of these in their grace and %d overdue", r.Introduced, r.Known, r.InGrace, r.Overdue)
+	case r.InGrace != waiting:
+		return fmt.Errorf("the ratchet counts %d findings in their grace and the verdict has %d", r.InGrace, waiting)
+	case r.Scan == "" && r.Known > 0:
+		return fmt.Errorf("the ratchet counts %d known findings without a reference", r.Known)
+	}
+	return nil
 }
 
 // checkEvaluated compares the parts of the image with the counts.

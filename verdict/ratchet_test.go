@@ -27,6 +27,24 @@ func TestRatchetText(t *testing.T) {
 	if (Verdict{}).checkFinding(f) == nil {
 		t.Error("a known finding without a reference is accepted")
 	}
+	f.KnownExploited = false
+	for _, r := range []Ratchet{
+		{Scan: "s", Known: 1},
+		{Scan: "s", Known: 2, InGrace: 2},
+		{Scan: "s", Known: 1, InGrace: 1, Overdue: 1},
+		{Scan: "s", Known: 1, InGrace: 1, Introduced: 1},
+		{Scan: "s", Known: 1, InGrace: 1, Introduced: -1},
+		{Known: 1, InGrace: 1},
+	} {
+		v := Verdict{Ratchet: &r, Findings: []Finding{f}, Counts: Counts{Findings: 1}}
+		if v.checkRatchet() == nil {
+			t.Errorf("%+v is accepted", r)
+		}
+	}
+	right := Verdict{Ratchet: &Ratchet{Scan: "s", Known: 1, InGrace: 1}, Findings: []Finding{f}, Counts: Counts{Findings: 1}}
+	if err := right.checkRatchet(); err != nil {
+		t.Error(err)
+	}
 	f.KnownExploited = true
 	if with.checkFinding(f) == nil {
 		t.Error("an exploited finding has a grace")

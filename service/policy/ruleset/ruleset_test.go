@@ -219,6 +219,7 @@ func TestParseErrors(t *testing.T) {
 		"all: {ratchet: {grace: 14d}}":                       "needs against and grace",
 		"all: {ratchet: {against: main, grace: 0d}}":         `invalid value "0d" of grace`,
 		"all: {ratchet: {against: \"a\\u0007\", grace: 1d}}": `of against, it takes`,
+		"all: {ratchet: {against: main, grace: 4000d}}":      `invalid value "4000d" of grace`,
 		"all: {ratchet: {ref: main}}":                        `unknown key "ref"`,
 		"all: {exceptions: [" + strings.Repeat("{id: C, reason: r},", 10001) + "]}": "more than 10000 entries",
 	} {
