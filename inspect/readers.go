@@ -220,6 +220,15 @@ func languages() []reader {
 func applications() []reader {
 	return []reader{
 		{
+			bases:   java.JenkinsBases(),
+			wants:   java.WantsJenkins,
+			context: java.JenkinsInContext,
+			probes:  []string{"x/META-INF/MANIFEST.MF", "META-INF/MANIFEST.MF", "plugins/x/META-INF/MANIFEST.MF"},
+			limit:   java.JenkinsLimit,
+			kind:    inventory.KindFile,
+			read:    stream(java.ReadJenkins),
+		},
+		{
 			bases: drupal.Bases(),
 			wants: drupal.WantsCore,
 			limit: drupal.Limit,

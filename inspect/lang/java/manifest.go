@@ -28,6 +28,9 @@ type manifest struct {
 	module        string // Automatic-Module-Name
 	// The attributes of a Jenkins plugin: Group-Id, Short-Name and Plugin-Version.
 	pluginGroup, plugin, pluginVersion string
+	// Jenkins-Version and Hudson-Version: the version of Jenkins that a plugin needs, or that
+	// jenkins.war has.
+	jenkins, hudson string
 }
 
 // attribute returns the field for an attribute, or nil if it is not used. The names of
@@ -50,6 +53,10 @@ func (m *manifest) attribute(name []byte) *string {
 		return &m.plugin
 	case "plugin-version":
 		return &m.pluginVersion
+	case "jenkins-version":
+		return &m.jenkins
+	case "hudson-version":
+		return &m.hudson
 	}
 	return nil
 }
@@ -105,7 +112,7 @@ func (m *manifest) clean() {
 	m.bundle, _, _ = strings.Cut(m.bundle, ";")
 	for _, v := range []*string{
 		&m.title, &m.version, &m.bundle, &m.bundleVersion, &m.module,
-		&m.pluginGroup, &m.plugin, &m.pluginVersion,
+		&m.pluginGroup, &m.plugin, &m.pluginVersion, &m.jenkins, &m.hudson,
 	} {
 		*v = inventory.Text(strings.TrimSpace(*v))
 	}

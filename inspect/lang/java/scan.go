@@ -80,6 +80,9 @@ func (s *scan) archive(a source, at place) {
 		}
 	}
 	s.add(c.packages(at.name), at)
+	if len(s.packages) < maxPackages {
+		s.addJenkins(c.manifest, at)
+	}
 }
 
 // entry reads an entry if it identifies packages or contains them.
