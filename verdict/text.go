@@ -322,17 +322,7 @@ func (t *text) detail(f Finding) []string {
 
 // rest says how many findings do not fail, by rule.
 func (t *text) rest() {
-	passing := map[passingFor][]Finding{}
-	for _, f := range t.Findings {
-		if f.Fails {
-			continue
-		}
-		p := passingFor{rule: f.Rule}
-		if f.Rule == RuleBelow && t.Options.FailOnBase != "" {
-			p.origin = f.Origin
-		}
-		passing[p] = append(passing[p], f)
-	}
+	passing := t.Passing()
 	folded := t.Counts.Kernel
 	if t.Options.Kernel {
 		folded = 0 // they are among the findings
@@ -344,25 +334,22 @@ func (t *text) rest() {
 		t.blank()
 		t.add("Not failing:")
 	}
-	rules := slices.SortedFunc(maps.Keys(passing), func(a, b passingFor) int {
-		return cmp.Or(cmp.Compare(ruleOrder(a.rule), ruleOrder(b.rule)), strings.Compare(a.rule, b.rule), strings.Compare(b.origin, a.origin))
-	})
 	const column = 32
-	for i, rule := range rules {
+	for i, p := range passing {
 		if i == maxNotes {
-			t.add("  ... and for " + Count(len(rules)-i, "more reason"))
+			t.add("  ... and for " + Count(len(passing)-i, "more reason"))
 			break
 		}
 		if t.style.Verbose {
 			t.blank()
-			t.add("Not failing, " + t.passingText(rule) + ":")
-			t.list(Groups(passing[rule], t.Options))
+			t.add("Not failing, " + p.Text + ":")
+			t.list(Groups(p.Findings, t.Options))
 			continue
 		}
 		var words []string
 		for _, s := range Severities() {
 			n := 0
-			for _, f := range passing[rule] {
+			for _, f := range p.Findings {
 				if f.Severity == s {
 					n++
 				}
@@ -371,8 +358,8 @@ func (t *text) rest() {
 				words = append(words, Number(n)+" "+t.paint(s, string(s)))
 			}
 		}
-		t.add(t.wrap(pad("  "+t.passingText(rule), column), pad("", column), words, 2)...)
-		t.grounds(passing[rule])
+		t.add(t.wrap(pad("  "+p.Text, column), pad("", column), words, 2)...)
+		t.grounds(p.Findings)
 	}
 	if folded > 0 && t.style.Verbose {
 		t.blank()
@@ -382,17 +369,40 @@ func (t *text) rest() {
 	}
 }
 
-// A passingFor is a rule by which findings do not fail, with their origin if the rule has
-// another threshold for each.
-type passingFor struct{ rule, origin string }
+// Passing has the findings that do not fail for one reason.
+type Passing struct {
+	Text     string // the reason in a few words
+	Findings []Finding
+}
 
-func (t *text) passingText(p passingFor) string {
-	if p.origin != OriginBase {
-		return t.RuleText(p.rule)
+// Passing returns the findings that do not fail, by rule in the order of the log. Those of the
+// base image that are below a threshold of their own are apart.
+func (v Verdict) Passing() []Passing {
+	type reason struct{ rule, origin string }
+	by := map[reason][]Finding{}
+	for _, f := range v.Findings {
+		if f.Fails {
+			continue
+		}
+		r := reason{rule: f.Rule}
+		if f.Rule == RuleBelow && f.Origin == OriginBase && v.Options.FailOnBase != "" {
+			r.origin = f.Origin
+		}
+		by[r] = append(by[r], f)
 	}
-	base := t.Verdict
-	base.Options = t.Options.For(OriginBase)
-	return "base: " + base.RuleText(p.rule)
+	var all []Passing
+	for _, r := range slices.SortedFunc(maps.Keys(by), func(a, b reason) int {
+		return cmp.Or(cmp.Compare(ruleOrder(a.rule), ruleOrder(b.rule)), strings.Compare(a.rule, b.rule), strings.Compare(a.origin, b.origin))
+	}) {
+		text := v.RuleText(r.rule)
+		if r.origin != "" {
+			base := v
+			base.Options = v.Options.For(OriginBase)
+			text = "base: " + base.RuleText(r.rule)
+		}
+		all = append(all, Passing{text, by[r]})
+	}
+	return all
 }
 
 // grounds says who decided on findings, why and until when, if a person or a date did.
@@ -505,9 +515,9 @@ func (r Ratchet) short() string {
 	return text + ": " + strings.Join(parts, ", ")
 }
 
-// text returns the counts as "2 own findings (1 fails), 31 from the base image (12 fail); baseline
+// Text returns the counts as "2 own findings (1 fails), 31 from the base image (12 fail); baseline
 // base.json, 88 packages".
-func (b *Baseline) text() string {
+func (b *Baseline) Text() string {
 	failing := func(n int) string {
 		if n == 1 {
 			return " (1 fails)"
@@ -595,7 +605,7 @@ func (t *text) notes() {
 		t.note(r.Text())
 	}
 	if t.known() {
-		t.note(t.Baseline.text())
+		t.note(t.Baseline.Text())
 	}
 	for i, o := range t.Ignored {
 		if i == maxNotes {

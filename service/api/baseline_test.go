@@ -134,3 +134,33 @@ func TestLargeBaseline(t *testing.T) {
 		t.Errorf("%+v, %+v", v.Decision, v.Baseline)
 	}
 }
+
+// A stored scan is a baseline with each store. One that is damaged is not ignored.
+func TestStoredBaseline(t *testing.T) {
+	onStores(t, func(t *testing.T, r *ratchetRig) {
+		r.policy = "all: {}"
+		shop := r.token(store.Token{Name: "shop", Project: "shop"})
+		base := r.scan(t, shop, "base", "none", []string{"old00"})
+		scan := func() verdict.Verdict {
+			var b bytes.Buffer
+			npm := func(name string) inventory.Package {
+				return inventory.Package{Type: "npm", Name: name, Version: "1.0.0", Evidence: []inventory.Evidence{{Path: "app/node_modules/" + name, Kind: "npm"}}}
+			}
+			if err := cyclonedx.Encode(&b, cyclonedx.Scan{
+				Files:     []cyclonedx.File{{Kind: cyclonedx.FileBaselineScan, Name: base.Scan}},
+				Inventory: inventory.Inventory{Packages: []inventory.Package{npm("old00"), npm("old01")}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			_, body := r.do("POST", "/api/v1/scans", shop, b.Bytes())
+			return decodeVerdict(t, body)
+		}
+		if v := scan(); v.Baseline == nil || v.Baseline.Base != 1 || v.Baseline.Own != 1 || v.Baseline.Packages != 2 || v.Baseline.At == nil || !v.Baseline.At.Equal(r.now) {
+			t.Errorf("%+v", v.Baseline)
+		}
+		r.damage(base.Scan)
+		if v := scan(); v.Decision.Code != verdict.CodeUntrusted || v.Baseline.Error != "the stored scan cannot be read" {
+			t.Errorf("damaged: %+v, %+v", v.Decision, v.Baseline)
+		}
+	})
+}

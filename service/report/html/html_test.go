@@ -180,6 +180,7 @@ func hostile(text string) report.Scan {
 	v.Exceptions = []verdict.ExceptionFile{{File: text, Format: text, Error: text, Expired: 1, ExpiredNames: []string{text}, Unmatched: 1, UnmatchedNames: []string{text}}}
 	v.Policy = &verdict.Policy{Sections: []string{text}}
 	v.Ratchet = &verdict.Ratchet{Against: text, Scan: text, Missing: text}
+	v.Baseline = &verdict.Baseline{File: text}
 	v.Ignored = []verdict.IgnoredOption{{Name: text, Value: text, Origin: text, Reason: text}}
 	v.Notices, v.Without = []string{text}, []string{text}
 	v.Data.Snapshot = text
@@ -274,6 +275,29 @@ func TestContent(t *testing.T) {
 			continue
 		}
 		last += i
+	}
+}
+
+// With a baseline, the page says how many findings are of the base image, and marks them. The
+// rule by which they pass names their own threshold.
+func TestBaseline(t *testing.T) {
+	s := example()
+	s.Verdict.Baseline = &verdict.Baseline{File: "base.json", Packages: 88, Own: 2, Base: 31, BaseFailing: 7}
+	s.Verdict.Options.FailOnBase = verdict.Critical
+	for i := range s.Verdict.Findings {
+		s.Verdict.Findings[i].Origin = verdict.OriginBase
+		if i == len(s.Verdict.Findings)-1 {
+			s.Verdict.Findings[i].Rule, s.Verdict.Findings[i].Fails = verdict.RuleBelow, false
+		}
+	}
+	text := string(reporttest.Render(t, html.Format(), s))
+	for _, want := range []string{
+		"2 own findings (0 fail), 31 from the base image (7 fail); baseline base.json, 88 packages.",
+		`<span class="nofix">base image</span>`, "Base: below critical",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +38,7 @@ type view struct {
 	Passing    []rule
 	Kernel     string
 	Comparison string // with the reference of the ratchet
+	Baseline   string // what the baseline counted
 
 	Files   []file
 	Data    []fact
@@ -78,6 +78,7 @@ type countRow struct {
 
 type group struct {
 	Name, Installed, Fixed, NoFix string
+	Origin                        string // if it is not the build
 	Detail                        string
 	Count                         string
 	Rows                          []row
@@ -132,6 +133,9 @@ func newView(s report.Scan) view {
 	}
 	if v.Ratchet != nil {
 		out.Comparison = sentence(v.Ratchet.Text())
+	}
+	if v.Baseline != nil && v.Baseline.Error == "" {
+		out.Baseline = sentence(v.Baseline.Text())
 	}
 	for _, o := range verdict.DeclaredOptions() {
 		if value := o.Value(v.Options); o.Effect != verdict.Label && value != "" && value != "0d" {
@@ -357,6 +361,9 @@ func groupsOf(all []verdict.Group) []group {
 		case len(g.Paths) > 0:
 			one.Detail = names(g.Paths, 3)
 		}
+		if g.Origin == verdict.OriginBase {
+			one.Origin = "base image"
+		}
 		for _, f := range g.Vulnerabilities {
 			one.Rows = append(one.Rows, rowOf(f))
 		}
@@ -417,25 +424,9 @@ func grounds(f verdict.Finding) string {
 
 // passing returns the findings that do not fail, by rule in the order of the log.
 func passing(v verdict.Verdict) []rule {
-	by := map[string][]verdict.Finding{}
-	for _, f := range v.Findings {
-		if !f.Fails {
-			by[f.Rule] = append(by[f.Rule], f)
-		}
-	}
-	order := verdict.PassingRules()
-	position := func(rule string) int {
-		if i := slices.Index(order, rule); i >= 0 {
-			return i
-		}
-		return len(order)
-	}
 	var all []rule
-	for _, r := range slices.SortedFunc(maps.Keys(by), func(a, b string) int {
-		return cmp.Or(cmp.Compare(position(a), position(b)), strings.Compare(a, b))
-	}) {
-		text := name(v.RuleText(r))
-		all = append(all, rule{capital(text), verdict.Number(len(by[r])), groupsOf(verdict.Groups(by[r], v.Options))})
+	for _, p := range v.Passing() {
+		all = append(all, rule{capital(name(p.Text)), verdict.Number(len(p.Findings)), groupsOf(verdict.Groups(p.Findings, v.Options))})
 	}
 	return all
 }

@@ -81,6 +81,9 @@ func (p *page) headline() {
 	if name := cmp.Or(v.System.PrettyName, v.System.ID); name != "" {
 		p.line("- %s: %s of %s evaluated", text(name), verdict.Number(c.Evaluated), verdict.Count(c.Packages, "package"))
 	}
+	if b := v.Baseline; b != nil && b.Error == "" {
+		p.line("- %s", text(b.Text()))
+	}
 	p.line("")
 }
 
@@ -171,6 +174,9 @@ func (p *page) table(findings []verdict.Finding) {
 				names = append(names, code(b))
 			}
 			name += " (" + strings.Join(names, ", ") + ")"
+		}
+		if g.Origin == verdict.OriginBase {
+			name += ", base image"
 		}
 		fixed := "none"
 		switch {

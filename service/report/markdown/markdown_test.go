@@ -37,6 +37,21 @@ func TestDebian(t *testing.T) {
 	}
 }
 
+// With a baseline, the summary counts what is of the base image, and rows mark it.
+func TestBaseline(t *testing.T) {
+	s := reporttest.Debian(t)
+	for i := range s.Verdict.Findings {
+		s.Verdict.Findings[i].Origin = verdict.OriginBase
+	}
+	s.Verdict.Baseline = &verdict.Baseline{File: "base.json", Packages: 88, Base: 16, BaseFailing: 16}
+	doc := shown(reporttest.Render(t, Format(), s))
+	for _, want := range []string{`16 from the base image \(16 fail\)\; baseline base\.json\, 88 packages`, ", base image |"} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("%q is missing:\n%.2000s", want, doc)
+		}
+	}
+}
+
 func TestUntrusted(t *testing.T) {
 	for name, s := range map[string]report.Scan{"untrusted": reporttest.Untrusted(t), "empty": {}} {
 		doc := shown(reporttest.Render(t, Format(), s))

@@ -29,6 +29,9 @@ func resultOf(f verdict.Finding, ruleIndex int, fingerprint string, o verdict.Op
 			"severity": report.Line(string(f.Severity), maxName), "fails": f.Fails, "rule": report.Line(f.Rule, maxName),
 		},
 	}
+	if f.Origin != "" {
+		r.Properties["origin"] = report.Line(f.Origin, maxName)
+	}
 	if f.Fixed != "" {
 		r.Properties["fixedVersion"] = report.Line(f.Fixed, maxName)
 	}

@@ -48,7 +48,11 @@ func TestDebian(t *testing.T) {
 	if len(s.Verdict.Findings) < 10 {
 		t.Fatalf("%d findings", len(s.Verdict.Findings))
 	}
+	s.Verdict.Findings[0].Origin = verdict.OriginBase
 	run := read(t, reporttest.Render(t, Format(), s))
+	if got := run.Results[0].Properties.Properties["origin"]; got != verdict.OriginBase {
+		t.Errorf("origin %v", got)
+	}
 	if len(run.Results) != len(s.Verdict.Findings) {
 		t.Fatalf("%d results of %d findings", len(run.Results), len(s.Verdict.Findings))
 	}
