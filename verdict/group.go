@@ -53,35 +53,56 @@ func Groups(findings []Finding, options Options) []Group {
 			g.Paths = append(g.Paths, f.Package.Paths...)
 		}
 	}
-	worst := func(a, b Finding) int {
-		return cmp.Compare(urgency(a, options), urgency(b, options))
-	}
+	// Sorting pointers takes less time and, for the client, less code.
+	order := make([]*Group, len(all))
 	for i := range all {
 		g := &all[i]
+		order[i] = g
 		slices.Sort(g.Binaries)
 		g.Binaries = slices.Compact(g.Binaries)
 		slices.Sort(g.Paths)
 		g.Paths = slices.Compact(g.Paths)
-		g.Vulnerabilities = slices.Clone(g.Findings)
-		byID := func(a, b Finding) int {
-			return cmp.Or(natural(a.ID, b.ID), strings.Compare(a.ID, b.ID), worst(a, b))
-		}
-		slices.SortStableFunc(g.Vulnerabilities, byID)
-		g.Vulnerabilities = slices.CompactFunc(g.Vulnerabilities, func(a, b Finding) bool { return a.ID == b.ID })
-		slices.SortStableFunc(g.Vulnerabilities, func(a, b Finding) int {
-			return cmp.Or(worst(a, b), strings.Compare(a.RatedBy(), b.RatedBy()))
-		})
+		g.Vulnerabilities = vulnerabilities(g.Findings, options)
 	}
-	slices.SortStableFunc(all, func(a, b Group) int {
+	slices.SortStableFunc(order, func(a, b *Group) int {
 		return cmp.Or(
-			worst(a.Vulnerabilities[0], b.Vulnerabilities[0]),
+			worse(&a.Vulnerabilities[0], &b.Vulnerabilities[0], options),
 			strings.Compare(b.Origin, a.Origin), // own ones first
 			cmp.Compare(len(b.Vulnerabilities), len(a.Vulnerabilities)),
 			strings.Compare(a.Name, b.Name),
 			natural(a.Installed, b.Installed),
 		)
 	})
+	sorted := make([]Group, len(order))
+	for i, g := range order {
+		sorted[i] = *g
+	}
+	return sorted
+}
+
+// vulnerabilities returns one finding for each id, the worst first.
+func vulnerabilities(findings []Finding, options Options) []Finding {
+	order := make([]*Finding, len(findings))
+	for i := range findings {
+		order[i] = &findings[i]
+	}
+	slices.SortStableFunc(order, func(a, b *Finding) int {
+		return cmp.Or(natural(a.ID, b.ID), strings.Compare(a.ID, b.ID), worse(a, b, options))
+	})
+	order = slices.CompactFunc(order, func(a, b *Finding) bool { return a.ID == b.ID })
+	slices.SortStableFunc(order, func(a, b *Finding) int {
+		return cmp.Or(worse(a, b, options), strings.Compare(a.RatedBy(), b.RatedBy()))
+	})
+	all := make([]Finding, len(order))
+	for i, f := range order {
+		all[i] = *f
+	}
 	return all
+}
+
+// worse compares the urgency of two findings.
+func worse(a, b *Finding, options Options) int {
+	return cmp.Compare(urgency(*a, options), urgency(*b, options))
 }
 
 // RatedBy returns where a severity comes from, without the id of the vulnerability.

@@ -126,8 +126,13 @@ func (t *text) failed() {
 		t.section("Failing", t.failing)
 		return
 	}
-	of := func(origin string) []Group {
-		return slices.DeleteFunc(slices.Clone(t.failing), func(g Group) bool { return g.Origin != origin })
+	of := func(origin string) (groups []Group) {
+		for _, g := range t.failing {
+			if g.Origin == origin {
+				groups = append(groups, g)
+			}
+		}
+		return groups
 	}
 	t.section("Failing in what the build adds", of(OriginOwn))
 	t.section("Failing in the base image", of(OriginBase))
@@ -378,29 +383,28 @@ type Passing struct {
 // Passing returns the findings that do not fail, by rule in the order of the log. Those of the
 // base image that are below a threshold of their own are apart.
 func (v Verdict) Passing() []Passing {
-	type reason struct{ rule, origin string }
-	by := map[reason][]Finding{}
+	const apart = "\n" + OriginBase // after the rule, which has no line end
+	by := map[string][]Finding{}
 	for _, f := range v.Findings {
 		if f.Fails {
 			continue
 		}
-		r := reason{rule: f.Rule}
+		key := f.Rule
 		if f.Rule == RuleBelow && f.Origin == OriginBase && v.Options.FailOnBase != "" {
-			r.origin = f.Origin
+			key += apart
 		}
-		by[r] = append(by[r], f)
+		by[key] = append(by[key], f)
 	}
 	var all []Passing
-	for _, r := range slices.SortedFunc(maps.Keys(by), func(a, b reason) int {
-		return cmp.Or(cmp.Compare(ruleOrder(a.rule), ruleOrder(b.rule)), strings.Compare(a.rule, b.rule), strings.Compare(a.origin, b.origin))
+	for _, key := range slices.SortedFunc(maps.Keys(by), func(a, b string) int {
+		return cmp.Or(cmp.Compare(ruleOrder(strings.TrimSuffix(a, apart)), ruleOrder(strings.TrimSuffix(b, apart))), strings.Compare(a, b))
 	}) {
-		text := v.RuleText(r.rule)
-		if r.origin != "" {
-			base := v
-			base.Options = v.Options.For(OriginBase)
-			text = "base: " + base.RuleText(r.rule)
+		rule, base := strings.CutSuffix(key, apart)
+		of, before := v, ""
+		if base {
+			of.Options, before = v.Options.For(OriginBase), "base: "
 		}
-		all = append(all, Passing{text, by[r]})
+		all = append(all, Passing{before + of.RuleText(rule), by[key]})
 	}
 	return all
 }
