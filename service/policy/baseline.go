@@ -25,10 +25,10 @@ type Baseline struct {
 	wanted     bool // a stored scan has to be read
 }
 
-// ReadBaseline returns the baseline among the files of a scan, or nil if there is none. What
-// cannot be read is in its Error, and makes the answer untrusted. A stored scan is not read:
-// see scan.References.
-func ReadBaseline(files []cyclonedx.File) *Baseline {
+// ReadBaseline returns the baseline among the files of a scan, or nil if there is none. read
+// reads the document of a file. What cannot be read is in the Error of the baseline, and makes
+// the answer untrusted. A stored scan is not read: see scan.References.
+func ReadBaseline(files []cyclonedx.File, read func(document []byte) (cyclonedx.Scan, error)) *Baseline {
 	var b *Baseline
 	for _, f := range files {
 		switch {
@@ -39,7 +39,7 @@ func ReadBaseline(files []cyclonedx.File) *Baseline {
 			b = &Baseline{Baseline: verdict.Baseline{Scan: f.Name, Error: "stored scans cannot be read here"}, wanted: true}
 		default:
 			b = &Baseline{Baseline: verdict.Baseline{File: f.Name}}
-			if err := b.parse(f.Body); err != nil {
+			if err := b.parse(f.Body, read); err != nil {
 				b.Error = err.Error()
 			}
 		}
@@ -47,13 +47,14 @@ func ReadBaseline(files []cyclonedx.File) *Baseline {
 	return b
 }
 
-func (b *Baseline) parse(body []byte) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+func (b *Baseline) parse(body []byte, read func([]byte) (cyclonedx.Scan, error)) error {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
 		return errors.New("the file is empty")
+	case len(body) > MaxBaseline:
+		return fmt.Errorf("more than %d bytes", MaxBaseline)
 	}
-	limits := cyclonedx.DefaultLimits()
-	limits.Bytes, limits.Values = MaxBaseline, limits.Values/4
-	s, err := cyclonedx.Decode(bytes.NewReader(body), limits)
+	s, err := read(body)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (b *Baseline) unread() []verdict.Reason {
 	r := verdict.Reason{
 		Rule: verdict.RuleBaseline,
 		Text: fmt.Sprintf("the baseline %s cannot be read: %s", verdict.Short(b.Name()), verdict.Clean(b.Error)),
-		Hint: "--baseline takes the inventory of the base image in CycloneDX JSON: assay inventory --output FILE, right after FROM",
+		Hint: "--baseline takes the inventory of the base image: assay inventory --output FILE, right after FROM, or CycloneDX or SPDX in JSON",
 	}
 	if b.Scan != "" {
 		r.Hint = "a token reads its own scans, and with --scope read all of its project; old scans are removed"

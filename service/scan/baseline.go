@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +53,7 @@ func (r *References) componentsOf(ctx context.Context, id string, sizes store.Si
 	if err != nil {
 		return nil, err
 	}
-	sent, err := cyclonedx.Decode(bytes.NewReader(whole.Request), cyclonedx.DefaultLimits())
+	sent, err := Read(whole.Request)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
@@ -84,5 +83,5 @@ func named(files []cyclonedx.File) *policy.Baseline {
 	if len(all) != 1 || all[0].Kind != cyclonedx.FileBaselineScan {
 		return nil
 	}
-	return policy.ReadBaseline(all)
+	return policy.ReadBaseline(all, Read)
 }

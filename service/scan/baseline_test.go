@@ -21,6 +21,9 @@ import (
 	"assay/verdict"
 )
 
+const spdxDocument = `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":[{"name":"six","SPDXID":"SPDXRef-six","versionInfo":"1.16.0",
+	"externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:pypi/six@1.16.0"}]}]}`
+
 var namesGood = []cyclonedx.File{{Kind: cyclonedx.FileBaselineScan, Name: "good"}}
 
 // A stored scan is a baseline if the sender may read it. What cannot be read is never ignored.
@@ -28,6 +31,7 @@ func TestStoredBaseline(t *testing.T) {
 	k := &keptScans{scans: map[string]store.Scan{
 		"good": {ID: "good", At: now, Request: []byte(`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"a","version":"1.0.0","purl":"pkg:npm/a@1.0.0"}]}`)},
 		"bad":  {ID: "bad", At: now, Request: []byte(`{`)},
+		"spdx": {ID: "spdx", At: now, Request: []byte(spdxDocument)},
 	}}
 	r := &scan.References{Store: k}
 	all := func(store.Scan) bool { return true }
@@ -45,6 +49,7 @@ func TestStoredBaseline(t *testing.T) {
 		err   string
 	}{
 		{"good", named("good"), all, ""},
+		{"SPDX", named("spdx"), all, ""},
 		{"of another token", named("good"), none, "there is no such scan, or this token may not read it"},
 		{"unknown", named("nosuch"), all, "there is no such scan, or this token may not read it"},
 		{"damaged", named("bad"), all, "the stored scan cannot be read"},
@@ -54,7 +59,7 @@ func TestStoredBaseline(t *testing.T) {
 			t.Errorf("%s: %+v, %v", tt.name, b, err)
 		}
 	}
-	if k.reads != 2 { // not of what the sender may not read
+	if k.reads != 3 { // not of what the sender may not read
 		t.Errorf("%d reads", k.reads)
 	}
 	for _, files := range [][]cyclonedx.File{nil, named("good", "good"), {{Kind: cyclonedx.FileBaseline}}, {{Kind: cyclonedx.FileVEX}}} {
@@ -202,11 +207,12 @@ func TestEvaluatorBaseline(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := []cyclonedx.File{{Kind: cyclonedx.FileBaselineScan, Name: "other"}}
+	spdx := []cyclonedx.File{{Kind: cyclonedx.FileBaseline, Name: "base.spdx.json", Body: []byte(spdxDocument)}}
 	for _, tt := range []struct {
 		files    []cyclonedx.File
 		baseline *policy.Baseline
 		origin   string
-	}{{namesGood, b, verdict.OriginBase}, {namesGood, b, verdict.OriginBase}, {namesGood, nil, ""}, {other, b, ""}, {append(namesGood, other...), b, ""}, {nil, b, ""}} {
+	}{{namesGood, b, verdict.OriginBase}, {namesGood, b, verdict.OriginBase}, {spdx, nil, verdict.OriginBase}, {namesGood, nil, ""}, {other, b, ""}, {append(namesGood, other...), b, ""}, {nil, b, ""}} {
 		s.Files = tt.files
 		a, err := scan.Evaluator{Baseline: tt.baseline}.Answer(s, memory(t, record), nil, verdict.Data{Records: 1, Updated: now}, now)
 		if err != nil {

@@ -164,7 +164,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 
 // baseline returns the baseline of a scan, or nil. Decide may count in it.
 func (e Evaluator) baseline(s cyclonedx.Scan) *policy.Baseline {
-	b := policy.ReadBaseline(s.Files)
+	b := policy.ReadBaseline(s.Files, Read)
 	if id := b.Wanted(); id != "" && e.Baseline != nil && e.Baseline.Scan == id {
 		stored := *e.Baseline
 		return &stored
