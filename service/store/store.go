@@ -268,6 +268,9 @@ type Scans interface {
 	ScanVerdict(ctx context.Context, id string) ([]byte, error)
 	// ListScans returns the newest scans first.
 	ListScans(ctx context.Context, limit int) ([]Scan, error)
+	// FilterScans returns the scans that a filter chooses, the newest first. next is where
+	// the list goes on, or empty at its end.
+	FilterScans(ctx context.Context, f ScanFilter) (scans []ListedScan, next string, err error)
 	// ScansOfCommit returns the newest scans of a commit first, without Request and
 	// Verdict. If project is not empty, it returns only scans of the project.
 	ScansOfCommit(ctx context.Context, commit, project string, limit int) ([]Scan, error)

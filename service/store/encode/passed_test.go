@@ -25,3 +25,20 @@ func TestPassed(t *testing.T) {
 		}
 	}
 }
+
+func TestOutcome(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"version":1,"scan":"a","decision":{"outcome":"pass","code":0},"findings":[]}`: "pass",
+		`{"scan":"a","project_inherited":true,"decision":{"outcome":"fail","code":4}}`:  "fail",
+		`{"decision":{"outcome":"a\u0000b","code":0}}`:                                  "",
+		`{"decision":{"outcome":"untrusted","code":5}} and what is never read`:          "untrusted",
+		`{"scan":{"decision":{"outcome":"pass","code":0}}}`:                             "",
+		`{"decision":"pass"}`: "",
+		`{"decision":{}}`:     "",
+		``:                    "",
+	} {
+		if got := Outcome([]byte(text)); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+}

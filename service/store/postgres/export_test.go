@@ -15,3 +15,5 @@ func (s *Store) ShortLease() (term time.Duration) {
 
 // NeverPoll makes Watch depend on notifications.
 func (s *Store) NeverPoll() { s.poll = 24 * time.Hour }
+
+var FilterQuery = filterScans

@@ -17,8 +17,8 @@ import (
 const (
 	addRequest = `INSERT INTO request (hash, body, size) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size, passed)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size, passed, outcome)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -57,7 +57,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 	var batch pgx.Batch
 	batch.Queue(addRequest, hash[:], request, len(scan.Request))
 	batch.Queue(addScan, scan.ID, scan.At, text(scan.Token), text(scan.Key), label(scan.Project), label(scan.Ref), label(scan.Commit),
-		scan.Snapshot, scan.Seq, hash[:], buf.verdict, len(scan.Verdict), encode.Passed(scan.Verdict))
+		scan.Snapshot, scan.Seq, hash[:], buf.verdict, len(scan.Verdict), encode.Passed(scan.Verdict), encode.Outcome(scan.Verdict))
 	written, err := s.send(ctx, &batch)
 	if err != nil {
 		return store.Scan{}, err

@@ -70,8 +70,8 @@ var tableSQLs = map[store.Table]tableSQL{
 		write: `INSERT INTO file (name, modified, body) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET modified = excluded.modified, body = excluded.body`},
 	store.TableScan: {key: "scan.n", from: "scan", read: `SELECT scan.n, scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq,
 		request.hash, request.body, request.size, scan.verdict FROM scan JOIN request ON request.hash = scan.request WHERE true`,
-		write: `INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size, passed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (n) DO NOTHING`},
+		write: `INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, request, verdict, size, passed, outcome)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (n) DO NOTHING`},
 }
 
 // DumpRows implements store.Transfer.
@@ -195,7 +195,7 @@ func sealed(t store.Table, row store.Row) []any {
 		return append(row[:7:7], listSum(l, text(7), blob(6)))
 	case store.TableScan:
 		verdict := blob(13)
-		return append(row[:11:11], encode.PackDocument(encode.FormWhole, nil, verdict), len(verdict), encode.Passed(verdict))
+		return append(row[:11:11], encode.PackDocument(encode.FormWhole, nil, verdict), len(verdict), encode.Passed(verdict), encode.Outcome(verdict))
 	}
 	return row
 }

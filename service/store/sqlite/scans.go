@@ -15,8 +15,8 @@ import (
 const (
 	addRequest = `INSERT INTO request (hash, body, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 	addScan    = `
-	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum, passed)
-	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12, ?13, ?14, ?15 FROM request WHERE hash = ?1
+	INSERT INTO scan (id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum, passed, outcome)
+	SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, n, ?12, ?13, ?14, ?15, ?16 FROM request WHERE hash = ?1
 	ON CONFLICT (token, key) WHERE key <> '' DO NOTHING`
 )
 
@@ -59,7 +59,7 @@ func (s *Store) keepScan(ctx context.Context, scan store.Scan) (store.Scan, erro
 		}
 		n, err := tx.exec(addScan, hash[:], scan.ID, toMicro(scan.At), scan.Token, scan.Key,
 			scan.Project, scan.Ref, scan.Commit, scan.Snapshot, scan.Seq, buf.verdict, len(scan.Verdict),
-			scanSum(scan, toMicro(scan.At)), new(encode.Sum).Bytes(hash[:]).Int64(), boolean(encode.Passed(scan.Verdict)))
+			scanSum(scan, toMicro(scan.At)), new(encode.Sum).Bytes(hash[:]).Int64(), boolean(encode.Passed(scan.Verdict)), encode.Outcome(scan.Verdict))
 		if err == nil && n == 0 {
 			err = errKeyUsed
 		}

@@ -63,8 +63,8 @@ var tableSQLs = map[store.Table]tableSQL{
 		`INSERT OR REPLACE INTO file (name, modified, body) VALUES (?, ?, ?)`, "file"},
 	store.TableScan: {true, "scan.n", "istsssssiyyI", `SELECT scan.n, scan.id, scan.at, scan.token, scan.key, scan.project, scan.ref, scan.commit_id, scan.snapshot, scan.seq,
 		request.hash, request.body, request.size, scan.verdict, scan.size FROM scan JOIN request ON request.n = scan.request WHERE true`,
-		`INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum, passed)
-		SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, n, ?13, ?14, ?15, ?16 FROM request WHERE hash = ?1 ON CONFLICT (n) DO NOTHING`, "scan"},
+		`INSERT INTO scan (n, id, at, token, key, project, ref, commit_id, snapshot, seq, verdict, request, size, sum, request_sum, passed, outcome)
+		SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, n, ?13, ?14, ?15, ?16, ?17 FROM request WHERE hash = ?1 ON CONFLICT (n) DO NOTHING`, "scan"},
 }
 
 func (s *Store) database(t tableSQL) *database {
@@ -280,7 +280,7 @@ func (s *Store) loadScan(tx transaction, row store.Row) error {
 	k := store.Scan{ID: row[1].(string), Token: row[3].(string), Key: row[4].(string), Project: row[5].(string), Ref: row[6].(string),
 		Commit: row[7].(string), Snapshot: row[8].(string), Seq: row[9].(int64)}
 	_, err := tx.exec(tableSQLs[store.TableScan].write, hash, row[0], k.ID, toMicro(at), k.Token, k.Key, k.Project, k.Ref, k.Commit, k.Snapshot, k.Seq,
-		packed, len(verdict), scanSum(k, toMicro(at)), new(encode.Sum).Bytes(hash).Int64(), boolean(encode.Passed(verdict)))
+		packed, len(verdict), scanSum(k, toMicro(at)), new(encode.Sum).Bytes(hash).Int64(), boolean(encode.Passed(verdict)), encode.Outcome(verdict))
 	if err == nil {
 		s.pieces.remember(pieces)
 	}

@@ -167,6 +167,77 @@ func scansOfCommit(t *testing.T, open Open) {
 	}
 }
 
+func filteredScans(t *testing.T, open Open) {
+	s := open(t, t.TempDir())
+	verdict := func(outcome string) []byte {
+		return fmt.Appendf(nil, `{"version":1,"scan":"x","decision":{"outcome":%q,"code":4}}`, outcome)
+	}
+	for i, scan := range []store.Scan{
+		{ID: "a", At: day(1), Project: "shop", Ref: "main", Token: "t1", Verdict: verdict("fail")},
+		{ID: "b", At: day(2), Project: "shop", Ref: "main", Token: "t2", Verdict: verdict("pass")},
+		{ID: "c", At: day(3), Project: "shop", Ref: "next", Token: "t1", Verdict: verdict("untrusted")},
+		{ID: "d", At: day(3), Project: "blog", Ref: "main", Token: "t1", Verdict: verdict("fail")}, // of equals the later one
+		{ID: "e", At: day(5), Token: "t2", Verdict: verdict("fail")},
+		{ID: "f", At: day(6), Token: "t2", Verdict: verdict("pass")},
+		{ID: "g", At: day(4), Project: "shop", Ref: "main", Token: "t1", Verdict: verdict("fail")}, // kept late
+	} {
+		scan.Request = fmt.Appendf(nil, `{"n":%d}`, i)
+		if _, err := s.KeepScan(t.Context(), scan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		filter store.ScanFilter
+		want   string
+	}{
+		{store.ScanFilter{}, "f e g d c b a"},
+		{store.ScanFilter{Project: "shop"}, "g c b a"},
+		{store.ScanFilter{Project: "shop", Ref: "main"}, "g b a"},
+		{store.ScanFilter{Ref: "main"}, "g d b a"},
+		{store.ScanFilter{Token: "t2"}, "f e b"},
+		{store.ScanFilter{Outcome: "fail"}, "e g d a"},
+		{store.ScanFilter{Outcome: "later"}, ""},
+		{store.ScanFilter{Since: day(3)}, "f e g d c"},
+		{store.ScanFilter{Latest: true}, "f e g d c"},
+		{store.ScanFilter{Latest: true, Outcome: "pass"}, "f"}, // b passed and is not the newest
+		{store.ScanFilter{Latest: true, Token: "t2"}, "f e b"}, // the newest of those of the token
+		{store.ScanFilter{Latest: true, Project: "shop", Outcome: "fail", Since: day(2)}, "g"},
+		{store.ScanFilter{Project: "none"}, ""},
+	} {
+		for _, limit := range []int{1, 2, 3, 7, 100} {
+			tt.filter.Limit, tt.filter.After = limit, ""
+			var ids []string
+			for pages := 0; ; pages++ {
+				list, next, err := s.FilterScans(t.Context(), tt.filter)
+				if err != nil || len(list) > limit || pages > 9 {
+					t.Fatalf("%+v: %d scans in page %d, %v", tt.filter, len(list), pages, err)
+				}
+				for _, l := range list {
+					ids = append(ids, l.ID)
+					if l.Outcome == "" || l.Request != nil || l.Verdict != nil || l.At.IsZero() {
+						t.Errorf("%+v: %+v", tt.filter, l)
+					}
+				}
+				if next == "" {
+					break
+				}
+				tt.filter.After = next
+			}
+			if got := strings.Join(ids, " "); got != tt.want {
+				t.Errorf("%+v: scans %q, want %q", tt.filter, got, tt.want)
+			}
+		}
+	}
+	if list, _, err := s.FilterScans(t.Context(), store.ScanFilter{Limit: 0}); err != nil || len(list) > 0 {
+		t.Errorf("without a limit: %v, %v", list, err)
+	}
+	for _, cursor := range []string{"x", "1", "1.", ".1", "1.1.1", "1.x", "01.1", "1.99999999999999999999", "1.1; DROP TABLE scan"} {
+		if _, _, err := s.FilterScans(t.Context(), store.ScanFilter{After: cursor, Limit: 9}); !errors.Is(err, store.ErrCursor) {
+			t.Errorf("after %q: %v", cursor, err)
+		}
+	}
+}
+
 func passedScan(t *testing.T, open Open) {
 	s := open(t, t.TempDir())
 	const pass, fail = `{"version":1,"decision":{"outcome":"pass","code":0}}`, `{"version":1,"decision":{"outcome":"fail","code":4}}`

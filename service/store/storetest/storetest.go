@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"audit", audit},
 		{"scans/kept", scans},
 		{"scans/listed", listOfScans},
+		{"scans/filtered", filteredScans},
 		{"scans/of a commit", scansOfCommit},
 		{"scans/passed", passedScan},
 		{"scans/idempotency", idempotency},

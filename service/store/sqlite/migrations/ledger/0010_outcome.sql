@@ -1,0 +1,3 @@
+-- The outcome of the verdict. Null: kept by an earlier version.
+ALTER TABLE scan ADD COLUMN outcome TEXT;
+CREATE INDEX scan_project ON scan (project, at);
