@@ -128,6 +128,7 @@ func (d *daemon) app() *cli.App {
 			d.statusCommand(),
 			d.replayCommand(),
 			d.explainCommand(),
+			d.scansCommand(),
 			d.policyCommand(),
 			d.compareCommand(),
 			d.verifyCommand(),

@@ -80,3 +80,27 @@ func TestPlanOfFilterScans(t *testing.T) {
 		}
 	}
 }
+
+// A scan that an earlier version kept has no outcome, and is in every list: its reader decides.
+func TestFilterOfEarlierScans(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	scan := store.Scan{ID: "a", At: time.UnixMicro(1).UTC(), Request: []byte("{}"), Verdict: []byte(`{"decision":{"outcome":"fail"}}`)}
+	if _, err := s.KeepScan(t.Context(), scan); err != nil {
+		t.Fatal(err)
+	}
+	err = s.state.update(t.Context(), quick, func(tx transaction) error {
+		_, err := tx.exec("UPDATE scan SET outcome = NULL")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := s.FilterScans(t.Context(), store.ScanFilter{Outcome: "pass", Limit: 9})
+	if err != nil || len(list) != 1 || list[0].Outcome != "" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
