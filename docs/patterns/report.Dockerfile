@@ -1,5 +1,6 @@
 # Writes the verdict to a file, also for an image that fails. A step that fails keeps no
-# file, so a separate stage scans with -c.
+# file, so a separate stage scans with -c. --output takes the other formats of
+# docs/reports.md too.
 #
 #   docker build -f report.Dockerfile --secret id=assay_token,src=token.txt .
 #   docker build -f report.Dockerfile --secret id=assay_token,src=token.txt --target report -o . .
