@@ -238,8 +238,12 @@ func nameSources(packages []inventory.Package) {
 	if len(unnamed) == 0 {
 		return
 	}
-	sorted := slices.Clone(packages)
-	slices.SortFunc(sorted, func(a, b inventory.Package) int {
+	all := slices.Clone(packages) // the loop changes packages
+	sorted := make([]*inventory.Package, len(all))
+	for i := range all {
+		sorted[i] = &all[i]
+	}
+	slices.SortFunc(sorted, func(a, b *inventory.Package) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.SourceVersion, b.SourceVersion))
 	})
 	for _, p := range sorted {

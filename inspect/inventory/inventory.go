@@ -143,10 +143,18 @@ func (inv *Inventory) Sort() {
 		}
 		sorted = sorted && (i == 0 || comparePackages(&inv.Packages[i-1], &inv.Packages[i]) <= 0)
 	}
-	// An inventory from the wire usually is sorted. Checking that is faster than
-	// slices.SortFunc, which copies packages to compare them.
+	// An inventory from the wire usually is sorted. slices.SortFunc would copy packages to
+	// compare them, so it sorts pointers, which also needs less code.
 	if !sorted {
-		slices.SortFunc(inv.Packages, func(a, b Package) int { return comparePackages(&a, &b) })
+		all := slices.Clone(inv.Packages)
+		order := make([]*Package, len(all))
+		for i := range all {
+			order[i] = &all[i]
+		}
+		slices.SortFunc(order, comparePackages)
+		for i, p := range order {
+			inv.Packages[i] = *p
+		}
 	}
 	slices.SortFunc(inv.ScanErrors, func(a, b ScanError) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Err, b.Err))

@@ -97,6 +97,7 @@ func TestDocument(t *testing.T) {
 	const want = `{"$schema":"http://cyclonedx.org/schema/bom-1.6.schema.json","bomFormat":"CycloneDX","specVersion":"1.6","version":1,` +
 		`"metadata":{"tools":{"components":[{"type":"application","name":"assay","version":"0.1.0"}]},"properties":[` +
 		`{"name":"assay:option:flag:fail-on","value":"critical"},{"name":"assay:file:ignore:dir/a:b.yaml","value":"ZXhjZXB0aW9uczoK/wA="},{"name":"assay:file:vex:vex.json","value":"e30="},` +
+		`{"name":"assay:file:baseline:/tmp/base.json","value":"eyJib21Gb3JtYXQiOiJDeWNsb25lRFgifQ=="},{"name":"assay:file:baseline-scan:mzxw6ytboi3dgnbv","value":""},` +
 		`{"name":"assay:partial","value":"{\"path\":\"root\",\"kind\":\"directory\",\"error\":\"permission denied\"}"}]},"components":[` +
 		`{"type":"operating-system","name":"debian","version":"12","description":"Debian GNU/Linux 12 (bookworm)",` +
 		`"cpe":"cpe:/o:debian:debian_linux:12","evidence":{"occurrences":[{"location":"usr/lib/os-release"}]},"properties":[` +
