@@ -55,6 +55,9 @@ func New(s string, limits Limits) Reader { return Reader{s: s, limits: limits} }
 // Err returns the first error so far.
 func (r *Reader) Err() error { return r.err }
 
+// Values returns how many values were read.
+func (r *Reader) Values() int { return r.values }
+
 // Position returns how many bytes were read, and how many follow.
 func (r *Reader) Position() (read, rest int) { return r.i, len(r.s) - r.i }
 

@@ -2,7 +2,6 @@ package spdx
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +42,7 @@ func Is(text string, limits jsonread.Limits) bool {
 // another document. Files, snippets and licenses are ignored. A document has no options and no
 // files of exceptions. The inventory is sorted, and its strings share the memory of the text.
 func Decode(text string, limits jsonread.Limits) (cyclonedx.Scan, error) {
-	d := decoder{Reader: jsonread.New(text, limits)}
+	d := decoder{Reader: jsonread.New(text, limits), limits: limits}
 	var predicateType string
 	isStatement, described := false, false
 	d.Object(func(key string) {
@@ -72,9 +71,6 @@ func Decode(text string, limits jsonread.Limits) (cyclonedx.Scan, error) {
 	if d.version != "SPDX-2.2" && d.version != "SPDX-2.3" {
 		return cyclonedx.Scan{}, fmt.Errorf("SPDX of spdxVersion %q is not supported, only SPDX-2.2 and SPDX-2.3", d.version)
 	}
-	if d.failed != nil {
-		return cyclonedx.Scan{}, fmt.Errorf("read the SPDX document: %w", d.failed)
-	}
 	return d.scan()
 }
 
@@ -92,7 +88,7 @@ type decoder struct {
 	guess     inventory.System // from the first package of a distribution
 	described map[string]bool  // ids that the document describes
 	unmapped  []unmapped       // packages that have no valid purl
-	failed    error            // of an annotation
+	limits    jsonread.Limits  // of what annotations contain
 	current   spdxRead
 }
 
@@ -104,7 +100,7 @@ type unmapped struct {
 }
 
 func (d *decoder) reset() {
-	*d = decoder{Reader: d.Reader}
+	*d = decoder{Reader: d.Reader, limits: d.limits}
 }
 
 // member reads a member of the document. A repeated list replaces the first.
@@ -145,7 +141,7 @@ func (d *decoder) member(key string) {
 	case "relationships":
 		d.Array(d.relationship)
 	case "packages":
-		d.packages, d.unmapped, d.failed = nil, nil, nil
+		d.packages, d.unmapped = nil, nil
 		d.system, d.guess = inventory.System{}, inventory.System{}
 		d.Array(d.pkg)
 	default:
@@ -354,13 +350,49 @@ func (d *decoder) describe(c *spdxRead, set func(about)) {
 		if !ok {
 			continue
 		}
-		var a about
-		if err := json.Unmarshal([]byte(value), &a); err != nil {
-			d.failed = cmp.Or(d.failed, fmt.Errorf("annotation %.50q: %w", note, err))
+		r := aboutReader{Reader: jsonread.New(value, d.limits)}
+		a, err := r.about()
+		if err != nil {
+			d.Stop(fmt.Errorf("annotation %.50q: %w", note, err))
 			return
 		}
+		d.limits.Values -= r.Values() // those of all annotations together
 		set(a)
 	}
+}
+
+// An aboutReader reads the value of an annotation.
+type aboutReader struct{ jsonread.Reader }
+
+func (r *aboutReader) about() (about, error) {
+	var a about
+	r.Object(func(key string) {
+		switch key {
+		case "properties":
+			jsonread.List(&r.Reader, &a.Properties, func(p *cyclonedx.Property) { r.pair("name", &p.Name, "value", &p.Value) })
+		case "evidence":
+			jsonread.List(&r.Reader, &a.Evidence, func(f *found) { r.pair("path", &f.Path, "kind", &f.Kind) })
+		case "pretty_name":
+			r.String(&a.PrettyName)
+		default:
+			r.Skip()
+		}
+	})
+	return a, r.End()
+}
+
+// pair reads an object of two texts.
+func (r *aboutReader) pair(first string, to *string, second string, too *string) {
+	r.Object(func(key string) {
+		switch key {
+		case first:
+			r.String(to)
+		case second:
+			r.String(too)
+		default:
+			r.Skip()
+		}
+	})
 }
 
 // unmap keeps a package that has no valid purl.

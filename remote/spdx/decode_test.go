@@ -127,6 +127,7 @@ func TestRejected(t *testing.T) {
 		"no predicate": {`{"predicateType":"https://spdx.dev/Document","spdxVersion":"SPDX-2.3"}`, nil},
 		"annotation":   {`{"spdxVersion":"SPDX-2.3","annotations":[{"comment":"assay:partial {"}]}`, nil},
 		"about":        {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, nil},
+		"about values": {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {\"evidence\":[` + strings.Repeat("{},", 60) + `{}]}"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, jsonread.ErrTooLarge},
 		"values":       {`{"spdxVersion":"SPDX-2.3","files":[` + strings.Repeat("1,", 60) + `1]}`, jsonread.ErrTooLarge},
 		"depth":        {`{"spdxVersion":"SPDX-2.3","files":` + strings.Repeat("[", 9) + strings.Repeat("]", 9) + `}`, jsonread.ErrTooDeep},
 	} {
