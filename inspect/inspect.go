@@ -94,6 +94,7 @@ func inspect(ctx context.Context, path string, opts Options, readers []reader) (
 	if err := ctx.Err(); err != nil {
 		return Inventory{}, fmt.Errorf("inspect %q: %w", path, err)
 	}
+	c.packages = withoutOwnedPrograms(c.packages)
 	if err := release.Check(system, c.packages); err != nil {
 		c.scanError(system.Path, inventory.KindSystem, err)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
+	"assay/inspect/app/program"
 	"assay/inspect/elf"
 	"assay/inspect/fixture"
 	"assay/inspect/inventory"
@@ -94,15 +96,15 @@ func inContext(readers []reader) func(name string) bool {
 // maxProgram bounds the size of a program, in bytes. Only a small part of it is read.
 const maxProgram = 4 << 30
 
-// programReader reads the data that the Go and Rust toolchains leave in a program, and
-// executable jars.
+// programReader reads the data that the Go and Rust toolchains leave in a program, the versions
+// of well-known programs, and executable jars.
 func programReader() func(f, _ *rootfs.File) ([]inventory.Package, error) {
-	sections := append(golang.Sections(), rust.Section)
+	sections := slices.Concat(golang.Sections(), program.Sections(), []string{rust.Section})
 	return func(f, _ *rootfs.File) ([]inventory.Package, error) { return readProgram(f, sections) }
 }
 
 func readProgram(f *rootfs.File, sections []string) ([]inventory.Package, error) {
-	program, err := elf.Open(f, f.Size(), sections...)
+	opened, err := elf.Open(f, f.Size(), sections...)
 	if errors.Is(err, elf.ErrNotProgram) {
 		if !java.Wants(f.Path()) {
 			return nil, nil
@@ -112,9 +114,10 @@ func readProgram(f *rootfs.File, sections []string) ([]inventory.Package, error)
 	if err != nil {
 		return nil, fmt.Errorf("elf: %w", err)
 	}
-	packages, err := golang.Read(program, f.Path())
-	crates, rustErr := rust.Read(program, f.Path())
-	return append(packages, crates...), cmp.Or(err, rustErr)
+	packages, err := golang.Read(opened, f.Path())
+	crates, rustErr := rust.Read(opened, f.Path())
+	known, knownErr := program.Read(opened, f.Path())
+	return slices.Concat(packages, crates, known), cmp.Or(err, rustErr, knownErr)
 }
 
 // stream adapts a reader that reads a file once, from the beginning.

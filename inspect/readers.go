@@ -6,6 +6,7 @@ import (
 
 	"assay/inspect/app/bitnami"
 	"assay/inspect/app/drupal"
+	"assay/inspect/app/program"
 	"assay/inspect/app/wordpress"
 	"assay/inspect/distro/apk"
 	"assay/inspect/distro/chisel"
@@ -243,6 +244,13 @@ func applications() []reader {
 			limit:   drupal.Limit,
 			kind:    inventory.KindFile,
 			read:    stream(drupal.ReadInfo),
+		},
+		{
+			bases: program.Bases(),
+			wants: program.Wants,
+			limit: program.Limit,
+			kind:  inventory.KindFile,
+			read:  stream(program.ReadVersion),
 		},
 		{
 			bases: bitnami.Bases(),

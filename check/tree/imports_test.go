@@ -51,7 +51,7 @@ var allowed = map[string]string{
 	"service/snapshot":      "service/advisory service/exploit service/index service/match service/store verdict",
 
 	// An inventory becomes a verdict.
-	"service/match":           "inspect/inventory remote/purl service/advisory service/distro service/exploit service/index service/version verdict",
+	"service/match":           "inspect/inventory remote/purl service/advisory service/cpe service/distro service/exploit service/index service/version verdict",
 	"service/policy/yamltext": "verdict",
 	"service/policy/ruleset":  "service/policy/ignore service/policy/yamltext service/store verdict",
 	"service/policy/vex":      "remote/purl service/policy/ignore verdict",

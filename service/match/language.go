@@ -31,6 +31,7 @@ var languages = []language{
 	{typ: "composer", ecosystem: "Packagist", order: "Composer"},
 	{typ: "conan", ecosystem: "ConanCenter", empty: true},
 	{typ: "cran", ecosystem: "CRAN"},
+	{typ: generic, ecosystem: "CPE"},
 	{typ: "gem", ecosystem: "RubyGems"},
 	{typ: "githubactions", ecosystem: "GitHub Actions"},
 	{typ: "golang", ecosystem: "Go"},
@@ -46,6 +47,10 @@ var languages = []language{
 	{typ: "swift", ecosystem: "SwiftURL"},
 	{typ: wordPress, ecosystem: "WordPress"},
 }
+
+// generic is the purl type of programs that no package manager has. They are looked up by the
+// vendor and the product of their CPE.
+const generic = "generic"
 
 // languageOf returns the language of a purl type. It is not ok for a type that no
 // advisories exist for.

@@ -89,7 +89,7 @@ func TestLanguagesNotEvaluated(t *testing.T) {
 		{systems, match.NotEvaluated{Ecosystem: "Go", Type: "golang", Packages: 1, Cause: match.CauseOwner,
 			Reason: "the owner is unknown, because the system's packages have no lists of files"}},
 		{onePackage("npm", "x", "1.0.0"), match.NotEvaluated{Type: "npm", Packages: 1, Cause: match.CauseType, Reason: "this service has no advisories for npm packages"}},
-		{onePackage("generic", "x", "1.0.0"), match.NotEvaluated{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages"}},
+		{onePackage("generic", "x", "1.0.0"), match.NotEvaluated{Type: "generic", Packages: 1, Cause: match.CauseUncovered, Reason: "no public source has advisories for generic packages without a CPE"}},
 		{onePackage("golang", "@rootio/x", "1.0.0"), match.NotEvaluated{Type: "golang", Packages: 1, Cause: match.CauseType, Reason: "this service has no advisories for golang packages"}},
 	} {
 		res, err := match.Inventory(inventory.Inventory{Packages: []inventory.Package{tt.p}}, ix, nil, day)

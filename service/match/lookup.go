@@ -86,6 +86,12 @@ type view struct {
 // views returns the ways in which the package is looked up.
 func (l lookup) views() []view {
 	switch {
+	case l.rules.typ == generic:
+		var views []view
+		for _, name := range productsOf(l.name) {
+			views = append(views, view{l, name, nil})
+		}
+		return views
 	case l.ownVersion != "":
 		publisher := l.rules.distribution.Publisher
 		own := l
@@ -251,6 +257,14 @@ func (m *matcher) rootPackage(p inventory.Package) (lookup, NotEvaluated, error)
 // languagePackage returns the lookup of a package of a language.
 func (m *matcher) languagePackage(p inventory.Package) (lookup, NotEvaluated, error) {
 	gap := NotEvaluated{Type: p.Type}
+	if p.Type == generic {
+		name, ok := programOf(p)
+		if !ok {
+			gap.Cause, gap.Reason = CauseUncovered, "no public source has advisories for generic packages without a CPE"
+			return lookup{}, gap, nil
+		}
+		p.Name, p.Source = name, ""
+	}
 	key := languageKey{p.Type, originOf(p.Name)}
 	by, err := m.rulesOf(key, func() (rules, bool) { return rulesFor(key.typ, key.origin) })
 	if err != nil {
@@ -260,7 +274,12 @@ func (m *matcher) languagePackage(p inventory.Package) (lookup, NotEvaluated, er
 		return lookupOf(p, by), gap, nil
 	}
 	gap.Cause, gap.Reason = CauseType, fmt.Sprintf("this service has no advisories for %s packages", shown(p.Type))
-	if !Covered(p.Type) {
+	switch {
+	case p.Type == generic:
+		// Most images have no such program, and the sources are large, so many services
+		// lack them.
+		gap.Cause, gap.Reason = CauseUncovered, "this service has no CPE data, which covers programs"
+	case !Covered(p.Type):
 		gap.Cause = CauseUncovered
 		gap.Reason = fmt.Sprintf("no public source has advisories for %s packages", shown(p.Type))
 	}

@@ -79,6 +79,8 @@ func For(ecosystem string) (order Order, ok bool) {
 		return Order{parse: lenient(semantic.ParsePackagistVersion), numbers: longer}, true
 	case "Composer":
 		return Order{parse: parser(parseComposer), numbers: padded}, true
+	case "CPE":
+		return Order{compare: compareProgram}, true
 	case "WordPress":
 		return Order{parse: parser(parseWordPress), numbers: padded}, true
 	case "RubyGems":
