@@ -27,7 +27,7 @@ var allowed = map[string]string{
 	"inspect/rootfs":     "inspect/inventory",
 	"inspect/walk":       "inspect/elf inspect/inventory inspect/rootfs",
 	"inspect/failures":   "",
-	"inspect/app":        "inspect/fixture inspect/ident inspect/inventory",
+	"inspect/app":        "inspect/elf inspect/fixture inspect/ident inspect/inventory",
 	"inspect/distro":     "inspect/failures inspect/ident inspect/inventory inspect/readat",
 	"inspect/distro/rpm": "inspect/failures inspect/ident inspect/inventory inspect/readat inspect/distro/rpm",
 	"inspect/lang":       "inspect/elf inspect/fixture inspect/ident inspect/inventory inspect/jsonscan inspect/readat inspect/zipfile",
