@@ -139,6 +139,16 @@ func markOld(in Input, parts []verdict.Part) {
 	}
 }
 
+// updateHint says what to do about old data. A build may have asked for less than the service
+// trusts.
+func (in Input) updateHint() string {
+	const update = "ask the owner of the service to run assayd update"
+	if asked := in.Options.MaxAge.Duration(); asked > 0 && asked == in.MaxAge {
+		return update + ", or give a longer max-age than " + in.Options.MaxAge.String()
+	}
+	return update
+}
+
 // tooOld returns a reason if the data that the image needs is older than MaxAge, or its
 // age is unknown.
 func tooOld(in Input) []verdict.Reason {
@@ -170,7 +180,7 @@ func tooOld(in Input) []verdict.Reason {
 	case unknown:
 		return reason(fmt.Sprintf("the age of %s is unknown, and at most %s is trusted", what, limit), "ask the owner of the service to run assayd update")
 	case age > int64(in.MaxAge/time.Second):
-		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, ageWords(age), limit), "ask the owner of the service to run assayd update")
+		return reason(fmt.Sprintf("%s are %s old, and at most %s is trusted", what, ageWords(age), limit), in.updateHint())
 	}
 	return nil
 }

@@ -98,6 +98,16 @@ func TestOldSources(t *testing.T) {
 	}
 }
 
+func TestUpdateHint(t *testing.T) {
+	o := verdict.DefaultOptions()
+	for asked, want := range map[verdict.Seconds]string{0: "update", 3600: "update, or give a longer max-age than 1h", 7200: "update"} {
+		o.MaxAge = asked
+		if got := (Input{Options: o, MaxAge: time.Hour}).updateHint(); !strings.HasSuffix(got, "assayd "+want) {
+			t.Errorf("%s: %q", asked, got)
+		}
+	}
+}
+
 // Two ages that are compared are not both "less than a minute".
 func TestAgeWords(t *testing.T) {
 	for seconds, want := range map[int64]string{0: "0 seconds", 1: "1 second", 59: "59 seconds", 90: "90 seconds", 120: "2 minutes", 7200: "2 hours"} {

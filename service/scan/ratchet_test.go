@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,4 +218,41 @@ func TestRatchetMatchesReference(t *testing.T) {
 	if err := v.Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Many scans ask for references at once, while main gets new ones and the data changes.
+func TestReferencesConcurrently(t *testing.T) {
+	k := &lockedScans{keptScans: keptScans{scans: map[string]store.Scan{}}}
+	for i := range 20 {
+		id := fmt.Sprint("s", i)
+		k.add(id, i, npm(fmt.Sprintf("a %d.0.0", i)))
+		k.passed = append([]string{id}, k.passed...)
+	}
+	rules, ix := ratchetPolicy(t).For("shop", ""), memory(t)
+	r := &scan.References{Store: k}
+	var work sync.WaitGroup
+	for i := range 40 {
+		work.Go(func() {
+			at := now.Add(time.Duration(i%20-24)*time.Hour + time.Minute) // after scan i%20
+			with := scan.Matching{Index: ix, Snapshot: fmt.Sprint(i / 20), Now: now}
+			for range 5 {
+				if got, err := r.Ratchet(t.Context(), rules, "shop", at, with); err != nil || got.Scan != fmt.Sprint("s", i%20) || got.Reference == nil {
+					t.Errorf("%+v, %v; want scan %d", got, err, i%20)
+				}
+			}
+		})
+	}
+	work.Wait()
+}
+
+// lockedScans are keptScans for many goroutines.
+type lockedScans struct {
+	mu sync.Mutex
+	keptScans
+}
+
+func (l *lockedScans) Scan(ctx context.Context, id string) (store.Scan, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keptScans.Scan(ctx, id)
 }
