@@ -16,6 +16,7 @@ import (
 	"assay/service/policy/ignore"
 	"assay/service/policy/ruleset"
 	"assay/service/scan"
+	"assay/service/snapshot"
 	"assay/service/store"
 	"assay/verdict"
 	"assay/verdict/hint"
@@ -205,46 +206,28 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	references := scan.References{Store: st}
+	t := policyTest{references: scan.References{Store: st}, store: st, eval: eval, view: view, now: d.now()}
 	changed, used := 0, map[string]bool{}
 	for _, listed := range scans {
 		kept, err := st.Scan(c.Context, listed.ID)
 		if err != nil {
 			return err
 		}
-		sent, answered, err := scan.Decode(kept)
+		before, _, err := t.decide(c.Context, kept, current)
 		if err != nil {
 			return err
 		}
-		token, err := tokenOf(c.Context, st, kept.Token)
+		after, sections, err := t.decide(c.Context, kept, p)
 		if err != nil {
 			return err
 		}
-		// One that was removed makes both answers untrusted.
-		if eval.Baseline, _, err = references.BaselineOf(c.Context, sent.Files, answered); err != nil {
-			return err
+		for _, name := range sections {
+			used[name] = true
 		}
-		var both [2]verdict.Decision
-		for i, policy := range []*ruleset.Policy{current, p} {
-			eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token)
-			if i == 1 && eval.Policy != nil {
-				for _, name := range eval.Policy.Sections {
-					used[name] = true
-				}
-			}
-			if eval.Ratchet, err = references.Ratchet(c.Context, eval.Policy, kept.Project, kept.At, matching(view, d.now())); err != nil {
-				return err
-			}
-			answer, err := eval.Answer(sent, view, view.Memo(), view.Data(), d.now())
-			if err != nil {
-				return fmt.Errorf("decide scan %q: %w", kept.ID, err)
-			}
-			both[i] = answer.Decision
-		}
-		if both[0].Outcome != both[1].Outcome || both[0].Reasons[0].Rule != both[1].Reasons[0].Rule {
+		if before.Outcome != after.Outcome || before.Reasons[0].Rule != after.Reasons[0].Rule {
 			changed++
 			fmt.Fprintf(d.stdout, "%s %s %s: %s (%s) -> %s (%s)\n", kept.ID, kept.At.UTC().Format(time.RFC3339), cmp.Or(printable(kept.Project), "(no project)"),
-				both[0].Outcome, both[0].Reasons[0].Rule, both[1].Outcome, both[1].Reasons[0].Rule)
+				before.Outcome, before.Reasons[0].Rule, after.Outcome, after.Reasons[0].Rule)
 		}
 	}
 	for _, name := range p.Sections() {
@@ -254,6 +237,43 @@ func (d *daemon) policyTest(c *cli.Context) (err error) {
 	}
 	fmt.Fprintf(d.stdout, "%d of %d scans would change\n", changed, len(scans))
 	return nil
+}
+
+// A policyTest decides stored scans with the data of a view.
+type policyTest struct {
+	references scan.References
+	store      store.Store
+	eval       scan.Evaluator
+	view       *snapshot.View
+	now        time.Time
+}
+
+// decide decides a scan with a policy, and returns the sections that are about it.
+func (t *policyTest) decide(ctx context.Context, kept store.Scan, policy *ruleset.Policy) (decision verdict.Decision, sections []string, err error) {
+	sent, answered, err := scan.Decode(kept)
+	if err != nil {
+		return decision, nil, err
+	}
+	token, err := tokenOf(ctx, t.store, kept.Token)
+	if err != nil {
+		return decision, nil, err
+	}
+	eval := t.eval
+	// A baseline that was removed makes the answer untrusted.
+	if eval.Baseline, _, err = t.references.BaselineOf(ctx, sent.Files, answered); err != nil {
+		return decision, nil, err
+	}
+	if eval.Policy = scan.PolicyFor(policy, sent, kept.Project, token); eval.Policy != nil {
+		sections = eval.Policy.Sections
+	}
+	if eval.Ratchet, err = t.references.Ratchet(ctx, eval.Policy, kept.Project, kept.At, matching(t.view, t.now)); err != nil {
+		return decision, nil, err
+	}
+	answer, err := eval.Answer(sent, t.view, t.view.Memo(), t.view.Data(), t.now)
+	if err != nil {
+		return decision, nil, fmt.Errorf("decide scan %q: %w", kept.ID, err)
+	}
+	return answer.Decision, sections, nil
 }
 
 // tokenOf returns the token with an id, or an empty one if it is no longer stored.

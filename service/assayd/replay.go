@@ -91,13 +91,7 @@ func (d *daemon) replay(c *cli.Context) (err error) {
 	if err := replayAge(c, st, &eval, data); err != nil {
 		return err
 	}
-	if eval.Policy, err = replayPolicy(c, st, kept, s, before); err != nil {
-		return err
-	}
-	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before, matching(view, at)); err != nil {
-		return err
-	}
-	if eval.Baseline, err = replayBaseline(c, st, s, before); err != nil {
+	if err := replayRules(c, st, &eval, kept, s, before, matching(view, at)); err != nil {
 		return err
 	}
 	answer, err := eval.Answer(s, view, nil, data, at)
@@ -123,6 +117,18 @@ func replayAge(c *cli.Context, st store.Feeds, eval *scan.Evaluator, data verdic
 		eval.MaxAge = 0 // the age of other data at that time is not stored
 	}
 	return nil
+}
+
+// replayRules sets the policy of the service, its ratchet and the baseline of a scan.
+func replayRules(c *cli.Context, st store.Store, eval *scan.Evaluator, kept store.Scan, s cyclonedx.Scan, before verdict.Verdict, with scan.Matching) (err error) {
+	if eval.Policy, err = replayPolicy(c, st, kept, s, before); err != nil {
+		return err
+	}
+	if eval.Ratchet, err = replayRatchet(c, st, eval.Policy, kept, before, with); err != nil {
+		return err
+	}
+	eval.Baseline, err = replayBaseline(c, st, s, before)
+	return err
 }
 
 // replayPolicy returns what the current policy of the service says about a scan, or the
