@@ -26,6 +26,7 @@ const (
 	ActionDrop        = "source.drop"   // all records of a source were removed
 	ActionRestore     = "store.restore" // assayd restore
 	ActionPolicy      = "policy.set"    // a new version of the policy of the service
+	ActionLinkRevoke  = "link.revoke"   // a link to a report, or all of them
 	ActionSettings    = "settings"      // assayd serve was started with other settings
 )
 
