@@ -28,6 +28,9 @@ func (t *text) tail() {
 	t.add(t.inWords()...)
 }
 
+// MaxReport is the most columns of Verdict.Report that fit the log.
+const MaxReport = maxWidth - labels
+
 // link returns the line with the address of the report.
 func (t *text) link() []string {
 	address := t.Report

@@ -65,14 +65,16 @@ var allowed = map[string]string{
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",
 	"service/lifetime":   "",
+	"service/links":      "service/store",
 	"service/oidc":       "",
 	"service/registry":   "",
 	"service/metrics":    "service/httpserver service/store verdict",
 	"service/signin":     "remote/token service/oidc service/store",
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
+	"service/web":        "service/httpserver service/links service/report service/store",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/lifetime service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
+		"service/lifetime service/links service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

@@ -14,6 +14,7 @@ import (
 
 	"assay/service/explain"
 	"assay/service/httpserver"
+	"assay/service/links"
 	"assay/service/match"
 	"assay/service/policy/ruleset"
 	"assay/service/scan"
@@ -25,6 +26,7 @@ import (
 // A Store is what the API needs of store.Store.
 type Store interface {
 	tokens.Store
+	store.Files
 	Events(ctx context.Context, f store.EventFilter) ([]store.Event, error)
 	DeriveToken(ctx context.Context, parent string, hash [sha256.Size]byte, scopes []string, now, expires time.Time) error
 	KeepScan(ctx context.Context, s store.Scan) (store.Scan, error)
@@ -65,6 +67,8 @@ type Config struct {
 	// PublicURL is the address of the service for people, without a slash at the end.
 	// It is never taken from a request.
 	PublicURL string
+	// Links makes the links to reports; nil makes none.
+	Links *links.Links
 	// Version is the version of assayd, for reports.
 	Version string
 	// SignIn exchanges JWTs for tokens; nil does not.
@@ -110,7 +114,8 @@ func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 	s.HandleAuthenticated("POST /api/v1/scans", httpserver.ScopeScan, a.postScan)
 	s.HandleAuthenticated("GET /api/v1/scans", "", a.getScans)
 	s.HandleAuthenticated("GET /api/v1/scans/{id}", "", a.getScan)
-	s.HandleAuthenticated("GET /api/v1/scans/{id}/report", "", a.getReport)
+	s.Handle("GET /api/v1/scans/{id}/report", a.forBrowser(s.Authenticated("", a.getReport)))
+	s.HandleAuthenticated("DELETE /api/v1/scans/{id}/link", "", a.deleteLink)
 	s.HandleAuthenticated("GET /api/v1/scans/{id}/explain", "", a.getExplain)
 	s.HandleAuthenticated("GET /api/v1/passed", "", a.getPassed)
 	s.HandleAuthenticated("GET /api/v1/token", "", a.getToken)

@@ -50,7 +50,7 @@ func (a *api) getScans(w http.ResponseWriter, r *http.Request, t store.Token) er
 		Next  string       `json:"next,omitempty"`
 	}{[]listedScan{}, next}
 	for _, s := range scans {
-		if !mayRead(t, s.Scan) {
+		if !httpserver.MayRead(t, s.Scan) {
 			continue
 		}
 		if s.Outcome == "" { // kept by an earlier version
@@ -65,7 +65,7 @@ func (a *api) getScans(w http.ResponseWriter, r *http.Request, t store.Token) er
 		}
 		answer.Scans = append(answer.Scans, listedScan{
 			Scan: s.ID, At: s.At, Project: s.Project, Ref: s.Ref, Commit: s.Commit, Outcome: s.Outcome,
-			Report: a.PublicURL + "/api/v1/scans/" + s.ID + "/report",
+			Report: a.reportAddress(s.ID),
 		})
 	}
 	httpserver.WriteJSON(w, http.StatusOK, answer)

@@ -47,7 +47,7 @@ func (a *api) getPassed(w http.ResponseWriter, r *http.Request, t store.Token) e
 		return err
 	}
 	for _, s := range scans {
-		if mayRead(t, s) {
+		if httpserver.MayRead(t, s) {
 			return a.answerPassed(w, r, t, s)
 		}
 	}

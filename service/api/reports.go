@@ -13,6 +13,7 @@ import (
 	"assay/service/httpserver"
 	"assay/service/report"
 	"assay/service/report/formats"
+	"assay/service/store"
 	"assay/verdict"
 )
 
@@ -40,6 +41,7 @@ type answered struct {
 	verdict  []byte
 	at       time.Time
 	document []byte
+	kept     store.Scan // without an ID if it is not stored
 }
 
 // complete returns the answer to a scan: its verdict, with warnings and with the reports

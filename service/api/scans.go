@@ -66,6 +66,7 @@ func (a *api) postScan(w http.ResponseWriter, r *http.Request, t store.Token) er
 	if err != nil {
 		return err
 	}
+	text = a.linked(r.Context(), text, s.kept)
 	slot.Free()
 	if buf.Cap() > maxKept { // the request is not needed while the answer is sent
 		buf = &buffers{verdict: text}
@@ -127,7 +128,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 	}
 	buf.verdict = kept.Verdict
 	if !keep {
-		return answered{kept.Verdict, kept.At, body}, nil
+		return answered{verdict: kept.Verdict, at: kept.At, document: body}, nil
 	}
 	httpserver.LogScan(w, kept.ID)
 	kept.Key, kept.Request = keyOf(key), body
@@ -144,13 +145,13 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, t store.Token, key 
 		return none(err) // the client sends it again, and it is stored then
 	case err != nil:
 		text, err := a.unkept(v, kept, err, buf)
-		return answered{text, kept.At, body}, err
+		return answered{verdict: text, at: kept.At, document: body}, err
 	case stored.ID != kept.ID:
 		earlier, err := a.again(w, r, stored, body, memory)
-		return answered{earlier.Verdict, earlier.At, body}, err
+		return answered{verdict: earlier.Verdict, at: earlier.At, document: body, kept: earlier}, err
 	}
 	a.keeping.works(a.Log)
-	return answered{kept.Verdict, kept.At, body}, nil
+	return answered{verdict: kept.Verdict, at: kept.At, document: body, kept: kept}, nil
 }
 
 // unkept answers a scan that could not be stored. The verdict is still valid.
@@ -221,7 +222,7 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 	if v.Scan, err = store.NewID(rand.Reader); err != nil {
 		return none(err)
 	}
-	v.Report = a.PublicURL + "/api/v1/scans/" + v.Scan + "/report"
+	v.Report = a.reportAddress(v.Scan)
 	return v, store.Scan{
 		ID: v.Scan, At: now, Token: t.ID,
 		Project: v.Options.Project, Ref: v.Options.Ref, Commit: v.Options.Commit,
@@ -235,7 +236,7 @@ func (a *api) evaluator(ctx context.Context, s cyclonedx.Scan, t store.Token, vi
 	evaluator := a.Evaluator
 	need := func(stored store.Sizes) error { return memory.Grow(referenceNeed(stored.Request)) }
 	var err error
-	evaluator.Baseline, err = a.references.Baseline(ctx, s.Files, func(stored store.Scan) bool { return mayRead(t, stored) }, need)
+	evaluator.Baseline, err = a.references.Baseline(ctx, s.Files, func(stored store.Scan) bool { return httpserver.MayRead(t, stored) }, need)
 	if err != nil || a.Policy == nil {
 		return evaluator, err
 	}
@@ -345,17 +346,10 @@ func (a *api) readable(r *http.Request, t store.Token) (store.Scan, store.Sizes,
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return s, sizes, err
 	}
-	if err != nil || !mayRead(t, s) {
+	if err != nil || !httpserver.MayRead(t, s) {
 		return s, sizes, httpserver.Problem{Status: http.StatusNotFound, What: fmt.Sprintf("no scan %q", id), Hint: "a token reads its own scans; --scope read reads all of its project"}
 	}
 	return s, sizes, nil
-}
-
-// mayRead reports whether a token may read a scan: its own scans, or with scope read
-// all of its project. A derived token may read nothing.
-func mayRead(t store.Token, s store.Scan) bool {
-	own := s.Token == t.ID && !t.Derived
-	return (own || httpserver.HasScope(t, httpserver.ScopeRead)) && (t.Project == "" || t.Project == s.Project)
 }
 
 // keyOf returns the digest of an idempotency key, which is stored in its place: a client

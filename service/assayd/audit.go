@@ -129,8 +129,12 @@ func (conf serveConfig) settings(c *cli.Context, keep time.Duration) string {
 		rules := sha256.Sum256(fmt.Append(nil, conf.oidc.Issuers))
 		signIn = fmt.Sprintf("%d issuers, digest %x", len(conf.oidc.Issuers), rules[:6])
 	}
-	return fmt.Sprintf("max-age %s; without %s; allow-env %s; keep %s; oidc %s",
+	settings := fmt.Sprintf("max-age %s; without %s; allow-env %s; keep %s; oidc %s",
 		conf.evaluator.MaxAge, list(conf.evaluator.Without), list(c.StringSlice("allow-env")), keep, signIn)
+	if conf.reportLinks > 0 {
+		settings += fmt.Sprintf("; report-links %s", lifetimeOf(conf.reportLinks))
+	}
+	return settings
 }
 
 // noteSettings adds the settings to the audit trail, unless they are the last ones there.

@@ -127,6 +127,7 @@ func (d *daemon) app() *cli.App {
 			d.auditCommand(),
 			d.statusCommand(),
 			d.replayCommand(),
+			d.revokeLinkCommand(),
 			d.explainCommand(),
 			d.scansCommand(),
 			d.policyCommand(),

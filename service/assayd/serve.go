@@ -27,6 +27,7 @@ import (
 	"assay/service/signin"
 	"assay/service/snapshot"
 	"assay/service/store"
+	"assay/service/web"
 	"assay/verdict/hint"
 )
 
@@ -40,6 +41,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "update-every", Usage: "update the sources that were fetched before, or all default sources if the store is empty, every `TIME`; 0 for never; NAME=TIME for one source (repeatable; default: 6h)"},
 			&cli.StringFlag{Name: "listen", Usage: "listen on `ADDR`", Value: "127.0.0.1:8080"},
 			&cli.StringFlag{Name: "public-url", Usage: "`URL` under which builds reach this service (required)"},
+			reportLinksFlag(),
 			&cli.StringFlag{Name: "tls-cert", Usage: "read the certificate chain from `FILE` (PEM)"},
 			&cli.StringFlag{Name: "tls-key", Usage: "read the private key of the certificate from `FILE` (PEM)"},
 			&cli.StringFlag{Name: "oidc", Usage: "accept the OpenID Connect tokens of pipelines by the rules in `FILE` (YAML, see docs/ci.md)"},
@@ -58,6 +60,7 @@ func (d *daemon) serveCommand() *cli.Command {
 type serveConfig struct {
 	public            string
 	certFile, keyFile string
+	reportLinks       time.Duration // how long links to reports work; zero: there are none
 	evaluator         scan.Evaluator
 	memory            int64
 	clients           *api.Clients
@@ -81,6 +84,9 @@ func (conf serveConfig) listenURL() string {
 // serveConfig reads the flags, and logs warnings about possible mistakes.
 func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig, err error) {
 	if conf.public, err = parsePublicURL(c.String("public-url")); err != nil {
+		return conf, err
+	}
+	if conf.reportLinks, err = reportLinks(c, conf.public, log); err != nil {
 		return conf, err
 	}
 	conf.certFile, conf.keyFile = c.String("tls-cert"), c.String("tls-key")
@@ -270,8 +276,10 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 		Now:     d.now,
 		Log:     log,
 	}
+	reportLinks := d.newLinks(st, conf.reportLinks)
 	apiConfig := api.Config{
 		Store:     st,
+		Links:     reportLinks,
 		View:      viewOf(index),
 		Clients:   conf.clients,
 		Evaluator: conf.evaluator,
@@ -305,6 +313,9 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
 	causes = api.Handle(server, apiConfig)
+	if err := web.Handle(server, web.Config{Store: st, Links: reportLinks, PublicURL: conf.public, Version: buildinfo.Version(version)}); err != nil {
+		return err
+	}
 	update, err := scheduledUpdater(c, counts.Counted(st), d.now)
 	if err != nil {
 		return err

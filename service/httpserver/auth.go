@@ -33,7 +33,12 @@ type Handler func(w http.ResponseWriter, r *http.Request, t store.Token) error
 // HandleAuthenticated adds a handler for requests that carry a valid token with the
 // scope. With an empty scope any valid token will do.
 func (s *Server) HandleAuthenticated(pattern, scope string, h Handler) {
-	s.Handle(pattern, func(w http.ResponseWriter, r *http.Request) {
+	s.Handle(pattern, s.Authenticated(scope, h))
+}
+
+// Authenticated returns the handler that HandleAuthenticated adds.
+func (s *Server) Authenticated(scope string, h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		t, err := s.Authenticate(w, r)
 		if err == nil {
 			err = RequireScope(t, scope)
@@ -44,7 +49,7 @@ func (s *Server) HandleAuthenticated(pattern, scope string, h Handler) {
 		if err != nil {
 			s.Refuse(w, r, err)
 		}
-	})
+	}
 }
 
 // RequireScope returns a Problem if the token does not have the scope. Every token has the
@@ -56,36 +61,58 @@ func RequireScope(t store.Token, scope string) error {
 	return Problem{Status: http.StatusForbidden, What: "this token lacks the scope " + scope, Hint: "assayd token create --scope " + scope + " makes one that has it"}
 }
 
+// MayRead reports whether a token may read a scan: its own scans, or with scope read
+// all of its project. A derived token may read nothing.
+func MayRead(t store.Token, scan store.Scan) bool {
+	own := scan.Token == t.ID && !t.Derived
+	return (own || HasScope(t, ScopeRead)) && (t.Project == "" || t.Project == scan.Project)
+}
+
 // Authenticate returns the valid token of a request, and counts the request towards
 // the rate of the token. The error is a Problem where the client is at fault.
 func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Token, error) {
-	t, err := s.token(r)
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		secret = ""
+	}
+	return s.AuthenticateSecret(w, r, secret, "send the header \"Authorization: Bearer TOKEN\"")
+}
+
+// AuthenticateSecret is Authenticate for a secret that is not in the header. hint says what
+// to do if it is empty.
+func (s *Server) AuthenticateSecret(w http.ResponseWriter, r *http.Request, secret, hint string) (store.Token, error) {
+	secret = strings.TrimSpace(secret)
+	if secret == "" {
+		return store.Token{}, Problem{Status: http.StatusUnauthorized, What: "no token was sent", Hint: hint}
+	}
+	t, err := s.token(r, secret)
 	if err != nil {
 		return t, err
 	}
 	if rec, ok := w.(*recorder); ok {
 		rec.token = t
 	}
-	if wait := s.limits.wait(t.ID, s.Now()); wait > 0 {
-		s.shed(ShedRate)
-		return t, Problem{Status: http.StatusTooManyRequests, What: "too many requests with this token", Hint: "assay waits and tries again by itself", RetryAfter: wait}
-	}
-	return t, nil
+	return t, s.Limit(t.ID, "with this token")
 }
 
-// token returns the valid token of a request. The secret is looked up by its
+// Limit counts a request towards the rate of a token, or of something else that has the rate
+// of a token. of says in the error what has too many requests.
+func (s *Server) Limit(id, of string) error {
+	if wait := s.limits.wait(id, s.Now()); wait > 0 {
+		s.shed(ShedRate)
+		return Problem{Status: http.StatusTooManyRequests, What: "too many requests " + of, Hint: "assay waits and tries again by itself", RetryAfter: wait}
+	}
+	return nil
+}
+
+// token returns the valid token with a secret. The secret is looked up by its
 // SHA-256. The time that this takes may reveal something about similar digests, which
 // does not help to guess 190 random bits.
-func (s *Server) token(r *http.Request) (store.Token, error) {
+func (s *Server) token(r *http.Request, secret string) (store.Token, error) {
 	unauthorized := func(what, hint string) error {
 		return Problem{Status: http.StatusUnauthorized, What: what, Hint: hint}
 	}
 	const hint = "assayd token create makes a token; assayd token list shows them"
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	secret = strings.TrimSpace(secret)
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return store.Token{}, unauthorized("no token was sent", "send the header \"Authorization: Bearer TOKEN\"")
-	}
 	var t store.Token
 	var err error
 	if s.SignIn != nil && oidc.LooksLikeJWT(secret) {

@@ -163,8 +163,9 @@ func LogVerdict(w http.ResponseWriter, project, outcome string) {
 	}
 }
 
-// secret matches a token of assay, also a truncated one, and a JWT.
-var secret = regexp.MustCompile(`assay_[0-9A-Za-z]{8,}|eyJ[0-9A-Za-z_-]{8,}(\.[0-9A-Za-z_-]*)*`)
+// secret matches a token of assay, also a truncated one, a JWT, and the secret part of a link
+// to a report with the id of the scan before it.
+var secret = regexp.MustCompile(`assay_[0-9A-Za-z]{8,}|eyJ[0-9A-Za-z_-]{8,}(\.[0-9A-Za-z_-]*)*|[A-Za-z2-7]{16}(/|%2[Ff])+[0-9A-Za-z]{10,}`)
 
 // withoutSecrets replaces the secrets in s.
 func withoutSecrets(s string) string { return secret.ReplaceAllString(s, "[secret]") }

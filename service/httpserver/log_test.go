@@ -82,7 +82,7 @@ func TestRequestLine(t *testing.T) {
 			_, err := io.Copy(io.Discard, r.Body)
 			LogScan(w, "scan1")
 			LogVerdict(w, "p\n"+secret+"\u2028level=ERROR", "pass")
-			writeBody(w, http.StatusAccepted, "text/plain", []byte("answer"))
+			WriteBody(w, http.StatusAccepted, "text/plain", []byte("answer"))
 			return err
 		})
 		s.Handle("GET /panics", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })

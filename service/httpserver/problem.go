@@ -74,10 +74,10 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 		http.Error(w, `{"error":"internal"}`, http.StatusInternalServerError)
 		return
 	}
-	writeBody(w, status, "application/json", b)
+	WriteBody(w, status, "application/json", b)
 }
 
-func writeBody(w http.ResponseWriter, status int, contentType string, b []byte) {
+func WriteBody(w http.ResponseWriter, status int, contentType string, b []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
@@ -96,5 +96,5 @@ const (
 // after a time that depends on the size, since the body is held in memory until then.
 func Send(w http.ResponseWriter, contentType string, b []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(min(sendTime, sendStart+time.Duration(len(b))*time.Second/bodyRate)))
-	writeBody(w, http.StatusOK, contentType, b)
+	WriteBody(w, http.StatusOK, contentType, b)
 }

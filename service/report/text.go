@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Line returns text from outside as one line of at most most runes: control characters,
@@ -50,4 +51,23 @@ func Markdown(s string, most int) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// Sentence returns a text as Line does, with a capital letter at its beginning and a period
+// at its end. It is empty if the text is.
+func Sentence(s string, most int) string {
+	s = Capital(Line(s, most))
+	if last, _ := utf8.DecodeLastRuneInString(s); s == "" || strings.ContainsRune(".:!?…", last) {
+		return s
+	}
+	return s + "."
+}
+
+// Capital returns a text with a capital letter at its beginning.
+func Capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
 }

@@ -38,11 +38,15 @@ func Render(w io.Writer, s report.Scan) error { return page.Execute(w, newView(s
 // CSS is the style of the page, for other pages of the service.
 func CSS() string { return css }
 
-// Policy is the content security policy of a page with the style of CSS. The page of a
-// report also has its script.
-func Policy() string {
+// Policy is the content security policy of a report, and of other pages with its style.
+func Policy() string { return policy("'none'") }
+
+// FormPolicy is Policy for a page with a form that is sent to its own host.
+func FormPolicy() string { return policy("'self'") }
+
+func policy(forms string) string {
 	return "default-src 'none'; style-src " + hash(css) + "; script-src " + hash(js) +
-		"; img-src data:; base-uri 'none'; form-action 'none'"
+		"; img-src data:; base-uri 'none'; form-action " + forms
 }
 
 // hash returns the source expression that allows an inline text.

@@ -2,8 +2,6 @@ package html
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"assay/service/report"
 	"assay/verdict"
@@ -33,18 +31,7 @@ func names(all []string, most int) string {
 	return b.String()
 }
 
-// sentence returns a text for people that begins with a capital and ends with a period.
-func sentence(s string) string {
-	s = report.Line(s, maxText)
-	if s == "" {
-		return ""
-	}
-	s = capital(s)
-	if last, _ := utf8.DecodeLastRuneInString(s); strings.ContainsRune(".:!?…", last) {
-		return s
-	}
-	return s + "."
-}
+func sentence(s string) string { return report.Sentence(s, maxText) }
 
 // command returns a command, or "" if it has a character that is not printable ASCII: what
 // people paste must be what they see.
@@ -55,12 +42,4 @@ func command(s string) string {
 		}
 	}
 	return s
-}
-
-func capital(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 {
-		return s
-	}
-	return string(unicode.ToUpper(r)) + s[n:]
 }

@@ -426,7 +426,7 @@ func grounds(f verdict.Finding) string {
 func passing(v verdict.Verdict) []rule {
 	var all []rule
 	for _, p := range v.Passing() {
-		all = append(all, rule{capital(name(p.Text)), verdict.Number(len(p.Findings)), groupsOf(verdict.Groups(p.Findings, v.Options))})
+		all = append(all, rule{report.Capital(name(p.Text)), verdict.Number(len(p.Findings)), groupsOf(verdict.Groups(p.Findings, v.Options))})
 	}
 	return all
 }
