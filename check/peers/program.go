@@ -4,6 +4,7 @@ package peers
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -39,6 +40,39 @@ func Build(ctx context.Context, tools, name, pkg, version string) (string, error
 		{"build", "-C", dir, "-trimpath", "-o", name + ".new", pkg},
 	} {
 		if _, err := Output(ctx, env, nil, "go", args...); err != nil {
+			return "", err
+		}
+	}
+	return program, os.Rename(program+".new", program)
+}
+
+// BuildSource is like Build for a program of the project that uses the library of another
+// tool. source is its text, and module and version are those of the library.
+func BuildSource(ctx context.Context, tools, name, module, version string, source []byte) (string, error) {
+	sum := sha256.Sum256(source)
+	dir, err := filepath.Abs(filepath.Join(tools, fmt.Sprintf("%s-library-%s-%x", name, version, sum[:4])))
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, name)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	fmt.Fprintf(os.Stderr, "building a program with the library of %s %s; this takes minutes, but only the first time\n", name, version)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for file, text := range map[string][]byte{"go.mod": []byte("module tools\n\ngo 1.26.0\n"), "main.go": source} {
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	for _, args := range [][]string{
+		{"get", "-C", dir, module + "@" + version},
+		{"mod", "tidy", "-C", dir, "-e"},
+		{"build", "-C", dir, "-trimpath", "-o", name + ".new", "."},
+	} {
+		if _, err := Output(ctx, []string{"CGO_ENABLED=0"}, nil, "go", args...); err != nil {
 			return "", err
 		}
 	}

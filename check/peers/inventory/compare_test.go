@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"assay/check/peers"
 	"assay/check/testkit/pkgdb"
 )
 
@@ -136,7 +137,7 @@ func TestModules(t *testing.T) {
 func TestWriteProgram(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	const text = "x: go1.22.1\n\tpath\texample.com/x\n\tmod\texample.com/x\tv1.0.0\t\n"
-	if err := writeProgram(path, ".go.buildinfo", buildInfo(text)); err != nil {
+	if err := peers.WriteProgram(path, ".go.buildinfo", peers.BuildInfo(text)); err != nil {
 		t.Fatal(err)
 	}
 	info, err := buildinfo.ReadFile(path)

@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"assay/check/peers"
 	"assay/check/testkit/pkgdb"
 )
 
 // compareDatabases compares every database of the test data that has a list.
-func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *report) error {
+func compareDatabases(ctx context.Context, dir, tmp string, tools []peer, r *report) error {
 	all, err := pkgdb.All(dir)
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *rep
 		if err := d.Lay(s.root); err != nil {
 			return err
 		}
-		if err := nameSystem(s.root, d.Kind); err != nil {
+		if err := peers.NameSystem(s.root, d.Kind); err != nil {
 			return err
 		}
 		expected := rows{}
@@ -49,32 +50,7 @@ func compareDatabases(ctx context.Context, dir, tmp string, peers []peer, r *rep
 			s.addReference(typ, native)
 		}
 		// osv-scanner does not name architectures and sources.
-		if err := s.compare(ctx, peers[:3], r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// nameSystem writes an os-release with a system that has such databases, unless the root
-// has one. Without it, Trivy reports no packages. On Debian it also needs debian_version.
-func nameSystem(root, kind string) error {
-	files := map[string]string{"etc/os-release": "ID=centos\nVERSION_ID=8\n"}
-	switch kind {
-	case "dpkg":
-		files = map[string]string{"etc/os-release": "ID=debian\nVERSION_ID=12\n", "etc/debian_version": "12.0\n"}
-	case "apk":
-		files = map[string]string{"etc/os-release": "ID=alpine\nVERSION_ID=3.11.6\n"}
-	}
-	for name, text := range files {
-		path := filepath.Join(root, name)
-		if _, err := os.Stat(path); err == nil {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := s.compare(ctx, tools[:3], r); err != nil {
 			return err
 		}
 	}

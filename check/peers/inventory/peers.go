@@ -11,8 +11,6 @@ import (
 const (
 	syftVersion    = "v1.57.0"
 	syftPackage    = "github.com/anchore/syft/cmd/syft"
-	trivyVersion   = "v0.74.0"
-	trivyPackage   = "github.com/aquasecurity/trivy/cmd/trivy"
 	scannerVersion = "v2.5.1"
 	scannerPackage = "github.com/google/osv-scanner/v2/cmd/osv-scanner"
 )
@@ -83,34 +81,18 @@ func newSyft(ctx context.Context, tools string) (peer, error) {
 	}, nil
 }
 
-// newTrivy returns Trivy, and makes the folder cache for it. Trivy does not read Java
-// archives without its index of digests ("cannot be specified on the first run"), so it
-// gets an empty index.
+// newTrivy returns Trivy, which keeps its files in the folder cache.
 func newTrivy(ctx context.Context, tools, cache string) (peer, error) {
-	program, err := peers.Build(ctx, tools, "trivy", trivyPackage, trivyVersion)
+	scan, err := peers.NewTrivy(ctx, tools, cache)
 	if err != nil {
 		return nil, err
 	}
-	index := filepath.Join(cache, "java-db")
-	if err := os.MkdirAll(index, 0o755); err != nil {
-		return nil, err
-	}
-	const metadata = `{"Version": 1, "NextUpdate": "2100-01-01T00:00:00Z"}`
-	if err := os.WriteFile(filepath.Join(index, "metadata.json"), []byte(metadata), 0o644); err != nil {
-		return nil, err
-	}
-	const schema = "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);" +
-		"CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT);"
-	if _, err := output(ctx, "sqlite3", filepath.Join(index, "trivy-java.db"), schema); err != nil {
-		return nil, err
-	}
 	return func(ctx context.Context, s tree) ([]tally, error) {
-		args := []string{"rootfs", "--quiet", "--format", "cyclonedx", "--pkg-types", "os,library", "--offline-scan",
-			"--skip-version-check", "--disable-telemetry", "--skip-java-db-update", "--cache-dir", cache}
+		var flags []string
 		if s.skip != "" {
-			args = append(args, "--skip-dirs", s.skip)
+			flags = []string{"--skip-dirs", s.skip}
 		}
-		out, err := output(ctx, program, append(args, s.root)...)
+		out, err := scan(ctx, s.root, append(flags, "--format", "cyclonedx")...)
 		if err != nil {
 			return nil, err
 		}

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"assay/check/peers"
 	"assay/check/testkit/pkgdb"
 )
 
@@ -47,7 +47,7 @@ func (t tally) add(typ string, p pkgdb.Row) {
 
 // addPackage adds a package of a language, in the normal form of its ecosystem.
 func (t tally) addPackage(typ, name, version string) {
-	if name, version = normal(typ, name, version); name != "" {
+	if name, version = peers.Normal(typ, name, version); name != "" {
 		t.add(typ, pkgdb.Row{Name: name, Version: version})
 	}
 }
@@ -64,10 +64,10 @@ type tree struct {
 }
 
 // compare adds the packages that the peers find to the report.
-func (s tree) compare(ctx context.Context, peers []peer, r *report) error {
+func (s tree) compare(ctx context.Context, tools []peer, r *report) error {
 	types := maps.Clone(s.references)
 	var tallies []tally
-	for _, p := range peers {
+	for _, p := range tools {
 		found, err := p(ctx, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -112,29 +112,3 @@ func (s *tree) addReference(typ string, l list) {
 
 // ofSystem reports whether a purl type belongs to operating systems.
 func ofSystem(typ string) bool { return typ == "deb" || typ == "apk" || typ == "rpm" }
-
-// normal returns the name and version of a package in one form for all tools: two
-// spellings that mean the same in an ecosystem become equal. The name is empty for a Java
-// archive without a group: such a name is a guess from the file name, and no advisory uses
-// it.
-func normal(typ, name, version string) (string, string) {
-	switch typ {
-	case "pypi":
-		words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' || r == '_' || r == '.' })
-		name = strings.Join(words, "-")
-	case "maven":
-		if !strings.Contains(name, ":") {
-			name = ""
-		}
-	case "composer":
-		name, version = strings.ToLower(name), strings.TrimPrefix(version, "v")
-	case "nuget":
-		name = strings.ToLower(name)
-	case "golang":
-		version = strings.TrimPrefix(strings.TrimPrefix(version, "go"), "v")
-		if version == "(devel)" {
-			version = ""
-		}
-	}
-	return name, cmp.Or(version, "none")
-}

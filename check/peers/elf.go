@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// writeProgram writes a program for Linux that has a section and does nothing. It is as
+// WriteProgram writes a program for Linux that has a section and does nothing. It is as
 // long as the shortest program of a compiler.
-func writeProgram(path, section string, data []byte) error {
+func WriteProgram(path, section string, data []byte) error {
 	const base, dataAt = 0x400000, 0x1000
 	names := "\x00" + section + "\x00.shstrtab\x00"
 	namesAt := uint64(dataAt + len(data))
@@ -38,9 +38,9 @@ func writeProgram(path, section string, data []byte) error {
 	return writeFile(path, &b, 0o755)
 }
 
-// buildInfo returns the section that the linker of Go 1.18 and later writes, from
+// BuildInfo returns the section that the linker of Go 1.18 and later writes, from
 // what "go version -m" prints of a program.
-func buildInfo(text string) []byte {
+func BuildInfo(text string) []byte {
 	head, rest, _ := strings.Cut(text, "\n")
 	_, toolchain, _ := strings.Cut(head, ": ")
 	var list strings.Builder
