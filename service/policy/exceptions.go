@@ -180,6 +180,9 @@ func (x *Exceptions) add(file *exceptionFile, r *ignore.Rule) *entry {
 		x.byID[r.ID] = append(x.byID[r.ID], e)
 	case r.Package != "":
 		x.byName[r.Package] = append(x.byName[r.Package], e)
+		if python := ignore.PythonName(r.Package); python != r.Package {
+			x.byName[python] = append(x.byName[python], e)
+		}
 	default:
 		x.general = append(x.general, e)
 	}
@@ -277,7 +280,11 @@ func (x *Exceptions) of(p *verdict.Package) []*entry {
 	}
 	list, ok := x.about[p]
 	if !ok {
-		for _, name := range ignore.PackageNames(p) {
+		names := ignore.PackageNames(p)
+		if python := ignore.PythonName(p.Name); p.Type == "pypi" && python != p.Name {
+			names = append(names, python)
+		}
+		for _, name := range names {
 			list = append(list, x.byName[name]...)
 		}
 		for _, e := range x.general {

@@ -37,7 +37,8 @@ func grypeField(r *Rule, key string, v *yaml.Node) error {
 	switch key {
 	case "vulnerability":
 		return yamltext.Text(v, &r.ID)
-	case "include-aliases": // assay always matches aliases, because aliases are one finding
+	case "include-aliases", // assay always matches aliases, because aliases are one finding
+		"vex-justification": // it says nothing without vex-status
 		return yamltext.Text(v, new(string))
 	case "reason":
 		return yamltext.Text(v, &r.Reason)
@@ -51,7 +52,7 @@ func grypeField(r *Rule, key string, v *yaml.Node) error {
 		return nil
 	case "package":
 		return yamltext.Fields(v, func(key string, v *yaml.Node) error { return grypePackage(r, key, v) })
-	case "namespace", "match-type", "vex-status", "vex-justification":
+	case "namespace", "match-type", "vex-status":
 		var s string
 		if err := yamltext.Text(v, &s); err != nil {
 			return err
@@ -75,6 +76,9 @@ func grypePackage(r *Rule, key string, v *yaml.Node) error {
 	case "upstream-name":
 		nameOrPattern(s, &r.Source, &r.SourcePattern)
 	case "version":
+		if strings.HasPrefix(s, "go1.") { // of Go's standard library
+			s = strings.TrimPrefix(s, "go")
+		}
 		r.Versions = "= " + s
 	case "location":
 		if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "**") {

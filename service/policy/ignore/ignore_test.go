@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/remote/purl"
 	"assay/service/advisory"
 	"assay/service/match"
 	"assay/verdict"
@@ -79,7 +80,9 @@ func TestMatches(t *testing.T) {
 		{"a.yaml", "", ""},
 
 		{".trivyignore", "# a comment\n\nCVE-2024-1\nCVE-2021-44228 exp:2020-01-01 # inline\n", "lodash log4j"},
-		{".trivyignore", "AVD-AWS-0001\naws-access-key-id\n", ""},
+		{".trivyignore", "AVD-AWS-0001\naws-access-key-id\nGPL-2.0+\n(MIT OR CC0-1.0)\n", ""},
+		{".trivyignore", "CVE-2024-1,CVE-2024-2\n", "error"}, // Trivy takes it for one id
+		{".trivyignore", "CVE-2024-*\n", "error"},
 		{".trivyignore", "CVE-2024-1 exp:tomorrow\n", ""}, // Trivy skips it, too
 		{".trivyignore.yaml", trivy(""), "lodash"},
 		{".trivyignore.yaml", trivy("paths: [usr/lib/node_modules/**]"), "lodash"},
@@ -110,6 +113,7 @@ func TestMatches(t *testing.T) {
 		{".grype.yaml", grype("namespace: debian:distro:debian:12"), ""},
 		{".grype.yaml", grype("package: {name: 'lib('}"), ""},
 		{".grype.yaml", grype("{vulnerability: CVE-2024-1, vex-status: not_affected}"), ""},
+		{".grype.yaml", grype("{vulnerability: CVE-2024-1, vex-justification: inline_mitigations_already_exist}"), "lodash"},
 		{".grype.yaml", "output: [table]\nignore:\n- reason: no condition\n", ""},
 	}
 	for _, tt := range tests {
@@ -152,6 +156,78 @@ func accepted(f File, findings map[string]match.Finding) string {
 		}
 	}
 	return strings.Join(names, " ")
+}
+
+// Trivy, Syft and assay write the version of Go's standard library differently.
+func TestStandardLibrary(t *testing.T) {
+	f := finding("CVE-2024-1", verdict.Package{Type: "golang", Name: "stdlib", Version: "1.22.1", PURL: "pkg:golang/stdlib@1.22.1"})
+	for file, want := range map[string]bool{
+		"vulnerabilities: [{id: CVE-2024-1, purls: ['pkg:golang/stdlib@v1.22.1']}]":           true,
+		"vulnerabilities: [{id: CVE-2024-1, purls: ['pkg:golang/stdlib@go1.22.1']}]":          true,
+		"vulnerabilities: [{id: CVE-2024-1, purls: ['pkg:golang/stdlib@v1.22.2']}]":           false,
+		"ignore: [{package: {name: stdlib, version: go1.22.1, type: go-module}}]":             true,
+		"ignore: [{package: {name: stdlib, version: go1.22.10, type: go-module}}]":            false,
+		"exceptions: [{id: CVE-2024-1, purl: 'pkg:golang/stdlib@1.22.1', reason: r}]":         true,
+		"exceptions: [{id: CVE-2024-1, purl: 'pkg:golang/example.com/stdlib@v1', reason: r}]": false,
+	} {
+		read, err := Parse("a.yaml", []byte(file))
+		if err != nil || len(read.Rules) != 1 || read.Rules[0].Matches(f) != want {
+			t.Errorf("%s: %v, want %v", file, err, want)
+		}
+	}
+}
+
+// The spellings of tools in the purl of a package.
+func TestNames(t *testing.T) {
+	bsdutils := verdict.Package{Type: "deb", PURL: "pkg:deb/debian/bsdutils@1:2.38.1-5?arch=amd64&distro=debian-12&upstream=util-linux%402.38.1-5"}
+	openssl := verdict.Package{Type: "rpm", PURL: "pkg:rpm/redhat/openssl@1.1.1k-9?arch=x86_64&distro=rhel-8.6&epoch=1"}
+	musl := verdict.Package{Type: "apk", PURL: "pkg:apk/alpine/musl@1.1.24-r2?arch=x86_64&distro=alpine-3.11.5"}
+	for _, tt := range []struct {
+		pkg  verdict.Package
+		purl string
+		want bool
+	}{
+		{bsdutils, "pkg:deb/debian/bsdutils@2.38.1-5?arch=amd64&distro=debian-12.4&epoch=1", true},
+		{bsdutils, "pkg:deb/debian/bsdutils@2.38.1-5", true},
+		{bsdutils, "pkg:deb/debian/bsdutils@1:2.38.1-5", true},
+		{bsdutils, "pkg:deb/debian/bsdutils@2:2.38.1-5", false},
+		{bsdutils, "pkg:deb/debian/bsdutils@2.38.1-5?epoch=2", false},
+		{bsdutils, "pkg:deb/debian/bsdutils@2.38.1-5?epoch=0", false},
+		{bsdutils, "pkg:deb/debian/bsdutils@2.38.1", false},
+		{bsdutils, "pkg:deb/debian/bsdutils?epoch=1", false},
+		{bsdutils, "pkg:deb/debian/bsdutils?distro=debian-1", false},
+		{bsdutils, "pkg:deb/debian/bsdutils?distro=debian-11.4", false},
+		{bsdutils, "pkg:deb/debian/bsdutils?distro=ubuntu-12", false},
+		{openssl, "pkg:rpm/redhat/openssl@1.1.1k-9?distro=redhat-8.6&epoch=1", true},
+		{openssl, "pkg:rpm/redhat/openssl@1.1.1k-9?distro=redhat-8.60", false},
+		{openssl, "pkg:rpm/redhat/openssl@1:1.1.1k-9", true},
+		{musl, "pkg:apk/alpine/musl@1.1.24-r2?arch=x86_64&distro=3.11.5", true},
+		{musl, "pkg:apk/alpine/musl@1.1.24-r2?arch=x86_64&distro=3.12.5", false},
+	} {
+		var p purl.PURL
+		if err := p.Parse(tt.purl); err != nil {
+			t.Fatal(err)
+		}
+		if got := Names(p, &tt.pkg); got != tt.want {
+			t.Errorf("%s names %s: %v, want %v", tt.purl, tt.pkg.PURL, got, tt.want)
+		}
+	}
+}
+
+// A package of Python may be named as its project writes it.
+func TestPythonName(t *testing.T) {
+	f, err := Parse("a.yaml", []byte("ignore: [{package: {name: Zope.Interface, type: python}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"zope-interface": true, "zope.interface": true, "zopeinterface": false} {
+		if got := f.Rules[0].Matches(finding("CVE-1", verdict.Package{Type: "pypi", Name: name, Version: "1"})); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if f.Rules[0].Matches(finding("CVE-1", verdict.Package{Type: "gem", Name: "zope-interface", Version: "1"})) {
+		t.Error("a gem has a name of Python")
+	}
 }
 
 func TestExpires(t *testing.T) {

@@ -200,8 +200,9 @@ func (f *File) trivySection(key string, v *yaml.Node) error {
 	})
 }
 
-// id is the form of an id in a .trivyignore. Other text is no such file.
-var id = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,198}[A-Za-z0-9]$`)
+// id is the form of an id in a .trivyignore, also of a license such as "GPL-2.0+" or the
+// first word of "(MIT OR CC0-1.0)". Other text is no such file.
+var id = regexp.MustCompile(`^[A-Za-z0-9(][A-Za-z0-9._:/+-]{0,198}[A-Za-z0-9+)]$`)
 
 func (f *File) parseText(b []byte) error {
 	f.Format = TrivyText

@@ -4,6 +4,7 @@
 package ignore
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -214,7 +215,7 @@ func (r *Rule) MatchesPackage(p *verdict.Package) bool {
 	if len(r.Types) > 0 && !slices.Contains(r.Types, p.Type) {
 		return false
 	}
-	if r.Package != "" && !slices.Contains(PackageNames(p), r.Package) {
+	if r.Package != "" && !slices.Contains(PackageNames(p), r.Package) && !(p.Type == "pypi" && PythonName(r.Package) == PythonName(p.Name)) {
 		return false
 	}
 	if r.pattern != nil && !slices.ContainsFunc(PackageNames(p), r.pattern.MatchString) {
@@ -251,21 +252,65 @@ func (r *Rule) matchesPath(path string) bool {
 	})
 }
 
-// Names reports whether a purl names a package. Version, subpath and qualifiers count only
-// if the purl has them.
+// PythonName returns a name of Python in the normal form of its packaging specification, in
+// which "Zope.Interface" and "zope-interface" are equal.
+func PythonName(name string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(name), func(c rune) bool { return c == '-' || c == '_' || c == '.' }), "-")
+}
+
+// Names reports whether a purl names a package. Version, epoch, subpath and qualifiers count
+// only if the purl has them.
 func Names(want purl.PURL, pkg *verdict.Package) bool {
 	var p purl.PURL
 	if want.Type != pkg.Type || p.Parse(pkg.PURL) != nil {
 		return false
 	}
-	if want.Namespace != p.Namespace || want.Name != p.Name ||
-		want.Version != "" && want.Version != p.Version || want.Subpath != "" && want.Subpath != p.Subpath {
+	if want.Namespace != p.Namespace || want.Name != p.Name || want.Subpath != "" && want.Subpath != p.Subpath {
 		return false
 	}
+	if want.Version != "" {
+		epoch, version := spelled(want)
+		ofEpoch, of := spelled(p)
+		if version != of || epoch != "" && epoch != ofEpoch && !(epoch == "0" && ofEpoch == "") {
+			return false
+		}
+	}
 	for _, q := range want.Qualifiers {
-		if p.Qualifier(q.Key) != q.Value {
+		switch got := p.Qualifier(q.Key); {
+		case q.Key == "epoch" && want.Distributed() && want.Version != "":
+		case q.Key == "distro" && want.Distributed() && sameRelease(want, p):
+		case got != q.Value:
 			return false
 		}
 	}
 	return true
+}
+
+// sameRelease reports whether the qualifiers "distro" of two purls name the same release of a
+// distribution. Trivy writes the point release of Debian, "debian-12.4", and assay what is in
+// os-release, "debian-12".
+func sameRelease(a, b purl.PURL) bool {
+	s, t := a.System(), b.System()
+	// Of Alpine, Trivy only writes the version.
+	v, w := cmp.Or(s.VersionID, s.Codename), cmp.Or(t.VersionID, t.Codename)
+	if s.ID == "" || s.ID != t.ID || v == "" || w == "" {
+		return false
+	}
+	return strings.HasPrefix(v+".", w+".") || strings.HasPrefix(w+".", v+".")
+}
+
+// spelled returns the epoch and the version of a purl in one spelling. Some tools write the
+// epoch into the version, and others into a qualifier. Trivy writes "v1.22.1" for Go's standard
+// library, and Syft "go1.22.1".
+func spelled(p purl.PURL) (epoch, version string) {
+	switch {
+	case p.Distributed():
+		if before, after, ok := strings.Cut(p.Version, ":"); ok {
+			return before, after
+		}
+		return p.Qualifier("epoch"), p.Version
+	case p.Type == "golang" && p.Namespace == "" && p.Name == "stdlib":
+		return "", strings.TrimPrefix(strings.TrimPrefix(p.Version, "go"), "v")
+	}
+	return "", p.Version
 }
