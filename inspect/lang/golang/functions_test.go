@@ -225,13 +225,18 @@ func TestNoClaim(t *testing.T) {
 			}
 		})
 	}
-	found, info, err := packages("go1.26", "path\tnet/app\nmod\tnet\t(devel)\t\n", "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	setLinked(found, info, []string{"net/http", "net/app"})
-	if found[0].Linked.Known() || found[1].Linked.Known() {
-		t.Errorf("%+v", found)
+	for _, modules := range []string{
+		"path\tnet/app\nmod\tnet\t(devel)\t\n",
+		"path\texample.com/app\nmod\texample.com/app\t(devel)\t\ndep\tnet\tv0.0.0\n=>\t../net\t(devel)\t\n",
+	} {
+		found, info, err := packages("go1.26", modules, "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		setLinked(found, info, []string{"net/http", "net/app"})
+		if found[0].Linked.Known() || found[1].Linked.Known() {
+			t.Errorf("%q: %+v", modules, found)
+		}
 	}
 }
 

@@ -78,14 +78,15 @@ func packages(toolchain, modules, path string) ([]inventory.Package, *debug.Buil
 
 // setLinked sets what is linked of the packages that the function packages returned, except
 // of the program's own module. In a program that does not name its own module, the packages
-// of the standard library cannot be told apart from its own, which are private.
+// of the standard library cannot be told apart from its own, which are private. Neither can they
+// from those of a module with a path like "log", which a folder may replace.
 func setLinked(found []inventory.Package, info *debug.BuildInfo, linked []string) {
 	var modules []string
 	for _, dep := range info.Deps {
 		modules = append(modules, dep.Path) // import paths are those before a replacement
 	}
 	in := linkedOf(linked, info.Main.Path, modules)
-	if info.Main.Path != "" && !standard(info.Main.Path) {
+	if info.Main.Path != "" && !slices.ContainsFunc(append(modules, info.Main.Path), standard) {
 		found[0].Linked = inventory.LinkedOf(in[Stdlib])
 	}
 	for i, path := range modules {
