@@ -63,12 +63,12 @@ type installed struct {
 // NewReference returns the reference of an inventory, whose findings were matched with the
 // data of today: a vulnerability that only later versions of a package have is not among
 // them. Those that the distribution says not to affect the reference, or rates unimportant
-// there, are left out.
+// there, are left out, and so are those whose code is not in the program of the reference.
 func NewReference(inv inventory.Inventory, findings []match.Finding) *Reference {
 	ref := &Reference{arch: NativeArch(inv), installed: make(map[component][]*installed)}
 	of := make(map[*verdict.Package]*installed)
 	for _, f := range findings {
-		if f.Owned || f.Unimportant {
+		if f.Owned || f.Unimportant || f.NotLinked {
 			continue
 		}
 		p := of[f.Package]

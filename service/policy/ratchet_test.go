@@ -30,6 +30,7 @@ func TestRatchet(t *testing.T) {
 		having(at("deb", "b", "2", "amd64", "var/lib/dpkg/status"), "high fixed"),
 		having(at("npm", "owned", "2.0.0", "", "app/a"), "high fixed owned"),
 		having(at("deb", "minor", "2", "amd64", "var/lib/dpkg/status"), "negligible fixed unimportant"),
+		having(at("golang", "absent", "v1.0.0", "", "app/a"), "high fixed absent"),
 		having(at("none", "c", "x", ""), "high fixed"),
 	})
 	service := servicePolicy(t, "all:\n  ratchet: {against: main, grace: 14d}\n")
@@ -58,6 +59,7 @@ func TestRatchet(t *testing.T) {
 		{"of the system", "high fixed", "deb", "b", "2", "arm64", "var/lib/dpkg/status", young, 0, verdict.RuleRatchet, 0, 1, 1, 0},
 		{"fixed in the distribution's build", "high fixed", "npm", "owned", "2.0.0", "", "app/a", young, 0, verdict.RuleSeverity, 1, 0, 0, 0},
 		{"unimportant in the reference", "high fixed", "deb", "minor", "2", "arm64", "var/lib/dpkg/status", young, 0, verdict.RuleSeverity, 1, 0, 0, 0},
+		{"not in the program of the reference", "high fixed", "golang", "absent", "v1.0.0", "", "app/a", young, 0, verdict.RuleSeverity, 1, 0, 0, 0},
 		{"without an order", "high fixed", "none", "c", "y", "", "", young, 0, verdict.RuleSeverity, 1, 0, 0, 0},
 		{"without an order, the same", "high fixed", "none", "c", "x", "", "", young, 0, verdict.RuleRatchet, 0, 1, 1, 0},
 		{"exploited", "high fixed kev", "npm", "a", "2.0.0", "", "app/a", young, 0, verdict.RuleKnownExploited, 0, 0, 0, 0},
