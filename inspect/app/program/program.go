@@ -32,7 +32,7 @@ const (
 )
 
 // Read returns the program in a file, if it is one of the table and has its version. It is an
-// error if the file has several versions. The file must have been opened with Sections.
+// error if the file has several versions, or more texts than are read. The file must have been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	p, ok := find(base)
@@ -42,8 +42,11 @@ func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	var versions []string
 	for _, name := range Sections() {
 		texts, ok := f.Section(name)
-		if !ok || texts.Size > maxTexts {
+		if !ok {
 			continue
+		}
+		if texts.Size > maxTexts {
+			return nil, fmt.Errorf("version of %s: more than %d bytes of texts", p.name, maxTexts)
 		}
 		var err error
 		versions, err = p.versions(versions, io.NewSectionReader(f.At(texts.Addr), 0, int64(texts.Size)), branch(base))
@@ -171,8 +174,12 @@ func (p program) backwards(found []string, data []byte) []string {
 			return found
 		}
 		at += i
-		begin := bytes.LastIndexByte(data[:at], 0) + 1
-		if v := p.version(data[begin:]); v != "" && !slices.Contains(found, v) && len(found) < maxVersions {
+		from := max(0, at-maxVersion-1)
+		end := bytes.LastIndexByte(data[from:at], 0) // of the text before
+		if end < 0 {
+			continue
+		}
+		if v := p.version(data[from+end+1:]); v != "" && !slices.Contains(found, v) && len(found) < maxVersions {
 			found = append(found, v)
 		}
 	}

@@ -180,13 +180,31 @@ func TestTexts(t *testing.T) {
 
 // Evidence is found wherever the windows end.
 func TestWindows(t *testing.T) {
-	const evidence = "\x00nginx version: nginx/1.22.1\x00"
-	for shift := range len(evidence) + 2 {
-		texts := strings.Repeat("x", window-shift) + evidence + strings.Repeat("y", overlap)
-		found, err := Read(opened(t, withTexts(texts)), "usr/sbin/nginx")
-		if err != nil || len(found) != 1 {
-			t.Errorf("%d bytes before the end of a window: %v, %v", shift, found, err)
+	for file, evidence := range map[string]string{
+		"usr/sbin/nginx": "\x00nginx version: nginx/1.22.1\x00", "usr/sbin/mariadbd": "\x0010.11.19-MariaDB\x00",
+	} {
+		for shift := range len(evidence) + 2 {
+			texts := strings.Repeat("x", window-shift) + evidence + strings.Repeat("y", overlap)
+			found, err := Read(opened(t, withTexts(texts)), file)
+			if err != nil || len(found) != 1 {
+				t.Errorf("%s, %d bytes before the end of a window: %v, %v", file, shift, found, err)
+			}
 		}
+	}
+}
+
+// A file with more texts than are read is not one without a version.
+func TestManyTexts(t *testing.T) {
+	b := withTexts("\x00nginx version: nginx/1.22.1\x00")
+	const sectionSize = 64 + 56 + 64 + 32
+	binary.LittleEndian.PutUint64(b[sectionSize:], maxTexts+1)
+	const segmentSize = 64 + 32
+	binary.LittleEndian.PutUint64(b[segmentSize:], maxTexts+1)
+	if found, err := Read(opened(t, b), "usr/sbin/nginx"); err == nil {
+		t.Errorf("%+v", found)
+	}
+	if found, err := Read(opened(t, b), "usr/bin/app"); err != nil || len(found) > 0 {
+		t.Errorf("a file of another name: %+v, %v", found, err)
 	}
 }
 
@@ -253,4 +271,14 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What follows the versions of MariaDB may be repeated without an end, and the work for a file
+// stays proportional to its size: each version is searched for where it can begin.
+func TestManySuffixes(t *testing.T) {
+	texts := strings.Repeat("-MariaDB", 4*window/len("-MariaDB"))
+	found, err := Read(opened(t, withTexts(texts+"\x0010.11.19-MariaDB\x00")), "usr/sbin/mariadbd")
+	if err != nil || len(found) != 1 || found[0].Version != "10.11.19" {
+		t.Errorf("%+v, %v", found, err)
+	}
 }
