@@ -88,7 +88,7 @@ type decoder struct {
 	guess     inventory.System // from the first package of a distribution
 	described map[string]bool  // ids that the document describes
 	unmapped  []unmapped       // packages that have no valid purl
-	limits    jsonread.Limits  // of what annotations contain
+	limits    jsonread.Limits  // of what annotations and source infos contain
 	current   spdxRead
 }
 
@@ -196,6 +196,7 @@ type spdxRead struct {
 	purls, cpes                            []string
 	hashes                                 []string
 	notes                                  []string // annotations and attribution texts
+	paths                                  []string
 }
 
 func (d *decoder) pkg() {
@@ -239,9 +240,19 @@ func (d *decoder) pkg() {
 			d.Skip()
 		}
 	})
-	if d.Err() == nil {
-		d.take(c)
+	if d.Err() != nil {
+		return
 	}
+	if c.version == unknown || c.version == none {
+		c.version = "" // it would be newer than any other to some package managers
+	}
+	c.paths = pathsIn(c.sourceInfo)
+	// Each purl has a package with all of them.
+	if d.limits.Values -= len(c.paths) * max(1, len(c.purls)); d.limits.Values < 0 {
+		d.Stop(fmt.Errorf("%w: too many paths of packages", jsonread.ErrTooLarge))
+		return
+	}
+	d.take(c)
 }
 
 func (d *decoder) externalRef() {
@@ -398,8 +409,8 @@ func (r *aboutReader) pair(first string, to *string, second string, too *string)
 // unmap keeps a package that has no valid purl.
 func (d *decoder) unmap(c *spdxRead, cause error) {
 	failure := inventory.ScanError{Kind: inventory.KindFile, Err: fmt.Sprintf("package %q: %v", cmp.Or(c.name, c.id), cause)}
-	if paths := c.paths(); len(paths) > 0 {
-		failure.Path = paths[0]
+	if len(c.paths) > 0 {
+		failure.Path = c.paths[0]
 	}
 	d.unmapped = append(d.unmapped, unmapped{
 		id: c.id, failure: failure,
@@ -421,7 +432,7 @@ func (c *spdxRead) pkg(u purl.PURL) inventory.Package {
 		p.CPE = c.cpes[0]
 	}
 	p.Hashes = c.hashes
-	for _, path := range c.paths() {
+	for _, path := range c.paths {
 		p.Evidence = append(p.Evidence, inventory.Evidence{Path: path})
 	}
 	for _, note := range c.notes {
@@ -443,10 +454,9 @@ func (c *spdxRead) pkg(u purl.PURL) inventory.Package {
 	return p
 }
 
-// paths returns where a package was found, which Syft, Trivy and assay write into its source
+// pathsIn returns where a package was found, which Syft, Trivy and assay write into its source
 // info: "acquired package info from DPKG DB: /var/lib/dpkg/status, /usr/share/doc/bash".
-func (c *spdxRead) paths() []string {
-	text := c.sourceInfo
+func pathsIn(text string) []string {
 	for _, prefix := range [...]string{"found in ", "package found in: ", "acquired package info from "} {
 		rest, ok := strings.CutPrefix(text, prefix)
 		if !ok {

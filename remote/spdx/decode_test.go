@@ -112,6 +112,18 @@ func TestNothingIsDropped(t *testing.T) {
 	}
 }
 
+// TestUnknownVersion: the words of SPDX for an unknown version are not versions, which would be
+// newer than any other in some orders.
+func TestUnknownVersion(t *testing.T) {
+	for _, version := range []string{"NOASSERTION", "NONE", ""} {
+		inv := decode(t, `{"spdxVersion":"SPDX-2.3","packages":[{"name":"a","versionInfo":"`+version+`",
+			"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:deb/debian/a?distro=debian-12"}]}]}`).Inventory
+		if len(inv.Packages) != 1 || inv.Packages[0].Version != "" {
+			t.Errorf("%q: %+v", version, inv.Packages)
+		}
+	}
+}
+
 // TestRejected: a document that is damaged, of another version or too large is an error.
 func TestRejected(t *testing.T) {
 	small := jsonread.Limits{Bytes: 1 << 20, Values: 50, Depth: 8}
@@ -128,8 +140,11 @@ func TestRejected(t *testing.T) {
 		"annotation":   {`{"spdxVersion":"SPDX-2.3","annotations":[{"comment":"assay:partial {"}]}`, nil},
 		"about":        {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, nil},
 		"about values": {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {\"evidence\":[` + strings.Repeat("{},", 60) + `{}]}"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, jsonread.ErrTooLarge},
-		"values":       {`{"spdxVersion":"SPDX-2.3","files":[` + strings.Repeat("1,", 60) + `1]}`, jsonread.ErrTooLarge},
-		"depth":        {`{"spdxVersion":"SPDX-2.3","files":` + strings.Repeat("[", 9) + strings.Repeat("]", 9) + `}`, jsonread.ErrTooDeep},
+		"paths":        {`{"spdxVersion":"SPDX-2.3","packages":[{"sourceInfo":"found in ` + strings.Repeat("/a, /b, ", 30) + `/c"}]}`, jsonread.ErrTooLarge},
+		"paths of purls": {`{"spdxVersion":"SPDX-2.3","packages":[{"sourceInfo":"found in ` + strings.Repeat("/a, /b, ", 5) + `/c","externalRefs":[` +
+			strings.Repeat(`{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"},`, 6) + `{}]}]}`, jsonread.ErrTooLarge},
+		"values": {`{"spdxVersion":"SPDX-2.3","files":[` + strings.Repeat("1,", 60) + `1]}`, jsonread.ErrTooLarge},
+		"depth":  {`{"spdxVersion":"SPDX-2.3","files":` + strings.Repeat("[", 9) + strings.Repeat("]", 9) + `}`, jsonread.ErrTooDeep},
 	} {
 		if s, err := spdx.Decode(tt.doc, small); err == nil || tt.is != nil && !errors.Is(err, tt.is) {
 			t.Errorf("%s: %+v, %v", name, s, err)

@@ -113,6 +113,7 @@ const (
 	systemID   = "SPDXRef-System"
 
 	unknown = "NOASSERTION"
+	none    = "NONE"
 
 	annotationPartial = "assay:partial " // followed by the scan error
 	annotationAbout   = "assay:about "   // followed by an about
