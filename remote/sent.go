@@ -17,22 +17,8 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 	if v.Counts.Packages != len(inv.Packages) {
 		return fmt.Errorf("%d packages were sent, and the verdict is about %d", len(inv.Packages), v.Counts.Packages)
 	}
-	files, baseline, stored := 0, "", ""
-	for _, f := range scan.Files {
-		if f.Baseline() {
-			baseline = f.Name
-			if f.Kind == cyclonedx.FileBaselineScan {
-				stored = f.Name
-			}
-		} else {
-			files++
-		}
-	}
-	if len(v.Exceptions) < files {
-		return fmt.Errorf("%d files of exceptions were sent, and the verdict is about %d", files, len(v.Exceptions))
-	}
-	if (baseline != "") != (v.Baseline != nil) || stored != "" && v.Baseline.Scan != stored {
-		return fmt.Errorf("the baseline %q was sent, and the verdict is about another one", clean(baseline))
+	if err := checkFiles(v, scan.Files); err != nil {
+		return err
 	}
 	if v.Decision.Outcome != verdict.Pass {
 		return nil
@@ -60,6 +46,28 @@ func checkSent(v verdict.Verdict, scan cyclonedx.Scan) error {
 		}
 	}
 	return checkOptions(v.Options, scan.Options, v.Policy != nil)
+}
+
+// checkFiles returns an error if a verdict is not about the files that were sent.
+func checkFiles(v verdict.Verdict, sent []cyclonedx.File) error {
+	files, baseline, stored := 0, "", ""
+	for _, f := range sent {
+		if f.Baseline() {
+			baseline = f.Name
+			if f.Kind == cyclonedx.FileBaselineScan {
+				stored = f.Name
+			}
+		} else {
+			files++
+		}
+	}
+	if len(v.Exceptions) < files {
+		return fmt.Errorf("%d files of exceptions were sent, and the verdict is about %d", files, len(v.Exceptions))
+	}
+	if (baseline != "") != (v.Baseline != nil) || stored != "" && v.Baseline.Scan != stored {
+		return fmt.Errorf("the baseline %q was sent, and the verdict is about another one", clean(baseline))
+	}
+	return nil
 }
 
 // checkOptions compares the options of a pass with those that were sent. A flag must
