@@ -275,11 +275,17 @@ func Names(want purl.PURL, pkg *verdict.Package) bool {
 			return false
 		}
 	}
+	return qualified(want, p)
+}
+
+// qualified reports whether a purl has the qualifiers of another one. Names compares epochs
+// together with versions.
+func qualified(want, p purl.PURL) bool {
 	for _, q := range want.Qualifiers {
-		switch got := p.Qualifier(q.Key); {
+		switch {
 		case q.Key == "epoch" && want.Distributed() && want.Version != "":
 		case q.Key == "distro" && want.Distributed() && sameRelease(want, p):
-		case got != q.Value:
+		case p.Qualifier(q.Key) != q.Value:
 			return false
 		}
 	}
