@@ -63,7 +63,9 @@ func TestPlanOfFilterScans(t *testing.T) {
 			plan = append(plan, detail)
 		}
 		rows.Close()
-		if !slices.Contains(plan, tt.want) || slices.ContainsFunc(plan, func(step string) bool { return strings.Contains(step, "TEMP B-TREE") || strings.HasPrefix(step, "SCAN w") }) {
+		if !slices.Contains(plan, tt.want) || slices.ContainsFunc(plan, func(step string) bool {
+			return strings.Contains(step, "TEMP B-TREE") || strings.HasPrefix(step, "SCAN w")
+		}) {
 			t.Errorf("%+v: the plan is\n%s", tt.filter, strings.Join(plan, "\n"))
 		}
 		var list []string
