@@ -2,7 +2,6 @@ package wordpress
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"assay/inspect/inventory"
@@ -18,7 +17,8 @@ import (
 func Installed(packages []inventory.Package) []inventory.Package {
 	themes := map[string]bool{} // the folders of themes
 	any := false
-	for _, p := range packages {
+	for i := range packages {
+		p := &packages[i]
 		any = any || p.Type == typ
 		if isTheme(p) {
 			themes[path.Dir(p.Evidence[0].Path)] = true
@@ -27,45 +27,40 @@ func Installed(packages []inventory.Package) []inventory.Package {
 	if !any {
 		return packages
 	}
-	packages = slices.DeleteFunc(packages, func(p inventory.Package) bool {
+	nested := func(p *inventory.Package) bool {
 		return isTheme(p) && themes[path.Dir(path.Dir(p.Evidence[0].Path))]
-	})
-	type key struct{ name, version string }
-	found := map[key]int{}
-	for i, p := range packages {
-		if p.Type == typ && p.Owner == nil {
-			found[key{strings.ToLower(p.Name), p.Version}] = i
-		}
 	}
-	twice := func(p inventory.Package) bool {
-		name, ok := recorded(p)
-		if !ok {
-			return false
+	found := map[string]*inventory.Package{} // by name and version
+	for i := range packages {
+		if p := &packages[i]; p.Type == typ && p.Owner == nil && !nested(p) {
+			found[strings.ToLower(p.Name)+" "+p.Version] = p
 		}
-		i, ok := found[key{strings.ToLower(name), p.Version}]
-		if ok {
-			packages[i].Evidence = append(packages[i].Evidence, p.Evidence...)
-		}
-		return ok
 	}
 	again := make([]bool, len(packages))
-	for i, p := range packages {
-		again[i] = twice(p)
+	for i := range packages {
+		p := &packages[i]
+		again[i] = nested(p)
+		if name, ok := recorded(p); ok {
+			if own := found[strings.ToLower(name)+" "+p.Version]; own != nil {
+				own.Evidence = append(own.Evidence, p.Evidence...)
+				again[i] = true
+			}
+		}
 	}
-	var kept []inventory.Package
-	for i, p := range packages {
+	kept := packages[:0]
+	for i := range packages {
 		if !again[i] {
-			kept = append(kept, p)
+			kept = append(kept, packages[i])
 		}
 	}
 	return kept
 }
 
-func isTheme(p inventory.Package) bool { return p.Type == typ && strings.HasPrefix(p.Name, "theme/") }
+func isTheme(p *inventory.Package) bool { return p.Type == typ && strings.HasPrefix(p.Name, "theme/") }
 
 // recorded returns the name of the plugin or theme that a record of Composer is about. The
 // vendors are those of the repositories of wordpress.org's plugins and themes.
-func recorded(p inventory.Package) (name string, ok bool) {
+func recorded(p *inventory.Package) (name string, ok bool) {
 	if p.Type != "composer" || p.Owner != nil {
 		return "", false
 	}

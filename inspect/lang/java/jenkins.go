@@ -2,7 +2,6 @@ package java
 
 import (
 	"io"
-	"slices"
 	"strings"
 
 	"assay/inspect/fixture"
@@ -92,11 +91,10 @@ func (s *scan) addJenkins(m manifest, at place) {
 	switch {
 	case ok && p.Type == jenkins:
 	case m.plugin == "" && m.jenkins != "" && ident.Is(m.jenkins) && extension(at.name) == ".war":
-		core := func(p inventory.Package) bool {
-			return strings.HasPrefix(p.Name, "org.jenkins-ci.main:jenkins-") && p.Version == m.jenkins
-		}
-		if slices.ContainsFunc(s.packages, core) {
-			return // jenkins-core in it, or its own coordinates
+		for i := range s.packages {
+			if core := &s.packages[i]; strings.HasPrefix(core.Name, "org.jenkins-ci.main:jenkins-") && core.Version == m.jenkins {
+				return // jenkins-core in it, or its own coordinates
+			}
 		}
 		p = inventory.Package{Type: jenkins, Name: "core", Version: m.jenkins}
 	default:
