@@ -33,10 +33,17 @@ func (l Linked) Has(path string) bool {
 	if l == "" {
 		return true
 	}
-	for p := range strings.SplitSeq(string(l), " ") {
-		if p == path {
+	// The text comes from a client and may be long, and many vulnerabilities ask.
+	for from := 0; path != ""; {
+		i := strings.Index(string(l[from:]), path)
+		if i < 0 {
+			return false
+		}
+		begin, end := from+i, from+i+len(path)
+		if (begin == 0 || l[begin-1] == ' ') && (end == len(l) || l[end] == ' ') {
 			return true
 		}
+		from = begin + 1
 	}
 	return false
 }
