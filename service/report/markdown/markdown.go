@@ -243,10 +243,6 @@ func code(s string) string {
 
 // block returns a command as a block of code. Its fence is longer than any in the command.
 func block(command string) string {
-	fence := "```"
-	for strings.Contains(command, fence) {
-		fence += "`"
-	}
 	lines := strings.Split(command, "\n")
 	if len(lines) > maxLines {
 		lines = append(lines[:maxLines], "…")
@@ -255,5 +251,9 @@ func block(command string) string {
 		indent := len(l) - len(strings.TrimLeft(l, " "))
 		lines[i] = "   " + strings.Repeat(" ", min(indent, 16)) + report.Line(l, 4*maxText)
 	}
-	return "   " + fence + "\n" + strings.Join(lines, "\n") + "\n   " + fence
+	text, fence := strings.Join(lines, "\n"), "```"
+	for strings.Contains(text, fence) { // without the characters that were dropped
+		fence += "`"
+	}
+	return "   " + fence + "\n" + text + "\n   " + fence
 }

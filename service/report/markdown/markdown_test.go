@@ -114,6 +114,7 @@ func TestBlock(t *testing.T) {
 	for command, want := range map[string]string{
 		"RUN a && \\\n    b": "   ```\n   RUN a && \\\n       b\n   ```",
 		"a ``` b\n```\n# x":  "   ````\n   a ``` b\n   ```\n   # x\n   ````",
+		"``\u200b`\n# x":     "   ````\n   ```\n   # x\n   ````", // the invisible space is dropped
 		"RUN \x1b[31m\r\nx":  "   ```\n   RUN [31m\n   x\n   ```",
 	} {
 		if got := block(command); got != want {

@@ -28,6 +28,7 @@ const maxText = 1000 // runes of a text
 const (
 	notEvaluated = "assay:not-evaluated"
 	noFindings   = "assay:no-findings"
+	notListed    = "assay:not-listed"
 )
 
 type document struct {
@@ -114,8 +115,8 @@ func documentID(s report.Scan) (string, error) {
 }
 
 // whole returns statements about the scan: one for each thing that was not evaluated, so that
-// no reader takes the image for clean. A document must have a statement, so one without
-// findings says that.
+// no reader takes the image for clean, and one about the findings that a verdict counts and does
+// not list. A document must have a statement, so one without findings says that.
 func whole(s report.Scan, image component, empty bool) []statement {
 	var all []statement
 	for _, g := range s.Incomplete() {
@@ -124,6 +125,14 @@ func whole(s report.Scan, image component, empty bool) []statement {
 			Products:      []product{{component: image}},
 			Status:        report.UnderInvestigation,
 			StatusNotes:   report.Line(g.Rule+": "+g.Text, maxText),
+		})
+	}
+	if n := s.Verdict.Counts.Findings - len(s.Verdict.Findings); n > 0 {
+		all = append(all, statement{
+			Vulnerability: vulnerability{Name: notListed, Description: "vulnerabilities of kernel packages and headers"},
+			Products:      []product{{component: image}},
+			Status:        report.UnderInvestigation,
+			StatusNotes:   fmt.Sprintf("%s of kernel packages and headers are counted and not listed, because an image does not run its kernel", verdict.Count(n, "finding")),
 		})
 	}
 	if len(all) == 0 && empty {

@@ -157,3 +157,17 @@ func TestHostile(t *testing.T) {
 		t.Error("the report has HTML")
 	}
 }
+
+// TestNotListed: a scan of which only findings of kernel packages were left out does not say that
+// nothing was found.
+func TestNotListed(t *testing.T) {
+	s := report.Scan{Verdict: verdict.Verdict{
+		Decision: verdict.Decision{Outcome: verdict.Pass},
+		Counts:   verdict.Counts{Packages: 1, Evaluated: 1, Findings: 3, Kernel: 3},
+	}}
+	doc := reporttest.Render(t, Format(), s)
+	read(t, doc)
+	if !bytes.Contains(doc, []byte("not-listed")) || !bytes.Contains(doc, []byte("3 findings of kernel")) || bytes.Contains(doc, []byte("not_affected")) {
+		t.Errorf("%s", doc)
+	}
+}
