@@ -208,7 +208,7 @@ func (e *scanErrors) add(p inventory.ScanError) {
 }
 
 func (e *scanErrors) trim() {
-	slices.SortFunc(e.kept, func(a, b inventory.ScanError) int {
+	inventory.SortFunc(e.kept, func(a, b *inventory.ScanError) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Err, b.Err))
 	})
 	e.kept = e.kept[:min(len(e.kept), maxScanErrors)]

@@ -134,29 +134,15 @@ const (
 
 // Sort sorts the inventory.
 func (inv *Inventory) Sort() {
-	sorted := true
 	for i := range inv.Packages {
 		if e := inv.Packages[i].Evidence; len(e) > 1 {
-			slices.SortFunc(e, func(a, b Evidence) int {
+			SortFunc(e, func(a, b *Evidence) int {
 				return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Kind, b.Kind))
 			})
 		}
-		sorted = sorted && (i == 0 || comparePackages(&inv.Packages[i-1], &inv.Packages[i]) <= 0)
 	}
-	// An inventory from the wire usually is sorted. slices.SortFunc would copy packages to
-	// compare them, so it sorts pointers, which also needs less code.
-	if !sorted {
-		all := slices.Clone(inv.Packages)
-		order := make([]*Package, len(all))
-		for i := range all {
-			order[i] = &all[i]
-		}
-		slices.SortFunc(order, comparePackages)
-		for i, p := range order {
-			inv.Packages[i] = *p
-		}
-	}
-	slices.SortFunc(inv.ScanErrors, func(a, b ScanError) int {
+	SortFunc(inv.Packages, comparePackages)
+	SortFunc(inv.ScanErrors, func(a, b *ScanError) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Err, b.Err))
 	})
 }

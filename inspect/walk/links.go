@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 
@@ -171,7 +170,7 @@ func (w *walker) follow(ctx context.Context, skip *Skip) {
 		return
 	}
 	f := follower{walker: w, skip: skip, visited: map[visit]bool{}, buf: make([]byte, rootfs.BufSize)}
-	slices.SortFunc(w.links.all, func(a, b link) int { return strings.Compare(a.path, b.path) })
+	inventory.SortFunc(w.links.all, func(a, b *link) int { return strings.Compare(a.path, b.path) })
 	for _, at := range w.links.all {
 		f.pending = append(f.pending, at)
 		for len(f.pending) > 0 && ctx.Err() == nil {
@@ -290,7 +289,7 @@ func (f *follower) dir(at link) {
 			below = append(below, l)
 		}
 	}
-	slices.SortFunc(below, func(a, b link) int { return cmp.Compare(b.path, a.path) }) // the first on top
+	inventory.SortFunc(below, func(a, b *link) int { return cmp.Compare(b.path, a.path) }) // the first on top
 	if f.links += len(below); f.links > maxLinks {
 		f.walker.links.over = true
 		return

@@ -72,26 +72,44 @@ func parseProgram(s string) (programVersion, error) {
 	if rest != "" || word == "" {
 		return v, errProgram
 	}
+	var ok bool
 	v.number = number
-	switch {
-	case word == "p" || word == "pl" || word == "patch":
-		v.stage = 1
-	case word == "dev" || word == "pre" && number == "":
-		v.stage = -5
-	case word == "alpha" || word == "a" && number != "":
-		v.stage = -4
-	case word == "beta" || word == "b" && number != "":
-		v.stage = -3
-	case word == "pre" || word == "preview":
-		v.stage = -2
-	case word == "rc":
-		v.stage = -1
-	case number == "" && (len(word) == 1 || len(word) == 2 && word[0] == 'z'): // 1.0.2za follows 1.0.2z
-		v.stage = 1 + len(word)*256 + int(word[len(word)-1])
-	default:
+	if v.stage, ok = stageOf(word, number); !ok {
 		return v, errProgram
 	}
 	return v, nil
+}
+
+// stageOf returns the stage that a word with a number stands for.
+func stageOf(word, number string) (stage int, ok bool) {
+	switch word {
+	case "p", "pl", "patch":
+		return 1, true
+	case "dev":
+		return -5, true
+	case "alpha":
+		return -4, true
+	case "beta":
+		return -3, true
+	case "pre":
+		if number == "" {
+			return -5, true
+		}
+		return -2, true
+	case "preview":
+		return -2, true
+	case "rc":
+		return -1, true
+	}
+	switch {
+	case number != "" && word == "a":
+		return -4, true
+	case number != "" && word == "b":
+		return -3, true
+	case number == "" && (len(word) == 1 || len(word) == 2 && word[0] == 'z'): // 1.0.2za follows 1.0.2z
+		return 1 + len(word)*256 + int(word[len(word)-1]), true
+	}
+	return 0, false
 }
 
 // leading returns the digits at the beginning of s, and the rest.

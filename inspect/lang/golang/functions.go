@@ -148,7 +148,7 @@ func namesAt(f *elf.File, addr, size uint64) (*io.SectionReader, error) {
 // A packageSet collects the packages of functions.
 type packageSet struct {
 	known   map[string]bool
-	last    string // the package of the last name; most have the one before
+	last    []byte // the package of the last name; most have the one before
 	runtime bool   // the runtime is part of the program
 }
 
@@ -184,13 +184,11 @@ func (s *packageSet) read(names io.Reader) error {
 // add adds the package of a function.
 func (s *packageSet) add(name []byte) {
 	path := packageOf(name)
-	switch {
-	case len(path) == 0, string(path) == s.last:
-	case !s.known[string(path)]:
-		s.last = string(path)
-		s.known[s.last] = true
-	default:
-		s.last = string(path)
+	if len(path) > 0 && !bytes.Equal(path, s.last) {
+		s.last = append(s.last[:0], path...)
+		if !s.known[string(path)] {
+			s.known[string(path)] = true
+		}
 	}
 	s.runtime = s.runtime || string(name) == "runtime.main"
 }
@@ -200,20 +198,23 @@ func (s *packageSet) add(name []byte) {
 // precedes the first dot after the last slash. Dots in the last element of an import path
 // are escaped. What follows the package may have slashes and dots in brackets.
 func packageOf(name []byte) []byte {
-	for _, generated := range [...]string{"type:", "type..", "go:"} {
-		if bytes.HasPrefix(name, []byte(generated)) {
-			return nil
-		}
-	}
-	if i := bytes.IndexAny(name, "([{ "); i >= 0 {
-		name = name[:i]
-	}
-	slash := bytes.LastIndexByte(name, '/')
-	dot := bytes.IndexByte(name[slash+1:], '.')
-	if dot < 0 {
+	if bytes.HasPrefix(name, []byte("type:")) || bytes.HasPrefix(name, []byte("type..")) || bytes.HasPrefix(name, []byte("go:")) {
 		return nil
 	}
-	return name[:slash+1+dot]
+	dot := -1 // the first one after the last slash
+	for i, c := range name {
+		switch c {
+		case '/':
+			dot = -1
+		case '.':
+			if dot < 0 {
+				dot = i
+			}
+		case '(', '[', '{', ' ':
+			return name[:max(dot, 0)]
+		}
+	}
+	return name[:max(dot, 0)]
 }
 
 // unescape reverses the escaping of an import path in the names of functions

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"assay/inspect/inventory"
 	"assay/inspect/readat"
 )
 
@@ -94,7 +95,7 @@ func (w *wal) recover(frames uint32, salt []byte, sum checksum) error {
 		}
 	}
 	all = all[:committed]
-	slices.SortFunc(all, func(a, b frame) int {
+	inventory.SortFunc(all, func(a, b *frame) int {
 		return cmp.Or(cmp.Compare(a.page, b.page), cmp.Compare(b.number, a.number))
 	})
 	w.frames = slices.CompactFunc(all, func(a, b frame) bool { return a.page == b.page })
