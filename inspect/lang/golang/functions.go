@@ -183,6 +183,10 @@ func (s *packageSet) read(names io.Reader) error {
 
 // add adds the package of a function.
 func (s *packageSet) add(name []byte) {
+	if n := len(s.last); n > 0 && len(name) > n && name[n] == '.' && bytes.Equal(name[:n], s.last) && bytes.IndexByte(name[n:], '/') < 0 {
+		s.runtime = s.runtime || string(name) == "runtime.main"
+		return // the package of the last name, which is the usual case
+	}
 	path := packageOf(name)
 	if len(path) > 0 && !bytes.Equal(path, s.last) {
 		s.last = append(s.last[:0], path...)
