@@ -256,6 +256,12 @@ func (r *run) scan(c *ucli.Context) error {
 		return err
 	}
 	r.warn = s.onErrorWarn
+	answered := false
+	defer func() {
+		if !answered {
+			discard(s.outputs)
+		}
+	}()
 	secret, err := findToken(c, r.env.LookupEnv, readTokenFile)
 	if err != nil {
 		return err
@@ -302,9 +308,9 @@ func (r *run) scan(c *ucli.Context) error {
 	}, s.rendered()...)
 	progress("")
 	if err != nil {
-		discard(s.outputs)
 		return err
 	}
+	answered = true
 	r.answer = result.Verdict
 	r.code = exitCode(r.answer, s.continueOnFailure)
 	return r.print(result, s)

@@ -98,6 +98,42 @@ func TestMissingReports(t *testing.T) {
 	}
 }
 
+// A scan that ends before it has an answer leaves no report of an earlier one.
+func TestEarlierReports(t *testing.T) {
+	for name, flags := range map[string][]string{
+		"no token": nil,
+		"no root":  {"-d", filepath.Join(t.TempDir(), "missing"), "--token-file", secretFile(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.json")
+			if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := slices.Concat([]string{"--server", "http://127.0.0.1:1", "--output", "json=" + path}, flags)
+			if code := Run(t.Context(), quietEnv(args, nil, &bytes.Buffer{})); code == codePass {
+				t.Error("the scan passed")
+			}
+			if _, err := os.Stat(path); !os.IsNotExist(err) {
+				t.Errorf("the old report: %v", err)
+			}
+		})
+	}
+}
+
+// secretFile returns a file with a token.
+func secretFile(t *testing.T) string {
+	t.Helper()
+	secret, err := token.New(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // --html is --format html, and the two may not contradict each other.
 func TestHTMLFlag(t *testing.T) {
 	for _, flags := range [][]string{{"--html"}, {"-H"}, {"-nH"}, {"--html", "--format", "html"}} {
