@@ -20,8 +20,9 @@ const (
 // Statuses returns the status of each finding. Only a VEX statement makes a package not
 // affected. A finding that an exception accepts, or that the policy lets pass, is affected:
 // somebody accepts the risk, and it is there. A finding that is left to the distribution, or
-// whose code the program seems to lack, is under investigation. Findings of one vulnerability in packages with the same purl have the
-// same status, the worst of theirs, because VEX does not tell these packages apart.
+// whose code the program seems to lack, is under investigation. Findings of one vulnerability
+// in packages with the same purl have the same status, the worst of theirs, because VEX does
+// not tell these packages apart.
 func Statuses(findings []verdict.Finding) []Status {
 	type key struct{ id, purl string }
 	worst := map[key]Status{}

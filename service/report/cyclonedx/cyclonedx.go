@@ -5,7 +5,6 @@ package cyclonedx
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -66,8 +65,8 @@ func request(sent wire.Scan) (*cdx.BOM, error) {
 	return bom, cdx.NewBOMDecoder(&b, cdx.BOMFileFormatJSON).Decode(bom)
 }
 
-// serialNumber derives a UUID from the scan: one of version 8 (RFC 9562) with SHA-256. That of
-// a scan that is not kept, and has no id, depends on the whole verdict.
+// serialNumber derives a UUID from the scan. That of a scan that is not kept, and has no id,
+// depends on the whole verdict.
 func serialNumber(v verdict.Verdict) (string, error) {
 	of := []byte("scan " + v.Scan)
 	if v.Scan == "" {
@@ -77,10 +76,7 @@ func serialNumber(v verdict.Verdict) (string, error) {
 		}
 		of = text
 	}
-	u := sha256.Sum256(of)
-	u[6] = u[6]&0x0f | 0x80
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16]), nil
+	return "urn:uuid:" + report.UUID(of), nil
 }
 
 // references finds the components of packages.

@@ -5,7 +5,6 @@ package gitlab
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -265,15 +264,11 @@ func severity(s verdict.Severity) string {
 	return "Unknown"
 }
 
-// idOf returns a UUID that stays the same for a finding in later scans (version 8 of RFC
-// 9562).
+// idOf returns a UUID that stays the same for a finding in later scans.
 func idOf(f verdict.Finding) string {
 	path := ""
 	if f.Package.Source == "" && len(f.Package.Paths) > 0 {
 		path = f.Package.Paths[0]
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{f.ID, f.Package.Type, f.Package.Name, f.Package.Version, f.Package.Arch, path}))
-	sum[6] = sum[6]&0x0f | 0x80
-	sum[8] = sum[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	return report.UUID(fmt.Appendf(nil, "%q", []string{f.ID, f.Package.Type, f.Package.Name, f.Package.Version, f.Package.Arch, path}))
 }

@@ -74,7 +74,7 @@ type identifiers struct {
 }
 
 func render(w io.Writer, s report.Scan) error {
-	id, err := documentID(s)
+	id, err := s.URI("openvex", s.Verdict)
 	if err != nil {
 		return fmt.Errorf("encode OpenVEX: %w", err)
 	}
@@ -99,19 +99,6 @@ func render(w io.Writer, s report.Scan) error {
 		return fmt.Errorf("encode OpenVEX: %w", err)
 	}
 	return nil
-}
-
-// documentID returns the IRI of the document: that of the scan, or one derived from the verdict
-// for a scan that is not kept.
-func documentID(s report.Scan) (string, error) {
-	if s.Verdict.Scan != "" && s.PublicURL != "" {
-		return s.PublicURL + "/api/v1/scans/" + s.Verdict.Scan + "/report?format=openvex", nil
-	}
-	text, err := json.Marshal(s.Verdict)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("urn:assay:scan:%x", sha256.Sum256(text)), nil
 }
 
 // whole returns statements about the scan: one for each thing that was not evaluated, so that

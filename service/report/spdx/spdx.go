@@ -4,8 +4,6 @@ package spdx
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -23,7 +21,7 @@ func Format() report.Format {
 const maxText = 1000 // runes of a text
 
 func render(w io.Writer, s report.Scan) error {
-	namespace, err := namespace(s)
+	namespace, err := s.URI("spdx", []any{s.Verdict, s.Sent.Inventory})
 	if err != nil {
 		return fmt.Errorf("encode SPDX: %w", err)
 	}
@@ -42,17 +40,4 @@ func render(w io.Writer, s report.Scan) error {
 		Inventory: s.Sent.Inventory,
 		Notes:     notes,
 	})
-}
-
-// namespace returns the URI of the document: that of the scan, or one derived from the verdict
-// and the inventory for a scan that is not kept.
-func namespace(s report.Scan) (string, error) {
-	if s.Verdict.Scan != "" && s.PublicURL != "" {
-		return s.PublicURL + "/api/v1/scans/" + s.Verdict.Scan + "/report?format=spdx", nil
-	}
-	text, err := json.Marshal([]any{s.Verdict, s.Sent.Inventory})
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("urn:assay:inventory:%x", sha256.Sum256(text)), nil
 }
