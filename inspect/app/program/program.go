@@ -32,7 +32,8 @@ const (
 )
 
 // Read returns the program in a file, if it is one of the table and has its version. It is an
-// error if the file has several versions, or more texts than are read. The file must have been opened with Sections.
+// error if the file has several versions, or more texts than are read. The file must have been
+// opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	p, ok := find(base)
