@@ -307,7 +307,7 @@ func TestRatchetTail(t *testing.T) {
 		tail := strings.Join(lines[max(0, len(lines)-10):], "\n")
 		for _, want := range []string{
 			"note: 2 introduced by this build, 31 known in main: 1 overdue since 2026-11-18, 30 in their grace",
-			"worst: high old00 1.0.0 -> 9.0.0", "fix: in the project of /app: npm update old00 young30 young31",
+			"worst: high old00 1.0.0 -> 9.0.0", "fix: in the project of /app: raise old00 to 9.0.0, young30 to 9.0.0 and young31 to 9.0.0",
 			"FAIL, exit code 4: 3 of 33 findings fail, in 3 packages",
 		} {
 			if !strings.Contains(strings.Join(strings.Fields(tail), " "), want) {
