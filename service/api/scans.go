@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"assay/remote/cyclonedx"
@@ -289,7 +288,7 @@ func (a *api) getReport(w http.ResponseWriter, r *http.Request, t store.Token) e
 	name := cmp.Or(r.URL.Query().Get("format"), "text")
 	format, ok := formats.Find(name)
 	if !ok {
-		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("unknown report format %q", name), Hint: "use one of " + strings.Join(formats.Names(), ", ")}
+		return httpserver.Problem{Status: http.StatusBadRequest, What: fmt.Sprintf("unknown report format %q", name), Hint: hintFormats()}
 	}
 	memory := a.server.WorkMemory(t)
 	defer memory.Free()

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -74,6 +75,9 @@ func (d *daemon) scans(c *cli.Context) error {
 		for _, s := range page {
 			if s.Outcome == "" { // kept by an earlier version
 				text, err := st.ScanVerdict(c.Context, s.ID)
+				if errors.Is(err, store.ErrNotFound) {
+					continue // it was deleted meanwhile
+				}
 				if err != nil {
 					return err
 				}

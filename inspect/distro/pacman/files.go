@@ -33,11 +33,17 @@ func Lists(at string) (mtree, files string) {
 // compressed with gzip (mtree(5)). The path is relative to the root and is valid only during
 // the call.
 func ReadMtree(r io.Reader, file func(path []byte, sum [sha256.Size]byte)) error {
+	return readMtree(r, maxLists, file)
+}
+
+// readMtree is ReadMtree for a mtree of at most limit bytes.
+func readMtree(r io.Reader, limit int64, file func(path []byte, sum [sha256.Size]byte)) error {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("mtree: %w", err)
 	}
-	s := bufio.NewScanner(io.LimitReader(z, maxLists))
+	rest := &io.LimitedReader{R: z, N: limit + 1}
+	s := bufio.NewScanner(rest)
 	s.Buffer(nil, maxLine)
 	for s.Scan() {
 		name, rest, ok := bytes.Cut(s.Bytes(), []byte(" "))
@@ -60,6 +66,9 @@ func ReadMtree(r io.Reader, file func(path []byte, sum [sha256.Size]byte)) error
 	}
 	if err := s.Err(); err != nil {
 		return fmt.Errorf("mtree: %w", err)
+	}
+	if rest.N == 0 {
+		return fmt.Errorf("mtree: more than %d bytes", limit)
 	}
 	return nil
 }

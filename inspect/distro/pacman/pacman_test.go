@@ -109,6 +109,17 @@ func compressed(t testing.TB, text string) io.Reader {
 	return &b
 }
 
+// TestMtreeLimit: a list that is too large is an error, and not a shorter list.
+func TestMtreeLimit(t *testing.T) {
+	const text = "./a type=dir\n./b type=dir\n"
+	for limit, fails := range map[int64]bool{int64(len(text)): false, int64(len(text)) - 1: true, 1: true} {
+		err := readMtree(compressed(t, text), limit, func([]byte, [sha256.Size]byte) {})
+		if (err != nil) != fails || fails && !strings.Contains(err.Error(), "more than") {
+			t.Errorf("limit %d of %d bytes: %v", limit, len(text), err)
+		}
+	}
+}
+
 func TestReadMtree(t *testing.T) {
 	digest := strings.Repeat("0f", sha256.Size)
 	for name, tt := range map[string]struct {
