@@ -4,7 +4,6 @@ package reporttest
 import (
 	"bytes"
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -64,11 +63,11 @@ func Debian(t testing.TB) report.Scan {
 	return Answer(t, Root(t, testkit.Path(t, "pkgdb", "dpkg", "debian12-minbase")), Records(t))
 }
 
-// Records returns an index of the real records of Debian and PyPI.
+// Records returns an index of the real records of Debian.
 func Records(t testing.TB) match.Index {
 	t.Helper()
 	var all []advisory.Advisory
-	for r, err := range load.Open(filepath.Join(testkit.Path(t, "osv", "Debian"))).Records() {
+	for r, err := range load.Open(testkit.Path(t, "osv", "Debian")).Records() {
 		if err != nil {
 			t.Fatal(err)
 		}
