@@ -190,6 +190,26 @@ func hostile(text string) report.Scan {
 	return s
 }
 
+// TestHeadline: the headline says what fails an image, and nothing else.
+func TestHeadline(t *testing.T) {
+	because := func(outcome verdict.Outcome, rule string) verdict.Verdict {
+		return verdict.Verdict{Decision: verdict.Decision{Outcome: outcome, Reasons: []verdict.Reason{{Rule: rule, Text: "x"}}}}
+	}
+	failing := because(verdict.Fail, verdict.RuleSeverity)
+	failing.Counts.Findings, failing.Counts.Failing = 3, 1
+	for want, v := range map[string]verdict.Verdict{
+		"1 of 3 findings fails the build, in 2 packages.":                           failing,
+		"No finding fails the build, but security support of the system has ended.": because(verdict.Fail, verdict.RuleEndOfLife),
+		"The policy forbids this image.":                                            because(verdict.Fail, "later"),
+		"This answer says nothing about the image.":                                 because(verdict.Untrusted, verdict.RuleUnreadable),
+		"No findings in 0 evaluated packages.":                                      because(verdict.Pass, verdict.RuleClean),
+	} {
+		if got := html.Headline(v, 2); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // attacks are texts that a page could take for markup, script, style or an address.
 var attacks = []string{
 	`<script>window.hit=1</script>`,

@@ -183,10 +183,17 @@ func headline(v verdict.Verdict, groups int) string {
 			verb = "fails"
 		}
 		return fmt.Sprintf("%s of %s %s the build, in %s.", verdict.Number(c.Failing), verdict.Count(c.Findings, "finding"), verb, verdict.Count(groups, "package"))
+	case v.Decision.Outcome == verdict.Fail && endOfLife(v):
+		return "No finding fails the build, but security support of the system has ended."
 	case v.Decision.Outcome == verdict.Fail:
 		return "The policy forbids this image."
 	}
 	return "This answer says nothing about the image."
+}
+
+// endOfLife reports whether the image fails because the support of its system has ended.
+func endOfLife(v verdict.Verdict) bool {
+	return slices.ContainsFunc(v.Decision.Reasons, func(r verdict.Reason) bool { return r.Rule == verdict.RuleEndOfLife })
 }
 
 // aside says what the client does with the outcome.
@@ -230,8 +237,7 @@ func notes(v verdict.Verdict) []string {
 	if v.Data.Sample {
 		all = append(all, "The data is a sample for demonstration: most advisories are not in it.")
 	}
-	said := slices.ContainsFunc(v.Decision.Reasons, func(r verdict.Reason) bool { return r.Rule == verdict.RuleEndOfLife })
-	if v.System.Ended && !said {
+	if v.System.Ended && !endOfLife(v) {
 		all = append(all, sentence("security support of "+system(v.System)+" has ended"))
 	}
 	for _, f := range v.Exceptions {
