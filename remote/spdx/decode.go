@@ -247,8 +247,10 @@ func (d *decoder) pkg() {
 		c.version = "" // it would be newer than any other to some package managers
 	}
 	c.paths = pathsIn(c.sourceInfo)
-	// Each purl has a package with all of them.
-	if d.limits.Values -= len(c.paths) * max(1, len(c.purls)); d.limits.Values < 0 {
+	// Each purl has a package with all of them. A path is short, and takes as much memory as a
+	// value that is longer.
+	const values = 4
+	if d.limits.Values -= values * len(c.paths) * max(1, len(c.purls)); d.limits.Values < 0 {
 		d.Stop(fmt.Errorf("%w: too many paths of packages", jsonread.ErrTooLarge))
 		return
 	}
