@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,30 +67,9 @@ func (d *daemon) scans(c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
-	var listed []listedScan
-	for len(listed) < limit {
-		page, next, err := st.FilterScans(c.Context, filter)
-		if err != nil {
-			return err
-		}
-		for _, s := range page {
-			if s.Outcome == "" { // kept by an earlier version
-				text, err := st.ScanVerdict(c.Context, s.ID)
-				if errors.Is(err, store.ErrNotFound) {
-					continue // it was deleted meanwhile
-				}
-				if err != nil {
-					return err
-				}
-				s.Outcome = encode.Outcome(text)
-			}
-			if len(listed) < limit && (filter.Outcome == "" || s.Outcome == filter.Outcome) {
-				listed = append(listed, listedScan{s.ID, s.At, s.Project, s.Ref, s.Commit, s.Outcome})
-			}
-		}
-		if filter.After = next; next == "" {
-			break
-		}
+	listed, err := listScans(c.Context, st, filter, limit)
+	if err != nil {
+		return err
 	}
 	if c.Bool("json") {
 		out := json.NewEncoder(d.stdout)
@@ -107,4 +87,36 @@ func (d *daemon) scans(c *cli.Context) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.At.Format(time.RFC3339), cell(s.Outcome), cell(s.Project), cell(s.Ref), cell(s.Commit), s.Scan)
 	}
 	return w.Flush()
+}
+
+// listScans returns the newest scans that a filter chooses, at most limit.
+func listScans(ctx context.Context, st store.Store, filter store.ScanFilter, limit int) ([]listedScan, error) {
+	var listed []listedScan
+	for {
+		page, next, err := st.FilterScans(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range page {
+			if s.Outcome == "" { // kept by an earlier version
+				text, err := st.ScanVerdict(ctx, s.ID)
+				if errors.Is(err, store.ErrNotFound) {
+					continue // it was deleted meanwhile
+				}
+				if err != nil {
+					return nil, err
+				}
+				s.Outcome = encode.Outcome(text)
+			}
+			if filter.Outcome != "" && s.Outcome != filter.Outcome {
+				continue
+			}
+			if listed = append(listed, listedScan{s.ID, s.At, s.Project, s.Ref, s.Commit, s.Outcome}); len(listed) == limit {
+				return listed, nil
+			}
+		}
+		if filter.After = next; next == "" {
+			return listed, nil
+		}
+	}
 }
