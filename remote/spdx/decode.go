@@ -247,14 +247,26 @@ func (d *decoder) pkg() {
 		c.version = "" // it would be newer than any other to some package managers
 	}
 	c.paths = pathsIn(c.sourceInfo)
-	// Each purl has a package with all of them. A path is short, and takes as much memory as a
-	// value that is longer.
-	const values = 4
-	if d.limits.Values -= values * len(c.paths) * max(1, len(c.purls)); d.limits.Values < 0 {
-		d.Stop(fmt.Errorf("%w: too many paths of packages", jsonread.ErrTooLarge))
-		return
+	d.charge(c)
+	if d.Err() == nil {
+		d.take(c)
 	}
-	d.take(c)
+}
+
+// charge takes what the purls of a package repeat from the limits: each has a package with all
+// paths, and reads the texts again.
+func (d *decoder) charge(c *spdxRead) {
+	size := len(c.name) + len(c.id) + len(c.supplier) + len(c.originator)
+	for _, note := range c.notes {
+		size += len(note)
+	}
+	purls := max(1, len(c.purls))
+	d.limits.Bytes -= int64(purls-1) * int64(size)
+	const values = 4 // a path is short, and takes as much memory as a value that is longer
+	d.limits.Values -= values * len(c.paths) * purls
+	if d.limits.Bytes < 0 || d.limits.Values < 0 {
+		d.Stop(fmt.Errorf("%w: too many paths or purls of packages", jsonread.ErrTooLarge))
+	}
 }
 
 func (d *decoder) externalRef() {

@@ -141,6 +141,8 @@ func TestRejected(t *testing.T) {
 		"about":        {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, nil},
 		"about values": {`{"spdxVersion":"SPDX-2.3","packages":[{"annotations":[{"comment":"assay:about {\"evidence\":[` + strings.Repeat("{},", 60) + `{}]}"}],"externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}]}`, jsonread.ErrTooLarge},
 		"paths":        {`{"spdxVersion":"SPDX-2.3","packages":[{"sourceInfo":"found in ` + strings.Repeat("/a, /b, ", 30) + `/c"}]}`, jsonread.ErrTooLarge},
+		"texts of purls": {`{"spdxVersion":"SPDX-2.3","packages":[{"supplier":"Person: ` + strings.Repeat("a", 300_000) + ` (a@b)","externalRefs":[` +
+			strings.Repeat(`{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"},`, 6) + `{}]}]}`, jsonread.ErrTooLarge},
 		"paths of purls": {`{"spdxVersion":"SPDX-2.3","packages":[{"sourceInfo":"found in ` + strings.Repeat("/a, /b, ", 5) + `/c","externalRefs":[` +
 			strings.Repeat(`{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"},`, 6) + `{}]}]}`, jsonread.ErrTooLarge},
 		"values": {`{"spdxVersion":"SPDX-2.3","files":[` + strings.Repeat("1,", 60) + `1]}`, jsonread.ErrTooLarge},
