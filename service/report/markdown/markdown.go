@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"assay/service/report"
@@ -213,7 +214,7 @@ func (p *page) footer() {
 		fmt.Fprintf(p, "**%s do not fit here: the report in JSON has all of them.**\n\n", verdict.Count(p.lost, "more line"))
 	}
 	if v.Report != "" {
-		fmt.Fprintf(p, "Report: %s\n\n", text(v.Report))
+		fmt.Fprintf(p, "Report: %s\n\n", link(v.Report))
 	}
 	fmt.Fprintf(p, "Scan %s with data %s of %s.\n", code(cmp.Or(v.Scan, "not stored")), code(cmp.Or(v.Data.Snapshot, "unknown")), v.Data.Updated.UTC().Format("2006-01-02 15:04"))
 }
@@ -222,6 +223,18 @@ func (p *page) footer() {
 // markup is already resolved, so an at sign is followed by an invisible space.
 func text(s string) string {
 	return strings.ReplaceAll(report.Markdown(s, maxText), `\@`, "&#64;&#8203;")
+}
+
+// link returns an address as a link, because GitHub makes none of escaped text. An address that
+// is not plain HTTP or HTTPS stays text.
+func link(address string) string {
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>\`, r) }
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
+		len(address) > maxName || strings.ContainsFunc(address, odd) {
+		return text(address)
+	}
+	return "[" + text(address) + "](<" + address + ">)"
 }
 
 // code returns a name from outside in a fixed-width font. Every character that Markdown or a

@@ -52,6 +52,25 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// The address of the report is a link. One that is not plain stays text.
+func TestReportLink(t *testing.T) {
+	s := reporttest.Debian(t)
+	for address, want := range map[string]string{
+		"https://assay.example.com/api/v1/scans/mzxw6ytboi3dgnbv/report": "](<https://assay.example.com/api/v1/scans/mzxw6ytboi3dgnbv/report>)\n",
+		"http://127.0.0.1:8080/assay/x":                                  "](<http://127.0.0.1:8080/assay/x>)\n",
+		"javascript:alert(1)":                                            `Report: javascript\:alert\(1\)`,
+		"https://a.example/>)[x](<https://b.example":                     `Report: https\:\/\/a\.example\/&#62;\)\[x\]\(&#60;https`,
+		"https://a.example/x?y\u202e":                                    `Report: https\:\/\/a\.example\/x\?y`,
+		"/relative":                                                      `Report: \/relative`,
+	} {
+		s.Verdict.Report = address
+		doc := string(reporttest.Render(t, Format(), s))
+		if _, line, _ := strings.Cut(doc, "\nReport: "); !strings.Contains("Report: "+line, want) || strings.Contains(line, "](<") != strings.HasPrefix(want, "](<") {
+			t.Errorf("%q: %.200s, want %q", address, line, want)
+		}
+	}
+}
+
 func TestUntrusted(t *testing.T) {
 	for name, s := range map[string]report.Scan{"untrusted": reporttest.Untrusted(t), "empty": {}} {
 		doc := shown(reporttest.Render(t, Format(), s))
