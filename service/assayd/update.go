@@ -312,7 +312,7 @@ func (f updateFlags) plan(s feed.Source, config feed.Config, data string) (feed.
 
 func (d *daemon) update(c *cli.Context) error {
 	if c.NArg() > 0 {
-		return hint.Errorf("assayd update --ecosystem Debian --ecosystem npm", "unexpected argument %q", c.Args().First())
+		return hint.Errorf("name a source or an ecosystem with a flag: assayd update --source epss, assayd update --ecosystem Debian", "unexpected argument %q", c.Args().First())
 	}
 	drop := c.StringSlice("drop")
 	if len(drop) > 0 {
