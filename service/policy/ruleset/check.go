@@ -59,7 +59,7 @@ func (s section) checkName() []string {
 	case strings.TrimSpace(p) != p, strings.ContainsFunc(p, func(r rune) bool { return !unicode.IsPrint(r) }):
 		problem = "no name has spaces around it or characters that cannot be printed, so the section is never about a scan"
 	case strings.Contains(p, "**"):
-		problem = "\"**\" is like \"*\", which stands for no slash: name each number of folders"
+		problem = "\"**\" means the same as \"*\", which matches no slash: use one pattern for each depth, such as shop/* and shop/*/*"
 	case strings.HasPrefix(p, "/"), strings.HasSuffix(p, "/"):
 		problem = "the slash at the beginning or the end is part of the name"
 	case strings.ContainsAny(p, "?[]{}^$+|\\"):

@@ -262,7 +262,7 @@ func TestCheck(t *testing.T) {
 		"all: {forbidden: [{id: mal-2024-1, reason: r}]}":                                                                              "all: mal-2024-1 (line 1) matches no finding, because ids are not in lower case",
 		"all: {forbidden: [{package: a, reason: r, expires: 2026-01-01}]}":                                                             "all: a (line 1) is forbidden no longer since 2026-01-01",
 		"projects: {' a': {}}":                                   "project  a: no name has spaces around it or characters that cannot be printed, so the section is never about a scan",
-		"projects: {'shop/**': {}}":                              `project shop/**: "**" is like "*", which stands for no slash: name each number of folders`,
+		"projects: {'shop/**': {}}":                              `project shop/**: "**" means the same as "*", which matches no slash: use one pattern for each depth, such as shop/* and shop/*/*`,
 		"projects: {'shop/': {}}":                                "project shop/: the slash at the beginning or the end is part of the name",
 		"tokens: {'ci-?': {}}":                                   `token ci-?: only "*" is special, the other characters are part of the name`,
 		"projects: {'shop/*': {}, 'a.b_c-d': {}}":                "",
