@@ -116,13 +116,22 @@ func (t *text) caveats() []string {
 	return lines
 }
 
+// given returns the option as the build wrote it: a flag with its value, or a variable.
+func (o IgnoredOption) given() string {
+	name := clean(o.Origin, 40)
+	if o.Origin == "flag" {
+		name = "--" + clean(o.Name, 30)
+	}
+	return name + "=" + clean(o.Value, 40)
+}
+
 // toFailing returns notes that matter to a failing image, the most important first: what the
 // policy refused, and what came of the ratchet and of the exceptions.
 func (t *text) toFailing() []string {
 	var notes, refused []string
 	for _, o := range t.Ignored {
 		if o.Origin == "flag" { // which the build gave on purpose
-			refused = append(refused, clean(o.Name, 30)+"="+clean(o.Value, 40))
+			refused = append(refused, o.given())
 		}
 	}
 	if len(refused) > 0 {

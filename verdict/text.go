@@ -616,8 +616,7 @@ func (t *text) notes() {
 			t.note("and " + Count(len(t.Ignored)-i, "other option") + " not taken")
 			break
 		}
-		t.note(fmt.Sprintf("not taken: %s=%s of %s (%s)",
-			clean(o.Name, 30), clean(o.Value, 40), clean(o.Origin, 40), clean(o.Reason, maxWidth)))
+		t.note(fmt.Sprintf("not taken: %s (%s)", o.given(), clean(o.Reason, maxWidth)))
 	}
 	for i, s := range t.Notices {
 		if i == maxNotes {

@@ -108,7 +108,7 @@ func TestLog(t *testing.T) {
 			[]string{"--ignore-file", "/ignore.yaml"}, 4, "1 of 1 exception of /ignore.yaml matched no finding: CVE-2025-9999"},
 		{"cached", packages("curl 7.88.1-10+deb12u14"), nil, 0, ""},
 		{"policy of the service", join(packages("curl 7.88.1-10+deb12u5", "libssl3 3.0.9-1"), accept("2099-01-31")),
-			[]string{"--ignore-file", "/ignore.yaml", "--fail-on", "none"}, 4, "not taken because of the policy: fail-on=none, ignore-file=/ignore.yaml"},
+			[]string{"--ignore-file", "/ignore.yaml", "--fail-on", "none"}, 4, "not taken because of the policy: --fail-on=none, --ignore-file=/ignore.yaml"},
 		{"ratchet", packages("curl 7.88.1-10+deb12u5", "bind9 1:9.18.19-1", "libssl3 3.0.9-1"), []string{"--project", "ratchet", "--ref", "topic"}, 4,
 			"1 introduced by this build, 2 known in main: 1 overdue since DAY, 1 in their grace"},
 		{"ratchet passing", packages("curl 7.88.1-10+deb12u5"), []string{"--project", "passing", "--ref", "topic"}, 0, "PASS, exit code 0"},
