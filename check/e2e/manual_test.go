@@ -79,8 +79,8 @@ type help struct {
 
 var (
 	helpSection = regexp.MustCompile(`(?m)^([A-Z ]+):$`)
-	helpFlags   = regexp.MustCompile(`(?m)^   (--?[a-z].*)$`)
-	helpFlag    = regexp.MustCompile(`(?:^|, )(--?[a-z][a-z-]*)`)
+	helpFlags   = regexp.MustCompile(`(?m)^   (--?[a-zA-Z].*)$`)
+	helpFlag    = regexp.MustCompile(`(?:^|, )(--?[a-zA-Z][a-z-]*)`)
 	helpCommand = regexp.MustCompile(`(?m)^   ([a-z][a-z-]*)  `)
 )
 
