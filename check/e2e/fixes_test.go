@@ -244,6 +244,8 @@ func testPip(t *testing.T, scan scanner) {
 	}))
 	t.Cleanup(index.Close)
 	offer := func(version string) {
+		mu.Lock()
+		defer mu.Unlock()
 		wheels[fmt.Sprintf("%s-%s-py3-none-any.whl", name, version)] = wheel(t, name, version)
 	}
 	offer(old)
