@@ -774,7 +774,7 @@ func (t *text) scanErrors() {
 	}
 	var places []string
 	for _, p := range t.ScanErrors[:min(len(t.ScanErrors), most)] {
-		places = append(places, fmt.Sprintf("%s (%s)", clean("/"+p.Path, 60), clean(p.Err, 60)))
+		places = append(places, fmt.Sprintf("%s (%s)", clean("/"+p.Path, 60), clean(p.Err, 100)))
 	}
 	if more := len(t.ScanErrors) - len(places); more > 0 {
 		places = append(places, "and "+Number(more)+" more")

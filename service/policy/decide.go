@@ -286,14 +286,7 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 			Hint: "import advisories into the service first",
 		})
 	}
-	unreadable := unreadable(in)
-	if len(unreadable) > 0 {
-		reasons = append(reasons, verdict.Reason{
-			Rule: verdict.RuleUnreadable,
-			Text: "the list of installed packages could not be read: " + some(unreadable),
-			Hint: "run assay as a user who may read it, and check that the file is complete and not empty",
-		})
-	}
+	reasons = append(reasons, notRead(in)...)
 	u := sumUp(parts, in.Options)
 	reasons = append(reasons, notRecognised(in.Result, u)...)
 	if !noData {
@@ -311,7 +304,38 @@ func distrust(in Input, parts []verdict.Part, evaluated int) []verdict.Reason {
 		reasons = append(reasons, noScores(in)...)
 	}
 	if in.Options.Strict {
-		reasons = append(reasons, incomplete(len(in.ScanErrors)-len(unreadable), u.single)...)
+		reasons = append(reasons, incomplete(len(in.ScanErrors)-len(unreadable(in)), u.single)...)
+	}
+	return reasons
+}
+
+// notRead returns a reason for package databases, and one for os-release files, that could not
+// be read or contradict what is installed. Both name the causes.
+func notRead(in Input) []verdict.Reason {
+	var databases, systems []string
+	for _, p := range in.ScanErrors {
+		place := fmt.Sprintf("/%s (%s)", p.Path, p.Err)
+		switch p.Kind {
+		case inventory.KindDatabase:
+			databases = append(databases, place)
+		case inventory.KindSystem:
+			systems = append(systems, place)
+		}
+	}
+	var reasons []verdict.Reason
+	if len(databases) > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleUnreadable,
+			Text: "the list of installed packages could not be read: " + some(databases),
+			Hint: "run assay as a user who may read the package database, and check that it is complete and not empty",
+		})
+	}
+	if len(systems) > 0 {
+		reasons = append(reasons, verdict.Reason{
+			Rule: verdict.RuleUnreadable,
+			Text: "it is not certain which system this is: " + some(systems),
+			Hint: "os-release must be readable, and name the system whose packages are installed",
+		})
 	}
 	return reasons
 }
