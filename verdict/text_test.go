@@ -299,7 +299,7 @@ func unheld() verdict.Verdict {
 	v := parts(base(), system, npm)
 	v.Decision = verdict.Decision{Outcome: verdict.Untrusted, Code: 5, Reasons: []verdict.Reason{{
 		Rule: "no-data", Text: "12 packages cannot be evaluated: the service holds no advisories of npm",
-		Hint: "assayd update fetches them; to accept missing advisories, start the service with assayd serve --without npm"}}}
+		Hint: "assayd update fetches advisories; to accept that these are missing, start the service with assayd serve --without npm"}}}
 	return v
 }
 

@@ -118,7 +118,7 @@ func noScores(in Input) []verdict.Reason {
 	return []verdict.Reason{{
 		Rule: verdict.RuleNoData,
 		Text: "the service has no EPSS, the probability of exploitation that --fail-on names",
-		Hint: "assayd update --source epss fetches it; or leave epss= out of --fail-on",
+		Hint: "assayd update --source epss fetches EPSS; or leave epss= out of --fail-on",
 	}}
 }
 

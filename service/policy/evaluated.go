@@ -122,7 +122,7 @@ func (u unevaluated) withoutData() (text, hint string) {
 	}
 	text = fmt.Sprintf("%s cannot be evaluated: the service holds no advisories of %s",
 		plural(packages, "package", "packages"), some(shown))
-	hint = "assayd update fetches them; to accept missing advisories, start the service with assayd serve " + strings.Join(flags, " ")
+	hint = "assayd update fetches advisories; to accept that these are missing, start the service with assayd serve " + strings.Join(flags, " ")
 	return text, hint
 }
 
