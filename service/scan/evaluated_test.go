@@ -282,7 +282,7 @@ func TestParts(t *testing.T) {
 		{"another accepted ecosystem", without("Maven"), []inventory.Package{bash, library("npm", "left-pad", "1.0.0")}, 5, "no-data", "npm", 5,
 			"deb 1/1 evaluated, npm 0/1 not-evaluated type"},
 		{"types that no source covers", scan.Evaluator{}, []inventory.Package{bash, library("conda", "numpy", "1.0"), library("generic", "tool", "1.0"), library("conan", "zlib", "1.0")}, 0, "clean", "no findings in 1 of 4 packages; 3 are not evaluated", 5,
-			"deb 1/1 evaluated, conan 0/1 not-evaluated uncovered, conda 0/1 not-evaluated uncovered, generic 0/1 not-evaluated uncovered"},
+			"deb 1/1 evaluated, conan 0/1 not-evaluated uncovered, generic 0/1 not-evaluated uncovered, conda 0/1 not-evaluated uncovered"},
 		{"single packages", without(), []inventory.Package{bash, library("golang", "m", "(devel)"), library("golang", "n", "v1.0.0"), library("pypi", "x", "")}, 0, "clean", "no findings in 2 of 4 packages; 2 are not evaluated", 5,
 			"deb 1/1 evaluated, golang 1/2 partly version, pypi 0/1 not-evaluated version"},
 		{"the image itself", scan.Evaluator{}, []inventory.Package{bash, library("oci", "debian", "sha256:0"), library("docker", "library/debian", "12")}, 0, "clean", "no findings in 1 package", 0,
