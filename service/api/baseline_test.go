@@ -138,7 +138,7 @@ func TestLargeBaseline(t *testing.T) {
 // A stored scan is a baseline with each store. One that is damaged is not ignored.
 func TestStoredBaseline(t *testing.T) {
 	onStores(t, func(t *testing.T, r *ratchetRig) {
-		r.policy = "all: {}"
+		r.setPolicy("all: {}")
 		shop := r.token(store.Token{Name: "shop", Project: "shop"})
 		base := r.scan(t, shop, "base", "none", []string{"old00"})
 		scan := func() verdict.Verdict {
@@ -155,7 +155,7 @@ func TestStoredBaseline(t *testing.T) {
 			_, body := r.do("POST", "/api/v1/scans", shop, b.Bytes())
 			return decodeVerdict(t, body)
 		}
-		if v := scan(); v.Baseline == nil || v.Baseline.Base != 1 || v.Baseline.Own != 1 || v.Baseline.Packages != 2 || v.Baseline.At == nil || !v.Baseline.At.Equal(r.now) {
+		if v := scan(); v.Baseline == nil || v.Baseline.Base != 1 || v.Baseline.Own != 1 || v.Baseline.Packages != 2 || v.Baseline.At == nil || !v.Baseline.At.Equal(*r.now.Load()) {
 			t.Errorf("%+v", v.Baseline)
 		}
 		r.damage(base.Scan)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,11 +37,14 @@ func TestMain(m *testing.M) { os.Exit(postgresql.Main(m)) }
 // fix of 20 days ago, "young…" of 5 days ago, and "undated…" of an unknown day.
 type ratchetRig struct {
 	*rig
-	policy string
-	now    time.Time
+	policy atomic.Pointer[string]
+	now    atomic.Pointer[time.Time] // the server reads it after an answer, too
 	// damage damages the inventory of a stored scan.
 	damage func(scan string)
 }
+
+func (r *ratchetRig) setTime(now time.Time)   { r.now.Store(&now) }
+func (r *ratchetRig) setPolicy(policy string) { r.policy.Store(&policy) }
 
 func newRatchetRig(t *testing.T, st store.Store, damage func(string)) *ratchetRig {
 	t.Helper()
@@ -66,12 +70,14 @@ func newRatchetRig(t *testing.T, st store.Store, damage func(string)) *ratchetRi
 	add("GHSA-unda-aaaa-0000", "undated00", all, time.Time{})
 	add("GHSA-back-aaaa-0000", "backdoor", `{"introduced":"2.0.0"},{"fixed":"9.0.0"}`, now.AddDate(0, 0, -5))
 	data := index.NewMemory(records, nil)
-	r := &ratchetRig{now: now, damage: damage, policy: "all: {ratchet: {against: main, grace: 14d}}"}
+	r := &ratchetRig{damage: damage}
+	r.setTime(now)
+	r.setPolicy("all: {ratchet: {against: main, grace: 14d}}")
 	r.rig = newRig(t, func(c *config) {
 		c.API.Store, c.Server.Tokens = st, st
-		c.API.Now = func() time.Time { return r.now }
+		c.API.Now = func() time.Time { return *r.now.Load() }
 		c.API.View = func() (api.View, error) { return view{Memory: data, records: len(records)}, nil }
-		c.API.Policy = func(context.Context) (*ruleset.Policy, error) { return ruleset.Parse([]byte(r.policy)) }
+		c.API.Policy = func(context.Context) (*ruleset.Policy, error) { return ruleset.Parse([]byte(*r.policy.Load())) }
 	})
 	r.store = st
 	return r
@@ -81,7 +87,7 @@ func newRatchetRig(t *testing.T, st store.Store, damage func(string)) *ratchetRi
 // an hour.
 func (r *ratchetRig) scan(t *testing.T, secret, ref, failOn string, packages []string, more ...cyclonedx.Option) verdict.Verdict {
 	t.Helper()
-	r.now = r.now.Add(time.Hour)
+	r.setTime(r.now.Load().Add(time.Hour))
 	s := cyclonedx.Scan{Options: append([]cyclonedx.Option{
 		{Name: "ref", Value: ref, Origin: "flag"}, {Name: "fail-on", Value: failOn, Origin: "flag"},
 	}, more...)}
@@ -190,12 +196,12 @@ func TestRatchet(t *testing.T) {
 		}
 
 		// The grace counts from the day of the fix, not from that of the scan.
-		r.now = r.now.AddDate(0, 0, 10)
+		r.setTime(r.now.Load().AddDate(0, 0, 10))
 		v = r.scan(t, shop, "topic", "high", numbered("young", 2))
 		if counted(v.Ratchet) != "0 introduced, 2 known, 0 in grace, 2 overdue" || v.Decision.Outcome != verdict.Fail {
 			t.Errorf("after the grace: %s", counted(v.Ratchet))
 		}
-		r.now = now.Add(24 * time.Hour)
+		r.setTime(now.Add(24 * time.Hour))
 
 		// What is no reference: scans of other projects and refs, those that failed, that were not
 		// kept, whose project a variable names.
@@ -228,7 +234,7 @@ func TestRatchetAndExceptions(t *testing.T) {
 	onStores(t, func(t *testing.T, r *ratchetRig) {
 		shop := r.token(store.Token{Name: "shop", Project: "shop"})
 		r.scan(t, shop, "main", "none", []string{"young00", "young01", "young02", "young03", "old00", "old01", "undated00"})
-		r.policy = `all:
+		r.setPolicy(`all:
   ratchet: {against: main, grace: 14d}
   exceptions:
     - {package: young01, reason: r}
@@ -239,7 +245,7 @@ func TestRatchetAndExceptions(t *testing.T) {
     - {package: young11, reason: r, expires: 2026-01-31}
   forbidden:
     - {package: young03, reason: r}
-`
+`)
 		v := r.scan(t, shop, "topic", "high", append(numbered("young", 4), "old00", "old01", "undated00", "young10", "young11", "young12"))
 		got := map[string]string{}
 		for _, f := range v.Findings {
@@ -262,7 +268,7 @@ func TestRatchetAndExceptions(t *testing.T) {
 			t.Errorf("--grace: %s, %+v", v.Decision.Outcome, v.Ratchet)
 		}
 		// A mandatory fail-on takes the grace of the build, and not that of the ratchet.
-		r.policy = "all: {ratchet: {against: main, grace: 14d}, mandatory: {fail-on: high}}"
+		r.setPolicy("all: {ratchet: {against: main, grace: 14d}, mandatory: {fail-on: high}}")
 		v = r.scan(t, shop, "topic", "none", []string{"young00", "young12"}, cyclonedx.Option{Name: "grace", Value: "30d", Origin: "flag"})
 		if counted(v.Ratchet) != "1 introduced, 1 known, 1 in grace, 0 overdue" || v.Decision.Outcome != verdict.Fail || len(v.Ignored) != 2 {
 			t.Errorf("mandatory: %s, %+v, %+v", v.Decision.Outcome, v.Ratchet, v.Ignored)
