@@ -288,7 +288,7 @@ var differing = []struct {
 	{regexp.MustCompile(`scan=[a-z0-9]{16}`), "scan=SCAN"},
 	{regexp.MustCompile(`/scans/[a-z0-9]{16}`), "/scans/SCAN"},
 	{regexp.MustCompile(`[a-z2-7]{16} of main`), "SCAN of main"},
-	{regexp.MustCompile(`version \d line`), "version N line"},
+	{regexp.MustCompile(`version(\s+(?:#\d+ \d+\.\d+\s+)?)\d line`), "version${1}N line"}, // a line may end between them
 	{regexp.MustCompile(`snapshot=\w+`), "snapshot=SNAPSHOT"},
 	{regexp.MustCompile(`updated [a-z0-9 ]+ ago`), "updated TIME ago"},
 	{regexp.MustCompile(`assay_[0-9A-Za-z]+`), "TOKEN"},
