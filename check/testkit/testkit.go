@@ -5,6 +5,7 @@ package testkit
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -135,4 +136,18 @@ func Root(t testing.TB) string {
 			t.Fatal("no go.mod in the working directory or above")
 		}
 	}
+}
+
+// Syft returns the path of Syft. The test is skipped if it is neither installed nor built in
+// dist/tools, since it takes minutes to build.
+func Syft(t testing.TB) string {
+	t.Helper()
+	if path, err := exec.LookPath("syft"); err == nil {
+		return path
+	}
+	built, _ := filepath.Glob(filepath.Join(Root(t), "dist", "tools", "syft-*", "syft"))
+	if len(built) == 0 {
+		t.Skip("syft is missing: make compare builds it into dist/tools")
+	}
+	return built[0]
 }

@@ -12,14 +12,7 @@ import (
 
 // Decoding Syft's own document of a Debian root gives what dpkg-query lists.
 func TestDecodeOfSyftItself(t *testing.T) {
-	syft, err := exec.LookPath("syft")
-	if err != nil {
-		built, _ := filepath.Glob(filepath.Join(testkit.Root(t), "dist", "tools", "syft-*", "syft"))
-		if len(built) == 0 {
-			t.Skip("syft is missing: make compare builds it into dist/tools")
-		}
-		syft = built[0]
-	}
+	syft := testkit.Syft(t)
 	var expected []struct {
 		Name, Version, Arch, Source string
 		SourceVersion               string `json:"source_version"`

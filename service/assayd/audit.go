@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"slices"
@@ -57,13 +58,7 @@ func (d *daemon) audit(c *cli.Context) error {
 	}
 	slices.Reverse(events)
 	if c.Bool("json") {
-		out := json.NewEncoder(d.stdout)
-		for _, e := range events {
-			if err := out.Encode(e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeLines(d.stdout, events)
 	}
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TIME\tWHO\tWHAT\tOBJECT\tPROJECT\tDETAIL")
@@ -144,4 +139,15 @@ func (d *daemon) noteSettings(ctx context.Context, st store.Store, settings stri
 		return err
 	}
 	return st.AddEvent(ctx, d.event(store.ActionSettings, "assayd serve", settings))
+}
+
+// writeLines writes each element of a list as one line of JSON.
+func writeLines[T any](w io.Writer, list []T) error {
+	out := json.NewEncoder(w)
+	for _, e := range list {
+		if err := out.Encode(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -20,7 +20,7 @@ func reportLinksFlag() cli.Flag {
 	return &cli.GenericFlag{Name: "report-links", Usage: "let everybody with the link in a build's log open the report of its scan, for this `TIME` after the scan, such as 7d; default: a report needs a token", Value: new(lifetime.Duration)}
 }
 
-// reportLinks returns how long links to reports work; zero: there are none.
+// reportLinks returns how long links to reports work, or 0 if there are no links.
 func reportLinks(c *cli.Context, public string, log *slog.Logger) (time.Duration, error) {
 	life := lifetimeIn(c, "report-links")
 	switch {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -72,13 +71,7 @@ func (d *daemon) scans(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		out := json.NewEncoder(d.stdout)
-		for _, s := range listed {
-			if err := out.Encode(s); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeLines(d.stdout, listed)
 	}
 	w := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TIME\tOUTCOME\tPROJECT\tREF\tCOMMIT\tSCAN")

@@ -60,7 +60,7 @@ func (d *daemon) serveCommand() *cli.Command {
 type serveConfig struct {
 	public            string
 	certFile, keyFile string
-	reportLinks       time.Duration // how long links to reports work; zero: there are none
+	reportLinks       time.Duration // how long links to reports work; 0 means no links
 	evaluator         scan.Evaluator
 	memory            int64
 	clients           *api.Clients

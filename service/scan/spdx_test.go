@@ -24,14 +24,7 @@ import (
 // document. The roots have the package databases of Debian, Alpine and a rebuild of RHEL, and
 // libraries of languages.
 func TestSyftsDocuments(t *testing.T) {
-	syft, err := exec.LookPath("syft")
-	if err != nil {
-		built, _ := filepath.Glob(filepath.Join(testkit.Root(t), "dist", "tools", "syft-*", "syft"))
-		if len(built) == 0 {
-			t.Skip("syft is missing: make compare builds it into dist/tools")
-		}
-		syft = built[0]
-	}
+	syft := testkit.Syft(t)
 	var all []advisory.Advisory
 	for r, err := range load.Open(testkit.Path(t, "osv")).Records() {
 		if err != nil {

@@ -32,13 +32,16 @@ const (
 )
 
 // Read returns the program in a file, if it is one of the table and has its version. It is an
-// error if the file has several versions, or more texts than are read. The file must have been
-// opened with Sections.
+// error if the file has several versions, more texts than are read, or sections without names.
+// The file must have been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
 	p, ok := find(base)
 	if !ok {
 		return nil, nil
+	}
+	if !f.Named() {
+		return nil, fmt.Errorf("version of %s: the sections of the file have no names", p.name)
 	}
 	var versions []string
 	for _, name := range Sections() {
@@ -78,14 +81,13 @@ func pack(name, version, vendor, product, path string) inventory.Package {
 
 // find returns the program with a file of a name.
 func find(base string) (program, bool) {
-	all := programs()
-	i := slices.IndexFunc(all, func(p program) bool {
+	i := slices.IndexFunc(programs, func(p program) bool {
 		return slices.ContainsFunc(p.files, func(pattern string) bool { return matches(pattern, base) })
 	})
 	if i < 0 {
 		return program{}, false
 	}
-	return all[i], true
+	return programs[i], true
 }
 
 // matches reports whether a name is that of a pattern of the table.
@@ -109,8 +111,8 @@ func number(text string) string {
 	return strings.TrimRight(text[:len(text)-len(strings.TrimLeft(text, "0123456789."))], ".")
 }
 
-// branch returns the version in the name of a file of two numbers, "3.11" of
-// "libpython3.11.so.1.0", or an empty text.
+// branch returns the two numbers in the name of a file, "3.11" of "libpython3.11.so.1.0", or an
+// empty text if there are not exactly two.
 func branch(base string) string {
 	i := strings.IndexAny(base, "0123456789")
 	if i < 0 {
@@ -130,7 +132,7 @@ func (p program) versions(found []string, texts *io.SectionReader, branch string
 	switch p.name {
 	case "python":
 		if branch == "" {
-			return nil, nil // a text with three numbers alone is no evidence
+			return found, nil // three numbers alone are not evidence
 		}
 		marker = []byte(p.before + branch + ".")
 	case "sqlite":
@@ -166,7 +168,8 @@ func (p program) versions(found []string, texts *io.SectionReader, branch string
 	return found, nil
 }
 
-// backwards adds the versions before what follows them, where that is more telling.
+// backwards adds the versions that it finds by the text after them, for programs that have no
+// fixed text before their version.
 func (p program) backwards(found []string, data []byte) []string {
 	suffix := []byte(p.after[0])
 	for at := 0; ; at++ {
@@ -186,8 +189,8 @@ func (p program) backwards(found []string, data []byte) []string {
 	}
 }
 
-// version returns the version at the beginning of data, or an empty text if there is none that
-// ends as the program's does.
+// version returns the version at the beginning of data. It is empty if what follows is not one
+// of the texts that end the program's version.
 func (p program) version(data []byte) string {
 	n := 0
 	for n < min(len(data), maxVersion) && isVersion(data[n]) {

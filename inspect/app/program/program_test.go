@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/check/testkit/elftest"
 	"assay/inspect/elf"
 	"assay/inspect/inventory"
 )
@@ -90,40 +91,8 @@ func opened(t testing.TB, content []byte) *elf.File {
 	return f
 }
 
-// withTexts returns a program with constant texts, at address 4096.
-func withTexts(texts string) []byte {
-	names := "\x00.rodata\x00.shstrtab\x00"
-	const segments, sections = 64, 64 + 56
-	const text, data = sections + 3*64, sections + 3*64 + 32
-	b := make([]byte, data+len(texts))
-	le := binary.LittleEndian
-	copy(b, elf.Magic+"\x02\x01\x01")
-	le.PutUint16(b[16:], 2)
-	le.PutUint64(b[32:], segments)
-	le.PutUint64(b[40:], sections)
-	for at, value := range map[int]uint16{52: 64, 54: 56, 56: 1, 58: 64, 60: 3, 62: 2} {
-		le.PutUint16(b[at:], value)
-	}
-	p := b[segments:]
-	le.PutUint32(p, 1)
-	le.PutUint32(p[4:], 4)
-	le.PutUint64(p[8:], data)
-	le.PutUint64(p[16:], 4096)
-	le.PutUint64(p[32:], uint64(len(texts)))
-	section := func(i int, name, typ uint32, addr, off, size uint64) {
-		s := b[sections+i*64:]
-		le.PutUint32(s, name)
-		le.PutUint32(s[4:], typ)
-		le.PutUint64(s[16:], addr)
-		le.PutUint64(s[24:], off)
-		le.PutUint64(s[32:], size)
-	}
-	section(1, 1, 1, 4096, data, uint64(len(texts)))
-	section(2, uint32(len(".rodata")+2), 3, 0, text, uint64(len(names)))
-	copy(b[text:], names)
-	copy(b[data:], texts)
-	return b
-}
+// withTexts returns a program with constant texts.
+func withTexts(texts string) []byte { return elftest.Program(".rodata", []byte(texts)) }
 
 // TestTexts: the texts are those of the programs of Debian 12, or of the projects' own builds,
 // among others that are no evidence.
@@ -178,6 +147,20 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// A program runs without the names of its sections. Its version is then unknown, which must be
+// said.
+func TestNoSections(t *testing.T) {
+	b := withTexts("\x00nginx version: nginx/1.22.1\x00")
+	clear(b[40:48])
+	clear(b[58:64])
+	if found, err := Read(opened(t, b), "usr/sbin/nginx"); err == nil || len(found) > 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if found, err := Read(opened(t, b), "usr/bin/app"); err != nil || len(found) > 0 {
+		t.Errorf("another program: %+v, %v", found, err)
+	}
+}
+
 // Evidence is found wherever the windows end.
 func TestWindows(t *testing.T) {
 	for file, evidence := range map[string]string{
@@ -211,7 +194,7 @@ func TestManyTexts(t *testing.T) {
 // A row of the table recognises its own names, and no other row recognises them.
 func TestTable(t *testing.T) {
 	names := map[string]string{}
-	for _, p := range programs() {
+	for _, p := range programs {
 		for _, pattern := range p.files {
 			for _, version := range []string{"", "3.1"} {
 				base := strings.NewReplacer("*", ".1", "#", version).Replace(pattern)
@@ -228,8 +211,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("the row of %q is not complete", p.name)
 		}
 	}
-	if len(programs()) < 20 {
-		t.Errorf("%d programs", len(programs()))
+	if len(programs) < 20 {
+		t.Errorf("%d programs", len(programs))
 	}
 }
 
@@ -254,12 +237,11 @@ func TestErlang(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, p := range programs() {
-		f.Add(slices.IndexFunc(programs(), func(o program) bool { return o.name == p.name }), p.before+"1.2.3"+p.after[0])
+	for _, p := range programs {
+		f.Add(slices.IndexFunc(programs, func(o program) bool { return o.name == p.name }), p.before+"1.2.3"+p.after[0])
 	}
 	f.Fuzz(func(t *testing.T, row int, texts string) {
-		all := programs()
-		p := all[max(0, row)%len(all)]
+		p := programs[max(0, row)%len(programs)]
 		base := strings.NewReplacer("*", ".1", "#", "3.1").Replace(p.files[0])
 		found, err := Read(opened(t, withTexts(texts)), "usr/bin/"+base)
 		if err != nil && len(found) > 0 {

@@ -129,7 +129,7 @@ func TestReadMtree(t *testing.T) {
 	}{
 		"files, folders and links": {"#mtree\n/set type=file uid=0\n./usr time=1.0 type=dir\n./usr/a time=1 size=1 sha256digest=" + digest + "\n./usr/b type=link link=a\n", []string{"usr/a"}, false},
 		"escapes":                  {`./a\040b\134c\303\274 sha256digest=` + digest + "\n", []string{`a b\cü`}, false},
-		"escapes that are none":    {`./a\0 sha256digest=` + digest + "\n./b\\999 sha256digest=" + digest, []string{`a\0`, `b\999`}, false},
+		"not escapes":              {`./a\0 sha256digest=` + digest + "\n./b\\999 sha256digest=" + digest, []string{`a\0`, `b\999`}, false},
 		"a short digest":           {"./a sha256digest=0f\n", nil, true},
 		"no digest":                {"./a sha256digest=" + strings.Repeat("x", 2*sha256.Size), nil, true},
 		"a long line":              {"./" + strings.Repeat("a", maxLine), nil, true},

@@ -104,7 +104,7 @@ type layout struct {
 	names, next int
 }
 
-// layoutOf returns the layout of the table that begins with head, or nil if it is none.
+// layoutOf returns the layout of the table that begins with head, or nil if no table begins so.
 func layoutOf(order binary.ByteOrder, head []byte) *layout {
 	if len(head) < 8 || head[4] != 0 || head[5] != 0 {
 		return nil
@@ -198,7 +198,7 @@ func (s *packageSet) add(name []byte) {
 }
 
 // packageOf returns the escaped import path of the package of a function, or nil if it has
-// none, as functions of C and those that the compiler generates for types. It is what
+// none: functions of C, and those that the compiler generates for types. It is what
 // precedes the first dot after the last slash. Dots in the last element of an import path
 // are escaped. What follows the package may have slashes and dots in brackets.
 func packageOf(name []byte) []byte {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"assay/check/testkit"
+	"assay/check/testkit/elftest"
 	"assay/inspect/inventory"
 )
 
@@ -248,7 +249,7 @@ func FuzzLinkedPackages(f *testing.F) {
 	copy(head[72:], "runtime.main\x00a/b.F[x]\x00")
 	f.Add(head)
 	f.Fuzz(func(t *testing.T, table []byte) {
-		b := programWith(tableSection, table)
+		b := elftest.Program(tableSection, table)
 		packages, err := linkedPackages(open(t, b))
 		if err != nil && !errors.Is(err, errNoTable) {
 			t.Errorf("%v", err)
