@@ -52,6 +52,7 @@ advisories() {
 serve() {
 	for port in 18080 28080 38080 48080 58080; do
 		url=http://127.0.0.1:$port
+		: >"$work/log"
 		# The demo has only the advisories of a distribution, so packages of languages are
 		# reported as not evaluated. Your service has those advisories: see assayd update.
 		dist/assayd serve --update-every 0 --data "$work/data" --listen "127.0.0.1:$port" \
