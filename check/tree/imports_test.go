@@ -62,6 +62,9 @@ var allowed = map[string]string{
 	"service/report":          "remote/cyclonedx remote/spdx service/report verdict",
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
+	// Finished images.
+	"service/layer/source": "service/layer verdict/hint",
+
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",
 	"service/lifetime":   "",
