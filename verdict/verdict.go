@@ -166,6 +166,9 @@ type Finding struct {
 	Rule  string `json:"rule"`
 	// Origin is OriginBase or OriginOwn. It is empty without a baseline.
 	Origin string `json:"origin,omitempty"`
+	// Layer is the DiffID of the layer of the image that brought the package, or empty if
+	// the inventory does not name it.
+	Layer string `json:"layer,omitempty"`
 	Grounds
 	// Why is the comparison that matched, as text for people:
 	// "DEBIAN-CVE-2024-1: Debian:12 openssl 3.0.11-1 < fixed 3.0.13-1".

@@ -85,6 +85,10 @@ type Package struct {
 	// EmbeddedIn is the path of the file that contains this package (a jar
 	// within a jar, a module within a program), or empty.
 	EmbeddedIn string
+	// Layer is the DiffID of the layer of the image that brought the package, such as
+	// "sha256:…". It is empty if the tree was not made from layers, or if the layer is
+	// unknown.
+	Layer string
 	// Linked says which parts of the package are in the program that EmbeddedIn names.
 	Linked Linked
 }

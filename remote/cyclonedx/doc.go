@@ -13,6 +13,7 @@
 //	assay:content-set, assay:hash   repeated, for the whole list
 //	assay:owner, assay:owner-digest the operating system package that owns the files
 //	assay:linked                    what of a Go module is in a program; see inventory.Linked
+//	assay:layer                     the DiffID of the layer that brought the package
 //	assay:codename, assay:id-like   of the operating system; the second is repeated
 //	assay:repository                of the operating system, repeated: where it upgrades from
 //

@@ -91,6 +91,7 @@ const (
 	propRepository    = "assay:repository"
 	propHeld          = "assay:held"
 	propLinked        = "assay:linked"
+	propLayer         = "assay:layer"
 	propModified      = "assay:database-modified"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // followed by ORIGIN:NAME

@@ -157,6 +157,9 @@ func packageProperties(p inventory.Package, c *component) []property {
 	if p.Linked.Known() {
 		add(propLinked, string(p.Linked))
 	}
+	if p.Layer != "" {
+		add(propLayer, p.Layer)
+	}
 	if p.Owner != nil {
 		add(propOwner, p.Owner.Package)
 		add(propOwnerDigest, string(p.Owner.Digest))

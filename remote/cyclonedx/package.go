@@ -44,6 +44,7 @@ func applyProperties(p *inventory.Package, props []property) (typed bool) {
 	p.Held = held == "true"
 	linked, _ := lookup(props, propLinked)
 	p.Linked = inventory.Linked(linked)
+	p.Layer, _ = first(props, propLayer, "aquasecurity:trivy:LayerDiffID", "syft:location:0:layerID")
 	if owner, ok := lookup(props, propOwner); ok {
 		digest, _ := lookup(props, propOwnerDigest)
 		p.Owner = &inventory.Owner{Package: owner, Digest: digestOf(digest)}

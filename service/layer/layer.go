@@ -6,7 +6,10 @@ package layer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"assay/inspect/inventory"
 )
@@ -20,6 +23,9 @@ type Blob struct {
 	// DiffID is the digest of the archive without compression. It is checked if it is not
 	// empty.
 	DiffID string
+	// MediaType is the media type of the layer in its manifest. If it is not empty, it must be
+	// one of those that CheckMediaType accepts.
+	MediaType string
 	// CreatedBy is the command that made the layer, from the history of the image, or empty.
 	CreatedBy string
 	// Open opens the layer. It may be called several times.
@@ -60,6 +66,9 @@ type Layer struct {
 type Result struct {
 	Inventory inventory.Inventory
 	Layers    []Layer // as in the image
+	// Modified is when the package databases of the system were last modified, according to
+	// the layers, or zero if that is unknown; see inspect.Modified.
+	Modified time.Time
 }
 
 // An Error is the error of an image that cannot be evaluated because of what it contains: a
@@ -79,3 +88,31 @@ func (e *Error) Unwrap() error { return e.Err }
 func Inspect(ctx context.Context, dir string, img Image, limits Limits) (Result, error) {
 	return Result{}, errors.New("not implemented")
 }
+
+// CheckMediaType returns an error for the media type of a layer that Inspect cannot read: one
+// that is encrypted, that is not stored in the registry, or that is unknown.
+func CheckMediaType(mediaType string) error {
+	name, parameter, _ := strings.Cut(mediaType, ";")
+	switch strings.TrimSpace(name) {
+	case "application/vnd.oci.image.layer.v1.tar",
+		"application/vnd.oci.image.layer.v1.tar+gzip",
+		"application/vnd.oci.image.layer.v1.tar+zstd",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd":
+		if parameter == "" {
+			return nil
+		}
+	}
+	switch {
+	case strings.Contains(mediaType, "encrypted"):
+		return fmt.Errorf("layer of type %q is encrypted", mediaType)
+	case strings.Contains(mediaType, "nondistributable"), strings.Contains(mediaType, "foreign"):
+		return fmt.Errorf("layer of type %q is not stored in the registry", mediaType)
+	}
+	return fmt.Errorf("unsupported type of layer %q", mediaType)
+}
+
+// Clean removes the folders that killed processes have left in dir. Those that are in use are
+// kept. A dir that does not exist is no error.
+func Clean(dir string) error { return nil }

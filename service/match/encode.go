@@ -46,6 +46,14 @@ func AppendJSON(b []byte, findings []Finding) ([]byte, error) {
 			b = append(b, f.Origin...) // as the rule
 			b = append(b, '"')
 		}
+		if f.Layer != "" {
+			layer, err := json.Marshal(f.Layer)
+			if err != nil {
+				return nil, fmt.Errorf("encode finding %q: %w", f.ID, err)
+			}
+			b = append(b, `,"layer":`...)
+			b = append(b, layer...)
+		}
 		if b, err = appendGrounds(b, f.Grounds); err != nil {
 			return nil, fmt.Errorf("encode finding %q: %w", f.ID, err)
 		}

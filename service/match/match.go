@@ -187,7 +187,7 @@ func (m *matcher) findings(evaluations []*evaluation, total int) []Finding {
 			if c.absent(&m.packages[i]) {
 				c = c.notLinked(&m.packages[i])
 			}
-			all = append(all, Finding{Match: c, Package: about})
+			all = append(all, Finding{Match: c, Package: about, Layer: m.packages[i].Layer})
 		}
 	}
 	if twins {

@@ -38,12 +38,13 @@ type Finding struct {
 	Rule    string
 	Grounds *verdict.Grounds
 	Origin  string // of the package; the policy sets it
+	Layer   string // that brought the package, as in a verdict
 }
 
 // Verdict returns the finding as a verdict has it.
 func (f Finding) Verdict() verdict.Finding {
 	v := f.Match.Finding
-	v.Package, v.Fails, v.Rule, v.Origin = *f.Package, f.Fails, f.Rule, f.Origin
+	v.Package, v.Fails, v.Rule, v.Origin, v.Layer = *f.Package, f.Fails, f.Rule, f.Origin, f.Layer
 	if f.Grounds != nil {
 		v.Grounds = *f.Grounds
 	}
