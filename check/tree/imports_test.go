@@ -63,7 +63,9 @@ var allowed = map[string]string{
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// Finished images.
+	"service/layer":        "inspect",
 	"service/layer/source": "service/layer verdict/hint",
+	"service/image":        "remote/cyclonedx service/layer service/store verdict",
 
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",

@@ -58,7 +58,7 @@ func (d *daemon) prune(c *cli.Context) error {
 	if keep == 0 {
 		return hint.Errorf("say for how long to keep scans: assayd prune --keep 90d", "this store keeps scans for ever")
 	}
-	got, err := st.Prune(c.Context, store.Prune{Now: d.now(), Keep: keep, DryRun: c.Bool("dry-run"), Pause: retention.Pause})
+	got, err := recordPruner{st, d.now}.Prune(c.Context, store.Prune{Now: d.now(), Keep: keep, DryRun: c.Bool("dry-run"), Pause: retention.Pause})
 	if err == nil && !c.Bool("dry-run") { // the user of this command has seen the time
 		err = st.NotePrune(c.Context, store.LastPrune{At: d.now(), Keep: keep})
 	}

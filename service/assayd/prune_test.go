@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/service/image"
 	"assay/service/store"
 	"assay/service/store/sqlite"
 	"assay/verdict/hint"
@@ -29,6 +30,54 @@ func keepScans(t *testing.T, dir string, now time.Time, days ...int) {
 			t.Fatal(err)
 		}
 	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepRecords stores records about images with their keys: "kept" has the newest scan of the
+// store, and the others have one that is not kept.
+func keepRecords(t *testing.T, dir string, at time.Time, keys ...string) {
+	t.Helper()
+	withRecords(t, dir, at, func(r *image.Records, st store.Store) {
+		scans, err := st.ListScans(t.Context(), 1)
+		if err != nil || len(scans) != 1 {
+			t.Fatal(scans, err)
+		}
+		for _, key := range keys {
+			rec := image.Record{Kind: "clair4", Key: key, State: image.Finished, Scan: "gone"}
+			if key == "kept" {
+				rec.Scan = scans[0].ID
+			}
+			if err := r.Put(t.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// recordsOf returns the keys of the records about images.
+func recordsOf(t *testing.T, dir string) (keys string) {
+	t.Helper()
+	withRecords(t, dir, time.Time{}, func(r *image.Records, _ store.Store) {
+		list, err := r.List(t.Context(), "clair4", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rec := range list {
+			keys = strings.TrimSpace(keys + " " + rec.Key)
+		}
+	})
+	return keys
+}
+
+func withRecords(t *testing.T, dir string, at time.Time, do func(*image.Records, store.Store)) {
+	t.Helper()
+	st, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(&image.Records{Files: st, Now: func() time.Time { return at }}, st)
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +121,19 @@ func TestPrune(t *testing.T) {
 	}
 	if _, err := run("prune", "all"); err == nil {
 		t.Error("an argument is accepted")
+	}
+	keepRecords(t, dir, now.AddDate(0, 0, -200), "gone", "kept")
+	if _, err := run("prune", "--dry-run"); err != nil {
+		t.Error(err)
+	}
+	if got := recordsOf(t, dir); got != "gone kept" {
+		t.Errorf("after a dry run there are the records %q", got)
+	}
+	if _, err := run("prune"); err != nil {
+		t.Error(err)
+	}
+	if got := recordsOf(t, dir); got != "kept" {
+		t.Errorf("there are the records %q", got)
 	}
 	dir = t.TempDir()
 	if _, err := run("prune"); err == nil || errors.Is(err, store.ErrNotFound) {

@@ -338,7 +338,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	work.Go(func() { follow(ctx, log, index, st, age, ages, behind, &built) })
 	work.Go(func() { tidy(ctx, log, st) })
 	if keep > 0 {
-		work.Go(func() { retention.Run(ctx, log, st, keep, d.now) })
+		work.Go(func() { retention.Run(ctx, log, recordPruner{st, d.now}, keep, d.now) })
 	}
 	if len(update.Plans) > 0 {
 		work.Go(func() { update.Every(ctx, log, func(err error) { updated.set(err) }) })
