@@ -81,18 +81,31 @@ func (s *Server) Authenticate(w http.ResponseWriter, r *http.Request) (store.Tok
 // AuthenticateSecret is Authenticate for a secret that is not in the header. hint says what
 // to do if it is empty.
 func (s *Server) AuthenticateSecret(w http.ResponseWriter, r *http.Request, secret, hint string) (store.Token, error) {
+	t, err := s.Identify(w, r, secret, hint)
+	if err != nil {
+		return t, err
+	}
+	return t, s.Limit(t.ID, "with this token")
+}
+
+// Identify is AuthenticateSecret without counting the request towards the rate of the token.
+func (s *Server) Identify(w http.ResponseWriter, r *http.Request, secret, hint string) (store.Token, error) {
 	secret = strings.TrimSpace(secret)
 	if secret == "" {
 		return store.Token{}, Problem{Status: http.StatusUnauthorized, What: "no token was sent", Hint: hint}
 	}
 	t, err := s.token(r, secret)
-	if err != nil {
-		return t, err
+	if err == nil {
+		LogToken(w, t)
 	}
+	return t, err
+}
+
+// LogToken adds a token to the log line of a request.
+func LogToken(w http.ResponseWriter, t store.Token) {
 	if rec, ok := w.(*recorder); ok {
 		rec.token = t
 	}
-	return t, s.Limit(t.ID, "with this token")
 }
 
 // Limit counts a request towards the rate of a token, or of something else that has the rate

@@ -115,6 +115,15 @@ func New(c Config) *Server {
 	return s
 }
 
+// Beside returns a server without handlers for another listener. Its requests use the limits
+// of s: a token has one rate, and all requests have one memory.
+func (s *Server) Beside() *Server {
+	b := New(s.Config)
+	b.limits, b.spread = s.limits, s.spread
+	b.reading, b.bodies, b.slots, b.memory = s.reading, s.bodies, s.slots, s.memory
+	return b
+}
+
 // A LimitUse says how much of a limit requests use.
 type LimitUse struct {
 	Name        string // "slots", or "memory" and "bodies" in bytes
