@@ -286,3 +286,38 @@ func (r records) known(v vulnerability) ([]*index.Vulnerability, error) {
 	}
 	return found, nil
 }
+
+// SeverityOf returns how a vulnerability is rated in an ecosystem, whatever is installed.
+// entries are those about it in the ecosystem, and known the records about it. The first of
+// these counts: a distribution's word "unimportant", the entries, their records, the
+// distribution's word, the raters of the CVE, and the other records. Of several ratings at one
+// step the worst counts.
+func SeverityOf(ecosystem string, entries []index.Affected, known []index.Vulnerability) verdict.Severity {
+	var unimportant, entry, record, word, other rating
+	all := make([]*index.Vulnerability, len(known))
+	for i := range known {
+		all[i] = &known[i]
+	}
+	for _, e := range entries {
+		urgent := urgencyRating(e.Urgency, ecosystem)
+		if urgent.severity == verdict.Negligible {
+			unimportant = worst(unimportant, urgent)
+		}
+		word = worst(word, urgent)
+		entry = worst(entry, rate(e.Severity, e.Advisory))
+		for _, k := range all {
+			if k.ID == e.Advisory && k.Source == e.Source {
+				record = worst(record, rateRecord(k))
+			}
+		}
+	}
+	for _, k := range all {
+		other = worst(other, rate(k.Severity, k.ID))
+	}
+	for _, step := range [...]rating{unimportant, entry, record, word, rateByOthers(all), other} {
+		if step.rated() {
+			return step.severity
+		}
+	}
+	return verdict.Unrated
+}
