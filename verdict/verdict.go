@@ -39,6 +39,8 @@ type Verdict struct {
 	Without []string `json:"without,omitempty"`
 
 	System System `json:"system"`
+	// Image is the finished image that was evaluated, or nil if assay read a filesystem.
+	Image *Image `json:"image,omitempty"`
 	// ScanErrors are what the client could not read.
 	ScanErrors []ScanError `json:"partial,omitempty"`
 	Data       Data        `json:"data"`
@@ -334,6 +336,21 @@ type System struct {
 	// Repositories says which repository an upgrade inside the image lacks. It is nil if
 	// none is missing, or if that is unknown.
 	Repositories *Repositories `json:"repositories,omitempty"`
+}
+
+// An Image is a finished image.
+type Image struct {
+	Name     string       `json:"name,omitempty"`   // as it was named
+	Digest   string       `json:"digest,omitempty"` // of the manifest, or empty if unknown
+	Platform string       `json:"platform,omitempty"`
+	Layers   []ImageLayer `json:"layers,omitempty"` // the lowest first
+}
+
+// An ImageLayer is a layer of a finished image.
+type ImageLayer struct {
+	Digest    string `json:"digest,omitempty"`     // of the layer as it was sent
+	DiffID    string `json:"diff_id,omitempty"`    // of the archive without compression
+	CreatedBy string `json:"created_by,omitempty"` // the command that made it, as in a Dockerfile
 }
 
 // Repositories says which package repository an image lacks.

@@ -65,7 +65,7 @@ var allowed = map[string]string{
 	// Finished images.
 	"service/layer":        "inspect",
 	"service/layer/source": "service/layer verdict/hint",
-	"service/image":        "remote/cyclonedx service/layer service/store verdict",
+	"service/image":        "remote/cyclonedx service/httpserver service/layer service/scan service/store verdict",
 
 	// HTTP. The server knows no handler.
 	"service/acme":       "service/store",
@@ -79,7 +79,7 @@ var allowed = map[string]string{
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
 	"service/web":        "service/httpserver service/links service/report service/store",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
-		"service/lifetime service/links service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
+		"service/image service/layer/source service/lifetime service/links service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
 
 	"service/clair": "inspect/inventory service/advisory service/distro service/httpserver service/image service/index service/layer service/match service/report service/store verdict",
 

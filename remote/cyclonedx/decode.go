@@ -113,6 +113,11 @@ func (d *decoder) metadata(properties []property, s *Scan) error {
 		if p.Name == propModified { // a malformed time is like none: it only serves as advice
 			s.Modified, _ = time.Parse(time.RFC3339, p.Value)
 		}
+		if p.Name == propImage {
+			if err := json.Unmarshal([]byte(p.Value), &s.Image); err != nil {
+				return fmt.Errorf("property %q: %w", p.Name, err)
+			}
+		}
 		if p.Name == propPartial {
 			e, err := ScanErrorOf(p.Value)
 			if err != nil {

@@ -93,6 +93,7 @@ const (
 	propLinked        = "assay:linked"
 	propLayer         = "assay:layer"
 	propModified      = "assay:database-modified"
+	propImage         = "assay:image"
 	propPartial       = "assay:partial"
 	propOption        = "assay:option:" // followed by ORIGIN:NAME
 	propFile          = "assay:file:"   // followed by KIND:NAME

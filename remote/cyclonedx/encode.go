@@ -75,6 +75,13 @@ func metadataProperties(s Scan) ([]property, error) {
 	if !s.Modified.IsZero() {
 		properties = append(properties, property{propModified, s.Modified.UTC().Format(time.RFC3339)})
 	}
+	if s.Image != nil {
+		value, err := json.Marshal(s.Image)
+		if err != nil {
+			return nil, err
+		}
+		properties = append(properties, property{propImage, string(value)})
+	}
 	for _, p := range s.Inventory.ScanErrors {
 		value, err := ScanErrorText(p)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/verdict"
 )
 
 // A Scan is one request to the service.
@@ -14,6 +15,8 @@ type Scan struct {
 	// Modified is when the package databases of the system were last modified, or zero.
 	// The time is beside the inventory, which the same tree always gives.
 	Modified time.Time
+	// Image is the finished image whose layers were read, or nil.
+	Image *verdict.Image
 	// Client is the name and version of the tool that wrote the document, such as
 	// "assay 0.1.0".
 	Client string

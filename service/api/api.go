@@ -100,9 +100,11 @@ const (
 	StageStore  = "store"  // storing the scan
 )
 
-// Handle adds the handlers of the API to a server. It returns a function for the causes why
-// the service is degraded, whose error means that no data is served.
-func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
+// An API is what Handle has added to a server.
+type API struct{ api *api }
+
+// Handle adds the handlers of the API to a server.
+func Handle(s *httpserver.Server, c Config) *API {
 	if c.Clients == nil {
 		c.Clients = &Clients{}
 	}
@@ -126,14 +128,17 @@ func Handle(s *httpserver.Server, c Config) (causes func() ([]Cause, error)) {
 	s.HandleAuthenticated("GET /api/v1/audit", httpserver.ScopeAdmin, a.getAudit)
 	a.downloads()
 	a.generators()
-	return func() ([]Cause, error) {
-		v, err := a.View()
-		if err != nil {
-			return nil, err
-		}
-		defer v.Close()
-		return a.causes(v), nil
+	return &API{a}
+}
+
+// Causes returns why the service is degraded. The error means that no data is served.
+func (h *API) Causes() ([]Cause, error) {
+	v, err := h.api.View()
+	if err != nil {
+		return nil, err
 	}
+	defer v.Close()
+	return h.api.causes(v), nil
 }
 
 // timed reports the time that a stage took.

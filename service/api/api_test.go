@@ -59,6 +59,7 @@ type rig struct {
 type config struct {
 	API    api.Config
 	Server httpserver.Config
+	Images *api.Images // nil: the API has none
 }
 
 func newRig(t testing.TB, change func(*config)) *rig {
@@ -102,7 +103,11 @@ func newRig(t testing.TB, change func(*config)) *rig {
 func handler(c config) http.Handler {
 	c.Server.Now, c.Server.Log = c.API.Now, c.API.Log
 	s := httpserver.New(c.Server)
-	api.Handle(s, c.API)
+	handled := api.Handle(s, c.API)
+	if c.Images != nil {
+		c.Images.Scanner.Evaluate = handled.Evaluate
+		handled.HandleImages(*c.Images)
+	}
 	return s
 }
 

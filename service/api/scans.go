@@ -211,10 +211,10 @@ func (a *api) evaluate(ctx context.Context, s cyclonedx.Scan, t store.Token, mem
 	if err != nil {
 		return none(err)
 	}
+	if err := mayScan(t, v.Options.Project); err != nil {
+		return none(err)
+	}
 	if t.Project != "" {
-		if v.Options.Project != "" && v.Options.Project != t.Project {
-			return none(httpserver.Problem{Status: http.StatusForbidden, What: fmt.Sprintf("this token is for project %q", t.Project), Hint: "leave --project out, or use a token of that project"})
-		}
 		v.Options.Project = t.Project
 	}
 	v.ProjectInherited = scan.ProjectInherited(s, t)

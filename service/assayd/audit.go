@@ -129,7 +129,7 @@ func (conf serveConfig) settings(c *cli.Context, keep time.Duration) string {
 	if conf.reportLinks > 0 {
 		settings += fmt.Sprintf("; report-links %s", lifetimeOf(conf.reportLinks))
 	}
-	return settings
+	return settings + conf.images.settings(c)
 }
 
 // noteSettings adds the settings to the audit trail, unless they are the last ones there.

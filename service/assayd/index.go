@@ -19,7 +19,7 @@ const indexFolder = "assayd-index-"
 // indexOf builds an index of a state of the store in a temporary folder, which discard
 // removes. The index in the data folder belongs to the process that serves.
 func indexOf(ctx context.Context, st store.Store, upTo int64) (index *snapshot.DB, discard func() error, err error) {
-	removeOldIndexes(os.TempDir(), time.Now())
+	removeOldFolders(os.TempDir(), indexFolder, time.Now())
 	dir, err := os.MkdirTemp("", indexFolder)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the snapshot: %w", err)
@@ -38,11 +38,11 @@ func indexOf(ctx context.Context, st store.Store, upTo int64) (index *snapshot.D
 // newIndex is the age up to which a folder may be one that is not locked yet.
 const newIndex = time.Hour
 
-// removeOldIndexes removes the folders of indexOf in temp that belong to processes that
-// were killed. Everybody may write to temp, so it only touches folders that this user made
+// removeOldFolders removes the folders in temp whose names begin with name and that belong to
+// processes that were killed. Everybody may write to temp, so it only touches folders that this user made
 // and that nobody else can write to. What fails is left for the next time.
-func removeOldIndexes(temp string, now time.Time) {
-	found, err := filepath.Glob(filepath.Join(temp, indexFolder+"*"))
+func removeOldFolders(temp, name string, now time.Time) {
+	found, err := filepath.Glob(filepath.Join(temp, name+"*"))
 	if err != nil {
 		return
 	}

@@ -46,7 +46,7 @@ func TestRemoveOldIndexes(t *testing.T) {
 		}
 		kept = append(kept, other)
 	}
-	removeOldIndexes(temp, time.Now())
+	removeOldFolders(temp, indexFolder, time.Now())
 	if _, err := os.Lstat(killed); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder of a killed process: %v", err)
 	}

@@ -39,6 +39,9 @@ func main() {
 		if _, logged := errors.AsType[loggedError](err); logged {
 			os.Exit(1)
 		}
+		if e, ok := errors.AsType[exitError](err); ok {
+			os.Exit(e.code)
+		}
 		fmt.Fprintf(os.Stderr, "assayd: error: %v\n", err)
 		if next := hintOf(err); next != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", next)
@@ -126,6 +129,7 @@ func (d *daemon) app() *cli.App {
 			d.tokenCommand(),
 			d.auditCommand(),
 			d.statusCommand(),
+			d.scanCommand(),
 			d.replayCommand(),
 			d.revokeLinkCommand(),
 			d.explainCommand(),

@@ -35,7 +35,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
+		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), imageFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 2GiB; default: three quarters of the limit of the control group, or 1GiB without a limit"},
 			&cli.StringSliceFlag{Name: "update-every", Usage: "update the sources that were fetched before, or all default sources if the store is empty, every `TIME`; 0 for never; NAME=TIME for one source (repeatable; default: 6h)"},
@@ -66,6 +66,7 @@ type serveConfig struct {
 	clients           *api.Clients
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
+	images            imageSetup
 	front             *httpserver.Front
 	certificate       *servedCertificate
 	address           net.Addr // that serve listens on
@@ -112,6 +113,9 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 			return conf, hint.Errorf("docs/ci.md shows such a file", "--oidc: %w", err)
 		}
 		conf.oidc = &rules
+	}
+	if conf.images, err = newImages(c, log); err != nil {
+		return conf, err
 	}
 	if conf.clients, err = d.clients(c, conf.public); err != nil {
 		return conf, err
@@ -216,7 +220,7 @@ func viewOf(index *snapshot.DB) func() (api.View, error) {
 // the data up to date until the listener has stopped.
 func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, conf serveConfig, ready func(http.Handler), stopped <-chan struct{}) error {
 	// Before anything is opened: another assayd may serve from the folder.
-	removeOldIndexes(os.TempDir(), d.now())
+	removeOldFolders(os.TempDir(), indexFolder, d.now())
 	unlock, err := lockData(c)
 	if err != nil {
 		return hint.Errorf("is another assayd serving from this folder? Give each its own with --data", "lock %q: %w", c.String("data"), err)
@@ -312,7 +316,11 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	serverConfig.Observe, serverConfig.Shed = counts.Request, counts.Shed
 	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
-	causes = api.Handle(server, apiConfig)
+	handled := api.Handle(server, apiConfig)
+	causes = handled.Causes
+	if err := conf.images.serve(server, handled); err != nil {
+		return err
+	}
 	if err := web.Handle(server, web.Config{Store: st, Links: reportLinks, PublicURL: conf.public, Version: buildinfo.Version(version)}); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func TotalMemory(size string, root fs.FS) (int64, error) {
 		}
 		return max(memoryMin, limit/4*3), nil
 	}
-	n, err := parseSize(size)
+	n, err := ParseSize(size)
 	if err != nil {
 		return 0, hint.Errorf("write it like 512MiB or 2GiB", "invalid --memory: %w", err)
 	}
@@ -47,8 +47,8 @@ func TotalMemory(size string, root fs.FS) (int64, error) {
 	return n, nil
 }
 
-// parseSize reads a number of bytes with a unit.
-func parseSize(s string) (int64, error) {
+// ParseSize reads a number of bytes with a unit.
+func ParseSize(s string) (int64, error) {
 	number := strings.TrimRight(s, "BKMGTibkmgt")
 	shift, ok := map[string]int{"": 0, "b": 0, "kib": 10, "k": 10, "mib": 20, "m": 20, "gib": 30, "g": 30, "tib": 40, "t": 40}[strings.ToLower(s[len(number):])]
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)

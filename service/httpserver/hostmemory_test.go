@@ -30,12 +30,12 @@ func TestCgroupLimit(t *testing.T) {
 
 func TestParseSize(t *testing.T) {
 	for s, want := range map[string]int64{"512MiB": 512 << 20, "2GiB": 2 << 30, "1024": 1024, "3g": 3 << 30, "7 kib": 7 << 10} {
-		if got, err := parseSize(s); err != nil || got != want {
+		if got, err := ParseSize(s); err != nil || got != want {
 			t.Errorf("%q: %d, %v, want %d", s, got, err, want)
 		}
 	}
 	for _, s := range []string{"", "MiB", "-1MiB", "1.5GiB", "1 XB", "9999999TiB"} {
-		if got, err := parseSize(s); err == nil {
+		if got, err := ParseSize(s); err == nil {
 			t.Errorf("%q: %d", s, got)
 		}
 	}

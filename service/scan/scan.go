@@ -127,6 +127,7 @@ func (e Evaluator) Answer(s cyclonedx.Scan, ix match.Index, memo *match.Memo, da
 		Evaluated: policy.Evaluated(in),
 		Without:   e.Without,
 		System:    result.System,
+		Image:     s.Image,
 		Data:      data,
 		Options:   options,
 		Ignored:   ignored,
