@@ -80,6 +80,9 @@ func PassingRules() []string {
 	return []string{RuleAccepted, RuleVEX, RuleRatchet, RuleGrace, RuleUnfixed, RuleSubscription, RuleBelow, RuleUnimportant, RuleIgnored, RuleOwned, RuleNotLinked, RuleKernel}
 }
 
+// Untrusted reports whether a decision is not trusted because of this reason.
+func (r Reason) Untrusted() bool { return codeOf(r.Rule) == CodeUntrusted }
+
 // codeOf returns the exit code of a rule of a decision, or -1 if the rule is unknown: a
 // newer service may have new rules.
 func codeOf(rule string) int {

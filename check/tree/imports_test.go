@@ -63,7 +63,7 @@ var allowed = map[string]string{
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// Finished images.
-	"service/layer":        "inspect verdict/hint",
+	"service/layer":        "inspect",
 	"service/layer/source": "service/layer verdict/hint",
 	"service/image":        "remote/cyclonedx service/httpserver service/layer service/scan service/store verdict",
 
@@ -81,7 +81,7 @@ var allowed = map[string]string{
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
 		"service/image service/layer/source service/lifetime service/links service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
 
-	"service/clair": "inspect/inventory service/advisory service/distro service/httpserver service/image service/index service/layer service/match service/report service/store verdict",
+	"service/clair": "inspect/inventory service/advisory service/distro service/httpserver service/image service/index service/layer service/match service/oidc service/report service/scan service/store verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

@@ -129,6 +129,9 @@ func (conf serveConfig) settings(c *cli.Context, keep time.Duration) string {
 	if conf.reportLinks > 0 {
 		settings += fmt.Sprintf("; report-links %s", lifetimeOf(conf.reportLinks))
 	}
+	if path := c.String("clair-psk"); path != "" {
+		settings += fmt.Sprintf("; clair-psk %s for project %s", path, c.String("clair-psk-project"))
+	}
 	return settings + conf.images.settings(c)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"assay/cli/buildinfo"
 	"assay/service/api"
+	v4 "assay/service/clair/v4"
 	"assay/service/httpserver"
 	"assay/service/metrics"
 	"assay/service/oidc"
@@ -35,7 +36,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), imageFlags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
+		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), imageFlags(), clair4Flags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 2GiB; default: three quarters of the limit of the control group, or 1GiB without a limit"},
 			&cli.StringSliceFlag{Name: "update-every", Usage: "update the sources that were fetched before, or all default sources if the store is empty, every `TIME`; 0 for never; NAME=TIME for one source (repeatable; default: 6h)"},
@@ -67,6 +68,7 @@ type serveConfig struct {
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
 	images            imageSetup
+	psk               *v4.PSK // nil: no JWTs of Clair's clients
 	front             *httpserver.Front
 	certificate       *servedCertificate
 	address           net.Addr // that serve listens on
@@ -115,6 +117,9 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 		conf.oidc = &rules
 	}
 	if conf.images, err = newImages(c, log); err != nil {
+		return conf, err
+	}
+	if conf.psk, err = newPSK(c); err != nil {
 		return conf, err
 	}
 	if conf.clients, err = d.clients(c, conf.public); err != nil {
@@ -316,12 +321,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	serverConfig.Observe, serverConfig.Shed = counts.Request, counts.Shed
 	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
-	handled := api.Handle(server, apiConfig)
-	causes = handled.Causes
-	if err := conf.images.serve(server, handled); err != nil {
-		return err
-	}
-	if err := web.Handle(server, web.Config{Store: st, Links: reportLinks, PublicURL: conf.public, Version: buildinfo.Version(version)}); err != nil {
+	if causes, err = d.handle(server, apiConfig, conf, st); err != nil {
 		return err
 	}
 	update, err := scheduledUpdater(c, counts.Counted(st), d.now)
@@ -353,6 +353,17 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	}
 	<-stopped
 	return nil
+}
+
+// handle adds the handlers of the APIs and pages to a server. It returns what api.Handle does.
+func (d *daemon) handle(server *httpserver.Server, apiConfig api.Config, conf serveConfig, st store.Store) (causes func() ([]api.Cause, error), err error) {
+	handled := api.Handle(server, apiConfig)
+	if err := conf.images.serve(server, handled); err != nil {
+		return nil, err
+	}
+	d.serveClair4(server, apiConfig, conf.images, conf.psk, st)
+	err = web.Handle(server, web.Config{Store: st, Links: apiConfig.Links, PublicURL: conf.public, Version: apiConfig.Version})
+	return handled.Causes, err
 }
 
 // keepLine saves a line in a file of the data folder, if it has changed. It writes nothing

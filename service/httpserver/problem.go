@@ -95,6 +95,11 @@ const (
 // Send answers with a body that may be large. A client that reads slowly is cut off
 // after a time that depends on the size, since the body is held in memory until then.
 func Send(w http.ResponseWriter, contentType string, b []byte) {
+	SendStatus(w, http.StatusOK, contentType, b)
+}
+
+// SendStatus is Send with another status.
+func SendStatus(w http.ResponseWriter, status int, contentType string, b []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(min(sendTime, sendStart+time.Duration(len(b))*time.Second/bodyRate)))
-	WriteBody(w, http.StatusOK, contentType, b)
+	WriteBody(w, status, contentType, b)
 }
