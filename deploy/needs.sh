@@ -27,7 +27,8 @@ need podman podman
 need runc runc
 need docker-registry docker-registry # what builds push to
 need unshare util-linux
-need rpm rpm # the native order of rpm versions
+need rpm rpm # the native order of rpm versions, and signed packages
+need gpg gnupg
 need vercmp makepkg # the native order of pacman's versions
 need pacman pacman-package-manager
 need bsdtar libarchive-tools # for makepkg

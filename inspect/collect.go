@@ -253,7 +253,7 @@ func nameSources(packages []inventory.Package) {
 	}
 }
 
-// merge combines packages that differ only in their evidence or their vendor. The
+// merge combines packages that differ only in their evidence, their vendor or their key. The
 // result has the evidence of all of them; it may repeat.
 func merge(packages []inventory.Package) []inventory.Package {
 	type key struct {
@@ -280,6 +280,7 @@ func merge(packages []inventory.Package) []inventory.Package {
 		}
 		m := &merged[i]
 		m.Vendor = max(m.Vendor, p.Vendor)
+		m.SignedBy = max(m.SignedBy, p.SignedBy)
 		m.Evidence = append(m.Evidence, p.Evidence...)
 	}
 	return merged

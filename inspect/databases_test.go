@@ -266,6 +266,8 @@ func TestContentSets(t *testing.T) {
 		"root/buildinfo/content_manifests/broken.json": `broken`,
 		"root/buildinfo/content_manifests/other":       `other`,
 		"usr/share/buildinfo/content-sets.json":        `{"content_sets": ["d"]}`,
+		"usr/share/buildinfo/labels.json":              `{"name": "x", "cpe": "cpe:/a:redhat:x:1::el8"}`,
+		"root/buildinfo/labels.json":                   `{"name": "x", "cpe": "cpe:/a:redhat:x:1::el8"}`,
 		"var/lib/dpkg/status":                          status,
 	})
 	lay(t, root, database(t, "rpm", "rhel-libuuid-only-bdb"))
@@ -274,7 +276,7 @@ func TestContentSets(t *testing.T) {
 	for _, p := range inv.Packages {
 		sets[p.Name] = strings.Join(p.ContentSets, " ")
 	}
-	if want := (map[string]string{"a": "", "libuuid": "a b c d"}); !maps.Equal(sets, want) {
+	if want := (map[string]string{"a": "", "libuuid": "a b c cpe:/a:redhat:x:1::el8 d"}); !maps.Equal(sets, want) {
 		t.Errorf("%v", sets)
 	}
 	if len(inv.ScanErrors) != 1 || inv.ScanErrors[0].Kind != inventory.KindFile || !strings.HasSuffix(inv.ScanErrors[0].Path, "broken.json") {

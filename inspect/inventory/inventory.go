@@ -67,11 +67,15 @@ type Package struct {
 	// Vendor is who built the package, according to the database (Maintainer, Vendor,
 	// Packager).
 	Vendor string
+	// SignedBy is the ID of the key that signed the package, 16 hexadecimal digits, or empty.
+	// rpm records it.
+	SignedBy string
 	// Module is the module label of a modular rpm ("nodejs:18:…").
 	Module string
 	// CPE is the product's CPE if the database has one.
 	CPE string
-	// ContentSets are the repositories that a Red Hat image was built from.
+	// ContentSets are the repositories that a Red Hat image was built from, and the CPEs of
+	// the products that it is of ("cpe:/a:redhat:openshift:4.12::el8").
 	ContentSets []string
 	// Hashes are digests of the package's content, as "sha256:…" strings.
 	Hashes []string
@@ -168,6 +172,7 @@ func comparePackages(a, b *Package) int {
 		strings.Compare(a.Source, b.Source),
 		strings.Compare(a.SourceVersion, b.SourceVersion),
 		strings.Compare(a.Vendor, b.Vendor),
+		strings.Compare(a.SignedBy, b.SignedBy),
 		strings.Compare(a.Module, b.Module),
 		strings.Compare(a.CPE, b.CPE),
 		slices.Compare(a.ContentSets, b.ContentSets),

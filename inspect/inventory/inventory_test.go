@@ -35,6 +35,7 @@ func TestSortIsTotal(t *testing.T) {
 		{Type: "deb", Name: "a", Version: "1", Evidence: at, Source: "s", SourceVersion: "1"},
 		{Type: "deb", Name: "a", Version: "1", Evidence: at, Source: "s", SourceVersion: "1", Vendor: "v"},
 		{Type: "deb", Name: "a", Version: "1", Evidence: at, Source: "s", SourceVersion: "1", Vendor: "v", Module: "m"},
+		{Type: "deb", Name: "a", Version: "1", Evidence: at, Source: "s", SourceVersion: "1", Vendor: "v", SignedBy: "k"},
 		{Type: "deb", Name: "a", Version: "1", Evidence: at, Source: "t"},
 		{Type: "deb", Name: "a", Version: "1", Evidence: []Evidence{{Path: "p", Kind: "l"}}},
 	}

@@ -9,7 +9,8 @@
 // Such a property overrides what was read elsewhere:
 //
 //	assay:type, assay:name, assay:version, assay:arch, assay:source,
-//	assay:source-version, assay:vendor, assay:module, assay:embedded-in
+//	assay:source-version, assay:vendor, assay:module, assay:embedded-in,
+//	assay:signed-by
 //	assay:content-set, assay:hash   repeated, for the whole list
 //	assay:owner, assay:owner-digest the operating system package that owns the files
 //	assay:linked                    what of a Go module is in a program; see inventory.Linked

@@ -80,6 +80,7 @@ const (
 	propSource        = "assay:source"
 	propSourceVersion = "assay:source-version"
 	propVendor        = "assay:vendor"
+	propSignedBy      = "assay:signed-by"
 	propModule        = "assay:module"
 	propEmbeddedIn    = "assay:embedded-in"
 	propContentSet    = "assay:content-set"

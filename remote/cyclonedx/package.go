@@ -63,9 +63,9 @@ func digestOf(word string) inventory.Digest {
 }
 
 // overrides lists the properties that replace a field.
-func overrides() [9]string {
+func overrides() [10]string {
 	return [...]string{
-		propType, propName, propVersion, propArch, propSource, propSourceVersion, propVendor, propModule, propEmbeddedIn,
+		propType, propName, propVersion, propArch, propSource, propSourceVersion, propVendor, propSignedBy, propModule, propEmbeddedIn,
 	}
 }
 
@@ -86,6 +86,8 @@ func overridden(p *inventory.Package, property string) *string {
 		return &p.SourceVersion
 	case propVendor:
 		return &p.Vendor
+	case propSignedBy:
+		return &p.SignedBy
 	case propModule:
 		return &p.Module
 	case propEmbeddedIn:

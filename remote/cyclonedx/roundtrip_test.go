@@ -164,7 +164,7 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 	for range r.IntN(4) {
 		p := inventory.Package{
 			Type: types[r.IntN(len(types))], Name: word(), Version: word(), Arch: word(), Source: word(), SourceVersion: word(),
-			Vendor: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0, Linked: inventory.Linked(word()),
+			Vendor: word(), SignedBy: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0, Linked: inventory.Linked(word()),
 		}
 		for range r.IntN(3) {
 			p.Evidence = append(p.Evidence, inventory.Evidence{Path: word(), Kind: word()})
@@ -214,7 +214,7 @@ func TestEveryFieldTravels(t *testing.T) {
 	}
 	system := example.Inventory.System
 	full := inventory.Package{
-		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", Module: "e", CPE: "f",
+		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", SignedBy: "p", Module: "e", CPE: "f",
 		Linked: "http2", ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
 		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n", Held: true,
 	}

@@ -9,6 +9,7 @@ var almaLinux = Distribution{
 	Release:   byMajor("AlmaLinux"),
 	Publisher: "almalinux",
 	Builds:    vendors("AlmaLinux"),
+	Signers:   []string{"AlmaLinux"},
 	Kernel:    rpmKernel,
 	FixesOwn:  true,
 	Errata:    []string{"ALSA", "ALBA", "ALEA"},

@@ -16,6 +16,7 @@ var amazonLinux = Distribution{
 	Release:      amazonRelease,
 	Publisher:    "amazon",
 	Builds:       vendors("Amazon"),
+	Signers:      []string{"Amazon Linux"},
 	Kernel:       amazonKernel,
 	OtherBuild:   otherExtra,
 	ErrataPrefix: "ALAS", // ALAS-2024-1, ALAS2-…, ALASDOCKER-…

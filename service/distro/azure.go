@@ -8,6 +8,7 @@ var azureLinux = Distribution{
 	Names:     BySource,
 	Release:   byMajor("Azure Linux"),
 	Builds:    vendors("Microsoft"),
+	Signers:   []string{"Azure Linux", "Microsoft"},
 	Kernel:    rpmKernel,
 	Publisher: "azurelinux",
 }

@@ -73,6 +73,9 @@ type Distribution struct {
 	// Builds reports whether a vendor, or a maintainer for Debian packages, is the
 	// distribution itself.
 	Builds func(vendor string) bool
+	// Signers are the names in the table of keys under which the keys of the distribution
+	// are.
+	Signers []string
 	// PPA: an address at launchpad.net belongs to a personal package archive.
 	PPA bool
 	// Kernel reports whether a package is a kernel, its modules or its headers, by
@@ -243,13 +246,18 @@ func (r Release) EndOfLife() string { return r.Distribution.EndOfLife[r.Name] }
 // nginx.org's 1.25.3 would have every fix of Debian's 1.22.1, and NodeSource's
 // 18.20.4 would lack it.
 //
-// An rpm names its vendor. The maintainers of Debian's and Alpine's packages may
+// An rpm names the key that signed it, and its vendor. The key decides if it is known, since
+// anybody can write the name of a distribution into the vendor field. The maintainers of Debian's and Alpine's packages may
 // have any address. So other vendors are recognised by their own addresses only,
 // and by what they write into versions.
 func (d *Distribution) OtherVendor(p inventory.Package) string {
 	switch d.Format {
 	case RPM:
-		if p.Vendor != "" && p.Vendor != "(none)" && !d.Builds(p.Vendor) {
+		switch signer, own := d.signer(p); {
+		case own:
+		case signer != "":
+			return signer
+		case p.Vendor != "" && p.Vendor != "(none)" && !d.Builds(p.Vendor):
 			return verdict.Short(p.Vendor)
 		}
 	case Deb:

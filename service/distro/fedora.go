@@ -9,6 +9,7 @@ var fedora = Distribution{
 	Names:     ByName,
 	Release:   byMajor("Fedora"),
 	Builds:    vendors("Fedora"),
+	Signers:   []string{"Fedora"},
 	Kernel:    rpmKernel,
 	Errata:    []string{"FEDORA"},
 }

@@ -8,6 +8,7 @@ var mageia = Distribution{
 	Names:     BySource,
 	Release:   byMajor("Mageia"),
 	Builds:    vendors("Mageia"),
+	Signers:   []string{"Mageia"},
 	Kernel:    rpmKernel,
 	Errata:    []string{"MGASA", "MGAA"},
 }

@@ -14,6 +14,7 @@ var openEuler = Distribution{
 	Names:     ByBoth,
 	Release:   openEulerRelease,
 	Builds:    vendors("openEuler", "http://openeuler.org"),
+	Signers:   []string{"openEuler"},
 	Kernel:    rpmKernel,
 	Errata:    []string{"OESA"},
 }

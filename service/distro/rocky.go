@@ -9,6 +9,7 @@ var rockyLinux = Distribution{
 	Release:   byMajor("Rocky Linux"),
 	Publisher: "rocky",
 	Builds:    vendors("Rocky", "RESF"),
+	Signers:   []string{"Rocky Linux"},
 	Kernel:    rpmKernel,
 	FixesOwn:  true,
 	Errata:    []string{"RLSA", "RXSA", "RLBA", "RLEA"},

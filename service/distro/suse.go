@@ -19,6 +19,7 @@ var suseLinux = Distribution{
 	OwnNames:  true,
 	Release:   suseRelease,
 	Builds:    vendors("SUSE", "openSUSE"),
+	Signers:   []string{"SUSE", "openSUSE"},
 	Kernel:    rpmKernel,
 	Errata:    []string{"SUSE", "openSUSE"},
 }
@@ -33,6 +34,7 @@ var suseLinuxEnterpriseMicro = Distribution{
 	OwnNames:  true,
 	Release:   byVersion("SUSE:Linux Enterprise Micro "),
 	Builds:    vendors("SUSE", "openSUSE"),
+	Signers:   []string{"SUSE", "openSUSE"},
 	Kernel:    rpmKernel,
 }
 
@@ -46,6 +48,7 @@ var suseLinuxMicro = Distribution{
 	OwnNames:  true,
 	Release:   byVersion("SUSE:Linux Micro "),
 	Builds:    vendors("SUSE", "openSUSE"),
+	Signers:   []string{"SUSE", "openSUSE"},
 	Kernel:    rpmKernel,
 }
 
@@ -59,6 +62,7 @@ var openSUSELeap = Distribution{
 	OwnNames:  true,
 	Release:   byVersion("openSUSE:Leap "),
 	Builds:    vendors("openSUSE", "SUSE"),
+	Signers:   []string{"SUSE", "openSUSE"},
 	Kernel:    rpmKernel,
 }
 
@@ -71,6 +75,7 @@ var openSUSETumbleweed = Distribution{
 	Publisher: "suse",
 	OwnNames:  true,
 	Builds:    vendors("openSUSE", "SUSE"),
+	Signers:   []string{"SUSE", "openSUSE"},
 	Kernel:    rpmKernel,
 }
 

@@ -17,10 +17,10 @@ import (
 // The distribution answers for what it built, as long as nobody has changed it since.
 // So the owner does not count if the file of the package has another digest than in the
 // owner's database, or if another vendor built the owner. The maintainer's address shows
-// who built it. But one in ten of Debian's maintainers has an address of their own, so
-// their packages count if owner and package have the same version. An owner that no
-// advisory of the distribution is about does not count, whoever built it: its name may
-// be made up. Otherwise:
+// who built it, or the key and the vendor of an rpm. But one in ten of Debian's maintainers
+// has an address of their own, so their packages count if owner and package have the same
+// version. An owner that no advisory of the distribution is about does not count, whoever
+// built it: its name may be made up. Otherwise:
 //
 //   - If the package is what its owner packages, in the same version (requests 2.28.1 in
 //     python3-requests 2.28.1+dfsg-1), only the owner's advisories decide, provided that
@@ -52,7 +52,7 @@ func (m *matcher) ownership(p inventory.Package, l lookup) (lookup, error) {
 	embedded := p.EmbeddedIn != ""
 	same := !embedded && packages(l, of, owner.Version)
 	d := m.system.distribution
-	if !d.Builds(owner.Vendor) && !same {
+	if !d.Built(owner) && !same {
 		return l, nil
 	}
 	alone := same && d.ListsUnfixed

@@ -33,6 +33,10 @@ func TestOwnership(t *testing.T) {
 		p.Vendor = vendor
 		return p
 	}
+	signed := func(p inventory.Package, key string) inventory.Package {
+		p.SignedBy = key
+		return p
+	}
 	requests := func(owner string, digest inventory.Digest) inventory.Package {
 		p := onePackage("pypi", "requests", "2.28.1")
 		p.Owner = &inventory.Owner{Package: owner, Digest: digest}
@@ -101,6 +105,13 @@ func TestOwnership(t *testing.T) {
 			"; it is part of python3-requests, built by Red Hat:enterprise_linux:9::baseos, which lists it as not affected", 0, 2},
 		{"carried by Red Hat's", rhel, owner("rpm", "python3-pip-wheel", "0:21.3.1-1.el9", "Red Hat, Inc."), requests("python3-pip-wheel", inventory.DigestEqual), nil, fails, "", 0, 2},
 		{"another vendor's on Red Hat", rhel, owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Fedora Project"), requests("python3-requests", inventory.DigestEqual), nil, fails, "", 0, 1},
+		{"signed by EPEL, with the name of Red Hat", rhel, signed(owner("rpm", "python3-requests", "0:2.28.1-6.el9", "Red Hat, Inc."), "8a3872bf3228467c"),
+			requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "0:2.28.1-6.el9")}, fails, "", 0, 1},
+		{"signed by Red Hat, without a name", rhel, signed(owner("rpm", "python3-requests", "0:2.28.1-6.el9", ""), "199e2f91fd431d51"),
+			requests("python3-requests", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "0:2.28.1-6.el9")}, shown,
+			"; it is packaged as python3-requests, built by Red Hat:enterprise_linux:9::baseos, which has no advisory of this vulnerability for it", 0, 2},
+		{"carried by Red Hat's, which is signed", rhel, signed(owner("rpm", "python3-pip-wheel", "0:21.3.1-1.el9", ""), "199e2f91fd431d51"),
+			requests("python3-pip-wheel", inventory.DigestEqual), []string{redHatSays("CVE-2024-9999", "0:2.28.1-6.el9")}, fails, "", 0, 2},
 
 		{"Alpine's package of it, without an unfixed vulnerability", alpine, owner("apk", "py3-requests", "2.28.1-r1", "Someone"), requests("py3-requests", inventory.DigestEqual), nil, fails, "", 0, 2},
 		{"Alpine's package of it, fixed", alpine, owner("apk", "py3-requests", "2.28.1-r1", "Someone"), requests("py3-requests", inventory.DigestEqual),

@@ -98,7 +98,7 @@ func systemOf(inv inventory.Inventory, ix Index, today time.Time) (system, error
 }
 
 // withProducts returns the release of an image, with the products of the repositories that
-// the image was built from.
+// it was built from, and those that it is of.
 func withProducts(r distro.Release, inv inventory.Inventory, ix Index) (distro.Release, error) {
 	if r.WithProducts == nil {
 		return r, nil
@@ -112,6 +112,10 @@ func withProducts(r distro.Release, inv inventory.Inventory, ix Index) (distro.R
 	}
 	slices.Sort(sets)
 	for _, set := range slices.Compact(sets) {
+		if strings.HasPrefix(set, "cpe:") {
+			cpes = append(cpes, set)
+			continue
+		}
 		entries, err := ix.Affected(distro.RepositoryEcosystem, set)
 		if err != nil {
 			return r, err

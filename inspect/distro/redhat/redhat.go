@@ -1,6 +1,6 @@
-// Package redhat reads the content sets that Red Hat's build system records in its
-// images. They are the repositories that the packages came from, and decide for which
-// products advisories about a package apply.
+// Package redhat reads what Red Hat's build system records in its images: the content
+// sets, which are the repositories that the packages came from, and the CPE of the product
+// that the image is of. They decide for which products advisories about a package apply.
 package redhat
 
 import (
@@ -28,18 +28,21 @@ const (
 // its manifest.
 func ManifestDirs() []string { return []string{"root/buildinfo/content_manifests"} }
 
-// ManifestFiles returns the path of the manifest in images built by Konflux, the newer
-// build system.
-func ManifestFiles() []string { return []string{"usr/share/buildinfo/content-sets.json"} }
+// ManifestFiles returns the paths of the manifest and of the labels in images built by
+// Konflux, the newer build system.
+func ManifestFiles() []string {
+	return []string{"usr/share/buildinfo/content-sets.json", "usr/share/buildinfo/labels.json", "root/buildinfo/labels.json"}
+}
 
 // IsManifest reports whether a file in such a folder is a manifest.
 func IsManifest(name string) bool { return strings.HasSuffix(name, ".json") }
 
-// ReadContentSets returns the content sets in a manifest, sorted. A manifest may have
-// none.
+// ReadContentSets returns the content sets in a manifest and the CPE in the labels of an
+// image, sorted. Each may be missing. Some images have the CPE in quotes of its own.
 func ReadContentSets(r io.Reader) ([]string, error) {
 	var manifest struct {
 		ContentSets []string `json:"content_sets"`
+		CPE         string   `json:"cpe"`
 	}
 	d := json.NewDecoder(r)
 	if err := d.Decode(&manifest); err != nil {
@@ -49,6 +52,9 @@ func ReadContentSets(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("content manifest: %d content sets", len(manifest.ContentSets))
 	}
 	sets := manifest.ContentSets
+	if cpe := strings.Trim(manifest.CPE, `"`); cpe != "" {
+		sets = append(sets, cpe)
+	}
 	for i, set := range sets {
 		if set == "" || len(set) > maxName {
 			return nil, fmt.Errorf("content manifest: content set of %d bytes", len(set))

@@ -44,6 +44,15 @@ func TestReadContentSets(t *testing.T) {
 		{`{"content_sets": ["a"` + strings.Repeat(`, "a"`, maxSets) + `]}`, nil, true},
 		{strings.Repeat(`{"content_sets":`, 100_000), nil, true},
 		{`[]`, nil, true},
+		// Labels, as quay/claircore has them in its test data.
+		{`{"name": "openshift-gitops-1/gitops-rhel8-operator", "org.opencontainers.image.created": "2025-04-14T02:14:26Z",
+			"cpe": "cpe:/a:redhat:openshift_gitops:1.16::el8", "architecture": "x86_64"}`, []string{"cpe:/a:redhat:openshift_gitops:1.16::el8"}, false},
+		{`{"name": "\"rhacs-main-container\"", "cpe": "\"cpe:/a:redhat:advanced_cluster_security:4.9::el8\""}`,
+			[]string{"cpe:/a:redhat:advanced_cluster_security:4.9::el8"}, false},
+		{`{"content_sets": ["rhel", "a"], "cpe": "cpe:/b"}`, []string{"a", "cpe:/b", "rhel"}, false},
+		{`{"cpe": ""}`, nil, false},
+		{`{"cpe": ["cpe:/a"]}`, nil, true},
+		{`{"cpe": "` + strings.Repeat("x", maxName+1) + `"}`, nil, true},
 	} {
 		got, err := ReadContentSets(strings.NewReader(c.text))
 		if !slices.Equal(got, c.want) || (err != nil) != c.fails {

@@ -37,18 +37,30 @@ func ask(t *testing.T, dir, format string) []string {
 // checkNativePackages compares all fields that are kept of a package.
 func checkNativePackages(t *testing.T, d rpmtest.Database, dir string) {
 	want := ask(t, dir, `%{NAME}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}`+
-		`\t%|VENDOR?{%{VENDOR}}:{%|PACKAGER?{%{PACKAGER}}|}|\t%|MODULARITYLABEL?{%{MODULARITYLABEL}}|\n`)
+		`\t%|VENDOR?{%{VENDOR}}:{%|PACKAGER?{%{PACKAGER}}|}|\t%|MODULARITYLABEL?{%{MODULARITYLABEL}}|`+
+		`\t%|RSAHEADER?{%{RSAHEADER:pgpsig}}:{%|DSAHEADER?{%{DSAHEADER:pgpsig}}:{%|SIGPGP?{%{SIGPGP:pgpsig}}:{%|SIGGPG?{%{SIGGPG:pgpsig}}|}|}|}|\n`)
+	for i, l := range want { // "RSA/SHA256, Tue Apr  6 20:57:54 2021, Key ID 0946fca2c105b9de"
+		line, signature, ok := cutLast(l, "\t")
+		_, key, named := strings.Cut(signature, ", Key ID ")
+		if !ok || named != (signature != "") {
+			t.Fatalf("%q", l)
+		}
+		want[i] = line + "\t" + key
+	}
 	packages, err := Packages(headersOf(d.File, d.Data), d.File)
 	if err != nil {
 		t.Error(err)
 	}
 	var got []string
-	modules := 0
+	modules, signed := 0, 0
 	for _, p := range packages {
-		got = append(got, fmt.Sprintf("%s\t%s\t%s\t%s-%s.src.rpm\t%s\t%s",
-			p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Vendor, p.Module))
+		got = append(got, fmt.Sprintf("%s\t%s\t%s\t%s-%s.src.rpm\t%s\t%s\t%s",
+			p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Vendor, p.Module, p.SignedBy))
 		if p.Module != "" {
 			modules++
+		}
+		if p.SignedBy != "" {
+			signed++
 		}
 	}
 	slices.Sort(got)
@@ -56,6 +68,18 @@ func checkNativePackages(t *testing.T, d rpmtest.Database, dir string) {
 	if d.Name == "centos8-modularity-bdb" && modules != 21 {
 		t.Errorf("%d packages of modules", modules)
 	}
+	if signed == 0 && d.Name != "scalibr-epoch-bdb" { // whose package is not signed
+		t.Error("no package is signed")
+	}
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
 }
 
 // checkNativeFiles compares the file lists with their digests.

@@ -33,7 +33,8 @@ const (
 // distinguishes that from epoch 0, but compares both alike. Source and SourceVersion
 // come from the file name of the source package, which does not contain an epoch. If
 // there is no such name, they are the package's own. Vendor is the packager if no
-// vendor is named.
+// vendor is named. SignedBy is the key that the signature names, which is not verified: rpm
+// does that before it installs a package.
 //
 // If headers are invalid, the error names the first one and counts the others, and the
 // packages of the valid headers are returned with it.
@@ -80,6 +81,7 @@ func decode(h *header.Header) (inventory.Package, error) {
 	arch := r.text(header.Arch)
 	sourceRPM := r.text(header.SourceRPM)
 	module := r.text(header.ModularityLabel)
+	signedBy := r.signedBy()
 	switch {
 	case r.err != nil:
 	case !isWord(version) || strings.Contains(version, "-"):
@@ -106,6 +108,7 @@ func decode(h *header.Header) (inventory.Package, error) {
 		SourceVersion: inventory.Text(sourceVersion),
 		Vendor:        inventory.Text(vendor),
 		Module:        inventory.Text(module),
+		SignedBy:      signedBy,
 	}, nil
 }
 

@@ -207,6 +207,9 @@ func TestProducts(t *testing.T) {
 		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "rhel-8-for-x86_64-baseos-rpms rhocp-4.12-for-rhel-8-x86_64-rpms", "medium 0.16.0-2.rhaos4.12.el8"},
 		{"8.6", "CVE-2022-1705", "butane 0.16.0-2.rhaos4.12.el8 butane-0.16.0-2.rhaos4.12.el8", "rhocp-4.12-for-rhel-8-x86_64-rpms", ""},
 		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "rhocp-4.13-for-rhel-8-x86_64-rpms", ""},
+		// By the CPE in the labels of the image.
+		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "cpe:/a:redhat:openshift:4.12::el8 rhel-8-for-x86_64-baseos-rpms", "medium 0.16.0-2.rhaos4.12.el8"},
+		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "cpe:/a:redhat:openshift:4.13::el8", ""},
 		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "", ""},
 		{"8.6", "CVE-2022-1705", "butane 0.15.0-1.rhaos4.12.el8 butane-0.15.0-1.rhaos4.12.el8", "unknown-rpms", ""},
 		// RHSA-2023:5700 and RHSA-2023:6209 for the extended support of 9.0.

@@ -159,6 +159,27 @@ func (h *Header) String(tag Tag) (string, error) {
 	return string(text), nil
 }
 
+// Prefix returns the first bytes of a tag's binary value or first text, at most as many as p
+// has, which it overwrites. It returns nil if the header does not have the tag, or has it with
+// another type.
+func (h *Header) Prefix(tag Tag, p []byte) ([]byte, error) {
+	e, err := h.entry(tag, typeBin, typeString, typeStringArray)
+	if err != nil || e.count == 0 {
+		return nil, nil
+	}
+	p = p[:min(int64(len(p)), h.size-e.offset)]
+	if e.typ == typeBin {
+		p = p[:min(int64(len(p)), e.count)]
+	}
+	if err := h.readAt(p, e.offset); err != nil {
+		return nil, fmt.Errorf("tag %d: %w", tag, err)
+	}
+	if e.typ != typeBin {
+		p, _, _ = bytes.Cut(p, []byte{0})
+	}
+	return p, nil
+}
+
 // Uint32 returns the value of a tag, or its first value if it has several, and whether
 // the header has the tag.
 func (h *Header) Uint32(tag Tag) (uint32, bool, error) {

@@ -191,6 +191,34 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+func TestPrefix(t *testing.T) {
+	h := mustRead(t,
+		item{RSAHeader, typeBin, 4, "\x01\x00\x02\x03"},
+		texts(OpenPGP, "first", "second"),
+		numbers(DSAHeader, 1),
+		item{SigPGP, typeBin, 9, "12345"}, // cut off by the end of the store
+	)
+	for _, c := range []struct {
+		tag  Tag
+		size int
+		want string
+	}{
+		{RSAHeader, 10, "\x01\x00\x02\x03"},
+		{RSAHeader, 2, "\x01\x00"},
+		{OpenPGP, 10, "first"},
+		{OpenPGP, 3, "fir"},
+		{SigPGP, 10, "12345"},
+		{DSAHeader, 10, ""}, // of another type
+		{Name, 10, ""},
+		{999999, 10, ""},
+	} {
+		got, err := h.Prefix(c.tag, make([]byte, c.size))
+		if string(got) != c.want || err != nil {
+			t.Errorf("tag %d: %q, %v; want %q", c.tag, got, err, c.want)
+		}
+	}
+}
+
 // Reading a header with many files costs no more than its index and the requested
 // values.
 func TestReadsLittle(t *testing.T) {
@@ -246,6 +274,12 @@ func FuzzRead(f *testing.F) {
 			}
 			if again, errAgain := h.String(tag); again != s || fmt.Sprint(err) != fmt.Sprint(errAgain) {
 				t.Fatalf("tag %d: %q and then %q", tag, s, again)
+			}
+		}
+		for _, tag := range []Tag{RSAHeader, DSAHeader, OpenPGP, SigPGP, SigGPG} {
+			p, err := h.Prefix(tag, make([]byte, 16))
+			if err != nil || !bytes.Contains(data, p) {
+				t.Fatalf("tag %d: %q, %v", tag, p, err)
 			}
 		}
 		files := 0

@@ -6,6 +6,11 @@ type Tag uint32
 // The tags that are kept, with their numbers in rpm's rpmtag.h. Other tags cannot be
 // requested.
 const (
+	SigPGP          Tag = 259
+	SigGPG          Tag = 262
+	DSAHeader       Tag = 267
+	RSAHeader       Tag = 268
+	OpenPGP         Tag = 278
 	Name            Tag = 1000
 	Version         Tag = 1001
 	Release         Tag = 1002
@@ -31,7 +36,7 @@ const (
 )
 
 // numTags is how many tags are kept.
-const numTags = 15
+const numTags = 20
 
 // place returns the index under which a tag is kept, or -1.
 func (t Tag) place() int {
@@ -66,6 +71,16 @@ func (t Tag) place() int {
 		return 13
 	case ModularityLabel:
 		return 14
+	case RSAHeader:
+		return 15
+	case DSAHeader:
+		return 16
+	case OpenPGP:
+		return 17
+	case SigPGP:
+		return 18
+	case SigGPG:
+		return 19
 	}
 	return -1
 }
