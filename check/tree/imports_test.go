@@ -63,7 +63,7 @@ var allowed = map[string]string{
 	"service/explain":         "inspect/inventory remote/purl service/advisory service/exploit service/index service/match service/scan service/store verdict",
 
 	// Finished images.
-	"service/layer":        "inspect",
+	"service/layer":        "inspect verdict/hint",
 	"service/layer/source": "service/layer verdict/hint",
 	"service/image":        "remote/cyclonedx service/httpserver service/layer service/scan service/store verdict",
 

@@ -116,20 +116,25 @@ func (r *Root) IsLink(path string) bool {
 // Identify returns the ID of the file or directory that path leads to, and its type
 // (unix.S_IFREG, …). Links are followed inside the tree.
 func (r *Root) Identify(path string) (ID, uint32, error) {
+	st, err := r.Stat(path)
+	return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
+}
+
+// Stat describes the file or directory that path leads to. Links are followed inside the
+// tree.
+func (r *Root) Stat(path string) (st unix.Stat_t, err error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	if fd, err := unix.Openat2(r.dir.fd, path, &how); err == nil {
 		defer unix.Close(fd)
-		var st unix.Stat_t
 		err = unix.Fstat(fd, &st)
-		return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
+		return st, err
 	}
 	// openat2 may not be available in the kernel or be denied by a seccomp filter, and
 	// a path may be too long for it.
 	at, err := r.resolve(path)
 	if err != nil {
-		return ID{}, 0, err
+		return st, err
 	}
 	defer at.close()
-	st, err := at.parent().stat(at.name)
-	return ID{uint64(st.Dev), uint64(st.Ino)}, st.Mode & unix.S_IFMT, err
+	return at.parent().stat(at.name)
 }

@@ -1,9 +1,30 @@
 // Package layer lays the layers of a finished image over each other in a folder, as a
 // container engine does, and makes the inventory of the resulting tree. An image is hostile
 // input: what it writes, and how much, is bounded, and nothing leaves the folder.
+//
+// Layers are read as the OCI image specification describes them
+// (https://github.com/opencontainers/image-spec/blob/main/layer.md). Where it leaves
+// something open, the result is that of an engine with overlay filesystems, which is what
+// Docker and containerd use:
+//
+//   - Whiteouts and opaque whiteouts hide what lower layers have and nothing of their own
+//     layer, wherever in the archive they are. If a layer has both a whiteout for a folder and
+//     entries in that folder, the folders are merged, so the whiteout has no effect.
+//   - If the folder of an entry is a link or a file of a lower layer, a new folder replaces
+//     it. A link of the same layer is followed inside the root.
+//   - "..", and links to above the root, lead to the root.
+//   - Entries of AUFS (".wh..wh.") other than opaque whiteouts are ignored.
+//   - A device with the number 0:0 is a whiteout of overlay filesystems. Other devices and
+//     FIFOs replace what is there; none of them is opened.
+//   - Of two entries of one name the second counts.
+//   - A hard link to a file of a lower layer makes a copy of it.
+//
+// Owners, permissions and extended attributes are ignored, except for whether a file can be
+// executed. Everything works without privileges.
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +32,11 @@ import (
 	"strings"
 	"time"
 
+	"assay/inspect"
 	"assay/inspect/inventory"
+	"assay/verdict/hint"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Blob is one layer: a tar archive, plain or compressed with gzip or zstd. Its content says
@@ -44,7 +69,7 @@ type Image struct {
 type Limits struct {
 	Layers  int   // number of layers
 	Blob    int64 // bytes of one layer, as sent
-	Bytes   int64 // bytes of all files of all layers
+	Bytes   int64 // bytes of all layers without compression, and of all files in them
 	Entries int   // entries of all archives
 }
 
@@ -85,34 +110,118 @@ func (e *Error) Unwrap() error { return e.Err }
 // Inspect makes a folder in dir, lays the layers of the image over each other in it, makes
 // the inventory, and removes the folder. The result is that of inspect.Inspect on the
 // filesystem of a container of the image. An error that wraps *Error is the image's fault.
-func Inspect(ctx context.Context, dir string, img Image, limits Limits) (Result, error) {
-	return Result{}, errors.New("not implemented")
-}
+//
+// It holds a few MiB in memory, and what inspect.Inspect does, whatever the size of the
+// image. A layer that is compressed with zstd needs up to 256 MiB more, which is twice the
+// largest window. The layers are read once, and the next one is decompressed while the files
+// of one are written.
+func Inspect(ctx context.Context, dir string, img Image, limits Limits) (res Result, err error) {
+	if err := check(img, limits); err != nil {
+		return Result{}, err
+	}
+	f, err := newFolder(dir)
+	if err != nil {
+		return Result{}, fmt.Errorf("make a folder for an image: %w", err)
+	}
+	defer func() {
+		if failed := f.remove(); failed != nil && err == nil {
+			res, err = Result{}, fmt.Errorf("remove the files of an image: %w", failed)
+		}
+	}()
+	t, err := openTree(f.root)
+	if err != nil {
+		return Result{}, err
+	}
+	defer t.close()
+	brought, err := newOrigins(f.root)
+	if err != nil {
+		return Result{}, err
+	}
+	defer brought.close()
 
-// CheckMediaType returns an error for the media type of a layer that Inspect cannot read: one
-// that is encrypted, that is not stored in the registry, or that is unknown.
-func CheckMediaType(mediaType string) error {
-	name, parameter, _ := strings.Cut(mediaType, ";")
-	switch strings.TrimSpace(name) {
-	case "application/vnd.oci.image.layer.v1.tar",
-		"application/vnd.oci.image.layer.v1.tar+gzip",
-		"application/vnd.oci.image.layer.v1.tar+zstd",
-		"application/vnd.docker.image.rootfs.diff.tar",
-		"application/vnd.docker.image.rootfs.diff.tar.gzip",
-		"application/vnd.docker.image.rootfs.diff.tar.zstd":
-		if parameter == "" {
-			return nil
+	ctx, cancel := context.WithCancel(ctx)
+	s := newStream(ctx, img.Layers, limits)
+	defer s.wait()
+	defer cancel()
+	for i, l := range img.Layers {
+		err := s.next(i)
+		if err == nil {
+			err = t.apply(ctx, i, s, limits)
+		}
+		var read Layer
+		if err == nil {
+			read, err = s.finish()
+		}
+		if err != nil {
+			return Result{}, failure(ctx, dir, img, i, err)
+		}
+		read.CreatedBy = l.CreatedBy
+		res.Layers = append(res.Layers, read)
+		if len(img.Layers) > 1 {
+			brought.add(ctx, i)
 		}
 	}
-	switch {
-	case strings.Contains(mediaType, "encrypted"):
-		return fmt.Errorf("layer of type %q is encrypted", mediaType)
-	case strings.Contains(mediaType, "nondistributable"), strings.Contains(mediaType, "foreign"):
-		return fmt.Errorf("layer of type %q is not stored in the registry", mediaType)
+	// Nothing is mounted into the folder.
+	res.Inventory, err = inspect.Inspect(ctx, f.root, inspect.Options{Mounts: strings.NewReader("")})
+	if err != nil {
+		return Result{}, err
 	}
-	return fmt.Errorf("unsupported type of layer %q", mediaType)
+	brought.name(res.Inventory.Packages, res.Layers)
+	res.Modified = inspect.Modified(f.root, res.Inventory).Truncate(time.Second)
+	return res, nil
 }
 
-// Clean removes the folders that killed processes have left in dir. Those that are in use are
-// kept. A dir that does not exist is no error.
-func Clean(dir string) error { return nil }
+// check returns an error if an image is not worth reading.
+func check(img Image, limits Limits) error {
+	if len(img.Layers) == 0 {
+		return &Error{-1, errors.New("the image has no layers")}
+	}
+	if len(img.Layers) > limits.Layers {
+		return &Error{-1, fmt.Errorf("the image has %d layers, more than the limit of %d", len(img.Layers), limits.Layers)}
+	}
+	for i, l := range img.Layers {
+		if l.MediaType != "" {
+			if err := CheckMediaType(l.MediaType); err != nil {
+				return &Error{i, inLayer(img, i, err)}
+			}
+		}
+		for _, digest := range []string{l.Digest, l.DiffID} {
+			if _, err := newHash(digest); err != nil {
+				return &Error{i, inLayer(img, i, err)}
+			}
+		}
+	}
+	return nil
+}
+
+// failure says in which layer an error occurred, and whose fault it is.
+func failure(ctx context.Context, dir string, img Image, i int, err error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("read the layers of the image: %w", context.Cause(ctx))
+	}
+	_, bad := errors.AsType[badImage](err)
+	err = inLayer(img, i, err)
+	if bad {
+		return &Error{i, err}
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return hint.Errorf(fmt.Sprintf("free space or inodes in %s, or set lower limits for images", dir), "%w", err)
+	}
+	return err
+}
+
+func inLayer(img Image, i int, err error) error {
+	name := cmp.Or(img.Layers[i].Digest, img.Layers[i].DiffID)
+	if name != "" {
+		name = fmt.Sprintf(" (%.19s)", name) // 12 digits of a SHA-256
+	}
+	return fmt.Errorf("layer %d of %d%s: %w", i+1, len(img.Layers), name, err)
+}
+
+// A badImage is an error that is the image's fault.
+type badImage struct{ error }
+
+func (b badImage) Unwrap() error { return b.error }
+
+// bad returns an error that is the image's fault.
+func bad(format string, args ...any) error { return badImage{fmt.Errorf(format, args...)} }
