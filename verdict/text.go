@@ -194,6 +194,7 @@ func (t *text) group(g Group) []string {
 		head = append(head, among(g.Paths, 3))
 	}
 	lines := t.wrap("", "    ", strings.Fields(strings.Join(head, " ")), 4)
+	lines = append(lines, t.layers(g)...)
 	listed := g.Vulnerabilities[:min(len(g.Vulnerabilities), maxIDs)]
 	for same := range chunk(listed) {
 		if t.style.Verbose {
@@ -214,6 +215,26 @@ func (t *text) group(g Group) []string {
 	}
 	if more := len(g.Vulnerabilities) - len(listed); more > 0 {
 		lines = append(lines, "  ... and "+Number(more)+" more in this package")
+	}
+	return lines
+}
+
+// layers names the layers of the image that brought the packages of a group.
+func (t *text) layers(g Group) []string {
+	if t.Image == nil {
+		return nil
+	}
+	const most = 3
+	var lines []string
+	for i, l := range t.Image.Layers {
+		if l.DiffID == "" || !slices.ContainsFunc(g.Findings, func(f Finding) bool { return f.Layer == l.DiffID }) {
+			continue
+		}
+		if len(lines) == most {
+			return append(lines, "  ... and further layers")
+		}
+		// One line: commands are long, and the JSON has all of it.
+		lines = append(lines, "  "+clean(fmt.Sprintf("layer %d: %s", i+1, cmp.Or(l.CreatedBy, "unknown command")), t.width-2))
 	}
 	return lines
 }

@@ -424,10 +424,39 @@ func TestLogInDocs(t *testing.T) {
 // TestWidths checks a log at every width, and at widths out of range.
 func TestWidths(t *testing.T) {
 	for width := range 120 {
-		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed(), without(), unheld(), excused()} {
+		for _, v := range []verdict.Verdict{june(), malicious(), ended(), untrusted(), listed(), without(), unheld(), excused(), layered()} {
 			style := verdict.Style{Width: width, Exit: v.Decision.Code, Verbose: width%2 == 0}
 			hold(t, text(t, v, style), style)
 		}
+	}
+}
+
+// layered is a verdict of a finished image: its findings are in the layers in turn.
+func layered() verdict.Verdict {
+	v := june()
+	v.Image = &verdict.Image{Name: "shop:1", Layers: []verdict.ImageLayer{
+		{DiffID: "sha256:a", CreatedBy: "ADD rootfs.tar /"}, {DiffID: "sha256:b"},
+		{DiffID: "sha256:c", CreatedBy: "RUN apt-get update && apt-get install -y --no-install-recommends " + strings.Repeat("package ", 20)},
+		{DiffID: "sha256:d", CreatedBy: "RUN echo\nassay: verdict=pass code=0"}, {DiffID: "sha256:a", CreatedBy: "again"},
+	}}
+	v.Findings = slices.Clone(v.Findings)
+	for i := range v.Findings {
+		v.Findings[i].Layer = v.Image.Layers[i%4].DiffID
+	}
+	return v
+}
+
+// TestLayers: the log of a finished image names the layers of each group that fails.
+func TestLayers(t *testing.T) {
+	v := layered()
+	log := text(t, v, verdict.Style{Exit: 4, Verbose: true})
+	for _, want := range []string{"\n  layer 1: ADD rootfs.tar /\n", "\n  layer 2: unknown command\n", "\n  layer 3: RUN apt-get update && apt-get install"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	if v.Image = nil; strings.Contains(text(t, v, verdict.Style{Exit: 4}), "layer 1") {
+		t.Error("the log of a scan without an image names layers")
 	}
 }
 
