@@ -23,5 +23,6 @@
 //	assay:option:ORIGIN:NAME  the value of an option; ORIGIN is "flag" or the
 //	                          name of an environment variable
 //	assay:file:KIND:NAME      the content of a file in base64; KIND is "ignore" or "vex"
+//	assay:image               the finished image, as JSON of verdict.Image
 //	assay:partial             {"path":…,"kind":…,"error":…}, what could not be read
 package cyclonedx
