@@ -132,6 +132,9 @@ func (conf serveConfig) settings(c *cli.Context, keep time.Duration) string {
 	if path := c.String("clair-psk"); path != "" {
 		settings += fmt.Sprintf("; clair-psk %s for project %s", path, c.String("clair-psk-project"))
 	}
+	if conf.osvAnonymous {
+		settings += "; osv-anonymous"
+	}
 	return settings + conf.images.settings(c)
 }
 

@@ -22,6 +22,7 @@ import (
 	"assay/service/httpserver"
 	"assay/service/metrics"
 	"assay/service/oidc"
+	"assay/service/osvapi"
 	"assay/service/policy/ruleset"
 	"assay/service/retention"
 	"assay/service/scan"
@@ -48,6 +49,7 @@ func (d *daemon) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "oidc", Usage: "accept the OpenID Connect tokens of pipelines by the rules in `FILE` (YAML, see docs/ci.md)"},
 			&cli.Float64Flag{Name: "rate", Usage: "allow each token `N` requests a second; 0 for no limit", Value: 20},
 			&cli.IntFlag{Name: "burst", Usage: "let each token exceed the rate by `N` requests at once", Value: 200},
+			&cli.BoolFlag{Name: "osv-anonymous", Usage: "answer the API of OSV, /v1/…, without a token; its clients can send none (see docs/osv-api.md)"},
 			&cli.DurationFlag{Name: "drain-delay", Usage: "on SIGTERM, accept new connections for this `TIME` before refusing them; /readyz is 503 meanwhile"},
 			&cli.StringFlag{Name: "metrics-listen", Usage: "serve /metrics for Prometheus, and /livez and /readyz, on `ADDR`, without TLS or a token"},
 			&cli.StringFlag{Name: "log-format", Usage: "write the log as `FORMAT`, text or json", Value: "text", EnvVars: []string{"ASSAYD_LOG_FORMAT"}},
@@ -63,6 +65,7 @@ type serveConfig struct {
 	certFile, keyFile string
 	reportLinks       time.Duration // how long links to reports work; 0 means no links
 	evaluator         scan.Evaluator
+	osvAnonymous      bool // the API of OSV needs no token
 	memory            int64
 	clients           *api.Clients
 	oidc              *oidc.Config // nil: no sign-in
@@ -92,6 +95,7 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 	if conf.reportLinks, err = reportLinks(c, conf.public, log); err != nil {
 		return conf, err
 	}
+	conf.osvAnonymous = c.Bool("osv-anonymous")
 	conf.certFile, conf.keyFile = c.String("tls-cert"), c.String("tls-key")
 	if (conf.certFile == "") != (conf.keyFile == "") {
 		return conf, hint.Errorf("give both, or neither behind a proxy that terminates TLS", "--tls-cert and --tls-key belong together")
@@ -321,6 +325,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	serverConfig.Observe, serverConfig.Shed = counts.Request, counts.Shed
 	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
+	osvapi.Handle(server, conf.osv(st, index, d.now, log))
 	if causes, err = d.handle(server, apiConfig, conf, st); err != nil {
 		return err
 	}

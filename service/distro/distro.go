@@ -188,7 +188,7 @@ func Of(inv inventory.Inventory) (r Release, reason string) {
 	if !s.Known() {
 		return Release{}, "no operating system was recognised"
 	}
-	if d := byID(s.ID); d != nil {
+	if d := OfID(s.ID); d != nil {
 		if d.Release == nil {
 			r.Ecosystems = main(d.Ecosystem)
 		} else if r, reason = d.Release(inv); reason != "" {
@@ -205,8 +205,21 @@ func Of(inv inventory.Inventory) (r Release, reason string) {
 	return Release{}, fmt.Sprintf("this service has no advisories for %s", name)
 }
 
-// byID returns the distribution with an ID of os-release, or nil.
-func byID(id string) *Distribution {
+// OfEcosystem returns a distribution whose packages have an ecosystem, with or without a
+// release ("Debian:12"), or nil. Several distributions may have it.
+func OfEcosystem(ecosystem string) *Distribution {
+	var found *Distribution
+	for _, d := range list {
+		rest, ok := strings.CutPrefix(ecosystem, d.Ecosystem)
+		if ok && (rest == "" || rest[0] == ':') && (found == nil || len(d.Ecosystem) >= len(found.Ecosystem)) {
+			found = d
+		}
+	}
+	return found
+}
+
+// OfID returns the distribution with an ID of os-release, or nil.
+func OfID(id string) *Distribution {
 	for _, d := range list {
 		if slices.Contains(d.IDs, id) {
 			return d
@@ -225,7 +238,7 @@ func Lacking(inv inventory.Inventory) *verdict.Repositories {
 	if slices.Equal(s.Repositories, []string{inventory.NoRepository}) {
 		return &verdict.Repositories{}
 	}
-	if d := byID(s.ID); d != nil && d.Lacks != nil {
+	if d := OfID(s.ID); d != nil && d.Lacks != nil {
 		return d.Lacks(inv)
 	}
 	return nil

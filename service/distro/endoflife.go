@@ -31,7 +31,7 @@ var products = map[string]string{
 // security support for the longest time after today ("Debian 13"), as far as this version
 // of the program knows, and the last day of it. They are empty if it knows none.
 func Newest(id string, today time.Time) (release, last string) {
-	d := byID(id)
+	d := OfID(id)
 	if d == nil {
 		return "", ""
 	}

@@ -108,6 +108,18 @@ func LogToken(w http.ResponseWriter, t store.Token) {
 	}
 }
 
+// SecretOf returns the secret in the Authorization header of a request: that of the scheme
+// Bearer, or the password of the scheme Basic, which many clients know only. It is empty if
+// there is none.
+func SecretOf(r *http.Request) string {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return secret
+	}
+	_, password, _ := r.BasicAuth()
+	return password
+}
+
 // Limit counts a request towards the rate of a token, or of something else that has the rate
 // of a token. of says in the error what has too many requests.
 func (s *Server) Limit(id, of string) error {

@@ -114,6 +114,9 @@ func (m *Memory) Sources(ecosystem, binary string) ([]string, error) {
 // Records returns how many advisories are about an ecosystem, as match.Index has it.
 func (m *Memory) Records(ecosystem string) (int, error) { return m.records[ecosystem], nil }
 
+// Ecosystems returns the ecosystems with advisories, as match.QueryIndex has it.
+func (m *Memory) Ecosystems() ([]string, error) { return slices.Sorted(maps.Keys(m.records)), nil }
+
 // Exploit returns nothing: Memory has no exploit catalogs.
 func (m *Memory) Exploit(exploit.CVE) (kev, epss exploit.Entry, err error) {
 	return exploit.Entry{}, exploit.Entry{}, nil

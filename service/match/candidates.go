@@ -94,7 +94,7 @@ func (m *matcher) addCandidates(found *candidates, v *view, ecosystem *distro.Ec
 			m.trace.entry(e, key, entry, EntryOtherBuild, "the record has an entry of the binary package", nil)
 			continue
 		}
-		if applies, err := m.applies(ecosystem, entry); err != nil {
+		if applies, err := m.applies(v.rules.distribution, ecosystem, entry); err != nil {
 			return err
 		} else if !applies {
 			m.trace.entry(e, key, entry, EntryOtherBuild, "the entry is about a later minor release than that of the image", nil)
@@ -133,11 +133,11 @@ func (e *evaluation) addGap(l lookup, ecosystem, reason string) {
 	}
 }
 
-// applies reports whether an entry of an ecosystem applies to the image's release. Those of
+// applies reports whether an entry of an ecosystem of a distribution applies to the release. Those of
 // the distribution's own source do, if its records have all products: what they leave to
 // extended support, they say there.
-func (m *matcher) applies(ecosystem *distro.Ecosystem, entry index.Affected) (bool, error) {
-	if ecosystem.Applies == nil || m.system.distribution.OwnUnfixed && entry.Source == m.system.distribution.Publisher {
+func (m *matcher) applies(d *distro.Distribution, ecosystem *distro.Ecosystem, entry index.Affected) (bool, error) {
+	if ecosystem.Applies == nil || d.OwnUnfixed && entry.Source == d.Publisher {
 		return true, nil
 	}
 	rec, err := m.records.of(entry)

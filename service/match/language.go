@@ -80,6 +80,13 @@ func LanguageEcosystem(name string) (ecosystem string, ok bool) {
 	return "", false
 }
 
+// EcosystemOf returns the ecosystem of the packages of a purl type ("PyPI" for "pypi"). It is
+// not ok for an unknown type, and for programs, which have none in the OSV schema.
+func EcosystemOf(typ string) (ecosystem string, ok bool) {
+	l, ok := languageOf(typ)
+	return l.ecosystem, ok && typ != generic
+}
+
 // VersionOrder returns the order of the versions of packages of a purl type. It is not ok
 // for an unknown type.
 func VersionOrder(typ string) (version.Order, bool) {

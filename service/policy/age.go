@@ -184,3 +184,16 @@ func tooOld(in Input) []verdict.Reason {
 	}
 	return nil
 }
+
+// TooOld says why data that Needed has returned is not trusted because of its age, or returns
+// an empty string. The service may lack advisories for the ecosystems in without.
+func TooOld(data verdict.Data, maxAge time.Duration, without []string, now time.Time) string {
+	in := Input{Data: data, MaxAge: maxAge, Without: without, Now: now}
+	if !data.Updated.IsZero() {
+		in.Data.Age, in.Ahead = int64(now.Sub(data.Updated)/time.Second), data.Updated.Sub(now)
+	}
+	for _, r := range tooOld(in) {
+		return r.Text
+	}
+	return ""
+}

@@ -63,6 +63,13 @@ func (e Evaluator) Whole(data verdict.Data) verdict.Data {
 	return data
 }
 
+// TooOld says why the advisories of an ecosystem, which has no release, are not trusted
+// because of their age at the time now, or returns an empty string.
+func (e Evaluator) TooOld(data verdict.Data, ecosystem string, now time.Time) string {
+	needs := match.Result{Needs: map[string][]string{"": {ecosystem}}}
+	return policy.TooOld(e.needed(data, needs, now), e.MaxAge, e.Without, now)
+}
+
 // Stages of an answer.
 const (
 	StageMatch  = "match"  // looking up the packages and matching them

@@ -27,7 +27,7 @@ type View struct {
 	key    []byte
 }
 
-var _ match.Index = (*View)(nil)
+var _ match.QueryIndex = (*View)(nil)
 
 // View opens the published state. After damage has been detected the error is ErrDamaged,
 // wrapped, until CatchUp has rebuilt the index.
