@@ -77,16 +77,24 @@ func entryError(s *stream, name string, err error) error {
 	if s.failed != nil {
 		return s.failed
 	}
-	if len(name) > 200 {
-		name = name[:200] + "…"
-	}
-	err = fmt.Errorf("entry %q: %w", name, err)
+	return blame(fmt.Errorf("entry %q: %w", short(name), err))
+}
+
+// blame marks an error as the image's fault if it is one that paths or archives cause.
+func blame(err error) error {
 	for _, cause := range []error{unix.ENAMETOOLONG, unix.ELOOP, unix.ENOTDIR, tar.ErrHeader, io.ErrUnexpectedEOF} {
 		if errors.Is(err, cause) {
 			return badImage{err}
 		}
 	}
 	return err
+}
+
+func short(name string) string {
+	if len(name) > 200 {
+		return name[:200] + "…"
+	}
+	return name
 }
 
 // clean returns a path from the root, without "..", or "" for the root.
@@ -368,7 +376,7 @@ func (a *applier) finish() error {
 			return fmt.Errorf("read the whiteouts of a layer: %w", err)
 		}
 		if err := a.applyWhiteout(name); err != nil {
-			return fmt.Errorf("whiteout %q: %w", name, err)
+			return blame(fmt.Errorf("whiteout %q: %w", short(name), err))
 		}
 	}
 	if a.links {

@@ -14,6 +14,21 @@ import (
 	"assay/service/layer/source"
 )
 
+// brought are packages of some images, and the layers that brought them.
+func brought() map[string]map[string]int {
+	return map[string]map[string]int{
+		"plain":            {"gzip 1.12-1": 0, "lodash 4.17.20": 0},
+		"opaque-folder":    {"gzip 1.12-1": 0, "Jinja2 2.0": 0},
+		"removed-file":     {"gzip 1.12-1": 0, "urllib3 1.0": 0},
+		"changed-database": {"gzip 99-1": 1, "perl-base 5.36.0-7+deb12u3": 0},
+		"moved-database":   {"gzip 1.12-1": 0},
+		"hard-links":       {"stdlib": 2, "lodash 4.17.20": 1},
+		"through-links":    {"c 1.0.0": 1, "d 1.0.0": 2},
+		"renamed-folder":   {"lodash 4.17.20": 1, "gzip 1.12-1": 0},
+		"125-layers":       {"gzip 1.12-1": 0, "lodash 4.17.20": 0},
+	}
+}
+
 // The inventory of an image is that of the filesystem that the engine makes of it.
 func TestImages(t *testing.T) {
 	engine := imagetest.Start(t)
@@ -39,6 +54,7 @@ func TestImages(t *testing.T) {
 			if len(want.Packages) < 4 {
 				t.Errorf("%d packages: nothing is compared", len(want.Packages))
 			}
+			wantLayers(t, got, brought()[r.Name])
 			compare(t, got.Inventory, want)
 		})
 	}
@@ -67,4 +83,23 @@ func encode(t *testing.T, inv inventory.Inventory) []byte {
 		t.Fatal(err)
 	}
 	return bytes.ReplaceAll(b.Bytes(), []byte(`},{`), []byte("},\n{"))
+}
+
+func wantLayers(t *testing.T, got layer.Result, brought map[string]int) {
+	t.Helper()
+	for name, i := range brought {
+		found := false
+		for _, p := range got.Inventory.Packages {
+			if p.Name+" "+p.Version != name && p.Name != name {
+				continue
+			}
+			found = true
+			if want := got.Layers[i].DiffID; p.Layer != want {
+				t.Errorf("%s has layer %s, want %d, %s", name, p.Layer, i, want)
+			}
+		}
+		if !found {
+			t.Errorf("%s was not found", name)
+		}
+	}
 }

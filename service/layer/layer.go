@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -110,6 +111,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Inspect makes a folder in dir, lays the layers of the image over each other in it, makes
 // the inventory, and removes the folder. The result is that of inspect.Inspect on the
 // filesystem of a container of the image. An error that wraps *Error is the image's fault.
+// If the process is killed, the folder stays in dir.
 //
 // It holds a few MiB in memory, and what inspect.Inspect does, whatever the size of the
 // image. A layer that is compressed with zstd needs up to 256 MiB more, which is twice the
@@ -119,26 +121,46 @@ func Inspect(ctx context.Context, dir string, img Image, limits Limits) (res Res
 	if err := check(img, limits); err != nil {
 		return Result{}, err
 	}
-	f, err := newFolder(dir)
+	folder, root, err := newFolder(dir)
 	if err != nil {
 		return Result{}, fmt.Errorf("make a folder for an image: %w", err)
 	}
 	defer func() {
-		if failed := f.remove(); failed != nil && err == nil {
+		if failed := os.RemoveAll(folder); failed != nil && err == nil {
 			res, err = Result{}, fmt.Errorf("remove the files of an image: %w", failed)
 		}
 	}()
-	t, err := openTree(f.root)
+	t, err := openTree(root)
 	if err != nil {
 		return Result{}, err
 	}
 	defer t.close()
-	brought, err := newOrigins(f.root)
+	brought, err := newOrigins(root)
 	if err != nil {
 		return Result{}, err
 	}
 	defer brought.close()
 
+	res.Layers, err = t.add(ctx, img, limits, func(i int) {
+		if len(img.Layers) > 1 {
+			brought.add(ctx, i)
+		}
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	// Nothing is mounted into the folder.
+	res.Inventory, err = inspect.Inspect(ctx, root, inspect.Options{Mounts: strings.NewReader("")})
+	if err != nil {
+		return Result{}, err
+	}
+	brought.name(res.Inventory.Packages, res.Layers)
+	res.Modified = inspect.Modified(root, res.Inventory).Truncate(time.Second)
+	return res, nil
+}
+
+// add adds the layers of an image to a tree. It calls added after each one.
+func (t *tree) add(ctx context.Context, img Image, limits Limits, added func(i int)) (layers []Layer, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := newStream(ctx, img.Layers, limits)
 	defer s.wait()
@@ -153,22 +175,13 @@ func Inspect(ctx context.Context, dir string, img Image, limits Limits) (res Res
 			read, err = s.finish()
 		}
 		if err != nil {
-			return Result{}, failure(ctx, dir, img, i, err)
+			return nil, failure(ctx, t.scratch, img, i, err)
 		}
 		read.CreatedBy = l.CreatedBy
-		res.Layers = append(res.Layers, read)
-		if len(img.Layers) > 1 {
-			brought.add(ctx, i)
-		}
+		layers = append(layers, read)
+		added(i)
 	}
-	// Nothing is mounted into the folder.
-	res.Inventory, err = inspect.Inspect(ctx, f.root, inspect.Options{Mounts: strings.NewReader("")})
-	if err != nil {
-		return Result{}, err
-	}
-	brought.name(res.Inventory.Packages, res.Layers)
-	res.Modified = inspect.Modified(f.root, res.Inventory).Truncate(time.Second)
-	return res, nil
+	return layers, nil
 }
 
 // check returns an error if an image is not worth reading.
