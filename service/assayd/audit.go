@@ -135,7 +135,7 @@ func (conf serveConfig) settings(c *cli.Context, keep time.Duration) string {
 	if conf.osvAnonymous {
 		settings += "; osv-anonymous"
 	}
-	return settings + conf.images.settings(c)
+	return settings + conf.images.settings(c) + conf.clair.settings()
 }
 
 // noteSettings adds the settings to the audit trail, unless they are the last ones there.

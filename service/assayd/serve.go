@@ -37,7 +37,7 @@ func (d *daemon) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer scans",
-		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), imageFlags(), clair4Flags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
+		Flags: slices.Concat(evaluatorFlags(), clientFlags(), feedFlags(), imageFlags(), clair1Flags(), clair4Flags(), storeFlags(slices.Concat(acmeFlags(), []cli.Flag{
 			keepFlag(),
 			&cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 2GiB; default: three quarters of the limit of the control group, or 1GiB without a limit"},
 			&cli.StringSliceFlag{Name: "update-every", Usage: "update the sources that were fetched before, or all default sources if the store is empty, every `TIME`; 0 for never; NAME=TIME for one source (repeatable; default: 6h)"},
@@ -71,7 +71,8 @@ type serveConfig struct {
 	oidc              *oidc.Config // nil: no sign-in
 	acme              *acmeSetup   // nil: no certificate by ACME
 	images            imageSetup
-	psk               *v4.PSK // nil: no JWTs of Clair's clients
+	psk               *v4.PSK     // nil: no JWTs of Clair's clients
+	clair             *clairSetup // nil: the API of Clair 1 is not served
 	front             *httpserver.Front
 	certificate       *servedCertificate
 	address           net.Addr // that serve listens on
@@ -124,6 +125,9 @@ func (d *daemon) serveConfig(c *cli.Context, log *slog.Logger) (conf serveConfig
 		return conf, err
 	}
 	if conf.psk, err = newPSK(c); err != nil {
+		return conf, err
+	}
+	if conf.clair, err = newClair(c); err != nil {
 		return conf, err
 	}
 	if conf.clients, err = d.clients(c, conf.public); err != nil {
@@ -185,6 +189,11 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	if listener.Certificate != nil {
 		listener.Certificate = conf.certificate.watch(listener.Certificate)
 	}
+	if conf.clair != nil {
+		if err := conf.clair.listen(c, listener, log); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+	}
 	// From now on requests are answered, with 503 until the data is open.
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
@@ -192,7 +201,7 @@ func (d *daemon) listen(c *cli.Context, log *slog.Logger) error {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		serveErr = listener.Serve(ctx, ln)
+		serveErr = conf.clair.serve(ctx, listener, ln)
 	}()
 	conf.address = ln.Addr()
 	stopNotifying := context.AfterFunc(ctx, func() { notify(log, "STOPPING=1") })
@@ -339,6 +348,13 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 			return err
 		}
 		defer end()
+	}
+	if conf.clair != nil {
+		clair, err := conf.clair.handle(c, server, st, index, conf.images, d.now, log)
+		if err != nil {
+			return err
+		}
+		defer clair.Stop()
 	}
 	ready(server)
 

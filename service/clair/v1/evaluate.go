@@ -170,7 +170,7 @@ func encode(body kept) json.RawMessage {
 
 // failure returns how an error is answered. One that is not the image's fault is logged.
 func (h *Service) failure(err error) httpserver.Problem {
-	if p, ok := errors.AsType[httpserver.Problem](problemOf(err)); ok {
+	if p, ok := errors.AsType[httpserver.Problem](image.Problem(err)); ok {
 		return p
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -261,24 +261,16 @@ func digestIn(path string) string {
 	return digest
 }
 
-const (
-	// fetchPatience is how long a request waits for its turn to fetch.
-	fetchPatience = 2 * time.Minute
-	couldNotFind  = "could not find layer"
-)
+const couldNotFind = "could not find layer"
 
 // fetchLayer fetches a layer into the cache and returns its digest, which must be want if that
 // is not empty.
 func (h *Service) fetchLayer(ctx context.Context, t store.Token, path string, headers http.Header, want string) (string, error) {
-	for start := time.Now(); !h.fetch.enter(t.Project); {
-		if time.Since(start) > fetchPatience {
-			return "", h.server.Busy(0)
-		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
-			return "", err
-		}
+	leave, err := h.fetch.Enter(ctx, t)
+	if err != nil {
+		return "", err
 	}
-	defer h.fetch.leave(t.Project)
+	defer leave()
 	from, err := h.open(ctx, path, headers)
 	if err != nil {
 		return "", fetchError(err)
@@ -373,7 +365,7 @@ func (h *Service) again(ctx context.Context, t store.Token, l posted) (release f
 		return nil, gone("")
 	}
 	if _, err := h.fetchLayer(ctx, t, l.Path, nil, l.Digest); err != nil {
-		if p, ok := errors.AsType[httpserver.Problem](problemOf(err)); ok {
+		if p, ok := errors.AsType[httpserver.Problem](image.Problem(err)); ok {
 			return nil, gone(p.What + ": ")
 		}
 		return nil, err

@@ -88,23 +88,8 @@ func (h *Service) image(ctx context.Context, t store.Token, name, digest string)
 		reference += "@" + digest
 	}
 	img, err := h.Source.Registry(ctx, source.Request{Reference: reference, Project: t.Project})
-	bad, ok := errors.AsType[*source.Error](err)
-	if !ok {
-		img.Name = name
-		return img, err
-	}
-	status := http.StatusUnprocessableEntity
-	switch bad.Kind {
-	case source.Malformed:
-		status = http.StatusBadRequest
-	case source.NotFound:
-		status = http.StatusNotFound
-	case source.Refused, source.Unauthorized:
-		status = http.StatusForbidden
-	case source.Unreachable:
-		status = http.StatusBadGateway
-	}
-	return img, httpserver.Problem{Status: status, What: bad.Error(), Hint: bad.Hint}
+	img.Name = name
+	return img, image.Problem(err)
 }
 
 // layerID returns the id of a layer of an image. It names the image, since different images may

@@ -132,7 +132,7 @@ func TestScriptErrors(t *testing.T) {
 	r.do("GET", "/v1/layers", secret, "", http.StatusBadRequest)
 	r.do("GET", "/v1/layers?Name=missing:1", secret, "", http.StatusNotFound)
 	for kind, status := range map[source.Kind]int{
-		source.Malformed: http.StatusBadRequest, source.Refused: http.StatusForbidden, source.Unauthorized: http.StatusForbidden,
+		source.Malformed: http.StatusBadRequest, source.Refused: http.StatusForbidden, source.Unauthorized: http.StatusFailedDependency,
 		source.Unreachable: http.StatusBadGateway, source.Unsupported: http.StatusUnprocessableEntity,
 	} {
 		r.source.err = &source.Error{Kind: kind, Err: errors.New("a cause"), Hint: "a hint"}
@@ -152,7 +152,7 @@ func TestScriptErrors(t *testing.T) {
 	ids := r.ids(secret, "bad:1")
 	r.scanner.err = &layers.Error{Layer: 1, Err: errors.New("layer 2 is no archive")}
 	r.analyze(secret, ids[0], http.StatusOK)
-	if got := message(t, r.do("GET", "/v1/analyze/bad:1", secret, "", http.StatusUnprocessableEntity)); got != "layer 2 is no archive" {
+	if got := message(t, r.do("GET", "/v1/analyze/bad:1", secret, "", http.StatusUnprocessableEntity)); !strings.HasPrefix(got, "layer 2 is no archive; ") {
 		t.Error(got)
 	}
 	r.analyze(secret, ids[1], http.StatusOK)

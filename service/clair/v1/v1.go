@@ -19,7 +19,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -118,7 +117,7 @@ type Service struct {
 	ctx    context.Context // ends evaluations
 	end    context.CancelFunc
 	work   sync.WaitGroup
-	fetch  gate
+	fetch  *httpserver.Queue
 	waits  gate
 	kept   answers
 }
@@ -126,7 +125,7 @@ type Service struct {
 // Handle adds the handlers of the API to a server. Stop ends what they have started.
 func Handle(s *httpserver.Server, c Config) *Service {
 	c.wait = cmp.Or(c.wait, waitTime)
-	h := &Service{Config: c, server: s, fetch: newGate(maxFetches), waits: newGate(maxWaits), kept: answers{now: c.Now}}
+	h := &Service{Config: c, server: s, fetch: httpserver.NewQueue(maxFetches, maxFetching, fetchPatience), waits: newGate(maxWaits), kept: answers{now: c.Now}}
 	h.ctx, h.end = context.WithCancel(context.Background())
 	h.handle("POST /v1/layers", h.postLayer)
 	h.handle("GET /v1/layers", h.listLayers)
@@ -237,7 +236,7 @@ func (h *Service) mayBeAnonymous(r *http.Request) error {
 
 // refuse answers with an error in the form of Clair.
 func (h *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p := h.server.ProblemOf(w, r, problemOf(err))
+	p := h.server.ProblemOf(w, r, image.Problem(err))
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="assay"`)
 	}
@@ -250,17 +249,6 @@ func textOf(p httpserver.Problem) string {
 		return p.What
 	}
 	return p.What + "; " + p.Hint
-}
-
-// problemOf returns the Problem in the place of an error that is the image's fault.
-func problemOf(err error) error {
-	if _, ok := errors.AsType[httpserver.Problem](err); ok {
-		return err
-	}
-	if bad, ok := errors.AsType[*layers.Error](err); ok {
-		return httpserver.Problem{Status: http.StatusUnprocessableEntity, What: bad.Error()}
-	}
-	return err
 }
 
 // write answers as Clair does.
@@ -363,6 +351,8 @@ func (g *gate) leave(project string) {
 
 // Bounds of what is done at once.
 const (
-	maxFetches = 8    // layers that are fetched
-	maxWaits   = 1024 // requests that wait for an evaluation
+	maxFetches    = 8               // layers that are fetched
+	maxFetching   = 256             // requests that wait for that
+	maxWaits      = 1024            // requests that wait for an evaluation
+	fetchPatience = 2 * time.Minute // how long a request waits for its turn to fetch
 )
