@@ -246,13 +246,6 @@ func applications() []reader {
 			read:    stream(drupal.ReadInfo),
 		},
 		{
-			bases: program.Bases(),
-			wants: program.Wants,
-			limit: program.Limit,
-			kind:  inventory.KindFile,
-			read:  stream(program.ReadVersion),
-		},
-		{
 			bases: bitnami.Bases(),
 			exts:  bitnami.Exts(),
 			wants: bitnami.Wants,
@@ -271,6 +264,13 @@ func applications() []reader {
 			limit: wordpress.Limit,
 			kind:  inventory.KindFile,
 			read:  stream(wordpress.Read),
+		},
+		{
+			bases: program.Bases(),
+			wants: program.Wants,
+			limit: program.Limit,
+			kind:  inventory.KindFile,
+			read:  stream(program.ReadVersion),
 		},
 		{
 			exts:    wordpress.Exts(),

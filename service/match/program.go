@@ -26,13 +26,20 @@ func programOf(p inventory.Package) (name string, ok bool) {
 // program in different records about both.
 var products = [][]string{
 	{"f5:nginx", "nginx:nginx", "f5:nginx_open_source"},
+	{"git-scm:git", "git:git", "git_project:git"},
 	{"haxx:curl", "haxx:libcurl"},
+	{"lfprojects:valkey", "linuxfoundation:valkey", "valkey-io:valkey"},
 	{"nodejs:node.js", "nodejs:nodejs"},
+	{"oracle:mysql", "oracle:mysql_server", "mysql:mysql"},
+	{"oracle:openjdk", "sun:openjdk"},
+	{"perl:perl", "shay:perl"},
 	{"python:python", "python_software_foundation:cpython", "python_software_foundation:python"},
 	{"varnish-software:varnish_cache", "varnish_cache_project:varnish_cache", "varnish-software:varnish"},
 	{"vsftpd_project:vsftpd", "beasts:vsftpd"},
 	{"lua:lua", "puc-rio:lua"},
 	{"redis:redis", "redislabs:redis"},
+	{"ruby-lang:ruby", "yukihiro_matsumoto:ruby"},
+	{"squid-cache:squid", "squid:squid"},
 }
 
 // productsOf returns the names under which a program is looked up.

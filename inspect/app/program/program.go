@@ -5,6 +5,8 @@ package program
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -32,78 +34,47 @@ const (
 )
 
 // Read returns the program in a file, if it is one of the table and has its version. It is an
-// error if the file has several versions, more texts than are read, or sections without names.
-// The file must have been opened with Sections.
+// error if the file has several versions, more texts than are read, or sections without names,
+// or if it is certainly the program and its version has no form that is known. The file must
+// have been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	base := path[strings.LastIndexByte(path, '/')+1:]
-	p, ok := find(base)
-	if !ok {
-		return nil, nil
-	}
-	if !f.Named() {
-		return nil, fmt.Errorf("version of %s: the sections of the file have no names", p.name)
-	}
-	var versions []string
-	for _, name := range Sections() {
-		texts, ok := f.Section(name)
-		if !ok {
+	unread := ""
+	for i := range programs {
+		p := &programs[i]
+		if !p.has(base) {
 			continue
 		}
-		if texts.Size > maxTexts {
-			return nil, fmt.Errorf("version of %s: more than %d bytes of texts", p.name, maxTexts)
-		}
-		var err error
-		versions, err = p.versions(versions, io.NewSectionReader(f.At(texts.Addr), 0, int64(texts.Size)), branch(base))
-		if err != nil {
+		s := search{program: p, branch: branch(base)}
+		if err := s.read(f); err != nil {
 			return nil, fmt.Errorf("version of %s: %w", p.name, err)
 		}
+		if len(s.versions) > 1 {
+			return nil, fmt.Errorf("it has several versions of %s: %s", p.name, strings.Join(s.versions, ", "))
+		}
+		if len(s.versions) == 1 {
+			return []inventory.Package{pack(p.name, s.versions[0], p.product, path)}, nil
+		}
+		if s.sure && unread == "" {
+			unread = p.name
+		}
 	}
-	switch len(versions) {
-	case 0:
-		return nil, nil
-	case 1:
-		return []inventory.Package{pack(p.name, versions[0], p.vendor, p.product, path)}, nil
+	if unread != "" {
+		return nil, fmt.Errorf("version of %s: it is in no known form", unread)
 	}
-	return nil, fmt.Errorf("it has several versions of %s: %s", p.name, strings.Join(versions, ", "))
+	return nil, nil
 }
 
 // Sections returns the names of the sections where compilers put texts, to pass to elf.Open
 // before Read.
 func Sections() []string { return []string{".rodata", ".data"} }
 
-func pack(name, version, vendor, product, path string) inventory.Package {
+func pack(name, version, product, path string) inventory.Package {
 	return inventory.Package{
 		Type: Type, Name: name, Version: version,
-		CPE:      "cpe:2.3:a:" + vendor + ":" + product + ":" + version + ":*:*:*:*:*:*:*",
+		CPE:      "cpe:2.3:a:" + product + ":" + version + ":*:*:*:*:*:*:*",
 		Evidence: []inventory.Evidence{{Path: path, Kind: Kind}},
 	}
-}
-
-// find returns the program with a file of a name.
-func find(base string) (program, bool) {
-	i := slices.IndexFunc(programs, func(p program) bool {
-		return slices.ContainsFunc(p.files, func(pattern string) bool { return matches(pattern, base) })
-	})
-	if i < 0 {
-		return program{}, false
-	}
-	return programs[i], true
-}
-
-// matches reports whether a name is that of a pattern of the table.
-func matches(pattern, base string) bool {
-	if before, after, ok := strings.Cut(pattern, "#"); ok {
-		rest, ok := strings.CutPrefix(base, before)
-		if !ok {
-			return false
-		}
-		return matches(after, rest[len(number(rest)):])
-	}
-	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-		rest, ok := strings.CutPrefix(base, prefix)
-		return ok && !strings.HasSuffix(rest, ".debug")
-	}
-	return pattern == base
 }
 
 // number returns the digits and dots at the beginning of a text, without a dot at their end.
@@ -125,87 +96,185 @@ func branch(base string) string {
 	return n
 }
 
-// versions adds the different versions that the texts have to those that were found. branch, if
-// not empty, is what the version of a Python begins with.
-func (p program) versions(found []string, texts *io.SectionReader, branch string) ([]string, error) {
-	marker := []byte(p.before)
-	switch p.name {
-	case "python":
-		if branch == "" {
-			return found, nil // three numbers alone are not evidence
-		}
-		marker = []byte(p.before + branch + ".")
-	case "sqlite":
-		marker = []byte(p.before + "3.")
-	case "perl":
-		marker = []byte(p.before + "5.")
+// A search looks for the version of a program in its file.
+type search struct {
+	*program
+	// branch, if not empty, is what the version of a Python begins with.
+	branch string
+	// versions are the different versions that were found, in order.
+	versions []string
+	// sure means that the file has the identity of the program.
+	sure bool
+	// ids and numbers are texts of programs whose version is in front of an ID.
+	ids, numbers []string
+}
+
+// read reads the texts of a file.
+func (s *search) read(f *elf.File) error {
+	if !f.Named() {
+		return errors.New("the sections of the file have no names")
 	}
-	skip := len(p.before)
+	for _, name := range Sections() {
+		texts, ok := f.Section(name)
+		if !ok {
+			continue
+		}
+		if texts.Size > maxTexts {
+			return fmt.Errorf("more than %d bytes of texts", maxTexts)
+		}
+		if err := s.section(io.NewSectionReader(f.At(texts.Addr), 0, int64(texts.Size))); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.numbers {
+		if slices.ContainsFunc(s.ids, func(id string) bool { return strings.HasPrefix(id, n) }) {
+			s.add(n)
+		}
+	}
+	if s.name == "python" && s.branch == "" && !s.sure {
+		s.versions = nil // three numbers alone are not evidence
+	}
+	slices.Sort(s.versions)
+	return nil
+}
+
+// add adds a version that is not known yet.
+func (s *search) add(v string) {
+	if v != "" && !slices.Contains(s.versions, v) && len(s.versions) < maxVersions {
+		s.versions = append(s.versions, v)
+	}
+}
+
+// section searches the texts of a section.
+func (s *search) section(texts *io.SectionReader) error {
+	marker := s.before
+	switch s.name {
+	case "python":
+		marker += cmp.Or(s.branch, "3") + "."
+	case "sqlite":
+		marker += "3."
+	case "perl":
+		marker += "5."
+	}
+	identity := []byte(s.identity())
 	buf := make([]byte, window+overlap)
 	for off := int64(0); off < texts.Size(); off += window {
 		n, err := texts.ReadAt(buf, off)
 		if err != nil && err != io.EOF {
-			return nil, err
+			return err
 		}
 		data := buf[:n]
-		if p.name == "mariadb" {
-			found = p.backwards(found, data)
-			continue
-		}
-		for at := 0; at < min(n, window); {
-			i := bytes.Index(data[at:], marker)
-			if i < 0 {
-				break
-			}
-			at += i
-			if v := p.version(data[at+skip:]); v != "" && !slices.Contains(found, v) && len(found) < maxVersions {
-				found = append(found, v)
-			}
-			at++
+		s.sure = s.sure || bytes.Contains(data, identity)
+		switch {
+		case s.isID():
+			s.builds(data, off == 0)
+		case s.name == "mariadb":
+			s.backwards(data)
+		default:
+			s.forwards(data, []byte(marker))
 		}
 	}
-	slices.Sort(found)
-	return found, nil
+	return nil
 }
+
+// forwards adds the versions after the texts that begin with marker.
+func (s *search) forwards(data, marker []byte) {
+	for at := 0; at < min(len(data), window); at++ {
+		i := bytes.Index(data[at:], marker)
+		if i < 0 {
+			return
+		}
+		at += i
+		v := s.version(data[at+len(s.before):])
+		if v == unicodeVersion && s.name == "python" && s.branch == "" {
+			continue
+		}
+		s.add(v)
+	}
+}
+
+// unicodeVersion is the version of an old Unicode database, which each Python 3 has.
+const unicodeVersion = "3.2.0"
 
 // backwards adds the versions that it finds by the text after them, for programs that have no
 // fixed text before their version.
-func (p program) backwards(found []string, data []byte) []string {
-	suffix := []byte(p.after[0])
+func (s *search) backwards(data []byte) {
+	suffix := []byte(s.after)
 	for at := 0; ; at++ {
 		i := bytes.Index(data[at:], suffix)
 		if i < 0 {
-			return found
+			return
 		}
 		at += i
 		from := max(0, at-maxVersion-1)
-		end := bytes.LastIndexByte(data[from:at], 0) // of the text before
-		if end < 0 {
-			continue
-		}
-		if v := p.version(data[from+end+1:]); v != "" && !slices.Contains(found, v) && len(found) < maxVersions {
-			found = append(found, v)
+		if end := bytes.LastIndexByte(data[from:at], 0); end >= 0 { // of the text before
+			s.add(s.version(data[from+end+1:]))
 		}
 	}
+}
+
+const (
+	// minID and maxID bound the length of a version with the ID of a build, which ends with
+	// commitLen digits of a commit.
+	minID, maxID, commitLen = 20, 128, 8
+	// minTime is how many digits the ID has at least in front of the commit: the time of the
+	// build in seconds, and the number of changed lines.
+	minTime = 11
+	// maxNumbers bounds the numbers and the IDs that are kept.
+	maxNumbers = 64
+)
+
+// builds keeps the texts that are a number like "7.2.3", and those that end with the ID of a
+// build. The ID follows the version without anything between ("7.2.3host-1702957734000000000",
+// or "7.2.31702957734000000000"), so that the number says where the version ends. first means
+// that data begins with a text.
+func (s *search) builds(data []byte, first bool) {
+	for begin := 0; ; {
+		n := bytes.IndexByte(data[begin:], 0)
+		if n < 0 {
+			return
+		}
+		text := data[begin : begin+n]
+		whole := first || begin > 0
+		begin += n + 1
+		switch {
+		case whole && n < minID && strings.Count(number(string(text)), ".") == s.parts-1 && len(number(string(text))) == n && len(s.numbers) < maxNumbers:
+			s.numbers = append(s.numbers, string(text))
+		case n >= minID:
+			if id := buildID(text[max(0, n-maxID):]); id != "" && len(s.ids) < maxNumbers {
+				s.ids = append(s.ids, id)
+			}
+		}
+	}
+}
+
+// buildID returns the version and the ID of a build at the end of a text, or an empty text.
+func buildID(text []byte) string {
+	rest := text[:len(text)-commitLen]
+	if len(bytes.TrimRight(text[len(rest):], "0123456789abcdef")) > 0 || len(rest)-len(bytes.TrimRight(rest, "0123456789")) < minTime {
+		return ""
+	}
+	begin := len(text)
+	for begin > 0 && isVersion(text[begin-1]) {
+		begin--
+	}
+	return strings.TrimLeftFunc(string(text[begin:]), func(r rune) bool { return r < '0' || r > '9' })
 }
 
 // version returns the version at the beginning of data. It is empty if what follows is not one
 // of the texts that end the program's version.
-func (p program) version(data []byte) string {
+func (p *program) version(data []byte) string {
 	n := 0
 	for n < min(len(data), maxVersion) && isVersion(data[n]) {
 		n++
 	}
 	text := data[:n]
-	for len(text) > 0 {
-		if ends(data[len(text):], p.after) {
-			break
-		}
+	for len(text) > 0 && !p.ends(data[len(text):]) {
 		text = text[:len(text)-1]
 	}
 	// What ends a version may be part of what looks like one: "-" and "p".
-	for _, after := range p.after {
-		if i := bytes.Index(text, []byte(after)); i > 0 && isVersion(after[0]) {
+	for i := 1; i < len(text); i++ {
+		if p.ends(text[i:]) && !isPrerelease(text[i:]) {
 			text = text[:i]
 		}
 	}
@@ -216,9 +285,25 @@ func (p program) version(data []byte) string {
 	return v
 }
 
-// ends reports whether data begins with one of the texts.
-func ends(data []byte, texts []string) bool {
-	return slices.ContainsFunc(texts, func(t string) bool { return bytes.HasPrefix(data, []byte(t)) })
+// isPrerelease reports whether a part of a version says that it is not a release.
+func isPrerelease(text []byte) bool {
+	word := strings.ToLower(string(bytes.TrimLeft(text, "-~")))
+	for prefix := range strings.SplitSeq("alpha beta dev pre rc", " ") {
+		if strings.HasPrefix(word, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ends reports whether data begins with a text that ends the version.
+func (p *program) ends(data []byte) bool {
+	for text := range strings.SplitSeq(p.after, "|") {
+		if bytes.HasPrefix(data, []byte(text)) {
+			return true
+		}
+	}
+	return false
 }
 
 func isVersion(c byte) bool {

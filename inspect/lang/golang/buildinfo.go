@@ -130,7 +130,9 @@ func sections() []string {
 }
 
 // Sections returns the section names to pass to elf.Open before Read.
-func Sections() []string { return append(sections(), Section, relocatedSection, relocatedTable) }
+func Sections() []string {
+	return append(sections(), Section, relocatedSection, relocatedTable, constants)
+}
 
 // buffers are reused: a system has hundreds of programs, few of them written in Go.
 var buffers = sync.Pool{New: func() any { return new([searchSize]byte) }}

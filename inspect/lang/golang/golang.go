@@ -3,6 +3,7 @@
 package golang
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -31,7 +32,8 @@ const noVersion = "(devel)"
 // program's own, and the toolchain as the package stdlib. Each package says which of its Go
 // packages are linked, if the program's table of functions can be read. For a replaced module it
 // returns the replacement. If the replacement is a folder, the version is "(devel)",
-// which is often also the version of the program itself. A program that is not written
+// which is often also the version of the program itself, unless its build has written its version
+// into a variable. A program that is not written
 // in Go has no modules, which is not an error.
 //
 // The file must have been opened with Sections.
@@ -46,6 +48,9 @@ func Read(f *elf.File, path string) ([]inventory.Package, error) {
 	found, info, err := packages(toolchain, text, path)
 	if err != nil {
 		return found, err
+	}
+	if info.Main.Path != "" && found[1].Version == noVersion {
+		found[1].Version = cmp.Or(stamped(f, info), noVersion)
 	}
 	linked, err := linkedPackages(f)
 	if errors.Is(err, errNoTable) {

@@ -59,6 +59,26 @@ func TestPrograms(t *testing.T) {
 		{"sqlite:sqlite", "3.40.1", "CVE-2025-6965", true, "3.50.2"},
 		{"haxx:libcurl", "6.5", "CVE-2000-0973", true, "7.4.1"}, // the record names curl
 		{"haxx:curl", "7.4.1", "CVE-2000-0973", false, ""},
+		{"git-scm:git", "2.43.6", "CVE-2025-48384", true, "2.43.7"},
+		{"git-scm:git", "2.43.7", "CVE-2025-48384", false, ""},
+		{"redis:redis", "7.0.15", "CVE-2026-25243", true, "7.2.14"},
+		{"redis:redis", "6.2.22", "CVE-2026-25243", false, ""},
+		{"lfprojects:valkey", "9.0.3", "CVE-2026-25243", true, "9.0.4"},
+		{"lfprojects:valkey", "9.1.2", "CVE-2026-25243", false, ""},
+		{"oracle:mysql", "8.4.10", "CVE-2026-61109", true, ""}, // the last affected version is stated
+		{"oracle:mysql", "8.4.11", "CVE-2026-61109", false, ""},
+		{"openresty:openresty", "1.29.2.4", "CVE-2026-55233", true, "1.29.2.5"},
+		{"openresty:openresty", "1.21.4.3", "CVE-2026-55233", false, ""},
+		{"oracle:openjdk", "17.0.8.1", "CVE-2023-22025", true, "17.0.9"},
+		{"oracle:openjdk", "17.0.9", "CVE-2023-22025", false, ""},
+		{"oracle:openjdk", "1.8.0_492", "CVE-2026-60147", true, "1.8.0_502"},
+		{"oracle:openjdk", "1.8.0_502", "CVE-2026-60147", false, ""},
+		{"mediawiki:mediawiki", "1.39.17", "CVE-2026-58037", true, "1.43.9"},
+		{"mediawiki:mediawiki", "1.43.11", "CVE-2026-58037", false, ""},
+		{"phpmyadmin:phpmyadmin", "5.2.1", "CVE-2025-24530", true, "5.2.2"},
+		{"phpmyadmin:phpmyadmin", "4.9.0.1", "CVE-2025-24530", false, ""},
+		{"nextcloud:nextcloud_server", "31.0.3", "CVE-2026-45810", true, "31.0.12"},
+		{"nextcloud:nextcloud_server", "31.0.12", "CVE-2026-45810", false, ""},
 		{"other:openssh", "9.2p1", "CVE-2024-6387", false, ""}, // another vendor
 	} {
 		p := inventory.Package{Type: "generic", Name: "x", Version: tt.version, CPE: "cpe:2.3:a:" + tt.product + ":" + tt.version + ":*:*:*:*:*:*:*"}
