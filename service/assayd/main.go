@@ -83,11 +83,14 @@ func (d *daemon) run(ctx context.Context, args []string) error {
 	if err := checkCommand(args, app.Commands); err != nil {
 		return err
 	}
-	args, err := argv.Permute(args, app, nil)
+	permuted, err := argv.Permute(args, app, nil)
+	if err != nil && len(args) > 1 && args[1] == "scan" {
+		return d.scanFailed(err) // with the exit code of assay
+	}
 	if err != nil {
 		return err
 	}
-	return app.RunContext(ctx, args)
+	return app.RunContext(ctx, permuted)
 }
 
 // checkCommand returns an error for a word of args in the place of a command that is not

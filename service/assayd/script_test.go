@@ -81,6 +81,11 @@ func (t tests) Run() int {
 //	assayd-up DIR FLAG…       start assayd, wait for it, set $SERVER
 //	token-for DIR FLAG…       replace the token "test", set $TOKEN
 //	exit CODE PROGRAM ARG…    run the program and require the exit code
+//	save-image FILE NAME DIR… make an archive as docker save does; each folder is a layer,
+//	                          whose command is the content of the file DIR.cmd
+//	post-image FILE QUERY STATUS  post an archive with $TOKEN to $SERVER; the answer goes to
+//	                          standard output
+//	findings FILE FILE        require the same findings in two verdicts, but for the layers
 //	get URL [FILE]            get the address with $TOKEN; 200 goes to standard output or the file
 //	tail N TEXT               require the text in the last N lines of standard output
 //
@@ -124,8 +129,11 @@ func TestScript(t *testing.T) {
 				ts.Check(ts.Exec("assayd", append([]string{"token", "create", "--data", data, "--name", "test"}, args[1:]...)...))
 				ts.Setenv("TOKEN", strings.TrimSpace(ts.ReadFile("stdout")))
 			},
-			"exit": exitCode,
-			"get":  get,
+			"exit":       exitCode,
+			"get":        get,
+			"save-image": saveImage,
+			"post-image": postImage,
+			"findings":   sameFindings,
 			"tail": func(ts *testscript.TestScript, neg bool, args []string) {
 				n, err := strconv.Atoi(args[0])
 				ts.Check(err)

@@ -342,5 +342,5 @@ func withoutQuery(err error) error {
 	} else {
 		where = "an invalid URL"
 	}
-	return fmt.Errorf("%s %s: %w", failure.Op, where, failure.Err)
+	return fmt.Errorf("%s %s: %w", strings.ToLower(failure.Op), where, failure.Err)
 }
