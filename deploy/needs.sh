@@ -26,6 +26,8 @@ need buildah buildah
 need podman podman
 need runc runc
 need docker-registry docker-registry # what builds push to
+need htpasswd apache2-utils # a registry with a password
+need skopeo skopeo # archives of images
 need unshare util-linux
 need rpm rpm # the native order of rpm versions, and signed packages
 need gpg gnupg

@@ -156,17 +156,42 @@ func withRequests(t *testing.T) string {
 // startRegistry starts Debian's registry and returns its address.
 func startRegistry(t *testing.T) string {
 	t.Helper()
+	addr, _ := runRegistry(t, "")
+	return addr
+}
+
+// startPrivateRegistry starts Debian's registry with a password, and returns its address and
+// the folder where it stores blobs.
+func startPrivateRegistry(t *testing.T, user, password string) (addr, storage string) {
+	t.Helper()
+	htpasswd, err := exec.LookPath("htpasswd")
+	if err != nil {
+		testkit.Missing(t, "htpasswd: apt-get install apache2-utils")
+	}
+	out, err := exec.Command(htpasswd, "-Bbn", user, password).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "htpasswd")
+	if err := os.WriteFile(path, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return runRegistry(t, fmt.Sprintf("auth: {htpasswd: {realm: r, path: %q}}\n", path))
+}
+
+func runRegistry(t *testing.T, more string) (addr, storage string) {
+	t.Helper()
 	program, err := exec.LookPath("docker-registry")
 	if err != nil {
 		testkit.Missing(t, "docker-registry: apt-get install docker-registry")
 	}
-	addr, err := assayd.FreeAddr()
-	if err != nil {
+	if addr, err = assayd.FreeAddr(); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", filepath.Join(dir, "data"), addr)
+	storage = filepath.Join(dir, "data")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", storage, addr) + more
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +209,7 @@ func startRegistry(t *testing.T) string {
 		resp, err := http.Get("http://" + addr + "/v2/")
 		if err == nil {
 			resp.Body.Close()
-			return addr
+			return addr, storage
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the registry does not answer: %v\n%s", err, log.String())
