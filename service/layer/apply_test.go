@@ -25,6 +25,14 @@ type entry struct{ name, kind, content string }
 
 func archiveOf(t testing.TB, entries []entry) []byte {
 	t.Helper()
+	b, err := pack(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func pack(entries []entry) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, e := range entries {
@@ -47,18 +55,16 @@ func archiveOf(t testing.TB, entries []entry) []byte {
 		case "p":
 			h.Typeflag = tar.TypeFifo
 		default:
-			t.Fatalf("kind %q", e.kind)
+			return nil, fmt.Errorf("kind %q", e.kind)
 		}
 		h.Size = int64(len(content))
 		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		io.WriteString(w, content)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	err := w.Close()
+	return b.Bytes(), err
 }
 
 func sum(b []byte) string {
