@@ -6,9 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 
 	"assay/inspect/elf"
@@ -40,26 +38,26 @@ const (
 var errNoTable = errors.New("no table of functions")
 
 // linkedPackages returns the import paths of the packages that have functions in a
-// program, sorted. The linker drops functions that cannot be called, and the others are
+// program, in any order and escaped as in the names of functions. The linker drops functions that cannot be called, and the others are
 // in the table of functions, which the runtime needs: "go tool nm" and strip do not change
 // it. Functions that were inlined everywhere are only among the names, so all names are
 // read, and not the functions.
 //
 // The format is that of internal/abi and runtime/symtab.go of Go 1.16 and later. For other
 // programs, and for those whose runtime is in another file, the error is errNoTable.
-func linkedPackages(f *elf.File) ([]string, error) {
+func linkedPackages(f *elf.File) (map[string]bool, error) {
 	names, err := nameTable(f)
 	if err != nil {
 		return nil, err
 	}
-	packages := packageSet{known: make(map[string]bool)}
+	packages := packageSet{known: make(map[string]bool, 512)}
 	if err := packages.read(names); err != nil {
 		return nil, err
 	}
 	if !packages.runtime {
 		return nil, errNoTable // the program is linked with a library that has its own table
 	}
-	return slices.Sorted(maps.Keys(packages.known)), nil
+	return packages.known, nil
 }
 
 // nameTable returns the names of functions, each followed by a zero.
@@ -85,7 +83,7 @@ func nameTable(f *elf.File) (*io.SectionReader, error) {
 			return nil, err
 		}
 		for at := 0; at+8 <= n; at += tableAlign {
-			if layoutOf(f.Order(), data[at:]) == nil {
+			if data[at+4]|data[at+5] != 0 || data[at+1] != 0xff || data[at+2] != 0xff || layoutOf(f.Order(), data[at:]) == nil {
 				continue
 			}
 			addr := start + uint64(off) + uint64(at)
@@ -159,15 +157,7 @@ func (s *packageSet) read(names io.Reader) error {
 	kept := 0 // bytes of a name that is not complete
 	for {
 		n, err := names.Read(buf[kept:])
-		data := buf[:kept+n]
-		for {
-			i := bytes.IndexByte(data, 0)
-			if i < 0 {
-				break
-			}
-			s.add(data[:i])
-			data = data[i+1:]
-		}
+		data := s.addAll(buf[:kept+n])
 		if len(s.known) > maxPackages || len(data) >= len(buf) {
 			return errNoTable
 		}
@@ -181,12 +171,38 @@ func (s *packageSet) read(names io.Reader) error {
 	}
 }
 
+// addAll adds the packages of the functions in data, and returns what follows the last zero.
+// Most of the time of a scan of Go programs is spent here. Nine out of ten functions are in
+// the package of the one before.
+func (s *packageSet) addAll(data []byte) []byte {
+	for {
+		if n := len(s.last); n > 0 && len(data) > n+1 && data[n] == '.' && string(data[:n]) == string(s.last) {
+			rest := data[n+1:]
+			i := bytes.IndexByte(rest, 0)
+			if i < 0 {
+				return data
+			}
+			// What is in brackets does not count, and methods with a pointer begin with one.
+			if rest[0] == '(' || bytes.IndexByte(rest[:i], '/') < 0 {
+				s.runtime = s.runtime || string(data[:n+1+i]) == runtimeMain
+				data = rest[i+1:]
+				continue
+			}
+		}
+		i := bytes.IndexByte(data, 0)
+		if i < 0 {
+			return data
+		}
+		s.add(data[:i])
+		data = data[i+1:]
+	}
+}
+
+// runtimeMain is a function that every program has.
+const runtimeMain = "runtime.main"
+
 // add adds the package of a function.
 func (s *packageSet) add(name []byte) {
-	if n := len(s.last); n > 0 && len(name) > n && name[n] == '.' && bytes.Equal(name[:n], s.last) && bytes.IndexByte(name[n:], '/') < 0 {
-		s.runtime = s.runtime || string(name) == "runtime.main"
-		return // the package of the last name, which is the usual case
-	}
 	path := packageOf(name)
 	if len(path) > 0 && !bytes.Equal(path, s.last) {
 		s.last = append(s.last[:0], path...)
@@ -194,7 +210,7 @@ func (s *packageSet) add(name []byte) {
 			s.known[string(path)] = true
 		}
 	}
-	s.runtime = s.runtime || string(name) == "runtime.main"
+	s.runtime = s.runtime || string(name) == runtimeMain
 }
 
 // packageOf returns the escaped import path of the package of a function, or nil if it has
@@ -224,6 +240,9 @@ func packageOf(name []byte) []byte {
 // unescape reverses the escaping of an import path in the names of functions
 // (cmd/internal/objabi.PathToPrefix): "%2e" is a dot.
 func unescape(path string) string {
+	if strings.IndexByte(path, '%') < 0 {
+		return path
+	}
 	text, err := url.PathUnescape(path)
 	if err != nil {
 		return path
@@ -235,13 +254,13 @@ func unescape(path string) string {
 // module. A package belongs to the module with the longest path. Those of the program's own
 // module are left out: they are private, and no advisory is about them. The standard library
 // has the other packages, if their first element is no domain.
-func linkedOf(packages []string, own string, modules []string) map[string][]string {
+func linkedOf(packages map[string]bool, own string, modules []string) map[string][]string {
 	in := make(map[string][]string, len(modules)+1)
 	known := make(map[string]bool, len(modules))
 	for _, m := range modules {
 		known[m] = true
 	}
-	for _, escaped := range packages {
+	for escaped := range packages {
 		p := unescape(escaped)
 		if p == "main" || p == "command-line-arguments" || strings.ContainsAny(p, " \n") {
 			continue

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"assay/check/testkit"
 	"assay/check/testkit/elftest"
@@ -106,7 +108,7 @@ func linkedBy(t *testing.T, program string, env []string, args ...string) linked
 	if err != nil {
 		t.Fatal(err)
 	}
-	return linked{path, packages}
+	return linked{path, slices.Sorted(maps.Keys(packages))}
 }
 
 func run(t *testing.T, env []string, command string, args ...string) string {
@@ -170,10 +172,10 @@ func TestPackageOf(t *testing.T) {
 }
 
 func TestLinkedOf(t *testing.T) {
-	got := linkedOf([]string{
+	got := linkedOf(setOf(
 		"main", "example.com/app", "example.com/app/own", "example.com/dep", "example.com/dep/v2", "example.com/dep/v2/sub", "example.com/dependent",
 		"net/http", "vendor/golang.org/x/text", "gopkg.in/yaml%2ev3", "nodomain/lib", "nodomain/lib/x", "unknown.example/x",
-	}, "example.com/app", []string{"example.com/dep", "example.com/dep/v2", "gopkg.in/yaml.v3", "nodomain/lib", "example.com/none"})
+	), "example.com/app", []string{"example.com/dep", "example.com/dep/v2", "gopkg.in/yaml.v3", "nodomain/lib", "example.com/none"})
 	for module, want := range map[string]inventory.Linked{
 		"example.com/dep": ".", "example.com/dep/v2": ". sub", "gopkg.in/yaml.v3": ".", "nodomain/lib": ". x",
 		Stdlib: "net/http vendor/golang.org/x/text", "example.com/none": "-", "example.com/app": "-",
@@ -234,11 +236,45 @@ func TestNoClaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		setLinked(found, info, []string{"net/http", "net/app"})
+		setLinked(found, info, setOf("net/http", "net/app"))
 		if found[0].Linked.Known() || found[1].Linked.Known() {
 			t.Errorf("%q: %+v", modules, found)
 		}
 	}
+}
+
+func setOf(paths ...string) map[string]bool {
+	set := make(map[string]bool)
+	for _, p := range paths {
+		set[p] = true
+	}
+	return set
+}
+
+// FuzzNames: that the package of a name is often known from the name before changes nothing.
+func FuzzNames(f *testing.F) {
+	f.Add("runtime.main\x00runtime.(*m).x\x00a/b.F\x00a/b.F[c/d.T]\x00a/b.c/d.F\x00a/b.(*T[c/d.T]).M\x00type:.eq.a/b.T\x00a/b..\x00.\x00\x00a/b")
+	f.Add("a.b\x00a.(b/c.d\x00a.{/\x00a. /\x00a.\x00a\x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := packageSet{known: make(map[string]bool)}
+		if err := got.read(iotest.HalfReader(strings.NewReader(text))); err != nil {
+			if !errors.Is(err, errNoTable) {
+				t.Fatal(err)
+			}
+			return
+		}
+		want, main := make(map[string]bool), false
+		names := strings.Split(text, "\x00")
+		for _, name := range names[:len(names)-1] {
+			if path := packageOf([]byte(name)); len(path) > 0 {
+				want[string(path)] = true
+			}
+			main = main || name == runtimeMain
+		}
+		if !maps.Equal(got.known, want) || got.runtime != main {
+			t.Errorf("%v, %t; want %v, %t", got.known, got.runtime, want, main)
+		}
+	})
 }
 
 // FuzzLinkedPackages reads any table of functions.
@@ -254,8 +290,8 @@ func FuzzLinkedPackages(f *testing.F) {
 		if err != nil && !errors.Is(err, errNoTable) {
 			t.Errorf("%v", err)
 		}
-		if !slices.IsSorted(packages) || slices.Contains(packages, "") {
-			t.Errorf("packages %q", packages)
+		if packages[""] {
+			t.Errorf("packages %v", packages)
 		}
 	})
 }

@@ -85,7 +85,7 @@ func packages(toolchain, modules, path string) ([]inventory.Package, *debug.Buil
 // of the program's own module. In a program that does not name its own module, the packages
 // of the standard library cannot be told apart from its own, which are private. Neither can they
 // from those of a module with a path like "log", which a folder may replace.
-func setLinked(found []inventory.Package, info *debug.BuildInfo, linked []string) {
+func setLinked(found []inventory.Package, info *debug.BuildInfo, linked map[string]bool) {
 	var modules []string
 	for _, dep := range info.Deps {
 		modules = append(modules, dep.Path) // import paths are those before a replacement
