@@ -4,6 +4,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"assay/service/scan"
 	"assay/service/store"
 	"assay/verdict"
+	"assay/verdict/hint"
 )
 
 // Options are the options of a scan.
@@ -327,7 +329,7 @@ func Problem(err error) error {
 		return err
 	}
 	if e, ok := errors.AsType[*source.Error](err); ok {
-		return httpserver.Problem{Status: statusOf(e.Kind), What: err.Error(), Hint: e.Hint}
+		return httpserver.Problem{Status: statusOf(e.Kind), What: err.Error(), Hint: cmp.Or(hint.Of(err), e.Hint)}
 	}
 	if e, ok := errors.AsType[*TimeoutError](err); ok {
 		return httpserver.Problem{Status: http.StatusGatewayTimeout, What: e.Error(), Hint: "the registry or the disk is slow, or the image is too large for this service"}
@@ -336,7 +338,7 @@ func Problem(err error) error {
 		return httpserver.Problem{Status: http.StatusServiceUnavailable, What: "the service has no space for the image", Hint: "contact its operator", RetryAfter: time.Minute}
 	}
 	if e, ok := errors.AsType[*layer.Error](err); ok {
-		return httpserver.Problem{Status: http.StatusUnprocessableEntity, What: e.Error(), Hint: "push or save the image again; an image that an engine cannot run cannot be evaluated"}
+		return httpserver.Problem{Status: http.StatusUnprocessableEntity, What: e.Error(), Hint: cmp.Or(hint.Of(err), "push or save the image again; an image that an engine cannot run cannot be evaluated")}
 	}
 	return err
 }

@@ -271,7 +271,22 @@ func (p *puller) layer(ctx context.Context, d v1.Descriptor) (io.ReadCloser, err
 	if err != nil {
 		return nil, fmt.Errorf("fetch the layer %s: %w", d.Digest, err)
 	}
-	return resp.Body, nil
+	return &fetched{resp.Body, p.repo.RegistryStr()}, nil
+}
+
+// A fetched is a layer that is being fetched. An error of the connection is not the fault of
+// the image.
+type fetched struct {
+	io.ReadCloser
+	host string
+}
+
+func (f *fetched) Read(b []byte) (int, error) {
+	n, err := f.ReadCloser.Read(b)
+	if err != nil && err != io.EOF && !errors.Is(err, context.Canceled) {
+		err = fail(Unreachable, "try again later", "read a layer from %s: %w", f.host, err)
+	}
+	return n, err
 }
 
 // classified returns an error as an *Error, without what a server said at length.

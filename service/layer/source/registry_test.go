@@ -356,6 +356,40 @@ func TestForeignLayers(t *testing.T) {
 	}
 }
 
+// TestCutLayer: a connection that ends within a layer is not the fault of the image.
+func TestCutLayer(t *testing.T) {
+	m := makeImage(t, "linux/amd64", "a")
+	h := newHub(t, m)
+	h.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, m.layers[0]) {
+			return false
+		}
+		w.Header().Set("Content-Length", "4096")
+		w.Write([]byte("short"))
+		return true
+	}
+	f := newFetcher(t, "127.0.0.1")
+	fromRegistry, err := f.Registry(t.Context(), Request{Reference: h.host() + "/shop:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromURL, err := f.URLs("shop", []URL{{URL: h.URL + "/v2/shop/blobs/" + m.layers[0]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range []layer.Image{fromRegistry, fromURL} {
+		body, err := img.Layers[0].Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(body)
+		body.Close()
+		if err == nil || kindOfError(t, err) != Unreachable || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+	}
+}
+
 // TestURLs: headers go to the host of the URL only.
 func TestURLs(t *testing.T) {
 	m := makeImage(t, "linux/amd64", "a")

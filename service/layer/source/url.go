@@ -81,7 +81,7 @@ func (f *Fetcher) open(ctx context.Context, guard http.RoundTripper, u URL) (io.
 		resp.Body.Close()
 		return nil, &transport.Error{StatusCode: resp.StatusCode, Request: resp.Request}
 	}
-	return resp.Body, nil
+	return &fetched{resp.Body, req.URL.Host}, nil
 }
 
 // fetchError is classified for layers, whose URLs the caller chose.
