@@ -22,6 +22,9 @@ func programOf(p inventory.Package) (name string, ok bool) {
 	return n.Vendor + ":" + n.Product, true
 }
 
+// ByCPE reports whether a finding is about a program that was looked up by its CPE.
+func (f *Finding) ByCPE() bool { return f.Package.Type == generic }
+
 // products are names of one product: NVD has renamed vendors, and names a library and its
 // program in different records about both.
 var products = [][]string{

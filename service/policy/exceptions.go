@@ -267,10 +267,20 @@ func (x *Exceptions) accept(f match.Finding, now time.Time) (accepted, expired *
 		look(x.byID[alias])
 	}
 	look(x.of(f.Package))
-	if by == nil {
-		return nil, expired
+	if by != nil {
+		return by.acceptance(""), nil
 	}
-	return by.acceptance(""), nil
+	return x.listed(f), expired
+}
+
+// listed returns the acceptance of a finding by CPE, if the policy of the service only lists such
+// findings, or nil. A finding that is known to be exploited is accepted only by its id.
+func (x *Exceptions) listed(f match.Finding) *acceptance {
+	if x.service == nil || x.service.ListCPE == 0 || !f.ByCPE() || f.Malicious || f.KnownExploited {
+		return nil
+	}
+	written := x.service.Written(x.service.ListCPE)
+	return &acceptance{verdict.Grounds{Reason: "it was matched by CPE", Written: written}, new(exceptionFile)}
 }
 
 // of returns the entries without an id that may match a package.

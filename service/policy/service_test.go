@@ -2,9 +2,11 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"assay/remote/cyclonedx"
+	"assay/service/match"
 	"assay/service/policy/ruleset"
 	"assay/verdict"
 )
@@ -96,5 +98,41 @@ all:
 	// The log of a build does not name what the service accepts elsewhere.
 	if r := input.Exceptions.Result(today); len(r) != 1 || r[0].File != "a.yaml" || r[0].Entries != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// With "cpe: list", findings by CPE are listed and do not fail, unless they are known to be
+// exploited, malicious or forbidden.
+func TestServiceCPE(t *testing.T) {
+	byCPE := func(id, name, words string) match.Finding {
+		f := in(id, name, words)
+		f.Package.Type = "generic"
+		return f
+	}
+	findings := func() []match.Finding {
+		return []match.Finding{
+			byCPE("CVE-2024-1", "nginx", "high fixed"), byCPE("CVE-2024-2", "bash", "critical fixed kev"),
+			byCPE("CVE-2024-3", "curl", "low"), byCPE("CVE-2024-4", "php", "high fixed"), in("CVE-2024-5", "lodash", "high fixed"),
+		}
+	}
+	const rules = "  exceptions: [{id: CVE-2024-4, reason: not reachable}]\n  forbidden: [{id: CVE-2024-3, reason: r}]\n"
+	for text, want := range map[string]map[string]string{
+		"all:\n" + rules: {"CVE-2024-1": "severity", "CVE-2024-2": "known-exploited", "CVE-2024-3": "forbidden r policy version 3 line 3",
+			"CVE-2024-4": "accepted not reachable policy version 3 line 2", "CVE-2024-5": "severity"},
+		"all:\n" + rules + "  cpe: list\n": {"CVE-2024-1": "accepted it was matched by CPE policy version 3 line 4", "CVE-2024-2": "known-exploited",
+			"CVE-2024-3": "forbidden r policy version 3 line 3", "CVE-2024-4": "accepted not reachable policy version 3 line 2", "CVE-2024-5": "severity"},
+	} {
+		input := scanned(findings()...)
+		input.Now, input.Exceptions = today, ReadExceptions(nil, "", servicePolicy(t, text))
+		_, decided, counts := Decide(input)
+		if len(decided) != len(want) || counts.Findings != len(want) {
+			t.Errorf("%d findings", len(decided))
+		}
+		for _, f := range decided {
+			v := f.Verdict()
+			if got := strings.TrimSpace(fmt.Sprintf("%s %s %s", v.Rule, v.Reason, v.Written)); got != want[v.ID] {
+				t.Errorf("%q: %s is %q, want %q", text, v.ID, got, want[v.ID])
+			}
+		}
 	}
 }

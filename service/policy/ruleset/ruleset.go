@@ -37,6 +37,7 @@ type section struct {
 	noIgnoreFiles, noVEX  int // the line that says so, or 0
 	exceptions, forbidden []*ignore.Rule
 	ratchet               *Ratchet
+	cpe                   *Setting // whether findings by CPE fail; nil if it says nothing
 }
 
 // A Ratchet is the rule that findings which a reference has as well get a grace.
@@ -72,6 +73,8 @@ type Effective struct {
 	Inherited bool
 	// Ratchet is nil if there is none.
 	Ratchet *Ratchet
+	// ListCPE is the line that says that findings by CPE are listed and do not fail, or 0.
+	ListCPE int
 }
 
 // loosening are the options with which a build could get around a mandatory fail-on.
@@ -141,6 +144,8 @@ func (p *Policy) section(n *yaml.Node, s section) error {
 			s.forbidden, err = ignore.ParseRules(v)
 		case "ratchet":
 			s.ratchet, err = ratchet(v)
+		case "cpe":
+			s.cpe, err = byCPE(v)
 		default:
 			err = yamltext.Unknown(key, v)
 		}
@@ -207,6 +212,24 @@ func ratchet(n *yaml.Node) (*Ratchet, error) {
 		err = fmt.Errorf("line %d: a ratchet needs against and grace", n.Line)
 	}
 	return r, err
+}
+
+// The values of cpe.
+const (
+	listCPE = "list" // the verdict lists findings by CPE, and they do not fail
+	failCPE = "fail" // they fail like others
+)
+
+// byCPE reads what findings by CPE do.
+func byCPE(v *yaml.Node) (*Setting, error) {
+	s := &Setting{Line: v.Line}
+	if err := yamltext.Text(v, &s.Value); err != nil {
+		return nil, err
+	}
+	if s.Value != listCPE && s.Value != failCPE {
+		return nil, fmt.Errorf("line %d: invalid value %q of cpe, want %s or %s", v.Line, verdict.Short(s.Value), listCPE, failCPE)
+	}
+	return s, nil
 }
 
 // refused reads whether builds may do something, and returns the line if they may not.
@@ -293,6 +316,13 @@ func (p *Policy) effective(project, token string, inherited bool) *Effective {
 		e.Exceptions = append(e.Exceptions, s.exceptions...)
 		e.Forbidden = append(e.Forbidden, s.forbidden...)
 		e.Ratchet = cmp.Or(s.ratchet, e.Ratchet)
+		switch {
+		case s.cpe == nil:
+		case s.cpe.Value == failCPE:
+			e.ListCPE = 0
+		case !inherited || s.kind != "project":
+			e.ListCPE = s.cpe.Line
+		}
 	}
 	if e.Ratchet != nil && e.Ratchet.Against == "" {
 		e.Ratchet = nil

@@ -200,27 +200,29 @@ func TestNames(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                                   "the policy is empty",
-		"rules: []":                                          `line 1: unknown key "rules"`,
-		"all: [x]":                                           "line 1: want keys and values",
-		"all: {defaults: {}}":                                `unknown key "defaults"`,
-		"all: {default: {fail_on: high}}":                    `unknown key "fail_on"`,
-		"all: {default: {project: x}}":                       `unknown key "project"`,
-		"all: {default: {fail-on: hgih}}":                    `invalid value "hgih" of fail-on`,
-		"all: {vex: no}":                                     "want allowed or refused",
-		"all: {exceptions: [{id: CVE-1}]}":                   "has no reason",
-		"all: {forbidden: [{reason: r}]}":                    "without a condition",
-		"projects: {'': {}}":                                 "invalid name",
-		"all: {}\nall: {}":                                   "repeated or invalid key",
-		"all: &a {mandatory: *a}":                            "nested more than",
-		strings.Repeat("#", MaxBytes+1):                      "more than 1048576 bytes",
-		"all: {ratchet: on}":                                 `invalid value "on" of ratchet`,
-		"all: {ratchet: {against: main}}":                    "needs against and grace",
-		"all: {ratchet: {grace: 14d}}":                       "needs against and grace",
-		"all: {ratchet: {against: main, grace: 0d}}":         `invalid value "0d" of grace`,
-		"all: {ratchet: {against: \"a\\u0007\", grace: 1d}}": `of against, it takes`,
-		"all: {ratchet: {against: main, grace: 4000d}}":      `invalid value "4000d" of grace`,
-		"all: {ratchet: {ref: main}}":                        `unknown key "ref"`,
+		"":                                           "the policy is empty",
+		"rules: []":                                  `line 1: unknown key "rules"`,
+		"all: [x]":                                   "line 1: want keys and values",
+		"all: {defaults: {}}":                        `unknown key "defaults"`,
+		"all: {default: {fail_on: high}}":            `unknown key "fail_on"`,
+		"all: {default: {project: x}}":               `unknown key "project"`,
+		"all: {default: {fail-on: hgih}}":            `invalid value "hgih" of fail-on`,
+		"all: {cpe: no}":                             "invalid value \"no\" of cpe, want list or fail",
+		"all: {cpe: [list]}":                         "line 1",
+		"all: {vex: no}":                             "want allowed or refused",
+		"all: {exceptions: [{id: CVE-1}]}":           "has no reason",
+		"all: {forbidden: [{reason: r}]}":            "without a condition",
+		"projects: {'': {}}":                         "invalid name",
+		"all: {}\nall: {}":                           "repeated or invalid key",
+		"all: &a {mandatory: *a}":                    "nested more than",
+		strings.Repeat("#", MaxBytes+1):              "more than 1048576 bytes",
+		"all: {ratchet: on}":                         `invalid value "on" of ratchet`,
+		"all: {ratchet: {against: main}}":            "needs against and grace",
+		"all: {ratchet: {grace: 14d}}":               "needs against and grace",
+		"all: {ratchet: {against: main, grace: 0d}}": `invalid value "0d" of grace`,
+		"all: {ratchet: {against: \"a\\u0007\", grace: 1d}}":                        `of against, it takes`,
+		"all: {ratchet: {against: main, grace: 4000d}}":                             `invalid value "4000d" of grace`,
+		"all: {ratchet: {ref: main}}":                                               `unknown key "ref"`,
 		"all: {exceptions: [" + strings.Repeat("{id: C, reason: r},", 10001) + "]}": "more than 10000 entries",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -351,4 +353,30 @@ func FuzzParse(f *testing.F) {
 		again := o
 		e.Require(&again, func(s Setting, was string) { t.Errorf("%s=%s changed twice", s.Option.Name, was) })
 	})
+}
+
+// The last section about a scan says what findings by CPE do. A project that may come from the
+// base image cannot leave them out.
+func TestCPE(t *testing.T) {
+	p := parse(t, `
+all: {cpe: list}
+projects:
+  shop/*: {cpe: fail}
+  shop/web: {cpe: list}
+tokens:
+  strict: {cpe: fail}
+`)
+	for _, tt := range []struct {
+		project, token  string
+		line, inherited int
+	}{
+		{"", "", 2, 2}, {"other", "ci", 2, 2}, {"shop/api", "ci", 0, 0}, {"shop/web", "ci", 5, 0}, {"shop/web", "strict", 0, 0},
+	} {
+		if e, i := p.For(tt.project, tt.token), p.ForInherited(tt.project, tt.token); e.ListCPE != tt.line || i.ListCPE != tt.inherited {
+			t.Errorf("%s %s: line %d, inherited %d; want %d, %d", tt.project, tt.token, e.ListCPE, i.ListCPE, tt.line, tt.inherited)
+		}
+	}
+	if e := parse(t, "all: {}").For("", ""); e.ListCPE != 0 {
+		t.Errorf("the default lists findings by CPE")
+	}
 }
