@@ -30,6 +30,8 @@ const (
 	endTime = 30 * time.Second
 	// pollTime is how often the end of another request's work on a manifest is looked for.
 	pollTime = 500 * time.Millisecond
+	// maxWaiting bounds the requests that wait for such work.
+	maxWaiting = 64
 )
 
 // A manifest is an image as a client sends it. Fields that it does not have are ignored, as in
@@ -185,14 +187,21 @@ func indexError(err error) error {
 func (h *handler) index(w http.ResponseWriter, r *http.Request, t store.Token, m manifest, memory *httpserver.Lease) (indexReport, error) {
 	for {
 		rec, of, err := h.record(r, t, m.Hash)
-		if err == nil && rec.State == image.Finished && of.State == h.state && slices.EqualFunc(of.Layers, m.layers(), func(a, b recordLayer) bool { return a.Hash == b.Hash }) {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return indexReport{}, err
+		case rec.State == image.Running:
+			if err := h.wait(r.Context()); err != nil {
+				return indexReport{}, err
+			}
+			continue
+		case rec.State == image.Finished && of.State == h.state && slices.EqualFunc(of.Layers, m.layers(), func(a, b recordLayer) bool { return a.Hash == b.Hash }):
 			found, err := h.finished(w, r, rec, of, memory)
 			if !errors.Is(err, store.ErrNotFound) {
 				return found, err
 			}
-			// Its scan was removed.
-		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return indexReport{}, err
+			memory.Free() // its scan was removed
 		}
 		of = record{State: h.state, Token: t.ID, Layers: m.layers()}
 		body, err := json.Marshal(of)
@@ -203,14 +212,26 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request, t store.Token, m
 		if err == nil {
 			return h.work(w, r, t, m, of, work, memory)
 		}
-		if !errors.Is(err, image.ErrRunning) {
+		if !errors.Is(err, image.ErrRunning) { // by another token of the project
 			return indexReport{}, err
 		}
-		select {
-		case <-r.Context().Done():
-			return indexReport{}, r.Context().Err()
-		case <-time.After(pollTime):
+		if err := h.wait(r.Context()); err != nil {
+			return indexReport{}, err
 		}
+	}
+}
+
+// wait waits a little for the work of another request.
+func (h *handler) wait(ctx context.Context) error {
+	defer h.waiting.Add(-1)
+	if h.waiting.Add(1) > maxWaiting {
+		return httpserver.Problem{Status: http.StatusTooManyRequests, What: "too many requests wait for an image that is being indexed", RetryAfter: time.Minute}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pollTime):
+		return nil
 	}
 }
 

@@ -2,167 +2,18 @@ package v4
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"assay/check/testkit"
+	"assay/check/testkit/clairtest"
 )
-
-// An openAPI is Clair's OpenAPI file. It is version 3.1, whose schemas are JSON Schema
-// 2020-12 as they are.
-type openAPI struct {
-	Paths      map[string]map[string]json.RawMessage
-	Components struct {
-		Schemas   map[string]json.RawMessage
-		Responses map[string]response
-	}
-	compiler *jsonschema.Compiler
-}
-
-type operation struct{ Responses map[string]response }
-
-type response struct {
-	Ref     string `json:"$ref"`
-	Headers map[string]json.RawMessage
-	Content map[string]struct {
-		Schema struct {
-			Ref string `json:"$ref"`
-		}
-	}
-}
-
-func loadOpenAPI(t *testing.T) *openAPI {
-	t.Helper()
-	text, err := os.ReadFile(testkit.Path(t, "schemas", "clair-v4-openapi.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &openAPI{compiler: jsonschema.NewCompiler()}
-	if err := json.Unmarshal(text, a); err != nil {
-		t.Fatal(err)
-	}
-	a.compiler.DefaultDraft(jsonschema.Draft2020)
-	a.compiler.AssertFormat()
-	for name, schema := range a.Components.Schemas {
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.compiler.AddResource(schemaURL(name), doc); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return a
-}
-
-func schemaURL(name string) string {
-	return "https://clairproject.org/api/http/v1/" + name + ".schema.json"
-}
-
-// response returns what the file says about a status of an operation.
-func (a *openAPI) response(method, path string, status int) (response, error) {
-	for pattern, operations := range a.Paths {
-		if !matches(pattern, path) {
-			continue
-		}
-		text, ok := operations[strings.ToLower(method)]
-		if !ok {
-			continue
-		}
-		var op operation
-		if err := json.Unmarshal(text, &op); err != nil {
-			return response{}, err
-		}
-		found, ok := op.Responses[fmt.Sprint(status)]
-		if !ok && strings.HasPrefix(path, vulnerabilityReportPath) && status == http.StatusOK {
-			// The file has 201. Clair sends 200, and clairctl takes nothing else.
-			found, ok = op.Responses["201"]
-		}
-		if !ok && status >= 400 {
-			if found, ok = op.Responses["default"]; !ok {
-				// index_state has no errors in the file, and has them in Clair.
-				found, ok = a.Components.Responses["oops"]
-			}
-		}
-		if !ok && strings.HasPrefix(path, indexReportPath+"/") && status == http.StatusNotModified {
-			return response{}, nil // as Clair answers
-		}
-		if !ok {
-			return response{}, fmt.Errorf("the file has no response %d to %s %s", status, method, pattern)
-		}
-		if found.Ref != "" {
-			found = a.Components.Responses[strings.TrimPrefix(found.Ref, "#/components/responses/")]
-		}
-		return found, nil
-	}
-	return response{}, fmt.Errorf("the file has no %s %s", method, path)
-}
-
-func matches(pattern, path string) bool {
-	p, q := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(p) != len(q) {
-		return false
-	}
-	for i := range p {
-		if p[i] != q[i] && !strings.HasPrefix(p[i], "{") {
-			return false
-		}
-	}
-	return true
-}
-
-// check returns an error if an answer is not as the file has it.
-func (a *openAPI) check(method, path string, status int, header http.Header, body []byte) error {
-	if status == http.StatusMethodNotAllowed { // of a method that the file does not have
-		method = http.MethodGet
-		if path == indexReportPath {
-			method = http.MethodPost
-		}
-	}
-	want, err := a.response(method, path, status)
-	if err != nil {
-		return err
-	}
-	for name, text := range want.Headers {
-		if name != "Clair-Error" && header.Get(name) == "" { // which is a trailer
-			return fmt.Errorf("the header %s is missing: %s", name, text)
-		}
-	}
-	if len(want.Content) == 0 {
-		if len(body) > 0 {
-			return fmt.Errorf("there is a body: %s", body)
-		}
-		return nil
-	}
-	content, ok := want.Content[header.Get("Content-Type")]
-	if !ok {
-		return fmt.Errorf("the file has no content type %q", header.Get("Content-Type"))
-	}
-	return a.validate(strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/"), body)
-}
-
-func (a *openAPI) validate(name string, body []byte) error {
-	schema, err := a.compiler.Compile(schemaURL(name))
-	if err != nil {
-		return err
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	return schema.Validate(doc)
-}
 
 // A validating transport compares every answer with the file.
 type validating struct {
 	t   *testing.T
-	api *openAPI
+	api *clairtest.API
 	// statuses counts the answers that were compared.
 	statuses map[string]int
 }
@@ -180,7 +31,7 @@ func (v *validating) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Body = readCloser{&b}
-	if err := v.api.check(req.Method, req.URL.Path, resp.StatusCode, resp.Header, b.Bytes()); err != nil {
+	if err := v.api.Check(req.Method, req.URL.Path, resp.StatusCode, resp.Header, b.Bytes()); err != nil {
 		v.t.Errorf("%s %s: %s: %v in %s", req.Method, req.URL.Path, resp.Status, err, b.Bytes())
 	}
 	v.statuses[fmt.Sprint(req.Method, " ", strings.Split(req.URL.Path, "/sha")[0], " ", resp.StatusCode)]++
@@ -193,7 +44,7 @@ func (readCloser) Close() error { return nil }
 
 // TestSchemas proves that the comparison refuses what is wrong.
 func TestSchemas(t *testing.T) {
-	a := loadOpenAPI(t)
+	a := clairtest.Load(t)
 	const hash = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	for name, tt := range map[string]struct {
 		schema, body string
@@ -216,7 +67,7 @@ func TestSchemas(t *testing.T) {
 		"an error":            {"error", `{"message":"m"}`, true},
 		"assay's error":       {"error", `{"error":"m"}`, false},
 	} {
-		if err := a.validate(tt.schema, []byte(tt.body)); (err == nil) != tt.ok {
+		if err := a.Validate(tt.schema, []byte(tt.body)); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -231,7 +82,7 @@ func TestSchemas(t *testing.T) {
 		{"PUT", "/indexer/api/v1/index_report/" + hash, 200, false},
 		{"GET", "/indexer/api/v1/other", 200, false},
 	} {
-		if _, err := a.response(tt.method, tt.path, tt.status); (err == nil) != tt.ok {
+		if _, err := a.Response(tt.method, tt.path, tt.status); (err == nil) != tt.ok {
 			t.Errorf("%s %s %d: %v", tt.method, tt.path, tt.status, err)
 		}
 	}

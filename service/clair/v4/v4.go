@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"assay/service/httpserver"
@@ -75,6 +76,8 @@ type handler struct {
 	Config
 	server *httpserver.Server
 	state  string // of the indexer
+
+	waiting atomic.Int64 // requests that wait for the work of another one
 }
 
 // Handle adds the handlers to a server.

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"assay/check/testkit/clairtest"
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
 	"assay/remote/token"
@@ -53,7 +54,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	r := &rig{t: t, store: st, files: t.TempDir(), scanner: &scanner{store: st}, checked: &validating{t, loadOpenAPI(t), map[string]int{}}}
+	r := &rig{t: t, store: st, files: t.TempDir(), scanner: &scanner{store: st}, checked: &validating{t, clairtest.Load(t), map[string]int{}}}
 	served := httptest.NewServer(http.FileServer(http.Dir(r.files)))
 	t.Cleanup(served.Close)
 	r.host = served.URL
@@ -752,6 +753,25 @@ func TestConcurrentIndex(t *testing.T) {
 	first, second := <-answers, <-answers
 	if first.status != 201 || first.body != second.body || second.status != 201 || r.scanner.reads() != 1 {
 		t.Errorf("%d layers were read for\n%+v\n%+v", r.scanner.reads(), first, second)
+	}
+}
+
+// TestWaiting: only so many requests wait for the work of another one.
+func TestWaiting(t *testing.T) {
+	h := &handler{}
+	h.waiting.Store(maxWaiting)
+	err := h.wait(t.Context())
+	if p, ok := errors.AsType[httpserver.Problem](err); !ok || p.Status != 429 || p.RetryAfter == 0 {
+		t.Errorf("one too many: %v", err)
+	}
+	h.waiting.Store(maxWaiting - 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("its client has gone: %v", err)
+	}
+	if n := h.waiting.Load(); n != maxWaiting-1 {
+		t.Errorf("%d wait", n)
 	}
 }
 
