@@ -72,7 +72,7 @@ func TestKeysOfDistributions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		of := byID(want.id)
+		of := OfID(want.id)
 		signed := 0
 		for _, p := range packages {
 			if p.SignedBy == "" {

@@ -71,6 +71,13 @@ func (t Tag) place() int {
 		return 13
 	case ModularityLabel:
 		return 14
+	}
+	return t.signature()
+}
+
+// signature is place for the tags of signatures.
+func (t Tag) signature() int {
+	switch t {
 	case RSAHeader:
 		return 15
 	case DSAHeader:
