@@ -62,6 +62,7 @@ const (
        {"name": "aquasecurity:trivy:PkgType", "value": "centos"},
        {"name": "aquasecurity:trivy:SrcName", "value": "openssl"}, {"name": "aquasecurity:trivy:SrcVersion", "value": "1.0.2k"},
        {"name": "aquasecurity:trivy:SrcRelease", "value": "16.el7"}, {"name": "aquasecurity:trivy:SrcEpoch", "value": "1"},
+       {"name": "aquasecurity:trivy:LayerDiffID", "value": "sha256:01"}, {"name": "aquasecurity:trivy:LayerDigest", "value": "sha256:02"},
        {"name": "aquasecurity:trivy:Modularitylabel", "value": "m:1:2:3"},
        {"name": "aquasecurity:trivy:ContentSet", "value": "rhel-7-server-rpms"}]},
     {"bom-ref": "b", "type": "library", "name": "libexample1", "version": "1:2.3-4+b2",
@@ -100,7 +101,7 @@ func TestDecodeSyft(t *testing.T) {
 		System: inventory.System{ID: "debian", IDLike: []string{"like"}, VersionID: "12", Codename: "bookworm", PrettyName: "Debian GNU/Linux 12 (bookworm)"},
 		Packages: []inventory.Package{
 			{Type: "deb", Name: "bsdutils", Version: "1:2.38.1-5+deb12u3", Arch: "amd64", Source: "util-linux", SourceVersion: "2.38.1-5+deb12u3",
-				Vendor: "util-linux packagers <util-linux@packages.debian.org>",
+				Vendor: "util-linux packagers <util-linux@packages.debian.org>", Layer: "sha256:00",
 				Evidence: []inventory.Evidence{
 					{Path: "usr/share/doc/bsdutils/copyright", Kind: "dpkg-db-cataloger"}, {Path: "var/lib/dpkg/status", Kind: "dpkg-db-cataloger"}}},
 			{Type: "golang", Name: "github.com/pierrec/lz4/v4", Version: "v4.1.21"},
@@ -118,7 +119,7 @@ func TestDecodeTrivy(t *testing.T) {
 			{Type: "deb", Name: "libexample1", Version: "1:2.3-4+b2", Arch: "amd64", Source: "example", SourceVersion: "1:2.3-4"},
 			{Type: "gem", Name: "actionpack", Version: "7.0.0", Evidence: []inventory.Evidence{{Path: "usr/lib/gems/actionpack.gemspec", Kind: "gemspec"}}},
 			{Type: "rpm", Name: "openssl-libs", Version: "1:1.0.2k-16.el7", Arch: "x86_64", Source: "openssl", SourceVersion: "1.0.2k-16.el7",
-				Vendor: "CentOS", Module: "m:1:2:3", ContentSets: []string{"rhel-7-server-rpms"}, Hashes: []string{"md5:483792b8b5f9eb8be7dc4407733118d0"}},
+				Vendor: "CentOS", Layer: "sha256:01", Module: "m:1:2:3", ContentSets: []string{"rhel-7-server-rpms"}, Hashes: []string{"md5:483792b8b5f9eb8be7dc4407733118d0"}},
 		},
 	}}
 	compare(t, trivy, want)

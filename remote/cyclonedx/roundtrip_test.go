@@ -10,6 +10,7 @@ import (
 
 	"assay/inspect/inventory"
 	"assay/remote/cyclonedx"
+	"assay/verdict"
 )
 
 func encode(t testing.TB, s cyclonedx.Scan) []byte {
@@ -164,7 +165,7 @@ func randomScan(r *rand.Rand) cyclonedx.Scan {
 	for range r.IntN(4) {
 		p := inventory.Package{
 			Type: types[r.IntN(len(types))], Name: word(), Version: word(), Arch: word(), Source: word(), SourceVersion: word(),
-			Vendor: word(), SignedBy: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0, Linked: inventory.Linked(word()),
+			Vendor: word(), SignedBy: word(), Module: word(), CPE: word(), ContentSets: list(), Hashes: list(), EmbeddedIn: word(), Held: r.IntN(2) == 0, Linked: inventory.Linked(word()), Layer: word(),
 		}
 		for range r.IntN(3) {
 			p.Evidence = append(p.Evidence, inventory.Evidence{Path: word(), Kind: word()})
@@ -216,9 +217,9 @@ func TestEveryFieldTravels(t *testing.T) {
 	full := inventory.Package{
 		Type: "rpm", Name: "a", Version: "1", Arch: "b", Source: "c", SourceVersion: "2", Vendor: "d", SignedBy: "p", Module: "e", CPE: "f",
 		Linked: "http2", ContentSets: []string{"g"}, Hashes: []string{"h:i"}, Evidence: []inventory.Evidence{{Path: "j", Kind: "k"}},
-		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n", Held: true,
+		Owner: &inventory.Owner{Package: "l", Digest: inventory.DigestUnknown}, EmbeddedIn: "n", Held: true, Layer: "q",
 	}
-	s := cyclonedx.Scan{Client: "o", Options: example.Options, Files: example.Files, Modified: time.Unix(1e9, 0).UTC(), Inventory: inventory.Inventory{
+	s := cyclonedx.Scan{Client: "o", Options: example.Options, Files: example.Files, Modified: time.Unix(1e9, 0).UTC(), Image: &verdict.Image{Name: "r", Digest: "s", Platform: "t", Layers: []verdict.ImageLayer{{Digest: "u", DiffID: "v", CreatedBy: "w"}}}, Inventory: inventory.Inventory{
 		System: system, Packages: []inventory.Package{full}, ScanErrors: example.Inventory.ScanErrors}}
 	check(reflect.ValueOf(s), "Scan")
 	check(reflect.ValueOf(full), "Package")

@@ -23,9 +23,9 @@ const (
 	// decompressed and not yet written.
 	blockSize = 256 << 10
 	blocks    = 8
-	// maxWindow is the largest window of zstd, in bytes. It is the limit of the command
-	// zstd, too.
-	maxWindow = 128 << 20
+	// maxWindow is the largest window of zstd, in bytes, which a decoder holds in memory. The
+	// encoders of container tools use at most 32 MiB.
+	maxWindow = 64 << 20
 )
 
 // A stream decompresses layers, one after another, ahead of their reader. Its methods are for

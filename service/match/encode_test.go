@@ -25,7 +25,7 @@ func TestAppendJSON(t *testing.T) {
 	b := match.Finding{Match: bare, Package: pkg, Rule: "below-threshold"}
 	d := match.Finding{Match: full, Package: pkg, Rule: "grace", Grounds: &verdict.Grounds{By: nasty, Reason: nasty, Until: &seen, Written: nasty}}
 	e := match.Finding{Match: bare, Package: pkg, Rule: "grace", Grounds: &verdict.Grounds{}}
-	c := match.Finding{Match: full, Package: &verdict.Package{}, Rule: "unfixed"}
+	c := match.Finding{Match: full, Package: &verdict.Package{}, Rule: "unfixed", Origin: "own", Layer: nasty}
 	for _, findings := range [][]match.Finding{{}, {a}, {b}, {a, b, c, a}, {d, e, d}} {
 		verdicts := []verdict.Finding{}
 		for _, f := range findings {
