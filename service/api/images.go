@@ -225,7 +225,7 @@ func (h *imageHandler) archive(w http.ResponseWriter, r *http.Request, t store.T
 	}
 	defer place.Leave()
 	path := filepath.Join(place.Dir, "archive.tar")
-	n, err := receiveFile(w, r, path, h.MaxUpload)
+	n, err := receiveFile(w, r, path, h.MaxUpload, h.Scanner.Timeout)
 	if err != nil {
 		return none(err)
 	}
@@ -243,13 +243,14 @@ func (h *imageHandler) archive(w http.ResponseWriter, r *http.Request, t store.T
 	return place.Scan(r.Context(), img, o)
 }
 
-// receiveFile writes the body of a request to a file, up to one byte more than max.
-func receiveFile(w http.ResponseWriter, r *http.Request, path string, max int64) (int64, error) {
+// receiveFile writes the body of a request to a file, up to one byte more than max. It fails
+// after the time within, since others wait for the place.
+func receiveFile(w http.ResponseWriter, r *http.Request, path string, max int64, within time.Duration) (int64, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, err
 	}
-	body := &timedBody{body: r.Body, conn: http.NewResponseController(w), start: time.Now()}
+	body := &timedBody{body: r.Body, conn: http.NewResponseController(w), start: time.Now(), within: within}
 	n, err := io.Copy(struct{ io.Writer }{f}, io.LimitReader(body, max+1))
 	if body.err != nil {
 		w.Header().Set("Connection", "close")
@@ -262,17 +263,18 @@ func receiveFile(w http.ResponseWriter, r *http.Request, path string, max int64)
 	return n, errors.Join(err, f.Close())
 }
 
-// A timedBody fails if the body of a request arrives too slowly.
+// A timedBody fails if the body of a request arrives too slowly, or not within a time.
 type timedBody struct {
-	body  io.Reader
-	conn  *http.ResponseController
-	start time.Time
-	n     int64
-	err   error
+	body   io.Reader
+	conn   *http.ResponseController
+	start  time.Time
+	within time.Duration
+	n      int64
+	err    error
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
-	_ = b.conn.SetReadDeadline(b.start.Add(uploadStart + time.Duration(b.n/uploadRate)*time.Second))
+	_ = b.conn.SetReadDeadline(b.start.Add(min(b.within, uploadStart+time.Duration(b.n/uploadRate)*time.Second)))
 	n, err := b.body.Read(p)
 	b.n += int64(n)
 	if err != nil {

@@ -2,17 +2,21 @@ package api_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"assay/inspect/inventory"
 	"assay/service/api"
@@ -172,6 +176,34 @@ func TestImageProblems(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &p); err != nil || resp.StatusCode != tt.status || !strings.Contains(p.Error+p.Hint, tt.says) || p.Error == "" {
 			t.Errorf("%s: %s %s, want %d %q", tt.name, resp.Status, body, tt.status, tt.says)
 		}
+	}
+}
+
+// TestSlowArchive: an archive that does not arrive in time loses its place to others.
+func TestSlowArchive(t *testing.T) {
+	r, s := imagesRig(t, glibc)
+	s.Timeout = 100 * time.Millisecond
+	c, err := net.Dial("tcp", r.srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "POST /api/v1/images HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-tar\r\nContent-Length: 1000\r\n\r\nx", r.token(store.Token{Name: "slow"})); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(25 * time.Second)); err != nil { // less than the start of an upload
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestTimeout || err != nil || !strings.Contains(string(body), "truncated after 1 bytes") {
+		t.Errorf("%s %s %v", resp.Status, body, err)
+	}
+	if left, err := os.ReadDir(s.Dir); err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 

@@ -28,7 +28,17 @@ type applier struct {
 	limits    Limits
 	whiteouts whiteouts
 	links     bool // the layer has the folder links
+	replaced  map[place]bool
 }
+
+// A place is a name in a folder. A folder there was replaced by something else.
+type place struct {
+	folder uint64 // inode
+	name   string
+}
+
+// maxReplaced bounds the folders that a layer replaces by something else.
+const maxReplaced = 100_000
 
 // apply adds the entries of layer i, which s reads. It counts entries and bytes in the tree.
 func (t *tree) apply(ctx context.Context, i int, s *stream, limits Limits) error {
@@ -134,11 +144,30 @@ func (a *applier) entry(h *tar.Header, r io.Reader) error {
 	}
 	err = a.make(dir, base, h, r)
 	if err == unix.EEXIST {
-		if err = a.remove(dir, base); err == nil {
+		if err = a.replace(dir, base); err == nil {
 			err = a.make(dir, base, h, r)
 		}
 	}
 	return err
+}
+
+// replace removes what is in the place of an entry that is no folder.
+func (a *applier) replace(dir int, name string) error {
+	st, err := stat(dir, name)
+	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		var at unix.Stat_t
+		if at, err = stat(dir, "."); err != nil {
+			return err
+		}
+		if len(a.replaced) == maxReplaced {
+			return bad("the layer replaces more than %d folders", maxReplaced)
+		}
+		if a.replaced == nil {
+			a.replaced = map[place]bool{}
+		}
+		a.replaced[place{at.Ino, name}] = true
+	}
+	return a.remove(dir, name)
 }
 
 // checkPath returns an error for a path that a system call cannot take.
@@ -171,15 +200,29 @@ func (a *applier) folder(dir int, name string) error {
 	if err == unix.EEXIST {
 		st, failed := stat(dir, name)
 		if err = failed; err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			if err = a.remove(dir, name); err == nil {
-				err = mkdir(dir, name)
-			}
+			err = a.restore(dir, name)
 		}
 	}
 	if err != nil {
 		return err
 	}
 	return a.markDir(dir, name)
+}
+
+// restore makes a folder in place of something else. If that has replaced a folder before, the
+// content of that folder is gone here, and overlay filesystems show it.
+func (a *applier) restore(dir int, name string) error {
+	at, err := stat(dir, ".")
+	if err != nil {
+		return err
+	}
+	if a.replaced[place{at.Ino, name}] {
+		return bad("the layer replaces a folder twice: engines differ in what is in it then")
+	}
+	if err := a.remove(dir, name); err != nil {
+		return err
+	}
+	return mkdir(dir, name)
 }
 
 // make makes an entry other than a folder. It fails with EEXIST, and has then read nothing, if

@@ -274,10 +274,12 @@ func TestApplyErrors(t *testing.T) {
 		"long path":         {[]entry{{strings.Repeat("n/", 2048) + "n", "f", ""}}, "file name too long"},
 		"long link":         {[]entry{{"l", "l", strings.Repeat("n/", 2048)}}, "file name too long"},
 		"empty link":        {[]entry{{"l", "l", ""}}, "a link to nothing"},
+		"file and folder":   {[]entry{{"low", "f", ""}, {"low", "d", ""}}, `entry "low": the layer replaces a folder twice`},
+		"link and folder":   {[]entry{{"low", "l", "z"}, {"other", "f", ""}, {"low/", "d", ""}}, "the layer replaces a folder twice"},
 		"deep":              {[]entry{{strings.Repeat("n/", 600) + "n", "f", ""}}, "nested more than 512 deep"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantBad(t, imageOf(t, []entry{{"z", "f", ""}}, test.entries), 1, test.want)
+			wantBad(t, imageOf(t, []entry{{"z", "f", ""}, {"low/x", "f", ""}}, test.entries), 1, test.want)
 		})
 	}
 }

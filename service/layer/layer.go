@@ -16,7 +16,9 @@
 //   - Entries of AUFS (".wh..wh.") other than opaque whiteouts are ignored.
 //   - A device with the number 0:0 is a whiteout of overlay filesystems. Other devices and
 //     FIFOs replace what is there; none of them is opened.
-//   - Of two entries of one name the second counts.
+//   - Of two entries of one name the second counts. A layer that replaces a folder by something
+//     else and then by a folder is an error: overlay filesystems show again what was in the
+//     first one, and others do not.
 //   - A hard link to a file of a lower layer makes a copy of it.
 //
 // Owners, permissions and extended attributes are ignored, except for whether a file can be

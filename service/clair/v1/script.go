@@ -55,6 +55,8 @@ const (
 	running  = "Running"
 	failed   = "Failed"
 
+	// manifestTime is how long a registry may take to describe an image.
+	manifestTime = 2 * time.Minute
 	// failedTime is how long an analysis that failed is not started again.
 	failedTime = 10 * time.Second
 )
@@ -87,6 +89,8 @@ func (h *Service) image(ctx context.Context, t store.Token, name, digest string)
 		reference, _, _ = strings.Cut(name, "@")
 		reference += "@" + digest
 	}
+	ctx, cancel := context.WithTimeout(ctx, manifestTime)
+	defer cancel()
 	img, err := h.Source.Registry(ctx, source.Request{Reference: reference, Project: t.Project})
 	img.Name = name
 	return img, image.Problem(err)

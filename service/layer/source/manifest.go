@@ -22,6 +22,8 @@ const (
 	maxCreatedBy = 1 << 10
 	maxLayers    = 4096
 	maxNested    = 3 // an index in an index
+	// maxValues bounds the values of one JSON text, which take much more memory than text.
+	maxValues = 100_000
 )
 
 // defaultPlatform is the platform of which an image is read if the caller names none.
@@ -38,10 +40,30 @@ func parsePlatform(s string) (v1.Platform, error) {
 
 // decode decodes JSON that was read within a bound.
 func decode(text []byte, into any, what string) error {
+	if values(text) > maxValues {
+		return fail(TooLarge, "", "the %s has more than %d values", what, maxValues)
+	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fail(Invalid, "", "parse the %s: %w", what, err)
 	}
 	return nil
+}
+
+// values returns a bound on the elements of arrays and members of objects in a JSON text: one
+// more than its commas that are not in strings.
+func values(text []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			n++
+		}
+	}
+	return n
 }
 
 // A head has what tells the kinds of manifests apart.

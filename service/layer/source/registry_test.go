@@ -136,6 +136,12 @@ func TestRefusedImages(t *testing.T) {
 	tag("fewer", strings.Replace(manifest, `"layers":[`, `"layers":[{"mediaType":"`+typeLayer+`","size":1,"digest":"`+good.layers[0]+`"},`, 1))
 	tag("nodigest", strings.Replace(manifest, good.layers[0], "md5:0", 1))
 	tag("large", `{"schemaVersion":2,"x":"`+strings.Repeat("x", maxManifest)+`"}`)
+	many := func(n int) string { return strings.Repeat("{},", n-1) + "{}" }
+	tag("layers", `{"schemaVersion":2,"config":{},"layers":[`+many(maxValues)+`]}`)
+	tag("index", `{"schemaVersion":2,"manifests":[`+many(maxValues)+`]}`)
+	history := `{"os":"linux","rootfs":{"type":"layers","diff_ids":[]},"history":[` + many(maxValues) + `]}`
+	h.blobs[shaOf([]byte(history))] = []byte(history)
+	tag("history", `{"schemaVersion":2,"config":{"digest":"`+shaOf([]byte(history))+`"},"layers":[]}`)
 	h.tags["windows"] = windows.manifest
 	h.tags["gone"] = "sha256:" + strings.Repeat("1", 64)
 	for _, tt := range []struct {
@@ -154,6 +160,9 @@ func TestRefusedImages(t *testing.T) {
 		{"shop:fewer", Invalid, "has 2 layers, and its configuration describes 1"},
 		{"shop:nodigest", Invalid, "parse the manifest"},
 		{"shop:large", TooLarge, "larger than 4 MiB"},
+		{"shop:layers", TooLarge, "more than 100000 values"},
+		{"shop:index", TooLarge, "more than 100000 values"},
+		{"shop:history", TooLarge, "more than 100000 values"},
 		{"shop:windows", Unsupported, "windows/amd64"},
 		{"shop:gone", NotFound, "MANIFEST_UNKNOWN"},
 		{"shop:unknown", NotFound, "MANIFEST_UNKNOWN"},
@@ -180,6 +189,17 @@ func TestRefusedImages(t *testing.T) {
 	for _, ref := range []string{"shop@" + good.manifest, "shop:1"} {
 		if _, err := f.Registry(t.Context(), Request{Reference: h.host() + "/" + ref}); err == nil || !strings.Contains(err.Error(), "has the digest") {
 			t.Errorf("%s: %v", ref, err)
+		}
+	}
+}
+
+// TestValues: what is in strings does not count.
+func TestValues(t *testing.T) {
+	for text, want := range map[string]int{
+		`{}`: 1, `[1,2,3]`: 3, `{"a":",,,","b":[{},{}]}`: 3, `{"a\",":"\\","b":1}`: 2, `"\`: 1,
+	} {
+		if got := values([]byte(text)); got != want {
+			t.Errorf("%s: %d values, want %d", text, got, want)
 		}
 	}
 }
