@@ -128,6 +128,8 @@ func TestClairScript(t *testing.T) {
 		t.Errorf("the last layer in %q has %v, assay finds %v", answer.Layer.NamespaceName, ids, wanted)
 	}
 
+	harborFinds(t, s, token, registry, digest, want)
+
 	// What cannot be evaluated ends the script with an error, and never with an empty list.
 	unknown := registry + "/shop/unknown:1"
 	pushLayers(t, registry, "shop/unknown", "1", map[string]string{"etc/hostname": "x"})
@@ -138,6 +140,70 @@ func TestClairScript(t *testing.T) {
 	}
 	if strings.Contains(s.Log(), token) {
 		t.Error("the log has the token")
+	}
+}
+
+// harborFinds asks for the report of an image as Harbor does, with the requests that its
+// specification has, and compares it with what the script printed.
+func harborFinds(t *testing.T, s *assayd.Server, token, registry, digest string, want []string) {
+	t.Helper()
+	ask := func(method, path, body string) (string, *http.Response) {
+		req, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/harbor/api/v1"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("harbor", token)
+		req.Header.Set("Content-Type", "application/vnd.scanner.adapter.scan.request+json; version=1.1")
+		req.Header.Set("Accept", "application/vnd.security.vulnerability.report; version=1.1")
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text), resp
+	}
+	request := func(digest string) string {
+		return fmt.Sprintf(`{"registry":{"url":"http://%s"},"artifact":{"repository":"shop/app","digest":%q,"mime_type":"application/vnd.docker.distribution.manifest.v2+json"}}`, registry, digest)
+	}
+	report := func(digest string) (string, int) {
+		text, resp := ask("POST", "/scan", request(digest))
+		var accepted struct{ ID string }
+		if err := json.Unmarshal([]byte(text), &accepted); err != nil || resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("%d, %v: %s", resp.StatusCode, err, text)
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			text, resp := ask("GET", "/scan/"+accepted.ID+"/report", "")
+			if resp.StatusCode != http.StatusFound || time.Now().After(deadline) {
+				return text, resp.StatusCode
+			}
+		}
+	}
+	text, status := report(digest)
+	var found struct {
+		Vulnerabilities []struct{ ID, Package, Severity string }
+	}
+	if err := json.Unmarshal([]byte(text), &found); err != nil || status != http.StatusOK {
+		t.Fatalf("%d, %v: %s", status, err, text)
+	}
+	var got, wanted []string
+	for _, v := range found.Vulnerabilities {
+		got = append(got, v.ID)
+	}
+	for _, line := range want {
+		wanted = append(wanted, line[strings.LastIndex(line, " ")+1:])
+	}
+	slices.Sort(got)
+	slices.Sort(wanted)
+	if got, wanted = slices.Compact(got), slices.Compact(wanted); !slices.Equal(got, wanted) {
+		t.Errorf("Harbor gets %v, assay finds %v", got, wanted)
+	}
+	if text, status := report("sha256:" + strings.Repeat("0", 64)); status != http.StatusInternalServerError || !strings.Contains(text, "the image was not evaluated") {
+		t.Errorf("%d: %s", status, text)
 	}
 }
 

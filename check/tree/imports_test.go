@@ -77,6 +77,7 @@ var allowed = map[string]string{
 	"service/signin":     "remote/token service/oidc service/store",
 	"service/tokens":     "remote/token service/store verdict/hint",
 	"service/httpserver": "remote/token service/oidc service/store verdict/hint",
+	"service/harbor":     "service/httpserver service/image service/layer service/report service/store verdict",
 	"service/osvapi":     "inspect/inventory remote/purl service/distro service/httpserver service/index service/match service/scan service/store verdict",
 	"service/web":        "service/httpserver service/links service/report service/store",
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +

@@ -335,6 +335,7 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	apiConfig.Scanned, apiConfig.Timed = counts.Scan, counts.Stage
 	server = httpserver.New(serverConfig)
 	osvapi.Handle(server, conf.osv(st, index, d.now, log))
+	defer d.serveHarbor(server, apiConfig, conf, st, index, log).Stop()
 	if causes, err = d.handle(server, apiConfig, conf, st); err != nil {
 		return err
 	}
