@@ -147,7 +147,7 @@ func databaseInput(ctx context.Context, assay, name string, d pkgdb.Database, sy
 		return input{}, err
 	}
 	for i := range in.inventory.Packages {
-		in.inventory.Packages[i].Vendor = "" // it names another system than the one in os-release
+		in.inventory.Packages[i].Vendor, in.inventory.Packages[i].SignedBy = "", "" // they name another system than the one in os-release
 	}
 	return in, nil
 }
