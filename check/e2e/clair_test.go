@@ -364,14 +364,14 @@ func pushLayers(t *testing.T, registry, repository, tag string, layers ...map[st
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		l := blob("application/vnd.oci.image.layer.v1.tar", b.Bytes())
+		l := blob("application/vnd.docker.image.rootfs.diff.tar", b.Bytes())
 		list = append(list, l)
 		blobs = append(blobs, l["digest"].(string))
 	}
-	config := blob("application/vnd.oci.image.config.v1+json", encoded(object{
+	config := blob("application/vnd.docker.container.image.v1+json", encoded(object{
 		"os": "linux", "architecture": "amd64", "rootfs": object{"type": "layers", "diff_ids": blobs},
 	}))
-	const mediaType = "application/vnd.oci.image.manifest.v1+json"
+	const mediaType = "application/vnd.docker.distribution.manifest.v2+json"
 	manifest := encoded(object{"schemaVersion": 2, "mediaType": mediaType, "config": config, "layers": list})
 	send("PUT", base+"/manifests/"+tag, mediaType, manifest)
 	return fmt.Sprintf("sha256:%x", sha256.Sum256(manifest)), blobs

@@ -210,6 +210,7 @@ func (h *Service) now(ctx context.Context, t store.Token, rec image.Record) (e e
 	if e.scanned, err = h.Scanner.Again(ctx, t, s); err != nil {
 		return e, false, err
 	}
+	e.scanned.Scan.ID = s.ID // for the log
 	return e, false, trusted(e.scanned.Verdict)
 }
 
