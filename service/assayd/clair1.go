@@ -50,6 +50,7 @@ type clairSetup struct {
 	folder    string
 	anonymous string
 	local     bool
+	service   *clairv1.Service // after handle
 }
 
 // newClair reads the flags. It returns nil if the API is not served.
@@ -121,15 +122,17 @@ func (s *clairSetup) serve(ctx context.Context, main *httpserver.Listener, ln ne
 	return errors.Join(err, <-other)
 }
 
-// handle adds the API to a server beside that of the service. Stop it before the store is
-// closed.
-func (s *clairSetup) handle(c *cli.Context, server *httpserver.Server, st store.Store, index *snapshot.DB, images imageSetup, now func() time.Time, log *slog.Logger) (*clairv1.Service, error) {
+// handle adds the API, if it is served, to a server beside that of the service.
+func (s *clairSetup) handle(c *cli.Context, server *httpserver.Server, st store.Store, index *snapshot.DB, images imageSetup, now func() time.Time, log *slog.Logger) error {
+	if s == nil {
+		return nil
+	}
 	cache, err := clairv1.OpenCache(filepath.Join(c.String("data"), layersFolder), s.size, images.scanner.Limits)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	beside := server.Beside()
-	service := clairv1.Handle(beside, clairv1.Config{
+	s.service = clairv1.Handle(beside, clairv1.Config{
 		Store:   st,
 		Records: &image.Records{Files: st, Now: now},
 		Scanner: images.scanner,
@@ -145,7 +148,14 @@ func (s *clairSetup) handle(c *cli.Context, server *httpserver.Server, st store.
 	})
 	s.front.Ready(beside)
 	log.Info("serving the API of Clair", "listen", s.ln.Addr().String(), "tls", s.listener.Certificate != nil, "anonymous", cmp.Or(s.anonymous, "no"))
-	return service, nil
+	return nil
+}
+
+// stop ends what requests have started, before the store is closed.
+func (s *clairSetup) stop() {
+	if s != nil && s.service != nil {
+		s.service.Stop()
+	}
 }
 
 // settings describes for the audit trail who may use the API, if it is served.

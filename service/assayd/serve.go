@@ -336,7 +336,8 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 	server = httpserver.New(serverConfig)
 	osvapi.Handle(server, conf.osv(st, index, d.now, log))
 	defer d.serveHarbor(server, apiConfig, conf, st, index, log).Stop()
-	if causes, err = d.handle(server, apiConfig, conf, st); err != nil {
+	defer conf.clair.stop()
+	if causes, err = d.handle(c, server, apiConfig, conf, st, index); err != nil {
 		return err
 	}
 	update, err := scheduledUpdater(c, counts.Counted(st), d.now)
@@ -349,13 +350,6 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 			return err
 		}
 		defer end()
-	}
-	if conf.clair != nil {
-		clair, err := conf.clair.handle(c, server, st, index, conf.images, d.now, log)
-		if err != nil {
-			return err
-		}
-		defer clair.Stop()
 	}
 	ready(server)
 
@@ -378,12 +372,15 @@ func (d *daemon) answer(ctx context.Context, c *cli.Context, log *slog.Logger, c
 }
 
 // handle adds the handlers of the APIs and pages to a server. It returns what api.Handle does.
-func (d *daemon) handle(server *httpserver.Server, apiConfig api.Config, conf serveConfig, st store.Store) (causes func() ([]api.Cause, error), err error) {
+func (d *daemon) handle(c *cli.Context, server *httpserver.Server, apiConfig api.Config, conf serveConfig, st store.Store, index *snapshot.DB) (causes func() ([]api.Cause, error), err error) {
 	handled := api.Handle(server, apiConfig)
 	if err := conf.images.serve(server, handled); err != nil {
 		return nil, err
 	}
 	d.serveClair4(server, apiConfig, conf.images, conf.psk, st)
+	if err := conf.clair.handle(c, server, st, index, conf.images, d.now, apiConfig.Log); err != nil {
+		return nil, err
+	}
 	err = web.Handle(server, web.Config{Store: st, Links: apiConfig.Links, PublicURL: conf.public, Version: apiConfig.Version})
 	return handled.Causes, err
 }
