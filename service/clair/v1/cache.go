@@ -103,7 +103,7 @@ func (c *Cache) Add(ctx context.Context, from io.Reader, want string) (digest st
 	defer file.Close()
 	sum := sha256.New()
 	from = &sized{ctx: ctx, from: from, left: min(c.limits.Blob, c.size)}
-	if err := c.check(io.TeeReader(from, io.MultiWriter(into, sum))); err != nil {
+	if err := c.check(io.TeeReader(from, io.MultiWriter(into, sum)), want != ""); err != nil {
 		return "", err
 	}
 	digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
@@ -161,12 +161,13 @@ func fault(format string, args ...any) error {
 }
 
 // check reads an archive and what follows it to the end. An archive that is not readable from
-// beginning to end is an error.
-func (c *Cache) check(from io.Reader) error {
+// beginning to end is an error. One without its end may be truncated, unless its digest is
+// known.
+func (c *Cache) check(from io.Reader, known bool) error {
 	plain, err := decompress(from)
 	if err == nil {
 		defer plain.Close()
-		err = c.entries(plain)
+		err = c.entries(plain, known)
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, from) // what follows the compressed data is part of the digest
@@ -181,7 +182,7 @@ func (c *Cache) check(from io.Reader) error {
 }
 
 // entries reads the entries of an archive.
-func (c *Cache) entries(plain io.Reader) error {
+func (c *Cache) entries(plain io.Reader, known bool) error {
 	bounded := &sized{from: plain, left: c.limits.Bytes}
 	archive := tar.NewReader(bounded)
 	for n := 0; ; n++ {
@@ -189,6 +190,8 @@ func (c *Cache) entries(plain io.Reader) error {
 		switch {
 		case err == io.EOF && n == 0 && bounded.read == 0:
 			return errors.New("it is empty")
+		case err == io.EOF && bounded.ended && !known:
+			return errors.New("it is truncated: its end is missing")
 		case err == io.EOF:
 			_, err := io.Copy(io.Discard, bounded)
 			return err
@@ -231,6 +234,8 @@ type sized struct {
 	from io.Reader
 	left int64
 	read int64
+	// ended: a reader was told that nothing follows.
+	ended bool
 }
 
 func (s *sized) Read(p []byte) (int, error) {
@@ -248,6 +253,7 @@ func (s *sized) Read(p []byte) (int, error) {
 	n, err := s.from.Read(p[:min(int64(len(p)), s.left)])
 	s.left -= int64(n)
 	s.read += int64(n)
+	s.ended = s.ended || n == 0 && err == io.EOF
 	return n, s.failed(err)
 }
 

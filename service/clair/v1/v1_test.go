@@ -483,6 +483,7 @@ func TestPostErrors(t *testing.T) {
 	empty, _ := r.serve("empty", nil)
 	half, _ := r.serve("half", gzipped(t, archive(t, "packages", strings.Repeat("libc 1\n", 100)))[:60])
 	cut, _ := r.serve("cut", archive(t, "packages", strings.Repeat("x", 4000))[:2000])
+	between, _ := r.serve("between", archive(t, "packages", "libc 1\n", "more", "")[:1024])
 	bomb, _ := r.serve("bomb", gzipped(t, archive(t, "zero", strings.Repeat("\x00", 2<<20))))
 	other := r.blob(archive(t, "packages", "other 1"))
 	r.serve(strings.TrimPrefix(other, r.host+"/"), archive(t, "packages", "changed 1"))
@@ -513,6 +514,7 @@ func TestPostErrors(t *testing.T) {
 		{`{"Layer":{"Name":"n","Path":"` + empty + `","Format":"Docker"}}`, "tarutil: could not extract the archive: it is empty", http.StatusUnprocessableEntity},
 		{`{"Layer":{"Name":"n","Path":"` + half + `","Format":"Docker"}}`, "tarutil: could not extract the archive", http.StatusUnprocessableEntity},
 		{`{"Layer":{"Name":"n","Path":"` + cut + `","Format":"Docker"}}`, "tarutil: could not extract the archive", http.StatusUnprocessableEntity},
+		{`{"Layer":{"Name":"n","Path":"` + between + `","Format":"Docker"}}`, "it is truncated: its end is missing", http.StatusUnprocessableEntity},
 		{`{"Layer":{"Name":"n","Path":"` + bomb + `","Format":"Docker"}}`, "tarutil: could not extract one or more files from the archive: file too big", http.StatusUnprocessableEntity},
 		{`{"Layer":{"Name":"n","Path":"` + entries + `","Format":"Docker"}}`, "it has more than 1000 entries", http.StatusUnprocessableEntity},
 		{`{"Layer":{"Name":"n","Path":"` + other + `","Format":"Docker"}}`, "its digest is sha256:", http.StatusUnprocessableEntity},

@@ -291,7 +291,10 @@ func (f *fetched) Read(b []byte) (int, error) {
 
 // classified returns an error as an *Error, without what a server said at length.
 func classified(err error) error {
-	if _, ok := errors.AsType[*Error](err); ok {
+	if known, ok := errors.AsType[*Error](err); ok {
+		if _, ok := errors.AsType[*url.Error](err); ok { // of a redirect, whose address may be secret
+			return &Error{Kind: known.Kind, Err: withoutQuery(err), Hint: known.Hint}
+		}
 		return err
 	}
 	if errors.Is(err, context.Canceled) {

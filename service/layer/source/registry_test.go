@@ -421,6 +421,8 @@ func TestURLs(t *testing.T) {
 			http.Redirect(w, r, other.URL+"/v2/shop/blobs/"+m.layers[0], http.StatusFound)
 		case "/here":
 			http.Redirect(w, r, "/v2/shop/blobs/"+m.layers[0], http.StatusFound)
+		case "/ftp":
+			http.Redirect(w, r, "ftp://user:c2VjcmV0@example.com/layer?signature=c2VjcmV0", http.StatusFound)
 		case "/secret":
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "the body of the host")
@@ -453,13 +455,13 @@ func TestURLs(t *testing.T) {
 	for _, tt := range []struct {
 		url  string
 		kind Kind
-	}{{h.URL + "/none", NotFound}, {h.URL + "/secret", Unauthorized}, {"http://169.254.169.254/x", Refused}, {"http://127.0.0.1:1/x", Unreachable}} {
+	}{{h.URL + "/none", NotFound}, {h.URL + "/secret", Unauthorized}, {h.URL + "/ftp", Invalid}, {"http://169.254.169.254/x", Refused}, {"http://127.0.0.1:1/x", Unreachable}} {
 		img, err := f.URLs("shop", []URL{{URL: tt.url}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = img.Layers[0].Open(t.Context())
-		if err == nil || kindOfError(t, err) != tt.kind || strings.Contains(err.Error(), "the body") {
+		if err == nil || kindOfError(t, err) != tt.kind || strings.Contains(err.Error(), "the body") || strings.Contains(err.Error(), "c2VjcmV0") {
 			t.Errorf("%s: %v, want kind %d", tt.url, err, tt.kind)
 		}
 	}
