@@ -29,9 +29,10 @@
 # verdict-sources  compares the verdicts of the test data with the records of OSV alone, and
 #          with those of the distributions' own sources in addition
 # compare  compares the inventory with the native tools, Syft, Trivy and osv-scanner, the
-#          findings with osv-scanner, osv-scanner that asks assayd with itself offline, the cost
-#          of an image of 1 GiB with Trivy, and what ignore files accept with Trivy and Grype (ROOT
-#          as for bench; FAT=folder, which is built if it does not exist: an hour;
+#          versions of programs with what they print (root) and with Syft, the findings with
+#          osv-scanner, osv-scanner that asks assayd with itself offline, the cost of an image of
+#          1 GiB with Trivy, and what ignore files accept with Trivy and Grype (ROOT as for bench;
+#          FAT=folder, which is built if it does not exist: an hour;
 #          IGNOREFILES=folder with files of projects)
 
 GO       ?= go
@@ -200,6 +201,7 @@ compare: build
 	$(GO) run ./check/peers/inventory -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
 	$(GO) test -count 1 -tags fat ./inspect/lang/...
 	$(GO) run ./check/peers/linked -tools dist/tools
+	$(GO) run ./check/peers/programs -tools dist/tools
 	$(GO) run ./check/peers/findings -root "$(ROOT)" -root "$(FAT)" -assay dist/assay -tools dist/tools
 	$(GO) run ./check/peers/osvapi -assayd dist/assayd -tools dist/tools
 	$(GO) run ./check/peers/images -assayd dist/assayd -tools dist/tools
