@@ -3,8 +3,8 @@
 // programs of the npm registry and the go command that runs it.
 //
 // Programs fails if assay or Syft find another version than the program prints, or none, and the
-// table of docs/inventory.md has no entry for it, or if an entry has no difference. It needs
-// root, for chroot.
+// table of docs/inventory.md has no entry for it, or if an entry has no difference. It also fails if
+// assay leaves out a program of its table whose version is destroyed. It needs root, for chroot.
 package main
 
 import (
@@ -119,6 +119,9 @@ func run(ctx context.Context, c config) error {
 		printed, err := s.print(ctx, c.root, file)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if err := certain(filepath.Join(c.root, file), printed); err != nil && !strings.Contains(s.name, "/") {
+			problems = append(problems, fmt.Sprintf("%s: %v", s.name, err))
 		}
 		own, other := ours.of(s.name, file), theirs.of(s.name, file)
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", s.name, file, printed, own, other)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 
 	"assay/check/peers"
 	"assay/inspect"
+	known "assay/inspect/app/program"
+	"assay/inspect/elf"
 )
 
 // packages returns the packages of Debian with the programs, in groups that do not conflict.
@@ -126,6 +130,27 @@ func runIn(ctx context.Context, root, command string, args ...string) (string, e
 		"LD_LIBRARY_PATH=/usr/lib/jvm/java-17-openjdk-amd64/lib"} // there is no /proc, where Java looks for it
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// certain checks that a program of the table whose version is destroyed is an error, and not
+// silently left out. Files of other kinds are not checked.
+func certain(path, version string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	content = bytes.ReplaceAll(content, []byte(version), bytes.Repeat([]byte("?"), len(version)))
+	f, err := elf.Open(bytes.NewReader(content), int64(len(content)), known.Sections()...)
+	if errors.Is(err, elf.ErrNotProgram) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if found, err := known.Read(f, path); err == nil {
+		return fmt.Errorf("without its version it is %+v, want an error", found)
+	}
+	return nil
 }
 
 // found has the versions of packages by their name and the path of their file. Names are empty
