@@ -47,6 +47,7 @@ found /usr/lib/postgresql/*/bin/postgres || missing="$missing postgresql" # the 
 need haproxy haproxy # in front of replicas
 need promtool prometheus # the alert rules
 need python3 python3
+{ python3 -c 'import requests' || /usr/bin/python3 -c 'import requests'; } 2>/dev/null || missing="$missing python3-requests" # the users' script for Clair
 need chromium chromium # opens the pages of the service
 need xmllint libxml2-utils # the schema of JUnit
 need jq jq # what scripts read reports with
