@@ -610,3 +610,25 @@ func TestTokens(t *testing.T) {
 		t.Error("the log has the token")
 	}
 }
+
+// FuzzQuery sends queries of any content. The answer is a list or an error in the form of the
+// API, and never an internal error.
+func FuzzQuery(f *testing.F) {
+	f.Add(`{"package":{"name":"a","ecosystem":"PyPI"},"version":"1"}`)
+	f.Add(`{"package":{"purl":"pkg:deb/debian/libcurl4@1:9?distro=debian-12&upstream=curl%407.0-1"}}`)
+	f.Add(`{"commit":"6879efc2c1596d11a6a6ad296f80063b558d5e0f","page_token":"QQ"}`)
+	f.Add(`{"package":{"purl":"pkg:rpm/redhat/a@1?distro=rhel-9.2&epoch=1&rpmmod=a:b"}}`)
+	r := newRig(f, map[string][]string{"osv": {recordOf("PYSEC-1", "PyPI", "a", "2"), recordOf("DEBIAN-CVE-2024-1", "Debian:12", "curl", "8.0"), recordOf("RHSA-2024:1", "Red Hat:enterprise_linux:9::baseos", "a", "2")}}, nil)
+	f.Fuzz(func(t *testing.T, body string) {
+		for path, body := range map[string]string{"/v1/query": body, "/v1/querybatch": `{"queries":[` + body + `]}`} {
+			rec := r.do("POST", path, body)
+			var answer struct {
+				Code    int
+				Message string
+			}
+			if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Code != http.StatusOK && (rec.Code/100 != 4 || answer.Code == 0 || answer.Message == "") {
+				t.Errorf("%s %s: %d %s", path, body, rec.Code, rec.Body)
+			}
+		}
+	})
+}
