@@ -341,11 +341,14 @@ func newLayer(path string) (*layerFile, error) {
 	return l, nil
 }
 
-// add adds a file of a root, unless it cannot be read.
+// maxFile is the size of the largest file that an image gets, in bytes.
+const maxFile = 64 << 20
+
+// add adds a file of a root, unless it cannot be read or is too large.
 func (l *layerFile) add(root, name string) error {
 	path := filepath.Join(root, name)
 	info, err := os.Lstat(path)
-	if err != nil {
+	if err != nil || info.Size() > maxFile {
 		return nil
 	}
 	target := ""
