@@ -14,6 +14,7 @@ import (
 	"assay/inspect/distro/pacman"
 	"assay/inspect/distro/redhat"
 	"assay/inspect/distro/rpm"
+	"assay/inspect/distro/unsupported"
 	"assay/inspect/inventory"
 	"assay/inspect/lang/dotnet"
 	"assay/inspect/lang/java"
@@ -105,6 +106,12 @@ func distributions() []reader {
 			limit: pacman.Limit,
 			kind:  inventory.KindDatabase,
 			read:  stream(pacman.Read),
+		},
+		{
+			files: unsupported.Files(),
+			limit: unsupported.Limit,
+			kind:  inventory.KindDatabase,
+			read:  stream(unsupported.Read),
 		},
 		{
 			files:       redhat.ManifestFiles(),
