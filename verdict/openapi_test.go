@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"assay/check/testkit"
 	"assay/verdict"
 )
@@ -221,6 +223,23 @@ func (n *node) kind() string {
 		return typ.text + " " + format.text
 	}
 	return typ.text
+}
+
+// TestOpenAPIIsYAML reads the document as tools do.
+func TestOpenAPIIsYAML(t *testing.T) {
+	b, err := os.ReadFile(openAPIPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths map[string]any
+	}
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if len(doc.Paths) == 0 {
+		t.Error("the document has no paths")
+	}
 }
 
 func openAPIPath(t *testing.T) string {
