@@ -22,7 +22,7 @@ func brought() map[string]map[string]int {
 		"removed-file":     {"gzip 1.12-1": 0, "urllib3 1.0": 0},
 		"changed-database": {"gzip 99-1": 1, "perl-base 5.36.0-7+deb12u3": 0},
 		"moved-database":   {"gzip 1.12-1": 0},
-		"hard-links":       {"stdlib": 2, "lodash 4.17.20": 1},
+		"hard-links":       {"stdlib in usr/local/bin/three": 2, "stdlib in usr/local/bin/two": 3, "lodash 4.17.20": 1},
 		"through-links":    {"c 1.0.0": 1, "d 1.0.0": 2},
 		"renamed-folder":   {"lodash 4.17.20": 1, "gzip 1.12-1": 0},
 		"125-layers":       {"gzip 1.12-1": 0, "lodash 4.17.20": 0},
@@ -90,7 +90,7 @@ func wantLayers(t *testing.T, got layer.Result, brought map[string]int) {
 	for name, i := range brought {
 		found := false
 		for _, p := range got.Inventory.Packages {
-			if p.Name+" "+p.Version != name && p.Name != name {
+			if p.Name+" "+p.Version != name && p.Name+" in "+p.EmbeddedIn != name {
 				continue
 			}
 			found = true
