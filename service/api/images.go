@@ -232,12 +232,12 @@ func (h *imageHandler) archive(w http.ResponseWriter, r *http.Request, t store.T
 	if n > h.MaxUpload {
 		return none(tooLarge)
 	}
-	img, done, err := source.Archive{Path: path, Image: query.Get("image"), Platform: query.Get("platform"), Dir: place.Dir, MaxBytes: h.Scanner.Limits.Bytes}.Open(r.Context())
+	img, done, err := source.Archive{Path: path, Name: "archive", Image: query.Get("image"), Platform: query.Get("platform"), Dir: place.Dir, MaxBytes: h.Scanner.Limits.Bytes}.Open(r.Context())
 	if err != nil {
 		return none(err)
 	}
 	defer done()
-	if img.Name == filepath.Base(path) {
+	if img.Name == "archive" {
 		img.Name = ""
 	}
 	return place.Scan(r.Context(), img, o)

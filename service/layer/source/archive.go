@@ -35,6 +35,8 @@ type Archive struct {
 	// Path is a tar archive of docker save, podman save or in the OCI layout, plain or
 	// compressed with gzip or zstd, or a folder in the OCI layout.
 	Path string
+	// Name is what errors call it, and the image if it has no name; empty is Path.
+	Name string
 	// Image is which one of several images is meant: its name and tag, or its digest. It is
 	// needed only if there are several.
 	Image string
@@ -49,6 +51,7 @@ type Archive struct {
 // Open returns the image. Close it once its layers were read. The error wraps *Error, unless
 // the file cannot be opened.
 func (a Archive) Open(ctx context.Context) (img layer.Image, close func() error, err error) {
+	a.Name = cmp.Or(a.Name, a.Path)
 	none := func(err error) (layer.Image, func() error, error) { return layer.Image{}, nil, err }
 	want, err := parsePlatform(a.Platform)
 	if err != nil {
@@ -67,7 +70,7 @@ func (a Archive) Open(ctx context.Context) (img layer.Image, close func() error,
 		}
 		files = folder{root}
 	case !info.Mode().IsRegular():
-		return none(fail(Malformed, "name a file or a folder", "%q is not a regular file", a.Path))
+		return none(fail(Malformed, "name a file or a folder", "%q is not a regular file", a.Name))
 	default:
 		if files, err = a.tar(ctx); err != nil {
 			return none(err)
@@ -86,7 +89,7 @@ func (a Archive) image(files archiveFiles, want v1.Platform) (layer.Image, error
 		img, err = a.layoutImage(files, want)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fail(Invalid, "it needs manifest.json, as docker save writes it, or index.json of an OCI layout", "%q is not an archive of an image", a.Path)
+		err = fail(Invalid, "it needs manifest.json, as docker save writes it, or index.json of an OCI layout", "%q is not an archive of an image", a.Name)
 	}
 	return img, err
 }
@@ -151,7 +154,7 @@ func (a Archive) dockerImage(files archiveFiles, want v1.Platform) (layer.Image,
 		}
 		img.Layers[i].Open = opener(files, path.Clean(name))
 	}
-	img.Name = filepath.Base(a.Path)
+	img.Name = filepath.Base(a.Name)
 	if len(m.RepoTags) > 0 {
 		img.Name = m.RepoTags[0]
 	}
@@ -201,16 +204,16 @@ func sameName(a, b string) bool {
 // ambiguous is the error of an archive in which no image or several could be meant.
 func (a Archive) ambiguous(names []string) error {
 	if len(names) == 0 {
-		return fail(Invalid, "", "%q holds no image", a.Path)
+		return fail(Invalid, "", "%q holds no image", a.Name)
 	}
 	there := strings.Join(names[:min(len(names), maxNamed)], ", ")
 	if len(names) > maxNamed {
 		there += fmt.Sprintf(" and %d more", len(names)-maxNamed)
 	}
 	if a.Image != "" {
-		return fail(NotFound, "", "%q has no image %q, but %s", a.Path, a.Image, there)
+		return fail(NotFound, "", "%q has no image %q, but %s", a.Name, a.Image, there)
 	}
-	return fail(Ambiguous, "choose one with --image", "%q holds several images: %s", a.Path, there)
+	return fail(Ambiguous, "name one of them: assayd scan has --image, and the API the parameter image", "%q holds several images: %s", a.Name, there)
 }
 
 // digestIn returns the digest that a file is named by, as "blobs/sha256/HEX" or "HEX.json", or
@@ -253,7 +256,7 @@ func (a Archive) layoutImage(files archiveFiles, want v1.Platform) (layer.Image,
 	for i, l := range layers {
 		img.Layers[i].Open = opener(files, blobName(l.Digest))
 	}
-	img.Name, img.Digest = cmp.Or(a.Image, name, filepath.Base(a.Path)), digest
+	img.Name, img.Digest = cmp.Or(a.Image, name, filepath.Base(a.Name)), digest
 	return img, nil
 }
 
@@ -282,12 +285,14 @@ func (a Archive) layoutChoice(text []byte, want v1.Platform) (string, v1.Descrip
 	if len(meant) > 1 {
 		// Those of several platforms under one name are one image.
 		name := layoutName(meant[0])
+		platforms := map[string]bool{}
 		for _, d := range meant {
-			if d.Platform == nil || layoutName(d) != name {
+			if d.Platform == nil || layoutName(d) != name || platforms[d.Platform.String()] {
 				return "", v1.Descriptor{}, a.ambiguous(names)
 			}
+			platforms[d.Platform.String()] = true
 		}
-		d, err := choose(text, want)
+		d, err := chooseOf(meant, want)
 		return name, d, err
 	}
 	return layoutName(meant[0]), meant[0], nil
@@ -405,7 +410,7 @@ func (a Archive) tar(ctx context.Context) (*tarFile, error) {
 	}
 	if err := t.index(ctx); err != nil {
 		if _, ok := errors.AsType[*Error](err); !ok && ctx.Err() == nil {
-			err = fail(Invalid, "name an archive of docker save, or in the OCI layout", "%q is not a tar archive: %w", a.Path, err)
+			err = fail(Invalid, "name an archive of docker save, or in the OCI layout", "%q is not a tar archive: %w", a.Name, err)
 		}
 		return nil, errors.Join(err, t.Close())
 	}
@@ -414,13 +419,13 @@ func (a Archive) tar(ctx context.Context) (*tarFile, error) {
 
 // decompress replaces the file of t by a decompressed copy if it is compressed.
 func (a Archive) decompress(ctx context.Context, t *tarFile) error {
-	r, err := decompressor(t.file)
+	r, err := decompressor(t.file, a.Name)
 	if err != nil || r == nil {
 		return err
 	}
 	defer r.Close()
 	if a.Dir == "" {
-		return fail(Unsupported, "decompress it", "%q is compressed", a.Path)
+		return fail(Unsupported, "decompress it", "%q is compressed", a.Name)
 	}
 	out, err := os.CreateTemp(a.Dir, "archive-*.tar")
 	if err != nil {
@@ -431,9 +436,9 @@ func (a Archive) decompress(ctx context.Context, t *tarFile) error {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case err != nil && !errors.Is(err, fs.ErrInvalid) && !writeFailed(err):
-		err = fail(Invalid, "", "decompress %q: %w", a.Path, err)
+		err = fail(Invalid, "", "decompress %q: %w", a.Name, err)
 	case err == nil && n > a.MaxBytes:
-		err = fail(TooLarge, "", "%q has more than %d MiB without compression", a.Path, a.MaxBytes>>20)
+		err = fail(TooLarge, "", "%q has more than %d MiB without compression", a.Name, a.MaxBytes>>20)
 	}
 	if err != nil {
 		return errors.Join(err, out.Close(), os.Remove(out.Name()))
@@ -449,9 +454,9 @@ func writeFailed(err error) bool {
 	return ok
 }
 
-// decompressor returns a reader that decompresses a file, or nil if it is not compressed. The
-// file is at its beginning then.
-func decompressor(f *os.File) (io.ReadCloser, error) {
+// decompressor returns a reader that decompresses the file of a name, or nil if it is not
+// compressed. The file is at its beginning then.
+func decompressor(f *os.File, name string) (io.ReadCloser, error) {
 	var magic [4]byte
 	n, err := f.ReadAt(magic[:], 0)
 	if err != nil && err != io.EOF {
@@ -461,13 +466,13 @@ func decompressor(f *os.File) (io.ReadCloser, error) {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
 		r, err := gzip.NewReader(bufio.NewReaderSize(f, 256<<10))
 		if err != nil {
-			return nil, fail(Invalid, "", "decompress %q: %w", f.Name(), err)
+			return nil, fail(Invalid, "", "decompress %q: %w", name, err)
 		}
 		return r, nil
 	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		r, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderLowmem(true))
 		if err != nil {
-			return nil, fail(Invalid, "", "decompress %q: %w", f.Name(), err)
+			return nil, fail(Invalid, "", "decompress %q: %w", name, err)
 		}
 		return r.IOReadCloser(), nil
 	}

@@ -187,6 +187,36 @@ func TestSeveralImages(t *testing.T) {
 	}
 }
 
+// TestPlatformsUnderOneName: only the manifests with the name that was asked for count, whatever
+// else is in the layout, and two for one platform are several images.
+func TestPlatformsUnderOneName(t *testing.T) {
+	amd, arm, other := makeImage(t, "linux/amd64", "a"), makeImage(t, "linux/arm64", "b"), makeImage(t, "linux/amd64", "c")
+	files := map[string][]byte{}
+	for _, m := range []*made{amd, arm, other} {
+		maps.Copy(files, layoutFiles(t, map[string]*made{"x": m}))
+	}
+	named := func(m *made, name, platform string) object {
+		d := m.descriptor(platform)
+		d["annotations"] = object{refName: name}
+		return d
+	}
+	layout := func(manifests ...object) string {
+		files["index.json"] = encode(t, object{"schemaVersion": 2, "manifests": manifests})
+		return write(t, "x.tar", tarOf(t, files))
+	}
+	path := layout(named(other, "other:1", "linux/amd64"), named(amd, "shop:1", "linux/amd64"), named(arm, "shop:1", "linux/arm64"))
+	for platform, want := range map[string]string{"": amd.layers[0], "linux/arm64": arm.layers[0]} {
+		img, _, err := Archive{Path: path, Image: "shop:1", Platform: platform}.Open(t.Context())
+		if err != nil || readLayers(t, img)[0] != want {
+			t.Errorf("%q: %+v, %v, want layer %s", platform, img, err, want)
+		}
+	}
+	path = layout(amd.descriptor("linux/amd64"), other.descriptor("linux/amd64"))
+	if _, _, err := (Archive{Path: path}).Open(t.Context()); err == nil || kindOfError(t, err) != Ambiguous {
+		t.Errorf("two images for one platform: %v", err)
+	}
+}
+
 func TestBadArchives(t *testing.T) {
 	m := makeImage(t, "linux/amd64", "a")
 	good := dockerFiles(t, map[string]*made{"shop:1": m})

@@ -101,9 +101,14 @@ func choose(text []byte, want v1.Platform) (v1.Descriptor, error) {
 	if err := decode(text, &index, "index"); err != nil {
 		return v1.Descriptor{}, err
 	}
+	return chooseOf(index.Manifests, want)
+}
+
+// chooseOf is choose for the entries of an index.
+func chooseOf(manifests []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	var there []string
 	var silent []v1.Descriptor // nothing says what they are for
-	for _, d := range index.Manifests {
+	for _, d := range manifests {
 		switch {
 		case attestation(d):
 		case d.Platform == nil:
@@ -121,7 +126,7 @@ func choose(text []byte, want v1.Platform) (v1.Descriptor, error) {
 		return v1.Descriptor{}, fail(NotFound, "", "the index has no image for %s, and names no other platform", want)
 	}
 	slices.Sort(there)
-	return v1.Descriptor{}, fail(NotFound, "choose one with --platform", "the index has no image for %s, but for %s", want, strings.Join(slices.Compact(there), ", "))
+	return v1.Descriptor{}, fail(NotFound, "name one of them as the platform", "the index has no image for %s, but for %s", want, strings.Join(slices.Compact(there), ", "))
 }
 
 // attestation reports whether an entry of an index is not an image but says something about
