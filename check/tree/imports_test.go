@@ -83,7 +83,7 @@ var allowed = map[string]string{
 	"service/api": "remote/cyclonedx remote/slot remote/token service/explain service/httpserver service/match " +
 		"service/image service/layer/source service/lifetime service/links service/policy/ruleset service/registry service/report service/scan service/signin service/store service/tokens verdict",
 
-	"service/clair": "inspect/inventory service/advisory service/distro service/httpserver service/image service/index service/layer service/match service/oidc service/report service/scan service/store verdict",
+	"service/clair": "inspect/inventory service/advisory service/clair service/distro service/httpserver service/image service/index service/layer service/match service/oidc service/report service/scan service/store verdict",
 
 	// The program connects all of it.
 	"service/assayd": "cli/argv cli/buildinfo cli/manual remote service verdict",

@@ -153,7 +153,7 @@ func (h *Handler) report(w http.ResponseWriter, r *http.Request, t store.Token) 
 		return h.sbom(w, about, sbom, kept, scanned)
 	}
 	if v.Decision.Outcome == verdict.Untrusted {
-		return problem(http.StatusInternalServerError, "the image was not evaluated: "+reasons(v))
+		return problem(http.StatusInternalServerError, "the image was not evaluated: "+image.Distrust(v))
 	}
 	if err := memory.Grow(4 << 10 * int64(len(v.Findings))); err != nil {
 		return err
@@ -161,25 +161,11 @@ func (h *Handler) report(w http.ResponseWriter, r *http.Request, t store.Token) 
 	return send(w, http.StatusOK, mediaType, reportOf(about, v))
 }
 
-// reasons returns why a verdict is not trusted.
-func reasons(v verdict.Verdict) string {
-	var list []string
-	for _, r := range v.Decision.Reasons {
-		if r.Untrusted() {
-			list = append(list, r.Text)
-		}
-	}
-	return strings.Join(list, "; ")
-}
-
 // sbom answers with the inventory. It is not an inventory if the packages of the image could
 // not be read.
 func (h *Handler) sbom(w http.ResponseWriter, about head, mediaType string, kept store.Scan, scanned image.Scanned) error {
-	for _, r := range scanned.Verdict.Decision.Reasons {
-		switch r.Rule {
-		case verdict.RuleNothing, verdict.RuleNoPackages, verdict.RuleUnreadable, verdict.RulePartial:
-			return problem(http.StatusInternalServerError, "the packages of the image could not be read: "+r.Text)
-		}
+	if why := image.Unread(scanned.Verdict); why != "" {
+		return problem(http.StatusInternalServerError, "the packages of the image could not be read: "+why)
 	}
 	text := json.RawMessage(kept.Request) // which is CycloneDX
 	if mediaType == typeSPDX {

@@ -37,6 +37,3 @@ func (q *Queue) Enter(ctx context.Context, t store.Token) (leave func(), err err
 	}
 	return sync.OnceFunc(func() { q.budget.release(owner, 1) }), nil
 }
-
-// Use returns how many tasks run and how many wait.
-func (q *Queue) Use() (running, waiting int) { return int(q.budget.usedNow()), q.budget.queue() }

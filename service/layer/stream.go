@@ -135,7 +135,7 @@ func (s *stream) layer(b Blob) (Layer, error) {
 
 // decompress sends the archive in a layer. It returns an error if it cannot be decompressed.
 func (s *stream) decompress(raw io.Reader) error {
-	r, err := decompressor(raw)
+	r, err := Decompress(raw)
 	if err != nil {
 		return err
 	}
@@ -172,8 +172,9 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-// decompressor returns the archive in a layer, whose first bytes say how it is compressed.
-func decompressor(raw io.Reader) (io.ReadCloser, error) {
+// Decompress returns the archive in a layer, whose first bytes say how it is compressed: with
+// gzip, zstd or not at all. Another compression is an error. Of zstd, the window is bounded.
+func Decompress(raw io.Reader) (io.ReadCloser, error) {
 	r := bufio.NewReaderSize(raw, 64<<10)
 	head, err := r.Peek(6)
 	if err != nil && err != io.EOF {

@@ -2,8 +2,6 @@ package v1
 
 import (
 	"archive/tar"
-	"bufio"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	layers "assay/service/layer"
 )
@@ -41,11 +37,8 @@ type cached struct {
 	used time.Time
 }
 
-const (
-	incoming = "incoming-" // begins the names of files that are being written
-	// DefaultCache is the usual size of a cache, in bytes.
-	DefaultCache = 10 << 30
-)
+// incoming begins the names of files that are being written.
+const incoming = "incoming-"
 
 // OpenCache opens the cache in a folder, which it makes, with at most size bytes. Only one
 // process may use the folder.
@@ -164,7 +157,7 @@ func fault(format string, args ...any) error {
 // beginning to end is an error. One without its end may be truncated, unless its digest is
 // known.
 func (c *Cache) check(from io.Reader, known bool) error {
-	plain, err := decompress(from)
+	plain, err := layers.Decompress(from)
 	if err == nil {
 		defer plain.Close()
 		err = c.entries(plain, known)
@@ -201,26 +194,6 @@ func (c *Cache) entries(plain io.Reader, known bool) error {
 			return fault("could not extract the archive: it has more than %d entries", c.limits.Entries)
 		}
 	}
-}
-
-// decompress returns what is compressed with gzip or zstd, and everything else as it is.
-func decompress(from io.Reader) (io.ReadCloser, error) {
-	head := bufio.NewReader(from)
-	magic, err := head.Peek(4)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	switch {
-	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
-		return gzip.NewReader(head)
-	case string(magic) == "\x28\xb5\x2f\xfd":
-		zip, err := zstd.NewReader(head, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, err
-		}
-		return zip.IOReadCloser(), nil
-	}
-	return io.NopCloser(head), nil
 }
 
 // A sourceError is an error of where a layer comes from, and not of the layer.

@@ -56,7 +56,7 @@ func (h *Service) evaluated(ctx context.Context, t store.Token, stack []posted) 
 	for waited := false; ; waited = true {
 		rec, err := h.Records.Get(ctx, stackKind, t.Project, key)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return none, err
+			return none, tooLong(err)
 		}
 		switch {
 		case err == nil && rec.State == image.Finished:

@@ -5,27 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"assay/service/clair"
 	"assay/service/distro"
 	"assay/service/report"
 	"assay/verdict"
 )
-
-// Severities by Clair's words.
-func severityOf(s verdict.Severity) string {
-	switch s {
-	case verdict.Critical:
-		return "Critical"
-	case verdict.High:
-		return "High"
-	case verdict.Medium:
-		return "Medium"
-	case verdict.Low:
-		return "Low"
-	case verdict.Negligible:
-		return "Negligible"
-	}
-	return "Unknown"
-}
 
 // A featureKey identifies a feature. As in Clair, the packages of Debian and its kin that were
 // built from one source package are one feature with the source's name and version.
@@ -91,7 +75,7 @@ func (e evaluation) features(vulnerabilities bool) []feature {
 func vulnerabilityOf(f verdict.Finding, namespace string) vulnerability {
 	return vulnerability{
 		Name: f.ID, NamespaceName: namespace, Description: f.Summary, Link: linkOf(f.ID, namespace),
-		Severity: severityOf(f.Severity), Metadata: metadataOf(f), FixedBy: f.Fixed,
+		Severity: clair.Severity(f.Severity), Metadata: metadataOf(f), FixedBy: f.Fixed,
 	}
 }
 

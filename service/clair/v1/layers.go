@@ -277,7 +277,10 @@ func (h *Service) fetchLayer(ctx context.Context, t store.Token, path string, he
 	}
 	defer from.Close()
 	digest, err := h.Cache.Add(ctx, from, want)
-	if failed, ok := errors.AsType[*sourceError](err); ok && ctx.Err() == nil && !errors.Is(err, errFull) {
+	if errors.Is(err, errFull) {
+		return "", tooFull()
+	}
+	if failed, ok := errors.AsType[*sourceError](err); ok && ctx.Err() == nil {
 		if _, disk := errors.AsType[*os.PathError](err); !disk {
 			return "", badRequest(couldNotFind + ": " + failed.Error())
 		}
@@ -365,16 +368,21 @@ func (h *Service) again(ctx context.Context, t store.Token, l posted) (release f
 		return nil, gone("")
 	}
 	if _, err := h.fetchLayer(ctx, t, l.Path, nil, l.Digest); err != nil {
-		if p, ok := errors.AsType[httpserver.Problem](image.Problem(err)); ok {
+		if p, ok := errors.AsType[httpserver.Problem](image.Problem(err)); ok && p.RetryAfter == 0 {
 			return nil, gone(p.What + ": ")
 		}
 		return nil, err
 	}
 	release, ok := h.Cache.Hold(l.Digest)
 	if !ok {
-		return nil, errFull
+		return nil, tooFull()
 	}
 	return release, nil
+}
+
+// tooFull is the error for a layer that the cache has no room for now.
+func tooFull() error {
+	return httpserver.Problem{Status: http.StatusServiceUnavailable, What: errFull.Error(), Hint: "try again later, or give the cache more room with --clair-cache", RetryAfter: time.Minute}
 }
 
 // sleep waits, or returns the error of ctx.

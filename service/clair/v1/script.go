@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"assay/service/clair"
 	"assay/service/httpserver"
 	"assay/service/image"
 	layers "assay/service/layer"
@@ -224,7 +225,7 @@ func (e evaluation) analyzed() []analyzed {
 	for _, f := range e.scanned.Verdict.Findings {
 		in := namespaceOfPackage(f.Package.Type, system)
 		list = append(list, analyzed{
-			Severity: severityOf(f.Severity), Package: f.Package.Name, Version: f.Package.Version,
+			Severity: clair.Severity(f.Severity), Package: f.Package.Name, Version: f.Package.Version,
 			Name: f.ID, CVE: f.ID, NamespaceName: in, Description: f.Summary, Link: linkOf(f.ID, in), FixedBy: f.Fixed,
 		})
 	}

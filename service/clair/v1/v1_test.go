@@ -278,7 +278,7 @@ func (s *scanner) Scan(ctx context.Context, t store.Token, img layers.Image, o i
 			return image.Scanned{}, err
 		}
 		defer r.Close()
-		plain, err := decompress(r)
+		plain, err := layers.Decompress(r)
 		if err != nil {
 			return image.Scanned{}, err
 		}
@@ -605,6 +605,34 @@ func TestEvicted(t *testing.T) {
 	c, err := OpenCache(r.cache.dir, r.cache.size, r.cache.limits)
 	if err != nil || c.used != r.cache.used || len(c.blob) != len(r.cache.blob) {
 		t.Errorf("opened again, the cache has %d layers and %d bytes: %v", len(c.blob), c.used, err)
+	}
+}
+
+// TestFullCache: a layer that there is no room for now can be sent again later.
+func TestFullCache(t *testing.T) {
+	r := newRig(t, nil)
+	secret := r.token("shop")
+	r.post(secret, "one", "", r.blob(archive(t, "packages", "libc 1\n")), http.StatusCreated)
+	var held []string
+	r.cache.mu.Lock()
+	for digest := range r.cache.blob {
+		held = append(held, digest)
+	}
+	r.cache.size = r.cache.used + reserve - 1
+	used := r.cache.used
+	r.cache.mu.Unlock()
+	for _, digest := range held {
+		release, ok := r.cache.Hold(digest)
+		if !ok {
+			t.Fatalf("the cache lost %s", digest)
+		}
+		defer release()
+	}
+	text := r.post(secret, "two", "", r.blob(archive(t, "packages", "libc 2\n")), http.StatusServiceUnavailable)
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	if got := message(t, text); !strings.Contains(got, "fill the cache") || r.cache.used != used || len(held) != 1 {
+		t.Errorf("%q, and the cache counts %d bytes, want %d", got, r.cache.used, used)
 	}
 }
 

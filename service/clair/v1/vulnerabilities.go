@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"assay/service/advisory"
+	"assay/service/clair"
 	"assay/service/httpserver"
 	"assay/service/index"
 	"assay/service/match"
@@ -175,7 +176,7 @@ func (h *Service) describe(ctx context.Context, view View, namespace string, eco
 	}
 	severities := []string{}
 	for ecosystem, list := range entries {
-		severities = append(severities, severityOf(match.SeverityOf(ecosystem, list, known)))
+		severities = append(severities, clair.Severity(match.SeverityOf(ecosystem, list, known)))
 	}
 	v.Severity = worstOf(severities)
 	v.Link = linkOf(v.Name, namespace)

@@ -17,7 +17,6 @@ import (
 	layersource "assay/service/layer/source"
 	"assay/service/scan"
 	"assay/service/store"
-	"assay/verdict"
 )
 
 // Bounds of requests.
@@ -271,7 +270,7 @@ func (h *handler) work(w http.ResponseWriter, r *http.Request, t store.Token, m 
 		}
 	}
 	of.Unread = unread(scanned.Sent.Inventory.ScanErrors)
-	if why := reasons(scanned.Verdict, unreadable); why != "" {
+	if why := image.Unread(scanned.Verdict); why != "" {
 		cause = errors.New(why)
 		return failedReport(m.Hash, why), nil
 	}
@@ -293,16 +292,6 @@ func publicCause(err error) error {
 		return p
 	}
 	return errors.New("the service could not read the image; its log says why")
-}
-
-// unreadable reports whether a rule says that the inventory of an image is not complete, and
-// not that the data is.
-func unreadable(rule string) bool {
-	switch rule {
-	case verdict.RuleNothing, verdict.RuleNoPackages, verdict.RuleUnreadable, verdict.RulePartial:
-		return true
-	}
-	return false
 }
 
 // unread describes what could not be read of an image.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"assay/service/httpserver"
 	"assay/service/image"
@@ -56,7 +55,7 @@ func (h *handler) getVulnerabilityReport(w http.ResponseWriter, r *http.Request,
 		h.Scanned(v.Decision.Outcome)
 	}
 	if v.Decision.Outcome == verdict.Untrusted {
-		return httpserver.Problem{Status: http.StatusInternalServerError, What: "failed to start scan: the image was not evaluated: " + reasons(v, func(string) bool { return true })}
+		return httpserver.Problem{Status: http.StatusInternalServerError, What: "failed to start scan: the image was not evaluated: " + image.Distrust(v)}
 	}
 	if err := memory.Grow(reportNeed(len(scanned.Sent.Inventory.Packages), len(v.Findings))); err != nil {
 		return err
@@ -66,15 +65,4 @@ func (h *handler) getVulnerabilityReport(w http.ResponseWriter, r *http.Request,
 		return err
 	}
 	return send(w, http.StatusOK, kind, found)
-}
-
-// reasons returns why a verdict is not trusted, as far as the rules are wanted.
-func reasons(v verdict.Verdict, wanted func(rule string) bool) string {
-	var list []string
-	for _, r := range v.Decision.Reasons {
-		if r.Untrusted() && wanted(r.Rule) {
-			list = append(list, r.Text)
-		}
-	}
-	return strings.Join(list, "; ")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"assay/inspect/inventory"
+	"assay/service/clair"
 	"assay/service/distro"
 	"assay/service/report"
 	"assay/verdict"
@@ -277,7 +278,7 @@ func findingKey(p verdict.Package) string {
 func (r *vulnerabilityReport) vulnerabilityOf(f verdict.Finding, id string, s verdict.System) vulnerability {
 	v := vulnerability{
 		Name: f.ID, Description: f.Summary, Issued: f.FixPublished, Links: links(f),
-		Severity: cmp.Or(f.Vector, string(f.Severity)), NormalizedSeverity: normalized(f.Severity),
+		Severity: cmp.Or(f.Vector, string(f.Severity)), NormalizedSeverity: clair.Severity(f.Severity),
 		FixedInVersion: f.Fixed, ArchOp: "equals",
 		Updater: "assay/" + f.Package.Type,
 		Package: pkg{ID: id, Name: f.Package.Name, Kind: kindBinary},
@@ -306,23 +307,6 @@ func links(f verdict.Finding) string {
 		}
 	}
 	return strings.Join(list, " ")
-}
-
-// normalized returns Clair's word for a severity.
-func normalized(s verdict.Severity) string {
-	switch s {
-	case verdict.Critical:
-		return "Critical"
-	case verdict.High:
-		return "High"
-	case verdict.Medium:
-		return "Medium"
-	case verdict.Low:
-		return "Low"
-	case verdict.Negligible:
-		return "Negligible"
-	}
-	return "Unknown"
 }
 
 // cvssEnrichment is what Clair's CVSS enricher names its data.
