@@ -39,8 +39,8 @@ func indexOf(ctx context.Context, st store.Store, upTo int64) (index *snapshot.D
 const newIndex = time.Hour
 
 // removeOldFolders removes the folders in temp whose names begin with name and that belong to
-// processes that were killed. Everybody may write to temp, so it only touches folders that this user made
-// and that nobody else can write to. What fails is left for the next time.
+// processes that were killed. Everybody may write to temp, so it only touches folders that this
+// user made and that nobody else can write to. What fails is left for the next time.
 func removeOldFolders(temp, name string, now time.Time) {
 	found, err := filepath.Glob(filepath.Join(temp, name+"*"))
 	if err != nil {

@@ -259,10 +259,10 @@ func (r Release) EndOfLife() string { return r.Distribution.EndOfLife[r.Name] }
 // nginx.org's 1.25.3 would have every fix of Debian's 1.22.1, and NodeSource's
 // 18.20.4 would lack it.
 //
-// An rpm names the key that signed it, and its vendor. The key decides if it is known, since
-// anybody can write the name of a distribution into the vendor field. The maintainers of Debian's and Alpine's packages may
-// have any address. So other vendors are recognised by their own addresses only,
-// and by what they write into versions.
+// An rpm names the key that signed it, and its vendor. The key decides if it is known,
+// since anybody can write the name of a distribution into the vendor field. The
+// maintainers of Debian's and Alpine's packages may have any address. So other vendors
+// are recognised by their own addresses only, and by what they write into versions.
 func (d *Distribution) OtherVendor(p inventory.Package) string {
 	switch d.Format {
 	case RPM:

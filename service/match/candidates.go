@@ -133,9 +133,9 @@ func (e *evaluation) addGap(l lookup, ecosystem, reason string) {
 	}
 }
 
-// applies reports whether an entry of an ecosystem of a distribution applies to the release. Those of
-// the distribution's own source do, if its records have all products: what they leave to
-// extended support, they say there.
+// applies reports whether an entry of an ecosystem of a distribution applies to the release.
+// Those of the distribution's own source do, if its records have all products: what they leave
+// to extended support, they say there.
 func (m *matcher) applies(d *distro.Distribution, ecosystem *distro.Ecosystem, entry index.Affected) (bool, error) {
 	if ecosystem.Applies == nil || d.OwnUnfixed && entry.Source == d.Publisher {
 		return true, nil

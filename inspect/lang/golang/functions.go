@@ -38,10 +38,10 @@ const (
 var errNoTable = errors.New("no table of functions")
 
 // linkedPackages returns the import paths of the packages that have functions in a
-// program, in any order and escaped as in the names of functions. The linker drops functions that cannot be called, and the others are
-// in the table of functions, which the runtime needs: "go tool nm" and strip do not change
-// it. Functions that were inlined everywhere are only among the names, so all names are
-// read, and not the functions.
+// program, in any order and escaped as in the names of functions. The linker drops functions
+// that cannot be called, and the others are in the table of functions, which the runtime
+// needs: "go tool nm" and strip do not change it. Functions that were inlined everywhere are
+// only among the names, so all names are read, and not the functions.
 //
 // The format is that of internal/abi and runtime/symtab.go of Go 1.16 and later. For other
 // programs, and for those whose runtime is in another file, the error is errNoTable.

@@ -32,9 +32,9 @@ const noVersion = "(devel)"
 // program's own, and the toolchain as the package stdlib. Each package says which of its Go
 // packages are linked, if the program's table of functions can be read. For a replaced module it
 // returns the replacement. If the replacement is a folder, the version is "(devel)",
-// which is often also the version of the program itself, unless its build has written its version
-// into a variable. A program that is not written
-// in Go has no modules, which is not an error.
+// which is often also the version of the program itself, unless its build has written its
+// version into a variable. A program that is not written in Go has no modules, which is not an
+// error.
 //
 // The file must have been opened with Sections.
 func Read(f *elf.File, path string) ([]inventory.Package, error) {
