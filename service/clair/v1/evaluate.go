@@ -128,7 +128,8 @@ func (h *Service) start(ctx context.Context, t store.Token, rec image.Record, bo
 		ctx, cancel := context.WithTimeout(h.ctx, answerTime)
 		defer cancel()
 		scanned, err := h.read(ctx, t, open)
-		after := context.WithoutCancel(ctx)
+		after, end := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer end()
 		if err == nil {
 			for _, l := range scanned.Layers {
 				body.DiffIDs = append(body.DiffIDs, l.DiffID)

@@ -106,6 +106,8 @@ const (
 	waitTime = 30 * time.Second
 	// answerTime is the time for a request that fetches or evaluates layers.
 	answerTime = 20 * time.Minute
+	// endTime bounds the writing of the result of an evaluation.
+	endTime = 30 * time.Second
 	// pollTime is how often a record that another process works on is read.
 	pollTime = 250 * time.Millisecond
 )
