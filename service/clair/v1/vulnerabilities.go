@@ -84,7 +84,7 @@ func pageOf(r *http.Request) (limit int, after string, err error) {
 		}
 		after = string(text)
 	}
-	return min(limit, maxPage), after, nil
+	return min(max(limit, 1), maxPage), after, nil // an empty page without a next one would say that there are none
 }
 
 // getVulnerability answers with what the advisories of a namespace say of a vulnerability.

@@ -113,6 +113,9 @@ func TestNamespaces(t *testing.T) {
 	if paged := names("debian:12", 2); !slices.Equal(paged, whole) {
 		t.Errorf("in pages %v, at once %v", paged, whole)
 	}
+	if text := r.do("GET", "/v1/namespaces/debian:12/vulnerabilities?limit=0", secret, "", http.StatusOK); !strings.Contains(text, whole[0]) || !strings.Contains(text, "NextPage") {
+		t.Errorf("with a limit of 0: %s", text)
+	}
 	if got := names("centos:9", 500); len(got) != 2 {
 		t.Errorf("vulnerabilities of centos:9: %v", got)
 	}
