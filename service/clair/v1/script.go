@@ -162,7 +162,7 @@ func (h *Service) analysis(ctx context.Context, t store.Token, name string) (rec
 
 // has reports whether a scan is kept.
 func (h *Service) has(ctx context.Context, scan string) bool {
-	_, err := h.Store.Scan(ctx, scan)
+	_, _, err := h.Store.FindScan(ctx, scan)
 	return !errors.Is(err, store.ErrNotFound)
 }
 

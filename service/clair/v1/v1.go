@@ -38,6 +38,7 @@ import (
 
 // A Store is what the API needs of store.Store.
 type Store interface {
+	FindScan(ctx context.Context, id string) (store.Scan, store.Sizes, error)
 	Scan(ctx context.Context, id string) (store.Scan, error)
 	RecordsOf(ctx context.Context, id string, upTo int64) ([]store.Record, error)
 }

@@ -454,6 +454,9 @@ func writeFailed(err error) bool {
 	return ok
 }
 
+// maxWindow is the largest window of zstd, in bytes, which a decoder holds in memory.
+const maxWindow = 64 << 20
+
 // decompressor returns a reader that decompresses the file of a name, or nil if it is not
 // compressed. The file is at its beginning then.
 func decompressor(f *os.File, name string) (io.ReadCloser, error) {
@@ -470,7 +473,7 @@ func decompressor(f *os.File, name string) (io.ReadCloser, error) {
 		}
 		return r, nil
 	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		r, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderLowmem(true))
+		r, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, fail(Invalid, "", "decompress %q: %w", name, err)
 		}
