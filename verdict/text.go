@@ -234,7 +234,7 @@ func (t *text) layers(g Group) []string {
 			return append(lines, "  ... and further layers")
 		}
 		// One line: commands are long, and the JSON has all of it.
-		lines = append(lines, "  "+clean(fmt.Sprintf("layer %d: %s", i+1, cmp.Or(l.CreatedBy, "unknown command")), t.width-2))
+		lines = append(lines, "  "+clean(fmt.Sprintf("layer %d: %s", i+1, cmp.Or(l.CreatedBy, "no command recorded")), t.width-2))
 	}
 	return lines
 }

@@ -450,7 +450,7 @@ func layered() verdict.Verdict {
 func TestLayers(t *testing.T) {
 	v := layered()
 	log := text(t, v, verdict.Style{Exit: 4, Verbose: true})
-	for _, want := range []string{"\n  layer 1: ADD rootfs.tar /\n", "\n  layer 2: unknown command\n", "\n  layer 3: RUN apt-get update && apt-get install"} {
+	for _, want := range []string{"\n  layer 1: ADD rootfs.tar /\n", "\n  layer 2: no command recorded\n", "\n  layer 3: RUN apt-get update && apt-get install"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}

@@ -153,7 +153,7 @@ func TestImageProblems(t *testing.T) {
 		{"value", "?fail-on=bad", web, asTar, good, 400, "invalid value"},
 		{"project", "?project=other", web, asTar, good, 403, "for project"},
 		{"keep", "?keep=maybe", web, asTar, good, 400, "invalid value"},
-		{"choice", "?image=other", web, asTar, good, 404, "has no image"},
+		{"choice", "?image=other", web, asTar, good, 404, "name one of them"},
 		{"platform", "?platform=linux/arm64", web, asTar, good, 404, "not for linux/arm64"},
 		{"no archive", "", web, asTar, []byte("hello"), 422, ""},
 		{"empty", "", web, asTar, nil, 422, "not an archive"},

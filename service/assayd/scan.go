@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -222,6 +223,9 @@ func (d *daemon) scan(c *cli.Context) (err error) {
 // open finds the image that an argument names.
 func (d *daemon) open(ctx context.Context, c *cli.Context, f *source.Fetcher, target, dir string) (layer.Image, func() error, error) {
 	if isLocal(target) {
+		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
+			return layer.Image{}, nil, &argv.UsageError{What: fmt.Sprintf("%q does not exist", target), Next: "name an archive of docker save, or a folder in the OCI layout"}
+		}
 		return source.Archive{
 			Path: target, Image: c.String("image"), Platform: c.String("platform"), Dir: dir, MaxBytes: layer.DefaultLimits().Bytes,
 		}.Open(ctx)
@@ -230,6 +234,11 @@ func (d *daemon) open(ctx context.Context, c *cli.Context, f *source.Fetcher, ta
 		return layer.Image{}, nil, &argv.UsageError{What: "--image is for archives", Next: fmt.Sprintf("there is no file %q; leave --image out for an image of a registry", target)}
 	}
 	img, err := f.Registry(ctx, source.Request{Reference: target, Platform: c.String("platform")})
+	if next := meantFile(target); err != nil && next != "" {
+		err = hint.Errorf(next, "%w", err)
+	} else if e, ok := errors.AsType[*source.Error](err); ok && e.Kind == source.Unauthorized {
+		err = hint.Errorf(e.Hint+": sign in with docker login or podman login", "%w", err)
+	}
 	return img, func() error { return nil }, err
 }
 
@@ -252,6 +261,20 @@ func isLocal(target string) bool {
 		}
 	}
 	return false
+}
+
+// meantFile returns a hint for the name of an image that was perhaps meant as a file or a folder,
+// or an empty string.
+func meantFile(target string) string {
+	if info, err := os.Stat(target); err == nil && info.IsDir() {
+		return fmt.Sprintf("the folder %q has neither index.json nor manifest.json, so this is taken for the name of an image", target)
+	}
+	for _, extension := range []string{".tar", ".tgz", ".gz", ".zst"} {
+		if strings.HasSuffix(target, extension) {
+			return fmt.Sprintf("there is no file %q, so this is taken for the name of an image", target)
+		}
+	}
+	return ""
 }
 
 // scanFolderName is how the name of a temporary folder for an image begins.

@@ -385,7 +385,7 @@ func notEvaluated(res match.Result, u unevaluated, evaluated int) []verdict.Reas
 		add(u.withoutData())
 	case u.system == 0 && u.systemNone == 0 && !u.old && res.Packages > 0 && evaluated == 0:
 		add(fmt.Sprintf("none of %s could be evaluated", plural(res.Packages, "package", "packages")),
-			"import advisories for the packages of the image")
+			"the notes say which advisories are missing: assayd update fetches them, and assayd import takes your own")
 	}
 	return reasons
 }

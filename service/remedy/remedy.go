@@ -101,7 +101,8 @@ func (w *work) sort() {
 var ecosystems = map[string]string{
 	"npm": "npm", "pypi": "PyPI", "gem": "RubyGems", "golang": "Go", "cargo": "crates.io",
 	"composer": "Packagist", "nuget": "NuGet", "maven": "Maven",
-	"wordpress": "WordPress", "jenkins": "Jenkins",
+	"wordpress": "WordPress", "jenkins": "Jenkins", "bitnami": "Bitnami", "generic": "CPE",
+	"cran": "CRAN", "hackage": "Hackage", "hex": "Hex", "julia": "Julia", "pub": "Pub", "swift": "SwiftURL",
 }
 
 func newer(purlType, a, b string) bool {

@@ -172,6 +172,13 @@ func TestOf(t *testing.T) {
 		}, "upgrade: rebuild /usr/bin/rg with time to 0.2.23 in Cargo.toml, or with a newer release of what requires it (cargo tree -i), or take a newer release: cargo update smallvec@1.6.0 --precise 1.6.1"},
 		{"composer, beyond the range", installed(), verdict.System{}, []match.Finding{finding("composer", "twig/twig", "v2.0.0", "3.1.0", "var/www/vendor/composer/installed.json")},
 			"upgrade: in the project of /var/www: raise twig/twig to 3.1.0 in composer.json, or upgrade what requires it (composer why NAME)"},
+		{"programs", installed(), verdict.System{}, []match.Finding{
+			finding("generic", "git", "2.39.5", "2.40.5", "usr/local/bin/git"),
+			finding("generic", "git", "2.39.5", "2.43.7", "usr/local/bin/git"),
+			finding("generic", "git", "2.39.5", "2.40.6", "usr/local/bin/git"),
+			finding("hex", "plug", "1.0.0", "1.0.4", "app/lib/plug/ebin/plug.app"),
+			finding("hex", "plug", "1.0.0", "1.3.2", "app/lib/plug/ebin/plug.app"),
+		}, "upgrade: upgrade git to 2.43.7\nupgrade: upgrade plug to 1.3.2"},
 		{"wordpress", installed(), verdict.System{}, []match.Finding{
 			finding("wordpress", "plugin/contact-form-7", "4.3", "5.9", "var/www/html/wp-content/plugins/contact-form-7/wp-contact-form-7.php"),
 			finding("wordpress", "core", "6.8.5", "6.8.6", "var/www/html/wp-includes/version.php"),

@@ -210,7 +210,8 @@ func ParseRegistryAuth(header, reference string) (*Credentials, error) {
 		server, err := registryHost(c.ServerAddress)
 		ref, referr := name.ParseReference(reference)
 		if err != nil || referr != nil || server != ref.Context().RegistryStr() {
-			return nil, bad("its server is not the registry of the image")
+			return nil, fail(Malformed, "send the credentials of the registry that the image names, or leave serveraddress out",
+				"invalid X-Registry-Auth: its serveraddress is not the registry of the image")
 		}
 	}
 	set := slices.DeleteFunc([]string{c.Password, c.IdentityToken, c.RegistryToken}, func(s string) bool { return s == "" })

@@ -201,6 +201,8 @@ func sameName(a, b string) bool {
 	return short(a) == short(b)
 }
 
+const chooseHint = "name one of them: assayd scan has --image, and the API the parameter image"
+
 // ambiguous is the error of an archive in which no image or several could be meant.
 func (a Archive) ambiguous(names []string) error {
 	if len(names) == 0 {
@@ -211,9 +213,9 @@ func (a Archive) ambiguous(names []string) error {
 		there += fmt.Sprintf(" and %d more", len(names)-maxNamed)
 	}
 	if a.Image != "" {
-		return fail(NotFound, "", "%q has no image %q, but %s", a.Name, a.Image, there)
+		return fail(NotFound, chooseHint, "%q has no image %q, but %s", a.Name, a.Image, there)
 	}
-	return fail(Ambiguous, "name one of them: assayd scan has --image, and the API the parameter image", "%q holds several images: %s", a.Name, there)
+	return fail(Ambiguous, chooseHint, "%q holds several images: %s", a.Name, there)
 }
 
 // digestIn returns the digest that a file is named by, as "blobs/sha256/HEX" or "HEX.json", or
@@ -436,7 +438,7 @@ func (a Archive) decompress(ctx context.Context, t *tarFile) error {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case err != nil && !errors.Is(err, fs.ErrInvalid) && !writeFailed(err):
-		err = fail(Invalid, "", "decompress %q: %w", a.Name, err)
+		err = fail(Invalid, "copy or save it again", "decompress %q: %w", a.Name, err)
 	case err == nil && n > a.MaxBytes:
 		err = fail(TooLarge, "", "%q has more than %d MiB without compression", a.Name, a.MaxBytes>>20)
 	}
@@ -469,13 +471,13 @@ func decompressor(f *os.File, name string) (io.ReadCloser, error) {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
 		r, err := gzip.NewReader(bufio.NewReaderSize(f, 256<<10))
 		if err != nil {
-			return nil, fail(Invalid, "", "decompress %q: %w", name, err)
+			return nil, fail(Invalid, "copy or save it again", "decompress %q: %w", name, err)
 		}
 		return r, nil
 	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		r, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
-			return nil, fail(Invalid, "", "decompress %q: %w", name, err)
+			return nil, fail(Invalid, "copy or save it again", "decompress %q: %w", name, err)
 		}
 		return r.IOReadCloser(), nil
 	}
