@@ -20,17 +20,7 @@ func NewTrivy(ctx context.Context, tools, cache string) (func(ctx context.Contex
 	if err != nil {
 		return nil, err
 	}
-	index := filepath.Join(cache, "java-db")
-	if err := os.MkdirAll(index, 0o755); err != nil {
-		return nil, err
-	}
-	const metadata = `{"Version": 1, "NextUpdate": "2100-01-01T00:00:00Z"}`
-	if err := os.WriteFile(filepath.Join(index, "metadata.json"), []byte(metadata), 0o644); err != nil {
-		return nil, err
-	}
-	const schema = "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);" +
-		"CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT);"
-	if _, err := Output(ctx, nil, nil, "sqlite3", filepath.Join(index, "trivy-java.db"), schema); err != nil {
+	if err := TrivyCache(ctx, cache); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, root string, flags ...string) ([]byte, error) {
@@ -38,4 +28,20 @@ func NewTrivy(ctx context.Context, tools, cache string) (func(ctx context.Contex
 			"--skip-version-check", "--disable-telemetry", "--skip-java-db-update", "--cache-dir", cache}, flags...)
 		return Output(ctx, nil, nil, program, append(args, root)...)
 	}, nil
+}
+
+// TrivyCache makes a folder for the files of Trivy, with the empty index that NewTrivy needs.
+func TrivyCache(ctx context.Context, cache string) error {
+	index := filepath.Join(cache, "java-db")
+	if err := os.MkdirAll(index, 0o755); err != nil {
+		return err
+	}
+	const metadata = `{"Version": 1, "NextUpdate": "2100-01-01T00:00:00Z"}`
+	if err := os.WriteFile(filepath.Join(index, "metadata.json"), []byte(metadata), 0o644); err != nil {
+		return err
+	}
+	const schema = "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);" +
+		"CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT);"
+	_, err := Output(ctx, nil, nil, "sqlite3", filepath.Join(index, "trivy-java.db"), schema)
+	return err
 }

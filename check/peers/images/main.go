@@ -82,9 +82,13 @@ func run(ctx context.Context, c config) error {
 			return err
 		}
 		// A new folder: Trivy keeps what it has found in a layer.
+		cache := filepath.Join(dir, fmt.Sprint("cache", i))
+		if err := peers.TrivyCache(ctx, cache); err != nil {
+			return err
+		}
 		t, err := measure(ctx, nil, trivy, "image", "--quiet", "--format", "cyclonedx", "--image-src", "remote", "--insecure",
-			"--pkg-types", "os,library", "--scanners", "vuln", "--offline-scan", "--skip-version-check", "--disable-telemetry",
-			"--skip-db-update", "--skip-java-db-update", "--cache-dir", filepath.Join(dir, fmt.Sprint("cache", i)), "--timeout", "1h", image)
+			"--pkg-types", "os,library", "--offline-scan", "--skip-version-check", "--disable-telemetry",
+			"--skip-java-db-update", "--cache-dir", cache, "--timeout", "1h", image)
 		if err != nil {
 			return err
 		}
