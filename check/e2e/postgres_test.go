@@ -436,6 +436,7 @@ func holdConnections(t *testing.T, url string) (release func()) {
 // again, without a restart.
 func TestPostgresDiskFull(t *testing.T) {
 	var d disk
+	// Autovacuum may remove the file that a new connection would then have to write.
 	server := pgtest.Start(t, func(dir string) string {
 		mount := filepath.Join(dir, "disk")
 		if err := os.Mkdir(mount, 0o755); err != nil {
@@ -446,7 +447,7 @@ func TestPostgresDiskFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		return filepath.Join(mount, "data")
-	}, "min_wal_size=64MB", "max_wal_size=64MB")
+	}, "min_wal_size=64MB", "max_wal_size=64MB", "autovacuum=off")
 	name := server.Database(t, "")
 	config := databaseConfig(t, server.URL(name))
 	records := filepath.Join(t.TempDir(), "records.zip")
