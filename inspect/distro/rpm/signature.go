@@ -58,7 +58,7 @@ func issuer(sig []byte) string {
 }
 
 // signaturePacket returns the body of the signature packet at the beginning of b, or nil if
-// there is none. If b ends earlier, the body is cut off.
+// b does not begin with one. If b ends within the packet, the body ends there too.
 func signaturePacket(b []byte) []byte {
 	const signature = 2
 	if len(b) < 6 {

@@ -172,7 +172,7 @@ func TestSignedByRPM(t *testing.T) {
 }
 
 // The signatures that rpm 6 writes are base64, and there may be several. A signature that
-// cannot be parsed is none.
+// cannot be parsed does not count.
 func TestOpenPGPTag(t *testing.T) {
 	sig := base64.StdEncoding.EncodeToString(unhex(t, "88 ff 04 00 01 08 0000 000a 09 10 "+key+" aabb"))
 	for text, want := range map[string]string{

@@ -23,8 +23,8 @@ const (
 // stamped returns the version of a program's own module that its build has written into a
 // variable, or an empty text. It is what the build information says of the linker's option -X
 // for a variable like main.version, or, for the modules of stamps, the only version in the
-// program that ends with a zero byte, as the linker writes the texts of -X. Several different
-// versions are none.
+// program that ends with a zero byte, as the linker writes the texts of -X. If there are
+// several different versions, the text is empty.
 func stamped(f *elf.File, info *debug.BuildInfo) string {
 	var found []string
 	module := withoutMajor(info.Main.Path)
